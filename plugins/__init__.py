@@ -1,0 +1,1 @@
+"""First-party plugins: tasks, featurizers and baselines, registered like anybody's."""

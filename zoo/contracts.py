@@ -1,0 +1,186 @@
+"""What a plugin must be.
+
+A plugin is an object behind an entry point; the entry point's name is the name that users type.
+
+=====================  ===========================================================================
+group                  the object
+=====================  ===========================================================================
+``zoo.tasks``          a :class:`Task`
+``zoo.featurizers``    a :class:`Featurizer`, or a class or function without arguments that makes one
+``zoo.baselines``      a :class:`Baseline`
+``zoo.backbones``      a package whose folder holds model cards (``NAME.md``)
+=====================  ===========================================================================
+
+This module imports nothing heavy, so that a task can be listed in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+ZOO_API = 1
+"""Version of these contracts. A plugin states the one it was written for in ``zoo_api``."""
+
+Transform = Literal["identity", "log10"]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A row filter that a task imposes: keep rows whose `column` lies strictly above `above`.
+
+    Parameters
+    ----------
+    column : str
+        Column that the table must have.
+    above : float
+        Exclusive lower bound, in the column's own unit.
+    reason : str
+        What a row that fails is told, for example ``"a metal (band_gap = 0)"``.
+    """
+
+    column: str
+    above: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A target property: what a number in a table means.
+
+    Parameters
+    ----------
+    name : str
+        Name that users type, for example ``"bulk-modulus"``.
+    target : str
+        Default column of the target.
+    unit : str
+        Unit of the column's values; ``""`` if they have none.
+    transform : {"identity", "log10"}
+        Applied before standardisation; ``log10`` for properties that span decades.
+    valid : tuple of float
+        Physical range ``(low, high)`` in `unit`, both ends included; values outside are rejected.
+    metric : {"mae", "rmse"}
+        Headline metric.
+    description, citation : str
+        One sentence, and where the property's definition or reference data come from.
+    aliases : tuple of str
+        Other accepted names of the target column.
+    recommended_backbone : str or None
+        Backbone to start from when the user names none.
+    requires : Requirement or None
+        Row filter (for example, non-metals only).
+    zoo_api : int
+        Version of the contract that the plugin was written for.
+
+    Examples
+    --------
+    >>> hardness = Task("hardness", target="H_V", unit="GPa", transform="log10", valid=(0.1, 150.0))
+    >>> hardness.columns
+    ('H_V',)
+    >>> hardness.problem(-3.0)
+    'below the physical range of hardness, 0.1 to 150 GPa'
+    """
+
+    name: str
+    target: str
+    unit: str
+    transform: Transform = "identity"
+    valid: tuple[float, float] = (-inf, inf)
+    metric: Literal["mae", "rmse"] = "mae"
+    description: str = ""
+    citation: str = ""
+    aliases: tuple[str, ...] = ()
+    recommended_backbone: str | None = None
+    requires: Requirement | None = None
+    zoo_api: int = ZOO_API
+
+    def __post_init__(self) -> None:
+        low, high = self.valid
+        if not low < high:
+            raise ValueError(f"task {self.name!r}: valid=({low}, {high}) is not a range")
+        if self.transform not in ("identity", "log10"):
+            raise ValueError(f"task {self.name!r}: unknown transform {self.transform!r}")
+        if self.transform == "log10" and low < 0:
+            raise ValueError(f"task {self.name!r}: log10 needs a range without negative values, got valid={self.valid}")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Accepted names of the target column, the default first."""
+        return (self.target, *self.aliases)
+
+    def problem(self, value: float) -> str | None:
+        """Say why `value` cannot be a target, or return None if it can.
+
+        Parameters
+        ----------
+        value : float
+            A target in :attr:`unit`.
+        """
+        low, high = self.valid
+        if not isfinite(value):
+            return "not a finite number"
+        if not low <= value <= high or (self.transform == "log10" and value == 0):
+            side = "below" if value <= low else "above"
+            return f"{side} the physical range of {self.name}, {low:g} to {high:g} {self.unit}".rstrip()
+        return None
+
+
+@runtime_checkable
+class Featurizer(Protocol):
+    """A map from structures to vectors: pure, deterministic, and invariant to the order of atoms.
+
+    Attributes
+    ----------
+    labels : list of str
+        Names of the d columns.
+    citations : list of str
+        BibTeX entries or references of what is computed.
+    """
+
+    @property
+    def labels(self) -> list[str]: ...  # noqa: D102
+
+    @property
+    def citations(self) -> list[str]: ...  # noqa: D102
+
+    def featurize(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
+        """Return an array of shape (n, d), finite except where a property is undefined (NaN)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A classical regressor on top of a featurizer, judged on the same splits as the networks.
+
+    Parameters
+    ----------
+    name : str
+        Name that users type.
+    build : callable
+        ``build(seed: int)`` returns an unfitted scikit-learn regressor or pipeline. Scaling, imputation
+        and selection belong inside it, so that nothing is ever fitted on test rows.
+    featurizer : str
+        Name of the featurizer whose vectors it takes.
+    grid : mapping of str to sequence
+        Hyper-parameters searched by inner cross-validation on the training rows; empty for none.
+    description, citation : str
+        One sentence, and where the method comes from.
+    zoo_api : int
+        Version of the contract that the plugin was written for.
+    """
+
+    name: str
+    build: Callable[[int], Any]
+    featurizer: str = "magpie-structure"
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    description: str = ""
+    citation: str = ""
+    zoo_api: int = ZOO_API

@@ -1,0 +1,84 @@
+"""Everything that zoo raises on purpose.
+
+::
+
+    ZooError                  exit code 2: one line that says what, where and what to do
+    ├── InputError            a table, a structure file or an option that cannot be used
+    ├── CardError             a model card that breaks its schema
+    ├── UnknownNameError      no backbone, task, featurizer, baseline of that name
+    ├── NotPublishedError     a backbone that is registered but has no weights yet
+    ├── PluginError           a plugin that cannot be found, loaded or trusted to be one
+    ├── HubError              the Hugging Face Hub refused, or cannot be reached
+    ├── IntegrityError        exit code 3: bytes that are not the ones that were pinned
+    ├── CheckpointError       a checkpoint that this version cannot read or honour
+    └── DependencyError       a package that is missing or broken in this environment
+
+The command line prints ``str(error)`` and exits with ``error.exit_code``; it never shows a traceback for
+any of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ZooError(Exception):
+    """Base of all errors that zoo raises on purpose."""
+
+    exit_code: int = 2
+
+
+class InputError(ZooError):
+    """A table, a structure file or an option that cannot be used."""
+
+
+class CardError(ZooError):
+    """A model card that breaks its schema; names the file and the field."""
+
+
+class UnknownNameError(ZooError):
+    """No backbone, task, featurizer or baseline has the name that was asked for.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked for, in the singular ("backbone", "task").
+    name : str
+        The name that was asked for.
+    known : iterable of str
+        The names that exist; the nearest ones are suggested.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        lowered = {candidate.lower(): candidate for candidate in self.known}
+        near = [lowered[match] for match in get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there is: {', '.join(self.known) or 'none'}"
+        super().__init__(f"no {kind} is called {name!r}; {hint}")
+
+
+class NotPublishedError(ZooError):
+    """A backbone that is registered, but whose weights do not exist yet."""
+
+
+class PluginError(ZooError):
+    """A plugin that cannot be found, loaded, or told from another of the same name."""
+
+
+class HubError(ZooError):
+    """The Hugging Face Hub refused a request or cannot be reached."""
+
+
+class IntegrityError(ZooError):
+    """Bytes whose SHA-256 is not the pinned one."""
+
+    exit_code = 3
+
+
+class CheckpointError(ZooError):
+    """A checkpoint that this version cannot read, or whose settings it cannot honour."""
+
+
+class DependencyError(ZooError):
+    """A package that is missing or broken in this environment."""
