@@ -1,0 +1,89 @@
+"""The one place that imports DGL.
+
+The DGL 2.1 wheel imports ``dgl.graphbolt`` eagerly, whose compiled library exists only for torch 2.0 to
+2.2.1; beside any newer torch, ``import dgl`` fails although nothing that zoo uses needs graphbolt. So the real
+import is tried first, and only if graphbolt is what failed, it is replaced by an empty module and the import
+tried once more.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+from typing import Any
+
+from zoo.errors import DependencyError
+
+_log = logging.getLogger("zoo")
+
+
+class _NoGraphbolt(ModuleType):
+    """A module whose every public attribute is an empty class, enough for DGL's own class statements."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        dummy = type(name, (), {})
+        setattr(self, name, dummy)
+        return dummy
+
+
+def _forget_dgl() -> None:
+    """Drop what a failed import left behind, so that the next attempt starts afresh."""
+    for name in [name for name in sys.modules if name == "dgl" or name.startswith("dgl.")]:
+        del sys.modules[name]
+
+
+@lru_cache(maxsize=1)
+def dgl() -> ModuleType:
+    """Import DGL and return it.
+
+    Raises
+    ------
+    DependencyError
+        If DGL is missing, or broken in a way that is not graphbolt's.
+    """
+    # Without this DGL writes a configuration file into the home folder and prints about it.
+    os.environ.setdefault("DGLBACKEND", "pytorch")
+    try:
+        return import_module("dgl")
+    except ModuleNotFoundError as error:
+        if error.name == "dgl":
+            raise DependencyError("DGL is not installed; run: pip install 'dgl>=2.1,<2.5'") from error
+        first: Exception = error
+    except (ImportError, OSError) as error:
+        first = error
+    _forget_dgl()
+    sys.modules["dgl.graphbolt"] = _NoGraphbolt("dgl.graphbolt")
+    try:
+        module = import_module("dgl")
+    except (ImportError, OSError, AttributeError) as error:
+        _forget_dgl()
+        raise DependencyError(
+            f"DGL {_version()} cannot be imported beside torch {_torch_version()}: {error}; zoo doctor says more"
+        ) from first
+    _log.debug("DGL %s imported without graphbolt (%s)", _version(), str(first).splitlines()[0])
+    return module
+
+
+def state() -> str:
+    """Say in a few words which DGL works here and how; raises what :func:`dgl` raises."""
+    module = dgl()
+    graphbolt = "without graphbolt" if isinstance(sys.modules.get("dgl.graphbolt"), _NoGraphbolt) else "complete"
+    return f"{module.__version__}, {graphbolt}"
+
+
+def _version() -> str:
+    try:
+        return version("dgl")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _torch_version() -> str:
+    return version("torch")

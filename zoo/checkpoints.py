@@ -1,0 +1,287 @@
+"""Checkpoints: ``model.safetensors`` + ``config.json`` in a folder, and nothing that could run code.
+
+A checkpoint holds one network, or several of one shape: a fine-tuning with K seeds leaves K members, whose
+tensors are told apart by the prefix ``members.i.``. The configuration holds everything that a prediction
+depends on besides the weights: architecture, graph settings, digest of the element table, target, unit, and the
+scaling constants of each member.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from zoo.contracts import Transform
+from zoo.crystals import MAX_ATOMIC_NUMBER, SYMBOLS
+from zoo.elements import table_digest
+from zoo.errors import CheckpointError
+from zoo.graphs import GraphSettings
+from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.scaling import TargetScaler
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+MAX_CONFIG_BYTES = 1_000_000
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArchitectureConfig(_Strict):
+    """Bounds on the sizes that a file may ask for, so that a hostile one cannot ask for all memory."""
+
+    network: Literal["cgcnn"] = "cgcnn"
+    atom_features: int = Field(ge=1, le=1024)
+    width: int = Field(ge=1, le=1024)
+    convolutions: int = Field(ge=1, le=32)
+    head: int = Field(ge=1, le=4096)
+    head_layers: int = Field(ge=1, le=16)
+    gaussians: int = Field(ge=2, le=1024)
+    gaussian_end: float = Field(gt=0, le=100)
+
+
+class GraphConfig(_Strict):
+    """See :class:`zoo.graphs.GraphSettings`."""
+
+    cutoff: float = Field(gt=0, le=20)
+    neighbors: int = Field(ge=1, le=64)
+    ties: Literal["environment", "order"]
+
+
+class TargetConfig(_Strict):
+    """What the numbers are."""
+
+    name: str = Field(max_length=200)
+    task: str | None = Field(default=None, max_length=200)
+    unit: str = Field(max_length=50)
+
+
+class ScalingConfig(_Strict):
+    """See :class:`zoo.scaling.TargetScaler`."""
+
+    transform: Transform
+    mean: Finite
+    std: float = Field(gt=0, allow_inf_nan=False)
+    bound: float | None = Field(default=None, gt=0, le=1000)
+
+
+class MemberConfig(_Strict):
+    """One network of the checkpoint."""
+
+    seed: int
+    scaling: ScalingConfig
+
+
+class Config(_Strict):
+    """Everything that a prediction depends on besides the weights."""
+
+    format: Literal[1] = 1
+    name: str = Field(max_length=200)
+    library: Literal["crystal-zoo"] = "crystal-zoo"
+    version: str = Field(max_length=50)
+    target: TargetConfig
+    architecture: ArchitectureConfig
+    graph: GraphConfig
+    element_table: str = Field(pattern="^[0-9a-f]{64}$")
+    elements: list[str] = Field(max_length=MAX_ATOMIC_NUMBER)
+    members: list[MemberConfig] = Field(min_length=1, max_length=100)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def graph_settings(self) -> GraphSettings:
+        """The graph settings that the weights were trained with."""
+        return GraphSettings(self.graph.cutoff, self.graph.neighbors, self.graph.ties)
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A network with the scaling that its outputs are in.
+
+    Parameters
+    ----------
+    network : CGCNN
+    scaler : TargetScaler
+    seed : int
+    """
+
+    network: CGCNN
+    scaler: TargetScaler
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A configuration and the networks that belong to it."""
+
+    config: Config
+    members: list[Member]
+
+
+def describe(
+    members: Sequence[Member],
+    *,
+    name: str,
+    target: str,
+    unit: str,
+    task: str | None,
+    graph: GraphSettings,
+    elements: Sequence[str],
+    provenance: dict[str, Any] | None = None,
+) -> Checkpoint:
+    """Put networks of one shape together with what their numbers mean.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        Networks of one architecture and one atom table.
+    name, target, unit, task : str
+        Name of the checkpoint; column, unit and task of the target.
+    graph : GraphSettings
+        Settings of the graphs that the networks were trained on.
+    elements : sequence of str
+        Elements seen in training.
+    provenance : dict, optional
+        JSON-able record of where the weights come from.
+    """
+    from zoo import __version__
+
+    network = members[0].network
+    config = Config(
+        name=name,
+        version=__version__,
+        target=TargetConfig(name=target, unit=unit, task=task),
+        architecture=ArchitectureConfig(**network.architecture.to_dict()),
+        graph=GraphConfig(cutoff=graph.cutoff, neighbors=graph.neighbors, ties=graph.ties),
+        element_table=table_digest(network.atom_table.cpu().numpy()),
+        elements=sorted(elements, key=SYMBOLS.index),
+        members=[
+            MemberConfig(
+                seed=member.seed,
+                scaling=ScalingConfig(
+                    transform=member.scaler.transform,
+                    mean=member.scaler.mean,
+                    std=member.scaler.std,
+                    bound=member.scaler.bound,
+                ),
+            )
+            for member in members
+        ],
+        provenance=provenance or {},
+    )
+    return Checkpoint(config, list(members))
+
+
+def save(checkpoint: Checkpoint, directory: Path) -> None:
+    """Write ``model.safetensors`` and ``config.json`` into an existing folder, each whole or not at all."""
+    tensors: dict[str, Tensor] = {"atom_table": checkpoint.members[0].network.atom_table.to(torch.uint8)}
+    for index, member in enumerate(checkpoint.members):
+        for name, tensor in member.network.state_dict().items():
+            if name != "atom_table":
+                tensors[f"members.{index}.{name}"] = tensor.cpu().contiguous()
+    for path, write in (
+        (directory / WEIGHTS, lambda target: save_file(tensors, target, metadata={"format": "pt"})),
+        (directory / CONFIG, lambda target: target.write_text(checkpoint.config.model_dump_json(indent=1) + "\n")),
+    ):
+        partial = path.with_name(path.name + ".partial")
+        write(partial)
+        partial.replace(path)
+
+
+def read_config(directory: Path) -> Config:
+    """Read and validate ``config.json`` alone.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, too large, no JSON, or breaks the schema; the message names the field.
+    """
+    path = directory / CONFIG
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise CheckpointError(f"{path} is larger than {MAX_CONFIG_BYTES:,} bytes; that is no configuration of zoo's")
+        return Config.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{directory} holds no {CONFIG}; it is no checkpoint of zoo's") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise CheckpointError(f"{path}: {where}: {first['msg']}") from error
+
+
+def load(directory: Path) -> Checkpoint:
+    """Load a checkpoint folder.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or damaged, a tensor is missing, superfluous, of the wrong shape or type, or not
+        finite, or the element table is not the one that the configuration names.
+    """
+    config = read_config(directory)
+    path = directory / WEIGHTS
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{directory} holds no {WEIGHTS}; it is no checkpoint of zoo's") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    architecture = Architecture(**config.architecture.model_dump(exclude={"network"}))
+    table = tensors.pop("atom_table", None)
+    if (
+        table is None
+        or table.ndim != 2
+        or table.shape[1] != architecture.atom_features
+        or not 2 <= table.shape[0] <= MAX_ATOMIC_NUMBER + 1
+    ):
+        raise CheckpointError(f"{path}: the atom table is missing or has the wrong shape")
+    if table_digest(table.numpy()) != config.element_table:
+        raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG} names (SHA-256 differs)")
+    members = []
+    for index, member in enumerate(config.members):
+        prefix = f"members.{index}."
+        own = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+        network = CGCNN(architecture, table)
+        _check_tensors(path, prefix, own, network)
+        network.load_state_dict({**own, "atom_table": network.atom_table})
+        network.eval()
+        members.append(Member(network, TargetScaler(**member.scaling.model_dump()), member.seed))
+    if tensors:
+        raise CheckpointError(f"{path}: unexpected tensor {sorted(tensors)[0]!r} ({len(tensors)} in all)")
+    return Checkpoint(config, members)
+
+
+def _check_tensors(path: Path, prefix: str, found: dict[str, Tensor], network: CGCNN) -> None:
+    expected = {name: tensor for name, tensor in network.state_dict().items() if name != "atom_table"}
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            raise CheckpointError(f"{path}: tensor {prefix}{name} is missing")
+        if name not in expected:
+            raise CheckpointError(f"{path}: unexpected tensor {prefix}{name}")
+        want, have = expected[name], found[name]
+        if want.shape != have.shape or want.is_floating_point() != have.is_floating_point():
+            raise CheckpointError(
+                f"{path}: tensor {prefix}{name} is {have.dtype} {tuple(have.shape)}, expected {want.dtype} {tuple(want.shape)}"
+            )
+        if have.is_floating_point() and not torch.isfinite(have).all():
+            raise CheckpointError(f"{path}: tensor {prefix}{name} holds values that are not finite")
+
+
+def to_json(value: object) -> str:
+    """Write JSON as all files of a run are written: indented, non-ASCII as it is, NaN refused."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,94 @@
+"""Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """Something that can be told that work was done."""
+
+    def advance(self, steps: float = 1, note: str = "") -> None:
+        """Report `steps` more of the total as done; `note` replaces the text behind the bar."""
+        ...
+
+
+class _Silent:
+    def advance(self, steps: float = 1, note: str = "") -> None:
+        """Say nothing."""
+
+
+class _Lines:
+    """At most one line per tenth of the work, or every half a minute."""
+
+    def __init__(self, label: str, total: float | None, unit: str) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self.done = 0.0
+        self.start = self.last = time.monotonic()
+        self.last_tenth = 0
+
+    def advance(self, steps: float = 1, note: str = "") -> None:
+        """Count, and print a line when one is due."""
+        self.done += steps
+        now = time.monotonic()
+        tenth = int(10 * self.done / self.total) if self.total else 0
+        if tenth <= self.last_tenth and now - self.last < 30:
+            return
+        self.last_tenth, self.last = max(tenth, self.last_tenth), now
+        elapsed = max(now - self.start, 1e-9)
+        rate = self.done / elapsed
+        of_total = f" of {self.total:g}" if self.total else ""
+        left = f", {(self.total - self.done) / rate:.0f} s left" if self.total and self.done < self.total else ""
+        tail = f"  {note}" if note else ""
+        print(f"{self.label}: {self.done:g}{of_total} {self.unit}, {rate:.3g}/s{left}{tail}", file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = False) -> Iterator[Bar]:
+    """Show the progress of a block.
+
+    Parameters
+    ----------
+    label : str
+        What is being done.
+    total : float or None
+        Steps in all; None if that cannot be known.
+    unit : str
+        What a step is, in the plural ("epochs").
+    quiet : bool
+        Show nothing.
+
+    Yields
+    ------
+    Bar
+    """
+    if quiet:
+        yield _Silent()
+    elif not sys.stderr.isatty():
+        yield _Lines(label, total, unit)
+    else:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import TaskProgressColumn as Percent
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            Percent(show_speed=True),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", style="dim"),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as display:
+            task = display.add_task(label, total=total, note="")
+
+            class _Rich:
+                def advance(self, steps: float = 1, note: str = "") -> None:
+                    display.update(task, advance=steps, **({"note": note} if note else {}))
+
+            yield _Rich()

@@ -1,0 +1,352 @@
+"""The fit loop: Lightning does the looping, this module says what is looped over."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Sampler
+
+from zoo.batches import GraphBatch
+from zoo.errors import DependencyError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zoo.graphs import PackedGraphs
+    from zoo.models.cgcnn import CGCNN
+    from zoo.scaling import TargetScaler
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a network is fitted.
+
+    Parameters
+    ----------
+    epochs : int
+        Most epochs; early stopping may end sooner.
+    batch_size : int
+        Crystals per step.
+    learning_rate : float
+        Peak of the schedule: linear warm-up, then a cosine down to zero.
+    warmup : float
+        Fraction of all steps spent warming up.
+    weight_decay : float
+        AdamW's decoupled weight decay.
+    average : float or None
+        Decay per step of the exponential moving average of the weights that is validated and kept.
+    patience : int or None
+        Epochs without a better validation error after which to stop; None never stops early.
+    clip : float
+        Largest norm of the gradient.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}
+        Number type of the forward and backward pass, as Lightning names it.
+    """
+
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    weight_decay: float = 1e-4
+    average: float | None = None
+    patience: int | None = None
+    clip: float = 1.0
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Graphs with targets, and which of them are looked at.
+
+    Parameters
+    ----------
+    graphs : PackedGraphs
+    targets : array of shape (C,), float64
+        Targets of all graphs in the task's unit; NaN where there is none.
+    rows : array of shape (n,), int64
+        Indices of the graphs that belong to this set.
+    """
+
+    graphs: PackedGraphs
+    targets: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit left behind: the network holds the weights of the best epoch."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_error: float = math.nan
+    seconds: float = 0.0
+
+
+class _EpochShuffle(Sampler[int]):
+    """A permutation that depends on seed and epoch alone, so that a resumed run sees the same batches."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.n, self.seed, self.epoch = n, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.n).tolist())
+
+    def __len__(self) -> int:
+        return self.n
+
+
+class _Fit(pl.LightningModule):
+    """A network, its loss, its optimiser."""
+
+    def __init__(
+        self,
+        network: CGCNN,
+        settings: FitSettings,
+        scaler: TargetScaler,
+        rates: Mapping[str, float],
+        on_epoch: Callable[[dict[str, float]], None] | None,
+    ) -> None:
+        super().__init__()
+        self.network, self.settings, self.scaler = network, settings, scaler
+        self.rates, self.on_epoch = rates, on_epoch
+        self.history: list[dict[str, float]] = []
+        self._loss: list[Tensor] = []
+        self._outputs: list[tuple[Tensor, Tensor]] = []
+        self._began = time.monotonic()
+
+    def training_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> Tensor:
+        graphs, target = batch
+        # L1, because the error that is reported is a mean absolute one.
+        loss = torch.nn.functional.l1_loss(self.network(graphs), target)
+        self._loss.append(loss.detach())
+        return loss
+
+    def validation_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> None:
+        graphs, target = batch
+        self._outputs.append((self.network(graphs).float(), target))
+
+    def on_validation_epoch_end(self) -> None:
+        output, target = (torch.cat(parts).cpu().double().numpy() for parts in zip(*self._outputs, strict=True))
+        self._outputs.clear()
+        scaled = float(np.abs(output - target).mean())
+        error = float(np.abs(self.scaler.unscale(output) - self.scaler.unscale(target)).mean())
+        self.log("validation", scaled, sync_dist=True)
+        row = {
+            "epoch": float(self.current_epoch + 1),
+            "learning_rate": float(self.optimizers().param_groups[0]["lr"]),
+            "train_loss": float(torch.stack(self._loss).mean()) if self._loss else math.nan,
+            "validation_loss": scaled,
+            "validation_mae": error,
+            "seconds": time.monotonic() - self._began,
+        }
+        self._loss.clear()
+        self.history.append(row)
+        if self.on_epoch:
+            self.on_epoch(row)
+
+    def transfer_batch_to_device(
+        self, batch: tuple[GraphBatch, Tensor], device: torch.device, _index: int
+    ) -> tuple[GraphBatch, Tensor]:
+        return batch[0].to(device), batch[1].to(device)
+
+    def configure_optimizers(self) -> Any:
+        groups: dict[float, list[torch.nn.Parameter]] = {}
+        for name, parameter in self.network.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault(rate_of(name, self.rates), []).append(parameter)
+        peak = self.settings.learning_rate
+        optimizer = torch.optim.AdamW(
+            [{"params": parameters, "lr": peak * rate} for rate, parameters in groups.items()],
+            weight_decay=self.settings.weight_decay,
+        )
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        warmup = max(1, round(self.settings.warmup * total))
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, total - warmup))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = checkpoint["history"]
+        if self.history:
+            self._began = time.monotonic() - self.history[-1]["seconds"]
+
+
+def rate_of(name: str, rates: Mapping[str, float]) -> float:
+    """Return the learning-rate factor of a parameter: that of the longest prefix in `rates`, else 1."""
+    fitting = [prefix for prefix in rates if name == prefix or name.startswith(prefix + ".")]
+    return rates[max(fitting, key=len)] if fitting else 1.0
+
+
+def choose_device(device: Device) -> str:
+    """Turn "auto" into the device that is there.
+
+    Raises
+    ------
+    DependencyError
+        If CUDA is asked for and this torch sees no CUDA device.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise DependencyError(
+            f"--device cuda: torch {torch.__version__} sees no CUDA device; use --device cpu, or install a CUDA build"
+        )
+    return "cuda" if available and device != "cpu" else "cpu"
+
+
+def fit(
+    network: CGCNN,
+    train: Samples,
+    validation: Samples,
+    scaler: TargetScaler,
+    settings: FitSettings,
+    *,
+    seed: int,
+    workdir: Path,
+    rates: Mapping[str, float] | None = None,
+    device: Device = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    resume: bool = False,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> FitResult:
+    """Fit a network in place and leave the weights of the best validation epoch in it.
+
+    Parameters
+    ----------
+    network : CGCNN
+    train, validation : Samples
+        Training rows, and the rows that choose the epoch. The scaler must have been fitted on `train`.
+    scaler : TargetScaler
+    settings : FitSettings
+    seed : int
+        Seed of the order of batches.
+    workdir : Path
+        Folder for Lightning's checkpoints; with `resume` a run that was cut off goes on from there.
+    rates : mapping of parameter-name prefix to factor, optional
+        Learning rates by depth: the factor of the longest fitting prefix multiplies the learning rate.
+    device, devices, nodes
+        Where to run; several devices or nodes run under Lightning's DDP.
+    on_epoch : callable, optional
+        Called with each row of the history.
+
+    Returns
+    -------
+    FitResult
+    """
+    chosen = choose_device(device)
+    module = _Fit(network, settings, scaler, rates or {}, on_epoch)
+    best = ModelCheckpoint(
+        workdir, filename="best", monitor="validation", save_last=True, save_weights_only=False, enable_version_counter=False
+    )
+    callbacks: list[pl.Callback] = [best]
+    if settings.patience is not None:
+        callbacks.append(EarlyStopping("validation", patience=settings.patience))
+    if settings.average is not None:
+        callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(settings.average)))
+    trainer = pl.Trainer(
+        accelerator="gpu" if chosen == "cuda" else "cpu",
+        devices=devices,
+        num_nodes=nodes,
+        max_epochs=settings.epochs,
+        precision=settings.precision,
+        gradient_clip_val=settings.clip,
+        callbacks=callbacks,
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=workdir,
+    )
+    last = workdir / "last.ckpt"
+    began = time.monotonic()
+    with _quiet():
+        trainer.fit(
+            module,
+            _loader(train, scaler, settings.batch_size, seed),
+            _loader(validation, scaler, 256, None),
+            ckpt_path=last if resume and last.exists() else None,
+            weights_only=True,
+        )
+    state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
+    network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in state.items()})
+    losses = [row["validation_loss"] for row in module.history]
+    position = int(np.argmin(losses))
+    return FitResult(
+        module.history, position + 1, module.history[position]["validation_mae"], time.monotonic() - began
+    )
+
+
+def predict_scaled(
+    network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu", batch_size: int = 256
+) -> NDArray[np.float64]:
+    """Return the network's outputs for some of the graphs, shape (n,), in its scaled space."""
+    network.eval().to(device)
+    outputs = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), batch_size):
+            batch = GraphBatch.gather(graphs, rows[start : start + batch_size]).to(device)
+            outputs.append(network(batch).double().cpu().numpy())
+    return np.concatenate(outputs) if outputs else np.empty(0)
+
+
+def _loader(samples: Samples, scaler: TargetScaler, batch_size: int, seed: int | None) -> DataLoader[int]:
+    targets = torch.from_numpy(scaler.scale(samples.targets[samples.rows])).float()
+    n = len(samples.rows)
+
+    def collate(positions: list[int]) -> tuple[GraphBatch, Tensor]:
+        return GraphBatch.gather(samples.graphs, samples.rows[positions]), targets[positions]
+
+    return DataLoader(
+        range(n),  # type: ignore[arg-type]
+        batch_size=min(batch_size, n),
+        sampler=None if seed is None else _EpochShuffle(n, seed),
+        collate_fn=collate,
+        # A last batch of a few crystals would upset the batch statistics; reshuffling brings its rows in later.
+        drop_last=seed is not None,
+    )
+
+
+class _quiet:  # noqa: N801
+    """Keep Lightning's advertisements and advice off the user's terminal."""
+
+    def __enter__(self) -> None:
+        self._loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+        self._levels = [logger.level for logger in self._loggers]
+        for logger in self._loggers:
+            logger.setLevel(logging.ERROR)
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+
+    def __exit__(self, *exception: object) -> None:
+        self._warnings.__exit__(*exception)
+        for logger, level in zip(self._loggers, self._levels, strict=True):
+            logger.setLevel(level)
