@@ -1,0 +1,373 @@
+"""Model cards: Markdown with YAML front matter, checked field by field.
+
+A card describes one backbone to three readers: people (the prose), the Hugging Face Hub (its own fields at
+the top of the front matter) and zoo (the block ``zoo:``). Fields of the Hub that are not named here pass
+through untouched; an unknown field inside ``zoo:`` is an error: a misspelt digest must not go unnoticed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from zoo.contracts import Transform
+from zoo.errors import CardError
+
+LIBRARY = "crystal-zoo"
+"""``library_name`` of our models on the Hub."""
+
+REQUIRED_FILES = ("model.safetensors", "config.json")
+"""What a checkpoint consists of."""
+
+MAX_BYTES = 1_000_000
+"""Largest card that is read; a real one has a few kilobytes."""
+
+# The C parser is several times faster; PyYAML's wheels have it, some builds from source do not.
+_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Alias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/\\:@]+$")]
+RepoId = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
+]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\n]*$")
+]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class _Strict(BaseModel):
+    # Deferred: only the model that is validated against, _Front, is compiled; that halves the import time.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class File(_Strict):
+    """One file of a checkpoint: its name, its size in bytes and the SHA-256 that pins it."""
+
+    name: Literal["model.safetensors", "config.json", "README.md"]
+    size: Annotated[int, Field(ge=1, le=2**31)]
+    sha256: Sha256
+
+
+class Architecture(_Strict):
+    """Sizes of the network.
+
+    Parameters
+    ----------
+    network : {"cgcnn"}
+        Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018).
+    atom_features : int
+        Length of an element's feature vector.
+    width : int
+        Length of an atom's hidden vector.
+    convolutions : int
+        Number of graph convolutions.
+    head, head_layers : int
+        Width and number of the fully connected layers after pooling.
+    gaussians : int
+        Number of Gaussians that expand a distance.
+    """
+
+    network: Literal["cgcnn"] = "cgcnn"
+    atom_features: Size
+    width: Size
+    convolutions: Size
+    head: Size
+    head_layers: Size
+    gaussians: Size
+
+
+class Graph(_Strict):
+    """How a crystal becomes a graph: cutoff in Å, neighbours per atom, order of equal distances."""
+
+    cutoff: Annotated[float, Field(gt=0, le=50)]
+    neighbors: Annotated[int, Field(ge=1, le=256)]
+    ties: Literal["environment", "order"]
+
+
+class Rows(_Strict):
+    """Number of rows in each part of the pretraining set."""
+
+    train: Count
+    val: Count
+    test: Count
+
+
+class Training(_Strict):
+    """What a backbone was trained on and how; `ids` and a textual `recipe` are paths relative to the card."""
+
+    source: Line
+    license: Line
+    rows: Rows | None = None
+    ids: str | None = None
+    recipe: str | dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _paths_stay_inside(self) -> Training:
+        for path in (self.ids, self.recipe):
+            if isinstance(path, str) and (
+                PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
+            ):
+                raise ValueError(f"{path!r} must be a path relative to the card, without '..'")
+        return self
+
+
+class Result(_Strict):
+    """One measured figure: what, on which rows, on how many, and the command that measures it again."""
+
+    metric: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    value: Finite
+    unit: str
+    rows: Line
+    n: Annotated[int, Field(ge=1)]
+    command: str | None = None
+
+
+class Hub(BaseModel):
+    """The Hub's own metadata; fields that are not named here are kept as they are."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        defer_build=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+    license: str
+    library_name: str = LIBRARY
+    pipeline_tag: str | None = None
+    tags: list[str] = []
+    datasets: list[str] = []
+    metrics: list[str] = []
+    model_index: list[dict[str, Any]] | None = Field(default=None, alias="model-index")
+
+
+class Backbone(_Strict):
+    """The block ``zoo:`` of a card.
+
+    Parameters
+    ----------
+    name : str
+        Name that users type; also the card's file name and the folder of bundled weights.
+    aliases : list of str
+        Other names.
+    title : str
+        One line for lists.
+    repo_id : str
+        ``owner/repo`` on the Hub.
+    revision : str or None
+        Pinned commit, 40 hexadecimal digits; None until it is published.
+    bundled : bool
+        Whether the weights lie beside the card, in ``weights/NAME/``.
+    files : list of File
+        Files and their digests; empty until the weights exist.
+    target, unit, transform : str
+        What the backbone predicts, in which unit, and the transform that training saw.
+    architecture, graph : Architecture, Graph
+        Sizes of the network and graph settings; None until they are settled.
+    elements : list of str
+        Elements that occur in the training set.
+    training : Training
+        Training set and recipe.
+    results : list of Result
+        Measured figures, the headline first.
+    command : str or None
+        The command that made the weights.
+    notes : str
+        What else a user must know.
+    """
+
+    name: Name
+    aliases: list[Alias] = []
+    title: Line
+    repo_id: RepoId
+    revision: Commit | None = None
+    bundled: bool = False
+    files: list[File] = []
+    target: Line
+    unit: str
+    transform: Transform = "identity"
+    architecture: Architecture | None = None
+    graph: Graph | None = None
+    elements: list[Symbol] = []
+    training: Training
+    results: list[Result] = []
+    command: str | None = None
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _weights_are_described(self) -> Backbone:
+        present = [file.name for file in self.files]
+        if len(set(present)) < len(present):
+            raise ValueError("files: a name stands there twice")
+        missing = [name for name in REQUIRED_FILES if name not in present]
+        if self.files and missing:
+            raise ValueError(f"files: {' and '.join(missing)} is missing; a checkpoint has both")
+        if not self.files and (self.bundled or self.revision):
+            raise ValueError("files: bundled or published weights need their names, sizes and SHA-256")
+        blanks = [name for name in ("architecture", "graph", "elements") if not getattr(self, name)]
+        if self.files and blanks:
+            raise ValueError(f"{blanks[0]}: must be given for weights that exist")
+        return self
+
+
+class _Front(Hub):
+    """A whole front matter, so that errors carry the path of the field as it stands in the file."""
+
+    zoo: Backbone
+
+
+class Card(Backbone):
+    """A backbone's card: the fields of its ``zoo:`` block, the Hub's fields, and the prose.
+
+    Parameters
+    ----------
+    hub : Hub
+        The Hub's own fields.
+    body : str
+        Prose in Markdown, without the front matter.
+    source : str
+        File that the card was read from; empty for a card made in memory.
+    """
+
+    hub: Hub
+    body: str = ""
+    source: str = ""
+
+    @classmethod
+    def parse(cls, text: str, source: str = "") -> Card:
+        """Read a card from text.
+
+        Parameters
+        ----------
+        text : str
+            Markdown that begins with ``---``, YAML, ``---``.
+        source : str
+            File name, for messages and for :attr:`source`.
+
+        Raises
+        ------
+        CardError
+            Names the file, the first field that is wrong and why, and counts the other problems.
+        """
+        where = source or "the card"
+        front, body = _split(text, where)
+        try:
+            data = yaml.load(front, Loader=_Loader)  # noqa: S506 - the loader is PyYAML's safe one, in C if there
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f" at line {mark.line + 2}" if mark else ""
+            reason = getattr(error, "problem", None) or "a character that YAML forbids"
+            raise CardError(f"{where}: the front matter is not YAML{line}: {reason}") from error
+        except (RecursionError, ValueError) as error:  # absurd nesting; a date such as 2021-99-99
+            raise CardError(f"{where}: the front matter cannot be read: {error}") from error
+        if not isinstance(data, dict):
+            raise CardError(
+                f"{where}: the front matter must be a mapping of fields, not {type(data).__name__}"
+            )
+        try:
+            checked = _Front.model_validate(data)
+        except ValidationError as error:
+            raise CardError(f"{where}: {_first_problem(error)}") from error
+        block = {name: getattr(checked.zoo, name) for name in Backbone.model_fields}
+        known = {name: getattr(checked, name) for name in Hub.model_fields}
+        hub = Hub.model_construct(_fields_set=None, **known, **(checked.model_extra or {}))
+        return cls.model_construct(**block, hub=hub, body=body, source=source)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Card:
+        """Read a card from a file; raises `CardError` as :meth:`parse` does, or if it cannot be read."""
+        path = Path(path)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise CardError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, which no card is")
+            return cls.parse(path.read_text(encoding="utf-8"), str(path))
+        except OSError as error:
+            raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise CardError(f"{path}: not UTF-8 text (byte {error.start})") from error
+
+    def render(self) -> str:
+        """Return the card as Markdown; ``Card.parse(card.render())`` gives an equal card back.
+
+        The Hub's ``model-index`` is written from :attr:`results`, so that the two cannot disagree.
+        """
+        front = self.hub.model_dump(exclude_none=True, exclude_defaults=False)
+        if self.results:
+            front["model-index"] = self._model_index()
+        front = {key: value for key, value in front.items() if value != []}
+        front["zoo"] = self.model_dump(include=set(Backbone.model_fields))
+        # default_flow_style=None keeps lists of elements and digests on one line each.
+        header = yaml.safe_dump(
+            front, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
+        )
+        return f"---\n{header}---\n\n{self.body.strip()}\n"
+
+    def _model_index(self) -> list[dict[str, Any]]:
+        """Results in the Hub's own shape."""
+        results = [
+            {
+                "task": {"type": self.hub.pipeline_tag or "graph-ml", "name": f"{self.target} ({self.unit})"},
+                "dataset": {"type": "custom", "name": result.rows},
+                "metrics": [
+                    {"type": result.metric, "value": result.value, "name": f"{result.metric} ({result.unit})"}
+                ],
+            }
+            for result in self.results
+        ]
+        return [{"name": self.name, "results": results}]
+
+    @property
+    def test_mae(self) -> float | None:
+        """Mean absolute error on test rows, in :attr:`unit`, or None if it has not been measured."""
+        return next((r.value for r in self.results if r.metric == "mae" and r.unit == self.unit), None)
+
+    @property
+    def published(self) -> bool:
+        """Whether the weights are on the Hub at a pinned commit."""
+        return self.revision is not None and bool(self.files)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together; 0 if there are none yet."""
+        return sum(file.size for file in self.files)
+
+
+def _split(text: str, where: str) -> tuple[str, str]:
+    """Split Markdown into front matter and prose."""
+    lines = text.removeprefix("\ufeff").splitlines()
+    if not lines or lines[0].rstrip() != "---":
+        raise CardError(f"{where}: the first line must be '---', where the YAML front matter begins")
+    for number, line in enumerate(lines[1:], start=1):
+        if line.rstrip() == "---":
+            return "\n".join(lines[1:number]), "\n".join(lines[number + 1 :]).strip()
+    raise CardError(f"{where}: the front matter has no end; close it with a line '---'")
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Name the first field that is wrong, say why, and count the rest."""
+    problems = error.errors(include_url=False, include_context=False)
+    first = problems[0]
+    field = ".".join(str(part) for part in first["loc"]) or "front matter"
+    reason = first["msg"].removeprefix("Value error, ")
+    shown = (
+        ""
+        if isinstance(first["input"], dict | list | BaseModel)
+        else f" (it is {str(first['input'])[:60]!r})"
+    )
+    if first["type"] == "extra_forbidden":
+        reason, shown = "no such field; look for a spelling mistake", ""
+    elif first["type"] == "missing":
+        reason, shown = "is missing", ""
+    more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f"{field}: {reason}{shown}{more}"

@@ -1,0 +1,182 @@
+"""From a backbone's name to its card.
+
+Cards come from packages behind ``zoo.backbones`` entry points: ``zoo.cards``, which ships with zoo, and
+anybody else's. Each ``NAME.md`` in such a package registers one backbone; bundled weights lie beside it in
+``weights/NAME/``. A package or a card that is broken is logged and left out, and raises only when it is
+asked for by name.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import CardError, PluginError, UnknownNameError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.card import Card
+    from zoo.extensions import Plugin
+
+_log = logging.getLogger("zoo")
+
+# Deltas in use: Greek Δ (case-folded to δ) and the increment sign ∆; and dashes that typesetting makes.
+_LOOKALIKES = str.maketrans({"δ": "d", "∆": "d", "‐": "-", "‑": "-", "–": "-", "—": "-", "−": "-"})
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A card, or the error in its place, with the distribution that brings it."""
+
+    name: str
+    distribution: str
+    card: Card | None
+    error: ZooError | None = None
+
+
+def cards() -> list[Card]:
+    """Return all readable cards, ours first, then by distribution and name.
+
+    Cards of one name from different distributions are all listed; :func:`get` refuses to choose between them.
+    """
+    found = []
+    for entry in _entries():
+        if entry.card is not None:
+            found.append(entry.card)
+        else:
+            _log.warning("left out: %s", entry.error)
+    return found
+
+
+def names() -> list[str]:
+    """Return the names that :func:`get` takes; ``dist:name`` where two distributions share a name."""
+    entries = [entry for entry in _entries() if entry.card is not None]
+    folded = [fold(entry.name) for entry in entries]
+    return [
+        f"{entry.distribution}:{entry.name}" if folded.count(key) > 1 else entry.name
+        for entry, key in zip(entries, folded, strict=True)
+    ]
+
+
+def get(name: str) -> Card:
+    """Return the card of a backbone.
+
+    Parameters
+    ----------
+    name : str
+        A name or an alias, in any case; ``ΔEf-10k`` means ``dEf-10k``. ``dist:name`` chooses a distribution.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such backbone; suggests the nearest names.
+    PluginError
+        If several distributions register the name, or the one that was named is broken.
+    CardError
+        If the card is broken.
+    """
+    entries = _entries()
+    distribution, colon, rest = name.partition(":")
+    if colon:
+        entries = [entry for entry in entries if _canonical(entry.distribution) == _canonical(distribution)]
+    key = fold(rest if colon else name)
+    # A name beats an alias: nobody's alias may take over a name.
+    found = [entry for entry in entries if fold(entry.name) == key] or [
+        entry for entry in entries if entry.card and key in map(fold, entry.card.aliases)
+    ]
+    if not found:
+        # A package that could not be read may be the one that has the name.
+        broken = [entry.error for entry in entries if entry.error and not entry.name]
+        if colon and broken:
+            raise broken[0]
+        raise UnknownNameError("backbone", name, names())
+    if len(found) > 1:
+        choices = [f"{entry.distribution}:{entry.name}" for entry in found]
+        if len(set(map(fold, choices))) < len(choices):
+            files = " and ".join(entry.card.source if entry.card else str(entry.error) for entry in found)
+            raise PluginError(f"{found[0].distribution} has two cards that answer to {name!r}: {files}")
+        raise PluginError(f"several packages bring a backbone {name!r}; say which: {' or '.join(choices)}")
+    if found[0].card is None:
+        assert found[0].error is not None
+        raise found[0].error
+    return found[0].card
+
+
+def problems() -> list[str]:
+    """Return one line for each package or card that cannot be read."""
+    return [str(entry.error) for entry in _entries() if entry.error]
+
+
+def card_folder(card: Card) -> Path:
+    """Return the folder that holds the card."""
+    return Path(card.source).parent
+
+
+def weights_folder(card: Card) -> Path:
+    """Return the folder where the weights lie if they are bundled: ``weights/NAME/`` beside the card."""
+    return card_folder(card) / "weights" / card.name
+
+
+def fold(name: str) -> str:
+    """Reduce a name to the form in which names are compared.
+
+    >>> fold("∆Ef-10K") == fold("ΔEf‑10k") == fold("dEf-10k")
+    True
+    """
+    return unicodedata.normalize("NFKC", name).strip().casefold().translate(_LOOKALIKES)
+
+
+def _canonical(distribution: str) -> str:
+    """Return a distribution's name as packaging tools compare it."""
+    return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
+
+
+def _entries() -> list[_Entry]:
+    """Read every card of every package; what cannot be read becomes an entry with an error."""
+    from zoo.extensions import plugins
+
+    return [entry for plugin in plugins("backbone") for entry in _of_plugin(plugin)]
+
+
+def _of_plugin(plugin: Plugin) -> list[_Entry]:
+    """Read the cards of one package."""
+    from zoo.extensions import load_plugin
+
+    try:
+        package = load_plugin(plugin)
+    except PluginError as error:
+        return [_Entry("", plugin.distribution, None, error)]
+    folders = [Path(folder) for folder in getattr(package, "__path__", [])]
+    files = sorted(
+        (file for folder in folders for file in folder.glob("*.md") if file.name.lower() != "readme.md"),
+        key=lambda file: fold(file.stem),
+    )
+    if not files:
+        empty = PluginError(f"{plugin}: {plugin.value} is no package with cards (NAME.md) in its folder")
+        return [_Entry("", plugin.distribution, None, empty)]
+    return [_of_file(file, plugin.distribution) for file in files]
+
+
+def _of_file(file: Path, distribution: str) -> _Entry:
+    """Read one card."""
+    try:
+        return _Entry(file.stem, distribution, _read(file, file.stat().st_mtime_ns))
+    except CardError as error:
+        return _Entry(file.stem, distribution, None, error)
+    except OSError as error:
+        return _Entry(file.stem, distribution, None, CardError(f"{file}: cannot be read: {error.strerror}"))
+
+
+@lru_cache(maxsize=256)
+def _read(file: Path, mtime: int) -> Card:  # noqa: ARG001 - the time of change is part of the key
+    """Parse a card once for each state of its file."""
+    from zoo.card import Card
+
+    card = Card.read(file)
+    if card.name != file.stem:
+        raise CardError(f"{file}: zoo.name: {card.name!r} does not match the file's name {file.name!r}")
+    return card
