@@ -16,12 +16,13 @@ This module imports nothing heavy, so that a task can be listed in milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from pymatgen.core import Structure
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ZOO_API = 1
 """Version of these contracts. A plugin states the one it was written for in ``zoo_api``."""
 
+Kind = Literal["task", "featurizer", "baseline", "backbone"]
 Transform = Literal["identity", "log10"]
 
 
@@ -109,7 +111,9 @@ class Task:
         if self.transform not in ("identity", "log10"):
             raise ValueError(f"task {self.name!r}: unknown transform {self.transform!r}")
         if self.transform == "log10" and low < 0:
-            raise ValueError(f"task {self.name!r}: log10 needs a range without negative values, got valid={self.valid}")
+            raise ValueError(
+                f"task {self.name!r}: log10 needs a range without negative values, got valid={self.valid}"
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:

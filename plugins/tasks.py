@@ -1,0 +1,109 @@
+"""The target properties that zoo knows from the start.
+
+Each range holds every value that published data sets have, with room to spare, and is tight enough to catch
+a column in the wrong unit (Pa or kbar for GPa, kJ/mol for eV/atom, meV for eV, a total for a value per atom).
+It cannot catch logarithms given in place of the values: log10 of 100 GPa is 2, a modulus that exists.
+
+An alias names the same quantity in the same unit, wherever the name is in use. Left out for that reason:
+``log10(K_VRH)`` (not GPa), ``formation_energy`` (matminer's *flla* has the total of the cell under it),
+``e_form`` (eV/atom in one Matbench set, eV per cell in another), ``bulk_modulus_kv`` (JARVIS: Voigt's bound),
+``e_total`` (matminer's *dielectric_constant* has the tensor under it). ``--target COLUMN`` takes any of them.
+"""
+
+from __future__ import annotations
+
+from zoo.contracts import Task
+
+_MATERIALS_PROJECT = "A. Jain et al., APL Materials 1, 011002 (2013), doi:10.1063/1.4812323"
+_ELASTIC = "M. de Jong et al., Scientific Data 2, 150009 (2015), doi:10.1038/sdata.2015.9"
+_DIELECTRIC = "I. Petousis et al., Scientific Data 4, 160134 (2017), doi:10.1038/sdata.2016.134"
+_GW = "M. J. van Setten et al., Physical Review B 96, 155207 (2017), doi:10.1103/PhysRevB.96.155207"
+
+formation_energy = Task(
+    name="formation-energy",
+    target="formation_energy_per_atom",
+    unit="eV/atom",
+    # The most stable compounds (of lanthanum, yttrium, thorium) reach -4.6, hypothetical cells in use +5.4.
+    valid=(-6.0, 7.0),
+    description="Energy of formation from the elements, per atom.",
+    citation=_MATERIALS_PROJECT,
+    aliases=("formation_energy_peratom", "e_form_per_atom"),
+    recommended_backbone="dEf-10k",
+)
+
+band_gap = Task(
+    name="band-gap",
+    target="band_gap",
+    unit="eV",
+    # Solid helium, the widest gap there is, comes to 17.9 eV in PBE.
+    valid=(0.0, 20.0),
+    description="Kohn-Sham band gap in the PBE approximation; 0 for metals.",
+    citation=_MATERIALS_PROJECT,
+    aliases=("gap pbe", "gap_pbe", "pbe_gap", "bandgap"),
+    recommended_backbone="dEf-10k",
+)
+
+bulk_modulus = Task(
+    name="bulk-modulus",
+    target="K_VRH",
+    unit="GPa",
+    transform="log10",
+    # From solid helium and nitrogen, about 1 GPa, to diamond, 436 GPa.
+    valid=(0.1, 600.0),
+    description="Bulk modulus, average of the Voigt and Reuss bounds (Hill).",
+    citation=_ELASTIC,
+    aliases=("k_vrh", "bulk_modulus_vrh", "elasticity.K_VRH"),
+    recommended_backbone="dEf-10k",
+)
+
+shear_modulus = Task(
+    name="shear-modulus",
+    target="G_VRH",
+    unit="GPa",
+    transform="log10",
+    # Diamond has 525 GPa.
+    valid=(0.1, 600.0),
+    description="Shear modulus, average of the Voigt and Reuss bounds (Hill).",
+    citation=_ELASTIC,
+    aliases=("g_vrh", "shear_modulus_vrh", "elasticity.G_VRH"),
+    recommended_backbone="dEf-10k",
+)
+
+dielectric = Task(
+    name="dielectric",
+    target="eps_total",
+    unit="",
+    transform="log10",
+    # Vacuum has 1. A soft polar mode can carry a computed value into the thousands.
+    valid=(1.0, 10_000.0),
+    description="Static dielectric constant, electrons and ions together, mean of the tensor's diagonal.",
+    citation=_DIELECTRIC,
+    aliases=("poly_total", "epsilon_total"),
+    recommended_backbone="dEf-10k",
+)
+
+refractive_index = Task(
+    name="refractive-index",
+    target="n",
+    unit="",
+    # Nearly closed gaps give indices of some tens; 100 would be an electronic dielectric constant of 10,000.
+    valid=(1.0, 100.0),
+    description="Static refractive index, the square root of the electronic dielectric constant's mean.",
+    citation=_DIELECTRIC,
+    aliases=("refractive_index",),
+    recommended_backbone="dEf-10k",
+)
+
+# Non-metals are told by the target itself: a metal's quasi-particle gap is 0, and 10 meV is finer than any GW
+# calculation resolves. To require a column `band_gap` would turn away the tables that hold GW gaps alone.
+# Gaps from other starting points or schemes (G0W0@LDA, QSGW) differ by tenths of an eV and are no aliases.
+gw_gap = Task(
+    name="gw-gap",
+    target="gap_gw",
+    unit="eV",
+    valid=(0.01, 30.0),
+    description="Quasi-particle band gap of a non-metal, G0W0 on PBE.",
+    citation=_GW,
+    aliases=("gap_g0w0_pbe", "gap_g0w0", "gw_gap"),
+    recommended_backbone="dEf-10k",
+)

@@ -1,0 +1,348 @@
+"""Plugins: found without importing them, loaded one at a time, and never trusted to work.
+
+A package offers a plugin through an entry point, and the entry point's name is what users type::
+
+    [project.entry-points."zoo.tasks"]
+    hardness = "my_package:hardness"
+
+What ships with zoo is registered the same way. Three things keep a house full of strangers in order:
+
+- :func:`plugins` reads the metadata of the installed distributions and imports nothing;
+- a plugin that cannot be loaded breaks only itself (:func:`check` says why; :func:`load` raises);
+- two plugins of one name are refused, whoever they belong to, until the user says ``distribution:name``.
+
+``ZOO_PLUGINS=off`` leaves third-party distributions out. A file given with ``--plugin FILE.py``
+(:func:`add_file`) was asked for by name, so it stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from zoo.contracts import ZOO_API, Baseline, Featurizer, Kind, Task
+from zoo.errors import PluginError, UnknownNameError
+from zoo.plugin_files import one_line, read_plugin_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+OURS = "crystal-zoo"
+"""The distribution whose plugins are listed first and stay when third parties are switched off."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What is known of a plugin before it is loaded.
+
+    Parameters
+    ----------
+    kind : {"task", "featurizer", "baseline", "backbone"}
+    name : str
+        The name that users type.
+    distribution, version : str
+        The installed package that offers it; for a single file, the file's name and ``""``.
+    value : str
+        Where the object is: ``"package.module:object"``.
+    origin : str or None
+        Path of the single file it came from; None for an entry point.
+    duplicate : bool
+        Whether another distribution offers the same kind under the same name.
+    """
+
+    kind: Kind
+    name: str
+    distribution: str
+    version: str
+    value: str
+    origin: str | None = None
+    duplicate: bool = False
+
+    @property
+    def ours(self) -> bool:
+        """Whether it ships with zoo."""
+        return self.distribution == OURS
+
+    @property
+    def qualified(self) -> str:
+        """The name that no other plugin of the kind has: ``"distribution:name"``."""
+        return f"{self.distribution}:{self.name}"
+
+    def __str__(self) -> str:
+        if self.origin is not None:
+            return f"{self.kind} {self.name!r} of {self.origin}"
+        return f"{self.kind} {self.name!r} of package {self.distribution} {self.version}".rstrip()
+
+
+@dataclass
+class _Files:
+    """The plugins of single files, by path: the only state that this module keeps."""
+
+    found: dict[Path, dict[Plugin, object]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forget all files."""
+        self.found.clear()
+
+
+_files = _Files()
+
+
+def plugins(kind: Kind | None = None) -> list[Plugin]:
+    """List the installed plugins without importing any of them.
+
+    Parameters
+    ----------
+    kind : {"task", "featurizer", "baseline", "backbone"}, optional
+        List only these.
+
+    Returns
+    -------
+    list of Plugin
+        By kind, ours first, then by distribution and name. Both of two plugins of one name are there, each
+        marked as a duplicate.
+
+    Raises
+    ------
+    PluginError
+        If ``ZOO_PLUGINS`` is neither ``on`` nor ``off``.
+    """
+    return _listed(kind, third_parties=_third_parties_wanted())
+
+
+def find(kind: Kind, name: str) -> Plugin:
+    """Find the plugin that a user means, without loading it.
+
+    Parameters
+    ----------
+    kind : {"task", "featurizer", "baseline", "backbone"}
+    name : str
+        A name in any case, or ``distribution:name``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none; suggests the nearest names.
+    PluginError
+        If several distributions offer the name, or the only one that does is switched off.
+    """
+    known = plugins(kind)
+    matches = [plugin for plugin in known if _is_called(plugin, name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        who = " and ".join(str(plugin).partition(" of ")[2] for plugin in matches)
+        how = " or ".join(plugin.qualified for plugin in matches)
+        raise PluginError(f"{kind} {name!r} is offered by {who}; say which one: {how}")
+    hidden = [plugin for plugin in _listed(kind, third_parties=True) if _is_called(plugin, name)]
+    if hidden:
+        raise PluginError(f"{hidden[0]} is switched off by ZOO_PLUGINS=off; unset ZOO_PLUGINS to use it")
+    raise UnknownNameError(kind, name, [plugin.qualified if ":" in name else plugin.name for plugin in known])
+
+
+def load(kind: Kind, name: str) -> object:
+    """Load the plugin that a user means, and nothing else.
+
+    Parameters
+    ----------
+    kind : {"task", "featurizer", "baseline", "backbone"}
+    name : str
+        A name in any case, or ``distribution:name``.
+
+    Returns
+    -------
+    Task, Featurizer, Baseline or module
+        According to `kind`; a backbone plugin is the package whose folder holds the cards.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    PluginError
+        If the name is ambiguous, or the plugin is broken.
+    """
+    return load_plugin(find(kind, name))
+
+
+def load_plugin(plugin: Plugin) -> object:
+    """Load a plugin that :func:`plugins` listed.
+
+    Raises
+    ------
+    PluginError
+        If it cannot be imported, was written for another version of the contracts, is not what its kind
+        demands, or calls itself by another name than its entry point does.
+    """
+    try:
+        made = _object_behind(plugin)
+        api = getattr(made, "zoo_api", ZOO_API)
+        if api == ZOO_API and plugin.kind == "featurizer" and _is_factory(made):
+            made = made()
+            api = getattr(made, "zoo_api", ZOO_API)
+    # Code of strangers may raise anything, and must break nothing but itself.
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{plugin} cannot be loaded: {one_line(error)}; {_remedy(plugin)}") from error
+    if api != ZOO_API:
+        behind = isinstance(api, int) and api > ZOO_API
+        remedy = f"update {OURS}" if behind else f"update {plugin.distribution}"
+        raise PluginError(f"{plugin} was written for zoo_api {api}, this zoo speaks {ZOO_API}: {remedy}")
+    wrong = _mismatch(plugin, made)
+    if wrong:
+        raise PluginError(f"{plugin} {wrong}; {_remedy(plugin)}")
+    return made
+
+
+def check(plugin: Plugin) -> str | None:
+    """Load a plugin and say what is wrong with it, or return None."""
+    try:
+        load_plugin(plugin)
+    except PluginError as error:
+        return str(error)
+    return None
+
+
+def task(name: str) -> Task:
+    """Load a task by name; see :func:`load`."""
+    return cast("Task", load("task", name))
+
+
+def featurizer(name: str) -> Featurizer:
+    """Load a featurizer by name, made with its default arguments; see :func:`load`."""
+    return cast("Featurizer", load("featurizer", name))
+
+
+def baseline(name: str) -> Baseline:
+    """Load a baseline by name; see :func:`load`."""
+    return cast("Baseline", load("baseline", name))
+
+
+def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
+    """Make the plugins of a single Python file available, with no packaging at all.
+
+    Every :class:`Task` and :class:`Baseline` at the file's top level counts, under its own name, and every
+    featurizer (a class or an object with a ``name`` and a method ``featurize``). What the file merely
+    imports, and names that start with an underscore, do not.
+
+    Parameters
+    ----------
+    path : path
+        The file. Its code is run. Giving it again reads it again.
+
+    Returns
+    -------
+    list of Plugin
+        What was found in it; its distribution is the file's name.
+
+    Raises
+    ------
+    PluginError
+        If the file is missing, cannot be imported, holds no plugin, or holds two of one name.
+    """
+    file = Path(path).expanduser().resolve()
+    taken = {other.name for other in _files.found if other != file}
+    distribution = str(file) if file.name in taken else file.name
+    found: dict[Plugin, object] = {}
+    for kind, name, attribute, value in read_plugin_file(file, shown=str(path)):
+        plugin = Plugin(kind, name, distribution, "", f"{file.name}:{attribute}", origin=str(path))
+        clash = next((other for other in found if other.kind == kind and _is_called(other, name)), None)
+        if clash is not None:
+            raise PluginError(f"{path}: {clash.value} and {plugin.value} are both a {kind} called {name!r}")
+        found[plugin] = value
+    if not found:
+        raise PluginError(f"{path}: no Task, Baseline or featurizer at the top level of this file")
+    _files.found[file] = found
+    return list(found)
+
+
+def _third_parties_wanted() -> bool:
+    setting = os.environ.get("ZOO_PLUGINS", "").strip().lower()
+    if setting not in ("", "on", "off"):
+        raise PluginError(f"ZOO_PLUGINS is {setting!r}; it can be on or off")
+    return setting != "off"
+
+
+def _listed(kind: Kind | None, *, third_parties: bool) -> list[Plugin]:
+    found = [
+        plugin
+        for plugin in (*_installed(), *(plugin for file in _files.found.values() for plugin in file))
+        if kind in (None, plugin.kind) and (third_parties or plugin.ours or plugin.origin is not None)
+    ]
+    shared = Counter((plugin.kind, plugin.name.lower()) for plugin in found)
+    marked = [replace(plugin, duplicate=shared[plugin.kind, plugin.name.lower()] > 1) for plugin in found]
+    return sorted(marked, key=lambda p: (KINDS.index(p.kind), not p.ours, p.distribution, p.name.lower()))
+
+
+def _installed() -> Iterator[Plugin]:
+    """Yield the plugins of all distributions on ``sys.path``.
+
+    A distribution that is found twice (an editable install before a wheel) counts once: `entry_points` keeps
+    the first, which is also the one that an import would find.
+    """
+    declared = entry_points()
+    for kind in KINDS:
+        for entry in declared.select(group=f"zoo.{kind}s"):
+            name, version = "unknown", ""
+            if entry.dist is not None:
+                # Metadata without these fields is broken, but no reason to hide the others.
+                name, version = entry.dist.name or name, entry.dist.version or version
+            yield Plugin(kind, entry.name, name, version, entry.value)
+
+
+def _is_called(plugin: Plugin, name: str) -> bool:
+    distribution, _, bare = name.rpartition(":")
+    return plugin.name.lower() == bare.lower() and distribution.lower() in ("", plugin.distribution.lower())
+
+
+def _object_behind(plugin: Plugin) -> Any:
+    if plugin.origin is None:
+        return EntryPoint(plugin.name, plugin.value, f"zoo.{plugin.kind}s").load()
+    for file in _files.found.values():
+        if replace(plugin, duplicate=False) in file:
+            return file[replace(plugin, duplicate=False)]
+    raise LookupError("the file was not given to this process")
+
+
+def _is_factory(made: object) -> bool:
+    return isinstance(made, type) or (callable(made) and not hasattr(made, "featurize"))
+
+
+def _mismatch(plugin: Plugin, made: object) -> str | None:
+    """Say how an object breaks the contract of its kind, or return None."""
+    if plugin.kind == "backbone":
+        if isinstance(made, ModuleType) and hasattr(made, "__path__"):
+            return None
+        return f"is {_described(made)}, not a package with a folder of cards"
+    if plugin.kind == "featurizer":
+        if not callable(getattr(made, "featurize", None)):
+            return f"is {_described(made)}, without a method featurize"
+        missing = [name for name in ("labels", "citations") if not _has(made, name)]
+        return f"lacks {' and '.join(missing)}" if missing else None
+    contract = Task if plugin.kind == "task" else Baseline
+    if not isinstance(made, contract):
+        return f"is {_described(made)}, not a zoo.contracts.{contract.__name__}"
+    if made.name.lower() != plugin.name.lower():
+        return f"calls itself {made.name!r}: give the entry point and the {plugin.kind} one name"
+    return None
+
+
+def _has(made: object, name: str) -> bool:
+    # Looked up on the class first: a property such as an embedding's labels may be costly to compute.
+    return hasattr(type(made), name) or name in getattr(made, "__dict__", {})
+
+
+def _described(made: object) -> str:
+    return f"the class {made.__name__}" if isinstance(made, type) else f"a {type(made).__name__}"
+
+
+def _remedy(plugin: Plugin) -> str:
+    if plugin.origin is not None:
+        return "mend the file"
+    if plugin.ours:
+        return f"reinstall {OURS}"
+    return f"try: pip install --upgrade {plugin.distribution}"
