@@ -7,7 +7,6 @@ a password in an address.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import sys
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
-_FULL_OR_LOCKED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,15 @@ def resolve(repo: str, revision: str | None, timeout: float) -> Remote:
         return Remote(str(info.sha), frozenset(file.rfilename for file in info.siblings or []))
 
 
-def download(repo: str, commit: str, name: str, *, force: bool) -> Path:
-    """Fetch one file of a commit into the client's cache and return its path there."""
+def download(repo: str, revision: str, name: str, *, force: bool) -> Path:
+    """Fetch one file into the client's cache and return its path there, ``snapshots/COMMIT/NAME``."""
     from huggingface_hub import hf_hub_download
 
-    with _translated(repo, commit, name):
+    with _translated(repo, revision, name):
         path = hf_hub_download(
             repo,
             name,
-            revision=commit,
+            revision=revision,
             force_download=force,
             library_name=LIBRARY,
             library_version=__version__,
@@ -149,8 +147,8 @@ def _explain(error: BaseException, http: Any, repo: str, revision: str | None, n
         reason = str(error).strip().splitlines()
         said = f" ({reason[0][:100]})" if reason and "@" not in reason[0] else ""
         return f"{hub} cannot be reached{said}; check the network, the proxy and HF_ENDPOINT"
-    if isinstance(error, OSError) and error.errno in _FULL_OR_LOCKED:
-        return f"cannot write to the cache {cache_root()}: {error.strerror}; make room there or set HF_HOME"
+    if isinstance(error, OSError) and error.errno:  # the system's own error; a network's would be http's
+        return f"cannot use the cache {cache_root()}: {error.strerror}; make room there or set HF_HOME"
     if isinstance(error, OSError) and "Consistency check" in str(error):
         return f"the download of {name} from {repo} broke off or has the wrong length; pull it again"
     return f"{hub} does not answer as a Hub does ({type(error).__name__}); check HF_ENDPOINT and the proxy"

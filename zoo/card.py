@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from zoo import _frontmatter
 from zoo.contracts import Transform
 from zoo.errors import CardError
 
@@ -24,9 +24,6 @@ REQUIRED_FILES = ("model.safetensors", "config.json")
 
 MAX_BYTES = 1_000_000
 """Largest card that is read; a real one has a few kilobytes."""
-
-# The C parser is several times faster; PyYAML's wheels have it, some builds from source do not.
-_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Alias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/\\:@]+$")]
@@ -58,22 +55,10 @@ class File(_Strict):
 
 
 class Architecture(_Strict):
-    """Sizes of the network.
+    """Sizes of the network (CGCNN: Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018)).
 
-    Parameters
-    ----------
-    network : {"cgcnn"}
-        Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018).
-    atom_features : int
-        Length of an element's feature vector.
-    width : int
-        Length of an atom's hidden vector.
-    convolutions : int
-        Number of graph convolutions.
-    head, head_layers : int
-        Width and number of the fully connected layers after pooling.
-    gaussians : int
-        Number of Gaussians that expand a distance.
+    Lengths of an element's feature vector and of an atom's hidden vector, number of convolutions, width and
+    number of the fully connected layers after pooling, number of Gaussians that expand a distance.
     """
 
     network: Literal["cgcnn"] = "cgcnn"
@@ -261,20 +246,7 @@ class Card(Backbone):
             Names the file, the first field that is wrong and why, and counts the other problems.
         """
         where = source or "the card"
-        front, body = _split(text, where)
-        try:
-            data = yaml.load(front, Loader=_Loader)  # noqa: S506 - the loader is PyYAML's safe one, in C if there
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = f" at line {mark.line + 2}" if mark else ""
-            reason = getattr(error, "problem", None) or "a character that YAML forbids"
-            raise CardError(f"{where}: the front matter is not YAML{line}: {reason}") from error
-        except (RecursionError, ValueError) as error:  # absurd nesting; a date such as 2021-99-99
-            raise CardError(f"{where}: the front matter cannot be read: {error}") from error
-        if not isinstance(data, dict):
-            raise CardError(
-                f"{where}: the front matter must be a mapping of fields, not {type(data).__name__}"
-            )
+        data, body = _frontmatter.read(text, where)
         try:
             checked = _Front.model_validate(data)
         except ValidationError as error:
@@ -307,11 +279,7 @@ class Card(Backbone):
             front["model-index"] = self._model_index()
         front = {key: value for key, value in front.items() if value != []}
         front["zoo"] = self.model_dump(include=set(Backbone.model_fields))
-        # default_flow_style=None keeps lists of elements and digests on one line each.
-        header = yaml.safe_dump(
-            front, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
-        )
-        return f"---\n{header}---\n\n{self.body.strip()}\n"
+        return _frontmatter.write(front, self.body)
 
     def _model_index(self) -> list[dict[str, Any]]:
         """Results in the Hub's own shape."""
@@ -342,16 +310,29 @@ class Card(Backbone):
         """Bytes of all files together; 0 if there are none yet."""
         return sum(file.size for file in self.files)
 
+    def row(self, status: str) -> tuple[str, ...]:
+        """Return cells for a list: name, target, unit, training rows, test MAE, size, `status`."""
+        rows, mae = self.training.rows, self.test_mae
+        return (
+            self.name,
+            self.target,
+            self.unit,
+            f"{rows.train:,}" if rows else "",
+            "" if mae is None else f"{mae:.3g} {self.unit}".rstrip(),
+            f"{self.size / 1e6:.2f} MB" if self.size else "",
+            status,
+        )
 
-def _split(text: str, where: str) -> tuple[str, str]:
-    """Split Markdown into front matter and prose."""
-    lines = text.removeprefix("\ufeff").splitlines()
-    if not lines or lines[0].rstrip() != "---":
-        raise CardError(f"{where}: the first line must be '---', where the YAML front matter begins")
-    for number, line in enumerate(lines[1:], start=1):
-        if line.rstrip() == "---":
-            return "\n".join(lines[1:number]), "\n".join(lines[number + 1 :]).strip()
-    raise CardError(f"{where}: the front matter has no end; close it with a line '---'")
+    def overview(self, status: str) -> dict[str, Any]:
+        """Return what there is to know, as JSON values; `status` says where the weights are."""
+        block = self.model_dump(mode="json", exclude={"hub", "body", "source"})
+        measured = {
+            "test_mae": self.test_mae,
+            "size": self.size,
+            "weights": status,
+            "license": self.hub.license,
+        }
+        return {**block, **measured}
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -1,7 +1,7 @@
 """Pull backbones: from the Hugging Face Hub's cache, from the Hub, or from the bundle; and check every byte.
 
-Downloads go through the unmodified ``huggingface_hub`` client into its own cache, so its environment variables
-hold (``HF_HOME``, ``HF_HUB_CACHE``, ``HF_TOKEN``, ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and its time-outs).
+Downloads go through the unmodified ``huggingface_hub`` client into its own cache, so its environment
+variables hold (``HF_HOME``, ``HF_HUB_CACHE``, ``HF_TOKEN``, ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, time-outs).
 A registered backbone is pinned twice: by commit, and by the SHA-256 of each file on its card. What a
 stranger's repository (``hf://owner/repo``) sends is pinned by nobody; its commit and digests are reported.
 """
@@ -145,7 +145,7 @@ def verify(directory: Path, card: Card) -> dict[str, str]:
     for file in card.files:
         path = directory / file.name
         try:
-            found = _digest(path)
+            found = sha256(path)
         except FileNotFoundError:
             raise IntegrityError(f"{card.name}: {path} is missing; reinstall zoo or pull it again") from None
         except OSError as error:
@@ -163,6 +163,12 @@ def status(card: Card) -> Status:
     if card.bundled and _complete(registry.weights_folder(card), card):
         return "bundled"
     return "on the Hub" if card.published else "not published yet"
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _from_directory(directory: Path) -> Pulled:
@@ -215,7 +221,7 @@ def _from_hub(card: Card, *, force: bool) -> Pulled:
         path = folder / file.name
         if force or not path.is_file():
             wanted.append(file)
-        elif (found := _digest(path)) == file.sha256:
+        elif (found := sha256(path)) == file.sha256:
             digests[file.name] = found
         else:
             _log.warning("%s in the cache has changed since it was pulled; deleted, pulling it again", path)
@@ -224,8 +230,8 @@ def _from_hub(card: Card, *, force: bool) -> Pulled:
     if wanted:
         _hubclient.resolve(card.repo_id, commit, TIMEOUT)
     for file in wanted:
-        path = _fetch(card.repo_id, commit, file.name, force=force)
-        found = _digest(path)
+        path = _fetch(card.repo_id, commit, commit, file.name, force=force)
+        found = sha256(path)
         if found != file.sha256:
             _hubclient.discard(path)
             raise IntegrityError(
@@ -259,31 +265,33 @@ def _from_reference(ref: str, *, force: bool) -> Pulled:
         raise HubError(f"{repo} holds no {' and no '.join(missing)}; zoo loads nothing else")
     names = [*REQUIRED_FILES, *(name for name in OPTIONAL if name in remote.files)]
     folder = _snapshot(repo, remote.commit)
-    wanted = [name for name in names if force or not (folder / name).is_file()]
-    for name in wanted:
-        _fetch(repo, remote.commit, name, force=force)
+    there = not force and all((folder / name).is_file() for name in names)
+    for name in names:
+        # By the revision's own name: the client then notes its commit, for the day without a network.
+        _fetch(repo, revision or "main", remote.commit, name, force=force)
     if not pinned:
         _warn_unpinned(repo, remote.commit)
-    return _as_pulled(repo, remote.commit, "hub" if wanted else "cache")
+    return _as_pulled(repo, remote.commit, "cache" if there else "hub")
 
 
 def _as_pulled(repo: str, commit: str, origin: Origin, note: str = "") -> Pulled:
     """Describe a repository in the cache, with the digests of what is there."""
     folder = _snapshot(repo, commit)
     digests = {
-        name: _digest(folder / name) for name in (*REQUIRED_FILES, *OPTIONAL) if (folder / name).is_file()
+        name: sha256(folder / name) for name in (*REQUIRED_FILES, *OPTIONAL) if (folder / name).is_file()
     }
     for name, digest in digests.items():
         _log.info("%s@%s: %s has SHA-256 %s", repo, commit[:12], name, digest)
     return Pulled(repo, folder, origin, _card_beside(folder), commit, note, digests)
 
 
-def _fetch(repo: str, commit: str, name: str, *, force: bool) -> Path:
-    """Download one file, and see that the server did not answer for another commit."""
-    path = _hubclient.download(repo, commit, name, force=force)
+def _fetch(repo: str, revision: str, commit: str, name: str, *, force: bool) -> Path:
+    """Download one file, and see that it is of the commit that was asked for."""
+    path = _hubclient.download(repo, revision, name, force=force)
     if path.parent.name != commit:
+        _hubclient.discard(path)
         raise HubError(
-            f"{repo}: asked for commit {commit}, but the server sent {path.parent.name}; check HF_ENDPOINT"
+            f"{repo}: asked for commit {commit}, but got {path.parent.name}; pull again or check HF_ENDPOINT"
         )
     return path
 
@@ -339,9 +347,4 @@ def _card_beside(folder: Path) -> Card | None:
 def _available(*, bundled: bool = False) -> str:
     """Name the backbones that can be had."""
     there = [card.name for card in registry.cards() if card.bundled or (card.published and not bundled)]
-    return f"there is: {', '.join(there)}" if there else "there is none yet"
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return f"there is: {', '.join(there)}" if there else "no other one is available either"

@@ -130,6 +130,11 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().casefold().translate(_LOOKALIKES)
 
 
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key that puts 54k before 113k."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", fold(name))]
+
+
 def _canonical(distribution: str) -> str:
     """Return a distribution's name as packaging tools compare it."""
     return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
@@ -153,7 +158,7 @@ def _of_plugin(plugin: Plugin) -> list[_Entry]:
     folders = [Path(folder) for folder in getattr(package, "__path__", [])]
     files = sorted(
         (file for folder in folders for file in folder.glob("*.md") if file.name.lower() != "readme.md"),
-        key=lambda file: fold(file.stem),
+        key=lambda file: _natural(file.stem),
     )
     if not files:
         empty = PluginError(f"{plugin}: {plugin.value} is no package with cards (NAME.md) in its folder")

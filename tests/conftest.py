@@ -1,0 +1,75 @@
+"""Fixtures that several test modules use."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pymatgen.core import Structure
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(scope="session")
+def real_structures() -> list[Structure]:
+    """Forty crystals of 1 to 40 atoms, spread over the bundled example of dielectric constants."""
+    import pandas as pd
+    from pymatgen.io.vasp import Poscar
+
+    table = pd.read_csv(EXAMPLES / "dielectric.csv", comment="#").iloc[::26]
+    return [Poscar.from_str(text).structure for text in table.structure.iloc[:40]]
+
+
+def _beside(name: str) -> Any:
+    """Import a helper module of this folder, which is no package."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture
+def hub_server() -> Iterator[Any]:
+    """A Hub on the loopback interface; see hubserver.py."""
+    with _beside("hubserver").HubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Install a distribution that brings backbones: ``shelf(distribution, {file name: content})``.
+
+    Returns the folder of its cards. The folder to put on the path of another process is the one above it.
+    """
+
+    def install(distribution: str, files: dict[str, str | bytes], group: str = "zoo.backbones") -> Path:
+        site = tmp_path / "site"
+        package = distribution.replace("-", "_")
+        metadata = site / f"{package}-1.2.dist-info"
+        entries = f"[{group}]\n{distribution} = {package}\n"
+        everything: dict[str, str | bytes] = {
+            f"{package}/__init__.py": "",
+            f"{metadata.name}/METADATA": f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n",
+            f"{metadata.name}/entry_points.txt": entries,
+            **{f"{package}/{name}": content for name, content in files.items()},
+        }
+        for name, content in everything.items():
+            (site / name).parent.mkdir(parents=True, exist_ok=True)
+            (site / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        monkeypatch.delitem(sys.modules, package, raising=False)
+        if str(site) not in sys.path:
+            monkeypatch.syspath_prepend(str(site))
+        importlib.invalidate_caches()
+        return site / package
+
+    return install

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+
+from zoo import registry
+from zoo.errors import CardError, PluginError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Shelf = Callable[..., Path]
+
+OURS = ["dEf-10k", "dEf-54k", "dEf-113k", "Eg-NM"]
+
+
+def card(name: str, aliases: str = "[]") -> str:
+    return (
+        f"---\nlicense: mit\nzoo:\n  name: {name}\n  aliases: {aliases}\n  title: {name} of a stranger\n"
+        f"  repo_id: stranger/{name}\n  target: H_V\n  unit: GPa\n"
+        "  training: {source: a table, license: CC0}\n---\n\nProse.\n"
+    )
+
+
+def test_ours_are_listed_in_order_of_size() -> None:
+    assert registry.names()[:4] == OURS
+    assert [found.name for found in registry.cards()][:4] == OURS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dEf-10k",
+        "DEF-10K",
+        "\u0394Ef-10k",  # Greek capital delta
+        "\u2206Ef-10k",  # increment
+        "\u03b4ef-10k",  # Greek small delta
+        "\u0394Ef\u201110k",  # non-breaking hyphen
+        "\u0394Ef\u221210k",  # minus sign
+        "\uff44\uff25\uff46-10k",  # full-width letters
+        " dEf-10k ",
+        "formation-energy-10k",  # alias
+        "crystal-zoo:dEf-10k",
+        "Crystal_Zoo:\u0394Ef-10k",
+    ],
+)
+def test_spellings_of_one_name(name: str) -> None:
+    assert registry.get(name).name == "dEf-10k"
+
+
+def test_normal_forms_of_an_accented_alias(shelf: Shelf) -> None:
+    shelf("zoo-forms", {"forms.md": card("forms", "[Härte]")})
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        assert registry.get(unicodedata.normalize(form, "HÄRTE")).name == "forms"
+
+
+def test_unknown_names_suggest_the_nearest() -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"no backbone is called 'dEf-100k'; did you mean dEf-10k or "
+    ) as caught:
+        registry.get("dEf-100k")
+    assert caught.value.exit_code == 2
+    with pytest.raises(UnknownNameError, match="no backbone is called 'nobody:dEf-10k'"):
+        registry.get("nobody:dEf-10k")
+
+
+def test_a_strangers_shelf(shelf: Shelf) -> None:
+    folder = shelf("zoo-shelf", {"hard.md": card("hard"), "README.md": "no card", "notes.txt": "nor this"})
+    found = registry.get("HARD")
+    assert found.title == "hard of a stranger"
+    assert registry.card_folder(found) == folder
+    assert registry.weights_folder(found) == folder / "weights" / "hard"
+    assert [*OURS, "hard"] == [name for name in registry.names() if name in {*OURS, "hard"}]
+    assert registry.problems() == []
+
+
+def test_third_parties_can_be_switched_off(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf("zoo-shelf", {"hard.md": card("hard")})
+    assert "hard" in registry.names()
+    monkeypatch.setenv("ZOO_PLUGINS", "off")
+    assert "hard" not in registry.names()
+    assert "dEf-10k" in registry.names()
+
+
+def test_two_of_one_name_are_refused_until_one_is_chosen(shelf: Shelf) -> None:
+    shelf("zoo-copycat", {"def-10K.md": card("def-10K")})
+    with pytest.raises(PluginError, match=r"say which: crystal-zoo:dEf-10k or zoo-copycat:def-10K"):
+        registry.get("dEf-10k")
+    assert registry.get("zoo-copycat:dEf-10k").repo_id == "stranger/def-10K"
+    assert registry.get("crystal-zoo:dEf-10k").repo_id == "crystal-zoo/dEf-10k"
+    assert registry.names().count("zoo-copycat:def-10K") == 1
+    assert registry.names().count("crystal-zoo:dEf-10k") == 1
+    assert "dEf-10k" not in registry.names()
+    assert registry.get("dEf-54k").name == "dEf-54k"
+
+
+def test_an_alias_cannot_take_over_a_name(shelf: Shelf) -> None:
+    shelf("zoo-thief", {"thief.md": card("thief", "[dEf-10k]")})
+    assert registry.get("dEf-10k").name == "dEf-10k"
+
+
+def test_two_cards_of_one_package_with_one_alias(shelf: Shelf) -> None:
+    shelf("zoo-twins", {"castor.md": card("castor", "[twin]"), "pollux.md": card("pollux", "[twin]")})
+    with pytest.raises(PluginError, match="zoo-twins:castor or zoo-twins:pollux"):
+        registry.get("twin")
+    with pytest.raises(PluginError, match="zoo-twins:castor or zoo-twins:pollux"):
+        registry.get("zoo-twins:twin")
+
+
+def test_two_cards_of_one_name_in_one_distribution(shelf: Shelf) -> None:
+    content = card("hard")
+    folder = shelf("zoo-shelf", {"hard.md": content, "more/__init__.py": "", "more/hard.md": content})
+    entries = folder.parent / "zoo_shelf-1.2.dist-info" / "entry_points.txt"
+    entries.write_text("[zoo.backbones]\nzoo-shelf = zoo_shelf\nmore = zoo_shelf.more\n")
+    with pytest.raises(
+        PluginError, match=r"zoo-shelf has two cards that answer to 'hard': .*hard\.md and .*hard\.md"
+    ):
+        registry.get("hard")
+
+
+def test_a_broken_card_breaks_only_itself(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    broken = card("broken").replace("unit:", "uint:")
+    folder = shelf("zoo-shelf", {"hard.md": card("hard"), "broken.md": broken, "misnamed.md": card("other")})
+    with caplog.at_level(logging.WARNING, logger="zoo"):
+        names = [found.name for found in registry.cards()]
+    assert names[:4] == OURS
+    assert "hard" in names
+    assert "broken" not in names
+    assert f"left out: {folder / 'broken.md'}: zoo.unit: is missing" in caplog.text
+    with pytest.raises(CardError, match=r"broken\.md: zoo\.unit: is missing"):
+        registry.get("broken")
+    with pytest.raises(CardError, match=r"misnamed\.md: zoo\.name: 'other' does not match"):
+        registry.get("misnamed")
+    assert len(registry.problems()) == 2
+
+
+@pytest.mark.parametrize("code", ["raise RuntimeError('no luck today')", "import a_module_that_is_not_there"])
+def test_a_broken_package_breaks_only_itself(
+    shelf: Shelf, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = shelf("zoo-shelf", {"hard.md": card("hard")})
+    (folder / "__init__.py").write_text(code)
+    with caplog.at_level(logging.WARNING, logger="zoo"):
+        assert [found.name for found in registry.cards()][:4] == OURS
+    reason = "no luck today" if "raise" in code else "a_module_that_is_not_there"
+    assert reason in caplog.text
+    assert registry.get("dEf-10k").name == "dEf-10k"
+    with pytest.raises(PluginError, match=reason):
+        registry.get("zoo-shelf:hard")
+
+
+def test_a_package_without_cards_is_named(shelf: Shelf) -> None:
+    shelf("zoo-empty", {"README.md": "nothing here"})
+    assert len(registry.problems()) == 1
+    assert "zoo-empty" in registry.problems()[0]
+
+
+def test_a_changed_card_is_read_again(shelf: Shelf) -> None:
+    folder = shelf("zoo-shelf", {"hard.md": card("hard")})
+    assert registry.get("hard").unit == "GPa"
+    (folder / "hard.md").write_text(card("hard").replace("GPa", "kgf/mm2"))
+    assert registry.get("hard").unit == "kgf/mm2"
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    code = (
+        "import json, sys; from zoo import hub, registry; "
+        "statuses = [hub.status(card) for card in registry.cards()]; "
+        "heavy = 'torch dgl pymatgen matminer sklearn pandas numpy scipy httpx httpx2'.split(); "
+        "print(json.dumps([statuses, [name for name in heavy if name in sys.modules]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    statuses, heavy = json.loads(done.stdout)
+    assert len(statuses) >= 4
+    assert heavy == []
