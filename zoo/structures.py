@@ -36,7 +36,8 @@ MAX_CHARACTERS = 8_000_000
 _SUFFIXES = (".cif", ".mcif", ".vasp", ".poscar", ".contcar", ".json", ".xsf", ".cssr")
 _POSCAR_SUFFIXES = (".vasp", ".poscar", ".contcar")
 _NOT_STRUCTURES = ("atom_init.json",)  # CGCNN's element table lies beside its CIFs
-_MISSING = ("", "nan", "none", "null", "na", "n/a")
+MISSING = ("", "nan", "none", "null", "na", "n/a")
+"""Texts, in lower case, that stand for no value."""
 
 
 def parse(value: object) -> Crystal:
@@ -137,6 +138,11 @@ def is_structure_file(path: Path) -> bool:
     return not name.startswith(".") and name not in _NOT_STRUCTURES and _kind(name) is not None
 
 
+def has_structure_suffix(name: str) -> bool:
+    """Tell whether a file's name ends in one of the extensions, as POSCAR itself does not."""
+    return name.lower().endswith(_SUFFIXES)
+
+
 def find_file(folder: Path, name: str) -> Path:
     """Return the structure file called `name`, with or without its extension, in `folder`.
 
@@ -152,7 +158,7 @@ def find_file(folder: Path, name: str) -> Path:
                 return path
         except (OSError, ValueError):  # a name that no file can have
             break
-    raise InputError(f"no structure file {name} or {name}.cif, .vasp, .json … in {folder}")
+    raise InputError(f"no structure file: {name} (.cif, .vasp, .json …) is not in {folder}")
 
 
 def _kind(name: str) -> str | None:
@@ -198,7 +204,7 @@ def _recognise(text: str) -> str | None:
         return "cif"
     lines = [line.split() for line in text.split("\n", 6)[1:5]]
     if [len(line) for line in lines] == [1, 3, 3, 3] and all(
-        _is_number(word) for line in lines for word in line
+        is_number(word) for line in lines for word in line
     ):
         return "poscar"
     return None
@@ -206,7 +212,7 @@ def _recognise(text: str) -> str | None:
 
 def _from_text(text: str, quoted: bool = False) -> Crystal:
     stripped = text.strip()
-    if stripped.lower() in _MISSING:
+    if stripped.lower() in MISSING:
         raise InputError("no structure is given")
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"a text of {len(text)} characters is no single crystal structure")
@@ -313,7 +319,7 @@ def _cause(error: Exception) -> str:
 
 def _array(value: object, what: str) -> NDArray[np.float64]:
     if isinstance(value, str):
-        if value.strip().lower() in _MISSING:
+        if value.strip().lower() in MISSING:
             value = None
         elif len(value) > MAX_CHARACTERS:
             raise InputError(f"{what} is longer than any crystal")
@@ -332,7 +338,8 @@ def _array(value: object, what: str) -> NDArray[np.float64]:
     return array
 
 
-def _is_number(word: str) -> bool:
+def is_number(word: str) -> bool:
+    """Tell whether a word reads as a number."""
     try:
         float(word)
     except ValueError:

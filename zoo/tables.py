@@ -1,0 +1,266 @@
+"""Tables and structure files -> records, and every row that cannot be used with its reason.
+
+What the columns of a table may be called, and where its crystals come from if there are several choices, is
+written in ``zoo._rows``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import structures as parsing
+from zoo._readers import OneStructureError, is_table, open_source
+from zoo._rows import Record, Rejection, RowReader
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from zoo.contracts import Task
+
+__all__ = [
+    "Record",
+    "Rejection",
+    "Table",
+    "check_rejected",
+    "count_inputs",
+    "iter_inputs",
+    "read_table",
+    "write_rejected",
+]
+
+_COUNTED_BYTES = 16_000_000
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that has been read.
+
+    Parameters
+    ----------
+    source : Path
+        The file.
+    sha256 : str
+        Of the file's bytes.
+    target_column : str
+        Column that the targets come from.
+    records : list of Record
+    rejected : list of Rejection
+        Together with `records`, all rows.
+    structure_source : str
+        What the crystals come from, and what else there was; one phrase for the user.
+    """
+
+    source: Path
+    sha256: str
+    target_column: str
+    records: list[Record]
+    rejected: list[Rejection]
+    structure_source: str = ""
+
+
+def read_table(
+    path: Path,
+    task: Task,
+    *,
+    target: str | None = None,
+    structures: Path | None = None,
+    max_rejected: float = 0.10,
+    rejected_out: Path | None = None,
+    only: Collection[str] | None = None,
+) -> Table:
+    """Read a labelled table whole.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, TSV, JSON, JSONL or Parquet; CGCNN's ``id_prop.csv`` or its folder.
+    task : Task
+        Says what the target column may be called, its physical range, and what it requires of a row.
+    target : str, optional
+        Column of the target, instead of the task's own names.
+    structures : Path, optional
+        Folder of structure files.
+    max_rejected : float
+        Largest fraction of rows that may be rejected.
+    rejected_out : Path, optional
+        Where the rejected rows are written if there are too many.
+    only : collection of str, optional
+        Identifiers of the rows that matter; others are neither read nor reported.
+
+    Returns
+    -------
+    Table
+        With at least one record. Every row is either a record or a rejection; of several usable rows with the
+        same identifier, the first is the record.
+
+    Raises
+    ------
+    InputError
+        If the file is no such table, lacks a column, or has too many rejected rows.
+    """
+    source = open_source(path)
+    reader = RowReader(source, structures, task, target)
+    records: list[Record] = []
+    rejected: list[Rejection] = []
+    seen: dict[str, int] = {}
+    for row in reader.rows(only):
+        result = reader.read(row, seen)
+        if isinstance(result, Record):
+            seen[result.id] = result.row
+            records.append(result)
+        else:
+            rejected.append(result)
+    if not records and not rejected:
+        raise InputError(f"{source.path}: there is no row" + (" of those wanted" if only is not None else ""))
+    with source.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    table = Table(source.path, digest, reader.target, records, rejected, reader.description)
+    check_rejected(table, max_rejected, rejected_out)
+    return table
+
+
+def check_rejected(table: Table, max_rejected: float, rejected_out: Path | None = None) -> None:
+    """Refuse a table of which too many rows, or all, are rejected.
+
+    Parameters
+    ----------
+    table : Table
+    max_rejected : float
+        Largest fraction of rows that may be rejected, 0 to 1.
+    rejected_out : Path, optional
+        Where the rejected rows are written before the error is raised.
+
+    Raises
+    ------
+    InputError
+        With the counts, the two most frequent reasons, and where all of them are written.
+    """
+    if not 0 <= max_rejected <= 1:
+        raise InputError(f"--max-rejected {max_rejected:g} is no fraction between 0 and 1")
+    bad, rows = len(table.rejected), len(table.records) + len(table.rejected)
+    if table.records and bad <= max_rejected * rows:
+        return
+    frequent = Counter(_kind_of(rejection.reason) for rejection in table.rejected).most_common(2)
+    reasons = ", ".join(f"{count} × {reason}" for reason, count in frequent)
+    if rejected_out is not None:
+        write_rejected(table.rejected, rejected_out)
+        where = f"every row with its reason: {rejected_out}"
+    else:
+        where = f"the first: {table.rejected[0]}"
+    limit = f", more than the {max_rejected:.3g} of --max-rejected" if table.records else ""
+    raise InputError(f"{table.source}: {bad} of {rows} rows cannot be used{limit} ({reasons}); {where}")
+
+
+def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
+    """Write rejected rows as CSV (file, row, id, column, value, reason), whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["file", "row", "id", "column", "value", "reason"])
+            for each in rejected:
+                writer.writerow([each.file, each.row or "", each.id, each.column, each.value, each.reason])
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def iter_inputs(paths: Iterable[Path], *, structures: Path | None = None) -> Iterator[Record | Rejection]:
+    """Read crystals without targets from structure files, folders of them, and tables, one after the other.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    structures : Path, optional
+        Folder of structure files, for tables that hold identifiers alone.
+
+    Returns
+    -------
+    iterator of Record or Rejection
+        Rows are read as they are asked for, so that memory stays bounded; JSON alone is held whole. The
+        identifier of a structure file is its name without extension. Identifiers may repeat.
+
+    Raises
+    ------
+    InputError
+        At the call, before anything is read, if a path does not exist or can be none of the three.
+    """
+    opened = [_open_input(Path(path), structures) for path in paths]
+
+    def run() -> Iterator[Record | Rejection]:
+        for each in opened:
+            yield from each()
+
+    return run()
+
+
+def count_inputs(paths: Iterable[Path]) -> int | None:
+    """Count the crystals in `paths`, for a progress bar; None where that takes long or a path is unusable."""
+    total = 0
+    for path in map(Path, paths):
+        if path.is_dir():
+            total += len(parsing.structure_files(path))
+        elif not is_table(path):
+            total += 1
+        elif path.name.lower().endswith((".json", ".json.gz")):
+            return None
+        else:
+            try:
+                source = open_source(path)
+                if source.count is None and path.stat().st_size > _COUNTED_BYTES:
+                    return None
+            except (InputError, OSError):
+                return None
+            total += source.count if source.count is not None else sum(1 for _ in source.rows((), None))
+    return total
+
+
+def _open_input(path: Path, structures: Path | None) -> Callable[[], Iterable[Record | Rejection]]:
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file or folder")
+    if path.is_dir():
+        files = parsing.structure_files(path)
+        if not files:
+            raise InputError(f"{path}: no structure file in this folder (.cif, .vasp, POSCAR, .json …)")
+        return lambda: map(_read_structure_file, files)
+    if is_table(path):
+        try:
+            reader = RowReader(open_source(path), structures)
+        except OneStructureError:
+            return lambda: [_read_structure_file(path)]
+        return lambda: (reader.read(row) for row in reader.rows())
+    if not parsing.is_structure_file(path):
+        try:
+            parsing.read_file(path)
+        except InputError as error:
+            raise InputError(f"{path}: neither a table nor a structure file by its name ({error})") from None
+    return lambda: [_read_structure_file(path)]
+
+
+def _read_structure_file(path: Path) -> Record | Rejection:
+    name = path.name.removesuffix(".gz")
+    identifier = Path(name).stem if parsing.has_structure_suffix(name) else name
+    try:
+        return Record(identifier, parsing.read_file(path), None, 0, str(path))
+    except InputError as error:
+        return Rejection(str(path), None, identifier, "", "", str(error))
+
+
+def _kind_of(reason: str) -> str:
+    """Cut off what differs from row to row, so that reasons can be counted."""
+    return re.sub(r"'[^']*'", "…", re.split(r"[,:;(]", reason, maxsplit=1)[0]).strip()
