@@ -147,7 +147,6 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(machine.cache))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(machine.home / "token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "TIMEOUT", 2.0)
     disable_progress_bars()
     huggingface_hub.close_session()
     hub._warn_unpinned.cache_clear()
@@ -255,7 +254,7 @@ WORDS = {
 def test_each_fault_has_its_words_and_leaves_nothing_that_looks_whole(
     here: Machine, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "TIMEOUT", 0.3)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 0.3)
     here.publish()
     here.install()
     here.server.fault = fault

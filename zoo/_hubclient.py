@@ -46,17 +46,17 @@ def endpoint() -> str:
     return re.sub(r"//[^/@]*@", "//", str(constants.ENDPOINT))
 
 
-def resolve(repo: str, revision: str | None, timeout: float) -> Remote:
+def resolve(repo: str, revision: str | None) -> Remote:
     """Ask which commit a revision is and which files it has; one request, not repeated.
 
     The client itself repeats a failed request for half a minute, which is too long to find out that there is
     no network, so this question goes first.
     """
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
 
     with _translated(repo, revision):
         info = HfApi(library_name=LIBRARY, library_version=__version__).model_info(
-            repo, revision=revision, timeout=timeout
+            repo, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
         )
         if not re.fullmatch("[0-9a-f]{40}", info.sha or ""):
             raise ValueError("no commit in the answer")
@@ -88,12 +88,21 @@ def ping(timeout: float) -> int:
 
 
 def discard(path: Path) -> None:
-    """Delete a cached file: the link in the snapshot, and the repository's bytes that it points to."""
+    """Delete a cached file: the link in the snapshot, and the repository's bytes that it points to.
+
+    Raises
+    ------
+    HubError
+        If it cannot be deleted.
+    """
     repository = path.parents[2]  # REPOSITORY/snapshots/COMMIT/NAME
     snapshot = path.parent
     while True:
         target = Path(os.path.normpath(path.parent / path.readlink())) if path.is_symlink() else None
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise HubError(f"{path} is damaged and cannot be deleted: {error.strerror}; delete it") from error
         if target is None or not target.is_relative_to(repository):
             break
         path = target
@@ -142,7 +151,8 @@ def _explain(error: BaseException, http: Any, repo: str, revision: str | None, n
     if isinstance(error, errors.HfHubHTTPError):
         return _explain_status(error.response.status_code, hub, repo)
     if isinstance(error, http.TimeoutException):
-        return f"{hub} does not answer in time; try again, or allow it more with HF_HUB_DOWNLOAD_TIMEOUT"
+        more = "HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT"
+        return f"{hub} does not answer in time; try again, or allow it more seconds with {more}"
     if isinstance(error, http.TransportError):
         reason = str(error).strip().splitlines()
         said = f" ({reason[0][:100]})" if reason and "@" not in reason[0] else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -30,9 +31,6 @@ Origin = Literal["bundled", "cache", "hub", "directory"]
 Status = Literal["bundled", "cached", "on the Hub", "not published yet"]
 
 OPTIONAL = ("README.md",)
-
-TIMEOUT = 10.0
-"""Seconds that the Hub may take to answer the first question of a pull."""
 
 _REF = re.compile(
     r"hf://(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w./-]{1,200}))?", re.A
@@ -107,7 +105,7 @@ def pull(ref: str | Path, *, source: Source = "auto", force: bool = False) -> Pu
             raise InputError(f"{ref} is on the Hub and cannot be bundled; leave --source out")
         return _from_reference(ref, force=force)
     if ref.startswith((".", "/", "~")) or "\\" in ref or ref.endswith("/"):
-        return _from_directory(Path(ref).expanduser())
+        return _from_directory(Path(os.path.expanduser(ref)))  # noqa: PTH111 - never raises
     try:
         card = registry.get(ref)
     except UnknownNameError:
@@ -144,12 +142,7 @@ def verify(directory: Path, card: Card) -> dict[str, str]:
     digests: dict[str, str] = {}
     for file in card.files:
         path = directory / file.name
-        try:
-            found = sha256(path)
-        except FileNotFoundError:
-            raise IntegrityError(f"{card.name}: {path} is missing; reinstall zoo or pull it again") from None
-        except OSError as error:
-            raise IntegrityError(f"{card.name}: {path} cannot be read: {error.strerror or error}") from error
+        found = sha256(path)
         if found != file.sha256:
             raise IntegrityError(f"{card.name}: {path} has SHA-256 {found}, but its card pins {file.sha256}")
         digests[file.name] = found
@@ -166,9 +159,14 @@ def status(card: Card) -> Status:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of a file's bytes; raises `IntegrityError` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise IntegrityError(f"{path} is missing; install or pull it again") from None
+    except OSError as error:
+        raise IntegrityError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _from_directory(directory: Path) -> Pulled:
@@ -228,7 +226,7 @@ def _from_hub(card: Card, *, force: bool) -> Pulled:
             _hubclient.discard(path)
             wanted.append(file)
     if wanted:
-        _hubclient.resolve(card.repo_id, commit, TIMEOUT)
+        _hubclient.resolve(card.repo_id, commit)
     for file in wanted:
         path = _fetch(card.repo_id, commit, commit, file.name, force=force)
         found = sha256(path)
@@ -254,7 +252,7 @@ def _from_reference(ref: str, *, force: bool) -> Pulled:
     if pinned and not force and _whole(_snapshot(repo, revision)):
         return _as_pulled(repo, revision, "cache")
     try:
-        remote = _hubclient.resolve(repo, revision, TIMEOUT)
+        remote = _hubclient.resolve(repo, revision)
     except HubError as error:
         commit = revision if pinned else _cached_commit(repo, revision or "main")
         if force or not commit or not _whole(_snapshot(repo, commit)):
