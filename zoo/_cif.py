@@ -7,8 +7,12 @@ structure would look like any other. Here each of these is refused with its reas
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from zoo.crystals import SYMBOLS
 from zoo.errors import InputError
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 _OTHER_SYMBOLS = {"D", "T", "Hw", "Ow", "Wat"}
 _KNOWN_SYMBOLS = frozenset(SYMBOLS[1:]) | _OTHER_SYMBOLS
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+_OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
 
 
 def parse_cif(text: str, max_atoms: int) -> Structure:
@@ -42,7 +47,12 @@ def parse_cif(text: str, max_atoms: int) -> Structure:
 
     if not re.search(r"^\s*data_", text, re.MULTILINE | re.IGNORECASE):
         raise InputError("broken CIF: no line begins with data_")
-    parser = CifParser.from_str(text)
+    try:
+        parser = CifParser.from_str(text)
+    except ZeroDivisionError:
+        raise InputError("the structure has no atoms: a loop_ of the CIF has no rows") from None
+    except ValueError:
+        raise InputError("broken CIF: a loop_ ends in the middle of a row") from None
     blocks = [block for block in parser.as_dict().values() if any("_atom_site_fract" in key for key in block)]
     if not blocks:
         raise InputError("the CIF holds no crystal structure: there are no fractional coordinates")
@@ -51,7 +61,7 @@ def parse_cif(text: str, max_atoms: int) -> Structure:
     _check_block(blocks[0], max_atoms)
     structures = parser.parse_structures(primitive=False, on_error="raise")
     structure: Structure = structures[0]
-    _check_symmetry(blocks[0], len(parser.symmetry_operations))
+    _check_space_group(blocks[0], len(parser.symmetry_operations))
     if "implicit_hydrogens" in structure.site_properties:
         raise InputError("the CIF implies hydrogen atoms that have no coordinates")
     _check_elements(blocks[0], structure)
@@ -63,8 +73,8 @@ def _check_block(block: dict[str, Any], max_atoms: int) -> None:
     missing = [key for key in _CELL if not block.get(f"_cell_{key}")]
     if missing:
         raise InputError(f"broken CIF: _cell_{missing[0]} is missing")
-    columns = [block.get(f"_atom_site_fract_{axis}", []) for axis in "xyz"]
-    counts = {len(column) if isinstance(column, list) else 1 for column in columns}
+    columns = [_column(block, f"_atom_site_fract_{axis}") for axis in "xyz"]
+    counts = {len(column) for column in columns}
     if len(counts) > 1 or "_atom_site_label" not in block:
         raise InputError("broken CIF: the sites need a label and three fractional coordinates each")
     sites = counts.pop()
@@ -72,30 +82,52 @@ def _check_block(block: dict[str, Any], max_atoms: int) -> None:
         raise InputError("the structure has no atoms")
     if sites > max_atoms:
         raise InputError(f"{sites} sites; at most {max_atoms} atoms are taken")
-    for column in columns:
-        if any(value in ("?", ".") for value in column):
-            raise InputError("a coordinate in the CIF is unknown ('?' or '.')")
-    symbols = block.get("_atom_site_type_symbol", [])
-    for symbol in [symbols] if isinstance(symbols, str) else symbols:
+    for value in itertools.chain.from_iterable(columns):
+        _check_coordinate(value)
+    for operation in _operations(block):
+        _check_operation(operation)
+    for symbol in _column(block, "_atom_site_type_symbol"):
         letters = re.match(r"[A-Za-z]*", symbol.strip("'\" "))
         if letters is None or letters.group().title() not in _KNOWN_SYMBOLS:
             raise InputError(f"unknown element {symbol!r}")
 
 
-def _check_symmetry(block: dict[str, Any], operations: int) -> None:
-    """Refuse a symmetry that is stated but was not understood, and so read as P1."""
-    listed = [value for key, value in block.items() if "equiv_pos_as_xyz" in key or "symop_operation" in key]
-    if operations > 1 or any(isinstance(value, str) or len(value) == 1 for value in listed):
+def _column(block: dict[str, Any], key: str) -> list[str]:
+    value = block.get(key, [])
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _check_coordinate(text: str) -> None:
+    try:
+        value = float(text.split("(")[0])  # what follows in brackets is the uncertainty
+    except ValueError:
+        raise InputError(f"the CIF has the coordinate {text!r}, which is no number") from None
+    if not math.isfinite(value):
+        raise InputError("the lattice or a coordinate is not a finite number")
+
+
+def _operations(block: dict[str, Any]) -> list[str]:
+    return [text for key in block if key.rstrip("_") in _OPERATIONS for text in _column(block, key)]
+
+
+def _check_operation(text: str) -> None:
+    """Refuse an operation that is none: pymatgen takes what it does not understand for zero."""
+    from pymatgen.core.operations import SymmOp
+
+    rotation = SymmOp.from_xyz_str(text).rotation_matrix
+    if not math.isclose(abs(np.linalg.det(rotation)), 1, abs_tol=1e-6):
+        raise InputError(f"broken CIF: {text!r} is no symmetry operation")
+
+
+def _check_space_group(block: dict[str, Any], operations: int) -> None:
+    """Refuse a space group that stands for the operations but is not known, and so was read as P1."""
+    if operations > 1 or _operations(block):
         return
-    if listed:
-        raise InputError("broken CIF: its symmetry operations cannot be read")
     keys = ("space_group_name", "int_tables_number", "space_group_it_number")
     stated = [str(value) for key, value in block.items() if any(part in key.lower() for part in keys)]
     for group in (value.strip("'\" ") for value in stated):
         if group not in ("", "?", ".", "1") and group.replace(" ", "").upper() != "P1":
-            raise InputError(
-                f"the CIF lists no symmetry operations, and its space group {group!r} is not known"
-            )
+            raise InputError(f"the CIF lists no symmetry operations, and its space group {group!r} is not known")
 
 
 def _check_elements(block: dict[str, Any], structure: Structure) -> None:

@@ -66,7 +66,7 @@ def parse(value: object) -> Crystal:
         raise InputError("no structure is given")
     if type(value).__module__.startswith("pymatgen."):
         return _from_pymatgen(lambda: value, "structure")
-    raise InputError(f"a {type(value).__name__} is no structure")
+    raise InputError(f"not a structure: {type(value).__name__}")
 
 
 def from_arrays(numbers: object, lattice: object, frac: object) -> Crystal:
@@ -203,9 +203,7 @@ def _recognise(text: str) -> str | None:
     if re.search(r"^\s*(data_|_cell_length_|_atom_site_)", text, re.MULTILINE | re.IGNORECASE):
         return "cif"
     lines = [line.split() for line in text.split("\n", 6)[1:5]]
-    if [len(line) for line in lines] == [1, 3, 3, 3] and all(
-        is_number(word) for line in lines for word in line
-    ):
+    if [len(line) for line in lines] == [1, 3, 3, 3] and all(is_number(word) for line in lines for word in line):
         return "poscar"
     return None
 
@@ -298,7 +296,7 @@ def _from_pymatgen(build: Callable[[], Any], what: str) -> Crystal:
         # pymatgen's parsers raise whatever they stumble on, warnings among it; one bad row may not end a run.
         raise InputError(f"broken {what}: {_cause(error)}") from None
     if not isinstance(structure, IStructure):
-        raise InputError(f"a {type(structure).__name__}, not a crystal structure")
+        raise InputError(f"not a crystal structure: {type(structure).__name__}")
     if len(structure) > MAX_ATOMS:
         raise InputError(f"{len(structure)} atoms; at most {MAX_ATOMS} are taken")
     for element in structure.composition.elements:
@@ -314,6 +312,8 @@ def _cause(error: Exception) -> str:
     if isinstance(error, IndexError):
         return "it ends too early"
     words = " ".join(str(error).split()).removeprefix("No structure parsed for section 1 in CIF. ")
+    if "Singular matrix" in words:
+        return "the cell has no volume"
     return (words[:77] + "…" if len(words) > 78 else words) or error.__class__.__name__
 
 
