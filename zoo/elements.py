@@ -37,7 +37,7 @@ _BINNED = (
 @lru_cache(maxsize=1)
 def properties() -> list[dict[str, str]]:
     """Return the rows of ``elements.csv``, by atomic number."""
-    with files("zoo").joinpath("elements.csv").open(encoding="utf-8", newline="") as handle:
+    with files("zoo").joinpath("elements.csv").open(encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
 
 

@@ -13,7 +13,6 @@ change; ``ties="order"`` is the original authors' rule (first come, first kept),
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +22,8 @@ from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from numpy.typing import NDArray
 
 TIE_TOLERANCE = 1e-4
@@ -135,12 +136,15 @@ def _search(
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
     n, k = len(crystal), settings.neighbors
-    cartesian = np.ascontiguousarray(crystal.frac @ crystal.lattice)
-    # The authors' rule depends on the order in which the search at the full cutoff reports neighbours. The
-    # invariant rule does not, so it starts from a sphere that holds about twice the neighbours needed.
     radius = settings.cutoff
     if settings.ties == "environment":
+        cartesian = np.ascontiguousarray(crystal.frac @ crystal.lattice)
+        # The result does not depend on where the search starts: begin with about twice the neighbours needed.
         radius = min(radius, (3 * 2 * k * crystal.volume / (4 * np.pi * n)) ** (1 / 3))
+    else:
+        # The authors' rule depends on the last bit of each distance and on the order in which the search at the
+        # full cutoff reports neighbours, so both are made as pymatgen makes them: site by site.
+        cartesian = np.array([np.dot(site, crystal.lattice) for site in crystal.frac])
     pending = np.arange(n)
     parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
     while len(pending):

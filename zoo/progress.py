@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Bar(Protocol):
@@ -89,6 +91,9 @@ def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = F
 
             class _Rich:
                 def advance(self, steps: float = 1, note: str = "") -> None:
-                    display.update(task, advance=steps, **({"note": note} if note else {}))
+                    if note:
+                        display.update(task, advance=steps, note=note)
+                    else:
+                        display.update(task, advance=steps)
 
             yield _Rich()

@@ -6,9 +6,8 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import lightning.pytorch as pl
@@ -22,6 +21,9 @@ from zoo.batches import GraphBatch
 from zoo.errors import DependencyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -263,30 +265,35 @@ def fit(
     chosen = choose_device(device)
     module = _Fit(network, settings, scaler, rates or {}, on_epoch)
     best = ModelCheckpoint(
-        workdir, filename="best", monitor="validation", save_last=True, save_weights_only=False, enable_version_counter=False
+        workdir,
+        filename="best",
+        monitor="validation",
+        save_last=True,
+        save_weights_only=False,
+        enable_version_counter=False,
     )
     callbacks: list[pl.Callback] = [best]
     if settings.patience is not None:
         callbacks.append(EarlyStopping("validation", patience=settings.patience))
     if settings.average is not None:
         callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(settings.average)))
-    trainer = pl.Trainer(
-        accelerator="gpu" if chosen == "cuda" else "cpu",
-        devices=devices,
-        num_nodes=nodes,
-        max_epochs=settings.epochs,
-        precision=settings.precision,
-        gradient_clip_val=settings.clip,
-        callbacks=callbacks,
-        logger=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=workdir,
-    )
     last = workdir / "last.ckpt"
     began = time.monotonic()
     with _quiet():
+        trainer = pl.Trainer(
+            accelerator="gpu" if chosen == "cuda" else "cpu",
+            devices=devices,
+            num_nodes=nodes,
+            max_epochs=settings.epochs,
+            precision=settings.precision,
+            gradient_clip_val=settings.clip,
+            callbacks=callbacks,
+            logger=False,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=workdir,
+        )
         trainer.fit(
             module,
             _loader(train, scaler, settings.batch_size, seed),
@@ -298,13 +305,16 @@ def fit(
     network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in state.items()})
     losses = [row["validation_loss"] for row in module.history]
     position = int(np.argmin(losses))
-    return FitResult(
-        module.history, position + 1, module.history[position]["validation_mae"], time.monotonic() - began
-    )
+    return FitResult(module.history, position + 1, module.history[position]["validation_mae"], time.monotonic() - began)
 
 
 def predict_scaled(
-    network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu", batch_size: int = 256
+    network: CGCNN,
+    graphs: PackedGraphs,
+    rows: NDArray[np.int64],
+    *,
+    device: str = "cpu",
+    batch_size: int = 256,
 ) -> NDArray[np.float64]:
     """Return the network's outputs for some of the graphs, shape (n,), in its scaled space."""
     network.eval().to(device)
@@ -333,20 +343,18 @@ def _loader(samples: Samples, scaler: TargetScaler, batch_size: int, seed: int |
     )
 
 
-class _quiet:  # noqa: N801
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Keep Lightning's advertisements and advice off the user's terminal."""
-
-    def __enter__(self) -> None:
-        self._loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-        self._levels = [logger.level for logger in self._loggers]
-        for logger in self._loggers:
-            logger.setLevel(logging.ERROR)
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
+    loggers = [logging.getLogger(name) for name in ("lightning", "lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-
-    def __exit__(self, *exception: object) -> None:
-        self._warnings.__exit__(*exception)
-        for logger, level in zip(self._loggers, self._levels, strict=True):
-            logger.setLevel(level)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

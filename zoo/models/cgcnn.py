@@ -78,7 +78,8 @@ class Convolution(nn.Module):
 
     def forward(self, batch: GraphBatch, atoms: Tensor, bonds: Tensor) -> Tensor:
         """Update atoms of shape (N, width), given bonds of shape (N * k, gaussians)."""
-        of_center, of_neighbor, of_bond = self.fc_full.weight.split([self.width, self.width, bonds.shape[1]], dim=1)
+        weight, width = self.fc_full.weight, self.width
+        of_center, of_neighbor, of_bond = weight[:, :width], weight[:, width : 2 * width], weight[:, 2 * width :]
         ends = add_ends(batch, functional.linear(atoms, of_center, self.fc_full.bias), atoms @ of_neighbor.T)
         gate, core = self.bn1(torch.addmm(ends, bonds, of_bond.T)).chunk(2, dim=1)
         message = sum_edges(batch, torch.sigmoid(gate) * functional.softplus(core))
@@ -109,6 +110,28 @@ class CGCNN(nn.Module):
         self.conv_to_fc = nn.Linear(size.width, size.head)
         self.fcs = nn.ModuleList(nn.Linear(size.head, size.head) for _ in range(size.head_layers - 1))
         self.fc_out = nn.Linear(size.head, 1)
+        self._frozen: list[nn.Module] = []
+
+    def freeze(self, *names: str) -> None:
+        """Stop training parts of the network, their batch-norm statistics included.
+
+        Parameters
+        ----------
+        *names : str
+            Names of submodules, for example ``"embedding"``, ``"convs"`` or ``"convs.0"``.
+        """
+        for name in names:
+            module = self.get_submodule(name)
+            module.requires_grad_(False)
+            self._frozen.append(module)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> CGCNN:
+        """Set training mode; frozen parts stay in evaluation mode, or their statistics would drift."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def embed(self, batch: GraphBatch) -> Tensor:
         """Return the pooled crystal vectors, shape (B, width)."""
@@ -128,4 +151,5 @@ class CGCNN(nn.Module):
         hidden = functional.softplus(self.conv_to_fc(functional.softplus(self.embed(batch))))
         for layer in self.fcs:
             hidden = functional.softplus(layer(hidden))
-        return self.fc_out(hidden).squeeze(1)
+        output: Tensor = self.fc_out(hidden)
+        return output.squeeze(1)

@@ -42,14 +42,16 @@ def add_ends(batch: GraphBatch, center: Tensor, neighbor: Tensor) -> Tensor:
     tensor of shape (N * k, F)
     """
     if uses_dgl(neighbor):
-        return dgl().ops.u_add_v(batch.graph, neighbor, center)
+        added: Tensor = dgl().ops.u_add_v(batch.graph, neighbor, center)
+        return added
     return (functional.embedding(batch.neighbors, neighbor) + center.unsqueeze(1)).flatten(0, 1)
 
 
 def sum_edges(batch: GraphBatch, messages: Tensor) -> Tensor:
     """Sum the messages of each atom's edges: (N * k, F) → (N, F)."""
     if uses_dgl(messages):
-        return dgl().ops.copy_e_sum(batch.graph, messages)
+        summed: Tensor = dgl().ops.copy_e_sum(batch.graph, messages)
+        return summed
     return messages.view(*batch.neighbors.shape, -1).sum(dim=1)
 
 

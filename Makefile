@@ -1,0 +1,44 @@
+# Two commands for a fresh clone: `make demo` and `make test`. Both need Python 3.11 or 3.12 and nothing else.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# torch first and pinned: a plain `pip install crystal-zoo` may pick a release that brings gigabytes of CUDA.
+TORCH := torch==2.13.0
+QUIET := --quiet --disable-pip-version-check
+
+.PHONY: demo test lint format types check env clean
+
+demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled dielectric constants
+	rm -rf runs/demo runs/demo.partial
+	$(BIN)/zoo finetune --task dielectric examples/dielectric.csv --seeds 3 --compare scratch --baseline rf --out runs/demo
+
+test: $(VENV)/.installed-dev  ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+check: lint format types test
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "zoo needs Python 3.11 or 3.12: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(QUIET) "$(TORCH)"
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py
+	$(BIN)/python -m pip install $(QUIET) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml setup.py
+	$(BIN)/python -m pip install $(QUIET) --editable ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,131 @@
+"""Neighbour lists against pymatgen's own, and what must not change a graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from zoo import samples
+from zoo.crystals import Crystal
+from zoo.errors import InputError
+from zoo.graphs import TIE_TOLERANCE, GraphSettings, PackedGraphs, build_graph, build_graphs
+
+ORDER = GraphSettings(ties="order")
+
+
+@pytest.mark.parametrize("ties", ["environment", "order"])
+def test_distances_are_those_of_get_all_neighbors(real_structures: list[Structure], ties: str) -> None:
+    for structure in real_structures:
+        graph = build_graph(Crystal.from_structure(structure), GraphSettings(ties=ties))  # type: ignore[arg-type]
+        for site, neighbors in enumerate(structure.get_all_neighbors(8.0)):
+            expected = sorted(neighbor.nn_distance for neighbor in neighbors)[:12]
+            if len(expected) == 12:
+                assert np.sort(graph.distances[site]) == pytest.approx(expected, abs=2 * TIE_TOLERANCE)
+
+
+def test_order_rule_keeps_the_first_twelve_like_the_original_code(real_structures: list[Structure]) -> None:
+    for structure in real_structures[:20]:
+        center, point, _, distance = structure.get_neighbor_list(8.0)
+        graph = build_graph(Crystal.from_structure(structure), ORDER)
+        for site in range(len(structure)):
+            mine = center == site
+            first = sorted(zip(point[mine], distance[mine], strict=True), key=lambda pair: pair[1])[:12]
+            if len(first) == 12:
+                assert graph.neighbors[site].tolist() == [index for index, _ in first]
+
+
+def test_rock_salt_shells() -> None:
+    graph = build_graph(Crystal.from_structure(samples.crystals()["NaCl"]))
+    a = samples.crystals()["NaCl"].lattice.a
+    # 6 unlike neighbours at a/2, then 6 of the 12 like ones at a/√2.
+    assert np.sort(graph.distances[0]) == pytest.approx([a / 2] * 6 + [a / np.sqrt(2)] * 6, rel=1e-6)
+    assert sorted(graph.numbers[graph.neighbors[0]].tolist()) == [11] * 6 + [17] * 6
+    assert graph.numbers[0] == 11
+
+
+def _signature(crystal: Crystal, settings: GraphSettings) -> np.ndarray:
+    """A function of the graph that sees elements, distances and who is whose neighbour, four hops deep."""
+    graph = build_graph(crystal, settings)
+    color = graph.numbers.astype(float)
+    distances = graph.distances.astype(float)
+    for _ in range(4):
+        color = np.sin(1.3 * color) + (np.exp(-distances / 3) * np.cos(2.1 * color[graph.neighbors] + distances)).sum(1)
+    return np.array([color.mean(), (color**2).mean()])
+
+
+def _rotation(rng: np.random.Generator) -> np.ndarray:
+    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+    return q * np.sign(np.diag(r))
+
+
+def _variants(crystal: Crystal) -> dict[str, Crystal]:
+    rng = np.random.default_rng(7)
+    order = rng.permutation(len(crystal))
+    numbers, lattice, frac = crystal.numbers, crystal.lattice, crystal.frac
+    doubled = np.concatenate([frac / [1, 2, 1], ([*frac, 0, 1, 0]) / [1, 2, 1]])
+    return {
+        "order of atoms": Crystal(numbers[order], lattice, frac[order]),
+        "translation": Crystal(numbers, lattice, frac + rng.random(3)),
+        "lattice translations": Crystal(numbers, lattice, frac + rng.integers(-2, 3, size=frac.shape)),
+        "rotation": Crystal(numbers, lattice @ _rotation(rng).T, frac),
+        "supercell": Crystal(np.tile(numbers, 2), lattice * [[1], [2], [1]], doubled),
+        "other cell vectors": Crystal(
+            numbers,
+            np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]]) @ lattice,
+            frac @ np.linalg.inv([[1, 0, 0], [1, 1, 0], [0, 0, 1]]),
+        ),
+    }
+
+
+def test_graph_is_invariant(real_structures: list[Structure]) -> None:
+    crystals = [Crystal.from_structure(s) for s in [*samples.crystals().values(), *real_structures]]
+    for crystal in crystals:
+        expected = _signature(crystal, GraphSettings())
+        for change, variant in _variants(crystal).items():
+            assert _signature(variant, GraphSettings()) == pytest.approx(expected, abs=1e-4), (
+                crystal.formula,
+                change,
+            )
+
+
+def test_the_authors_rule_is_not_invariant() -> None:
+    """The reason why ties are broken by environment: in SrTiO3 the order of atoms changes the graph."""
+    crystal = Crystal.from_structure(samples.crystals()["SrTiO3"])
+    signatures = [_signature(v, ORDER) for v in _variants(crystal).values()]
+    assert max(np.abs(s - _signature(crystal, ORDER)).max() for s in signatures) > 1e-3
+
+
+def test_an_atom_alone_in_thirty_angstrom_of_vacuum_gets_its_own_images() -> None:
+    graph = build_graph(Crystal(np.array([10]), np.eye(3) * 30.0, np.zeros((1, 3))))
+    # Six images at 30 Å, and six of the twelve at 30·√2 Å: no false edge, no endless search.
+    assert graph.distances[0] == pytest.approx([30.0] * 6 + [30.0 * np.sqrt(2)] * 6, rel=1e-6)
+
+
+def test_flat_and_long_cells() -> None:
+    graphene = Structure(Lattice.hexagonal(2.46, 25.0), ["C", "C"], [[1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.5]])
+    graph = build_graph(Crystal.from_structure(graphene))
+    assert np.sort(graph.distances[0])[:3] == pytest.approx([2.46 / np.sqrt(3)] * 3, rel=1e-5)
+    chain = Crystal(np.array([79, 79]), np.diag([2.5, 90.0, 90.0]), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]))
+    assert build_graph(chain).distances[0, :4] == pytest.approx([2.5, 2.5, 5.0, 5.0])
+
+
+def test_two_atoms_on_one_site_are_refused() -> None:
+    crystal = Crystal(np.array([11, 17]), np.eye(3) * 4.0, np.array([[0, 0, 0], [0, 0, 1.0]]))
+    with pytest.raises(InputError, match=r"atoms 1 \(Na\) and 2 \(Cl\) stand on one site"):
+        build_graph(crystal)
+    outcome = list(build_graphs([crystal, Crystal.from_structure(samples.crystals()["Si"])]))
+    assert isinstance(outcome[0], InputError)
+    assert len(outcome[1]) == 8  # type: ignore[arg-type]
+
+
+def test_packing_and_selecting_keep_every_graph(real_structures: list[Structure]) -> None:
+    graphs = [build_graph(Crystal.from_structure(structure)) for structure in real_structures[:10]]
+    packed = PackedGraphs.pack(graphs)
+    chosen = packed.select(np.array([7, 2, 2]))
+    assert len(packed) == 10
+    assert chosen.sizes.tolist() == [len(graphs[7]), len(graphs[2]), len(graphs[2])]
+    for graph, copy in ((graphs[7], chosen[0]), (graphs[2], chosen[1]), (graphs[2], chosen[2])):
+        np.testing.assert_array_equal(copy.neighbors, graph.neighbors)
+        np.testing.assert_array_equal(copy.distances, graph.distances)
+        np.testing.assert_array_equal(copy.numbers, graph.numbers)

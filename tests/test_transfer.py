@@ -1,0 +1,52 @@
+"""What is carried over, what starts anew, what learns how fast."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zoo.elements import atom_table
+from zoo.models.cgcnn import Architecture
+from zoo.training import rate_of
+from zoo.transfer import DECAY, HEAD, scratch, transfer
+
+SMALL = Architecture(width=8, convolutions=3, head=8)
+TABLE = torch.from_numpy(atom_table().copy())
+
+
+def test_scratch_depends_on_its_seed_alone_and_leaves_the_global_generator() -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    first, second, third = (scratch(SMALL, TABLE, seed).fc_out.weight for seed in (3, 3, 4))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+
+
+@pytest.mark.parametrize("mode", ["full", "head", "layerwise"])
+def test_body_is_kept_and_head_is_new(mode: str) -> None:
+    source = scratch(SMALL, TABLE, 1)
+    source.convs[0].bn1.running_mean += 0.5
+    network, _ = transfer(source, mode, seed=2)  # type: ignore[arg-type]
+    fresh = scratch(SMALL, TABLE, 2)
+    for name, tensor in network.state_dict().items():
+        origin = fresh if name.split(".")[0] in HEAD else source
+        assert torch.equal(tensor, origin.state_dict()[name]), name
+
+
+def test_layerwise_rates_fall_towards_the_input() -> None:
+    _, rates = transfer(scratch(SMALL, TABLE, 1), "layerwise", seed=2)
+    names = [
+        "embedding.weight",
+        "convs.0.fc_full.weight",
+        "convs.1.bn1.bias",
+        "convs.2.bn2.weight",
+        "fc_out.bias",
+    ]
+    assert [rate_of(name, rates) for name in names] == pytest.approx([DECAY**4, DECAY**3, DECAY**2, DECAY, 1.0])
+
+
+def test_head_mode_trains_the_head_alone() -> None:
+    network, _ = transfer(scratch(SMALL, TABLE, 1), "head", seed=2)
+    trained = {name.split(".")[0] for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert trained == {"conv_to_fc", "fc_out"}

@@ -1,0 +1,109 @@
+"""Finished parts of a run, kept on disk so that a run that was cut off can go on.
+
+A cell is one method on one seed. It is written whole when it is done: its tensors as safetensors, the rest as
+JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.torch import load_file, save_file
+
+from zoo import checkpoints
+from zoo.errors import InputError
+from zoo.methods import Outcome
+from zoo.scaling import TargetScaler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zoo.models.cgcnn import CGCNN
+
+
+class CellStore:
+    """A folder of finished cells, bound to the settings that they were computed with.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it does not exist.
+    settings : dict
+        JSON-able settings of the run.
+    resume : bool
+        Go on with what is there. Otherwise an unfinished run is an error, so that nobody loses hours by accident.
+
+    Raises
+    ------
+    InputError
+        If an unfinished run is there and `resume` is false, or its settings are others; names the settings.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any], *, resume: bool) -> None:
+        self.folder = folder
+        self._settings = folder / "settings.json"
+        if self._settings.exists():
+            if not resume:
+                raise InputError(f"{folder} holds an unfinished run; give --resume to go on with it, or remove it")
+            before = json.loads(self._settings.read_text(encoding="utf-8"))
+            now = json.loads(checkpoints.to_json(settings))
+            changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+            if changed:
+                raise InputError(
+                    f"{folder} was begun with other settings ({', '.join(changed)}); give the same ones to resume, "
+                    "or another --out"
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        self._settings.write_text(checkpoints.to_json(settings), encoding="utf-8")
+
+    def workdir(self, name: str) -> Path:
+        """Return scratch space for a cell."""
+        path = self.folder / f"{name}.work"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def get(self, name: str, blank: Callable[[int], CGCNN]) -> Outcome | None:
+        """Read a finished cell, or return None if it has not been computed."""
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            return None
+        data = json.loads(path.read_text(encoding="utf-8"))
+        scaler, seed = data.pop("scaler"), data.pop("seed")
+        member = None
+        if scaler:
+            network = blank(seed)
+            network.load_state_dict(load_file(path.with_suffix(".safetensors")))
+            member = checkpoints.Member(network.eval(), TargetScaler(**scaler), seed)
+        predictions = np.array([np.nan if value is None else value for value in data.pop("predictions")])
+        return Outcome(predictions=predictions, member=member, **data)
+
+    def put(self, name: str, outcome: Outcome) -> None:
+        """Write a finished cell; the JSON file, which marks it as finished, comes last."""
+        member = outcome.member
+        if member:
+            tensors = {key: tensor.contiguous() for key, tensor in member.network.state_dict().items()}
+            save_file(tensors, self.folder / f"{name}.safetensors")
+        data = {
+            "predictions": [None if np.isnan(value) else float(value) for value in outcome.predictions],
+            "history": [
+                {key: (value if np.isfinite(value) else None) for key, value in row.items()} for row in outcome.history
+            ],
+            "best_epoch": outcome.best_epoch,
+            "seconds": outcome.seconds,
+            "parameters": outcome.parameters,
+            "scaler": asdict(member.scaler) if member else None,
+            "seed": member.seed if member else 0,
+        }
+        partial = self.folder / f"{name}.json.partial"
+        partial.write_text(checkpoints.to_json(data), encoding="utf-8")
+        partial.rename(self.folder / f"{name}.json")
+        shutil.rmtree(self.folder / f"{name}.work", ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.folder)

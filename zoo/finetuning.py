@@ -1,0 +1,451 @@
+"""Fine-tune a backbone on a small table, and compare it honestly with what else could have been done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from zoo import checkpoints, extensions, hub, methods, stats, transfer
+from zoo.cells import CellStore
+from zoo.elements import atom_table
+from zoo.errors import InputError
+from zoo.graphs import CrystalGraph, GraphSettings, PackedGraphs, build_graphs
+from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.progress import progress
+from zoo.splits import How, Split, make_split
+from zoo.tables import Record, Rejection, Table, check_rejected, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from zoo.contracts import Baseline, Task
+    from zoo.training import Device, FitSettings
+
+SCRATCH = "from scratch"
+DEFAULT_BACKBONE = "dEf-10k"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a fine-tuning is asked to do; see ``zoo finetune --help``.
+
+    Parameters
+    ----------
+    task : str
+        Name of the target property.
+    data : Path
+        Table of crystals and targets.
+    backbone : str or None
+        Name, folder or ``hf://owner/repo@revision``; "auto" takes the task's recommended one; None trains from
+        scratch.
+    mode : {"full", "head", "layerwise"}
+        What is trained; see :mod:`zoo.transfer`.
+    seeds, seed : int
+        Number of repetitions, each with its own split and initial weights, and the first seed.
+    split : {"random", "composition", "chemsys"}
+        What may not straddle training and test rows.
+    test, val : float
+        Fractions of all rows.
+    n_train : int or None
+        Use only so many training rows.
+    baselines : tuple of str
+        Classical methods to compare with.
+    compare_scratch : bool
+        Also train the same network from scratch on the same splits.
+    epochs, batch_size, learning_rate
+        Override the tuned defaults.
+    target : str or None
+        Column of the target, if the task's own names do not fit.
+    structures : Path or None
+        Folder of structure files for tables that hold ids alone.
+    max_rejected : float
+        Largest fraction of unusable rows that is put up with.
+    """
+
+    task: str
+    data: Path
+    backbone: str | None = "auto"
+    mode: transfer.Mode = "full"
+    seeds: int = 1
+    seed: int = 0
+    split: How = "random"
+    test: float = 0.1
+    val: float = 0.1
+    n_train: int | None = None
+    baselines: tuple[str, ...] = ()
+    compare_scratch: bool = False
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    target: str | None = None
+    structures: Path | None = None
+    max_rejected: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"--seeds {self.seeds}: at least one seed is needed")
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"--epochs {self.epochs}: at least one epoch is needed")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Everything that a fine-tuning found out, before it is written down.
+
+    Parameters
+    ----------
+    options : Options
+    task : Task
+    table : Table
+        The table as read, with all rejections.
+    records : list of Record
+        The rows that were used.
+    splits : list of Split
+        One per seed.
+    outcomes : dict
+        Method → one outcome per seed. The first method is the model; the others are what it is compared with.
+    errors : dict
+        Method → errors on the test rows, one dict per seed.
+    comparisons : dict
+        Method → comparison with the scratch network, where that was asked for.
+    checkpoint : Checkpoint
+        The fitted networks of the first method.
+    backbone : Pulled or None
+    backbone_digest : str
+        SHA-256 of the backbone's weights; empty without a backbone.
+    """
+
+    options: Options
+    task: Task
+    table: Table
+    records: list[Record]
+    splits: list[Split]
+    outcomes: dict[str, list[methods.Outcome]]
+    errors: dict[str, list[dict[str, float]]]
+    comparisons: dict[str, stats.Comparison]
+    checkpoint: checkpoints.Checkpoint
+    backbone: hub.Pulled | None
+    backbone_digest: str = ""
+
+    @property
+    def model(self) -> str:
+        """Name of the method that is the run's model."""
+        return next(iter(self.outcomes))
+
+    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return method → error → mean and standard deviation over seeds."""
+        return {method: stats.summary(rows) for method, rows in self.errors.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """Where the networks begin: the backbone, if any, and how to make a blank network of the same shape."""
+
+    member: checkpoints.Member | None
+    blank: Callable[[int], CGCNN]
+    graph: GraphSettings
+    pulled: hub.Pulled | None = None
+    name: str = ""
+    known: frozenset[int] = field(default_factory=frozenset)
+
+
+def finetune(
+    options: Options,
+    out: Path,
+    *,
+    device: Device = "auto",
+    resume: bool = False,
+    quiet: bool = False,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Result:
+    """Run a fine-tuning and write its folder.
+
+    Parameters
+    ----------
+    options : Options
+    out : Path
+        Folder of the run. It must not exist, and appears whole or not at all; until then the work is in
+        ``OUT.partial``, from where `resume` goes on.
+    device : {"auto", "cpu", "cuda"}
+    resume : bool
+    quiet : bool
+        Show no progress.
+    say : callable
+        Told, in one line each, what is being done.
+
+    Raises
+    ------
+    ZooError
+        One of its children, before anything is trained, if the request or the data cannot be used.
+    """
+    from zoo.rundir import write_run
+
+    if out.exists():
+        raise InputError(f"{out} exists; give another --out, or remove it")
+    task = extensions.task(options.task)
+    baselines = [extensions.baseline(name) for name in options.baselines]
+    start = _start(options, task)
+    partial = out.with_name(out.name + ".partial")
+    table = read_table(
+        options.data,
+        task,
+        target=options.target,
+        structures=options.structures,
+        max_rejected=options.max_rejected,
+        rejected_out=out.with_name(out.name + ".rejected.csv"),
+    )
+    table, records, graphs = _graphs(table, start, options, out)
+    splits = [
+        make_split(records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train)
+        for seed in range(options.seed, options.seed + options.seeds)
+    ]
+    say(
+        f"{options.data.name}: {len(records)} of {len(records) + len(table.rejected)} rows used, "
+        f"target {table.target_column} ({task.unit or 'no unit'}); "
+        f"{len(splits[0].train)} training, {len(splits[0].val)} validation, {len(splits[0].test)} test rows a seed"
+    )
+    if start.pulled:
+        say(
+            f"backbone {start.name} from {start.pulled.directory}"
+            + (f" ({start.pulled.note})" if start.pulled.note else "")
+        )
+    problem = methods.Problem(
+        [record.crystal for record in records],
+        graphs,
+        np.array([record.target for record in records]),
+        task.transform,
+    )
+    digest = hub.sha256(start.pulled.directory / checkpoints.WEIGHTS) if start.pulled else ""
+    cells = CellStore(partial / "cells", _fingerprint(options, table, digest), resume=resume)
+    outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
+    outcomes |= _baselines(baselines, problem, splits, cells, start, quiet=quiet)
+    errors = {
+        method: [
+            stats.errors(problem.targets[split.test], outcome.predictions[split.test], log10=task.transform == "log10")
+            for split, outcome in zip(splits, each, strict=True)
+        ]
+        for method, each in outcomes.items()
+    }
+    model = next(iter(outcomes))
+    members = [outcome.member for outcome in outcomes[model] if outcome.member]
+    trained_on = sorted({int(row) for split in splits for row in split.train})
+    result = Result(
+        options=options,
+        task=task,
+        table=table,
+        records=records,
+        splits=splits,
+        outcomes=outcomes,
+        errors=errors,
+        comparisons=_compare(outcomes, problem, splits),
+        checkpoint=checkpoints.describe(
+            members,
+            name=out.name,
+            target=table.target_column,
+            unit=task.unit,
+            task=task.name,
+            graph=start.graph,
+            elements=sorted({symbol for row in trained_on for symbol in records[row].crystal.elements}),
+            provenance=_provenance(options, table, start, digest),
+        ),
+        backbone=start.pulled,
+        backbone_digest=digest,
+    )
+    write_run(result, partial)
+    cells.discard()
+    partial.rename(out)
+    return result
+
+
+def default_out(options: Options, *, resume: bool = False) -> Path:
+    """Return ``runs/TASK-BACKBONE`` with the first number that is free; with `resume`, the latest unfinished one."""
+    backbone = options.backbone
+    if backbone == "auto":
+        backbone = extensions.task(options.task).recommended_backbone or DEFAULT_BACKBONE
+    stem = Path("runs") / f"{options.task.split(':')[-1]}-{Path(backbone or 'scratch').name.split('@')[0]}"
+    names = [stem, *(stem.with_name(f"{stem.name}-{number}") for number in range(2, 10_000))]
+    free = next(name for name in names if not name.exists())
+    if resume:
+        unfinished = [name for name in names[:100] if name.with_name(name.name + ".partial").exists()]
+        return unfinished[-1] if unfinished else free
+    return next(name for name in names if not (name.exists() or name.with_name(name.name + ".partial").exists()))
+
+
+def network_settings(options: Options, *, from_scratch: bool) -> FitSettings:
+    """Return the tuned fit settings with the user's overrides."""
+    settings = methods.SCRATCH if from_scratch else methods.TRANSFER
+    chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
+    return replace(settings, **{name: value for name, value in chosen.items() if value is not None})
+
+
+def _start(options: Options, task: Task) -> _Start:
+    if options.backbone is None:
+        table = torch.from_numpy(atom_table().copy())
+        architecture = Architecture()
+        known = frozenset(torch.nonzero(table.sum(dim=1)).flatten().tolist())
+        return _Start(None, lambda seed: transfer.scratch(architecture, table, seed), GraphSettings(), known=known)
+    ref = options.backbone
+    if ref == "auto":
+        ref = task.recommended_backbone or DEFAULT_BACKBONE
+    pulled = hub.pull(ref)
+    checkpoint = checkpoints.load(pulled.directory)
+    member = checkpoint.members[0]
+    network = member.network
+    known = frozenset(torch.nonzero(network.atom_table.abs().sum(dim=1)).flatten().tolist())
+    return _Start(
+        member,
+        lambda seed: transfer.scratch(network.architecture, network.atom_table, seed),
+        checkpoint.config.graph_settings,
+        pulled,
+        pulled.name,
+        known,
+    )
+
+
+def _graphs(table: Table, start: _Start, options: Options, out: Path) -> tuple[Table, list[Record], PackedGraphs]:
+    """Build all graphs; a crystal that cannot be one joins the rejected rows."""
+    records: list[Record] = []
+    graphs: list[CrystalGraph] = []
+    rejected: list[Rejection] = []
+    built = build_graphs((record.crystal for record in table.records), start.graph)
+    for record, graph in zip(table.records, built, strict=True):
+        unknown = [symbol for symbol, z in _numbers(record) if z not in start.known]
+        if isinstance(graph, InputError) or unknown:
+            reason = str(graph) if isinstance(graph, InputError) else f"{start.name} has no features for {unknown[0]}"
+            rejected.append(Rejection(record.file, record.row, record.id, "structure", "", reason))
+        else:
+            records.append(record)
+            graphs.append(graph)
+    table = replace(table, records=records, rejected=[*table.rejected, *rejected])
+    check_rejected(table, options.max_rejected, out.with_name(out.name + ".rejected.csv"))
+    return table, records, PackedGraphs.pack(graphs)
+
+
+def _numbers(record: Record) -> list[tuple[str, int]]:
+    return [
+        (symbol, int(z)) for symbol, z in zip(record.crystal.elements, np.unique(record.crystal.numbers), strict=True)
+    ]
+
+
+def _train(
+    options: Options,
+    problem: methods.Problem,
+    splits: Sequence[Split],
+    start: _Start,
+    cells: CellStore,
+    task: Task,
+    *,
+    device: Device,
+    quiet: bool,
+) -> dict[str, list[methods.Outcome]]:
+    plans: dict[str, checkpoints.Member | None] = {}
+    if start.member:
+        plans[f"{start.name} ({options.mode})"] = start.member
+    if not start.member or options.compare_scratch:
+        plans[SCRATCH] = None
+    epochs = {name: network_settings(options, from_scratch=source is None) for name, source in plans.items()}
+    total = len(splits) * sum(settings.epochs for settings in epochs.values())
+    outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in plans}
+    with progress("training", total, "epochs", quiet=quiet) as bar:
+        # Seeds outside, methods inside: if a run is cut off, what is there can be compared.
+        for split in splits:
+            for name, source in plans.items():
+                cell = f"{'scratch' if source is None else 'transfer'}-{split.seed}"
+                outcome = cells.get(cell, start.blank)
+                if outcome is None:
+
+                    def tell(row: dict[str, float], name: str = name, seed: int = split.seed) -> None:
+                        error = row["validation_mae"]
+                        bar.advance(1, f"seed {seed}, {name}: validation MAE {error:.4g} {task.unit}".rstrip())
+
+                    outcome = methods.fit_network(
+                        problem,
+                        split,
+                        source,
+                        start.blank,
+                        epochs[name],
+                        mode=options.mode,
+                        workdir=cells.workdir(cell),
+                        device=device,
+                        on_epoch=tell,
+                    )
+                    cells.put(cell, outcome)
+                    bar.advance(epochs[name].epochs - len(outcome.history))
+                else:
+                    bar.advance(epochs[name].epochs, f"seed {split.seed}, {name}: done before")
+                outcomes[name].append(outcome)
+    return outcomes
+
+
+def _baselines(
+    baselines: Sequence[Baseline],
+    problem: methods.Problem,
+    splits: Sequence[Split],
+    cells: CellStore,
+    start: _Start,
+    *,
+    quiet: bool,
+) -> dict[str, list[methods.Outcome]]:
+    if not baselines:
+        return {}
+    features_of = {baseline.featurizer for baseline in baselines}
+    with progress("featurizing", len(features_of) * len(problem.crystals), "crystals", quiet=quiet) as bar:
+        features = methods.featurize(baselines, problem.crystals, bar)
+    outcomes: dict[str, list[methods.Outcome]] = {baseline.name: [] for baseline in baselines}
+    with progress("baselines", len(baselines) * len(splits), "fits", quiet=quiet) as bar:
+        for split in splits:
+            for baseline in baselines:
+                cell = f"baseline-{baseline.name}-{split.seed}"
+                outcome = cells.get(cell, start.blank)
+                if outcome is None:
+                    outcome = methods.fit_baseline(problem, split, baseline, features[baseline.featurizer])
+                    cells.put(cell, outcome)
+                outcomes[baseline.name].append(outcome)
+                bar.advance(1, f"seed {split.seed}, {baseline.name}")
+    return outcomes
+
+
+def _compare(
+    outcomes: dict[str, list[methods.Outcome]], problem: methods.Problem, splits: Sequence[Split]
+) -> dict[str, stats.Comparison]:
+    """Compare every method with the scratch network on the same test rows."""
+    if SCRATCH not in outcomes or len(outcomes) == 1:
+        return {}
+    absolute = {
+        method: [
+            np.abs(outcome.predictions[split.test] - problem.targets[split.test])
+            for split, outcome in zip(splits, each, strict=True)
+        ]
+        for method, each in outcomes.items()
+    }
+    return {method: stats.compare(rows, absolute[SCRATCH]) for method, rows in absolute.items() if method != SCRATCH}
+
+
+def _fingerprint(options: Options, table: Table, digest: str) -> dict[str, Any]:
+    """Everything that a finished cell depends on; the number of seeds and the comparisons may change."""
+    settings = asdict(options)
+    for name in ("seeds", "baselines", "compare_scratch", "data", "structures", "max_rejected"):
+        del settings[name]
+    return {
+        **settings,
+        "data_sha256": table.sha256,
+        "backbone_sha256": digest,
+        "settings": [asdict(network_settings(options, from_scratch=flag)) for flag in (False, True)],
+    }
+
+
+def _provenance(options: Options, table: Table, start: _Start, digest: str) -> dict[str, Any]:
+    pulled = start.pulled
+    return {
+        "backbone": None
+        if pulled is None
+        else {"name": pulled.name, "origin": pulled.origin, "revision": pulled.revision, "sha256": digest},
+        "mode": options.mode if pulled else None,
+        "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},
+        "split": options.split,
+        "seeds": list(range(options.seed, options.seed + options.seeds)),
+    }

@@ -1,0 +1,206 @@
+"""What is compared on one split: a fine-tuned network, the same from scratch, classical baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from zoo import checkpoints, extensions, transfer
+from zoo.errors import PluginError
+from zoo.scaling import TargetScaler
+from zoo.training import Device, FitSettings, Samples, choose_device, fit, predict_scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from zoo.contracts import Baseline, Transform
+    from zoo.crystals import Crystal
+    from zoo.graphs import PackedGraphs
+    from zoo.models.cgcnn import CGCNN
+    from zoo.progress import Bar
+    from zoo.splits import Split
+
+Kind = Literal["transfer", "scratch", "baseline"]
+
+# Chosen on validation rows of bulk moduli at 100 and 500 training rows: docs/tuning.md has the figures.
+TRANSFER = FitSettings(epochs=100, batch_size=32, learning_rate=2e-3, weight_decay=1e-2, average=0.99)
+SCRATCH = FitSettings(epochs=100, batch_size=32, learning_rate=4e-3, weight_decay=1e-2, average=0.99)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """The rows that every method sees, in one order.
+
+    Parameters
+    ----------
+    crystals : list of n Crystal
+    graphs : PackedGraphs
+        Their graphs.
+    targets : array of shape (n,), float64
+        In the task's unit.
+    transform : {"identity", "log10"}
+        The task's transform.
+    """
+
+    crystals: list[Crystal]
+    graphs: PackedGraphs
+    targets: NDArray[np.float64]
+    transform: Transform
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one method predicted on one split.
+
+    Parameters
+    ----------
+    predictions : array of shape (n,), float64
+        In the task's unit, for all rows of the problem; NaN for rows that are in no part of the split.
+    history : list of dict
+        One row per epoch; empty for a baseline.
+    best_epoch : int
+    seconds : float
+    member : Member or None
+        The fitted network; None for a baseline.
+    parameters : dict
+        Hyper-parameters that an inner search chose.
+    """
+
+    predictions: NDArray[np.float64]
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    seconds: float = 0.0
+    member: checkpoints.Member | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+def fit_network(
+    problem: Problem,
+    split: Split,
+    source: checkpoints.Member | None,
+    blank: Callable[[int], CGCNN],
+    settings: FitSettings,
+    *,
+    mode: transfer.Mode,
+    workdir: Path,
+    device: Device,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Outcome:
+    """Fit a network on the training rows of a split; the validation rows choose the epoch.
+
+    Parameters
+    ----------
+    problem : Problem
+    split : Split
+    source : Member or None
+        The backbone; None trains from scratch.
+    blank : callable
+        Makes a network with random weights from a seed.
+    settings : FitSettings
+    mode : {"full", "head", "layerwise"}
+        Used with a source.
+    workdir : Path
+        Scratch space.
+    """
+    rates: dict[str, float] = {}
+    if source is None:
+        network = blank(split.seed)
+    else:
+        network, rates = transfer.transfer(source.network, mode, split.seed)
+    scaler = TargetScaler.fit(problem.targets[split.train], problem.transform)
+    result = fit(
+        network,
+        Samples(problem.graphs, problem.targets, split.train),
+        Samples(problem.graphs, problem.targets, split.val),
+        scaler,
+        settings,
+        seed=split.seed,
+        workdir=workdir,
+        rates=rates,
+        device=device,
+        on_epoch=on_epoch,
+    )
+    rows = np.concatenate([split.train, split.val, split.test])
+    predictions = np.full(len(problem.targets), np.nan)
+    chosen = choose_device(device)
+    predictions[rows] = scaler.unscale(predict_scaled(network, problem.graphs, rows, device=chosen))
+    member = checkpoints.Member(network.cpu(), scaler, split.seed)
+    return Outcome(predictions, result.history, result.best_epoch, result.seconds, member)
+
+
+def featurize(baselines: Sequence[Baseline], crystals: Sequence[Crystal], bar: Bar) -> dict[str, NDArray[np.float64]]:
+    """Compute the vectors that the baselines ask for, each featurizer once.
+
+    Returns
+    -------
+    dict of featurizer name to array of shape (n, d)
+
+    Raises
+    ------
+    PluginError
+        If a featurizer raises, or returns an array of the wrong shape.
+    """
+    names = sorted({baseline.featurizer for baseline in baselines})
+    structures = [crystal.to_structure() for crystal in crystals] if names else []
+    features = {}
+    for name in names:
+        featurizer = extensions.featurizer(name)
+        parts = []
+        for start in range(0, len(structures), 50):
+            chunk = structures[start : start + 50]
+            try:
+                part = np.asarray(featurizer.featurize(chunk), dtype=np.float64)
+            except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+                raise PluginError(f"featurizer {name!r} failed: {type(error).__name__}: {error}") from error
+            if part.shape != (len(chunk), len(featurizer.labels)):
+                raise PluginError(
+                    f"featurizer {name!r} returned an array of shape {part.shape} for {len(chunk)} structures and "
+                    f"{len(featurizer.labels)} labels"
+                )
+            parts.append(part)
+            bar.advance(len(chunk), name)
+        features[name] = np.concatenate(parts)
+    return features
+
+
+def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: NDArray[np.float64]) -> Outcome:
+    """Fit a baseline on the training rows of a split.
+
+    Its hyper-parameters are searched by five-fold cross-validation inside the training rows; validation rows
+    are not used, test rows are predicted once.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+        Of all rows; only the training rows are ever fitted on.
+    """
+    import time
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import GridSearchCV, KFold
+
+    began = time.monotonic()
+    scaler = TargetScaler.fit(problem.targets[split.train], problem.transform, bound=None)
+    regressor = baseline.build(split.seed)
+    folds = min(5, len(split.train))
+    if baseline.grid:
+        regressor = GridSearchCV(
+            regressor,
+            {name: list(values) for name, values in baseline.grid.items()},
+            scoring="neg_mean_absolute_error",
+            cv=KFold(folds, shuffle=True, random_state=split.seed),
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regressor.fit(features[split.train], scaler.scale(problem.targets[split.train]))
+    rows = np.concatenate([split.train, split.val, split.test])
+    predictions = np.full(len(problem.targets), np.nan)
+    predictions[rows] = scaler.unscale(np.ravel(regressor.predict(features[rows])))
+    chosen = {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}
+    return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen)

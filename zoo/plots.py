@@ -1,0 +1,107 @@
+"""Pictures of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# Okabe & Ito's palette: told apart by the colour-blind, and different in grey.
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7f7f7f"
+
+
+@dataclass(frozen=True, eq=False)
+class ParityData:
+    """What the parity picture shows.
+
+    Parameters
+    ----------
+    target, prediction : array of shape (n,)
+        Test rows of all seeds, in the task's unit.
+    quantity : str
+        Name of the property.
+    unit : str
+    log : bool
+        Logarithmic axes.
+    model : str
+        Name of the method on the left; it is drawn first on the right.
+    mae : mapping of str to sequence of float
+        Method → test MAE of each seed.
+    caption : str
+        One line below the title.
+    """
+
+    target: NDArray[np.float64]
+    prediction: NDArray[np.float64]
+    quantity: str
+    unit: str
+    log: bool
+    model: str
+    mae: Mapping[str, Sequence[float]]
+    caption: str
+
+
+def parity(data: ParityData, path: Path) -> None:
+    """Draw predictions against targets on the left, and the error of every method on the right, as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    methods = list(data.mae)
+    figure = Figure(figsize=(10, 4.6) if len(methods) > 1 else (5.4, 4.9), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 2 if len(methods) > 1 else 1, squeeze=False)[0]
+    _scatter(axes[0], data)
+    if len(methods) > 1:
+        _strip(axes[1], data, methods)
+    figure.savefig(path, metadata={"Software": "crystal-zoo"})
+
+
+def _label(data: ParityData) -> str:
+    return f"{data.quantity} ({data.unit})" if data.unit else data.quantity
+
+
+def _scatter(axes: object, data: ParityData) -> None:
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)
+    shown = data.prediction > 0 if data.log else np.ones(len(data.target), dtype=bool)
+    both = np.concatenate([data.target, data.prediction[shown]])
+    low, high = float(both.min()), float(both.max())
+    margin = (high / low) ** 0.04 if data.log else 0.04 * (high - low)
+    ends = (low / margin, high * margin) if data.log else (low - margin, high + margin)
+    axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
+    axes.scatter(data.target[shown], data.prediction[shown], s=14, color=BLUE, alpha=0.45, linewidths=0, zorder=2)
+    if data.log:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    axes.set_xlim(ends)
+    axes.set_ylim(ends)
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"reference {_label(data)}")
+    axes.set_ylabel(f"predicted {_label(data)}")
+    axes.set_title(f"{data.model}\n{data.caption}", fontsize=10)
+
+
+def _strip(axes: object, data: ParityData, methods: Sequence[str]) -> None:
+    from matplotlib.axes import Axes
+
+    assert isinstance(axes, Axes)
+    positions = np.arange(len(methods))[::-1]
+    for position, method in zip(positions, methods, strict=True):
+        values = np.asarray(data.mae[method])
+        color = ORANGE if method == data.model else GREY
+        axes.barh(position, values.mean(), height=0.6, color=color, alpha=0.35)
+        axes.scatter(values, np.full(len(values), position), s=20, color=color, edgecolors="black", linewidths=0.5)
+    axes.set_yticks(positions, methods)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"test MAE{f' ({data.unit})' if data.unit else ''}; a dot is a seed, a bar their mean")
+    axes.set_title("error on the same test rows", fontsize=10)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

@@ -1,0 +1,326 @@
+"""Prediction and embedding with a backbone or a fine-tuned run."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from zoo import checkpoints, hub
+from zoo.batches import GraphBatch
+from zoo.crystals import SYMBOLS, Crystal
+from zoo.errors import InputError
+from zoo.graphs import CrystalGraph, PackedGraphs, build_graph
+from zoo.tables import Record, Rejection, iter_inputs, write_rejected
+from zoo.training import Device, choose_device, predict_scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from zoo.progress import Bar
+
+COLUMNS = ("id", "prediction", "unit", "spread", "note")
+"""Columns of a table of predictions."""
+
+CHUNK = 1000
+"""Crystals held in memory at a time when predicting from files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A checkpoint ready to predict.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        One network, or the several of a fine-tuning with several seeds.
+    name : str
+        Name of the backbone or of the run.
+    directory : Path
+        Where the checkpoint lies.
+    device : str
+        Where it computes.
+    """
+
+    checkpoint: checkpoints.Checkpoint
+    name: str
+    directory: Path
+    device: str = "cpu"
+    _known: frozenset[int] = field(default=frozenset(), repr=False)
+
+    def __post_init__(self) -> None:
+        table = self.checkpoint.members[0].network.atom_table
+        known = torch.nonzero(table.abs().sum(dim=1)).flatten().tolist()
+        object.__setattr__(self, "_known", frozenset(known))
+
+    @property
+    def config(self) -> checkpoints.Config:
+        """Everything that a prediction depends on besides the weights."""
+        return self.checkpoint.config
+
+    @property
+    def unit(self) -> str:
+        """Unit of the predictions."""
+        return self.config.target.unit
+
+    @property
+    def target(self) -> str:
+        """Name of the predicted property."""
+        return self.config.target.name
+
+    def predict(
+        self,
+        structures: Structure | Crystal | Sequence[Structure | Crystal],
+        ids: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Predict the property of crystals.
+
+        Parameters
+        ----------
+        structures : pymatgen Structure, or sequence of n of them
+            Ordered crystals.
+        ids : sequence of n str, optional
+            Names for the rows; by default their positions.
+
+        Returns
+        -------
+        DataFrame of n rows
+            ``id``; ``prediction``, the mean over the members, and ``spread``, their sample standard deviation (NaN
+            for a single member), both in ``unit``; ``note``, which names elements that the training set never had.
+
+        Raises
+        ------
+        InputError
+            If a structure cannot be used; the message gives its position and the reason.
+
+        Examples
+        --------
+        >>> import zoo
+        >>> from pymatgen.core import Lattice, Structure
+        >>> salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0, 0]])
+        >>> table = zoo.load("dEf-10k").predict(salt)
+        >>> float(table.prediction[0]) < -1.5  # -2.1 eV/atom by DFT
+        True
+        >>> table.unit[0]
+        'eV/atom'
+        """
+        import pandas as pd
+
+        crystals = _as_crystals(structures)
+        if ids is not None and len(ids) != len(crystals):
+            raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
+        graphs = [self._graph(crystal, f"structure {position}") for position, crystal in enumerate(crystals)]
+        mean, spread = self._predict(graphs)
+        return pd.DataFrame(
+            {
+                "id": [str(name) for name in (ids if ids is not None else range(len(crystals)))],
+                "prediction": mean,
+                "unit": self.unit,
+                "spread": spread,
+                "note": [self._note(crystal) for crystal in crystals],
+            },
+            columns=list(COLUMNS),
+        )
+
+    def embed(self, structures: Structure | Crystal | Sequence[Structure | Crystal]) -> NDArray[np.float64]:
+        """Return the crystals' vectors after pooling, shape (n, d); of the first member if there are several.
+
+        Raises
+        ------
+        InputError
+            As :meth:`predict` does.
+        """
+        crystals = _as_crystals(structures)
+        graphs = [self._graph(crystal, f"structure {position}") for position, crystal in enumerate(crystals)]
+        network = self.checkpoint.members[0].network.eval().to(self.device)
+        if not graphs:
+            return np.empty((0, network.architecture.width))
+        packed, vectors = PackedGraphs.pack(graphs), []
+        with torch.inference_mode():
+            for start in range(0, len(graphs), 256):
+                rows = np.arange(start, min(start + 256, len(graphs)))
+                vectors.append(network.embed(GraphBatch.gather(packed, rows).to(self.device)).double().cpu().numpy())
+        return np.concatenate(vectors)
+
+    def predict_records(self, records: Iterable[Record | Rejection]) -> Iterator[dict[str, Any] | Rejection]:
+        """Predict a stream of table rows, `CHUNK` at a time; what cannot be used comes out as a rejection.
+
+        Yields
+        ------
+        dict with the keys of `COLUMNS`, or Rejection
+        """
+        stream = iter(records)
+        while chunk := list(islice(stream, CHUNK)):
+            usable: list[tuple[Record, CrystalGraph]] = []
+            for item in chunk:
+                if isinstance(item, Rejection):
+                    yield item
+                    continue
+                try:
+                    usable.append((item, self._graph(item.crystal, "")))
+                except InputError as error:
+                    yield Rejection(item.file, item.row, item.id, "structure", "", str(error))
+            mean, spread = self._predict([graph for _, graph in usable])
+            for (record, _), value, deviation in zip(usable, mean, spread, strict=True):
+                yield {
+                    "id": record.id,
+                    "prediction": float(value),
+                    "unit": self.unit,
+                    "spread": float(deviation),
+                    "note": self._note(record.crystal),
+                }
+
+    def _graph(self, crystal: Crystal, where: str) -> CrystalGraph:
+        try:
+            unknown = [SYMBOLS[z] for z in np.unique(crystal.numbers) if int(z) not in self._known]
+            if unknown:
+                raise InputError(f"{self.name} has no features for the element {unknown[0]}")
+            return build_graph(crystal, self.config.graph_settings)
+        except InputError as error:
+            raise InputError(f"{where}: {error}" if where else str(error)) from None
+
+    def _predict(self, graphs: list[CrystalGraph]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if not graphs:
+            return np.empty(0), np.empty(0)
+        packed, rows = PackedGraphs.pack(graphs), np.arange(len(graphs))
+        values = np.stack(
+            [
+                member.scaler.unscale(predict_scaled(member.network, packed, rows, device=self.device))
+                for member in self.checkpoint.members
+            ]
+        )
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(graphs), np.nan)
+        return values.mean(axis=0), spread
+
+    def _note(self, crystal: Crystal) -> str:
+        unseen = sorted(set(crystal.elements) - set(self.config.elements)) if self.config.elements else []
+        return f"{', '.join(unseen)} never occurred in the training set" if unseen else ""
+
+
+def load(ref: str | Path, *, device: Device = "auto", source: hub.Source = "auto") -> Model:
+    """Load a backbone or a fine-tuned run.
+
+    Parameters
+    ----------
+    ref : str or Path
+        Name of a registered backbone, a folder that ``zoo finetune`` or ``zoo convert`` made, or
+        ``hf://owner/repo@revision``.
+    device : {"auto", "cpu", "cuda"}
+    source : {"auto", "hub", "bundled"}
+        Where the weights of a registered backbone come from.
+
+    Raises
+    ------
+    UnknownNameError, NotPublishedError, HubError, IntegrityError, CheckpointError
+
+    Examples
+    --------
+    >>> import zoo
+    >>> zoo.load("dEf-10k").target
+    'formation_energy_per_atom'
+    """
+    pulled = hub.pull(ref, source=source)
+    return Model(checkpoints.load(pulled.directory), pulled.name, pulled.directory, choose_device(device))
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a prediction job did: number of predictions, and what was rejected and where that is written."""
+
+    count: int
+    rejected: list[Rejection]
+    out: Path
+    rejected_out: Path | None
+    head: list[dict[str, Any]]
+
+
+def predict_files(
+    model: Model, inputs: Sequence[Path], out: Path, *, structures: Path | None = None, bar: Bar | None = None
+) -> Predicted:
+    """Predict everything in files, folders and tables, and write a CSV file.
+
+    Memory stays bounded whatever the size of the input: `CHUNK` crystals are held at a time.
+
+    Parameters
+    ----------
+    model : Model
+    inputs : sequence of Path
+        Structure files, folders of them, or tables.
+    out : Path
+        CSV file with the columns of `COLUMNS`; written under a temporary name and renamed when complete.
+    structures : Path, optional
+        Folder of structure files for tables that hold ids alone.
+    bar : Bar, optional
+        Told of every row.
+
+    Raises
+    ------
+    InputError
+        If an input does not exist, or not one crystal can be used.
+    """
+    rejected: list[Rejection] = []
+    head: list[dict[str, Any]] = []
+    count = 0
+    partial = out.with_name(out.name + ".partial")
+    results = model.predict_records(iter_inputs(inputs, structures=structures))
+    try:
+        first = next(results, None)  # before the file is opened: a missing input must leave nothing behind
+        with partial.open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            while first is not None:
+                if isinstance(first, Rejection):
+                    rejected.append(first)
+                else:
+                    count += 1
+                    head += [first] if len(head) < 10 else []
+                    spread = first["spread"]
+                    writer.writerow(
+                        {
+                            **first,
+                            "prediction": f"{first['prediction']:.6g}",
+                            "spread": "" if np.isnan(spread) else f"{spread:.3g}",
+                        }
+                    )
+                if bar:
+                    bar.advance()
+                first = next(results, None)
+        rejected_out = out.with_name(f"{out.stem}.rejected.csv") if rejected else None
+        if rejected_out:
+            write_rejected(rejected, rejected_out)
+        if not count:
+            why = f"; the first reason: {rejected[0]}" if rejected else ""
+            raise InputError(f"none of the {len(rejected)} crystals given can be used{why}")
+        partial.replace(out)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return Predicted(count, rejected, out, rejected_out, head)
+
+
+def _as_crystals(structures: Any) -> list[Crystal]:
+    items = [structures] if isinstance(structures, Crystal) or hasattr(structures, "lattice") else list(structures)
+    crystals = []
+    for position, item in enumerate(items):
+        if isinstance(item, Crystal):
+            crystals.append(item)
+            continue
+        try:
+            crystals.append(Crystal.from_structure(item))
+        except InputError as error:
+            raise InputError(f"structure {position}: {error}") from None
+        except AttributeError as error:
+            raise InputError(
+                f"structure {position} is a {type(item).__name__}; give pymatgen Structures, or use zoo predict for files"
+            ) from error
+    return crystals

@@ -1,0 +1,229 @@
+"""Train a backbone from a recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo import checkpoints, extensions, stats, transfer
+from zoo.checkpoints import ArchitectureConfig, GraphConfig
+from zoo.elements import atom_table
+from zoo.errors import InputError
+from zoo.graphs import CrystalGraph, GraphSettings, PackedGraphs, build_graphs
+from zoo.models.cgcnn import Architecture
+from zoo.progress import progress
+from zoo.scaling import TargetScaler
+from zoo.tables import read_table
+from zoo.training import FitSettings, Samples, choose_device, fit, predict_scaled
+
+if TYPE_CHECKING:
+    from zoo.training import Device
+
+PARTS = ("train", "validation", "test")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataRecipe(_Strict):
+    """Which rows: a JSON file with the ids of each part, relative to the recipe."""
+
+    ids: str
+    source: str = ""
+
+
+class FitRecipe(_Strict):
+    """See :class:`zoo.training.FitSettings`."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    average: float | None = Field(default=None, gt=0, lt=1)
+    patience: int | None = None
+    clip: float = Field(default=1.0, gt=0)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class Recipe(_Strict):
+    """A complete description of a pretraining.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backbone.
+    task : str
+        Name of the property that it is trained on.
+    seed : int
+        Of the initial weights and the order of batches.
+    """
+
+    name: str
+    task: str
+    seed: int
+    data: DataRecipe
+    network: ArchitectureConfig
+    graph: GraphConfig
+    fit: FitRecipe
+    folder: Path = Field(default=Path(), exclude=True)
+    digest: str = Field(default="", exclude=True)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the task."""
+        return extensions.task(self.task).unit
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
+    """
+    try:
+        raw = path.read_bytes()
+        recipe = Recipe.model_validate(tomllib.loads(raw.decode()))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    return recipe.model_copy(update={"folder": path.parent, "digest": hashlib.sha256(raw).hexdigest()})
+
+
+def pretrain(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    device: Device = "auto",
+    resume: bool = False,
+    quiet: bool = False,
+) -> list[tuple[str, int, dict[str, float]]]:
+    """Train a backbone and write its checkpoint folder.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : Path
+        Table with all ids of the recipe.
+    out : Path
+        Folder of the checkpoint; appears whole or not at all. The work is in ``OUT.partial`` until then, from
+        where `resume` goes on.
+
+    Returns
+    -------
+    list of (part, number of rows, errors)
+        For the training, validation and test rows, in the task's unit.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a row of the recipe, or `out` exists, or an unfinished run is in the way.
+    """
+    partial = out.with_name(out.name + ".partial")
+    if out.exists():
+        raise InputError(f"{out} exists; give another --out, or remove it")
+    if partial.exists() and not resume:
+        raise InputError(f"{partial} holds an unfinished run; give --resume to go on with it, or remove it")
+    task = extensions.task(recipe.task)
+    ids = _read_ids(recipe)
+    wanted = [name for part in PARTS for name in ids[part]]
+    table = read_table(data, task, only=frozenset(wanted), max_rejected=0.0)
+    by_id = {record.id: record for record in table.records}
+    missing = [name for name in wanted if name not in by_id]
+    if missing:
+        raise InputError(
+            f"{data} lacks {len(missing)} of the {len(wanted)} rows of {recipe.name}, the first: {missing[0]}"
+        )
+    records = [by_id[name] for name in wanted]
+    settings = GraphSettings(recipe.graph.cutoff, recipe.graph.neighbors, recipe.graph.ties)
+    graphs: list[CrystalGraph] = []
+    with progress("building graphs", len(records), "crystals", quiet=quiet) as bar:
+        built = build_graphs((record.crystal for record in records), settings)
+        for record, graph in zip(records, built, strict=True):
+            if isinstance(graph, InputError):
+                raise InputError(f"{data}: {record.id}: {graph}")
+            graphs.append(graph)
+            bar.advance()
+    packed, targets = (
+        PackedGraphs.pack(graphs),
+        np.array([record.target for record in records], dtype=np.float64),
+    )
+    ends = np.cumsum([0, *(len(ids[part]) for part in PARTS)])
+    rows = {part: np.arange(ends[i], ends[i + 1]) for i, part in enumerate(PARTS)}
+    scaler = TargetScaler.fit(targets[rows["train"]], task.transform)
+    architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
+    network = transfer.scratch(architecture, torch.from_numpy(atom_table().copy()), recipe.seed)
+    (partial / "work").mkdir(parents=True, exist_ok=True)
+    with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet) as bar:
+        fit(
+            network,
+            Samples(packed, targets, rows["train"]),
+            Samples(packed, targets, rows["validation"]),
+            scaler,
+            FitSettings(**recipe.fit.model_dump()),
+            seed=recipe.seed,
+            workdir=partial / "work",
+            device=device,
+            resume=resume,
+            on_epoch=lambda row: bar.advance(1, f"validation MAE {row['validation_mae']:.4f} {task.unit}"),
+        )
+    report = []
+    for part in PARTS:
+        outputs = predict_scaled(network, packed, rows[part], device=choose_device(device))
+        report.append((part, len(rows[part]), stats.errors(targets[rows[part]], scaler.unscale(outputs))))
+    checkpoint = checkpoints.describe(
+        [checkpoints.Member(network.cpu(), scaler, recipe.seed)],
+        name=recipe.name,
+        target=task.target,
+        unit=task.unit,
+        task=task.name,
+        graph=settings,
+        elements=sorted({symbol for row in rows["train"] for symbol in records[row].crystal.elements}),
+        provenance={
+            "recipe": recipe.model_dump(mode="json"),
+            "recipe_sha256": recipe.digest,
+            "errors": {part: errors for part, _, errors in report},
+        },
+    )
+    _publish(checkpoint, partial, out)
+    return report
+
+
+def _publish(checkpoint: checkpoints.Checkpoint, partial: Path, out: Path) -> None:
+    import shutil
+
+    shutil.rmtree(partial / "work")
+    checkpoints.save(checkpoint, partial)
+    partial.rename(out)
+
+
+def _read_ids(recipe: Recipe) -> dict[str, list[str]]:
+    path = recipe.folder / recipe.data.ids
+    try:
+        ids: Any = json.loads(path.read_text(encoding="utf-8"))
+        parts = {part: [str(name) for name in ids[part]] for part in PARTS}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} must be a JSON object with lists of ids called {', '.join(PARTS)}: {error}"
+        ) from error
+    names = [name for part in parts.values() for name in part]
+    if len(set(names)) < len(names):
+        raise InputError(f"{path}: an id stands there twice; the parts must not overlap")
+    return parts

@@ -1,0 +1,84 @@
+"""The comparison table, as text and as Markdown."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.finetuning import Result
+    from zoo.prediction import Model, Predicted
+    from zoo.stats import Comparison
+
+
+def format_p(p: float) -> str:
+    """Write a p-value as people do: two digits, or ``< 0.0001``."""
+    return "n/a" if math.isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def format_error(mean: float, std: float) -> str:
+    """Write a mean over seeds with its standard deviation, if there is one."""
+    return f"{mean:.4g}" if math.isnan(std) else f"{mean:.4g} ± {std:.2g}"
+
+
+def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of the comparison table; the run's model comes first.
+
+    Errors are those on test rows: mean ± sample standard deviation over seeds.
+    """
+    unit = f" ({result.task.unit})" if result.task.unit else ""
+    summary = result.summary()
+    log = result.task.transform == "log10"
+    header = ["method", f"MAE{unit}", *(["MAE log10"] if log else []), f"RMSE{unit}", "R²"]
+    if result.comparisons:
+        header += ["MAE against scratch", "p"]
+    rows = []
+    for method, errors in summary.items():
+        names = ["mae", *(["mae_log10"] if log else []), "rmse", "r2"]
+        row = [method, *(format_error(errors[name]["mean"], errors[name]["std"]) for name in names)]
+        if result.comparisons:
+            compared = result.comparisons.get(method)
+            row += [f"{-100 * compared.gain:+.1f} %", format_p(compared.p)] if compared else ["", ""]
+        rows.append(row)
+    return header, rows
+
+
+def verdict(result: Result) -> str:
+    """Say in a sentence whether transfer helped; empty where nothing was compared."""
+    compared = result.comparisons.get(result.model)
+    if compared is None:
+        return ""
+    return f"{_claim(compared)} ({compared.test}: p = {format_p(compared.p)}).".replace("= <", "<")
+
+
+def _claim(compared: Comparison) -> str:
+    size = f"{100 * abs(compared.gain):.1f} %"
+    if compared.p >= 0.05:
+        direction = "lower" if compared.gain > 0 else "higher"
+        return f"No significant difference: the error of transfer is {size} {direction} than from scratch"
+    if compared.gain > 0:
+        return f"Transfer cuts the error by {size} against training from scratch"
+    return f"Transfer does not help here: the error is {size} higher than from scratch"
+
+
+def prediction_rows(done: Predicted, model: Model) -> tuple[list[str], list[list[str]], str]:
+    """Return header, rows and title of the first few predictions of a job."""
+    rows = [
+        [
+            row["id"],
+            f"{row['prediction']:.5g} {row['unit']}".rstrip(),
+            "" if math.isnan(row["spread"]) else f"{row['spread']:.2g}",
+            row["note"],
+        ]
+        for row in done.head
+    ]
+    title = f"The first {len(rows)} of {done.count} predictions" if done.count > len(rows) else ""
+    return ["id", model.target, "spread", "note"], rows, title
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
