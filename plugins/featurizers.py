@@ -44,16 +44,10 @@ _PROPERTIES = (
 )
 _STATISTICS = ("minimum", "maximum", "range", "mean", "avg_dev", "mode")
 _MAGPIE = "L. Ward et al., npj Computational Materials 2, 16028 (2016), doi:10.1038/npjcompumats.2016.28"
-_MATMINER = (
-    "L. Ward et al., Computational Materials Science 152, 60 (2018), doi:10.1016/j.commatsci.2018.05.018"
-)
-_SPGLIB = (
-    "A. Togo et al., Sci. Technol. Adv. Mater. Methods 4, 2384822 (2024), doi:10.1080/27660400.2024.2384822"
-)
+_MATMINER = "L. Ward et al., Computational Materials Science 152, 60 (2018), doi:10.1016/j.commatsci.2018.05.018"
+_SPGLIB = "A. Togo et al., Sci. Technol. Adv. Mater. Methods 4, 2384822 (2024), doi:10.1080/27660400.2024.2384822"
 _COMPLEXITY = "S. V. Krivovichev, Mineralogical Magazine 77, 275 (2013), doi:10.1180/minmag.2013.077.3.05"
-_CGCNN = (
-    "T. Xie, J. C. Grossman, Physical Review Letters 120, 145301 (2018), doi:10.1103/PhysRevLett.120.145301"
-)
+_CGCNN = "T. Xie, J. C. Grossman, Physical Review Letters 120, 145301 (2018), doi:10.1103/PhysRevLett.120.145301"
 _FROZEN = "V. Gupta et al., npj Computational Materials 9, 1 (2023), doi:10.1038/s41524-022-00933-1"
 _DENSITY = ("density", "vpa", "packing fraction")
 _SYMMETRY = (
@@ -84,8 +78,9 @@ class Magpie:
 
     Minimum, maximum, range, mean, mean absolute deviation (both weighted by atomic fraction) and the value of
     the most frequent element. The property tables are matminer's, and so are the numbers: those of
-    ``ElementProperty.from_preset("magpie", impute_nan=False)``. Where an element lacks a property (mostly
-    beyond plutonium), the statistics are NaN, for the regressor's pipeline to impute.
+    ``ElementProperty.from_preset("magpie", impute_nan=False)``. Where an element lacks a property (the
+    electronegativity of a noble gas, much beyond californium), the statistics are NaN, for the regressor's
+    pipeline to impute.
 
     The vector depends on the reduced composition alone, so on neither the cell nor the order of atoms.
     """
@@ -119,9 +114,9 @@ class MagpieStructure:
 
     As in matminer: ``density`` (g/cm³), ``vpa`` (volume per atom, Å³), ``packing fraction`` (spheres of
     Slater's atomic radii; NaN where an element has none), ``spacegroup_num``, ``crystal_system_int`` (from 1,
-    cubic, to 7, triclinic), ``is_centrosymmetric``, ``structural complexity per atom`` (bits). Besides: the order of the
-    point group, the number of inequivalent sites, the distance from an atom to its nearest neighbour (Å;
-    minimum, mean and maximum over the atoms), and the mean distance to the twelve nearest.
+    cubic, to 7, triclinic), ``is_centrosymmetric``, ``structural complexity per atom`` (bits). Besides: the
+    order of the point group, the number of inequivalent sites, the distance from an atom to its nearest
+    neighbour (Å; minimum, mean and maximum over the atoms), and the mean distance to the twelve nearest.
 
     Symmetry is spglib's at a tolerance of 0.01 Å; where it finds none, its columns are NaN.
     """
@@ -150,9 +145,7 @@ class MagpieStructure:
         for structure in structures:
             crystal = Crystal.from_structure(structure)
             statistics = _element_statistics(crystal)
-            rows.append(
-                np.concatenate([statistics, _density(crystal), _symmetry(crystal), _distances(crystal)])
-            )
+            rows.append(np.concatenate([statistics, _density(crystal), _symmetry(crystal), _distances(crystal)]))
         return np.array(rows, dtype=np.float64).reshape(len(structures), len(self.labels))
 
 

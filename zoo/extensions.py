@@ -86,10 +86,6 @@ class _Files:
 
     found: dict[Path, dict[Plugin, object]] = field(default_factory=dict)
 
-    def clear(self) -> None:
-        """Forget all files."""
-        self.found.clear()
-
 
 _files = _Files()
 
@@ -210,6 +206,11 @@ def check(plugin: Plugin) -> str | None:
 def task(name: str) -> Task:
     """Load a task by name; see :func:`load`."""
     return cast("Task", load("task", name))
+
+
+def tasks() -> list[Task]:
+    """Load all tasks, ours first; broken ones are left out (:func:`check` says why)."""
+    return [cast("Task", load_plugin(plugin)) for plugin in plugins("task") if check(plugin) is None]
 
 
 def featurizer(name: str) -> Featurizer:

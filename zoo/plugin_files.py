@@ -108,12 +108,7 @@ def _contents(module: ModuleType, imported: set[str]) -> Iterator[tuple[Kind, st
     seen: set[int] = set()
     for attribute, value in vars(module).items():
         name = getattr(value, "name", None)
-        if (
-            attribute.startswith("_")
-            or attribute in imported
-            or id(value) in seen
-            or not isinstance(name, str)
-        ):
+        if attribute.startswith("_") or attribute in imported or id(value) in seen or not isinstance(name, str):
             continue
         seen.add(id(value))
         if isinstance(value, Task):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ def crystals() -> dict[str, Structure]:
         NaCl 5.6402 Å, Si 5.4310 Å, CsCl 4.123 Å, SrTiO3 3.905 Å, and wurtzite ZnO with a = 3.2495 Å,
         c = 5.2069 Å, u = 0.345.
     """
+    return {name: structure.copy() for name, structure in _made().items()}
+
+
+@lru_cache(maxsize=1)
+def _made() -> dict[str, Structure]:
     from pymatgen.core import Lattice, Structure
 
     cubic, make = Lattice.cubic, Structure.from_spacegroup
