@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
-import io
 import itertools
 import json
 import zlib
@@ -124,9 +123,16 @@ def _encoding(path: Path) -> str:
     return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
+def _text(path: Path) -> IO[str]:
+    encoding = _encoding(path)
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")
+
+
 def _lines(path: Path) -> Iterator[str]:
-    with _bytes(path) as file:
-        yield from io.TextIOWrapper(file, encoding=_encoding(path), newline="")
+    with _text(path) as file:
+        yield from file
 
 
 def _check_text(path: Path) -> None:
@@ -233,8 +239,8 @@ def _open_json(path: Path) -> Source:
 
 def _load_json(path: Path) -> Any:
     try:
-        with _bytes(path) as file:
-            return json.load(io.TextIOWrapper(file, encoding=_encoding(path)))
+        with _text(path) as file:
+            return json.load(file)
     except RecursionError:
         raise InputError(f"{path}: broken JSON: nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -250,18 +256,12 @@ def _json_records(data: Any) -> list[Any]:
     """Bring the shapes in which pandas, matminer and matbench write JSON into a list of objects."""
     if isinstance(data, list):
         return [{"structure": each} if _is_structure(each) else each for each in data]
-    if data.get("@class") == "DataFrame" and isinstance(
-        data.get("data"), str
-    ):  # monty's form of a data frame
+    if data.get("@class") == "DataFrame" and isinstance(data.get("data"), str):  # monty's form of a data frame
         return _json_records(json.loads(data["data"]))
     if "columns" in data and "data" in data:
         columns, table = data["columns"], data["data"]
         index = data.get("index", [])
-        if (
-            len(index) == len(table)
-            and any(isinstance(label, str) for label in index)
-            and INDEX not in columns
-        ):
+        if len(index) == len(table) and any(isinstance(label, str) for label in index) and INDEX not in columns:
             columns, table = (
                 [INDEX, *columns],
                 [[label, *row] for label, row in zip(index, table, strict=True)],

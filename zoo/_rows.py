@@ -98,9 +98,7 @@ class RowReader:
     ) -> None:
         self.source, self.task = source, task
         self.id_column = _find(source.columns, (*ID_COLUMNS, *_INDEX_COLUMNS))
-        self.crystal_columns, self.crystal, self.description = _crystal_source(
-            source, structures, self.id_column
-        )
+        self.crystal_columns, self.crystal, self.description = _crystal_source(source, structures, self.id_column)
         self.target = _target_column(source, task, target) if task else ""
         self.required = _required_column(source, task) if task and task.requires else ""
 
@@ -136,13 +134,9 @@ class RowReader:
             if self.task and self.task.requires:
                 column, required = self.required, self.task.requires
                 if not _number(row.cells.get(column)) > required.above:
-                    raise InputError(
-                        required.reason or f"{self.task.name} needs more than {required.above:g}"
-                    )
+                    raise InputError(required.reason or f"{self.task.name} needs more than {required.above:g}")
             column = self.crystal_columns[0]
-            return Record(
-                identifier, self.crystal(row.cells, identifier), target, row.number, str(self.source.path)
-            )
+            return Record(identifier, self.crystal(row.cells, identifier), target, row.number, str(self.source.path))
         except InputError as error:
             value = _shorten(row.cells.get(column)) if column else ""
             return Rejection(str(self.source.path), row.number, identifier, column, value, str(error))
@@ -162,17 +156,13 @@ def _crystal_source(
     arrays = tuple(_find(columns, (name,)) for name in _ARRAYS)
     choices: list[tuple[tuple[str, ...], CrystalReader, str]] = []
     if structures is not None and file:
-        choices.append(
-            ((file,), _from_files(structures, file), f"files of {structures} named in column {file}")
-        )
+        choices.append(((file,), _from_files(structures, file), f"files of {structures} named in column {file}"))
     elif structures is not None and id_column:
         choices.append(
             ((id_column,), _from_files(structures, id_column), f"files of {structures} named by {id_column}")
         )
     elif structures is not None:
-        raise InputError(
-            f"{source.path}: --structures needs a column of identifiers ({', '.join(ID_COLUMNS)})"
-        )
+        raise InputError(f"{source.path}: --structures needs a column of identifiers ({', '.join(ID_COLUMNS)})")
     texts = (_find(columns, (name,)) for name in ("structure", "cif", "poscar"))
     choices += [((found,), _from_text(found), f"column {found}") for found in texts if found]
     if all(arrays):

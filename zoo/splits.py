@@ -85,9 +85,7 @@ def make_split(
     if seed < 0:
         raise InputError(f"--seed {seed} is negative")
     if not (0 < test < 1 and 0 < val < 1 and test + val < 1):
-        raise InputError(
-            f"a test part of {test:g} and a validation part of {val:g} leave nothing to train on"
-        )
+        raise InputError(f"a test part of {test:g} and a validation part of {val:g} leave nothing to train on")
     if len(records) < MIN_ROWS:
         raise InputError(f"{len(records)} usable rows are too few to split; at least {MIN_ROWS} are needed")
     groups = _groups(records, how)
@@ -99,10 +97,7 @@ def make_split(
     if after_val >= len(groups):
         kind = {"random": "rows", "composition": "compositions", "chemsys": "chemical systems"}[how]
         raise InputError(f"{len(groups)} {kind} are too few for a training, a validation and a test part")
-    parts = [
-        _rows(groups[i] for i in order[start:end])
-        for start, end in ((0, after_test), (after_test, after_val))
-    ]
+    parts = [_rows(groups[i] for i in order[start:end]) for start, end in ((0, after_test), (after_test, after_val))]
     pool = _rows(groups[i] for i in order[after_val:])
     pool = pool[np.random.default_rng([seed, 1]).permutation(len(pool))]
     if n_train is not None and not 1 <= n_train <= len(pool):

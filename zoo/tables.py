@@ -10,6 +10,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -176,7 +177,8 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
                 writer.writerow([each.file, each.row or "", each.id, each.column, each.value, each.reason])
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
 
