@@ -96,7 +96,7 @@ def make_split(
     after_val = after_test + _take(groups, order[after_test:], n_val)
     if after_val >= len(groups):
         kind = {"random": "rows", "composition": "compositions", "chemsys": "chemical systems"}[how]
-        raise InputError(f"{len(groups)} {kind} are too few for a training, a validation and a test part")
+        raise InputError(f"too few {kind} ({len(groups)}) for a training, a validation and a test part")
     parts = [_rows(groups[i] for i in order[start:end]) for start, end in ((0, after_test), (after_test, after_val))]
     pool = _rows(groups[i] for i in order[after_val:])
     pool = pool[np.random.default_rng([seed, 1]).permutation(len(pool))]
