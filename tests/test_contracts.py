@@ -1,0 +1,77 @@
+import doctest
+from dataclasses import FrozenInstanceError, replace
+from math import inf, nan
+
+import pytest
+from zoo.plugins.featurizers import Magpie
+
+from zoo import contracts
+from zoo.contracts import Baseline, Featurizer, Requirement, Task
+
+HARDNESS = Task("hardness", target="H_V", unit="GPa", transform="log10", valid=(0.0, 150.0), aliases=("hv",))
+
+
+def test_the_examples_in_the_docstrings_hold():
+    assert doctest.testmod(contracts).failed == 0
+
+
+def test_a_task_is_a_value():
+    assert replace(HARDNESS) == HARDNESS
+    assert len({HARDNESS, replace(HARDNESS), replace(HARDNESS, unit="MPa")}) == 2
+    with pytest.raises(FrozenInstanceError):
+        HARDNESS.unit = "MPa"
+    assert HARDNESS.columns == ("H_V", "hv")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (96.0, None),
+        (150.0, None),
+        (1e-3, None),
+        (150.1, "above the physical range of hardness, 0 to 150 GPa"),
+        (-3.0, "below the physical range of hardness, 0 to 150 GPa"),
+        (0.0, "below the physical range of hardness, 0 to 150 GPa"),
+        (nan, "not a finite number"),
+        (inf, "not a finite number"),
+        (-inf, "not a finite number"),
+    ],
+)
+def test_problem(value, problem):
+    assert HARDNESS.problem(value) == problem
+
+
+def test_zero_is_a_value_where_no_logarithm_is_taken():
+    gap = Task("gap", target="gap", unit="eV", valid=(0.0, 20.0))
+    assert gap.problem(0.0) is None
+
+
+def test_a_task_without_a_unit_names_its_range_without_one():
+    assert Task("n", target="n", unit="", valid=(1, 9)).problem(0.5) == "below the physical range of n, 1 to 9"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"valid": (2.0, 1.0)}, "is not a range"),
+        ({"valid": (1.0, 1.0)}, "is not a range"),
+        ({"valid": (nan, 1.0)}, "is not a range"),
+        ({"transform": "log"}, "unknown transform 'log'"),
+        ({"transform": "log10", "valid": (-1.0, 1.0)}, "log10 needs a range without negative values"),
+        ({"transform": "log10"}, "log10 needs a range without negative values"),
+    ],
+)
+def test_a_task_that_makes_no_sense_is_refused(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        Task("hardness", target="H_V", unit="GPa", **arguments)
+
+
+def test_requirement_and_baseline_have_usable_defaults():
+    assert Requirement("band_gap", above=0.0).reason == ""
+    baseline = Baseline("zero", build=lambda seed: seed)
+    assert (baseline.featurizer, dict(baseline.grid), baseline.build(4)) == ("magpie-structure", {}, 4)
+
+
+def test_featurizer_is_told_by_its_shape():
+    assert isinstance(Magpie(), Featurizer)
+    assert not isinstance(HARDNESS, Featurizer)
