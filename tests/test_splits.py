@@ -100,7 +100,7 @@ def test_groups_stay_together(records: list[Record], how: How) -> None:
 def test_identifiers_for_the_record(records: list[Record]) -> None:
     split = make_split(records, seed=0, n_train=50)
     ids = split.as_ids(records)
-    assert list(ids) == ["train", "val", "test"]
+    assert list(ids) == ["train", "validation", "test"]
     assert [len(part) for part in ids.values()] == [50, 118, 118]
     assert ids["test"][0] == records[split.test[0]].id
 
@@ -109,7 +109,7 @@ def test_known_split() -> None:
     """A split of this version, so that a change of the algorithm or of numpy's streams shows."""
     assert make_split(few(20), seed=7, n_train=5).as_ids(few(20)) == {
         "train": ["r16", "r13", "r6", "r2", "r18"],
-        "val": ["r20", "r3"],
+        "validation": ["r20", "r3"],
         "test": ["r12", "r17"],
     }
 

@@ -399,6 +399,13 @@ def test_rejection_is_one_line(tmp_path: Path) -> None:
     ]
 
 
+def test_line_breaks_in_names_stay_out_of_messages(tmp_path: Path) -> None:
+    rows = [*ROWS, {"material_id": "a\nb", "x\ny": 1, "K_VRH": None, "structure": SALT}]
+    path = write_csv(tmp_path / "data.csv", rows)
+    assert reasons(path) == ["row 5 (a b), column K_VRH: no value"]
+    assert message(path, target="B0").endswith("(columns: material_id, structure, K_VRH, x y)")
+
+
 def test_bad_json_values(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     bad = [{"K_VRH": value, "structure": DICTS["NaCl"]} for value in (True, [1], float("inf"), float("nan"), None)]

@@ -84,7 +84,7 @@ class Rejection:
         where = self.file
         if self.row:
             where += f" row {self.row}"
-            where += f" ({self.id})" if self.id not in ("", str(self.row)) else ""
+            where += f" ({_shorten(self.id)})" if self.id not in ("", str(self.row)) else ""
             where += f", column {self.column}" if self.column else ""
             where += f" = {self.value!r}" if self.column and self.value else ""
         return f"{where}: {self.reason}"
@@ -139,7 +139,8 @@ class RowReader:
             return Record(identifier, self.crystal(row.cells, identifier), target, row.number, str(self.source.path))
         except InputError as error:
             value = _shorten(row.cells.get(column)) if column else ""
-            return Rejection(str(self.source.path), row.number, identifier, column, value, str(error))
+            reason = " ".join(str(error).split())
+            return Rejection(str(self.source.path), row.number, identifier, column, value, reason)
 
 
 CrystalReader = Callable[[Mapping[str, object], str], "Crystal"]
@@ -237,7 +238,7 @@ def _find(columns: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(column[:_VALUE_WIDTH] for column in columns[:20])
+    shown = ", ".join(_shorten(column) for column in columns[:20])
     return f"{shown} and {len(columns) - 20} more" if len(columns) > 20 else shown
 
 

@@ -47,7 +47,7 @@ class Split:
 
     def as_ids(self, records: Sequence[Record]) -> dict[str, list[str]]:
         """Return the identifiers of the three parts, for ``splits.json``."""
-        parts = {"train": self.train, "val": self.val, "test": self.test}
+        parts = {"train": self.train, "validation": self.val, "test": self.test}
         return {name: [records[row].id for row in rows] for name, rows in parts.items()}
 
 
