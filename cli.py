@@ -147,8 +147,8 @@ def finetune(
 
     DATA is CSV, TSV, JSON, JSONL or Parquet with a structure and a target in each row, or the folder of an id_prop.csv.
     """
-    from zoo.finetuning import Options, default_out
     from zoo.finetuning import finetune as run
+    from zoo.options import Options, default_out
     from zoo.report import comparison_rows, verdict
     from zoo.rundir import metrics
 

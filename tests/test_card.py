@@ -97,14 +97,10 @@ def test_a_card_made_in_memory_renders_and_reads_back() -> None:
         files=[File(name=name, size=1, sha256="0" * 64) for name in ("model.safetensors", "config.json")],
         target="n",
         unit="",
-        architecture=Architecture(
-            atom_features=92, width=64, convolutions=3, head=128, head_layers=1, gaussians=41
-        ),
+        architecture=Architecture(atom_features=92, width=64, convolutions=3, head=128, head_layers=1, gaussians=41),
         graph=Graph(cutoff=8.0, neighbors=12, ties="order"),
         elements=["H"],
-        training=Training(
-            source="a table", license="mine", rows=Rows(train=1, val=1, test=1), recipe={"lr": 0.01}
-        ),
+        training=Training(source="a table", license="mine", rows=Rows(train=1, val=1, test=1), recipe={"lr": 0.01}),
         results=[Result(metric="mae", value=0.5, unit="", rows="1 row", n=1)],
         hub=Hub(license="mit"),
         body="Text.",

@@ -133,9 +133,7 @@ def test_missing_and_unfit_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(str(tmp_path))
     checks = named(report())
     assert checks["package click"].ok
-    assert checks["package numpy"] == Check(
-        "package numpy", False, f"{version('numpy')}; run: pip install 'numpy>=99'"
-    )
+    assert checks["package numpy"] == Check("package numpy", False, f"{version('numpy')}; run: pip install 'numpy>=99'")
     absent = checks["package a-package-that-nobody-has"]
     assert (absent.ok, absent.detail) == (False, "missing; run: pip install 'a-package-that-nobody-has>=1'")
     assert "package neither-this" not in checks

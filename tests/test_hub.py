@@ -47,9 +47,7 @@ print(json.dumps([str(pulled.directory), pulled.origin, pulled.note, pulled.revi
 """
 
 
-def make_card(
-    *, bundled: bool = False, revision: str | None = COMMIT, files: dict[str, bytes] = FILES
-) -> str:
+def make_card(*, bundled: bool = False, revision: str | None = COMMIT, files: dict[str, bytes] = FILES) -> str:
     pins = [
         f"{{name: {name}, size: {len(body)}, sha256: {hashlib.sha256(body).hexdigest()}}}"
         for name, body in files.items()
@@ -109,9 +107,7 @@ class Machine:
     ) -> subprocess.CompletedProcess[str]:
         """Pull in another process, the client configured by environment variables as users do it."""
         clean = {
-            k: v
-            for k, v in os.environ.items()
-            if not k.startswith(("HF_", "HUGGING")) and "proxy" not in k.lower()
+            k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING")) and "proxy" not in k.lower()
         }
         env = {
             **clean,
@@ -232,9 +228,7 @@ def test_offline_mode(machine: Machine) -> None:
 # Faults of the Hub, in this process
 
 WORDS = {
-    "gated": "is gated: ask for access at http://127.0.0.1:{port}/"
-    + REPO
-    + ", then log in with 'hf auth login'",
+    "gated": "is gated: ask for access at http://127.0.0.1:{port}/" + REPO + ", then log in with 'hf auth login'",
     "no repository": "there is no model " + REPO + " at http://127.0.0.1:{port}, or it is private",
     "no revision": "has no revision " + COMMIT,
     "no file": "has no file model.safetensors at revision " + COMMIT,
@@ -328,10 +322,7 @@ def test_a_cache_that_cannot_be_written(here: Machine) -> None:
     here.cache.write_text("a file where the folder should be")
     with pytest.raises(ZooError) as caught:
         hub.pull("hardness-net")
-    assert (
-        str(caught.value)
-        == f"cannot use the cache {here.cache}: Not a directory; make room there or set HF_HOME"
-    )
+    assert str(caught.value) == f"cannot use the cache {here.cache}: Not a directory; make room there or set HF_HOME"
 
 
 def test_no_password_of_the_address_is_repeated(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

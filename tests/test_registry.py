@@ -62,9 +62,7 @@ def test_normal_forms_of_an_accented_alias(shelf: Shelf) -> None:
 
 
 def test_unknown_names_suggest_the_nearest() -> None:
-    with pytest.raises(
-        UnknownNameError, match=r"no backbone is called 'dEf-100k'; did you mean dEf-10k or "
-    ) as caught:
+    with pytest.raises(UnknownNameError, match=r"no backbone is called 'dEf-100k'; did you mean dEf-10k or ") as caught:
         registry.get("dEf-100k")
     assert caught.value.exit_code == 2
     with pytest.raises(UnknownNameError, match="no backbone is called 'nobody:dEf-10k'"):
@@ -119,9 +117,7 @@ def test_two_cards_of_one_name_in_one_distribution(shelf: Shelf) -> None:
     folder = shelf("zoo-shelf", {"hard.md": content, "more/__init__.py": "", "more/hard.md": content})
     entries = folder.parent / "zoo_shelf-1.2.dist-info" / "entry_points.txt"
     entries.write_text("[zoo.backbones]\nzoo-shelf = zoo_shelf\nmore = zoo_shelf.more\n")
-    with pytest.raises(
-        PluginError, match=r"zoo-shelf has two cards that answer to 'hard': .*hard\.md and .*hard\.md"
-    ):
+    with pytest.raises(PluginError, match=r"zoo-shelf has two cards that answer to 'hard': .*hard\.md and .*hard\.md"):
         registry.get("hard")
 
 
@@ -142,9 +138,7 @@ def test_a_broken_card_breaks_only_itself(shelf: Shelf, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("code", ["raise RuntimeError('no luck today')", "import a_module_that_is_not_there"])
-def test_a_broken_package_breaks_only_itself(
-    shelf: Shelf, code: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_package_breaks_only_itself(shelf: Shelf, code: str, caplog: pytest.LogCaptureFixture) -> None:
     folder = shelf("zoo-shelf", {"hard.md": card("hard")})
     (folder / "__init__.py").write_text(code)
     with caplog.at_level(logging.WARNING, logger="zoo"):

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from zoo.crystals import Crystal as Crystal
     from zoo.errors import ZooError as ZooError
     from zoo.extensions import tasks as tasks
-    from zoo.finetuning import Options as Options
     from zoo.finetuning import Result as Result
     from zoo.finetuning import finetune as finetune
     from zoo.hub import pull as pull
+    from zoo.options import Options as Options
     from zoo.prediction import Model as Model
     from zoo.prediction import load as load
     from zoo.registry import cards as backbones
@@ -44,7 +44,7 @@ _HOMES = {
     "Baseline": ("zoo.contracts", "Baseline"),
     "Crystal": ("zoo.crystals", "Crystal"),
     "Model": ("zoo.prediction", "Model"),
-    "Options": ("zoo.finetuning", "Options"),
+    "Options": ("zoo.options", "Options"),
     "Requirement": ("zoo.contracts", "Requirement"),
     "Result": ("zoo.finetuning", "Result"),
     "Task": ("zoo.contracts", "Task"),

@@ -7,6 +7,7 @@ through untouched; an unknown field inside ``zoo:`` is an error: a misspelt dige
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -27,15 +28,11 @@ MAX_BYTES = 1_000_000
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Alias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/\\:@]+$")]
-RepoId = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
-]
+RepoId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
-Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\n]*$")
-]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\n]*$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1, le=65_536)]
@@ -52,6 +49,12 @@ class File(_Strict):
     name: Literal["model.safetensors", "config.json", "README.md"]
     size: Annotated[int, Field(ge=1, le=2**31)]
     sha256: Sha256
+
+
+def describe_file(path: Path) -> File:
+    """Return name, size and SHA-256 of a file of a checkpoint."""
+    data = path.read_bytes()
+    return File.model_validate({"name": path.name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
 
 
 class Architecture(_Strict):
@@ -98,9 +101,7 @@ class Training(_Strict):
     @model_validator(mode="after")
     def _paths_stay_inside(self) -> Training:
         for path in (self.ids, self.recipe):
-            if isinstance(path, str) and (
-                PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts
-            ):
+            if isinstance(path, str) and (PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts):
                 raise ValueError(f"{path!r} must be a path relative to the card, without '..'")
         return self
 
@@ -287,9 +288,7 @@ class Card(Backbone):
             {
                 "task": {"type": self.hub.pipeline_tag or "graph-ml", "name": f"{self.target} ({self.unit})"},
                 "dataset": {"type": "custom", "name": result.rows},
-                "metrics": [
-                    {"type": result.metric, "value": result.value, "name": f"{result.metric} ({result.unit})"}
-                ],
+                "metrics": [{"type": result.metric, "value": result.value, "name": f"{result.metric} ({result.unit})"}],
             }
             for result in self.results
         ]
@@ -341,11 +340,7 @@ def _first_problem(error: ValidationError) -> str:
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"]) or "front matter"
     reason = first["msg"].removeprefix("Value error, ")
-    shown = (
-        ""
-        if isinstance(first["input"], dict | list | BaseModel)
-        else f" (it is {str(first['input'])[:60]!r})"
-    )
+    shown = "" if isinstance(first["input"], dict | list | BaseModel) else f" (it is {str(first['input'])[:60]!r})"
     if first["type"] == "extra_forbidden":
         reason, shown = "no such field; look for a spelling mistake", ""
     elif first["type"] == "missing":

@@ -279,9 +279,8 @@ def _check_tensors(path: Path, prefix: str, found: dict[str, Tensor], network: C
             raise CheckpointError(f"{path}: unexpected tensor {prefix}{name}")
         want, have = expected[name], found[name]
         if want.shape != have.shape or want.is_floating_point() != have.is_floating_point():
-            raise CheckpointError(
-                f"{path}: tensor {prefix}{name} is {have.dtype} {tuple(have.shape)}, expected {want.dtype} {tuple(want.shape)}"
-            )
+            shapes = f"{have.dtype} {tuple(have.shape)}, expected {want.dtype} {tuple(want.shape)}"
+            raise CheckpointError(f"{path}: tensor {prefix}{name} is {shapes}")
         if have.is_floating_point() and not torch.isfinite(have).all():
             raise CheckpointError(f"{path}: tensor {prefix}{name} holds values that are not finite")
 

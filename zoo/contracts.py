@@ -111,9 +111,7 @@ class Task:
         if self.transform not in ("identity", "log10"):
             raise ValueError(f"task {self.name!r}: unknown transform {self.transform!r}")
         if self.transform == "log10" and low < 0:
-            raise ValueError(
-                f"task {self.name!r}: log10 needs a range without negative values, got valid={self.valid}"
-            )
+            raise ValueError(f"task {self.name!r}: log10 needs a range without negative values, got valid={self.valid}")
 
     @property
     def columns(self) -> tuple[str, ...]:

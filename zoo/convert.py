@@ -161,9 +161,12 @@ def _read(source: Path) -> dict[str, Any]:
         raise InputError(f"{source} does not exist") from error
     except OSError as error:
         raise InputError(f"{source} cannot be read: {error.strerror}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{source} cannot be read as tensors and plain numbers alone: {reason}") from error
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{source} holds Python objects besides tensors and plain numbers; they could run code, so it is not opened"
+        ) from error
+    except (RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{source} is no checkpoint of torch's, or it is damaged") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("state_dict"), dict):
         raise CheckpointError(f"{source} is no CGCNN checkpoint: it has no state_dict")
     return raw

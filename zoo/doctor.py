@@ -141,9 +141,7 @@ def _backbones() -> list[Check]:
     checks = [Check("cards", False, problem) for problem in problems]
     for card, name in zip(cards, names, strict=True):
         if ":" in name:
-            checks.append(
-                Check("cards", False, f"several packages bring {card.name}; say {name} for this one")
-            )
+            checks.append(Check("cards", False, f"several packages bring {card.name}; say {name} for this one"))
         if card.bundled:
             checks.append(_guarded(f"weights {name}", partial(_verified, card)))
         else:

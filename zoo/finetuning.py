@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,81 +14,19 @@ from zoo.elements import atom_table
 from zoo.errors import InputError
 from zoo.graphs import CrystalGraph, GraphSettings, PackedGraphs, build_graphs
 from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.options import DEFAULT_BACKBONE, Options
 from zoo.progress import progress
-from zoo.splits import How, Split, make_split
+from zoo.splits import Split, make_split
 from zoo.tables import Record, Rejection, Table, check_rejected, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from zoo.contracts import Baseline, Task
-    from zoo.training import Device, FitSettings
+    from zoo.training import Device
 
 SCRATCH = "from scratch"
-DEFAULT_BACKBONE = "dEf-10k"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a fine-tuning is asked to do; see ``zoo finetune --help``.
-
-    Parameters
-    ----------
-    task : str
-        Name of the target property.
-    data : Path
-        Table of crystals and targets.
-    backbone : str or None
-        Name, folder or ``hf://owner/repo@revision``; "auto" takes the task's recommended one; None trains from
-        scratch.
-    mode : {"full", "head", "layerwise"}
-        What is trained; see :mod:`zoo.transfer`.
-    seeds, seed : int
-        Number of repetitions, each with its own split and initial weights, and the first seed.
-    split : {"random", "composition", "chemsys"}
-        What may not straddle training and test rows.
-    test, val : float
-        Fractions of all rows.
-    n_train : int or None
-        Use only so many training rows.
-    baselines : tuple of str
-        Classical methods to compare with.
-    compare_scratch : bool
-        Also train the same network from scratch on the same splits.
-    epochs, batch_size, learning_rate
-        Override the tuned defaults.
-    target : str or None
-        Column of the target, if the task's own names do not fit.
-    structures : Path or None
-        Folder of structure files for tables that hold ids alone.
-    max_rejected : float
-        Largest fraction of unusable rows that is put up with.
-    """
-
-    task: str
-    data: Path
-    backbone: str | None = "auto"
-    mode: transfer.Mode = "full"
-    seeds: int = 1
-    seed: int = 0
-    split: How = "random"
-    test: float = 0.1
-    val: float = 0.1
-    n_train: int | None = None
-    baselines: tuple[str, ...] = ()
-    compare_scratch: bool = False
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    target: str | None = None
-    structures: Path | None = None
-    max_rejected: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise InputError(f"--seeds {self.seeds}: at least one seed is needed")
-        if self.epochs is not None and self.epochs < 1:
-            raise InputError(f"--epochs {self.epochs}: at least one epoch is needed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +157,7 @@ def finetune(
         task.transform,
     )
     digest = hub.sha256(start.pulled.directory / checkpoints.WEIGHTS) if start.pulled else ""
-    cells = CellStore(partial / "cells", _fingerprint(options, table, digest), resume=resume)
+    cells = CellStore(partial / "cells", options.fingerprint(table.sha256, digest), resume=resume)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
     outcomes |= _baselines(baselines, problem, splits, cells, start, quiet=quiet)
     errors = {
@@ -261,37 +198,13 @@ def finetune(
     return result
 
 
-def default_out(options: Options, *, resume: bool = False) -> Path:
-    """Return ``runs/TASK-BACKBONE`` with the first number that is free; with `resume`, the latest unfinished one."""
-    backbone = options.backbone
-    if backbone == "auto":
-        backbone = extensions.task(options.task).recommended_backbone or DEFAULT_BACKBONE
-    stem = Path("runs") / f"{options.task.split(':')[-1]}-{Path(backbone or 'scratch').name.split('@')[0]}"
-    names = [stem, *(stem.with_name(f"{stem.name}-{number}") for number in range(2, 10_000))]
-    free = next(name for name in names if not name.exists())
-    if resume:
-        unfinished = [name for name in names[:100] if name.with_name(name.name + ".partial").exists()]
-        return unfinished[-1] if unfinished else free
-    return next(name for name in names if not (name.exists() or name.with_name(name.name + ".partial").exists()))
-
-
-def network_settings(options: Options, *, from_scratch: bool) -> FitSettings:
-    """Return the tuned fit settings with the user's overrides."""
-    settings = methods.SCRATCH if from_scratch else methods.TRANSFER
-    chosen = {name: getattr(options, name) for name in ("epochs", "batch_size", "learning_rate")}
-    return replace(settings, **{name: value for name, value in chosen.items() if value is not None})
-
-
 def _start(options: Options, task: Task) -> _Start:
     if options.backbone is None:
         table = torch.from_numpy(atom_table().copy())
         architecture = Architecture()
         known = frozenset(torch.nonzero(table.sum(dim=1)).flatten().tolist())
         return _Start(None, lambda seed: transfer.scratch(architecture, table, seed), GraphSettings(), known=known)
-    ref = options.backbone
-    if ref == "auto":
-        ref = task.recommended_backbone or DEFAULT_BACKBONE
-    pulled = hub.pull(ref)
+    pulled = hub.pull(options.chosen_backbone(task) or DEFAULT_BACKBONE)
     checkpoint = checkpoints.load(pulled.directory)
     member = checkpoint.members[0]
     network = member.network
@@ -347,7 +260,7 @@ def _train(
         plans[f"{start.name} ({options.mode})"] = start.member
     if not start.member or options.compare_scratch:
         plans[SCRATCH] = None
-    epochs = {name: network_settings(options, from_scratch=source is None) for name, source in plans.items()}
+    epochs = {name: options.fit_settings(from_scratch=source is None) for name, source in plans.items()}
     total = len(splits) * sum(settings.epochs for settings in epochs.values())
     outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in plans}
     with progress("training", total, "epochs", quiet=quiet) as bar:
@@ -423,19 +336,6 @@ def _compare(
         for method, each in outcomes.items()
     }
     return {method: stats.compare(rows, absolute[SCRATCH]) for method, rows in absolute.items() if method != SCRATCH}
-
-
-def _fingerprint(options: Options, table: Table, digest: str) -> dict[str, Any]:
-    """Everything that a finished cell depends on; the number of seeds and the comparisons may change."""
-    settings = asdict(options)
-    for name in ("seeds", "baselines", "compare_scratch", "data", "structures", "max_rejected"):
-        del settings[name]
-    return {
-        **settings,
-        "data_sha256": table.sha256,
-        "backbone_sha256": digest,
-        "settings": [asdict(network_settings(options, from_scratch=flag)) for flag in (False, True)],
-    }
 
 
 def _provenance(options: Options, table: Table, start: _Start, digest: str) -> dict[str, Any]:

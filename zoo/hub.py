@@ -172,9 +172,7 @@ def sha256(path: Path) -> str:
 def _from_directory(directory: Path) -> Pulled:
     """Take a checkpoint that somebody put there."""
     if not directory.is_dir():
-        raise InputError(
-            f"{directory} is no directory; a checkpoint is one that holds {' and '.join(REQUIRED_FILES)}"
-        )
+        raise InputError(f"{directory} is no directory; a checkpoint is one that holds {' and '.join(REQUIRED_FILES)}")
     missing = [name for name in REQUIRED_FILES if not (directory / name).is_file()]
     if missing:
         raise InputError(f"{directory} holds no {' and no '.join(missing)}; a checkpoint has both")
@@ -244,9 +242,7 @@ def _from_reference(ref: str, *, force: bool) -> Pulled:
     """Take a repository that no card pins."""
     match = _REF.fullmatch(ref)
     if match is None or ".." in ref:
-        raise InputError(
-            f"{ref!r} is no reference to the Hub; write hf://owner/repo or hf://owner/repo@revision"
-        )
+        raise InputError(f"{ref!r} is no reference to the Hub; write hf://owner/repo or hf://owner/repo@revision")
     repo, revision = match["repo"], match["revision"]
     pinned = bool(revision and _COMMIT.fullmatch(revision))
     if pinned and not force and _whole(_snapshot(repo, revision)):
@@ -275,9 +271,7 @@ def _from_reference(ref: str, *, force: bool) -> Pulled:
 def _as_pulled(repo: str, commit: str, origin: Origin, note: str = "") -> Pulled:
     """Describe a repository in the cache, with the digests of what is there."""
     folder = _snapshot(repo, commit)
-    digests = {
-        name: sha256(folder / name) for name in (*REQUIRED_FILES, *OPTIONAL) if (folder / name).is_file()
-    }
+    digests = {name: sha256(folder / name) for name in (*REQUIRED_FILES, *OPTIONAL) if (folder / name).is_file()}
     for name, digest in digests.items():
         _log.info("%s@%s: %s has SHA-256 %s", repo, commit[:12], name, digest)
     return Pulled(repo, folder, origin, _card_beside(folder), commit, note, digests)

@@ -320,7 +320,8 @@ def _as_crystals(structures: Any) -> list[Crystal]:
         except InputError as error:
             raise InputError(f"structure {position}: {error}") from None
         except AttributeError as error:
+            kind = type(item).__name__
             raise InputError(
-                f"structure {position} is a {type(item).__name__}; give pymatgen Structures, or use zoo predict for files"
+                f"structure {position} is a {kind}; give pymatgen Structures, or use zoo predict for files"
             ) from error
     return crystals

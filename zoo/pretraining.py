@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,10 +13,15 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zoo import checkpoints, extensions, stats, transfer
+from zoo import checkpoints, extensions, registry, stats, transfer
+from zoo.card import Architecture as CardArchitecture
+from zoo.card import Card, Hub, Training, describe_file
+from zoo.card import Graph as CardGraph
+from zoo.card import Result as CardResult
+from zoo.card import Rows as CardRows
 from zoo.checkpoints import ArchitectureConfig, GraphConfig
 from zoo.elements import atom_table
-from zoo.errors import InputError
+from zoo.errors import InputError, UnknownNameError
 from zoo.graphs import CrystalGraph, GraphSettings, PackedGraphs, build_graphs
 from zoo.models.cgcnn import Architecture
 from zoo.progress import progress
@@ -200,16 +206,63 @@ def pretrain(
             "errors": {part: errors for part, _, errors in report},
         },
     )
-    _publish(checkpoint, partial, out)
+    shutil.rmtree(partial / "work")
+    checkpoints.save(checkpoint, partial)
+    (partial / "README.md").write_text(_card(recipe, checkpoint, report, partial, data).render(), encoding="utf-8")
+    partial.rename(out)
     return report
 
 
-def _publish(checkpoint: checkpoints.Checkpoint, partial: Path, out: Path) -> None:
-    import shutil
-
-    shutil.rmtree(partial / "work")
-    checkpoints.save(checkpoint, partial)
-    partial.rename(out)
+def _card(
+    recipe: Recipe,
+    checkpoint: checkpoints.Checkpoint,
+    report: list[tuple[str, int, dict[str, float]]],
+    folder: Path,
+    data: Path,
+) -> Card:
+    """Return the backbone's card: the registered one with what was measured, or a new one."""
+    task, config = extensions.task(recipe.task), checkpoint.config
+    counts = {part: rows for part, rows, _ in report}
+    command = f"zoo pretrain cards/recipes/{recipe.name}.toml --data {data.name}"
+    results = [
+        CardResult(
+            metric=metric,
+            value=round(errors[metric], 4),
+            unit="" if metric == "r2" else task.unit,
+            rows=f"{rows:,} {part} rows",
+            n=rows,
+            command=command,
+        )
+        for part, rows, errors in reversed(report)  # test rows first: the first MAE is the headline
+        if part != "train"
+        for metric in ("mae", "rmse", "r2")
+    ]
+    try:
+        card = registry.get(recipe.name)
+    except UnknownNameError:
+        card = Card(
+            name=recipe.name,
+            title=f"{task.name} pretrained on {counts['train']:,} rows",
+            repo_id=f"local/{recipe.name}",
+            target=task.target,
+            unit=task.unit,
+            transform=task.transform,
+            training=Training(source=recipe.data.source or data.name, license="that of the data"),
+            hub=Hub(license="other", pipeline_tag="graph-ml", metrics=["mae"]),
+            body=f"# {recipe.name}\n\nPretrained by `{command}`.",
+        )
+    rows = CardRows(train=counts["train"], val=counts["validation"], test=counts["test"])
+    return card.model_copy(
+        update={
+            "files": [describe_file(folder / name) for name in (checkpoints.WEIGHTS, checkpoints.CONFIG)],
+            "architecture": CardArchitecture(**config.architecture.model_dump(exclude={"gaussian_end"})),
+            "graph": CardGraph(**config.graph.model_dump()),
+            "elements": config.elements,
+            "training": card.training.model_copy(update={"rows": rows}),
+            "results": results,
+            "command": command,
+        }
+    )
 
 
 def _read_ids(recipe: Recipe) -> dict[str, list[str]]:

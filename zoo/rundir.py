@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import checkpoints, plots, report
-from zoo.card import Architecture, Card, File, Graph, Hub, Training
+from zoo.card import Architecture, Card, Graph, Hub, Training, describe_file
 from zoo.card import Result as CardResult
 from zoo.card import Rows as CardRows
 from zoo.tables import write_rejected
@@ -126,7 +125,8 @@ def card(result: Result, folder: Path) -> Card:
         "![Predicted against reference values](parity.png)",
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}, column `{result.table.target_column}`: "
-        f"{len(result.records)} rows used, {rejected} rejected (`rejected.csv`). Elements: {', '.join(config.elements)}.",
+        f"{len(result.records)} rows used, {rejected} rejected (`rejected.csv`). "
+        f"Elements: {', '.join(config.elements)}.",
         "## Use",
         f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict(structures)\n```',
         "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
@@ -138,7 +138,7 @@ def card(result: Result, folder: Path) -> Card:
         name=config.name,
         title=f"{task.name} fine-tuned from {pulled.name}" if pulled else f"{task.name} from scratch",
         repo_id=f"local/{config.name}",
-        files=[_file(folder / name) for name in (checkpoints.WEIGHTS, checkpoints.CONFIG)],
+        files=[describe_file(folder / name) for name in (checkpoints.WEIGHTS, checkpoints.CONFIG)],
         target=config.target.name,
         unit=task.unit,
         transform=task.transform,
@@ -165,11 +165,6 @@ def card(result: Result, folder: Path) -> Card:
         ),
         body="\n\n".join(part for part in body if part),
     )
-
-
-def _file(path: Path) -> File:
-    data = path.read_bytes()
-    return File.model_validate({"name": path.name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
 
 
 def _predictions(result: Result, methods: Sequence[str]) -> Iterable[list[Any]]:

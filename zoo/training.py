@@ -14,14 +14,13 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Sampler
 
 from zoo.batches import GraphBatch
 from zoo.errors import DependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -51,7 +50,8 @@ class FitSettings:
     weight_decay : float
         AdamW's decoupled weight decay.
     average : float or None
-        Decay per step of the exponential moving average of the weights that is validated and kept.
+        Decay per step of the exponential moving average of the weights that is validated and kept; it is reached
+        gradually.
     patience : int or None
         Epochs without a better validation error after which to stop; None never stops early.
     clip : float
@@ -276,7 +276,7 @@ def fit(
     if settings.patience is not None:
         callbacks.append(EarlyStopping("validation", patience=settings.patience))
     if settings.average is not None:
-        callbacks.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(settings.average)))
+        callbacks.append(WeightAveraging(multi_avg_fn=_averaging(settings.average)))
     last = workdir / "last.ckpt"
     began = time.monotonic()
     with _quiet():
@@ -324,6 +324,20 @@ def predict_scaled(
             batch = GraphBatch.gather(graphs, rows[start : start + batch_size]).to(device)
             outputs.append(network(batch).double().cpu().numpy())
     return np.concatenate(outputs) if outputs else np.empty(0)
+
+
+def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Return an exponential moving average that begins fast, so that the random start is soon forgotten."""
+
+    def average(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
+        weight = 1 - min(decay, (1 + float(updates)) / (10 + float(updates)))
+        for old, new in zip(averaged, current, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new, weight)
+            else:
+                old.copy_(new)
+
+    return average
 
 
 def _loader(samples: Samples, scaler: TargetScaler, batch_size: int, seed: int | None) -> DataLoader[int]:

@@ -1,0 +1,157 @@
+"""The example plugin package, installed into a fresh environment beside a wheel of zoo."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "zoo-plugin-thermal"
+
+
+def run(*command, cwd, **variables):
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ZOO_PLUGINS")}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**environment, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build_wheel(source, work):
+    """Build a wheel from a copy of the source tree, so that nothing is left in it."""
+    left_out = shutil.ignore_patterns(".*", "runs", "build", "dist", "*.egg-info", "__pycache__", "*.csv.gz")
+    copy = work / f"source-{source.name}"
+    shutil.copytree(source, copy, ignore=left_out)
+    options = ("--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", work / "wheels")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", *options, copy, cwd=work)
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    work = tmp_path_factory.mktemp("wheels")
+    for source in (ROOT, EXAMPLE):
+        build_wheel(source, work)
+    return {re.split(r"-\d", path.name)[0]: path for path in (work / "wheels").glob("*.whl")}
+
+
+@pytest.fixture(scope="module")
+def fresh(wheels, tmp_path_factory):
+    """Make an environment that has both wheels, and everything else from the one that runs the tests."""
+    folder = tmp_path_factory.mktemp("fresh")
+    venv.create(folder / "env", with_pip=False)
+    scripts = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / "python"
+    purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=folder).strip()
+    install = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index")
+    run(*install, *wheels.values(), cwd=folder)
+    # Later on the path than the wheels; .pth files in there (an editable zoo) are not followed.
+    Path(purelib, "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return folder, python, scripts / "zoo"
+
+
+def test_the_wheel_holds_what_a_user_needs(wheels):
+    names = set(zipfile.ZipFile(wheels["crystal_zoo"]).namelist())
+    modules = {f"zoo/{path.relative_to(ROOT / 'zoo').as_posix()}" for path in (ROOT / "zoo").rglob("*.py")}
+    assert modules <= names
+    assert {"zoo/cli.py", "zoo/py.typed", "zoo/elements.csv", "zoo/plugins/tasks.py"} <= names
+    assert {f"zoo/plugins/{path.name}" for path in (ROOT / "plugins").glob("*.py")} <= names
+    cards = [path for path in (ROOT / "cards").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {f"zoo/cards/{path.relative_to(ROOT / 'cards').as_posix()}" for path in cards} <= names
+    assert sum(name.startswith("zoo/cards/") and name.endswith(".md") for name in names) >= 4
+    outside = {name.split("/")[0] for name in names}
+    assert outside == {"zoo", next(name for name in outside if name.endswith(".dist-info"))}
+
+
+def test_every_declared_entry_point_is_in_the_wheel(wheels):
+    archive = zipfile.ZipFile(wheels["crystal_zoo"])
+    (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
+    written = archive.read(name).decode()
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for group in declared["entry-points"].values():
+        for entry, value in group.items():
+            assert f"{entry} = {value}" in written
+
+
+def test_the_environment_uses_the_wheels(fresh):
+    folder, python, _ = fresh
+    code = "import zoo, zoo.cli, zoo_plugin_thermal as z; print(zoo.__file__, zoo.cli.__file__, z.__file__, sep='\\n')"
+    for line in run(python, "-c", code, cwd=folder).split():
+        assert Path(line).is_relative_to(folder)
+
+
+def test_the_plugin_is_listed_by_name_and_version(fresh):
+    folder, _, zoo = fresh
+    listed = json.loads(run(zoo, "plugins", "list", "--json", cwd=folder))
+    found = {(p["kind"], p["name"]): p for p in listed}
+    for key in (("task", "debye-temperature"), ("featurizer", "lindemann-terms"), ("baseline", "lindemann")):
+        assert found[key]["distribution"] == "zoo-plugin-thermal"
+        assert found[key]["version"] == "1.0"
+    assert found["task", "dielectric"]["distribution"] == "crystal-zoo"
+    assert len([p for p in listed if p["kind"] == "task"]) == 8
+
+
+def test_it_is_loaded_by_name_and_can_be_switched_off(fresh):
+    folder, python, _ = fresh
+    code = """
+from zoo import extensions
+print(extensions.task("Debye-Temperature").unit, extensions.baseline("zoo-plugin-thermal:lindemann").featurizer)
+print([extensions.check(p) for p in extensions.plugins()].count(None) == len(extensions.plugins()))
+"""
+    assert run(python, "-c", code, cwd=folder).split() == ["K", "lindemann-terms", "True"]
+    listing = "from zoo import extensions; print({p.distribution for p in extensions.plugins()})"
+    assert run(python, "-c", listing, cwd=folder, ZOO_PLUGINS="off").strip() == "{'crystal-zoo'}"
+
+
+def test_the_packages_own_tests_pass(fresh):
+    folder, python, _ = fresh
+    copy = shutil.copytree(EXAMPLE / "tests", folder / "plugin-tests")
+    assert " passed" in run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", copy, cwd=folder)
+
+
+def test_fine_tuning_on_the_task_against_the_baseline(fresh):
+    folder, python, zoo = fresh
+    table = folder / "elements.csv"
+    code = """
+import csv, sys
+sys.path.insert(0, "plugin-tests")
+from test_zoo_plugin_thermal import ELEMENTS, SITES
+from pymatgen.core import Lattice, Structure
+with open(sys.argv[1], "w", newline="") as handle:
+    out = csv.writer(handle)
+    out.writerow(["id", "structure", "theta_D"])
+    for symbol, (kind, a, theta) in ELEMENTS.items():
+        crystal = Structure(Lattice.cubic(a), [symbol] * len(SITES[kind]), SITES[kind])
+        out.writerow([symbol, crystal.to(fmt="poscar"), theta])
+"""
+    if not (folder / "plugin-tests").exists():
+        shutil.copytree(EXAMPLE / "tests", folder / "plugin-tests")
+    run(python, "-c", code, table, cwd=folder)
+    options = ("--task", "debye-temperature", "--backbone", "none", "--baseline", "lindemann", "--baseline", "mean")
+    printed = run(zoo, "finetune", *options, "--epochs", 2, "--test", 0.25, "--out", "run", table, cwd=folder)
+    assert "lindemann" in printed
+    with (folder / "run" / "predictions.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row["unit"] for row in rows} == {"K"}
+    assert {row["id"] for row in rows} >= {"Cu", "Pb"}
+
+
+def test_the_checkout_is_left_clean():
+    for folder in (ROOT, EXAMPLE):
+        assert not list(folder.glob("*.egg-info"))
+        assert not (folder / "build").exists()

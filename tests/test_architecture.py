@@ -1,0 +1,102 @@
+"""Imports point one way."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# From the ground up; a module may import from its own layer's left and from the layers before it.
+LAYERS = (
+    ("errors",),
+    ("contracts", "crystals", "progress"),
+    ("_frontmatter", "card", "plugin_files", "extensions", "_hubclient", "registry", "hub"),
+    ("_cif", "structures", "_readers", "_rows", "tables", "splits", "scaling", "elements", "graphs", "stats", "_dgl"),
+    ("batches", "models", "transfer", "training", "checkpoints"),
+    ("samples", "conformance", "testing"),
+    (
+        "prediction",
+        "convert",
+        "methods",
+        "cells",
+        "options",
+        "finetuning",
+        "pretraining",
+        "plots",
+        "report",
+        "rundir",
+        "doctor",
+    ),
+    ("console", "cli", "__main__"),
+)
+LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
+
+
+def _modules() -> dict[str, Path]:
+    found = {path.stem: path for path in (ROOT / "zoo").glob("*.py") if path.stem != "__init__"}
+    return {**found, "cli": ROOT / "cli.py"}
+
+
+def _imports(path: Path, *, typing_too: bool = False) -> set[str]:
+    """Modules of zoo that a file imports, wherever in the file, but not for type checking alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped: set[ast.AST] = set()
+    if not typing_too:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                skipped.update(ast.walk(node))
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == "zoo":
+            names.update(alias.name for alias in node.names if alias.name in LAYER)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("zoo."):
+            names.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[1] for alias in node.names if alias.name.startswith("zoo."))
+    return names & LAYER.keys()
+
+
+def test_every_module_has_a_layer() -> None:
+    assert _modules().keys() - LAYER.keys() == set()
+
+
+@pytest.mark.parametrize("name", sorted(_modules()))
+def test_imports_point_down(name: str) -> None:
+    upward = {other for other in _imports(_modules()[name]) if LAYER[other] > LAYER[name]}
+    assert not upward, f"{name} imports from a layer above its own"
+
+
+def test_there_is_no_cycle() -> None:
+    graph = {name: _imports(path) for name, path in _modules().items()}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " → ".join((*path, name))
+        if name not in done:
+            for other in sorted(graph.get(name, ())):
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+def test_the_models_know_nothing_of_jobs_or_files() -> None:
+    for path in (ROOT / "zoo" / "models").glob("*.py"):
+        assert _imports(path) <= {"_dgl", "batches", "models"}, path.name
+
+
+def test_first_party_plugins_stand_on_the_ground_floor() -> None:
+    """They come through the same door as everybody's; what they use of zoo is what a stranger can use."""
+    for path in (ROOT / "plugins").glob("*.py"):
+        assert _imports(path) <= {"contracts", "crystals", "graphs"}, path.name
+
+
+def test_no_module_has_grown_past_four_hundred_lines() -> None:
+    paths = [*(ROOT / "zoo").rglob("*.py"), *(ROOT / "plugins").glob("*.py"), ROOT / "cli.py"]
+    assert [path.name for path in paths if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []

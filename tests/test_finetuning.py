@@ -1,0 +1,221 @@
+"""A whole fine-tuning on sixty real bulk moduli, with a small backbone made for the test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import zoo
+from zoo import checkpoints, finetuning, methods
+from zoo.elements import atom_table
+from zoo.errors import InputError
+from zoo.finetuning import SCRATCH, finetune
+from zoo.graphs import GraphSettings
+from zoo.models.cgcnn import Architecture
+from zoo.options import Options, default_out
+from zoo.scaling import TargetScaler
+from zoo.transfer import scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+FILES = {
+    "README.md",
+    "config.json",
+    "history.csv",
+    "metrics.json",
+    "model.safetensors",
+    "parity.png",
+    "predictions.csv",
+    "rejected.csv",
+    "splits.json",
+}
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("backbone")
+    network = scratch(Architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 5)
+    member = checkpoints.Member(network, TargetScaler("identity", -1.5, 1.1), 5)
+    checkpoint = checkpoints.describe(
+        [member], name="tiny", target="e", unit="eV/atom", task=None, graph=GraphSettings(), elements=["O"]
+    )
+    checkpoints.save(checkpoint, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty rows of the example, one of them with a negative modulus and one with a broken structure."""
+    table = pd.read_csv(EXAMPLES / "bulk_modulus.csv", comment="#").iloc[:60].copy()
+    table.loc[3, "K_VRH"] = -5.0
+    table.loc[7, "structure"] = "no crystal"
+    path = tmp_path_factory.mktemp("data") / "k.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def options(data: Path, backbone: Path) -> Options:
+    return Options(
+        "bulk-modulus", data, backbone=str(backbone), seeds=2, epochs=2, compare_scratch=True, baselines=("mean",)
+    )
+
+
+@pytest.fixture(scope="module")
+def run(options: Options, tmp_path_factory: pytest.TempPathFactory) -> tuple[finetuning.Result, Path]:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return finetune(options, out, quiet=True), out
+
+
+def test_the_folder_is_complete(run: tuple[finetuning.Result, Path]) -> None:
+    _, out = run
+    assert {path.name for path in out.iterdir()} == FILES | {"comparison.csv"}
+    assert [path.name for path in out.parent.iterdir()] == ["run"]
+
+
+def test_predictions_metrics_and_splits_agree(run: tuple[finetuning.Result, Path]) -> None:
+    result, out = run
+    metrics = json.loads((out / "metrics.json").read_text())
+    splits = json.loads((out / "splits.json").read_text())
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert list(predictions.columns) == ["id", "split", "target", "prediction", "unit", "seed"]
+    assert set(predictions.unit) == {"GPa"}
+    for seed, each in zip((0, 1), metrics["methods"][result.model]["per_seed"], strict=True):
+        test = predictions[(predictions.seed == seed) & (predictions.split == "test")]
+        assert set(test.id) == set(splits[str(seed)]["test"])
+        assert np.abs(test.prediction - test.target).mean() == pytest.approx(each["mae"], rel=1e-4)
+        parts = [set(splits[str(seed)][part]) for part in ("train", "validation", "test")]
+        assert sum(len(part) for part in parts) == len(set.union(*parts)) == 58
+    assert metrics["rows"] == {"used": 58, "rejected": 2, "train": 46, "validation": 6, "test": 6}
+
+
+def test_rejected_rows_are_reported_with_their_reasons(run: tuple[finetuning.Result, Path]) -> None:
+    rejected = pd.read_csv(run[1] / "rejected.csv")
+    assert rejected.row.tolist() == [4, 8]
+    assert "physical range" in rejected.reason[0]
+
+
+def test_every_method_saw_the_same_rows(run: tuple[finetuning.Result, Path]) -> None:
+    result, out = run
+    others = pd.read_csv(out / "comparison.csv")
+    model = pd.read_csv(out / "predictions.csv")
+    assert set(others.method) == {SCRATCH, "mean"}
+    for _, rows in others.groupby("method"):
+        assert rows[["id", "split", "seed"]].to_numpy().tolist() == model[["id", "split", "seed"]].to_numpy().tolist()
+    train = model[(model.seed == 0) & (model.split == "train")]
+    mean = others[(others.method == "mean") & (others.seed == 0)].prediction
+    # In log10, as the task says, and of training rows alone.
+    assert mean.to_numpy() == pytest.approx(np.full(len(mean), 10 ** np.log10(train.target).mean()), rel=1e-4)
+    assert set(result.comparisons) == {result.model, "mean"}
+
+
+def test_scaling_constants_are_those_of_the_training_rows(run: tuple[finetuning.Result, Path]) -> None:
+    result, out = run
+    config = checkpoints.read_config(out)
+    for split, member in zip(result.splits, config.members, strict=True):
+        logs = np.log10([result.records[row].target for row in split.train])
+        assert member.scaling.mean == pytest.approx(logs.mean())
+        assert member.scaling.std == pytest.approx(logs.std())
+    seen = {s for split in result.splits for row in split.train for s in result.records[row].crystal.elements}
+    assert set(config.elements) == seen
+
+
+def test_the_run_is_a_model(run: tuple[finetuning.Result, Path]) -> None:
+    result, out = run
+    model = zoo.load(out)
+    rows = result.splits[0].test
+    table = model.predict([result.records[row].crystal for row in rows])
+    both = np.stack([outcome.predictions[rows] for outcome in result.outcomes[result.model]])
+    assert table.prediction.to_numpy() == pytest.approx(both.mean(axis=0), rel=1e-4)
+    assert table.spread.to_numpy() == pytest.approx(both.std(axis=0, ddof=1), rel=1e-3)
+    assert model.unit == "GPa"
+
+
+def test_a_run_is_a_backbone_too(run: tuple[finetuning.Result, Path], data: Path, tmp_path: Path) -> None:
+    result = finetune(Options("shear-modulus", data, backbone=str(run[1]), epochs=1), tmp_path / "next", quiet=True)
+    assert result.checkpoint.config.provenance["backbone"]["name"] == "run"
+
+
+def test_card_names_backbone_data_and_results(run: tuple[finetuning.Result, Path], data: Path) -> None:
+    from zoo.card import Card
+
+    result, out = run
+    card = Card.read(out / "README.md")
+    text = (out / "README.md").read_text()
+    assert result.table.sha256 in text
+    assert result.backbone_digest in text
+    assert card.test_mae == pytest.approx(result.summary()[result.model]["mae"]["mean"])
+    assert [file.name for file in card.files] == ["model.safetensors", "config.json"]
+
+
+class _Cut(Exception):  # noqa: N818
+    pass
+
+
+def test_a_run_that_was_cut_off_goes_on(
+    options: Options, run: tuple[finetuning.Result, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, fitted = tmp_path / "run", []
+    real: Callable[..., methods.Outcome] = methods.fit_network
+
+    def counted(*args: object, **kwargs: object) -> methods.Outcome:
+        if len(fitted) == 2:
+            raise _Cut
+        fitted.append(args)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(methods, "fit_network", counted)
+    with pytest.raises(_Cut):
+        finetune(options, out, quiet=True)
+    assert not out.exists()
+    with pytest.raises(InputError, match="unfinished run; give --resume"):
+        finetune(options, out, quiet=True)
+    monkeypatch.setattr(methods, "fit_network", real)
+    other = Options(**{**vars(options), "epochs": 3})
+    with pytest.raises(InputError, match=r"begun with other settings \(epochs, fit\)"):
+        finetune(other, out, resume=True, quiet=True)
+    resumed = finetune(options, out, resume=True, quiet=True)
+    for method, errors in run[0].errors.items():
+        for ours, theirs in zip(resumed.errors[method], errors, strict=True):
+            assert ours["mae"] == pytest.approx(theirs["mae"], rel=1e-3), method
+
+
+def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, backbone: Path, tmp_path: Path) -> None:
+    cases = [
+        (Options("bulk-modulus", data, backbone=str(backbone), n_train=500), "500"),
+        (Options("bulk-modulus", data, backbone=str(backbone), max_rejected=0.01), "2 of 60 rows cannot be used"),
+        (Options("bulk-modulos", data), "did you mean bulk-modulus"),
+        (Options("bulk-modulus", data, baselines=("fr",)), "rf"),
+        (Options("bulk-modulus", data, backbone="dEf-113k"), "not published yet"),
+        (Options("bulk-modulus", tmp_path / "none.csv", backbone=str(backbone)), "none.csv"),
+        (Options("dielectric", data, backbone=str(backbone)), "poly_total"),
+    ]
+    for request, message in cases:
+        with pytest.raises(zoo.ZooError, match=message) as caught:
+            finetune(request, tmp_path / "out", quiet=True)
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "out").exists()
+        assert not (tmp_path / "out.partial").exists()
+    with pytest.raises(InputError, match="--seeds 0"):
+        Options("bulk-modulus", data, seeds=0)
+
+
+def test_default_folders_do_not_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = Options("dielectric", tmp_path / "d.csv")
+    first = default_out(options)
+    assert first == Path("runs/dielectric-dEf-10k")
+    first.mkdir(parents=True)
+    assert default_out(options) == Path("runs/dielectric-dEf-10k-2")
+    Path("runs/dielectric-dEf-10k-2.partial").mkdir()
+    assert default_out(options) == Path("runs/dielectric-dEf-10k-3")
+    assert default_out(options, resume=True) == Path("runs/dielectric-dEf-10k-2")
+    assert default_out(Options("dielectric", tmp_path / "d.csv", backbone=None)) == Path("runs/dielectric-scratch")

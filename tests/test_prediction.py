@@ -1,0 +1,138 @@
+"""Predictions from structures, from files, and what happens to crystals that cannot be predicted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import zoo
+from zoo import checkpoints, prediction, samples
+from zoo.elements import atom_table
+from zoo.errors import InputError, UnknownNameError
+from zoo.graphs import GraphSettings
+from zoo.models.cgcnn import Architecture
+from zoo.prediction import COLUMNS, Model, predict_files
+from zoo.scaling import TargetScaler
+from zoo.transfer import scratch
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+SMALL = Architecture(width=8, convolutions=2, head=8)
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    """Two untrained members that differ in scaling alone: 10 and 12 times a common number."""
+    table = torch.from_numpy(atom_table().copy())
+    members = [checkpoints.Member(scratch(SMALL, table, 1), TargetScaler("identity", 0.0, s, None)) for s in (10, 12)]
+    checkpoint = checkpoints.describe(
+        members, name="two", target="x", unit="GPa", task=None, graph=GraphSettings(), elements=["Na", "Cl", "Si"]
+    )
+    return Model(checkpoint, "two", tmp_path)
+
+
+def test_mean_spread_and_note(model: Model) -> None:
+    crystals = samples.crystals()
+    table = model.predict([crystals["NaCl"], crystals["SrTiO3"]], ids=["salt", "sto"])
+    single = Model(checkpoints.Checkpoint(model.config, model.checkpoint.members[:1]), "one", model.directory)
+    tens = single.predict([crystals["NaCl"], crystals["SrTiO3"]])
+    assert list(table.columns) == list(COLUMNS)
+    assert table.id.tolist() == ["salt", "sto"]
+    assert table.prediction.to_numpy() == pytest.approx(1.1 * tens.prediction.to_numpy())
+    assert table.spread.to_numpy() == pytest.approx(np.abs(tens.prediction.to_numpy()) / 10 * np.sqrt(2))
+    assert tens.spread.isna().all()
+    assert table.note.tolist() == ["", "O, Sr, Ti never occurred in the training set"]
+
+
+def test_a_single_structure_works_where_a_list_does(model: Model) -> None:
+    silicon = samples.crystals()["Si"]
+    assert model.predict(silicon).prediction[0] == model.predict([silicon]).prediction[0]
+    assert model.embed(silicon).shape == (1, 8)
+    assert model.embed([]).shape == (0, 8)
+    assert len(model.predict([])) == 0
+
+
+def test_batches_do_not_mix(model: Model, real_structures: list[Structure]) -> None:
+    many = real_structures * 8  # more than one batch
+    together = model.predict(many).prediction.to_numpy()
+    alone = model.predict(real_structures[-1]).prediction[0]
+    assert together[len(real_structures) - 1 :: len(real_structures)] == pytest.approx(np.full(8, alone), rel=1e-4)
+
+
+def test_what_is_no_structure_is_named(model: Model) -> None:
+    with pytest.raises(InputError, match="structure 1 is a str"):
+        model.predict([samples.crystals()["Si"], "Si.cif"])  # type: ignore[list-item]
+    disordered = samples.crystals()["Si"].copy()
+    disordered[0] = {"Si": 0.5, "Ge": 0.5}
+    with pytest.raises(InputError, match="structure 0: partial occupancy"):
+        model.predict(disordered)
+    with pytest.raises(InputError, match="2 ids were given for 1 structures"):
+        model.predict(samples.crystals()["Si"], ids=["a", "b"])
+
+
+def test_an_element_without_features_is_refused(model: Model) -> None:
+    network = model.checkpoint.members[0].network
+    network.atom_table[14] = 0
+    blind = Model(checkpoints.Checkpoint(model.config, [model.checkpoint.members[0]]), "blind", model.directory)
+    with pytest.raises(InputError, match="blind has no features for the element Si"):
+        blind.predict(samples.crystals()["Si"])
+
+
+def test_files_folders_and_tables(model: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, structure in samples.crystals().items():
+        structure.to(filename=str(folder / f"{name}.cif"))
+    (folder / "broken.cif").write_text("data_\nnothing here")
+    table = tmp_path / "table.json"
+    table.write_text(json.dumps([{"id": "t1", "structure": samples.crystals()["Si"].as_dict()}]))
+    out = tmp_path / "predictions.csv"
+    done = predict_files(model, [folder, table, folder / "Si.cif"], out)
+    written = pd.read_csv(out)
+    assert done.count == len(written) == len(samples.crystals()) + 2
+    assert {"NaCl", "t1", "Si"} <= set(written.id)
+    silicon = written[written.id.isin(["Si", "t1"])].prediction
+    assert silicon.to_numpy() == pytest.approx(np.full(3, silicon.iloc[0]), rel=1e-4)
+    assert [rejection.id for rejection in done.rejected] == ["broken"]
+    assert pd.read_csv(tmp_path / "predictions.rejected.csv").id.tolist() == ["broken"]
+
+
+def test_memory_is_bounded_by_the_chunk(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than a chunk of crystals is read ahead of what has been predicted."""
+    monkeypatch.setattr(prediction, "CHUNK", 3)
+    read = 0
+
+    def stream():  # noqa: ANN202
+        nonlocal read
+        for number in range(10):
+            read += 1
+            yield prediction.Record(
+                str(number), zoo.Crystal.from_structure(samples.crystals()["Si"]), None, number, "f"
+            )
+
+    results = model.predict_records(stream())
+    for count in range(1, 10):
+        next(results)
+        assert read <= 3 * -(-count // 3)
+
+
+def test_nothing_usable_leaves_nothing_half_written(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "a.cif").write_text("no crystal")
+    with pytest.raises(InputError, match="none of the 1 crystals given can be used; the first reason: .*a.cif"):
+        predict_files(model, [tmp_path / "a.cif"], tmp_path / "p.csv")
+    with pytest.raises(InputError, match="there is no such file"):
+        predict_files(model, [tmp_path / "b.cif"], tmp_path / "p.csv")
+    assert not list(tmp_path.glob("p.csv*"))
+
+
+def test_load_refuses_unknown_names() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean dEf-10k"):
+        zoo.load("dEf-10")

@@ -1,0 +1,118 @@
+"""What a fine-tuning is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import extensions
+from zoo.errors import InputError
+from zoo.methods import SCRATCH, TRANSFER
+
+if TYPE_CHECKING:
+    from zoo.contracts import Task
+    from zoo.splits import How
+    from zoo.training import FitSettings
+    from zoo.transfer import Mode
+
+DEFAULT_BACKBONE = "dEf-10k"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a fine-tuning is asked to do; see ``zoo finetune --help``.
+
+    Parameters
+    ----------
+    task : str
+        Name of the target property.
+    data : Path
+        Table of crystals and targets.
+    backbone : str or None
+        Name, folder or ``hf://owner/repo@revision``; "auto" takes the task's recommended one; None trains from
+        scratch.
+    mode : {"full", "head", "layerwise"}
+        What is trained; see :mod:`zoo.transfer`.
+    seeds, seed : int
+        Number of repetitions, each with its own split and initial weights, and the first seed.
+    split : {"random", "composition", "chemsys"}
+        What may not straddle training and test rows.
+    test, val : float
+        Fractions of all rows.
+    n_train : int or None
+        Use only so many training rows.
+    baselines : tuple of str
+        Classical methods to compare with.
+    compare_scratch : bool
+        Also train the same network from scratch on the same splits.
+    epochs, batch_size, learning_rate
+        Override the tuned defaults.
+    target : str or None
+        Column of the target, if the task's own names do not fit.
+    structures : Path or None
+        Folder of structure files for tables that hold ids alone.
+    max_rejected : float
+        Largest fraction of unusable rows that is put up with.
+    """
+
+    task: str
+    data: Path
+    backbone: str | None = "auto"
+    mode: Mode = "full"
+    seeds: int = 1
+    seed: int = 0
+    split: How = "random"
+    test: float = 0.1
+    val: float = 0.1
+    n_train: int | None = None
+    baselines: tuple[str, ...] = ()
+    compare_scratch: bool = False
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    target: str | None = None
+    structures: Path | None = None
+    max_rejected: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"--seeds {self.seeds}: at least one seed is needed")
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"--epochs {self.epochs}: at least one epoch is needed")
+
+    def chosen_backbone(self, task: Task) -> str | None:
+        """Return the backbone's name with "auto" resolved; None for random weights."""
+        if self.backbone == "auto":
+            return task.recommended_backbone or DEFAULT_BACKBONE
+        return self.backbone
+
+    def fit_settings(self, *, from_scratch: bool) -> FitSettings:
+        """Return the tuned fit settings with the user's overrides."""
+        chosen = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate")}
+        overrides = {name: value for name, value in chosen.items() if value is not None}
+        return replace(SCRATCH if from_scratch else TRANSFER, **overrides)
+
+    def fingerprint(self, data_sha256: str, backbone_sha256: str) -> dict[str, Any]:
+        """Return everything that a finished cell depends on; the seeds and the comparisons may change."""
+        settings = asdict(self)
+        for name in ("seeds", "baselines", "compare_scratch", "data", "structures", "max_rejected"):
+            del settings[name]
+        return {
+            **settings,
+            "data_sha256": data_sha256,
+            "backbone_sha256": backbone_sha256,
+            "fit": [asdict(self.fit_settings(from_scratch=flag)) for flag in (False, True)],
+        }
+
+
+def default_out(options: Options, *, resume: bool = False) -> Path:
+    """Return ``runs/TASK-BACKBONE`` with the first number that is free; with `resume`, the latest unfinished one."""
+    backbone = options.chosen_backbone(extensions.task(options.task))
+    stem = Path("runs") / f"{options.task.split(':')[-1]}-{Path(backbone or 'scratch').name.split('@')[0]}"
+    names = [stem, *(stem.with_name(f"{stem.name}-{number}") for number in range(2, 10_000))]
+    free = next(name for name in names if not name.exists())
+    if resume:
+        unfinished = [name for name in names[:100] if name.with_name(name.name + ".partial").exists()]
+        return unfinished[-1] if unfinished else free
+    return next(name for name in names if not (name.exists() or name.with_name(name.name + ".partial").exists()))
