@@ -72,6 +72,16 @@ def test_requirement_and_baseline_have_usable_defaults():
     assert (baseline.featurizer, dict(baseline.grid), baseline.build(4)) == ("magpie-structure", {}, 4)
 
 
+def test_breach():
+    assert contracts.breach("task", "Hardness", HARDNESS) is None
+    assert contracts.breach("task", "stiffness", HARDNESS).startswith("calls itself 'hardness'")
+    assert contracts.breach("baseline", "hardness", HARDNESS) == "is a Task, not a zoo.contracts.Baseline"
+    assert contracts.breach("task", "hardness", Task) == "is the class Task, not a zoo.contracts.Task"
+    assert contracts.breach("featurizer", "magpie", Magpie()) is None
+    assert contracts.breach("featurizer", "magpie", HARDNESS) == "is a Task, without a method featurize"
+    assert contracts.breach("backbone", "cards", contracts).endswith("not a package with a folder of cards")
+
+
 def test_featurizer_is_told_by_its_shape():
     assert isinstance(Magpie(), Featurizer)
     assert not isinstance(HARDNESS, Featurizer)

@@ -216,6 +216,21 @@ def test_third_parties_can_be_switched_off(install, monkeypatch):
     assert "hardness" in names("task")
 
 
+def test_status_says_what_can_be_known_without_importing(install):
+    install("zoo-hard", {"tasks": {"hardness": "hard:hardness", "softness": "hard:softness"}}, {"hard": HARDNESS})
+    install("zoo-gone", {"tasks": {"hardness": "gone.tasks:hardness"}})
+    known = {p.qualified: extensions.status(p) for p in extensions.plugins("task")}
+    assert known["crystal-zoo:dielectric"] == ""
+    assert known["zoo-hard:softness"] == ""
+    assert known["zoo-hard:hardness"] == "duplicate name: say zoo-hard:hardness"
+    assert known["zoo-gone:hardness"].endswith("broken: no module named 'gone'; try: pip install --upgrade zoo-gone")
+    assert "hard" not in sys.modules
+    loaded = {p.qualified: extensions.status(p, load=True) for p in extensions.plugins("task")}
+    assert loaded["crystal-zoo:dielectric"] == "ok"
+    assert loaded["zoo-hard:hardness"] == known["zoo-hard:hardness"]
+    assert loaded["zoo-hard:softness"].startswith("broken: task 'softness' of package zoo-hard 1.2 cannot be loaded")
+
+
 FEATURIZER = """
 import numpy as np
 class Counter:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -186,3 +187,41 @@ class Baseline:
     description: str = ""
     citation: str = ""
     zoo_api: int = ZOO_API
+
+
+def breach(kind: Kind, name: str, made: object) -> str | None:
+    """Say how an object breaks the contract of its kind, or return None.
+
+    Only what can be told by looking is looked at; :mod:`zoo.testing` tries the object out.
+
+    Parameters
+    ----------
+    kind : {"task", "featurizer", "baseline", "backbone"}
+    name : str
+        The name it is registered under.
+    made : object
+        What stands behind the entry point; a featurizer already made.
+    """
+    if kind == "backbone":
+        is_package = isinstance(made, ModuleType) and hasattr(made, "__path__")
+        return None if is_package else f"is {_described(made)}, not a package with a folder of cards"
+    if kind == "featurizer":
+        if not callable(getattr(made, "featurize", None)):
+            return f"is {_described(made)}, without a method featurize"
+        missing = [attribute for attribute in ("labels", "citations") if not _has(made, attribute)]
+        return f"lacks {' and '.join(missing)}" if missing else None
+    contract = Task if kind == "task" else Baseline
+    if not isinstance(made, contract):
+        return f"is {_described(made)}, not a zoo.contracts.{contract.__name__}"
+    if made.name.lower() != name.lower():
+        return f"calls itself {made.name!r}: give the entry point and the {kind} one name"
+    return None
+
+
+def _has(made: object, attribute: str) -> bool:
+    # Not hasattr, which would evaluate a property: an embedding's labels take a backbone to know.
+    return hasattr(type(made), attribute) or attribute in getattr(made, "__dict__", {})
+
+
+def _described(made: object) -> str:
+    return f"the class {made.__name__}" if isinstance(made, type) else f"a {type(made).__name__}"

@@ -21,11 +21,11 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from zoo.contracts import ZOO_API, Baseline, Featurizer, Kind, Task
+from zoo.contracts import ZOO_API, Baseline, Featurizer, Kind, Task, breach
 from zoo.errors import PluginError, UnknownNameError
 from zoo.plugin_files import one_line, read_plugin_file
 
@@ -188,7 +188,7 @@ def load_plugin(plugin: Plugin) -> object:
         behind = isinstance(api, int) and api > ZOO_API
         remedy = f"update {OURS}" if behind else f"update {plugin.distribution}"
         raise PluginError(f"{plugin} was written for zoo_api {api}, this zoo speaks {ZOO_API}: {remedy}")
-    wrong = _mismatch(plugin, made)
+    wrong = breach(plugin.kind, plugin.name, made)
     if wrong:
         raise PluginError(f"{plugin} {wrong}; {_remedy(plugin)}")
     return made
@@ -201,6 +201,31 @@ def check(plugin: Plugin) -> str | None:
     except PluginError as error:
         return str(error)
     return None
+
+
+def status(plugin: Plugin, *, load: bool = False) -> str:
+    """Say in a few words how a plugin is, for a listing.
+
+    Parameters
+    ----------
+    plugin : Plugin
+    load : bool
+        Load it to find out. Without, nothing is imported, and only a duplicate name or a module that is not
+        there is noticed.
+
+    Returns
+    -------
+    str
+        ``"ok"`` if it was loaded, ``""`` if nothing is known against it, else what is wrong.
+    """
+    remarks = [f"duplicate name: say {plugin.qualified}"] if plugin.duplicate else []
+    package = plugin.value.partition(":")[0].partition(".")[0].strip()
+    if load:
+        problem = check(plugin)
+        remarks += [f"broken: {problem}"] if problem else [] if remarks else ["ok"]
+    elif plugin.origin is None and package.isidentifier() and find_spec(package) is None:
+        remarks.append(f"broken: no module named {package!r}; {_remedy(plugin)}")
+    return "; ".join(remarks)
 
 
 def task(name: str) -> Task:
@@ -311,34 +336,6 @@ def _object_behind(plugin: Plugin) -> Any:
 
 def _is_factory(made: object) -> bool:
     return isinstance(made, type) or (callable(made) and not hasattr(made, "featurize"))
-
-
-def _mismatch(plugin: Plugin, made: object) -> str | None:
-    """Say how an object breaks the contract of its kind, or return None."""
-    if plugin.kind == "backbone":
-        if isinstance(made, ModuleType) and hasattr(made, "__path__"):
-            return None
-        return f"is {_described(made)}, not a package with a folder of cards"
-    if plugin.kind == "featurizer":
-        if not callable(getattr(made, "featurize", None)):
-            return f"is {_described(made)}, without a method featurize"
-        missing = [name for name in ("labels", "citations") if not _has(made, name)]
-        return f"lacks {' and '.join(missing)}" if missing else None
-    contract = Task if plugin.kind == "task" else Baseline
-    if not isinstance(made, contract):
-        return f"is {_described(made)}, not a zoo.contracts.{contract.__name__}"
-    if made.name.lower() != plugin.name.lower():
-        return f"calls itself {made.name!r}: give the entry point and the {plugin.kind} one name"
-    return None
-
-
-def _has(made: object, name: str) -> bool:
-    # Looked up on the class first: a property such as an embedding's labels may be costly to compute.
-    return hasattr(type(made), name) or name in getattr(made, "__dict__", {})
-
-
-def _described(made: object) -> str:
-    return f"the class {made.__name__}" if isinstance(made, type) else f"a {type(made).__name__}"
 
 
 def _remedy(plugin: Plugin) -> str:
