@@ -48,7 +48,7 @@ _MATMINER = "L. Ward et al., Computational Materials Science 152, 60 (2018), doi
 _SPGLIB = "A. Togo et al., Sci. Technol. Adv. Mater. Methods 4, 2384822 (2024), doi:10.1080/27660400.2024.2384822"
 _COMPLEXITY = "S. V. Krivovichev, Mineralogical Magazine 77, 275 (2013), doi:10.1180/minmag.2013.077.3.05"
 _CGCNN = "T. Xie, J. C. Grossman, Physical Review Letters 120, 145301 (2018), doi:10.1103/PhysRevLett.120.145301"
-_FROZEN = "V. Gupta et al., npj Computational Materials 9, 1 (2023), doi:10.1038/s41524-022-00933-1"
+_FROZEN = "V. Gupta et al., npj Computational Materials, doi:10.1038/s41524-023-01185-3"
 _DENSITY = ("density", "vpa", "packing fraction")
 _SYMMETRY = (
     "spacegroup_num",
