@@ -125,6 +125,7 @@ def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
 @click.option("--epochs", type=int, help="Longest training.  [default: tuned]")
 @click.option("--batch-size", type=int, help="Crystals per step.  [default: tuned]")
 @click.option("--learning-rate", type=float, help="Peak learning rate.  [default: tuned]")
+@click.option("--patience", type=int, help="Stop after so many validations without a better one.  [default: never]")
 @click.option("--max-rejected", default=0.1, show_default=True, help="Stop if a larger fraction of rows is unusable.")
 @click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")
 @click.option("--device", type=DEVICE, default="auto", show_default=True)

@@ -16,10 +16,10 @@ from cgcnn2.data import CIFData_NoTarget, collate_pool
 from cgcnn2.model import CrystalGraphConvNet
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Poscar
+from zoo.plugins import tasks
 
 from zoo.convert import convert_cgcnn, read_atom_init
 from zoo.errors import CheckpointError, InputError
-from zoo.plugins import tasks
 from zoo.prediction import Model
 
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ def test_a_pickle_with_code_in_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_other_settings_than_the_checkpoints_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="41 Gaussians, which 0.5 Å apart end at 20 Å"):
+    with pytest.raises(CheckpointError, match=r"41 Gaussians, which 0\.5 Å apart end at 20 Å"):
         convert_cgcnn(original("band-gap"), ATOM_INIT, tmp_path / "out", step=0.5)
     short = tmp_path / "atom_init.json"
     short.write_text(json.dumps({"1": [0, 1], "8": [1, 0]}))
-    with pytest.raises(CheckpointError, match="has 2 features an atom, but .* was trained with 92"):
+    with pytest.raises(CheckpointError, match=r"has 2 features an atom, but .* was trained with 92"):
         convert_cgcnn(original("band-gap"), short, tmp_path / "out")
 
 

@@ -110,7 +110,7 @@ def test_memory_is_bounded_by_the_chunk(model: Model, tmp_path: Path, monkeypatc
     monkeypatch.setattr(prediction, "CHUNK", 3)
     read = 0
 
-    def stream():  # noqa: ANN202
+    def stream():
         nonlocal read
         for number in range(10):
             read += 1
@@ -126,7 +126,7 @@ def test_memory_is_bounded_by_the_chunk(model: Model, tmp_path: Path, monkeypatc
 
 def test_nothing_usable_leaves_nothing_half_written(model: Model, tmp_path: Path) -> None:
     (tmp_path / "a.cif").write_text("no crystal")
-    with pytest.raises(InputError, match="none of the 1 crystals given can be used; the first reason: .*a.cif"):
+    with pytest.raises(InputError, match=r"none of the 1 crystals given can be used; the first reason: .*a\.cif"):
         predict_files(model, [tmp_path / "a.cif"], tmp_path / "p.csv")
     with pytest.raises(InputError, match="there is no such file"):
         predict_files(model, [tmp_path / "b.cif"], tmp_path / "p.csv")

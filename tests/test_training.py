@@ -82,7 +82,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     class Cut(Exception):  # noqa: N818
         pass
 
-    def cut(row: dict[str, float]) -> None:
+    def cut(row: dict[str, float], _epochs: int) -> None:
         if row["epoch"] == 4:
             raise Cut
 

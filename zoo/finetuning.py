@@ -157,7 +157,7 @@ def finetune(
         task.transform,
     )
     digest = hub.sha256(start.pulled.directory / checkpoints.WEIGHTS) if start.pulled else ""
-    cells = CellStore(partial / "cells", options.fingerprint(table.sha256, digest), resume=resume)
+    cells = CellStore(partial / "cells", options.fingerprint(table.sha256, digest, len(splits[0].train)), resume=resume)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
     outcomes |= _baselines(baselines, problem, splits, cells, start, quiet=quiet)
     errors = {
@@ -255,41 +255,42 @@ def _train(
     device: Device,
     quiet: bool,
 ) -> dict[str, list[methods.Outcome]]:
-    plans: dict[str, checkpoints.Member | None] = {}
+    sources: dict[str, checkpoints.Member | None] = {}
     if start.member:
-        plans[f"{start.name} ({options.mode})"] = start.member
+        sources[f"{start.name} ({options.mode})"] = start.member
     if not start.member or options.compare_scratch:
-        plans[SCRATCH] = None
-    epochs = {name: options.fit_settings(from_scratch=source is None) for name, source in plans.items()}
-    total = len(splits) * sum(settings.epochs for settings in epochs.values())
-    outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in plans}
+        sources[SCRATCH] = None
+    rows = len(splits[0].train)
+    plan = {name: options.fit_settings(rows, from_scratch=source is None) for name, source in sources.items()}
+    total = len(splits) * sum(settings.epochs for settings in plan.values())
+    outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in sources}
     with progress("training", total, "epochs", quiet=quiet) as bar:
         # Seeds outside, methods inside: if a run is cut off, what is there can be compared.
         for split in splits:
-            for name, source in plans.items():
+            for name, source in sources.items():
                 cell = f"{'scratch' if source is None else 'transfer'}-{split.seed}"
                 outcome = cells.get(cell, start.blank)
                 if outcome is None:
 
-                    def tell(row: dict[str, float], name: str = name, seed: int = split.seed) -> None:
-                        error = row["validation_mae"]
-                        bar.advance(1, f"seed {seed}, {name}: validation MAE {error:.4g} {task.unit}".rstrip())
+                    def tell(row: dict[str, float], epochs: int, name: str = name, seed: int = split.seed) -> None:
+                        note = f"seed {seed}, {name}: validation MAE {row['validation_mae']:.4g} {task.unit}"
+                        bar.advance(epochs, note.rstrip())
 
                     outcome = methods.fit_network(
                         problem,
                         split,
                         source,
                         start.blank,
-                        epochs[name],
+                        plan[name],
                         mode=options.mode,
                         workdir=cells.workdir(cell),
                         device=device,
                         on_epoch=tell,
                     )
                     cells.put(cell, outcome)
-                    bar.advance(epochs[name].epochs - len(outcome.history))
+                    bar.advance(plan[name].epochs - (outcome.history[-1]["epoch"] if outcome.history else 0))
                 else:
-                    bar.advance(epochs[name].epochs, f"seed {split.seed}, {name}: done before")
+                    bar.advance(plan[name].epochs, f"seed {split.seed}, {name}: done before")
                 outcomes[name].append(outcome)
     return outcomes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -30,6 +30,16 @@ Kind = Literal["transfer", "scratch", "baseline"]
 # Chosen on validation rows of bulk moduli at 100 and 500 training rows: docs/tuning.md has the figures.
 TRANSFER = FitSettings(epochs=100, batch_size=32, learning_rate=2e-3, weight_decay=1e-2, average=0.99)
 SCRATCH = FitSettings(epochs=100, batch_size=32, learning_rate=4e-3, weight_decay=1e-2, average=0.99)
+
+STEPS = 1500
+"""Optimiser steps that a fit should have: fewer rows need more epochs to get as far."""
+
+
+def sized(settings: FitSettings, rows: int) -> FitSettings:
+    """Return settings with the batch size and the number of epochs that suit so many training rows."""
+    batch = min(settings.batch_size, max(8, 16 * round(rows / 160)))
+    epochs = round(STEPS / max(1, rows // batch))
+    return replace(settings, batch_size=batch, epochs=min(max(epochs, 60), 400))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +99,7 @@ def fit_network(
     mode: transfer.Mode,
     workdir: Path,
     device: Device,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_epoch: Callable[[dict[str, float], int], None] | None = None,
 ) -> Outcome:
     """Fit a network on the training rows of a split; the validation rows choose the epoch.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import extensions
 from zoo.errors import InputError
-from zoo.methods import SCRATCH, TRANSFER
+from zoo.methods import SCRATCH, TRANSFER, sized
 
 if TYPE_CHECKING:
     from zoo.contracts import Task
@@ -46,8 +46,8 @@ class Options:
         Classical methods to compare with.
     compare_scratch : bool
         Also train the same network from scratch on the same splits.
-    epochs, batch_size, learning_rate
-        Override the tuned defaults.
+    epochs, batch_size, learning_rate, patience
+        Override the tuned defaults; see :class:`zoo.training.FitSettings`.
     target : str or None
         Column of the target, if the task's own names do not fit.
     structures : Path or None
@@ -71,6 +71,7 @@ class Options:
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
+    patience: int | None = None
     target: str | None = None
     structures: Path | None = None
     max_rejected: float = 0.1
@@ -87,13 +88,13 @@ class Options:
             return task.recommended_backbone or DEFAULT_BACKBONE
         return self.backbone
 
-    def fit_settings(self, *, from_scratch: bool) -> FitSettings:
-        """Return the tuned fit settings with the user's overrides."""
-        chosen = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate")}
-        overrides = {name: value for name, value in chosen.items() if value is not None}
-        return replace(SCRATCH if from_scratch else TRANSFER, **overrides)
+    def fit_settings(self, rows: int, *, from_scratch: bool) -> FitSettings:
+        """Return the tuned fit settings for so many training rows, with the user's overrides."""
+        settings = sized(SCRATCH if from_scratch else TRANSFER, rows)
+        chosen = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "patience")}
+        return replace(settings, **{name: value for name, value in chosen.items() if value is not None})
 
-    def fingerprint(self, data_sha256: str, backbone_sha256: str) -> dict[str, Any]:
+    def fingerprint(self, data_sha256: str, backbone_sha256: str, rows: int) -> dict[str, Any]:
         """Return everything that a finished cell depends on; the seeds and the comparisons may change."""
         settings = asdict(self)
         for name in ("seeds", "baselines", "compare_scratch", "data", "structures", "max_rejected"):
@@ -102,7 +103,7 @@ class Options:
             **settings,
             "data_sha256": data_sha256,
             "backbone_sha256": backbone_sha256,
-            "fit": [asdict(self.fit_settings(from_scratch=flag)) for flag in (False, True)],
+            "fit": [asdict(self.fit_settings(rows, from_scratch=flag)) for flag in (False, True)],
         }
 
 

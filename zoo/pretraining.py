@@ -186,7 +186,7 @@ def pretrain(
             workdir=partial / "work",
             device=device,
             resume=resume,
-            on_epoch=lambda row: bar.advance(1, f"validation MAE {row['validation_mae']:.4f} {task.unit}"),
+            on_epoch=lambda row, epochs: bar.advance(epochs, f"validation MAE {row['validation_mae']:.4f} {task.unit}"),
         )
     report = []
     for part in PARTS:

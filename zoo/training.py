@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 Device = Literal["auto", "cpu", "cuda"]
 
+VALIDATIONS = 100
+"""About how often a fit is validated: every epoch of a short one, every so many epochs of a long one."""
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -53,7 +56,7 @@ class FitSettings:
         Decay per step of the exponential moving average of the weights that is validated and kept; it is reached
         gradually.
     patience : int or None
-        Epochs without a better validation error after which to stop; None never stops early.
+        Validations without a better error after which to stop; None never stops early.
     clip : float
         Largest norm of the gradient.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
@@ -125,7 +128,7 @@ class _Fit(pl.LightningModule):
         settings: FitSettings,
         scaler: TargetScaler,
         rates: Mapping[str, float],
-        on_epoch: Callable[[dict[str, float]], None] | None,
+        on_epoch: Callable[[dict[str, float], int], None] | None,
     ) -> None:
         super().__init__()
         self.network, self.settings, self.scaler = network, settings, scaler
@@ -163,7 +166,8 @@ class _Fit(pl.LightningModule):
         self._loss.clear()
         self.history.append(row)
         if self.on_epoch:
-            self.on_epoch(row)
+            before = self.history[-2]["epoch"] if len(self.history) > 1 else 0
+            self.on_epoch(row, int(row["epoch"] - before))
 
     def transfer_batch_to_device(
         self, batch: tuple[GraphBatch, Tensor], device: torch.device, _index: int
@@ -236,7 +240,7 @@ def fit(
     devices: int = 1,
     nodes: int = 1,
     resume: bool = False,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_epoch: Callable[[dict[str, float], int], None] | None = None,
 ) -> FitResult:
     """Fit a network in place and leave the weights of the best validation epoch in it.
 
@@ -256,7 +260,7 @@ def fit(
     device, devices, nodes
         Where to run; several devices or nodes run under Lightning's DDP.
     on_epoch : callable, optional
-        Called with each row of the history.
+        Called after each validation with its row of the history and the number of epochs since the last.
 
     Returns
     -------
@@ -292,6 +296,7 @@ def fit(
             num_sanity_val_steps=0,
             enable_progress_bar=False,
             enable_model_summary=False,
+            check_val_every_n_epoch=max(1, settings.epochs // VALIDATIONS),
             default_root_dir=workdir,
         )
         trainer.fit(
