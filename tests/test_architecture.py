@@ -15,7 +15,7 @@ LAYERS = (
     ("contracts", "crystals", "progress"),
     ("_frontmatter", "card", "plugin_files", "extensions", "_hubclient", "registry", "hub"),
     ("_cif", "structures", "_readers", "_rows", "tables", "splits", "scaling", "elements", "graphs", "stats", "_dgl"),
-    ("batches", "models", "transfer", "training", "checkpoints"),
+    ("batches", "models", "transfer", "inference", "training", "checkpoints"),
     ("samples", "conformance", "testing"),
     (
         "prediction",

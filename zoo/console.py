@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from zoo.card import Card
+    from zoo.hub import Pulled
+
+WIDE = 1000
+"""Columns of a table that is not printed on a terminal: nothing in it is broken over lines."""
+
+LONGEST_PIECE = 13
+"""Characters of a long identifier that stay on a line of a table that is too wide for its terminal."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,14 +32,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 class ErrorGroup(click.Group):
     """A group of commands that shows a ZooError as one line and exits with the error's own code."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options, some of which (``--plugin``) do work already."""
+        with _one_line_errors():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        try:
+        with _one_line_errors():
             return super().invoke(ctx)
-        except ZooError as error:
-            failure = click.ClickException(" ".join(str(error).split("\n")))
-            failure.exit_code = error.exit_code  # type: ignore[misc]  # click declares it per class
-            raise failure from error
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except ZooError as error:
+        failure = click.ClickException(" ".join(str(error).split("\n")))
+        failure.exit_code = error.exit_code  # type: ignore[misc]  # click declares it per class
+        raise failure from error
 
 
 def common(function: F) -> F:
@@ -65,42 +89,156 @@ def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str
     """Return a function that completes names of a kind of plugin in the shell."""
 
     def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-        if kind == "backbone":
-            from zoo import registry
+        try:
+            if kind == "backbone":
+                from zoo import registry
 
-            known = registry.names()
-        else:
-            from zoo import extensions
+                known = registry.names()
+            else:
+                from zoo import extensions
 
-            known = [plugin.name for plugin in extensions.plugins() if plugin.kind == kind]
+                known = [plugin.name for plugin in extensions.plugins() if plugin.kind == kind]
+        except ZooError:  # the command itself will say it; a prompt is no place for it
+            return []
         return [name for name in known if name.lower().startswith(incomplete.lower())]
 
     return complete
 
 
-def show_table(header: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """Print a table: fitted to a terminal, as wide as its content elsewhere."""
-    from rich.box import SIMPLE_HEAD
+def show_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None, *, keep: Sequence[str] = ()
+) -> None:
+    """Print a table: fitted to a terminal, as wide as its content elsewhere.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Names of the columns; all empty for a table without a header.
+    rows : iterable of sequences of str
+    title : str, optional
+    keep : sequence of str
+        Columns that are never broken over lines, however narrow the terminal is.
+    """
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
-    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_header=any(header))
+        console = Console(highlight=False, width=WIDE)
+    rows = list(rows)
+    table = _table(header, rows, keep)
+    if console.measure(table).maximum > console.width:
+        table = _table(header, [[_breakable(cell) for cell in row] for row in rows], keep)
+    with console.capture() as capture:
+        if title:
+            console.print(title, markup=False)
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()), color=console.is_terminal)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], keep: Sequence[str]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=SIMPLE_HEAD,
+        header_style="bold",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        show_header=any(header),
+    )
     for name in header:
-        table.add_column(name)
+        table.add_column(Text(name), no_wrap=name in keep, overflow="fold")
     for row in rows:
-        # Cells are data: a formula in brackets must not be taken for markup.
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
-    if title:
-        console.print(title, markup=False)
-    console.print(table)
+        table.add_row(*map(Text, row))  # as Text: a formula in brackets is no markup
+    return table
+
+
+def _breakable(cell: str) -> str:
+    """Break a long identifier after underscores, where a reader would."""
+    lines = [""]
+    for piece in cell.split("_"):
+        if lines[-1] and len(lines[-1]) + len(piece) > LONGEST_PIECE:
+            lines.append("")
+        lines[-1] += f"{piece}_"
+    return "\n".join(lines)[:-1]
+
+
+def show_card(card: Card, status: str) -> None:
+    """Print a model card: what it says of itself in a table, its figures in another, then its prose."""
+    rows = [
+        ("name", card.name),
+        ("also", ", ".join(card.aliases)),
+        ("title", card.title),
+        ("predicts", f"{card.target} ({card.unit})" if card.unit else card.target),
+        ("transform", "" if card.transform == "identity" else card.transform),
+        ("weights", f"{status}, {card.size / 1e6:.2f} MB" if card.size else status),
+        ("Hub", f"{card.repo_id}, {f'commit {card.revision}' if card.revision else 'no commit pinned yet'}"),
+        ("license", card.hub.license),
+        ("network", _named(card.architecture.model_dump() if card.architecture else {})),
+        ("graph", _named(card.graph.model_dump() if card.graph else {})),
+        ("elements", ", ".join(card.elements)),
+        ("trained on", f"{card.training.source} ({card.training.license})"),
+        ("rows", _named(card.training.rows.model_dump() if card.training.rows else {})),
+        ("ids", card.training.ids or ""),
+        ("recipe", card.training.recipe if isinstance(card.training.recipe, str) else _named(card.training.recipe)),
+        ("made by", card.command or ""),
+        *((file.name, f"{file.size:,} bytes, SHA-256 {file.sha256}") for file in card.files),
+        ("notes", card.notes),
+    ]
+    show_table(("", ""), [row for row in rows if row[1]])
+    if card.results:
+        header = ("metric", "value", "unit", "rows", "number")
+        click.echo()
+        show_table(header, ([r.metric, f"{r.value:.4g}", r.unit, r.rows, f"{r.n:,}"] for r in card.results))
+    click.echo()
+    show_prose(card.body)
+
+
+def show_prose(text: str) -> None:
+    """Print Markdown: rendered on a terminal, as it is elsewhere."""
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        click.echo(text)
+        return
+    from rich.markdown import Markdown
+
+    console.print(Markdown(text))
+
+
+def _named(values: Mapping[str, object] | None) -> str:
+    """Write names and values in a line: ``width 64, convolutions 4``; leave out what is not given."""
+    shown = {name.replace("_", " "): value for name, value in (values or {}).items() if value is not None}
+    return ", ".join(f"{name} {f'{value:,}' if isinstance(value, int) else value}" for name, value in shown.items())
 
 
 def show_json(value: object) -> None:
     """Print JSON."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def pulled_line(pulled: Pulled, *, pinned: bool) -> str:
+    """Say where a backbone was taken from and where it lies.
+
+    Parameters
+    ----------
+    pulled : Pulled
+    pinned : bool
+        Whether a registered card pins the digests. What a stranger's repository sends is checked against
+        nothing, so it is not called verified.
+    """
+    origin = {
+        "bundled": "from the bundle",
+        "cache": "from the Hub's cache",
+        "hub": "from the Hub",
+        "directory": "a folder of this machine",
+    }[pulled.origin]
+    commit = f", commit {pulled.revision[:12]}" if pulled.revision else ""
+    checked = ", verified" if pinned and pulled.digests else ""
+    return f"{pulled.name}: {origin}{commit}{checked}, in {pulled.directory}"
 
 
 def rejections(rejected: Sequence[object], path: Path) -> list[str]:

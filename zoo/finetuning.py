@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.contracts import Baseline, Task
-    from zoo.training import Device
+    from zoo.inference import Device
 
 SCRATCH = "from scratch"
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from zoo import checkpoints, extensions, transfer
 from zoo.errors import PluginError
+from zoo.inference import Device, choose_device, predict_scaled
 from zoo.scaling import TargetScaler
-from zoo.training import Device, FitSettings, Samples, choose_device, fit, predict_scaled
+from zoo.training import FitSettings, Samples, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 
 from zoo import checkpoints, hub
-from zoo.batches import GraphBatch
 from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
 from zoo.graphs import CrystalGraph, PackedGraphs, build_graph
+from zoo.inference import Device, choose_device, embed, predict_scaled
 from zoo.tables import Record, Rejection, iter_inputs, write_rejected
-from zoo.training import Device, choose_device, predict_scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -141,15 +140,10 @@ class Model:
         """
         crystals = _as_crystals(structures)
         graphs = [self._graph(crystal, f"structure {position}") for position, crystal in enumerate(crystals)]
-        network = self.checkpoint.members[0].network.eval().to(self.device)
+        network = self.checkpoint.members[0].network
         if not graphs:
             return np.empty((0, network.architecture.width))
-        packed, vectors = PackedGraphs.pack(graphs), []
-        with torch.inference_mode():
-            for start in range(0, len(graphs), 256):
-                rows = np.arange(start, min(start + 256, len(graphs)))
-                vectors.append(network.embed(GraphBatch.gather(packed, rows).to(self.device)).double().cpu().numpy())
-        return np.concatenate(vectors)
+        return embed(network, PackedGraphs.pack(graphs), np.arange(len(graphs)), device=self.device)
 
     def predict_records(self, records: Iterable[Record | Rejection]) -> Iterator[dict[str, Any] | Rejection]:
         """Predict a stream of table rows, `CHUNK` at a time; what cannot be used comes out as a rejection.

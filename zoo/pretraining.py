@@ -23,14 +23,15 @@ from zoo.checkpoints import ArchitectureConfig, GraphConfig
 from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.graphs import CrystalGraph, GraphSettings, PackedGraphs, build_graphs
+from zoo.inference import choose_device, predict_scaled
 from zoo.models.cgcnn import Architecture
 from zoo.progress import progress
 from zoo.scaling import TargetScaler
 from zoo.tables import read_table
-from zoo.training import FitSettings, Samples, choose_device, fit, predict_scaled
+from zoo.training import FitSettings, Samples, fit
 
 if TYPE_CHECKING:
-    from zoo.training import Device
+    from zoo.inference import Device
 
 PARTS = ("train", "validation", "test")
 

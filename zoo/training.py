@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAv
 from torch.utils.data import DataLoader, Sampler
 
 from zoo.batches import GraphBatch
-from zoo.errors import DependencyError
+from zoo.inference import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.graphs import PackedGraphs
+    from zoo.inference import Device
     from zoo.models.cgcnn import CGCNN
     from zoo.scaling import TargetScaler
-
-Device = Literal["auto", "cpu", "cuda"]
 
 VALIDATIONS = 100
 """About how often a fit is validated: every epoch of a short one, every so many epochs of a long one."""
@@ -210,22 +209,6 @@ def rate_of(name: str, rates: Mapping[str, float]) -> float:
     return rates[max(fitting, key=len)] if fitting else 1.0
 
 
-def choose_device(device: Device) -> str:
-    """Turn "auto" into the device that is there.
-
-    Raises
-    ------
-    DependencyError
-        If CUDA is asked for and this torch sees no CUDA device.
-    """
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise DependencyError(
-            f"--device cuda: torch {torch.__version__} sees no CUDA device; use --device cpu, or install a CUDA build"
-        )
-    return "cuda" if available and device != "cpu" else "cpu"
-
-
 def fit(
     network: CGCNN,
     train: Samples,
@@ -311,24 +294,6 @@ def fit(
     losses = [row["validation_loss"] for row in module.history]
     position = int(np.argmin(losses))
     return FitResult(module.history, position + 1, module.history[position]["validation_mae"], time.monotonic() - began)
-
-
-def predict_scaled(
-    network: CGCNN,
-    graphs: PackedGraphs,
-    rows: NDArray[np.int64],
-    *,
-    device: str = "cpu",
-    batch_size: int = 256,
-) -> NDArray[np.float64]:
-    """Return the network's outputs for some of the graphs, shape (n,), in its scaled space."""
-    network.eval().to(device)
-    outputs = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), batch_size):
-            batch = GraphBatch.gather(graphs, rows[start : start + batch_size]).to(device)
-            outputs.append(network(batch).double().cpu().numpy())
-    return np.concatenate(outputs) if outputs else np.empty(0)
 
 
 def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:

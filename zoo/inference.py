@@ -1,0 +1,69 @@
+"""Where a network runs, and running it without a gradient; imports nothing that only training needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from zoo.batches import GraphBatch
+from zoo.errors import DependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zoo.graphs import PackedGraphs
+    from zoo.models.cgcnn import CGCNN
+
+Device = Literal["auto", "cpu", "cuda"]
+
+BATCH = 256
+"""Crystals per batch."""
+
+
+def choose_device(device: Device) -> str:
+    """Turn "auto" into the device that is there.
+
+    Raises
+    ------
+    DependencyError
+        If CUDA is asked for and this torch sees no CUDA device.
+    """
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise DependencyError(
+            f"--device cuda: torch {torch.__version__} sees no CUDA device; use --device cpu, or install a CUDA build"
+        )
+    return "cuda" if available and device != "cpu" else "cpu"
+
+
+def predict_scaled(
+    network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu"
+) -> NDArray[np.float64]:
+    """Return the network's outputs for some of the graphs, shape (n,), in its scaled space."""
+    return _run(network, network.forward, graphs, rows, device).reshape(len(rows))
+
+
+def embed(network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu") -> NDArray[np.float64]:
+    """Return the crystal vectors after pooling of some of the graphs, shape (n, width)."""
+    return _run(network, network.embed, graphs, rows, device).reshape(len(rows), network.architecture.width)
+
+
+def _run(
+    network: CGCNN,
+    function: Callable[[GraphBatch], Tensor],
+    graphs: PackedGraphs,
+    rows: NDArray[np.int64],
+    device: str,
+) -> NDArray[np.float64]:
+    network.eval().to(device)
+    outputs = [np.empty(0)]
+    with torch.inference_mode():
+        for start in range(0, len(rows), BATCH):
+            batch = GraphBatch.gather(graphs, rows[start : start + BATCH]).to(device)
+            outputs.append(function(batch).double().cpu().numpy().ravel())
+    return np.concatenate(outputs)
