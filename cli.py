@@ -42,7 +42,7 @@ def list_backbones(as_json: bool) -> None:
         show_json([card.overview(status) for card, status in cards])
         return
     header = ("name", "target", "unit", "training rows", "test MAE", "size", "weights")
-    show_table(header, ([str(cell) for cell in card.row(status)] for card, status in cards))
+    show_table(header, ([str(cell) for cell in card.row(status)] for card, status in cards), keep=("name", "weights"))
 
 
 @main.command()
@@ -57,8 +57,7 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         show_json({**card.overview(hub.status(card)), "card": card.body})
         return
-    show_table(("", ""), ((key, str(value)) for key, value in card.overview(hub.status(card)).items()))
-    click.echo(card.body)
+    console.show_card(card, hub.status(card))
 
 
 @main.command()
@@ -81,7 +80,7 @@ def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
 
     for name in names:
         pulled = hub.pull(name, source=source, force=force)
-        click.echo(f"{pulled.name}: from the {pulled.origin}, verified, in {pulled.directory}")
+        click.echo(console.pulled_line(pulled, pinned=not name.startswith("hf://")))
         if pulled.note:
             click.echo(f"  {pulled.note}")
 

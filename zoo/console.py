@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WIDE = 1000
 """Columns of a table that is not printed on a terminal: nothing in it is broken over lines."""
 
-LONGEST_PIECE = 13
+LONGEST_PIECE = 10
 """Characters of a long identifier that stay on a line of a table that is too wide for its terminal."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -126,7 +126,7 @@ def show_table(
         console = Console(highlight=False, width=WIDE)
     rows = list(rows)
     table = _table(header, rows, keep)
-    if console.measure(table).maximum > console.width:
+    if console.measure(table, options=console.options.update(width=WIDE)).maximum > console.width:
         table = _table(header, [[_breakable(cell) for cell in row] for row in rows], keep)
     with console.capture() as capture:
         if title:
@@ -159,7 +159,7 @@ def _breakable(cell: str) -> str:
     """Break a long identifier after underscores, where a reader would."""
     lines = [""]
     for piece in cell.split("_"):
-        if lines[-1] and len(lines[-1]) + len(piece) > LONGEST_PIECE:
+        if lines[-1] and len(lines[-1]) + len(piece) >= LONGEST_PIECE:
             lines.append("")
         lines[-1] += f"{piece}_"
     return "\n".join(lines)[:-1]
@@ -167,6 +167,7 @@ def _breakable(cell: str) -> str:
 
 def show_card(card: Card, status: str) -> None:
     """Print a model card: what it says of itself in a table, its figures in another, then its prose."""
+    counts = card.training.rows
     rows = [
         ("name", card.name),
         ("also", ", ".join(card.aliases)),
@@ -176,11 +177,11 @@ def show_card(card: Card, status: str) -> None:
         ("weights", f"{status}, {card.size / 1e6:.2f} MB" if card.size else status),
         ("Hub", f"{card.repo_id}, {f'commit {card.revision}' if card.revision else 'no commit pinned yet'}"),
         ("license", card.hub.license),
-        ("network", _named(card.architecture.model_dump() if card.architecture else {})),
+        ("network", _named(card.architecture.model_dump() if card.architecture else {}).removeprefix("network ")),
         ("graph", _named(card.graph.model_dump() if card.graph else {})),
         ("elements", ", ".join(card.elements)),
         ("trained on", f"{card.training.source} ({card.training.license})"),
-        ("rows", _named(card.training.rows.model_dump() if card.training.rows else {})),
+        ("rows", f"{counts.train:,} training, {counts.val:,} validation, {counts.test:,} test" if counts else ""),
         ("ids", card.training.ids or ""),
         ("recipe", card.training.recipe if isinstance(card.training.recipe, str) else _named(card.training.recipe)),
         ("made by", card.command or ""),
@@ -212,7 +213,7 @@ def show_prose(text: str) -> None:
 def _named(values: Mapping[str, object] | None) -> str:
     """Write names and values in a line: ``width 64, convolutions 4``; leave out what is not given."""
     shown = {name.replace("_", " "): value for name, value in (values or {}).items() if value is not None}
-    return ", ".join(f"{name} {f'{value:,}' if isinstance(value, int) else value}" for name, value in shown.items())
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
 
 
 def show_json(value: object) -> None:
