@@ -13,7 +13,13 @@ from zoo.console import common, show_json, show_table
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 ANY = click.Path(path_type=Path)
-DEVICE = click.Choice(["auto", "cpu", "cuda"])
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto takes a GPU if there is one.",
+)
 
 
 @click.group(cls=console.ErrorGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -108,7 +114,13 @@ def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
 )
 @click.option("--seeds", default=1, show_default=True, help="Repetitions, each with its own split.")
 @click.option("--seed", default=0, show_default=True, help="The first seed.")
-@click.option("--split", type=click.Choice(["random", "composition", "chemsys"]), default="random", show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(["random", "composition", "chemsys"]),
+    default="random",
+    show_default=True,
+    help="What may not be in training and in test rows at once: a row, a composition, a set of elements.",
+)
 @click.option("--test", default=0.1, show_default=True, help="Fraction of rows held out for the final error.")
 @click.option("--n-train", type=int, help="Use only so many training rows.")
 @click.option("--target", help="Column of the target, if the task does not know its name.")
@@ -125,9 +137,12 @@ def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
 @click.option("--batch-size", type=int, help="Crystals per step.  [default: tuned]")
 @click.option("--learning-rate", type=float, help="Peak learning rate.  [default: tuned]")
 @click.option("--patience", type=int, help="Stop after so many validations without a better one.  [default: never]")
+@click.option(
+    "--precision", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]), help="Number type.  [default: 32-true]"
+)
 @click.option("--max-rejected", default=0.1, show_default=True, help="Stop if a larger fraction of rows is unusable.")
 @click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")
-@click.option("--device", type=DEVICE, default="auto", show_default=True)
+@device_option
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @common
@@ -178,7 +193,7 @@ def finetune(
 @click.argument("inputs", nargs=-1, required=True, type=ANY)
 @click.option("--out", type=FILE, default=Path("predictions.csv"), show_default=True, help="CSV file to write.")
 @click.option("--structures", type=FOLDER, help="Folder of structure files, for tables that hold ids alone.")
-@click.option("--device", type=DEVICE, default="auto", show_default=True)
+@device_option
 @common
 @click.pass_context
 def predict(
@@ -231,7 +246,7 @@ def convert_cgcnn(
 @click.argument("recipe", type=FILE)
 @click.option("--data", required=True, type=ANY, help="The table that the recipe's ids are looked up in.")
 @click.option("--out", type=FOLDER, help="Folder of the checkpoint.  [default: runs/NAME]")
-@click.option("--device", type=DEVICE, default="auto", show_default=True)
+@device_option
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @common
 @click.pass_context

@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ErrorGroup(click.Group):
-    """A group of commands that shows a ZooError as one line and exits with the error's own code."""
+    """A group of commands that shows what went wrong as one line; a ZooError has its own exit code."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the options, some of which (``--plugin``) do work already."""
@@ -48,9 +48,19 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except ZooError as error:
-        failure = click.ClickException(" ".join(str(error).split("\n")))
-        failure.exit_code = error.exit_code  # type: ignore[misc]  # click declares it per class
-        raise failure from error
+        raise _failure(str(error), error.exit_code) from error
+    except BrokenPipeError:  # whoever reads our output has had enough; click knows what to do
+        raise
+    except OSError as error:  # what no module foresaw: a full disk, a folder that may not be written
+        where = f"{error.filename}: " if error.filename else ""
+        logging.getLogger("zoo").debug("refused by the system", exc_info=True)
+        raise _failure(f"{where}{error.strerror or error}", ZooError.exit_code) from error
+
+
+def _failure(message: str, exit_code: int) -> click.ClickException:
+    failure = click.ClickException(" ".join(message.split("\n")))
+    failure.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
+    return failure
 
 
 def common(function: F) -> F:
