@@ -106,6 +106,12 @@ def test_early_stopping(samples: tuple[Samples, Samples, TargetScaler], tmp_path
     assert len(result.history) <= 5
 
 
+def test_half_precision_trains_too(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:
+    half = FitSettings(epochs=10, batch_size=8, learning_rate=5e-3, precision="bf16-mixed")
+    losses = [row["train_loss"] for row in _run(samples, tmp_path, blank(), half).history]
+    assert losses[-1] < 0.7 * losses[0]
+
+
 def test_head_mode_changes_the_head_alone(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:
     source = blank()
     network, rates = transfer(source, "head", seed=1)

@@ -34,6 +34,14 @@ def test_body_is_kept_and_head_is_new(mode: str) -> None:
         assert torch.equal(tensor, origin.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("mode", ["full", "head", "layerwise"])
+def test_batch_norm_keeps_the_sources_statistics(mode: str) -> None:
+    network, _ = transfer(scratch(SMALL, TABLE, 1), mode, seed=2)  # type: ignore[arg-type]
+    norms = [module for module in network.train().modules() if isinstance(module, torch.nn.BatchNorm1d)]
+    assert len(norms) == 6
+    assert not any(module.training for module in norms)
+
+
 def test_layerwise_rates_fall_towards_the_input() -> None:
     _, rates = transfer(scratch(SMALL, TABLE, 1), "layerwise", seed=2)
     names = [

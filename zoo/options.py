@@ -13,7 +13,7 @@ from zoo.methods import SCRATCH, TRANSFER, sized
 if TYPE_CHECKING:
     from zoo.contracts import Task
     from zoo.splits import How
-    from zoo.training import FitSettings
+    from zoo.training import FitSettings, Precision
     from zoo.transfer import Mode
 
 DEFAULT_BACKBONE = "dEf-10k"
@@ -46,7 +46,7 @@ class Options:
         Classical methods to compare with.
     compare_scratch : bool
         Also train the same network from scratch on the same splits.
-    epochs, batch_size, learning_rate, patience
+    epochs, batch_size, learning_rate, patience, precision
         Override the tuned defaults; see :class:`zoo.training.FitSettings`.
     target : str or None
         Column of the target, if the task's own names do not fit.
@@ -72,6 +72,7 @@ class Options:
     batch_size: int | None = None
     learning_rate: float | None = None
     patience: int | None = None
+    precision: Precision | None = None
     target: str | None = None
     structures: Path | None = None
     max_rejected: float = 0.1
@@ -91,7 +92,9 @@ class Options:
     def fit_settings(self, rows: int, *, from_scratch: bool) -> FitSettings:
         """Return the tuned fit settings for so many training rows, with the user's overrides."""
         settings = sized(SCRATCH if from_scratch else TRANSFER, rows)
-        chosen = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "patience")}
+        chosen = {
+            name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "patience", "precision")
+        }
         return replace(settings, **{name: value for name, value in chosen.items() if value is not None})
 
     def fingerprint(self, data_sha256: str, backbone_sha256: str, rows: int) -> dict[str, Any]:

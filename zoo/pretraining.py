@@ -7,7 +7,7 @@ import json
 import shutil
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from zoo.models.cgcnn import Architecture
 from zoo.progress import progress
 from zoo.scaling import TargetScaler
 from zoo.tables import read_table
-from zoo.training import FitSettings, Samples, fit
+from zoo.training import FitSettings, Precision, Samples, fit
 
 if TYPE_CHECKING:
     from zoo.inference import Device
@@ -58,7 +58,7 @@ class FitRecipe(_Strict):
     average: float | None = Field(default=None, gt=0, lt=1)
     patience: int | None = None
     clip: float = Field(default=1.0, gt=0)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
 
 
 class Recipe(_Strict):

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
     from zoo.scaling import TargetScaler
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+"""Number type of the forward and backward pass, as Lightning names it."""
+
 VALIDATIONS = 100
 """About how often a fit is validated: every epoch of a short one, every so many epochs of a long one."""
 
@@ -59,7 +62,7 @@ class FitSettings:
     clip : float
         Largest norm of the gradient.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
-        Number type of the forward and backward pass, as Lightning names it.
+        Number type of the forward and backward pass.
     """
 
     epochs: int = 100
@@ -70,7 +73,7 @@ class FitSettings:
     average: float | None = None
     patience: int | None = None
     clip: float = 1.0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,8 +223,6 @@ def fit(
     workdir: Path,
     rates: Mapping[str, float] | None = None,
     device: Device = "auto",
-    devices: int = 1,
-    nodes: int = 1,
     resume: bool = False,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
 ) -> FitResult:
@@ -240,8 +241,7 @@ def fit(
         Folder for Lightning's checkpoints; with `resume` a run that was cut off goes on from there.
     rates : mapping of parameter-name prefix to factor, optional
         Learning rates by depth: the factor of the longest fitting prefix multiplies the learning rate.
-    device, devices, nodes
-        Where to run; several devices or nodes run under Lightning's DDP.
+    device : {"auto", "cpu", "cuda"}
     on_epoch : callable, optional
         Called after each validation with its row of the history and the number of epochs since the last.
 
@@ -269,8 +269,7 @@ def fit(
     with _quiet():
         trainer = pl.Trainer(
             accelerator="gpu" if chosen == "cuda" else "cpu",
-            devices=devices,
-            num_nodes=nodes,
+            devices=1,
             max_epochs=settings.epochs,
             precision=settings.precision,
             gradient_clip_val=settings.clip,

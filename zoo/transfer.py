@@ -9,9 +9,11 @@ fine-tuning updates them. Three ways of doing so:
     Everything is trained, the more slowly the nearer to the input: the early layers know about elements and
     bonds, which the target shares with the source.
 ``head``
-    Only the fully connected layers are trained; the frozen layers keep their batch-norm statistics.
+    Only the fully connected layers are trained.
 
-In all of them the fully connected layers after pooling start anew, because they speak of the source property.
+In all of them the fully connected layers after pooling start anew, because they speak of the source property, and
+the batch-norm statistics stay those of the source: a batch of a small table says less about how activations are
+distributed than the source's thousands of crystals did. Of all choices this one matters most (docs/tuning.md).
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ def transfer(source: CGCNN, mode: Mode, seed: int) -> tuple[CGCNN, dict[str, flo
     network = scratch(source.architecture, source.atom_table, seed)
     kept = {name: tensor for name, tensor in source.state_dict().items() if name.split(".")[0] not in HEAD}
     network.load_state_dict(kept, strict=False)
+    network.freeze_statistics()
     if mode == "head":
         network.freeze("embedding", "convs")
     if mode != "layerwise":

@@ -62,6 +62,7 @@ def test_dgl_runs_where_a_gradient_is_asked_for() -> None:
     values = torch.zeros(3, 2, requires_grad=True)
     assert kernels.uses_dgl(values)
     assert not kernels.uses_dgl(values.detach())
+    assert not kernels.uses_dgl(values.bfloat16())
     with torch.no_grad():
         assert not kernels.uses_dgl(values)
 
@@ -124,6 +125,19 @@ def test_frozen_parts_keep_weights_and_statistics(batch: GraphBatch) -> None:
     for name, tensor in model.state_dict().items():
         changed = not torch.equal(tensor, before[name])
         assert changed == name.startswith(("conv_to_fc", "fcs", "fc_out")), name
+
+
+def test_frozen_statistics_stay_while_the_weights_move(batch: GraphBatch) -> None:
+    model = network().train()
+    model(batch)  # statistics that are not the initial ones
+    model.freeze_statistics()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.train()
+    model(batch).square().sum().backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    for name, tensor in model.state_dict().items():
+        fixed = "running" in name or "tracked" in name or name == "atom_table"
+        assert torch.equal(tensor, before[name]) == fixed, name
 
 
 def test_gaussians_peak_at_their_centres() -> None:

@@ -126,8 +126,13 @@ class CGCNN(nn.Module):
             self._frozen.append(module)
         self.train(self.training)
 
+    def freeze_statistics(self) -> None:
+        """Keep the batch-norm statistics as they are, and normalise with them in training too."""
+        self._frozen += [module for module in self.modules() if isinstance(module, nn.BatchNorm1d)]
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> CGCNN:
-        """Set training mode; frozen parts stay in evaluation mode, or their statistics would drift."""
+        """Set training mode; what is frozen stays in evaluation mode, or its statistics would drift."""
         super().train(mode)
         for module in self._frozen:
             module.eval()

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 
 def uses_dgl(values: Tensor) -> bool:
-    """Say whether DGL runs the edges for these values: on the CPU, when a gradient will be asked for."""
-    return values.device.type == "cpu" and values.requires_grad and torch.is_grad_enabled()
+    """Say whether DGL runs the edges for these values: on the CPU, when a gradient will be asked for.
+
+    DGL's kernels know float32 and float64; half precision runs on torch.
+    """
+    on_cpu = values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64)
+    return on_cpu and values.requires_grad and torch.is_grad_enabled()
 
 
 def add_ends(batch: GraphBatch, center: Tensor, neighbor: Tensor) -> Tensor:
