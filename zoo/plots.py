@@ -74,6 +74,8 @@ def _scatter(axes: object, data: ParityData) -> None:
     shown = data.prediction > 0 if data.log else np.ones(len(data.target), dtype=bool)
     both = np.concatenate([data.target, data.prediction[shown]])
     low, high = float(both.min()), float(both.max())
+    if low == high:  # axes need two ends
+        low, high = (low / 2, high * 2) if data.log else (low - 1, high + 1)
     margin = (high / low) ** 0.04 if data.log else 0.04 * (high - low)
     ends = (low / margin, high * margin) if data.log else (low - margin, high + margin)
     axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
@@ -86,7 +88,9 @@ def _scatter(axes: object, data: ParityData) -> None:
     axes.set_aspect("equal")
     axes.set_xlabel(f"reference {_label(data)}")
     axes.set_ylabel(f"predicted {_label(data)}")
-    axes.set_title(f"{data.model}\n{data.caption}", fontsize=10)
+    hidden = len(shown) - int(shown.sum())
+    some = f"\nnot shown: {hidden} at or below zero" if hidden else ""
+    axes.set_title(f"{data.model}\n{data.caption}{some}", fontsize=10)
 
 
 def _strip(axes: object, data: ParityData, methods: Sequence[str]) -> None:

@@ -1,0 +1,85 @@
+"""Progress, as it looks in a log, on a terminal, and when it is not wanted."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from zoo.progress import progress
+
+
+def test_a_log_gets_a_line_for_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("training", 200, "epochs") as bar:
+        for number in range(200):
+            bar.advance(note=f"epoch {number}")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert [re.match(r"training: (\d+) of 200 epochs, ", line)[1] for line in lines] == [
+        str(20 * tenth) for tenth in range(1, 11)
+    ]
+    assert all(re.search(r", \d\S*/s, \d+ s left  epoch \d+$", line) for line in lines[:-1])
+    assert " left" not in lines[-1]
+    assert lines[-1].endswith("  epoch 199")
+
+
+def test_steps_of_any_size_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("reading", 10, "files") as bar:
+        bar.advance(0.5)
+        bar.advance(4.5)
+        bar.advance(5)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["reading: 5 of 10 files", "reading: 10 of 10 files"]
+
+
+def test_an_unknown_total_gives_no_false_promises(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a total there are no tenths; a line is due every half a minute only."""
+    with progress("reading", None, "files") as bar:
+        for _ in range(1000):
+            bar.advance()
+    assert capsys.readouterr().err == ""
+
+
+def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("training", 10, "epochs", quiet=True) as bar:
+        bar.advance(10, "done")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+def test_a_terminal_gets_a_bar() -> None:
+    code = """
+from zoo.progress import progress
+with progress("training", 4, "epochs") as bar:
+    for number in range(4):
+        bar.advance(1, f"validation MAE {number}")
+with progress("reading", None, "files") as bar:
+    bar.advance(3)
+"""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "140", "LINES": "40"}
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, env=environment)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            block = os.read(ours, 4096)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not block:
+            break
+        shown += block
+    os.close(ours)
+    assert process.stdout is not None
+    assert process.stdout.read() == b""
+    process.stdout.close()
+    assert process.wait() == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert "━" in text
+    assert re.search(r"training ━+ 4/4 +epochs 100% .*validation MAE 3", text)
+    assert re.search(r"reading .*3/\? +files", text)
