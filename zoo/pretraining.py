@@ -6,8 +6,9 @@ import hashlib
 import json
 import shutil
 import tomllib
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo import checkpoints, extensions, registry, stats, transfer
 from zoo.card import Architecture as CardArchitecture
-from zoo.card import Card, Hub, Training, describe_file
+from zoo.card import Card, Hub, Line, Name, Training, describe_file
 from zoo.card import Graph as CardGraph
 from zoo.card import Result as CardResult
 from zoo.card import Rows as CardRows
@@ -44,7 +45,7 @@ class DataRecipe(_Strict):
     """Which rows: a JSON file with the ids of each part, relative to the recipe."""
 
     ids: str
-    source: str = ""
+    source: Line | Literal[""] = ""
 
 
 class FitRecipe(_Strict):
@@ -74,14 +75,14 @@ class Recipe(_Strict):
         Of the initial weights and the order of batches.
     """
 
-    name: str
+    name: Name
     task: str
-    seed: int
+    seed: int = Field(ge=0)
     data: DataRecipe
     network: ArchitectureConfig
     graph: GraphConfig
     fit: FitRecipe
-    folder: Path = Field(default=Path(), exclude=True)
+    path: Path = Field(default=Path(), exclude=True)
     digest: str = Field(default="", exclude=True)
 
     @property
@@ -108,7 +109,7 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
-    return recipe.model_copy(update={"folder": path.parent, "digest": hashlib.sha256(raw).hexdigest()})
+    return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})
 
 
 def pretrain(
@@ -147,6 +148,11 @@ def pretrain(
     if partial.exists() and not resume:
         raise InputError(f"{partial} holds an unfinished run; give --resume to go on with it, or remove it")
     task = extensions.task(recipe.task)
+    features = atom_table()
+    if recipe.network.atom_features != features.shape[1]:
+        raise InputError(
+            f"{recipe.path}: network.atom_features: must be {features.shape[1]}, the columns of zoo's element table"
+        )
     ids = _read_ids(recipe)
     wanted = [name for part in PARTS for name in ids[part]]
     table = read_table(data, task, only=frozenset(wanted), max_rejected=0.0)
@@ -174,8 +180,9 @@ def pretrain(
     rows = {part: np.arange(ends[i], ends[i + 1]) for i, part in enumerate(PARTS)}
     scaler = TargetScaler.fit(targets[rows["train"]], task.transform)
     architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
-    network = transfer.scratch(architecture, torch.from_numpy(atom_table().copy()), recipe.seed)
+    network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
     (partial / "work").mkdir(parents=True, exist_ok=True)
+    _begin(partial / "begun.json", {"recipe": recipe.digest, "table": table.sha256})
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet) as bar:
         fit(
             network,
@@ -208,10 +215,24 @@ def pretrain(
         },
     )
     shutil.rmtree(partial / "work")
+    (partial / "begun.json").unlink()
     checkpoints.save(checkpoint, partial)
     (partial / "README.md").write_text(_card(recipe, checkpoint, report, partial, data).render(), encoding="utf-8")
     partial.rename(out)
     return report
+
+
+def _begin(note: Path, inputs: dict[str, str]) -> None:
+    """Note what the work was begun with; refuse to go on with something else."""
+    if note.exists():
+        before = json.loads(note.read_text(encoding="utf-8"))
+        changed = [name for name in inputs if before.get(name) != inputs[name]]
+        if changed:
+            raise InputError(
+                f"{note.parent} was begun with another {' and another '.join(changed)}; "
+                "give the same to resume, or another --out"
+            )
+    note.write_text(checkpoints.to_json(inputs), encoding="utf-8")
 
 
 def _card(
@@ -224,7 +245,7 @@ def _card(
     """Return the backbone's card: the registered one with what was measured, or a new one."""
     task, config = extensions.task(recipe.task), checkpoint.config
     counts = {part: rows for part, rows, _ in report}
-    command = f"zoo pretrain cards/recipes/{recipe.name}.toml --data {data.name}"
+    command = f"zoo pretrain {recipe.path.name if recipe.path.is_absolute() else recipe.path} --data {data.name}"
     results = [
         CardResult(
             metric=metric,
@@ -237,6 +258,7 @@ def _card(
         for part, rows, errors in reversed(report)  # test rows first: the first MAE is the headline
         if part != "train"
         for metric in ("mae", "rmse", "r2")
+        if np.isfinite(errors[metric])  # R² of equal targets does not exist
     ]
     try:
         card = registry.get(recipe.name)
@@ -267,17 +289,23 @@ def _card(
 
 
 def _read_ids(recipe: Recipe) -> dict[str, list[str]]:
-    path = recipe.folder / recipe.data.ids
+    path = recipe.path.parent / recipe.data.ids
     try:
         ids: Any = json.loads(path.read_text(encoding="utf-8"))
-        parts = {part: [str(name) for name in ids[part]] for part in PARTS}
+        parts = {part: list(map(str, ids[part])) for part in PARTS if isinstance(ids[part], list)}
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} must be a JSON object with lists of ids called {', '.join(PARTS)}: {error}"
         ) from error
-    names = [name for part in parts.values() for name in part]
-    if len(set(names)) < len(names):
-        raise InputError(f"{path}: an id stands there twice; the parts must not overlap")
+    short = [part for part in PARTS if len(parts.get(part, ())) < (2 if part == "train" else 1)]
+    if short:
+        raise InputError(
+            f"{path}: {short[0]} must be a list of ids, at least two to train on and one in each other part"
+        )
+    counts = Counter(name for part in parts.values() for name in part)
+    twice = next((name for name, times in counts.items() if times > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: the id {twice} stands there twice; the parts must not overlap")
     return parts
