@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,3 +77,26 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
         return site / package
 
     return install
+
+
+@pytest.fixture
+def on_a_terminal() -> Callable[..., list[str]]:
+    """Run code on a pseudo-terminal: ``on_a_terminal(code, columns)``; returns its lines without colours."""
+    if not hasattr(os, "openpty"):
+        pytest.skip("no pseudo-terminals here")
+
+    def run(code: str, columns: int) -> list[str]:
+        ours, theirs = os.openpty()
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "60"}
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=theirs, stderr=theirs, env=environment)
+        os.close(theirs)
+        shown = b""
+        # Linux says with an error, others with an empty block, that the other end is closed.
+        with suppress(OSError):
+            while block := os.read(ours, 4096):
+                shown += block
+        os.close(ours)
+        assert process.wait() == 0, shown.decode()
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n").splitlines()
+
+    return run

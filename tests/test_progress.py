@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from zoo.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_a_log_gets_a_line_for_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,8 +52,7 @@ def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert (captured.out, captured.err) == ("", "")
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
-def test_a_terminal_gets_a_bar() -> None:
+def test_a_terminal_gets_a_bar(on_a_terminal: Callable[..., list[str]]) -> None:
     code = """
 from zoo.progress import progress
 with progress("training", 4, "epochs") as bar:
@@ -61,25 +61,6 @@ with progress("training", 4, "epochs") as bar:
 with progress("reading", None, "files") as bar:
     bar.advance(3)
 """
-    ours, theirs = os.openpty()
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "140", "LINES": "40"}
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=theirs, env=environment)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            block = os.read(ours, 4096)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not block:
-            break
-        shown += block
-    os.close(ours)
-    assert process.stdout is not None
-    assert process.stdout.read() == b""
-    process.stdout.close()
-    assert process.wait() == 0
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
-    assert "━" in text
+    text = "\n".join(on_a_terminal(code, 140))
     assert re.search(r"training ━+ 4/4 +epochs 100% .*validation MAE 3", text)
     assert re.search(r"reading .*3/\? +files", text)
