@@ -21,8 +21,10 @@ class BuildWithCli(build_py):
         self.packages = [package for package in self.packages if package != "zoo.cli"]
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
-        """Add ``cli.py`` to the modules found in ``zoo/``."""
+        """Add ``cli.py`` to the modules found in ``zoo/``, and leave the maker of the examples at home."""
         modules = super().find_package_modules(package, package_dir)
+        if package == "zoo.examples":
+            return [module for module in modules if module[1] == "__init__"]
         return [*modules, ("zoo", "cli", "cli.py")] if package == "zoo" else modules
 
 

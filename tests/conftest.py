@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,3 +102,23 @@ def on_a_terminal() -> Callable[..., list[str]]:
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r\n", "\n").splitlines()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Build the wheel of a source tree, once: ``build_wheel(folder)`` returns the file."""
+
+    @lru_cache
+    def build(source: Path) -> Path:
+        work = tmp_path_factory.mktemp("wheel")
+        # From a copy, so that nothing is left in the tree.
+        left_out = shutil.ignore_patterns(".*", "runs", "build", "dist", "*.egg-info", "__pycache__")
+        shutil.copytree(source, work / source.name, ignore=left_out)
+        options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", work)
+        command = [sys.executable, "-m", "pip", "wheel", *map(str, options), str(work / source.name)]
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (wheel,) = work.glob("*.whl")
+        return wheel
+
+    return build

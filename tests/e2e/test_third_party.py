@@ -3,14 +3,11 @@
 import csv
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import sysconfig
-import tomllib
 import venv
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,25 +30,8 @@ def run(*command, cwd, **variables):
     return done.stdout
 
 
-def build_wheel(source, work):
-    """Build a wheel from a copy of the source tree, so that nothing is left in it."""
-    left_out = shutil.ignore_patterns(".*", "runs", "build", "dist", "*.egg-info", "__pycache__", "*.csv.gz")
-    copy = work / f"source-{source.name}"
-    shutil.copytree(source, copy, ignore=left_out)
-    options = ("--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", work / "wheels")
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", *options, copy, cwd=work)
-
-
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory):
-    work = tmp_path_factory.mktemp("wheels")
-    for source in (ROOT, EXAMPLE):
-        build_wheel(source, work)
-    return {re.split(r"-\d", path.name)[0]: path for path in (work / "wheels").glob("*.whl")}
-
-
-@pytest.fixture(scope="module")
-def fresh(wheels, tmp_path_factory):
+def fresh(build_wheel, tmp_path_factory):
     """Make an environment that has both wheels, and everything else from the one that runs the tests."""
     folder = tmp_path_factory.mktemp("fresh")
     venv.create(folder / "env", with_pip=False)
@@ -59,34 +39,11 @@ def fresh(wheels, tmp_path_factory):
     python = scripts / "python"
     purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=folder).strip()
     install = (sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index")
-    run(*install, *wheels.values(), cwd=folder)
+    run(*install, build_wheel(ROOT), build_wheel(EXAMPLE), cwd=folder)
     # Later on the path than the wheels; .pth files in there (an editable zoo) are not followed.
     Path(purelib, "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     shutil.copytree(EXAMPLE / "tests", folder / "plugin-tests")
     return folder, python, scripts / "zoo"
-
-
-def test_the_wheel_holds_what_a_user_needs(wheels):
-    names = set(zipfile.ZipFile(wheels["crystal_zoo"]).namelist())
-    modules = {f"zoo/{path.relative_to(ROOT / 'zoo').as_posix()}" for path in (ROOT / "zoo").rglob("*.py")}
-    assert modules <= names
-    assert {"zoo/cli.py", "zoo/py.typed", "zoo/elements.csv", "zoo/plugins/tasks.py"} <= names
-    assert {f"zoo/plugins/{path.name}" for path in (ROOT / "plugins").glob("*.py")} <= names
-    cards = [path for path in (ROOT / "cards").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    assert {f"zoo/cards/{path.relative_to(ROOT / 'cards').as_posix()}" for path in cards} <= names
-    assert sum(name.startswith("zoo/cards/") and name.endswith(".md") for name in names) >= 4
-    outside = {name.split("/")[0] for name in names}
-    assert outside == {"zoo", next(name for name in outside if name.endswith(".dist-info"))}
-
-
-def test_every_declared_entry_point_is_in_the_wheel(wheels):
-    archive = zipfile.ZipFile(wheels["crystal_zoo"])
-    (name,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]
-    written = archive.read(name).decode()
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for group in declared["entry-points"].values():
-        for entry, value in group.items():
-            assert f"{entry} = {value}" in written
 
 
 def test_the_environment_uses_the_wheels(fresh):
