@@ -79,6 +79,7 @@ class ScalingConfig(_Strict):
     mean: Finite
     std: float = Field(gt=0, allow_inf_nan=False)
     bound: float | None = Field(default=None, gt=0, le=1000)
+    limit: float | None = Field(default=None, gt=0, le=1e6)
 
 
 class MemberConfig(_Strict):
@@ -178,6 +179,7 @@ def describe(
                     mean=member.scaler.mean,
                     std=member.scaler.std,
                     bound=member.scaler.bound,
+                    limit=member.scaler.limit,
                 ),
             )
             for member in members

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Kind = Literal["transfer", "scratch", "baseline"]
 
 # Chosen on validation rows of bulk moduli at 100 and 500 training rows: docs/tuning.md has the figures.
-TRANSFER = FitSettings(epochs=100, batch_size=32, learning_rate=2e-3, weight_decay=1e-2, average=0.99)
-SCRATCH = FitSettings(epochs=100, batch_size=32, learning_rate=4e-3, weight_decay=1e-2, average=0.99)
+TRANSFER = FitSettings(batch_size=32, learning_rate=3e-3, weight_decay=1e-2, average=0.99)
+SCRATCH = FitSettings(batch_size=32, learning_rate=5e-3, weight_decay=1e-2, average=0.99)
 
 STEPS = 1500
 """Optimiser steps that a fit should have: fewer rows need more epochs to get as far."""
@@ -40,7 +40,7 @@ def sized(settings: FitSettings, rows: int) -> FitSettings:
     """Return settings with the batch size and the number of epochs that suit so many training rows."""
     batch = min(settings.batch_size, max(8, 16 * round(rows / 160)))
     epochs = round(STEPS / max(1, rows // batch))
-    return replace(settings, batch_size=batch, epochs=min(max(epochs, 60), 400))
+    return replace(settings, batch_size=batch, epochs=min(max(epochs, 60), 250))
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from zoo.contracts import Transform
 
 BOUND = 3.0
-_EDGE = 1.0 - 1e-3
-"""Outputs are clipped to this fraction of the bound before inversion: at most 3.8·b standard deviations away."""
+"""b of the tanh standardisation, in standard deviations."""
+
+BEYOND = 1.0
+"""Predictions may pass the most extreme training target by so many standard deviations."""
+
+_EDGE = 1.0 - 1e-6
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class TargetScaler:
         Mean and standard deviation of the transformed training targets, in their transformed unit.
     bound : float or None
         b of the tanh standardisation, in standard deviations; None for a plain z-score.
+    limit : float or None
+        Largest |z| of a prediction. Near its ends the inverse tanh is so steep that a small error of the network
+        would become a modulus of a thousand terapascals; None sets no limit.
 
     Examples
     --------
@@ -58,6 +65,7 @@ class TargetScaler:
     mean: float
     std: float
     bound: float | None = BOUND
+    limit: float | None = None
 
     @classmethod
     def fit(cls, values: ArrayLike, transform: Transform = "identity", bound: float | None = BOUND) -> TargetScaler:
@@ -79,7 +87,9 @@ class TargetScaler:
         std = float(transformed.std())
         if not std > 1e-12:
             raise InputError(f"all {len(transformed)} training targets are equal; there is nothing to learn from them")
-        return cls(transform, float(transformed.mean()), std, bound)
+        mean = float(transformed.mean())
+        limit = None if bound is None else float(np.abs(transformed - mean).max() / std) + BEYOND
+        return cls(transform, mean, std, bound, limit)
 
     def scale(self, values: ArrayLike) -> NDArray[np.float64]:
         """Map targets of shape (n,) in the task's unit to the network's space."""
@@ -91,6 +101,8 @@ class TargetScaler:
         z = np.asarray(scaled, dtype=np.float64)
         if self.bound is not None:
             z = self.bound * np.arctanh(np.clip(z / self.bound, -_EDGE, _EDGE))
+        if self.limit is not None:
+            z = np.clip(z, -self.limit, self.limit)
         transformed = z * self.std + self.mean
         return 10.0**transformed if self.transform == "log10" else transformed
 
