@@ -6,9 +6,9 @@
 Each argument is one setting: ``mode`` (scratch, full, head, layerwise), fields of ``zoo.training.FitSettings``, and of
 these experiments: ``statistics`` ("frozen" or "batch": what batch normalisation uses while fine-tuning), ``kept``
 ("body", or "all but the last layer" of the backbone), ``body`` (learning-rate factor of everything before the head) and
-``bound`` (of the tanh standardisation; null for a z-score). Every seed has a split of its own: 400 test rows, which
-nothing is chosen by and which are not looked at here, 100 rows that choose the epoch, `n-train` training rows; the error
-that is printed is that on the epoch-choosing rows and up to 181 more that no fit saw.
+``bound`` (of the tanh standardisation; null for a z-score). Every seed has a split of its own: 400 test rows, which are
+not looked at here, 100 rows that choose the epoch, and `n-train` training rows. What is printed is the error on the rows
+that choose the epoch and on up to 181 more that no fit saw.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``finetune(options, out)``    fine-tune a backbone on a table; returns a :class:`Result`
 ``Options``                   what a fine-tuning is asked to do
 ``backbones()``               the cards of all registered backbones
-``card(name)``                the card of one of them
+``backbone(name)``            the card of one of them
 ``pull(name)``                fetch a backbone and check every byte
 ``tasks()``                   the target properties that are known
 ``Task``, ``Baseline``        what plugins define
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from zoo.prediction import Model as Model
     from zoo.prediction import load as load
     from zoo.registry import cards as backbones
-    from zoo.registry import get as card
+    from zoo.registry import get as backbone
 
 _HOMES = {
     "Baseline": ("zoo.contracts", "Baseline"),
@@ -49,8 +49,8 @@ _HOMES = {
     "Result": ("zoo.finetuning", "Result"),
     "Task": ("zoo.contracts", "Task"),
     "ZooError": ("zoo.errors", "ZooError"),
+    "backbone": ("zoo.registry", "get"),
     "backbones": ("zoo.registry", "cards"),
-    "card": ("zoo.registry", "get"),
     "finetune": ("zoo.finetuning", "finetune"),
     "load": ("zoo.prediction", "load"),
     "pull": ("zoo.hub", "pull"),
@@ -66,8 +66,8 @@ __all__ = [
     "Result",
     "Task",
     "ZooError",
+    "backbone",
     "backbones",
-    "card",
     "finetune",
     "load",
     "pull",

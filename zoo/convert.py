@@ -165,7 +165,7 @@ def _read(source: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{source} holds Python objects besides tensors and plain numbers; they could run code, so it is not opened"
         ) from error
-    except (RuntimeError, EOFError, KeyError, ValueError) as error:
+    except Exception as error:  # torch's reader raises whatever it stumbles over in a damaged file
         raise CheckpointError(f"{source} is no checkpoint of torch's, or it is damaged") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("state_dict"), dict):
         raise CheckpointError(f"{source} is no CGCNN checkpoint: it has no state_dict")

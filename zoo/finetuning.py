@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from zoo.tables import Record, Rejection, Table, check_rejected, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from zoo.contracts import Baseline, Task
     from zoo.inference import Device
@@ -92,7 +92,7 @@ class _Start:
 
 def finetune(
     options: Options,
-    out: Path,
+    out: Path | str,
     *,
     device: Device = "auto",
     resume: bool = False,
@@ -121,6 +121,7 @@ def finetune(
     """
     from zoo.rundir import write_run
 
+    out = Path(out)
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)

@@ -78,6 +78,9 @@ class Options:
     max_rejected: float = 0.1
 
     def __post_init__(self) -> None:
+        # A notebook gives paths as text.
+        object.__setattr__(self, "data", Path(self.data))
+        object.__setattr__(self, "structures", Path(self.structures) if self.structures else None)
         if self.seeds < 1:
             raise InputError(f"--seeds {self.seeds}: at least one seed is needed")
         if self.epochs is not None and self.epochs < 1:

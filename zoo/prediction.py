@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -292,13 +293,15 @@ def predict_files(
         if rejected_out:
             write_rejected(rejected, rejected_out)
         if not count:
-            why = f"; the first reason: {rejected[0]}" if rejected else ""
-            raise InputError(f"none of the {len(rejected)} crystals given can be used{why}")
+            if not rejected:
+                raise InputError(f"there is no crystal in {', '.join(map(str, inputs))}")
+            raise InputError(f"none of the {len(rejected)} crystals given can be used; the first reason: {rejected[0]}")
         partial.replace(out)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
     return Predicted(count, rejected, out, rejected_out, head)
 
 

@@ -81,13 +81,7 @@ def test_every_public_name_resolves(name: str) -> None:
     assert value.__module__.startswith("zoo.")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param("card", marks=pytest.mark.xfail(strict=True, reason="zoo.card is also a module")),
-        *(name for name in zoo.__all__ if name != "card"),
-    ],
-)
+@pytest.mark.parametrize("name", zoo.__all__)
 def test_no_public_name_is_that_of_a_module(name: str) -> None:
     """An import of the module ``zoo.name`` would put the module in the place of the function."""
     assert name not in SUBMODULES
