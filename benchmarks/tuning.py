@@ -1,14 +1,14 @@
 """Compare fine-tuning settings on validation rows: how the defaults of ``zoo finetune`` were chosen.
 
-    python benchmarks/tuning.py --task bulk-modulus examples/bulk_modulus.csv --n-train 500 --seeds 3 \
+    python benchmarks/tuning.py --task bulk-modulus examples/bulk_modulus.csv --n-train 500 \
         '{"mode": "scratch", "learning_rate": 5e-3}' '{"mode": "full", "learning_rate": 3e-3}'
 
-Each argument is one setting: ``mode`` (scratch, full, head, layerwise), fields of ``zoo.training.FitSettings``, and of
-these experiments: ``statistics`` ("frozen" or "batch": what batch normalisation uses while fine-tuning), ``kept``
-("body", or "all but the last layer" of the backbone), ``body`` (learning-rate factor of everything before the head) and
-``bound`` (of the tanh standardisation; null for a z-score). Every seed has a split of its own: 400 test rows, which are
-not looked at here, 100 rows that choose the epoch, and `n-train` training rows. What is printed is the error on the rows
-that choose the epoch and on up to 181 more that no fit saw.
+Each argument is one setting: ``mode`` (scratch, full, head, layerwise), fields of ``zoo.training.FitSettings``, and
+of these experiments: ``statistics`` ("frozen" or "batch": what batch normalisation uses while fine-tuning),
+``kept`` ("body", or "all but the last layer" of the backbone), ``body`` (learning-rate factor of all before the
+head), and ``bound`` (of the tanh standardisation; null for a z-score). Every seed has a split of its own: 400 test
+rows, which are not looked at here, 100 rows that choose the epoch, and `n-train` training rows. What is printed is
+the error on the rows that choose the epoch and on up to 181 more that no fit saw.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ def main() -> None:
     parser.add_argument("--task", required=True)
     parser.add_argument("--backbone", default="dEf-10k")
     parser.add_argument("--n-train", type=int, default=500)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     task = extensions.task(arguments.task)
@@ -96,7 +97,7 @@ def main() -> None:
         errors = np.array(
             [
                 run(setting, seed, arguments.n_train, graphs, targets, task.transform, source)
-                for seed in range(arguments.seeds)
+                for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
             ]
         ).mean(axis=0)
         text = ", ".join(f"{name} {value}" for name, value in setting.items())

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Kind = Literal["transfer", "scratch", "baseline"]
 
 # Chosen on validation rows of bulk moduli at 100 and 500 training rows: docs/tuning.md has the figures.
-TRANSFER = FitSettings(batch_size=32, learning_rate=3e-3, weight_decay=1e-2, average=0.99)
-SCRATCH = FitSettings(batch_size=32, learning_rate=5e-3, weight_decay=1e-2, average=0.99)
+TRANSFER = FitSettings(batch_size=32, learning_rate=3e-3, weight_decay=1e-1, average=0.99)
+SCRATCH = FitSettings(batch_size=32, learning_rate=5e-3, weight_decay=1e-1, average=0.99)
 
 STEPS = 1500
 """Optimiser steps that a fit should have: fewer rows need more epochs to get as far."""
