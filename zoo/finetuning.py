@@ -143,6 +143,7 @@ def finetune(
     ]
     say(
         f"{options.data.name}: {len(records)} of {len(records) + len(table.rejected)} rows used, "
+        f"crystals from {table.structure_source}, "
         f"target {table.target_column} ({task.unit or 'no unit'}); "
         f"{len(splits[0].train)} training, {len(splits[0].val)} validation, {len(splits[0].test)} test rows a seed"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
     from zoo.progress import Bar
     from zoo.splits import Split
-
-Kind = Literal["transfer", "scratch", "baseline"]
 
 # Chosen on validation rows of bulk moduli at 100 and 500 training rows: docs/tuning.md has the figures.
 TRANSFER = FitSettings(batch_size=32, learning_rate=3e-3, weight_decay=1e-1, average=0.99)

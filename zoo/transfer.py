@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Mode = Literal["full", "head", "layerwise"]
-MODES: tuple[Mode, ...] = ("full", "head", "layerwise")
 
 HEAD = ("conv_to_fc", "fcs", "fc_out")
 DECAY = 0.7
