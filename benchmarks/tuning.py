@@ -6,9 +6,10 @@
 Each argument is one setting: ``mode`` (scratch, full, head, layerwise), fields of ``zoo.training.FitSettings``, and
 of these experiments: ``statistics`` ("frozen" or "batch": what batch normalisation uses while fine-tuning),
 ``kept`` ("body", or "all but the last layer" of the backbone), ``body`` (learning-rate factor of all before the
-head), and ``bound`` (of the tanh standardisation; null for a z-score). Every seed has a split of its own: 400 test
-rows, which are not looked at here, 100 rows that choose the epoch, and `n-train` training rows. What is printed is
-the error on the rows that choose the epoch and on up to 181 more that no fit saw.
+head), and ``zero_last`` (the last layer begins at zero), ``head_first`` (epochs of training the head alone first),
+``bound`` (of the tanh standardisation; null for a z-score). Every seed has a split of its own: 400 test rows, which
+are not looked at here, 100 rows that choose the epoch, and `n-train` training rows. What is printed is the error on
+the rows that choose the epoch and on up to 181 more that no fit saw.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def run(
     setting = dict(setting)
     mode, statistics = setting.pop("mode"), setting.pop("statistics", "frozen")
     kept, body, bound = setting.pop("kept", "body"), setting.pop("body", None), setting.pop("bound", 3.0)
+    zero_last, head_first = setting.pop("zero_last", False), setting.pop("head_first", 0)
     order = np.random.default_rng(seed).permutation(len(targets))
     choosing, training = order[400:500], order[500 : 500 + n_train]
     measured = np.concatenate([choosing, order[500 + n_train : 681 + n_train]])
@@ -61,9 +63,18 @@ def run(
             network._frozen = [module for module in network._frozen if not isinstance(module, nn.BatchNorm1d)]
         if body:
             rates = {"embedding": body, "convs": body}
+        if zero_last:
+            nn.init.zeros_(network.fc_out.weight)
+            nn.init.zeros_(network.fc_out.bias)
     base = methods.SCRATCH if mode == "scratch" else methods.TRANSFER
     settings: FitSettings = replace(methods.sized(base, n_train), **setting)
     samples = [Samples(graphs, targets, rows) for rows in (training, choosing)]
+    if head_first:
+        head, _ = transfer.transfer(source, "head", seed)
+        alone = replace(settings, epochs=head_first, learning_rate=5e-3)
+        with tempfile.TemporaryDirectory() as folder:
+            fit(head, *samples, scaler, alone, seed=seed, workdir=Path(folder), device="cpu")
+        network.load_state_dict(head.state_dict())
     with tempfile.TemporaryDirectory() as folder:
         fit(network, *samples, scaler, settings, seed=seed, workdir=Path(folder), rates=rates, device="cpu")
     predicted = scaler.unscale(predict_scaled(network, graphs, measured))
