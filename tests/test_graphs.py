@@ -63,7 +63,7 @@ def _variants(crystal: Crystal) -> dict[str, Crystal]:
     rng = np.random.default_rng(7)
     order = rng.permutation(len(crystal))
     numbers, lattice, frac = crystal.numbers, crystal.lattice, crystal.frac
-    doubled = np.concatenate([frac / [1, 2, 1], ([*frac, 0, 1, 0]) / [1, 2, 1]])
+    doubled = np.concatenate([frac / [1, 2, 1], (frac + np.array([0, 1, 0])) / [1, 2, 1]])
     return {
         "order of atoms": Crystal(numbers[order], lattice, frac[order]),
         "translation": Crystal(numbers, lattice, frac + rng.random(3)),
