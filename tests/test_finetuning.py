@@ -114,7 +114,9 @@ def test_every_method_saw_the_same_rows(run: tuple[finetuning.Result, Path]) -> 
     mean = others[(others.method == "mean") & (others.seed == 0)].prediction
     # In log10, as the task says, and of training rows alone.
     assert mean.to_numpy() == pytest.approx(np.full(len(mean), 10 ** np.log10(train.target).mean()), rel=1e-4)
-    assert set(result.comparisons) == {result.model, "mean"}
+    assert set(result.comparisons) == set(result.log_comparisons) == {result.model, "mean"}
+    ours, scratch = ([row["mae_log10"] for row in result.errors[method]] for method in (result.model, SCRATCH))
+    assert result.log_comparisons[result.model].gain == pytest.approx(1 - sum(ours) / sum(scratch))
 
 
 def test_scaling_constants_are_those_of_the_training_rows(run: tuple[finetuning.Result, Path]) -> None:

@@ -24,6 +24,7 @@ class Run:
     compare: bool = True
     model: str = field(init=False)
     comparisons: dict[str, stats.Comparison] = field(init=False)
+    log_comparisons: dict[str, stats.Comparison] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.model = next(iter(self.absolute))

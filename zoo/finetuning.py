@@ -47,8 +47,9 @@ class Result:
         Method → one outcome per seed. The first method is the model; the others are what it is compared with.
     errors : dict
         Method → errors on the test rows, one dict per seed.
-    comparisons : dict
-        Method → comparison with the scratch network, where that was asked for.
+    comparisons, log_comparisons : dict
+        Method → comparison with the scratch network, where that was asked for: of errors in the task's unit, and, for
+        a task in log10, of errors in log10.
     checkpoint : Checkpoint
         The fitted networks of the first method.
     backbone : Pulled or None
@@ -64,6 +65,7 @@ class Result:
     outcomes: dict[str, list[methods.Outcome]]
     errors: dict[str, list[dict[str, float]]]
     comparisons: dict[str, stats.Comparison]
+    log_comparisons: dict[str, stats.Comparison]
     checkpoint: checkpoints.Checkpoint
     backbone: hub.Pulled | None
     backbone_digest: str = ""
@@ -180,7 +182,8 @@ def finetune(
         splits=splits,
         outcomes=outcomes,
         errors=errors,
-        comparisons=_compare(outcomes, problem, splits),
+        comparisons=_compare(outcomes, problem, splits, log10=False),
+        log_comparisons=_compare(outcomes, problem, splits, log10=True) if task.transform == "log10" else {},
         checkpoint=checkpoints.describe(
             members,
             name=out.name,
@@ -326,14 +329,14 @@ def _baselines(
 
 
 def _compare(
-    outcomes: dict[str, list[methods.Outcome]], problem: methods.Problem, splits: Sequence[Split]
+    outcomes: dict[str, list[methods.Outcome]], problem: methods.Problem, splits: Sequence[Split], *, log10: bool
 ) -> dict[str, stats.Comparison]:
     """Compare every method with the scratch network on the same test rows."""
     if SCRATCH not in outcomes or len(outcomes) == 1:
         return {}
     absolute = {
         method: [
-            np.abs(outcome.predictions[split.test] - problem.targets[split.test])
+            stats.absolute_errors(problem.targets[split.test], outcome.predictions[split.test], log10=log10)
             for split, outcome in zip(splits, each, strict=True)
         ]
         for method, each in outcomes.items()

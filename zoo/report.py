@@ -33,14 +33,15 @@ def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
     log = result.task.transform == "log10"
     header = ["method", f"MAE{unit}", *(["MAE log10"] if log else []), f"RMSE{unit}", "R²"]
     if result.comparisons:
-        header += ["MAE against scratch", "p"]
+        header += ["MAE against scratch", "p", *(["log10 against scratch", "p"] if result.log_comparisons else [])]
     rows = []
     for method, errors in summary.items():
         names = ["mae", *(["mae_log10"] if log else []), "rmse", "r2"]
         row = [method, *(format_error(errors[name]["mean"], errors[name]["std"]) for name in names)]
         if result.comparisons:
-            compared = result.comparisons.get(method)
-            row += [f"{-100 * compared.gain:+.1f} %", format_p(compared.p)] if compared else ["", ""]
+            for comparisons in filter(None, (result.comparisons, result.log_comparisons)):
+                compared = comparisons.get(method)
+                row += [f"{-100 * compared.gain:+.1f} %", format_p(compared.p)] if compared else ["", ""]
         rows.append(row)
     return header, rows
 
@@ -50,7 +51,12 @@ def verdict(result: Result) -> str:
     compared = result.comparisons.get(result.model)
     if compared is None:
         return ""
-    return f"{_claim(compared)} ({compared.test}: p = {format_p(compared.p)}).".replace("= <", "<")
+    sentence = f"{_claim(compared)} ({compared.test}: p = {format_p(compared.p)})."
+    relative = result.log_comparisons.get(result.model)
+    if relative:
+        change = f"{100 * abs(relative.gain):.1f} % {'lower' if relative.gain > 0 else 'higher'}"
+        sentence += f" In log10, on which it is trained, the error is {change} (p = {format_p(relative.p)})."
+    return sentence.replace("= <", "<")
 
 
 def _claim(compared: Comparison) -> str:

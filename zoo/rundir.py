@@ -90,6 +90,10 @@ def metrics(result: Result) -> dict[str, Any]:
             method: {"gain": compared.gain, "p": compared.p, "test": compared.test, "pairs": compared.pairs}
             for method, compared in result.comparisons.items()
         },
+        "against_scratch_log10": {
+            method: {"gain": compared.gain, "p": compared.p, "test": compared.test, "pairs": compared.pairs}
+            for method, compared in result.log_comparisons.items()
+        },
         "verdict": report.verdict(result),
         "provenance": result.checkpoint.config.provenance,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},

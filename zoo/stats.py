@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 MIN_SEEDS = 3
 """Fewest seeds for a paired t-test over seeds; below it the test pairs test rows instead."""
@@ -41,10 +41,18 @@ def errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = False) -> 
         "r2": 1 - float((residual**2).sum()) / spread if spread > 0 else float("nan"),
     }
     if log10:
-        # A baseline may predict a negative modulus; its logarithm does not exist, so it is floored.
-        floor = float(y.min()) / 10
-        result["mae_log10"] = float(np.abs(np.log10(np.maximum(p, floor)) - np.log10(y)).mean())
+        result["mae_log10"] = float(absolute_errors(y, p, log10=True).mean())
     return result
+
+
+def absolute_errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = False) -> NDArray[np.float64]:
+    """Return the absolute error of each row, shape (n,), in the task's unit or of its log10."""
+    y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
+    if not log10:
+        return np.abs(p - y)
+    # A baseline may predict a negative modulus; its logarithm does not exist, so it is floored.
+    ratio: NDArray[np.float64] = np.log10(np.maximum(p, float(y.min()) / 10)) - np.log10(y)
+    return np.abs(ratio)
 
 
 def summary(per_seed: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
