@@ -253,14 +253,14 @@ def convert_cgcnn(
 def pretrain(ctx: click.Context, recipe: Path, data: Path, out: Path | None, device: Any, resume: bool) -> None:
     """Train a backbone from a RECIPE.toml, as those in cards/recipes were."""
     from zoo.pretraining import pretrain as run
-    from zoo.pretraining import read_recipe
+    from zoo.recipes import read_recipe
 
     plan = read_recipe(recipe)
     folder = out or Path("runs") / plan.name
     result = run(plan, data, folder, device=device, resume=resume, quiet=console.is_quiet(ctx))
     rows = [
-        [part, str(rows), f"{errors['mae']:.4f}", f"{errors['rmse']:.4f}", f"{errors['r2']:.4f}"]
-        for part, rows, errors in result
+        [each.name, str(each.rows), *(f"{each.errors[metric]:.4f}" for metric in ("mae", "rmse", "r2"))]
+        for each in result
     ]
     show_table(("part", "rows", f"MAE ({plan.unit})", f"RMSE ({plan.unit})", "R²"), rows, title=plan.name)
     click.echo(f"checkpoint  {folder}")

@@ -24,6 +24,8 @@ LAYERS = (
         "cells",
         "options",
         "finetuning",
+        "recipes",
+        "selection",
         "pretraining",
         "plots",
         "report",

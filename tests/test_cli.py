@@ -108,7 +108,7 @@ def test_list_shows_what_there_is() -> None:
     lines = zoo("list").stdout.splitlines()
     assert re.split(r"  +", lines[0]) == ["name", "target", "unit", "training rows", "test MAE", "size", "weights"]
     rows = {line.split()[0]: re.split(r"  +", line) for line in lines[2:]}
-    assert list(rows) == ["dEf-10k", "dEf-54k", "dEf-113k", "Eg-NM"]
+    assert list(rows) == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "Eg-NM"]
     ours = rows["dEf-10k"]
     assert ours[1:4] == ["formation_energy_per_atom", "eV/atom", "8,000"]
     assert re.fullmatch(r"0\.0\d+ eV/atom", ours[4])
@@ -149,7 +149,7 @@ def test_show_as_json_holds_the_prose() -> None:
 
 def test_show_suggests_the_nearest_name() -> None:
     assert refused("show", "dEf-11k") == (
-        "Error: no backbone is called 'dEf-11k'; did you mean dEf-113k or dEf-10k or dEf-54k?"
+        "Error: no backbone is called 'dEf-11k'; did you mean dEf-113k or dEf-91k or dEf-10k?"
     )
 
 
@@ -227,7 +227,7 @@ def test_finetune_never_overwrites(fine_tuned: tuple[Result, Path], table: Path)
     ("arguments", "message"),
     [
         (["--task", "bulk-modulos"], "did you mean bulk-modulus"),
-        (["--task", "bulk-modulus", "--backbone", "dEf-1k"], "did you mean dEf-10k"),
+        (["--task", "bulk-modulus", "--backbone", "dEf-10"], "did you mean dEf-10k"),
         (["--task", "bulk-modulus", "--backbone", "dEf-54k"], "not published yet"),
         (["--task", "bulk-modulus", "--baseline", "fr"], "did you mean rf"),
         (["--task", "bulk-modulus", "--plugin", "missing.py"], "missing.py"),
@@ -457,7 +457,7 @@ def complete(line: str) -> list[str]:
 
 
 def test_names_are_completed() -> None:
-    assert complete("zoo show dE") == ["dEf-10k", "dEf-54k", "dEf-113k"]
+    assert complete("zoo show dE") == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k"]
     assert complete("zoo finetune --task di") == ["dielectric"]
     assert complete("zoo finetune --baseline ") == ["lasso", "mean", "pls", "rf", "svr"]
     assert complete("zoo pu") == ["pull"]

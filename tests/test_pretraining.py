@@ -9,131 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
+from tinyrecipe import EXAMPLE, RECIPE, ROOT, example, ids, write
 from zoo.cli import main
 
 import zoo
 from zoo import checkpoints, extensions, pretraining, registry
 from zoo.card import Card
 from zoo.errors import InputError, ZooError
-from zoo.pretraining import pretrain, read_recipe
+from zoo.pretraining import Report, pretrain
+from zoo.recipes import read_recipe
+from zoo.selection import PARTS
 
 if TYPE_CHECKING:
     from zoo.training import FitResult
 
-ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "examples" / "bulk_modulus.csv"
-RECIPE = """
-name = "tiny"
-task = "bulk-modulus"
-seed = 3
-
-[data]
-ids = "ids.json"
-
-[network]
-atom_features = 111
-width = 8
-convolutions = 2
-head = 8
-head_layers = 1
-gaussians = 41
-gaussian_end = 8.0
-
-[graph]
-cutoff = 8.0
-neighbors = 12
-ties = "environment"
-
-[fit]
-epochs = 2
-batch_size = 8
-learning_rate = 1e-2
-"""
+FILES = ["README.md", "config.json", "model.safetensors", "splits.json"]
 SHIPPED = sorted((ROOT / "cards" / "recipes").glob("*.toml"))
 
 
-def example() -> pd.DataFrame:
-    return pd.read_csv(EXAMPLE, comment="#", dtype={"material_id": str})
-
-
-def ids() -> dict[str, list[str]]:
-    names = example().material_id[:40].tolist()
-    return {"train": names[:28], "validation": names[28:34], "test": names[34:]}
-
-
-def write(folder: Path, text: str = RECIPE, parts: object = None) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ids.json").write_text(json.dumps(ids() if parts is None else parts))
-    (folder / "tiny.toml").write_text(text)
-    return folder / "tiny.toml"
-
-
-# --- recipes ---
-
-
-def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    recipe = read_recipe(path)
-    assert (recipe.name, recipe.task, recipe.unit, recipe.seed) == ("tiny", "bulk-modulus", "GPa", 3)
-    assert (recipe.fit.epochs, recipe.fit.clip, recipe.fit.patience) == (2, 1.0, None)
-    assert recipe.digest == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "message"),
-    [
-        ("epochs = 2", "epoch = 2", "fit.epochs: Field required"),
-        ("epochs = 2", "epochs = 2\nmomentum = 0.9", "fit.momentum: Extra inputs are not permitted"),
-        ("epochs = 2", 'epochs = "two"', "fit.epochs: Input should be a valid integer"),
-        ("epochs = 2", "epochs = 0", "fit.epochs: Input should be greater than or equal to 1"),
-        ("learning_rate = 1e-2", "learning_rate = -1.0", "fit.learning_rate: "),
-        ("width = 8", "width = 100000", "network.width: Input should be less than or equal to 1024"),
-        ('ties = "environment"', 'ties = "coin"', "graph.ties: "),
-        ('name = "tiny"', 'name = "../tiny"', "name: String should match pattern"),
-        ('name = "tiny"', "", "name: Field required"),
-        ("[network]", "[network", "is no TOML: "),
-    ],
-)
-def test_a_broken_recipe_names_its_key(before: str, after: str, message: str, tmp_path: Path) -> None:
-    path = write(tmp_path, RECIPE.replace(before, after, 1))
-    with pytest.raises(InputError, match=re.escape(message)) as caught:
-        read_recipe(path)
-    assert str(caught.value).startswith(str(path))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_recipe_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    for name, message in (("missing.toml", "cannot be read"), ("binary.toml", "is no TOML"), ("", "cannot be read")):
-        with pytest.raises(InputError, match=message):
-            read_recipe(tmp_path / name)
-
-
-def overlapping() -> dict[str, list[str]]:
-    return {**ids(), "test": [*ids()["test"], ids()["train"][4]]}
-
-
-@pytest.mark.parametrize(
-    ("parts", "message"),
-    [
-        (overlapping(), f"the id {ids()['train'][4]} stands there twice; the parts must not overlap"),
-        ({"train": ids()["train"], "test": ids()["test"]}, "lists of ids called train, validation, test: 'validation'"),
-        ({**ids(), "test": []}, "test must be a list of ids, at least two to train on and one in each other part"),
-        ({**ids(), "train": ids()["train"][:1]}, "train must be a list of ids"),
-        ({**ids(), "validation": "mp-1"}, "validation must be a list of ids"),
-        ([1, 2], "must be a JSON object with lists of ids"),
-        ({**ids(), "test": ["mp-none", "mp-nothing"]}, "lacks 2 of the 36 rows of tiny, the first: mp-none"),
-    ],
-)
-def test_ids_that_cannot_be_used_are_named(parts: object, message: str, tmp_path: Path) -> None:
-    recipe = read_recipe(write(tmp_path / "recipe", parts=parts))
-    with pytest.raises(InputError, match=re.escape(message)) as caught:
-        pretrain(recipe, EXAMPLE, tmp_path / "out", quiet=True)
-    assert "\n" not in str(caught.value)
-    assert not list(tmp_path.glob("out*"))
+# --- what cannot be done ---
 
 
 def test_what_else_cannot_be_done_is_said_before_anything_is_trained(tmp_path: Path) -> None:
@@ -170,29 +66,35 @@ def test_a_row_that_is_wanted_and_broken_stops_the_run(tmp_path: Path) -> None:
 
 # --- a run ---
 
-Report = list[tuple[str, int, dict[str, float]]]
-
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Report], Path]:
     folder = tmp_path_factory.mktemp("pretraining")
     report = pretrain(read_recipe(write(folder / "recipe")), EXAMPLE, folder / "tiny", quiet=True)
     assert sorted(path.name for path in folder.iterdir()) == ["recipe", "tiny"]
     return report, folder / "tiny"
 
 
-def test_the_checkpoint_predicts_what_the_report_says(run: tuple[Report, Path]) -> None:
+def test_the_checkpoint_predicts_what_the_report_says(run: tuple[list[Report], Path]) -> None:
     report, out = run
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
-    assert [(part, rows) for part, rows, _ in report] == [("train", 28), ("validation", 6), ("test", 6)]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "splits.json",
+    ]
+    assert [(each.part, each.rows) for each in report] == [("train", 28), ("validation", 6), ("test", 6)]
     table = example().set_index("material_id")
     model = zoo.load(out)
     from pymatgen.io.vasp import Poscar
 
-    for part, _, errors in report:
-        rows = table.loc[ids()[part]]
+    assert json.loads((out / "splits.json").read_text()) == ids()
+    for each in report:
+        rows = table.loc[ids()[each.part]]
         predicted = model.predict([Poscar.from_str(text).structure for text in rows.structure]).prediction
-        assert np.abs(predicted.to_numpy() - rows.K_VRH.to_numpy()).mean() == pytest.approx(errors["mae"], rel=1e-4)
+        assert np.abs(predicted.to_numpy() - rows.K_VRH.to_numpy()).mean() == pytest.approx(
+            each.errors["mae"], rel=1e-4
+        )
     config = checkpoints.read_config(out)
     assert (config.target.name, config.target.unit, config.target.task) == ("K_VRH", "GPa", "bulk-modulus")
     logs = np.log10(table.loc[ids()["train"]].K_VRH)
@@ -200,7 +102,7 @@ def test_the_checkpoint_predicts_what_the_report_says(run: tuple[Report, Path]) 
     assert config.provenance["recipe"]["fit"]["epochs"] == 2
 
 
-def test_the_card_has_digests_figures_and_the_command(run: tuple[Report, Path]) -> None:
+def test_the_card_has_digests_figures_and_the_command(run: tuple[list[Report], Path]) -> None:
     report, out = run
     card = Card.read(out / "README.md")
     assert (card.name, card.target, card.unit, card.transform) == ("tiny", "K_VRH", "GPa", "log10")
@@ -208,7 +110,7 @@ def test_the_card_has_digests_figures_and_the_command(run: tuple[Report, Path]) 
         assert file.sha256 == hashlib.sha256((out / file.name).read_bytes()).hexdigest()
     assert card.training.rows is not None
     assert (card.training.rows.train, card.training.rows.val, card.training.rows.test) == (28, 6, 6)
-    assert card.test_mae == pytest.approx(report[2][2]["mae"], abs=1e-4)
+    assert card.test_mae == pytest.approx(report[2].errors["mae"], abs=1e-4)
     assert {result.rows for result in card.results} == {"6 test rows", "6 validation rows"}
     assert card.command == "zoo pretrain tiny.toml --data bulk_modulus.csv"
     assert str(out.parent) not in (out / "README.md").read_text() + (out / "config.json").read_text()
@@ -220,14 +122,14 @@ def test_the_card_has_digests_figures_and_the_command(run: tuple[Report, Path]) 
     assert set(card.elements) == {element.symbol for text in formulas for element in Composition(text).elements}
 
 
-def test_a_finished_run_is_never_overwritten(run: tuple[Report, Path], tmp_path: Path) -> None:
+def test_a_finished_run_is_never_overwritten(run: tuple[list[Report], Path], tmp_path: Path) -> None:
     for resume in (False, True):
         with pytest.raises(InputError, match="tiny exists; give another --out"):
             pretrain(read_recipe(write(tmp_path)), EXAMPLE, run[1], resume=resume, quiet=True)
 
 
 def test_the_command_prints_a_table_and_the_folder(
-    run: tuple[Report, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: tuple[list[Report], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(Path("recipes"))
@@ -239,7 +141,7 @@ def test_the_command_prints_a_table_and_the_folder(
     assert re.split(r"  +", lines[1]) == ["part", "rows", "MAE (GPa)", "RMSE (GPa)", "R²"]
     test = re.split(r"  +", lines[5])
     assert test[:2] == ["test", "6"]
-    assert float(test[2]) == pytest.approx(run[0][2][2]["mae"], rel=1e-3)
+    assert float(test[2]) == pytest.approx(run[0][2].errors["mae"], rel=1e-3)
     assert lines[6] == "checkpoint  runs/tiny"
     assert Card.read(tmp_path / "runs/tiny/README.md").command == (
         "zoo pretrain recipes/tiny.toml --data bulk_modulus.csv"
@@ -251,7 +153,7 @@ class _Cut(Exception):  # noqa: N818
 
 
 def test_a_run_that_was_cut_off_goes_on(
-    run: tuple[Report, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: tuple[list[Report], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second epoch is cut off; the resumed run does that epoch alone and ends where an uncut one does."""
     recipe, out = read_recipe(write(tmp_path / "recipe")), tmp_path / "tiny"
@@ -289,9 +191,14 @@ def test_a_run_that_was_cut_off_goes_on(
     assert histories == []
     resumed = pretrain(recipe, EXAMPLE, out, resume=True, quiet=True)
     assert histories == [2]
-    for (_, _, errors), (_, _, expected) in zip(resumed, run[0], strict=True):
-        assert errors["mae"] == pytest.approx(expected["mae"], rel=1e-3)
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    for each, expected in zip(resumed, run[0], strict=True):
+        assert each.errors["mae"] == pytest.approx(expected.errors["mae"], rel=1e-3)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "splits.json",
+    ]
 
 
 # --- what ships ---
@@ -306,13 +213,14 @@ def test_shipped_recipes_agree_with_their_cards(path: Path) -> None:
     recipe = read_recipe(path)
     card = registry.get(recipe.name)
     assert card.name == recipe.name == path.stem
-    parts = pretraining._read_ids(recipe)  # refuses parts that overlap
     assert (card.target, card.unit) == (extensions.task(recipe.task).target, recipe.unit)
     if not card.files:
         return
     assert card.training.rows is not None
     counts = (card.training.rows.train, card.training.rows.val, card.training.rows.test)
-    assert tuple(len(parts[part]) for part in pretraining.PARTS) == counts
+    if recipe.data.ids is not None:
+        parts = json.loads((path.parent / recipe.data.ids).read_text())
+        assert tuple(len(parts[part]) for part in PARTS) == counts
     assert card.architecture is not None
     assert card.graph is not None
     assert card.architecture.model_dump() == recipe.network.model_dump(exclude={"gaussian_end"})

@@ -116,6 +116,13 @@ class RowReader:
         value = row.cells.get(self.id_column) if self.id_column else None
         return str(row.number) if _is_missing(value) else str(value).strip()
 
+    def has_target(self, row: Row) -> bool:
+        """Say whether the row has a target that the task can use; its crystal is not looked at."""
+        try:
+            return self.task is not None and not self.task.problem(_number(row.cells.get(self.target)))
+        except InputError:
+            return False
+
     def read(self, row: Row, seen: Mapping[str, int] | None = None) -> Record | Rejection:
         """Turn a row into a record, or say what is wrong with it: the cheap checks first."""
         identifier = self.identify(row)

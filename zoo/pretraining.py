@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import tomllib
-from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo import checkpoints, extensions, registry, stats, transfer
 from zoo.card import Architecture as CardArchitecture
-from zoo.card import Card, Hub, Line, Name, Training, describe_file
+from zoo.card import Card, Hub, Training, describe_file
 from zoo.card import Graph as CardGraph
 from zoo.card import Result as CardResult
 from zoo.card import Rows as CardRows
-from zoo.checkpoints import ArchitectureConfig, GraphConfig
+from zoo.crystals import SYMBOLS
 from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.graphs import CrystalGraph, GraphSettings, PackedGraphs, build_graphs
@@ -28,88 +24,37 @@ from zoo.inference import choose_device, predict_scaled
 from zoo.models.cgcnn import Architecture
 from zoo.progress import progress
 from zoo.scaling import TargetScaler
-from zoo.tables import read_table
-from zoo.training import FitSettings, Precision, Samples, fit
+from zoo.selection import PARTS, select
+from zoo.tables import Rejection, check_rejected, read_table, write_rejected
+from zoo.training import Samples, fit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from zoo.contracts import Task
     from zoo.inference import Device
+    from zoo.models.cgcnn import CGCNN
+    from zoo.recipes import Recipe
 
-PARTS = ("train", "validation", "test")
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataRecipe(_Strict):
-    """Which rows: a JSON file with the ids of each part, relative to the recipe."""
-
-    ids: str
-    source: Line | Literal[""] = ""
+MAX_UNREADABLE = 0.01
+"""Fraction of the rows that a rule chose whose crystals may be unusable; they are reported and left out."""
 
 
-class FitRecipe(_Strict):
-    """See :class:`zoo.training.FitSettings`."""
+@dataclass(frozen=True)
+class Report:
+    """Errors of a backbone on some rows, in the task's unit."""
 
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=2)
-    learning_rate: float = Field(gt=0)
-    warmup: float = Field(default=0.05, ge=0, lt=1)
-    weight_decay: float = Field(default=1e-4, ge=0)
-    average: float | None = Field(default=None, gt=0, lt=1)
-    patience: int | None = None
-    clip: float = Field(default=1.0, gt=0)
-    precision: Precision = "32-true"
-
-
-class Recipe(_Strict):
-    """A complete description of a pretraining.
-
-    Parameters
-    ----------
-    name : str
-        Name of the backbone.
-    task : str
-        Name of the property that it is trained on.
-    seed : int
-        Of the initial weights and the order of batches.
-    """
-
-    name: Name
-    task: str
-    seed: int = Field(ge=0)
-    data: DataRecipe
-    network: ArchitectureConfig
-    graph: GraphConfig
-    fit: FitRecipe
-    path: Path = Field(default=Path(), exclude=True)
-    digest: str = Field(default="", exclude=True)
+    part: str
+    subset: str
+    rows: int
+    errors: dict[str, float]
 
     @property
-    def unit(self) -> str:
-        """Unit of the task."""
-        return extensions.task(self.task).unit
-
-
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
-    """
-    try:
-        raw = path.read_bytes()
-        recipe = Recipe.model_validate(tomllib.loads(raw.decode()))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
-    return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})
+    def name(self) -> str:
+        """What the rows are called: ``"test"``, or ``"test, pbe"`` for a subset."""
+        return f"{self.part}, {self.subset}" if self.subset else self.part
 
 
 def pretrain(
@@ -120,22 +65,23 @@ def pretrain(
     device: Device = "auto",
     resume: bool = False,
     quiet: bool = False,
-) -> list[tuple[str, int, dict[str, float]]]:
+) -> list[Report]:
     """Train a backbone and write its checkpoint folder.
 
     Parameters
     ----------
     recipe : Recipe
     data : Path
-        Table with all ids of the recipe.
+        Table with all ids of the recipe, or the columns that its rule names.
     out : Path
         Folder of the checkpoint; appears whole or not at all. The work is in ``OUT.partial`` until then, from
-        where `resume` goes on.
+        where `resume` goes on. Beside weights, config and card it holds ``splits.json``, the ids of each part,
+        and ``rejected.csv`` if rows that were wanted could not be used.
 
     Returns
     -------
-    list of (part, number of rows, errors)
-        For the training, validation and test rows, in the task's unit.
+    list of Report
+        For the training, validation and test rows; of each, the subsets first.
 
     Raises
     ------
@@ -153,73 +99,115 @@ def pretrain(
         raise InputError(
             f"{recipe.path}: network.atom_features: must be {features.shape[1]}, the columns of zoo's element table"
         )
-    ids = _read_ids(recipe)
-    wanted = [name for part in PARTS for name in ids[part]]
-    table = read_table(data, task, only=frozenset(wanted), max_rejected=0.0)
-    by_id = {record.id: record for record in table.records}
-    missing = [name for name in wanted if name not in by_id]
-    if missing:
-        raise InputError(
-            f"{data} lacks {len(missing)} of the {len(wanted)} rows of {recipe.name}, the first: {missing[0]}"
-        )
-    records = [by_id[name] for name in wanted]
-    settings = GraphSettings(recipe.graph.cutoff, recipe.graph.neighbors, recipe.graph.ties)
-    graphs: list[CrystalGraph] = []
-    with progress("building graphs", len(records), "crystals", quiet=quiet) as bar:
-        built = build_graphs((record.crystal for record in records), settings)
-        for record, graph in zip(records, built, strict=True):
-            if isinstance(graph, InputError):
-                raise InputError(f"{data}: {record.id}: {graph}")
-            graphs.append(graph)
-            bar.advance()
-    packed, targets = (
-        PackedGraphs.pack(graphs),
-        np.array([record.target for record in records], dtype=np.float64),
-    )
-    ends = np.cumsum([0, *(len(ids[part]) for part in PARTS)])
-    rows = {part: np.arange(ends[i], ends[i + 1]) for i, part in enumerate(PARTS)}
-    scaler = TargetScaler.fit(targets[rows["train"]], task.transform)
+    rows = _read_rows(recipe, data, task, quiet=quiet)
+    train = rows.parts["train"]
+    scaler = TargetScaler.fit(rows.targets[train], task.transform)
     architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
     network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
     (partial / "work").mkdir(parents=True, exist_ok=True)
-    _begin(partial / "begun.json", {"recipe": recipe.digest, "table": table.sha256})
+    _begin(partial / "begun.json", {"recipe": recipe.digest, "table": rows.sha256})
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet) as bar:
         fit(
             network,
-            Samples(packed, targets, rows["train"]),
-            Samples(packed, targets, rows["validation"]),
+            Samples(rows.graphs, rows.targets, train),
+            Samples(rows.graphs, rows.targets, rows.parts["validation"]),
             scaler,
-            FitSettings(**recipe.fit.model_dump()),
+            recipe.fit.settings(),
             seed=recipe.seed,
             workdir=partial / "work",
             device=device,
             resume=resume,
             on_epoch=lambda row, epochs: bar.advance(epochs, f"validation MAE {row['validation_mae']:.4f} {task.unit}"),
         )
-    report = []
-    for part in PARTS:
-        outputs = predict_scaled(network, packed, rows[part], device=choose_device(device))
-        report.append((part, len(rows[part]), stats.errors(targets[rows[part]], scaler.unscale(outputs))))
+    reports = _measure(network, rows, scaler, choose_device(device))
     checkpoint = checkpoints.describe(
         [checkpoints.Member(network.cpu(), scaler, recipe.seed)],
         name=recipe.name,
         target=task.target,
         unit=task.unit,
         task=task.name,
-        graph=settings,
-        elements=sorted({symbol for row in rows["train"] for symbol in records[row].crystal.elements}),
+        graph=GraphSettings(**recipe.graph.model_dump()),
+        elements=_elements(rows.graphs, train),
         provenance={
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.digest,
-            "errors": {part: errors for part, _, errors in report},
+            "rows": {part: len(positions) for part, positions in rows.parts.items()},
+            "errors": {report.name: report.errors for report in reports},
         },
     )
     shutil.rmtree(partial / "work")
     (partial / "begun.json").unlink()
     checkpoints.save(checkpoint, partial)
-    (partial / "README.md").write_text(_card(recipe, checkpoint, report, partial, data).render(), encoding="utf-8")
+    ids = {part: [rows.ids[position] for position in positions] for part, positions in rows.parts.items()}
+    (partial / "splits.json").write_text(checkpoints.to_json(ids), encoding="utf-8")
+    if rows.rejected:
+        write_rejected(rows.rejected, partial / "rejected.csv")
+    (partial / "README.md").write_text(_card(recipe, checkpoint, reports, partial, data).render(), encoding="utf-8")
     partial.rename(out)
-    return report
+    return reports
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows of a pretraining as graphs with targets; parts and subsets as positions in them."""
+
+    ids: list[str]
+    graphs: PackedGraphs
+    targets: NDArray[np.float64]
+    parts: dict[str, NDArray[np.int64]]
+    subsets: dict[str, NDArray[np.bool_]]
+    rejected: list[Rejection]
+    sha256: str
+
+
+def _read_rows(recipe: Recipe, data: Path, task: Task, *, quiet: bool) -> _Rows:
+    selection = select(recipe, data, task)
+    # A list of ids is a promise; a rule takes what there is, and says what could not be used.
+    tolerated = 0.0 if recipe.data.ids is not None else MAX_UNREADABLE
+    table = read_table(data, task, only=frozenset(selection.ids), max_rejected=tolerated)
+    by_id = {record.id: record for record in table.records}
+    records = [by_id[name] for name in selection.ids if name in by_id]
+    rejected = list(table.rejected)
+    graphs: list[CrystalGraph] = []
+    kept: dict[str, float] = {}
+    settings = GraphSettings(**recipe.graph.model_dump())
+    with progress("building graphs", len(records), "crystals", quiet=quiet) as bar:
+        built = build_graphs((record.crystal for record in records), settings)
+        for record, graph in zip(records, built, strict=True):
+            bar.advance()
+            if isinstance(graph, InputError):
+                rejected.append(Rejection(record.file, record.row, record.id, "structure", "", str(graph)))
+                continue
+            graphs.append(graph)
+            kept[record.id] = float(record.target or 0.0)
+    check_rejected(replace(table, records=records[: len(kept)], rejected=rejected), tolerated)
+    positions = {name: position for position, name in enumerate(kept)}
+    return _Rows(
+        list(kept),
+        PackedGraphs.pack(graphs),
+        np.array(list(kept.values())),
+        {part: np.array([positions[n] for n in selection.parts[part] if n in positions]) for part in PARTS},
+        {subset: np.array([name in ids for name in kept]) for subset, ids in selection.subsets.items()},
+        rejected,
+        table.sha256,
+    )
+
+
+def _measure(network: CGCNN, rows: _Rows, scaler: TargetScaler, device: str) -> list[Report]:
+    reports = []
+    for part, positions in rows.parts.items():
+        predicted = scaler.unscale(predict_scaled(network, rows.graphs, positions, device=device))
+        truth = rows.targets[positions]
+        for subset, member in (*rows.subsets.items(), ("", np.ones(len(rows.ids), dtype=bool))):
+            chosen = member[positions]
+            if chosen.any():
+                errors = stats.errors(truth[chosen], predicted[chosen])
+                reports.append(Report(part, subset, int(chosen.sum()), errors))
+    return reports
+
+
+def _elements(graphs: PackedGraphs, rows: NDArray[np.int64]) -> list[str]:
+    return sorted(SYMBOLS[number] for number in np.unique(graphs.select(rows).numbers))
 
 
 def _begin(note: Path, inputs: dict[str, str]) -> None:
@@ -238,27 +226,27 @@ def _begin(note: Path, inputs: dict[str, str]) -> None:
 def _card(
     recipe: Recipe,
     checkpoint: checkpoints.Checkpoint,
-    report: list[tuple[str, int, dict[str, float]]],
+    reports: list[Report],
     folder: Path,
     data: Path,
 ) -> Card:
     """Return the backbone's card: the registered one with what was measured, or a new one."""
     task, config = extensions.task(recipe.task), checkpoint.config
-    counts = {part: rows for part, rows, _ in report}
+    counts = {report.part: report.rows for report in reports if not report.subset}
     command = f"zoo pretrain {recipe.path.name if recipe.path.is_absolute() else recipe.path} --data {data.name}"
     results = [
         CardResult(
             metric=metric,
-            value=round(errors[metric], 4),
+            value=round(report.errors[metric], 4),
             unit="" if metric == "r2" else task.unit,
-            rows=f"{rows:,} {part} rows",
-            n=rows,
+            rows=f"{report.rows:,} {report.part} rows" + (f", {report.subset}" if report.subset else ""),
+            n=report.rows,
             command=command,
         )
-        for part, rows, errors in reversed(report)  # test rows first: the first MAE is the headline
-        if part != "train"
+        for report in sorted(reports, key=lambda each: each.part)  # test rows first: the first MAE is the headline
+        if report.part != "train"
         for metric in ("mae", "rmse", "r2")
-        if np.isfinite(errors[metric])  # R² of equal targets does not exist
+        if np.isfinite(report.errors[metric])  # R² of equal targets does not exist
     ]
     try:
         card = registry.get(recipe.name)
@@ -286,26 +274,3 @@ def _card(
             "command": command,
         }
     )
-
-
-def _read_ids(recipe: Recipe) -> dict[str, list[str]]:
-    path = recipe.path.parent / recipe.data.ids
-    try:
-        ids: Any = json.loads(path.read_text(encoding="utf-8"))
-        parts = {part: list(map(str, ids[part])) for part in PARTS if isinstance(ids[part], list)}
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} must be a JSON object with lists of ids called {', '.join(PARTS)}: {error}"
-        ) from error
-    short = [part for part in PARTS if len(parts.get(part, ())) < (2 if part == "train" else 1)]
-    if short:
-        raise InputError(
-            f"{path}: {short[0]} must be a list of ids, at least two to train on and one in each other part"
-        )
-    counts = Counter(name for part in parts.values() for name in part)
-    twice = next((name for name, times in counts.items() if times > 1), None)
-    if twice is not None:
-        raise InputError(f"{path}: the id {twice} stands there twice; the parts must not overlap")
-    return parts

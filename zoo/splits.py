@@ -7,6 +7,7 @@ for a larger one, so that points of a learning curve can be compared.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from math import floor
@@ -106,6 +107,49 @@ def make_split(
             f"beside {len(parts[1])} validation and {len(parts[0])} test rows"
         )
     return Split(seed, pool[:n_train], parts[1], parts[0])
+
+
+def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int | None = None) -> dict[str, list[str]]:
+    """Split by a hash of each identifier, so that a row's part depends on nothing else.
+
+    The SHA-256 of the identifier, read as a fraction u of 1, decides: a test row if u < `test`, a validation row
+    if u < `test` + `validation`, else a training row. A test row is so never a training row of another size,
+    property or release of the data. Of the training rows, the `train` with the smallest u are taken: those of a
+    small set are among those of a larger one.
+
+    Parameters
+    ----------
+    ids : sequence of str
+    test, validation : float
+        Fractions of all rows, approximately.
+    train : int, optional
+        Number of training rows; all, if not given.
+
+    Returns
+    -------
+    dict of list of str
+        ``train``, ``validation`` and ``test``, each in ascending u.
+
+    Raises
+    ------
+    InputError
+        If the fractions leave nothing to train on, a part is empty, or there are fewer training rows than asked for.
+    """
+    if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
+        raise InputError(f"a test part of {test:g} and a validation part of {validation:g} leave nothing to train on")
+    ordered = sorted((int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64, name) for name in set(ids))
+    parts = {
+        "train": [name for u, name in ordered if u >= test + validation],
+        "validation": [name for u, name in ordered if test <= u < test + validation],
+        "test": [name for u, name in ordered if u < test],
+    }
+    if train is not None and train > len(parts["train"]):
+        raise InputError(f"{train} training rows are asked for, and there are {len(parts['train'])}")
+    parts["train"] = parts["train"][:train]
+    short = [part for part, rows in parts.items() if len(rows) < (2 if part == "train" else 1)]
+    if short:
+        raise InputError(f"{len(ordered)} usable rows are too few: there is no {short[0]} part")
+    return parts
 
 
 def _groups(records: Sequence[Record], how: How) -> list[list[int]]:

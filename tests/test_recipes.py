@@ -1,0 +1,74 @@
+"""Reading recipes, and what is said of broken ones."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from tinyrecipe import RECIPE, write
+
+from zoo.errors import InputError
+from zoo.recipes import Condition, read_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    recipe = read_recipe(path)
+    assert (recipe.name, recipe.task, recipe.unit, recipe.seed) == ("tiny", "bulk-modulus", "GPa", 3)
+    assert (recipe.fit.epochs, recipe.fit.clip, recipe.fit.patience) == (2, 1.0, None)
+    assert recipe.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("epochs = 2", "epoch = 2", "fit.epochs: Field required"),
+        ("epochs = 2", "epochs = 2\nmomentum = 0.9", "fit.momentum: Extra inputs are not permitted"),
+        ("epochs = 2", 'epochs = "two"', "fit.epochs: Input should be a valid integer"),
+        ("epochs = 2", "epochs = 0", "fit.epochs: Input should be greater than or equal to 1"),
+        ("learning_rate = 1e-2", "learning_rate = -1.0", "fit.learning_rate: "),
+        ("width = 8", "width = 100000", "network.width: Input should be less than or equal to 1024"),
+        ('ties = "environment"', 'ties = "coin"', "graph.ties: "),
+        ('name = "tiny"', 'name = "../tiny"', "name: String should match pattern"),
+        ('name = "tiny"', "", "name: Field required"),
+        ("[network]", "[network", "is no TOML: "),
+        ('ids = "ids.json"', "", "data: Value error, give ids or split, and not both"),
+        ('ids = "ids.json"', 'ids = "ids.json"\nwhere = [{column = "x", above = 0}]', "where goes with split"),
+        (
+            'ids = "ids.json"',
+            "split = {test = 0.1, validation = 1.5}",
+            "data.split.validation: Input should be less than 1",
+        ),
+        (
+            'ids = "ids.json"',
+            'split = {test = 0.1, validation = 0.1}\nwhere = [{column = "x"}]',
+            "data.where.0: Value error, give above or equals, and not both",
+        ),
+    ],
+)
+def test_a_broken_recipe_names_its_key(before: str, after: str, message: str, tmp_path: Path) -> None:
+    path = write(tmp_path, RECIPE.replace(before, after, 1))
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        read_recipe(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for name, message in (("missing.toml", "cannot be read"), ("binary.toml", "is no TOML"), ("", "cannot be read")):
+        with pytest.raises(InputError, match=message):
+            read_recipe(tmp_path / name)
+
+
+def test_conditions_hold_for_numbers_and_texts() -> None:
+    above, equal = Condition(column="gap", above=0.0), Condition(column="source", equals="pbe")
+    assert [above.holds(value) for value in (0.1, "0.1", 0, -1, None, "", float("nan"), "wide")] == [True, True] + [
+        False
+    ] * 6
+    assert [equal.holds(value) for value in ("pbe", "PBE", None)] == [True, False, False]

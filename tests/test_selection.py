@@ -1,0 +1,123 @@
+"""Which rows a recipe chooses, by a list or by a rule."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from tinyrecipe import EXAMPLE, RECIPE, example, ids, write
+
+from zoo import extensions
+from zoo.errors import InputError
+from zoo.pretraining import pretrain
+from zoo.recipes import read_recipe
+from zoo.selection import select
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULE = """
+[data.split]
+test = 0.2
+validation = 0.1
+"""
+
+
+def overlapping() -> dict[str, list[str]]:
+    return {**ids(), "test": [*ids()["test"], ids()["train"][4]]}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (overlapping(), f"the id {ids()['train'][4]} stands there twice; the parts must not overlap"),
+        ({"train": ids()["train"], "test": ids()["test"]}, "lists of ids called train, validation, test: 'validation'"),
+        ({**ids(), "test": []}, "test must be a list of ids, at least two to train on and one in each other part"),
+        ({**ids(), "train": ids()["train"][:1]}, "train must be a list of ids"),
+        ({**ids(), "validation": "mp-1"}, "validation must be a list of ids"),
+        ([1, 2], "must be a JSON object with lists of ids"),
+        ({**ids(), "test": ["mp-none", "mp-nothing"]}, "lacks 2 of the 36 rows of tiny, the first: mp-none"),
+    ],
+)
+def test_ids_that_cannot_be_used_are_named(parts: object, message: str, tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path / "recipe", parts=parts))
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        pretrain(recipe, EXAMPLE, tmp_path / "out", quiet=True)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("out*"))
+
+
+# --- a rule ---
+
+
+def ruled(folder: Path, extra: str = "", split: str = RULE) -> Path:
+    return write(folder, RECIPE.replace('[data]\nids = "ids.json"\n', f"[data]\n{extra}{split}"))
+
+
+def choose(path: Path) -> dict[str, list[str]]:
+    return select(read_recipe(path), EXAMPLE, extensions.task("bulk-modulus")).parts
+
+
+def test_a_rule_gives_every_row_one_part_of_the_size_asked_for(tmp_path: Path) -> None:
+    parts = choose(ruled(tmp_path))
+    names = [name for rows in parts.values() for name in rows]
+    assert sorted(names) == sorted(example().material_id)
+    assert len(parts["test"]) / len(names) == pytest.approx(0.2, abs=0.04)
+    assert len(parts["validation"]) / len(names) == pytest.approx(0.1, abs=0.03)
+
+
+def test_smaller_sets_lie_in_larger_ones_and_share_the_other_parts(tmp_path: Path) -> None:
+    every = choose(ruled(tmp_path / "all"))
+    few = choose(ruled(tmp_path / "few", split=RULE + "train = 100\n"))
+    assert few["train"] == every["train"][:100]
+    assert (few["test"], few["validation"]) == (every["test"], every["validation"])
+
+
+def test_conditions_leave_rows_out_and_move_none(tmp_path: Path) -> None:
+    table = example().set_index("material_id")
+    every = choose(ruled(tmp_path / "all"))
+    stiff = choose(ruled(tmp_path / "stiff", 'where = [{column = "K_VRH", above = 100.0}]\n'))
+    for part, rows in stiff.items():
+        assert rows == [name for name in every[part] if table.K_VRH[name] > 100]
+        assert 0 < len(rows) < len(every[part])
+
+
+def test_subsets_are_those_that_fulfil_their_condition(tmp_path: Path) -> None:
+    table = example()
+    formula = table.formula[0]
+    subset = f'[data.subsets.one]\ncolumn = "formula"\nequals = "{formula}"\n'
+    chosen = select(read_recipe(ruled(tmp_path, split=RULE + subset)), EXAMPLE, extensions.task("bulk-modulus"))
+    assert chosen.subsets == {"one": frozenset(table.material_id[table.formula == formula])}
+
+
+def test_errors_are_reported_for_subsets_too(tmp_path: Path) -> None:
+    rule = RULE + 'train = 20\n[data.subsets.stiff]\ncolumn = "K_VRH"\nabove = 100.0\n'
+    reports = pretrain(read_recipe(ruled(tmp_path / "recipe", split=rule)), EXAMPLE, tmp_path / "out", quiet=True)
+    names = [report.name for report in reports]
+    assert names == [name for part in ("train", "validation", "test") for name in (f"{part}, stiff", part)]
+    assert reports[1].rows == 20
+    table = example().set_index("material_id").K_VRH
+    tests = choose(tmp_path / "recipe" / "tiny.toml")["test"]
+    assert reports[4].rows == int(np.sum(table[tests] > 100))
+
+
+@pytest.mark.parametrize(
+    ("extra", "split", "message"),
+    [
+        ("", RULE + "train = 100000\n", "100000 training rows are asked for, and there are"),
+        ('where = [{column = "gap", above = 0.0}]\n', RULE, "lacks the column 'gap' that "),
+        ('where = [{column = "K_VRH", above = 1e9}]\n', RULE, "0 usable rows are too few: there is no train part"),
+        ("", RULE.replace("0.2", "0.95"), "leave nothing to train on"),
+    ],
+)
+def test_rules_that_cannot_be_followed_are_explained(extra: str, split: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        choose(ruled(tmp_path, extra, split))
+
+
+def test_a_table_without_identifiers_is_refused(tmp_path: Path) -> None:
+    example().drop(columns="material_id").to_csv(tmp_path / "data.csv", index=False)
+    with pytest.raises(InputError, match="needs a column of identifiers"):
+        select(read_recipe(ruled(tmp_path)), tmp_path / "data.csv", extensions.task("bulk-modulus"))

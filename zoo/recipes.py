@@ -1,0 +1,161 @@
+"""Recipes: complete descriptions of a pretraining, as TOML files."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from zoo import extensions
+from zoo.card import Line, Name
+from zoo.checkpoints import ArchitectureConfig, GraphConfig
+from zoo.errors import InputError
+from zoo.training import FitSettings, Precision
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Condition(_Strict):
+    """What a row must fulfil: a number above a bound, or a text.
+
+    Parameters
+    ----------
+    column : str
+    above : float, optional
+        Exclusive lower bound.
+    equals : str, optional
+    """
+
+    column: str
+    above: float | None = None
+    equals: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.above is None) == (self.equals is None):
+            raise ValueError("give above or equals, and not both")
+        return self
+
+    def holds(self, value: object) -> bool:
+        """Say whether a cell fulfils the condition; one that is no number is not above anything."""
+        if self.equals is not None:
+            return str(value) == self.equals
+        try:
+            return float(str(value)) > float(self.above or 0)
+        except ValueError:
+            return False
+
+
+class HashSplit(_Strict):
+    """Parts that hang on each identifier alone; see :func:`zoo.splits.hash_split`."""
+
+    test: Fraction
+    validation: Fraction
+    train: int | None = Field(default=None, ge=2)
+
+
+class DataRecipe(_Strict):
+    """Which rows, and in which part.
+
+    Parameters
+    ----------
+    ids : str, optional
+        JSON file with the ids of each part, relative to the recipe.
+    split : HashSplit, optional
+        Instead: a rule.
+    where : list of Condition
+        All of which a row must fulfil to be used at all.
+    subsets : mapping of name to Condition
+        Rows whose errors are reported separately, beside those of all rows.
+    source : str
+        In words, for the card.
+    """
+
+    ids: str | None = None
+    split: HashSplit | None = None
+    where: tuple[Condition, ...] = ()
+    subsets: dict[str, Condition] = Field(default_factory=dict)
+    source: Line | Literal[""] = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.ids is None) == (self.split is None):
+            raise ValueError("give ids or split, and not both")
+        if self.ids is not None and self.where:
+            raise ValueError("where goes with split; a list of ids says already which rows are meant")
+        return self
+
+
+class FitRecipe(_Strict):
+    """See :class:`zoo.training.FitSettings`."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    average: float | None = Field(default=None, gt=0, lt=1)
+    patience: int | None = None
+    clip: float = Field(default=1.0, gt=0)
+    precision: Precision = "32-true"
+
+    def settings(self) -> FitSettings:
+        """Return the settings of the fit."""
+        return FitSettings(**self.model_dump())
+
+
+class Recipe(_Strict):
+    """A complete description of a pretraining.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backbone.
+    task : str
+        Name of the property that it is trained on.
+    seed : int
+        Of the initial weights and the order of batches.
+    """
+
+    name: Name
+    task: str
+    seed: int = Field(ge=0)
+    data: DataRecipe
+    network: ArchitectureConfig
+    graph: GraphConfig
+    fit: FitRecipe
+    path: Path = Field(default=Path(), exclude=True)
+    digest: str = Field(default="", exclude=True)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the task."""
+        return extensions.task(self.task).unit
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
+    """
+    try:
+        raw = path.read_bytes()
+        recipe = Recipe.model_validate(tomllib.loads(raw.decode()))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})
