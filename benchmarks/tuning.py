@@ -26,8 +26,9 @@ import torch
 from torch import nn
 
 from zoo import checkpoints, extensions, hub, methods, transfer
-from zoo.graphs import PackedGraphs, build_graph
+from zoo.graphs import build_graph
 from zoo.inference import predict_scaled
+from zoo.packing import PackedGraphs
 from zoo.scaling import TargetScaler
 from zoo.tables import read_table
 from zoo.training import FitSettings, Samples, fit

@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from zoo import samples
 from zoo.crystals import Crystal
 from zoo.errors import InputError
-from zoo.graphs import TIE_TOLERANCE, GraphSettings, PackedGraphs, build_graph, build_graphs
+from zoo.graphs import TIE_TOLERANCE, GraphSettings, build_graph, build_graphs
 
 ORDER = GraphSettings(ties="order")
 
@@ -117,15 +117,3 @@ def test_two_atoms_on_one_site_are_refused() -> None:
     outcome = list(build_graphs([crystal, Crystal.from_structure(samples.crystals()["Si"])]))
     assert isinstance(outcome[0], InputError)
     assert len(outcome[1]) == 8  # type: ignore[arg-type]
-
-
-def test_packing_and_selecting_keep_every_graph(real_structures: list[Structure]) -> None:
-    graphs = [build_graph(Crystal.from_structure(structure)) for structure in real_structures[:10]]
-    packed = PackedGraphs.pack(graphs)
-    chosen = packed.select(np.array([7, 2, 2]))
-    assert len(packed) == 10
-    assert chosen.sizes.tolist() == [len(graphs[7]), len(graphs[2]), len(graphs[2])]
-    for graph, copy in ((graphs[7], chosen[0]), (graphs[2], chosen[1]), (graphs[2], chosen[2])):
-        np.testing.assert_array_equal(copy.neighbors, graph.neighbors)
-        np.testing.assert_array_equal(copy.distances, graph.distances)
-        np.testing.assert_array_equal(copy.numbers, graph.numbers)

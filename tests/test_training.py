@@ -11,9 +11,10 @@ import torch
 from zoo.crystals import Crystal
 from zoo.elements import atom_table
 from zoo.errors import DependencyError
-from zoo.graphs import PackedGraphs, build_graph
+from zoo.graphs import build_graph
 from zoo.inference import choose_device, predict_scaled
 from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.packing import PackedGraphs
 from zoo.scaling import TargetScaler
 from zoo.training import FitResult, FitSettings, Samples, fit
 from zoo.transfer import scratch, transfer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,55 +15,91 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zoo.graphs import PackedGraphs
+    from zoo.packing import PackedGraphs
 
 
 @dataclass(frozen=True, eq=False)
 class GraphBatch:
-    """B crystals with N atoms in all, each with k neighbours.
+    """B crystals with M distinct atoms and R distinct edges in all; see :mod:`zoo.packing` for what distinct means.
 
     Parameters
     ----------
-    numbers : tensor of shape (N,), int64
+    numbers : tensor of shape (M,), int64
         Atomic numbers.
-    neighbors : tensor of shape (N, k), int64
-        Indices of the neighbours among the N atoms.
-    distances : tensor of shape (N, k), float32
-        Distances in Å.
+    copies : tensor of shape (M, 1), float32
+        Number of atoms in the cell that each stands for.
+    degrees : tensor of shape (M,), int64
+        Edges of each atom.
+    neighbors : tensor of shape (R,), int64
+        Index of the atom at each edge's other end; edges are sorted by their centre.
+    distances : tensor of shape (R,), float32
+        In Å.
+    counts : tensor of shape (R, 1), float32
+        Number of neighbours that each edge stands for.
     sizes : tensor of shape (B,), int64
-        Atoms per crystal.
+        Distinct atoms per crystal.
     """
 
     numbers: Tensor
+    copies: Tensor
+    degrees: Tensor
     neighbors: Tensor
     distances: Tensor
+    counts: Tensor
     sizes: Tensor
 
     @classmethod
     def gather(cls, graphs: PackedGraphs, indices: NDArray[np.int64]) -> GraphBatch:
         """Batch some of the graphs, in the order given."""
         chosen = graphs.select(np.asarray(indices, dtype=np.int64))
-        sizes = chosen.sizes
-        shift = np.repeat(chosen.offsets[:-1], sizes)
+        edges_of = np.add.reduceat(chosen.degrees, chosen.offsets[:-1], dtype=np.int64)
+        shift = np.repeat(chosen.offsets[:-1], edges_of)
         return cls(
             torch.from_numpy(chosen.numbers.astype(np.int64)),
-            torch.from_numpy(chosen.neighbors + shift[:, None]),
+            torch.from_numpy(chosen.copies.astype(np.float32)[:, None]),
+            torch.from_numpy(chosen.degrees.astype(np.int64)),
+            torch.from_numpy(chosen.neighbors + shift),
             torch.from_numpy(chosen.distances),
-            torch.from_numpy(sizes),
+            torch.from_numpy(chosen.counts.astype(np.float32)[:, None]),
+            torch.from_numpy(chosen.sizes),
         )
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """Return the batch on a device."""
-        tensors = (self.numbers, self.neighbors, self.distances, self.sizes)
-        return GraphBatch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+        return GraphBatch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+
+    def double(self) -> GraphBatch:
+        """Return the batch with float64 in place of float32."""
+        tensors = (getattr(self, field.name) for field in fields(self))
+        return GraphBatch(*(tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors))
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     @cached_property
+    def atoms(self) -> Tensor:
+        """Number of atoms in each cell; shape (B, 1)."""
+        return self.copies.new_zeros(len(self), 1).index_add_(0, self.crystal_of_atom, self.copies)
+
+    @cached_property
     def crystal_of_atom(self) -> Tensor:
-        """Index of the crystal that each atom belongs to; shape (N,)."""
+        """Index of the crystal that each atom belongs to; shape (M,)."""
         return torch.repeat_interleave(torch.arange(len(self.sizes), device=self.sizes.device), self.sizes)
+
+    @cached_property
+    def centers(self) -> Tensor:
+        """Index of the atom that each edge belongs to; shape (R,)."""
+        return torch.repeat_interleave(torch.arange(len(self.degrees), device=self.degrees.device), self.degrees)
+
+    @cached_property
+    def weights(self) -> Tensor:
+        """Number of edges, among those of all atoms of all cells, that each edge stands for; shape (R, 1)."""
+        return self.counts * self.copies[self.centers]
+
+    @cached_property
+    def incoming(self) -> Tensor:
+        """Number of edges to each atom, among those of all atoms of all cells; shape (M, 1)."""
+        return torch.zeros_like(self.copies).index_add_(0, self.neighbors, self.weights)
 
     @cached_property
     def graph(self) -> Any:
@@ -71,9 +107,8 @@ class GraphBatch:
 
         On the CPU only: the DGL wheels of the package registry carry no CUDA kernels.
         """
-        atoms, k = self.neighbors.shape
-        centers = torch.arange(atoms).repeat_interleave(k)
-        graph = dgl().graph((self.neighbors.flatten(), centers), num_nodes=atoms)
+        graph = dgl().graph((self.neighbors, self.centers), num_nodes=len(self.numbers))
         graph.set_batch_num_nodes(self.sizes)
-        graph.set_batch_num_edges(self.sizes * k)
+        edges = torch.zeros_like(self.sizes).index_add_(0, self.crystal_of_atom, self.degrees)
+        graph.set_batch_num_edges(edges)
         return graph

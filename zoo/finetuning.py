@@ -13,9 +13,10 @@ from zoo import checkpoints, extensions, hub, methods, stats, transfer
 from zoo.cells import CellStore
 from zoo.elements import atom_table
 from zoo.errors import InputError
-from zoo.graphs import CrystalGraph, GraphSettings, PackedGraphs, build_graphs
+from zoo.graphs import CrystalGraph, GraphSettings, build_graphs
 from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.options import DEFAULT_BACKBONE, Options
+from zoo.packing import PackedGraphs
 from zoo.progress import progress
 from zoo.splits import Split, make_split
 from zoo.tables import Record, Rejection, Table, check_rejected, read_table

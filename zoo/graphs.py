@@ -1,4 +1,4 @@
-"""Crystals → crystal graphs, packed into a few arrays.
+"""Crystals → crystal graphs.
 
 A graph keeps what cannot be recomputed cheaply and nothing else: the atomic numbers, and for each atom the
 indices and distances of its nearest neighbours. Atom features are looked up and distances expanded by the
@@ -22,7 +22,7 @@ from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -202,55 +202,6 @@ def _rank_with_ties(
     rank = np.empty(len(center), dtype=np.int64)
     rank[order] = np.arange(len(center)) - np.repeat(np.cumsum(counts) - counts, counts)
     return rank
-
-
-@dataclass(frozen=True, eq=False)
-class PackedGraphs:
-    """Many graphs in four arrays.
-
-    Parameters
-    ----------
-    numbers : array of shape (N,), uint8
-    neighbors : array of shape (N, k), int32
-        Indices within each crystal.
-    distances : array of shape (N, k), float32
-    offsets : array of shape (C + 1,), int64
-        Crystal c owns atoms ``offsets[c]:offsets[c + 1]``.
-    """
-
-    numbers: NDArray[np.uint8]
-    neighbors: NDArray[np.int32]
-    distances: NDArray[np.float32]
-    offsets: NDArray[np.int64]
-
-    @classmethod
-    def pack(cls, graphs: Sequence[CrystalGraph]) -> PackedGraphs:
-        """Concatenate graphs."""
-        return cls(
-            np.concatenate([graph.numbers for graph in graphs]),
-            np.concatenate([graph.neighbors for graph in graphs]),
-            np.concatenate([graph.distances for graph in graphs]),
-            np.cumsum([0, *(len(graph) for graph in graphs)]),
-        )
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, index: int) -> CrystalGraph:
-        atoms = slice(self.offsets[index], self.offsets[index + 1])
-        return CrystalGraph(self.numbers[atoms], self.neighbors[atoms], self.distances[atoms])
-
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """Number of atoms in each crystal."""
-        return np.diff(self.offsets)
-
-    def select(self, indices: NDArray[np.int64]) -> PackedGraphs:
-        """Gather some of the graphs, in the order given."""
-        sizes = self.sizes[indices]
-        offsets = np.concatenate([[0], np.cumsum(sizes)])
-        atoms = np.arange(offsets[-1]) + np.repeat(self.offsets[indices] - offsets[:-1], sizes)
-        return PackedGraphs(self.numbers[atoms], self.neighbors[atoms], self.distances[atoms], offsets)
 
 
 def build_graphs(

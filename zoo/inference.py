@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zoo.graphs import PackedGraphs
     from zoo.models.cgcnn import CGCNN
+    from zoo.packing import PackedGraphs
 
 Device = Literal["auto", "cpu", "cuda"]
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from zoo.contracts import Baseline, Transform
     from zoo.crystals import Crystal
-    from zoo.graphs import PackedGraphs
     from zoo.models.cgcnn import CGCNN
+    from zoo.packing import PackedGraphs
     from zoo.progress import Bar
     from zoo.splits import Split
 

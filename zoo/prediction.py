@@ -14,8 +14,9 @@ import torch
 from zoo import checkpoints, hub
 from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
-from zoo.graphs import CrystalGraph, PackedGraphs, build_graph
+from zoo.graphs import CrystalGraph, build_graph
 from zoo.inference import Device, choose_device, embed, predict_scaled
+from zoo.packing import PackedGraphs
 from zoo.tables import Record, Rejection, iter_inputs, write_rejected
 
 if TYPE_CHECKING:

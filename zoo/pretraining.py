@@ -19,9 +19,10 @@ from zoo.card import Rows as CardRows
 from zoo.crystals import SYMBOLS
 from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
-from zoo.graphs import CrystalGraph, GraphSettings, PackedGraphs, build_graphs
+from zoo.graphs import CrystalGraph, GraphSettings, build_graphs
 from zoo.inference import choose_device, predict_scaled
 from zoo.models.cgcnn import Architecture
+from zoo.packing import PackedGraphs
 from zoo.progress import progress
 from zoo.scaling import TargetScaler
 from zoo.selection import PARTS, select

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zoo.graphs import PackedGraphs
     from zoo.inference import Device
     from zoo.models.cgcnn import CGCNN
+    from zoo.packing import PackedGraphs
     from zoo.scaling import TargetScaler
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]

@@ -2,88 +2,166 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
 from reference import reference_forward
 
 from zoo.batches import GraphBatch
 from zoo.crystals import Crystal
 from zoo.elements import atom_table
-from zoo.graphs import PackedGraphs, build_graph
+from zoo.graphs import CrystalGraph, build_graph
 from zoo.models import kernels
 from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.packing import PackedGraphs
 from zoo.transfer import scratch
 
 SMALL = Architecture(width=16, convolutions=3, head=24, head_layers=2)
 
 
 @pytest.fixture(scope="module")
-def batch(real_structures: list[Structure]) -> GraphBatch:
-    graphs = [build_graph(Crystal.from_structure(structure)) for structure in real_structures[:24]]
-    return GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(24))
+def graphs(real_structures: list[Structure]) -> list[CrystalGraph]:
+    """Graphs of one atom, of 200 or more twice (with all symmetry and with none), and of 24 real crystals between."""
+    copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]]).get_primitive_structure()
+    largest = real_structures[1] * (5, 4, 4)
+    rattled = largest.copy().perturb(0.02, seed=1)
+    structures = [copper, largest, rattled, *real_structures[:24]]
+    found = [build_graph(Crystal.from_structure(structure)) for structure in structures]
+    assert len(found[0]) == 1
+    assert len(found[1]) >= 200
+    return found
+
+
+@pytest.fixture(scope="module")
+def batch(graphs: list[CrystalGraph]) -> GraphBatch:
+    return GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)))
 
 
 def network(architecture: Architecture = SMALL) -> CGCNN:
-    return scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1)
+    """A network with batch-norm statistics and weights that are not the initial ones."""
+    model = scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1)
+    with torch.no_grad():
+        for norm in (module for module in model.modules() if isinstance(module, torch.nn.BatchNorm1d)):
+            for values, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.5, 0.5)):
+                torch.nn.init.uniform_(values, low, high)
+            torch.nn.init.uniform_(norm.running_mean, -0.5, 0.5)
+            torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    return model
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_equals_the_reference(batch: GraphBatch, training: bool) -> None:
-    model = network(Architecture()).double().train(training)
-    expected = reference_forward(model, _double(batch))
-    assert model(_double(batch)).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
+MODES = ("evaluation", "training", "frozen statistics")
 
 
-def test_gradients_equal_the_references(batch: GraphBatch) -> None:
-    model = network().train()
-    model(batch).square().sum().backward()
+def in_mode(model: CGCNN, mode: str) -> CGCNN:
+    if mode == "frozen statistics":
+        model.freeze_statistics()
+    return model.train(mode != "evaluation")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph], mode: str) -> None:
+    model = in_mode(network(Architecture()).double(), mode)
+    expected = reference_forward(model, graphs)
+    assert model(batch.double()).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_single_precision_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph], mode: str) -> None:
+    model = in_mode(network(), mode)
+    expected = reference_forward(model, graphs)
+    assert model(batch).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_equal_the_references(batch: GraphBatch, graphs: list[CrystalGraph], mode: str) -> None:
+    model = in_mode(network(), mode)
+    model(batch).square().mean().backward()
     found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
-    reference_forward(model, batch).square().sum().backward()
+    reference_forward(model, graphs).square().mean().backward()
     for name, parameter in model.named_parameters():
-        scale = max(1.0, float(parameter.grad.abs().max()))
-        assert float((found[name] - parameter.grad).abs().max()) < 1e-4 * scale, name
+        assert float((found[name] - parameter.grad).abs().max()) < 1e-4 * max(1.0, float(parameter.grad.abs().max())), (
+            name
+        )
+    assert max(float(gradient.abs().max()) for gradient in found.values()) > 0.1
 
 
-def test_dgl_and_torch_kernels_agree(batch: GraphBatch, monkeypatch: pytest.MonkeyPatch) -> None:
-    results = {}
-    for choice in (True, False):
-        monkeypatch.setattr(kernels, "uses_dgl", lambda _values, choice=choice: choice)
-        model = network().train()
-        model(batch).square().sum().backward()
-        results[choice] = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
-    for name, gradient in results[True].items():
-        torch.testing.assert_close(gradient, results[False][name], rtol=1e-4, atol=1e-5)
+def test_running_statistics_equal_those_of_plain_batch_normalisation(
+    batch: GraphBatch, graphs: list[CrystalGraph]
+) -> None:
+    """The first layer's input is at hand, so what torch's own layer makes of all edges can be compared."""
+    model = network().train()
+    conv = model.convs[0]
+    plain = copy.deepcopy(conv.bn1)
+    v = torch.cat([model.embedding(model.atom_table[torch.tensor(graph.numbers).long()]) for graph in graphs])
+    offsets = np.cumsum([0, *(len(graph) for graph in graphs)])
+    ends = torch.cat([torch.tensor(g.neighbors).long() + start for g, start in zip(graphs, offsets, strict=False)])
+    bonds = model.expand(torch.cat([torch.tensor(graph.distances) for graph in graphs]).flatten())
+    plain(conv.fc_full(torch.cat([v.repeat_interleave(12, dim=0), v[ends.flatten()], bonds], dim=1)))
+    model(batch)
+    torch.testing.assert_close(conv.bn1.running_mean, plain.running_mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(conv.bn1.running_var, plain.running_var, rtol=1e-4, atol=1e-5)
+    assert conv.bn1.num_batches_tracked == plain.num_batches_tracked == 1
 
 
-def test_dgl_runs_where_a_gradient_is_asked_for() -> None:
-    values = torch.zeros(3, 2, requires_grad=True)
-    assert kernels.uses_dgl(values)
-    assert not kernels.uses_dgl(values.detach())
-    assert not kernels.uses_dgl(values.bfloat16())
-    with torch.no_grad():
-        assert not kernels.uses_dgl(values)
+@pytest.mark.parametrize("blocks", ["one", "many"])
+def test_blocks_and_plain_steps_agree(batch: GraphBatch, blocks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient written by hand, against autograd through the steps that run on CUDA."""
+    monkeypatch.setattr(kernels, "BLOCK", 100 if blocks == "many" else 1 << 30)
+    rng = torch.Generator().manual_seed(0)
+    atoms, edges, width = len(batch.numbers), len(batch.neighbors), 5
+    shapes = ((atoms, 2 * width), (atoms, 2 * width), (edges, 7), (2 * width, 7))
+    inputs = [torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes]
+    results = []
+    for kernel in (kernels.gated_sum, kernels.plain_gated_sum):
+        center, neighbor, bonds, weight = (values.clone() for values in inputs)
+        for values in (center, neighbor, weight):
+            values.requires_grad_()
+        total = kernel(batch.double(), center, neighbor, bonds, weight)
+        total.square().sum().backward()
+        results.append((total, center.grad, neighbor.grad, weight.grad))
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-9)
+
+
+def test_dgl_and_torch_sum_the_same_neighbours(batch: GraphBatch) -> None:
+    values = torch.randn(len(batch.numbers), 6, requires_grad=True)
+    results = []
+    for kernel in (kernels.sum_neighbors, kernels.plain_sum_neighbors):
+        total = kernel(batch, values)
+        (gradient,) = torch.autograd.grad(total.square().sum(), values)
+        results.append((total, gradient))
+    for with_dgl, plain in zip(*results, strict=True):
+        torch.testing.assert_close(with_dgl, plain, rtol=1e-4, atol=1e-4)
+
+
+def test_a_core_beyond_all_bounds_stays_finite(batch: GraphBatch) -> None:
+    atoms = len(batch.numbers)
+    center = torch.full((atoms, 2), 1000.0, requires_grad=True)
+    nothing = torch.zeros(atoms, 2)
+    total = kernels.gated_sum(batch, center, nothing, torch.zeros(len(batch.neighbors), 1), torch.zeros(2, 1))
+    total.sum().backward()
+    assert bool(torch.isfinite(total).all())
+    assert bool(torch.isfinite(center.grad).all())
 
 
 def test_the_dgl_graph_is_the_batch(batch: GraphBatch) -> None:
     graph = batch.graph
     assert graph.batch_num_nodes().tolist() == batch.sizes.tolist()
-    assert graph.batch_num_edges().tolist() == (12 * batch.sizes).tolist()
+    assert int(graph.batch_num_edges().sum()) == len(batch.neighbors)
     neighbor, center = graph.edges()
-    assert neighbor.tolist() == batch.neighbors.flatten().tolist()
-    assert center.tolist() == np.repeat(np.arange(len(batch.numbers)), 12).tolist()
+    assert neighbor.tolist() == batch.neighbors.tolist()
+    assert center.tolist() == np.repeat(np.arange(len(batch.numbers)), batch.degrees).tolist()
+    assert graph.in_degrees().tolist() == batch.degrees.tolist()
 
 
 def _predict(model: CGCNN, structure: Structure) -> float:
     graphs = PackedGraphs.pack([build_graph(Crystal.from_structure(structure))])
     with torch.no_grad():
-        return float(model.double()(_double(GraphBatch.gather(graphs, np.array([0])))))
-
-
-def _double(batch: GraphBatch) -> GraphBatch:
-    return GraphBatch(batch.numbers, batch.neighbors, batch.distances.double(), batch.sizes)
+        return float(model.double()(GraphBatch.gather(graphs, np.array([0])).double()))
 
 
 def test_symmetry_of_the_prediction(real_structures: list[Structure]) -> None:
@@ -103,12 +181,11 @@ def test_symmetry_of_the_prediction(real_structures: list[Structure]) -> None:
             assert _predict(model, variant) == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_order_of_crystals_does_not_matter(batch: GraphBatch, real_structures: list[Structure]) -> None:
+def test_the_order_of_crystals_does_not_matter(batch: GraphBatch, graphs: list[CrystalGraph]) -> None:
     model = network().eval()
-    graphs = PackedGraphs.pack([build_graph(Crystal.from_structure(s)) for s in real_structures[:24]])
-    order = np.random.default_rng(0).permutation(24)
+    order = np.random.default_rng(0).permutation(len(graphs))
     with torch.no_grad():
-        mixed = model(GraphBatch.gather(graphs, order))
+        mixed = model(GraphBatch.gather(PackedGraphs.pack(graphs), order))
         assert mixed.numpy() == pytest.approx(model(batch).numpy()[order], abs=1e-5)
 
 

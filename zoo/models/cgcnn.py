@@ -13,13 +13,14 @@ original authors' code. Parameters have the authors' names and shapes, so their 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.models.kernels import add_ends, mean_atoms, sum_edges
+from zoo.models.kernels import gated_sum, mean_atoms, sum_neighbors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,11 +63,55 @@ class Architecture:
         return asdict(self)
 
 
+@dataclass(frozen=True, eq=False)
+class Bonds:
+    """The expanded distances of a batch, and what their batch statistics are made of.
+
+    Parameters
+    ----------
+    batch : GraphBatch
+    values : tensor of shape (R, G)
+    """
+
+    batch: GraphBatch
+    values: Tensor
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """Over all edges; shape (G,)."""
+        return (self.batch.weights * self.values).sum(dim=0) / self.batch.weights.sum()
+
+    @cached_property
+    def excess(self) -> Tensor:
+        """What exceeds the mean; shape (R, G)."""
+        return self.values - self.mean
+
+    @cached_property
+    def covariance(self) -> Tensor:
+        """Over all edges; shape (G, G)."""
+        weights = self.batch.weights
+        return (weights * self.excess).T @ self.excess / weights.sum()
+
+    @cached_property
+    def at_center(self) -> Tensor:
+        """Sum of the excess over the edges from each atom; shape (M, G)."""
+        nothing = self.values.new_zeros(len(self.batch.numbers), self.values.shape[1])
+        return nothing.index_add_(0, self.batch.centers, self.batch.counts * self.excess)
+
+    @cached_property
+    def at_neighbor(self) -> Tensor:
+        """Sum of the excess over all edges to each atom; shape (M, G)."""
+        nothing = self.values.new_zeros(len(self.batch.numbers), self.values.shape[1])
+        return nothing.index_add_(0, self.batch.neighbors, self.batch.weights * self.excess)
+
+
 class Convolution(nn.Module):
     """One gated graph convolution.
 
     The linear map acts on z = v_i ⊕ v_j ⊕ u_ij, so it splits: z W = v_i W_1 + v_j W_2 + u_ij W_3. The first two
-    products are computed once per atom instead of once per edge, which is 12 times less work for them.
+    products are computed once per atom instead of once per edge, which is 12 times less work for them. The batch
+    normalisation after it is folded into the three, whose mean and variance over the edges follow from sums over atoms:
+    so nothing of the size of the edges is made but the messages.
     """
 
     def __init__(self, width: int, gaussians: int) -> None:
@@ -76,14 +121,70 @@ class Convolution(nn.Module):
         self.bn1 = nn.BatchNorm1d(2 * width)
         self.bn2 = nn.BatchNorm1d(width)
 
-    def forward(self, batch: GraphBatch, atoms: Tensor, bonds: Tensor) -> Tensor:
-        """Update atoms of shape (N, width), given bonds of shape (N * k, gaussians)."""
+    def forward(self, batch: GraphBatch, atoms: Tensor, bonds: Bonds) -> Tensor:
+        """Update atoms of shape (M, width)."""
         weight, width = self.fc_full.weight, self.width
         of_center, of_neighbor, of_bond = weight[:, :width], weight[:, width : 2 * width], weight[:, 2 * width :]
-        ends = add_ends(batch, functional.linear(atoms, of_center, self.fc_full.bias), atoms @ of_neighbor.T)
-        gate, core = self.bn1(torch.addmm(ends, bonds, of_bond.T)).chunk(2, dim=1)
-        message = sum_edges(batch, torch.sigmoid(gate) * functional.softplus(core))
-        return functional.softplus(atoms + self.bn2(message))
+        center = _full(functional.linear(atoms, of_center, self.fc_full.bias))
+        neighbor = _full(functional.linear(atoms, of_neighbor))
+        statistics = self._edge_statistics(batch, center, neighbor, bonds, of_bond) if self.bn1.training else None
+        scale, shift = _normalization(self.bn1, statistics)
+        message = gated_sum(
+            batch, torch.addcmul(shift, center, scale), neighbor * scale, bonds.values, of_bond * scale.unsqueeze(1)
+        )
+        statistics = None
+        if self.bn2.training:
+            total = batch.copies.sum()
+            mean = (batch.copies * message).sum(dim=0) / total
+            statistics = mean, (batch.copies * (message - mean).square()).sum(dim=0) / total, total
+        scale, shift = _normalization(self.bn2, statistics)
+        return functional.softplus(atoms + torch.addcmul(shift, message, scale))
+
+    @staticmethod
+    def _edge_statistics(
+        batch: GraphBatch, center: Tensor, neighbor: Tensor, bonds: Bonds, of_bond: Tensor
+    ) -> _Statistics:
+        """Return mean and variance over all edges of center_i + neighbor_j + u_ij W, from sums over atoms.
+
+        Each of the three is taken relative to its own mean, so that no large numbers cancel.
+        """
+        total = batch.weights.sum()
+        outgoing = batch.copies * (total / batch.copies.sum())
+        center_mean = (outgoing * center).sum(dim=0) / total
+        neighbor_mean = (batch.incoming * neighbor).sum(dim=0) / total
+        c, n = center - center_mean, neighbor - neighbor_mean
+        with_center = outgoing * c + 2 * batch.copies * (sum_neighbors(batch, n) + bonds.at_center @ of_bond.T)
+        with_neighbor = batch.incoming * n + 2 * (bonds.at_neighbor @ of_bond.T)
+        of_bonds = ((of_bond @ bonds.covariance) * of_bond).sum(dim=1)
+        variance = ((c * with_center).sum(dim=0) + (n * with_neighbor).sum(dim=0)) / total + of_bonds
+        return center_mean + neighbor_mean + of_bond @ bonds.mean, variance.clamp(min=0), total
+
+
+def _full(values: Tensor) -> Tensor:
+    """Return half-precision values in single precision: statistics need it."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+_Statistics = tuple["Tensor", "Tensor", "Tensor"]
+"""Mean, biased variance, and the number of values that they are of."""
+
+
+def _normalization(norm: nn.BatchNorm1d, statistics: _Statistics | None) -> tuple[Tensor, Tensor]:
+    """Return the scale and shift of a batch normalisation: by the batch's statistics, and note them, or by its own."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    if statistics is None:
+        mean, variance = norm.running_mean, norm.running_var
+    else:
+        mean, variance, n = statistics
+        assert norm.momentum is not None
+        assert norm.num_batches_tracked is not None
+        with torch.no_grad():
+            norm.running_mean.lerp_(mean, norm.momentum)
+            norm.running_var.lerp_(variance * (n / (n - 1)), norm.momentum)
+            norm.num_batches_tracked.add_(1)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    return scale, norm.bias - mean * scale
 
 
 class CGCNN(nn.Module):
@@ -140,7 +241,7 @@ class CGCNN(nn.Module):
 
     def embed(self, batch: GraphBatch) -> Tensor:
         """Return the pooled crystal vectors, shape (B, width)."""
-        bonds = self.expand(batch.distances.flatten())
+        bonds = Bonds(batch, self.expand(batch.distances))
         atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
         for convolution in self.convs:
             atoms = convolution(batch, atoms, bonds)
@@ -149,7 +250,9 @@ class CGCNN(nn.Module):
     def expand(self, distances: Tensor) -> Tensor:
         """Expand distances of shape (E,) in Å into Gaussians, shape (E, gaussians)."""
         step = self.architecture.gaussian_end / (self.architecture.gaussians - 1)
-        return torch.exp(-(((distances.unsqueeze(1) - self.centers) / step) ** 2))
+        exponent = ((distances.unsqueeze(1) - self.centers) / step).square_().neg_()
+        # e^-80 is nothing beside 1; below, where numbers underflow, the exponential takes six times as long.
+        return exponent.clamp_(min=-80.0).exp_()
 
     def forward(self, batch: GraphBatch) -> Tensor:
         """Return the scaled predictions, shape (B,)."""
