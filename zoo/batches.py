@@ -103,12 +103,14 @@ class GraphBatch:
 
     @cached_property
     def graph(self) -> Any:
-        """The batched DGL graph: an edge from each neighbour to its centre, in the order of `neighbors`.
+        """The batched DGL graph: an edge from each neighbour to its centre, one for each that an edge stands for.
 
         On the CPU only: the DGL wheels of the package registry carry no CUDA kernels.
         """
-        graph = dgl().graph((self.neighbors, self.centers), num_nodes=len(self.numbers))
+        counts = self.counts.flatten().long()
+        ends = [torch.repeat_interleave(atoms, counts) for atoms in (self.neighbors, self.centers)]
+        graph = dgl().graph(tuple(ends), num_nodes=len(self.numbers))
         graph.set_batch_num_nodes(self.sizes)
-        edges = torch.zeros_like(self.sizes).index_add_(0, self.crystal_of_atom, self.degrees)
+        edges = torch.bincount(self.crystal_of_atom[ends[1]], minlength=len(self))
         graph.set_batch_num_edges(edges)
         return graph

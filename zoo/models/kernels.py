@@ -63,7 +63,7 @@ def plain_gated_sum(batch: GraphBatch, center: Tensor, neighbor: Tensor, bonds: 
 def sum_neighbors(batch: GraphBatch, atoms: Tensor) -> Tensor:
     """Sum the values of each atom's neighbours: (M, F) → (M, F). DGL on the CPU, torch elsewhere."""
     if atoms.device.type == "cpu":
-        summed: Tensor = dgl().ops.u_mul_e_sum(batch.graph, atoms, batch.counts.to(atoms.dtype))
+        summed: Tensor = dgl().ops.copy_u_sum(batch.graph, atoms)
         return summed
     return plain_sum_neighbors(batch, atoms)
 
