@@ -16,6 +16,7 @@ LAYERS = (
     ("_frontmatter", "card", "plugin_files", "extensions", "_hubclient", "registry", "hub"),
     (
         "_cif",
+        "_fastcif",
         "structures",
         "_readers",
         "_rows",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo._fastcif import read_plain_cif
 from zoo.crystals import MAX_ATOMIC_NUMBER, Crystal
 from zoo.errors import InputError
 
@@ -258,6 +259,9 @@ def _from_mapping(value: object) -> Crystal:
 
 
 def _from_cif(text: str) -> Crystal:
+    plain = read_plain_cif(text)
+    if plain is not None:
+        return plain
     from zoo._cif import parse_cif
 
     return _from_pymatgen(lambda: parse_cif(text, MAX_ATOMS), "CIF")
