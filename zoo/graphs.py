@@ -2,7 +2,7 @@
 
 A graph keeps what cannot be recomputed cheaply and nothing else: the atomic numbers, and for each atom the
 indices and distances of its nearest neighbours. Atom features are looked up and distances expanded by the
-network, so a cached atom costs 97 bytes.
+network.
 
 **Ties.** Keeping exactly 12 neighbours cuts through a coordination shell whenever the 12th and the 13th
 neighbour are equally far away, as in every body-centred or perovskite crystal. Which members of the shell are
@@ -14,6 +14,7 @@ change; ``ties="order"`` is the original authors' rule (first come, first kept),
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +33,11 @@ TIE_TOLERANCE = 1e-4
 COINCIDENT = 0.1
 """Two atoms nearer than this (Å) are one atom written twice; the shortest bond, H-H, is 0.74 Å."""
 
+MAX_IMAGES = 20_000_000
+"""Most atoms, with their periodic images, that one search may look at: about 1 GB and a few seconds."""
+
+_CHUNK = 256
+_START = 2.0
 _PERIODIC = np.ones(3, dtype=np.int64)
 _ROUNDS = 4
 
@@ -91,46 +97,106 @@ def build_graph(crystal: Crystal, settings: GraphSettings | None = None) -> Crys
     Raises
     ------
     InputError
-        If two atoms stand on one site. The message is the bare reason.
+        If two atoms stand on one site, or the cell is so flat or skewed that the search would take more than
+        `MAX_IMAGES` atoms. The message is the bare reason.
     """
-    settings = settings or GraphSettings()
+    (graph,) = build_graphs([crystal], settings)
+    if isinstance(graph, InputError):
+        raise graph
+    return graph
+
+
+def build_graphs(
+    crystals: Iterable[Crystal], settings: GraphSettings | None = None
+) -> Iterator[CrystalGraph | InputError]:
+    """Build graphs, `_CHUNK` at a time; a crystal that cannot be one yields the error instead, in its place."""
+    stream = iter(crystals)
+    while chunk := list(islice(stream, _CHUNK)):
+        yield from _build(chunk, settings or GraphSettings())
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Edges of some crystals, sorted by centre and distance; atoms are numbered through."""
+
+    center: NDArray[np.int64]
+    point: NDArray[np.int64]
+    distance: NDArray[np.float64]
+
+    @classmethod
+    def sort(cls, parts: Sequence[_Edges]) -> _Edges:
+        center = np.concatenate([part.center for part in parts])
+        distance = np.concatenate([part.distance for part in parts])
+        order = np.lexsort((distance, center))
+        return cls(center[order], np.concatenate([part.point for part in parts])[order], distance[order])
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> _Edges:
+        return _Edges(self.center[chosen], self.point[chosen], self.distance[chosen])
+
+
+def _build(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
+    """Build graphs together: what follows the search runs once over the edges of all."""
     k = settings.neighbors
-    center, point, distance, counts = _search(crystal, settings)
+    result: list[CrystalGraph | InputError] = []
+    parts, fine, atoms = [], [], 0
+    for crystal in crystals:
+        try:
+            parts.append(_search(crystal, settings, atoms))
+        except InputError as error:
+            result.append(error)
+        else:
+            fine.append(crystal)
+            atoms += len(crystal)
+            result.append(InputError())  # until its graph is there
+    if not fine:
+        return result
+    edges = _Edges.sort(parts)
+    counts = np.bincount(edges.center, minlength=atoms)
     starts = np.cumsum(counts) - counts
-    rank = np.arange(len(center)) - np.repeat(starts, counts)
-    nearest = distance[starts]
-    if nearest.min() < COINCIDENT:
-        i = int(nearest.argmin())
-        j = int(point[starts[i]])
-        raise InputError(
-            f"atoms {i + 1} ({SYMBOLS[crystal.numbers[i]]}) and {j + 1} ({SYMBOLS[crystal.numbers[j]]}) "
-            f"stand on one site ({nearest[i]:.3f} Å apart)"
-        )
+    rank = np.arange(len(edges.center)) - np.repeat(starts, counts)
+    nearest, nearest_point = edges.distance[starts], edges.point[starts]
+    numbers = np.concatenate([crystal.numbers for crystal in fine])
+    offsets = np.cumsum([0, *(len(crystal) for crystal in fine)])
     if settings.ties == "environment":
-        last = distance[starts + k - 1]
-        closed = distance <= np.repeat(last + TIE_TOLERANCE, counts)
-        if closed.sum() > k * len(crystal):
-            center, point, distance = center[closed], point[closed], distance[closed]
-            rank = _rank_with_ties(crystal.numbers, center, point, distance, last)
+        last = edges.distance[starts + k - 1]
+        closed = edges.distance <= np.repeat(last + TIE_TOLERANCE, counts)
+        crystal_of_edge = np.repeat(np.arange(len(fine)), np.diff(offsets))[edges.center]
+        tied = np.bincount(crystal_of_edge[closed], minlength=len(fine)) > k * np.diff(offsets)
+        shells = closed & tied[crystal_of_edge]
+        rank[shells] = _rank_with_ties(numbers, edges[shells], rank[shells], last)
+        rank[~closed] = k
     kept = rank < k
-    if settings.ties == "environment":
-        # Ranks are unique within an atom but no longer ascend with position: put them in their order.
-        order = np.lexsort((rank[kept], center[kept]))
-        point, distance = point[kept][order], distance[kept][order]
-    else:
-        point, distance = point[kept], distance[kept]
-    shape = (len(crystal), k)
-    return CrystalGraph(
-        crystal.numbers, point.astype(np.int32).reshape(shape), distance.astype(np.float32).reshape(shape)
-    )
+    place = edges.center[kept] * k + rank[kept]
+    neighbors, distances = np.empty(atoms * k, dtype=np.int32), np.empty(atoms * k, dtype=np.float32)
+    neighbors[place] = edges.point[kept]
+    distances[place] = edges.distance[kept]
+    graphs: list[CrystalGraph | InputError] = []
+    for crystal, start, end in zip(fine, offsets, offsets[1:], strict=False):
+        if nearest[start:end].min() < COINCIDENT:
+            i = int(nearest[start:end].argmin())
+            j = int(nearest_point[start + i] - start)
+            graphs.append(_coincidence(crystal, i, j, float(nearest[start + i])))
+            continue
+        own = slice(start * k, end * k)
+        shape = (len(crystal), k)
+        graphs.append(
+            CrystalGraph(
+                crystal.numbers, (neighbors[own] - np.int32(start)).reshape(shape), distances[own].reshape(shape)
+            )
+        )
+    made = iter(graphs)
+    return [next(made) if not each.args else each for each in result]  # type: ignore[union-attr]
 
 
-def _search(
-    crystal: Crystal, settings: GraphSettings
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return (center, point, distance) edges sorted by center and distance, and the number per center.
+def _coincidence(crystal: Crystal, i: int, j: int, distance: float) -> InputError:
+    one, other = (f"{atom + 1} ({SYMBOLS[crystal.numbers[atom]]})" for atom in (i, j))
+    return InputError(f"atoms {one} and {other} stand on one site ({distance:.3f} Å apart)")
 
-    Every center has at least ``settings.neighbors`` edges, and all edges up to the tie tolerance beyond the
+
+def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
+    """Return edges of a crystal whose atoms are numbered from `first`.
+
+    Every centre has at least ``settings.neighbors`` edges, and all edges up to the tie tolerance beyond the
     last of them.
     """
     from pymatgen.optimization.neighbors import find_points_in_spheres
@@ -140,17 +206,18 @@ def _search(
     if settings.ties == "environment":
         cartesian = np.ascontiguousarray(crystal.frac @ crystal.lattice)
         # The result does not depend on where the search starts: begin with about twice the neighbours needed.
-        radius = min(radius, (3 * 2 * k * crystal.volume / (4 * np.pi * n)) ** (1 / 3))
+        radius = min(radius, (3 * _START * k * crystal.volume / (4 * np.pi * n)) ** (1 / 3))
     else:
         # The authors' rule depends on the last bit of each distance and on the order in which the search at the
         # full cutoff reports neighbours, so both are made as pymatgen makes them: site by site.
         cartesian = np.array([np.dot(site, crystal.lattice) for site in crystal.frac])
     pending = np.arange(n)
-    parts: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    parts: list[_Edges] = []
     while len(pending):
+        _check_size(crystal, radius)
         center, point, _, distance = find_points_in_spheres(
             cartesian,
-            np.ascontiguousarray(cartesian[pending]),
+            cartesian if len(pending) == n else np.ascontiguousarray(cartesian[pending]),
             r=float(radius),
             pbc=_PERIODIC,
             lattice=crystal.lattice,
@@ -158,27 +225,40 @@ def _search(
         )
         center = pending[center]
         real = (center != point) | (distance > 1e-8)
-        center, point, distance = center[real], point[real], distance[real]
-        inside = np.bincount(center[distance <= radius - TIE_TOLERANCE], minlength=n)
+        edges = _Edges(center, point, distance)[real]
+        inside = np.bincount(edges.center[edges.distance <= radius - TIE_TOLERANCE], minlength=n)
         done = inside[pending] >= k
+        if done.all():
+            parts.append(edges)
+            break
         finished = np.zeros(n, dtype=bool)
         finished[pending[done]] = True
-        take = finished[center]
-        parts.append((center[take], point[take], distance[take]))
+        parts.append(edges[finished[edges.center]])
         pending = pending[~done]
         radius = min(radius * 1.3, settings.cutoff) if radius < settings.cutoff else radius * 1.3
-    center, point, distance = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    order = np.lexsort((distance, center))
-    center, point, distance = center[order], point[order], distance[order]
-    return center, point, distance, np.bincount(center, minlength=n)
+    whole = parts[0] if len(parts) == 1 else _Edges.sort(parts)
+    return _Edges(whole.center + first, whole.point + first, whole.distance)
+
+
+def _check_size(crystal: Crystal, radius: float) -> None:
+    """Refuse a search that would take very long: planes of the cell that are close together hold many images."""
+    a, b, c = crystal.lattice
+    # The smallest height of the cell is its volume over the largest face, and no face is larger than this.
+    longest = sorted(float(np.sqrt(vector @ vector)) for vector in (a, b, c))
+    least = crystal.volume / (longest[1] * longest[2])
+    if len(crystal) * (2 * radius / least + 3) ** 3 < MAX_IMAGES:
+        return
+    heights = 1 / np.linalg.norm(np.linalg.inv(crystal.lattice), axis=0)
+    images = len(crystal) * float(np.prod(2 * np.ceil(radius / heights) + 1))
+    if images > MAX_IMAGES:
+        raise InputError(
+            f"the cell is too flat or too skewed: its planes are {heights.min():.3g} Å apart, and {images:.2g} atoms "
+            f"would have to be looked at within {radius:.3g} Å; give a reduced cell"
+        )
 
 
 def _rank_with_ties(
-    numbers: NDArray[np.uint8],
-    center: NDArray[np.int64],
-    point: NDArray[np.int64],
-    distance: NDArray[np.float64],
-    last: NDArray[np.float64],
+    numbers: NDArray[np.uint8], edges: _Edges, rank: NDArray[np.int64], last: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Rank each atom's closed shell by (inside the shell or on it, environment of the neighbour).
 
@@ -187,29 +267,17 @@ def _rank_with_ties(
     Two tied neighbours of one colour look the same to that many convolutions, so either may be kept.
     """
     n = len(numbers)
-    weight = np.exp(-distance)
+    weight = np.exp(-edges.distance)
     color = numbers.astype(np.float64)
     for _ in range(_ROUNDS):
         # Any smooth function that mixes distance and colour will do; this one keeps colours of order 1.
-        message = weight * np.sin(1.0 + 0.7310585 * color[point] + distance)
-        color = np.cos(0.3678794 * color) + np.bincount(center, weights=message, minlength=n)
-    on_shell = distance >= last[center] - TIE_TOLERANCE
-    key = np.where(on_shell, np.round(color[point], 7), -np.inf)
-    # Inside the shell the distance decides; on it, element first, then colour.
-    element = np.where(on_shell, numbers[point], 0)
-    order = np.lexsort((np.where(on_shell, 0.0, distance), key, element, on_shell, center))
-    counts = np.bincount(center, minlength=n)
-    rank = np.empty(len(center), dtype=np.int64)
-    rank[order] = np.arange(len(center)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rank
-
-
-def build_graphs(
-    crystals: Iterable[Crystal], settings: GraphSettings | None = None
-) -> Iterator[CrystalGraph | InputError]:
-    """Build graphs one after the other; a crystal that cannot be one yields the error instead."""
-    for crystal in crystals:
-        try:
-            yield build_graph(crystal, settings)
-        except InputError as error:
-            yield error
+        message = weight * np.sin(1.0 + 0.7310585 * color[edges.point] + edges.distance)
+        color = np.cos(0.3678794 * color) + np.bincount(edges.center, weights=message, minlength=n)
+    # Inside the shell distances decide, as they did; on it, element first, then colour.
+    shell = np.flatnonzero(edges.distance >= last[edges.center] - TIE_TOLERANCE)
+    center, point = edges.center[shell], edges.point[shell]
+    order = np.lexsort((np.round(color[point], 7), numbers[point], center))
+    result = rank.copy()
+    # An atom's shell has consecutive ranks: hand them out in the new order.
+    result[shell[order]] = rank[shell]
+    return result

@@ -14,7 +14,7 @@ import torch
 from zoo import checkpoints, hub
 from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
-from zoo.graphs import CrystalGraph, build_graph
+from zoo.graphs import CrystalGraph, build_graphs
 from zoo.inference import Device, choose_device, embed, predict_scaled
 from zoo.packing import PackedGraphs
 from zoo.tables import Record, Rejection, iter_inputs, write_rejected
@@ -119,7 +119,7 @@ class Model:
         crystals = _as_crystals(structures)
         if ids is not None and len(ids) != len(crystals):
             raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
-        graphs = [self._graph(crystal, f"structure {position}") for position, crystal in enumerate(crystals)]
+        graphs = self._all_graphs(crystals)
         mean, spread = self._predict(graphs)
         return pd.DataFrame(
             {
@@ -141,7 +141,7 @@ class Model:
             As :meth:`predict` does.
         """
         crystals = _as_crystals(structures)
-        graphs = [self._graph(crystal, f"structure {position}") for position, crystal in enumerate(crystals)]
+        graphs = self._all_graphs(crystals)
         network = self.checkpoint.members[0].network
         if not graphs:
             return np.empty((0, network.architecture.width))
@@ -156,15 +156,16 @@ class Model:
         """
         stream = iter(records)
         while chunk := list(islice(stream, CHUNK)):
+            read = [item for item in chunk if isinstance(item, Record)]
+            graphs = dict(zip(map(id, read), self._graphs([record.crystal for record in read]), strict=True))
             usable: list[tuple[Record, CrystalGraph]] = []
             for item in chunk:
                 if isinstance(item, Rejection):
                     yield item
-                    continue
-                try:
-                    usable.append((item, self._graph(item.crystal, "")))
-                except InputError as error:
-                    yield Rejection(item.file, item.row, item.id, "structure", "", str(error))
+                elif isinstance(graph := graphs[id(item)], InputError):
+                    yield Rejection(item.file, item.row, item.id, "structure", "", str(graph))
+                else:
+                    usable.append((item, graph))
             mean, spread = self._predict([graph for _, graph in usable])
             for (record, _), value, deviation in zip(usable, mean, spread, strict=True):
                 yield {
@@ -175,14 +176,23 @@ class Model:
                     "note": self._note(record.crystal),
                 }
 
-    def _graph(self, crystal: Crystal, where: str) -> CrystalGraph:
-        try:
+    def _graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph | InputError]:
+        """Build graphs; a crystal that the network cannot take gives the reason instead."""
+        graphs = list(build_graphs(crystals, self.config.graph_settings))
+        for position, crystal in enumerate(crystals):
             unknown = [SYMBOLS[z] for z in np.unique(crystal.numbers) if int(z) not in self._known]
             if unknown:
-                raise InputError(f"{self.name} has no features for the element {unknown[0]}")
-            return build_graph(crystal, self.config.graph_settings)
-        except InputError as error:
-            raise InputError(f"{where}: {error}" if where else str(error)) from None
+                graphs[position] = InputError(f"{self.name} has no features for the element {unknown[0]}")
+        return graphs
+
+    def _all_graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph]:
+        """Build graphs, or raise the first reason why not."""
+        graphs = []
+        for position, graph in enumerate(self._graphs(crystals)):
+            if isinstance(graph, InputError):
+                raise InputError(f"structure {position}: {graph}")
+            graphs.append(graph)
+        return graphs
 
     def _predict(self, graphs: list[CrystalGraph]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if not graphs:

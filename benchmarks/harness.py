@@ -1,0 +1,144 @@
+"""Side-by-side measurement: workers that wait for their turn, and whole processes, one after the other.
+
+A worker is a program in its peer's own environment that sets itself up and then, each time it is asked, does its work
+once and says how many seconds that took. Workers take turns, A B A B …, and the ratio is that of the medians.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENTS = ROOT / ".bench"
+
+
+def python_of(peer: str) -> Path | None:
+    """Return the interpreter of a peer's environment, or None if it was not set up."""
+    path = ROOT / ".venv/bin/python" if peer in ("zoo", "naive") else ENVIRONMENTS / peer / "bin/python"
+    return path if path.exists() else None
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Return the variables that every measured process runs with."""
+    count = str(threads)
+    return {**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "PYTHONWARNINGS": "ignore"}
+
+
+class Worker:
+    """A peer's process: ``once()`` lets it work once and returns seconds."""
+
+    def __init__(self, peer: str, task: str, data: Path, threads: int) -> None:
+        interpreter = python_of(peer)
+        if interpreter is None:
+            raise FileNotFoundError(peer)
+        program = Path(__file__).parent / "workers" / f"with_{peer}.py"
+        self.process = subprocess.Popen(
+            [str(interpreter), str(program), task, str(data), str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment(threads),
+        )
+        self.facts = self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                answer: dict[str, Any] = json.loads(line)
+                return answer
+        raise RuntimeError(f"a worker ended: {self.process.args}")
+
+    def once(self) -> float:
+        """Work once."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("run\n")
+        self.process.stdin.flush()
+        return float(self._answer()["seconds"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+@dataclass
+class Comparison:
+    """Seconds of both sides, in the order in which they were measured."""
+
+    ours: list[float] = field(default_factory=list)
+    theirs: list[float] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """How many times longer the peer takes: of the medians."""
+        return median(self.theirs) / median(self.ours)
+
+    @property
+    def spread(self) -> str:
+        """Smallest and largest ratio of neighbouring measurements."""
+        ratios = [b / a for a, b in zip(self.ours, self.theirs, strict=True)]
+        return f"{min(ratios):.3g} to {max(ratios):.3g}"
+
+
+def compare(peer: str, task: str, data: Path, threads: int, times: int = 5) -> Comparison:
+    """Let zoo and a peer take turns at a task, after one round that is not counted."""
+    result = Comparison()
+    with Worker("zoo", task, data, threads) as ours, Worker(peer, task, data, threads) as theirs:
+        result.facts = {"zoo": ours.facts, peer: theirs.facts}
+        ours.once()
+        theirs.once()
+        for _ in range(times):
+            result.ours.append(ours.once())
+            result.theirs.append(theirs.once())
+    return result
+
+
+def run(command: list[str], cwd: Path, threads: int) -> tuple[float, float]:
+    """Run a whole process; return its wall-clock seconds and its peak memory in MB."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(threads)
+    )
+    assert process.stderr is not None
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{command} failed: {said.decode()[-500:]}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def compare_processes(
+    ours: list[str],
+    theirs: list[str],
+    cwd: Path,
+    *,
+    threads: int = 2,
+    times: int = 5,
+    warm_up: bool = True,
+    clean: Path | None = None,
+) -> Comparison:
+    """Run two whole processes in turn; `clean` is a folder that ours makes and must not find."""
+    result = Comparison()
+    if warm_up:
+        run(ours, cwd, threads)
+        run(theirs, cwd, threads)
+    for _ in range(times):
+        if clean:
+            shutil.rmtree(clean, ignore_errors=True)
+        result.ours.append(run(ours, cwd, threads)[0])
+        result.theirs.append(run(theirs, cwd, threads)[0])
+    return result

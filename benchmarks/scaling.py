@@ -1,0 +1,139 @@
+"""How memory and cost grow with the number of crystals and of atoms."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from harness import run
+
+from zoo.crystals import Crystal
+from zoo.elements import atom_table
+from zoo.graphs import build_graphs
+from zoo.inference import predict_scaled
+from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.packing import PackedGraphs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Row = tuple[str, str, str, str, str, str, str]
+PEER_BYTES = 4 * 92 + 12 * (4 * 41 + 8)
+"""What cgcnn2 keeps of an atom: 92 features, and 12 neighbours of 41 Gaussians in float32 and an index in int64."""
+
+
+def measure(cells: list[Crystal], work: Path, binaries: Path) -> list[Row]:
+    """Return rows of the table: what, against, found, at least, goal, details, met."""
+    return [_cached(cells), *_peaks(cells, work, binaries), _by_number(cells), _by_atoms(cells)]
+
+
+def _cached(cells: list[Crystal]) -> Row:
+    packed = PackedGraphs.pack(list(build_graphs(cells)))
+    ours, theirs = packed.nbytes / len(cells), PEER_BYTES * sum(map(len, cells)) / len(cells)
+    ratio = theirs / ours
+    met = "goal" if ratio >= 20 else "yes" if ratio >= 15 else "no"
+    return (
+        "memory per cached crystal",
+        "cgcnn2",
+        f"{ratio:.3g}× less",
+        "15× less",
+        "20× less",
+        f"{len(cells)} small cells: {ours:.0f} against {theirs:.0f} bytes",
+        met,
+    )
+
+
+def _peaks(cells: list[Crystal], work: Path, binaries: Path) -> list[Row]:
+    import pandas as pd
+
+    found = {}
+    for count in (10_000, 100_000):
+        table = work / f"many{count}.parquet"
+        chosen = [cells[i % len(cells)] for i in range(count)]
+        frame = pd.DataFrame(
+            {
+                "id": [str(i) for i in range(count)],
+                "atomic_numbers": [c.numbers.tolist() for c in chosen],
+                "lattice": [c.lattice.ravel().tolist() for c in chosen],
+                "frac_coords": [c.frac.ravel().tolist() for c in chosen],
+            }
+        )
+        frame.to_parquet(table, row_group_size=2_000)
+        command = [str(binaries / "zoo"), "predict", "dEf-10k", str(table), "--out", str(work / "many.csv"), "-q"]
+        found[count] = run(command, work, 2)
+    seconds, peak = found[100_000]
+    flat = peak / found[10_000][1]
+    return [
+        (
+            "peak memory, predicting 100,000 crystals",
+            "–",
+            f"{peak:.0f} MB",
+            "< 1500 MB",
+            "flat",
+            f"{found[10_000][1]:.0f} MB for 10,000; {seconds:.0f} s",
+            "goal" if flat < 1.1 else "yes" if peak < 1500 else "no",
+        )
+    ]
+
+
+def _seconds(cells: list[Crystal]) -> float:
+    torch.set_num_threads(2)
+    model = CGCNN(Architecture(), torch.from_numpy(atom_table().copy()))
+    began = time.perf_counter()
+    packed = PackedGraphs.pack(list(build_graphs(cells)))
+    predict_scaled(model, packed, np.arange(len(packed)))
+    return time.perf_counter() - began
+
+
+def _exponent(sizes: list[float], seconds: list[float]) -> float:
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+
+
+def _by_number(cells: list[Crystal]) -> Row:
+    _seconds(cells[:500])
+    counts = [1_000, 3_000, 10_000, 30_000, 100_000]
+    seconds = [_seconds([cells[i % len(cells)] for i in range(count)]) for count in counts]
+    found = _exponent([float(count) for count in counts], seconds)
+    shown = ", ".join(f"{count:,}: {value:.3g} s" for count, value in zip(counts, seconds, strict=True))
+    return (
+        "graphs and predictions against the number of crystals",
+        "–",
+        f"exponent {found:.3f}",
+        "≤ 1.05",
+        "1.0",
+        shown,
+        "goal" if found <= 1.005 else "yes" if found <= 1.05 else "no",
+    )
+
+
+def _by_atoms(cells: list[Crystal]) -> Row:
+    """Cells of 2 to 200 atoms: supercells of real crystals, shaken by 0.02 Å so that no symmetry saves work."""
+    rng = np.random.default_rng(0)
+    seeds = [cell for cell in cells if len(cell) == 2][:64]
+    sizes, seconds = [], []
+    for shape in ((1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2), (4, 2, 2), (4, 4, 2), (5, 5, 4)):
+        atoms = 2 * int(np.prod(shape))
+        made = []
+        for cell in seeds:
+            structure = cell.to_structure() * shape
+            frac = structure.frac_coords + rng.normal(0, 0.02, (atoms, 3)) @ np.linalg.inv(structure.lattice.matrix)
+            made.append(Crystal(np.array([site.specie.Z for site in structure]), structure.lattice.matrix, frac))
+        # Equal numbers of atoms in all, so that what a call costs is shared by as many.
+        batch = made * (12_800 // (64 * atoms) + 1)
+        _seconds(batch[:64])
+        values = [_seconds(batch) / len(batch) for _ in range(3)]
+        sizes.append(float(atoms))
+        seconds.append(float(np.median(values)))
+    found = _exponent(sizes, seconds)
+    shown = ", ".join(f"{size:.0f}: {value * 1e3:.3g} ms" for size, value in zip(sizes, seconds, strict=True))
+    return (
+        "the same against the atoms in a cell",
+        "–",
+        f"exponent {found:.3f}",
+        "≤ 1.05",
+        "1.0",
+        shown,
+        "goal" if found <= 1.005 else "yes" if found <= 1.05 else "no",
+    )

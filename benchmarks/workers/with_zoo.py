@@ -1,0 +1,78 @@
+"""zoo's side of each comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, rows, serve
+
+from zoo import structures as reading
+from zoo.batches import GraphBatch
+from zoo.crystals import Crystal
+from zoo.elements import atom_table
+from zoo.graphs import GraphSettings, build_graphs
+from zoo.inference import predict_scaled
+from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.packing import PackedGraphs
+
+
+def crystals(data: Path) -> list[Crystal]:
+    """Read the crystals."""
+    return [Crystal(np.array(row["numbers"]), np.array(row["lattice"]), np.array(row["frac"])) for row in rows(data)]
+
+
+def network() -> CGCNN:
+    """Return a network of the sizes compared."""
+    sizes = Architecture(width=WIDTH, convolutions=CONVOLUTIONS, head=HEAD)
+    return CGCNN(sizes, torch.from_numpy(atom_table().copy()))
+
+
+def graphs(data: Path, settings: GraphSettings | None = None) -> Work:
+    """Crystals as arrays → packed graphs."""
+    cells = crystals(data)
+    return lambda: PackedGraphs.pack(list(build_graphs(cells, settings)))
+
+
+def graphs5(data: Path) -> Work:
+    """Search within 5 Å, for peers that keep all neighbours within it."""
+    return graphs(data, GraphSettings(cutoff=5.0))
+
+
+def cif(data: Path) -> Work:
+    """Files → packed graphs."""
+    files = sorted(data.glob("*.cif"))
+    return lambda: PackedGraphs.pack(list(build_graphs(map(reading.read_file, files))))
+
+
+def step(data: Path) -> Work:
+    """One training step, its batch put together anew."""
+    packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network().train()
+    optimizer, target = torch.optim.AdamW(model.parameters(), lr=1e-4), torch.randn(len(packed))
+
+    def work() -> None:
+        batch = GraphBatch.gather(packed, np.arange(len(packed)))
+        optimizer.zero_grad()
+        torch.nn.functional.l1_loss(model(batch), target).backward()
+        optimizer.step()
+
+    return work
+
+
+def inference(data: Path) -> Work:
+    """One batch of predictions, put together anew."""
+    packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
+    return lambda: predict_scaled(model, packed, np.arange(len(packed)))
+
+
+if __name__ == "__main__":
+    tasks = {
+        "graphs": graphs,
+        "graphs5": graphs5,
+        "graphs_authors": graphs,
+        "cif": cif,
+        "step": step,
+        "inference": inference,
+    }
+    serve(tasks, ("crystal-zoo", "torch", "dgl", "pymatgen"))
