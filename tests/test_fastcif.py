@@ -53,6 +53,7 @@ def charged(cell: Structure) -> Structure:
     return copy
 
 
+@pytest.mark.filterwarnings("ignore:Site labels are not unique")
 @pytest.mark.parametrize(
     ("options", "with_charges"),
     [({}, False), ({"symprec": 0.01}, False), ({"symprec": 0.01, "significant_figures": 4}, False), ({}, True)],

@@ -37,6 +37,7 @@ _GROUPS = ("space_group_name", "int_tables_number", "it_number")
 # Magnetic and modulated structures, hydrogen without coordinates, texts over several lines.
 _UNUSUAL = ("magn", "moment", "modulation", "wave_vector", "attached_hydrogens", "save_", "\n;")
 _NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?)(?:\(\d+\))?")
+_PLAIN_NUMBER = frozenset("0123456789.-")
 _SPECIES = re.compile(r"([A-Z][a-z]?)(?:\d*[-+])?")
 _NAME = re.compile(r"([A-Z][a-z]?)\d*")
 _TOKENS = re.compile(r"""'([^']*)'(?!\S)|"([^"]*)"(?!\S)|([^'"\s]\S*)""")
@@ -112,6 +113,10 @@ def _words(line: str) -> list[str]:
         raise _UnusualError
     if "'" not in line and '"' not in line:
         return line.split()
+    # Nearly always one text in quotes at the end of the line.
+    before, _, rest = line.partition("'")
+    if rest[-1:] == "'" and rest.count("'") == 1 and '"' not in line and before[-1:] in ("", " ", "\t"):
+        return [*before.split(), rest[:-1]]
     return [a or b or c for a, b, c in _TOKENS.findall(line)]
 
 
@@ -177,6 +182,8 @@ def _elements() -> dict[str, tuple[int, float]]:
 
 
 def _numbers(words: list[str]) -> list[float]:
+    if _PLAIN_NUMBER.issuperset("".join(words)):
+        return list(map(float, words))
     values = []
     for word in words:
         match = _NUMBER.fullmatch(word)
