@@ -34,7 +34,7 @@ COINCIDENT = 0.1
 """Two atoms nearer than this (Å) are one atom written twice; the shortest bond, H-H, is 0.74 Å."""
 
 MAX_IMAGES = 20_000_000
-"""Most atoms, with their periodic images, that one search may look at: about 1 GB and a few seconds."""
+"""Most atoms, with their periodic images, that one search may look at; a bound on its time and memory."""
 
 _CHUNK = 256
 _START = 2.0
