@@ -193,11 +193,18 @@ def finetune(
 @click.argument("inputs", nargs=-1, required=True, type=ANY)
 @click.option("--out", type=FILE, default=Path("predictions.csv"), show_default=True, help="CSV file to write.")
 @click.option("--structures", type=FOLDER, help="Folder of structure files, for tables that hold ids alone.")
+@click.option("--target", help="The property, of a backbone that was trained on several.  [default: the first]")
 @device_option
 @common
 @click.pass_context
 def predict(
-    ctx: click.Context, model: str, inputs: tuple[Path, ...], out: Path, structures: Path | None, device: Any
+    ctx: click.Context,
+    model: str,
+    inputs: tuple[Path, ...],
+    out: Path,
+    structures: Path | None,
+    target: str | None,
+    device: Any,
 ) -> None:
     """Predict crystals with MODEL: a backbone, a run's folder, or hf://owner/repo@rev.
 
@@ -208,11 +215,13 @@ def predict(
     from zoo.report import prediction_rows
     from zoo.tables import count_inputs
 
-    loaded = load(model, device=device)
+    loaded = load(model, target=target, device=device)
     with progress("predicting", count_inputs(inputs), "crystals", quiet=console.is_quiet(ctx)) as bar:
         done = predict_files(loaded, inputs, out, structures=structures, bar=bar)
     if not console.is_quiet(ctx):
         show_table(*prediction_rows(done, loaded))
+        if others := loaded.config.other_targets:
+            click.echo(f"--target also takes {', '.join(each.name for each in others)}", err=True)
     rejected = console.rejections(done.rejected, done.rejected_out) if done.rejected_out else []
     click.echo("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))
 
@@ -244,13 +253,15 @@ def convert_cgcnn(
 
 @main.command()
 @click.argument("recipe", type=FILE)
-@click.option("--data", required=True, type=ANY, help="The table that the recipe's ids are looked up in.")
+@click.option("--data", required=True, multiple=True, type=ANY, help="A table with rows of the recipe; repeatable.")
 @click.option("--out", type=FOLDER, help="Folder of the checkpoint.  [default: runs/NAME]")
 @device_option
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @common
 @click.pass_context
-def pretrain(ctx: click.Context, recipe: Path, data: Path, out: Path | None, device: Any, resume: bool) -> None:
+def pretrain(
+    ctx: click.Context, recipe: Path, data: tuple[Path, ...], out: Path | None, device: Any, resume: bool
+) -> None:
     """Train a backbone from a RECIPE.toml, as those in cards/recipes were."""
     from zoo.pretraining import pretrain as run
     from zoo.recipes import read_recipe
@@ -258,12 +269,55 @@ def pretrain(ctx: click.Context, recipe: Path, data: Path, out: Path | None, dev
     plan = read_recipe(recipe)
     folder = out or Path("runs") / plan.name
     result = run(plan, data, folder, device=device, resume=resume, quiet=console.is_quiet(ctx))
-    rows = [
-        [each.name, str(each.rows), *(f"{each.errors[metric]:.4f}" for metric in ("mae", "rmse", "r2"))]
-        for each in result
-    ]
-    show_table(("part", "rows", f"MAE ({plan.unit})", f"RMSE ({plan.unit})", "R²"), rows, title=plan.name)
+    for task in plan.tasks:
+        rows = [
+            [each.name, str(each.rows), *(f"{each.errors[metric]:.4f}" for metric in ("mae", "rmse", "r2"))]
+            for each in result
+            if each.task == task
+        ]
+        unit = f" ({task.unit})" if task.unit else ""
+        show_table(
+            ("part", "rows", f"MAE{unit}", f"RMSE{unit}", "R²"),
+            rows,
+            title=f"{plan.name}: {task.target}" if plan.others else plan.name,
+        )
     click.echo(f"checkpoint  {folder}")
+
+
+@main.group()
+def cache() -> None:
+    """Look after the graphs of large tables, which are kept on disk."""
+
+
+@cache.command("info")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common
+def cache_info(as_json: bool) -> None:
+    """Show where graphs are kept, and how much they take."""
+    from zoo import store
+
+    there = store.entries()
+    if as_json:
+        show_json({"folder": str(store.cache_folder()), "stores": [entry.overview() for entry in there]})
+        return
+    rows = [
+        (entry.folder.name[:12], f"{entry.crystals:,}", f"{entry.atoms:,}", f"{entry.bytes / 1e6:.1f} MB")
+        for entry in there
+    ]
+    if rows:
+        show_table(("store", "crystals", "atoms", "size"), rows)
+    total = sum(entry.bytes for entry in there) / 1e6
+    click.echo(f"{len(there)} stores, {total:.1f} MB, in {store.cache_folder()} (ZOO_CACHE chooses another folder)")
+
+
+@cache.command("clear")
+@common
+def cache_clear() -> None:
+    """Remove all graphs that are kept; they are built again when needed."""
+    from zoo import store
+
+    count, size = store.clear()
+    click.echo(f"{count} stores removed, {size / 1e6:.1f} MB, from {store.cache_folder()}")
 
 
 @main.group()

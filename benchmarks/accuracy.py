@@ -72,7 +72,7 @@ def _zoo(
             network,
             Samples(graphs, targets, rows[0]),
             Samples(graphs, targets, rows[1]),
-            scaler,
+            [scaler],
             settings,
             seed=0,
             workdir=Path(folder),

@@ -74,10 +74,10 @@ def run(
         head, _ = transfer.transfer(source, "head", seed)
         alone = replace(settings, epochs=head_first, learning_rate=5e-3)
         with tempfile.TemporaryDirectory() as folder:
-            fit(head, *samples, scaler, alone, seed=seed, workdir=Path(folder), device="cpu")
+            fit(head, *samples, [scaler], alone, seed=seed, workdir=Path(folder), device="cpu")
         network.load_state_dict(head.state_dict())
     with tempfile.TemporaryDirectory() as folder:
-        fit(network, *samples, scaler, settings, seed=seed, workdir=Path(folder), rates=rates, device="cpu")
+        fit(network, *samples, [scaler], settings, seed=seed, workdir=Path(folder), rates=rates, device="cpu")
     predicted = scaler.unscale(predict_scaled(network, graphs, measured))
     absolute = float(np.abs(predicted - targets[measured]).mean())
     if transform != "log10":

@@ -43,6 +43,18 @@ band_gap = Task(
     recommended_backbone="dEf-10k",
 )
 
+# A class as a number: under an absolute error the best prediction is the likelier class, so the error on test rows is
+# close to the fraction of wrong answers.
+metallicity = Task(
+    name="metallicity",
+    target="is_metal",
+    unit="",
+    valid=(0.0, 1.0),
+    description="1 for a metal in the PBE approximation, 0 for a crystal with a band gap; between them, undecided.",
+    citation=_MATERIALS_PROJECT,
+    recommended_backbone="dEf-10k",
+)
+
 bulk_modulus = Task(
     name="bulk-modulus",
     target="K_VRH",

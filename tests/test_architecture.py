@@ -26,6 +26,7 @@ LAYERS = (
         "elements",
         "graphs",
         "packing",
+        "store",
         "stats",
         "_dgl",
     ),

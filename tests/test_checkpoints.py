@@ -33,9 +33,7 @@ def saved(tmp_path: Path) -> Path:
     checkpoint = checkpoints.describe(
         members,
         name="two",
-        target="K_VRH",
-        unit="GPa",
-        task="bulk-modulus",
+        targets=[checkpoints.TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
         graph=GraphSettings(cutoff=7.5, neighbors=10),
         elements=["O", "Mg", "H"],
     )

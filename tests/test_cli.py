@@ -77,7 +77,11 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = scratch(Architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 5)
     member = checkpoints.Member(network, TargetScaler("identity", -1.5, 1.1), 5)
     checkpoint = checkpoints.describe(
-        [member], name="tiny", target="e", unit="eV/atom", task=None, graph=GraphSettings(), elements=["O"]
+        [member],
+        name="tiny",
+        targets=[checkpoints.TargetConfig(name="e", unit="eV/atom")],
+        graph=GraphSettings(),
+        elements=["O"],
     )
     folder.mkdir()
     checkpoints.save(checkpoint, folder)
@@ -108,11 +112,11 @@ def test_list_shows_what_there_is() -> None:
     lines = zoo("list").stdout.splitlines()
     assert re.split(r"  +", lines[0]) == ["name", "target", "unit", "training rows", "test MAE", "size", "weights"]
     rows = {line.split()[0]: re.split(r"  +", line) for line in lines[2:]}
-    assert list(rows) == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "Eg-NM"]
+    assert list(rows) == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-NM", "Eg-NM", "multi-113k"]
     ours = rows["dEf-10k"]
-    assert ours[1:4] == ["formation_energy_per_atom", "eV/atom", "8,000"]
-    assert re.fullmatch(r"0\.0\d+ eV/atom", ours[4])
-    assert float(ours[4].split()[0]) <= 0.080
+    assert ours[1:4] == ["formation_energy_per_atom", "eV/atom", "10,000"]
+    assert re.fullmatch(r"0\.0\d+", ours[4])
+    assert float(ours[4]) <= 0.075
     assert ours[5:] == ["0.44 MB", "bundled"]
     assert rows["Eg-NM"] == ["Eg-NM", "band_gap", "eV", "not published yet"]
 
@@ -121,7 +125,7 @@ def test_list_as_json_says_the_same() -> None:
     backbones = {each["name"]: each for each in json.loads(zoo("list", "--json").stdout)}
     ours = backbones["dEf-10k"]
     assert (ours["target"], ours["unit"], ours["weights"]) == ("formation_energy_per_atom", "eV/atom", "bundled")
-    assert ours["training"]["rows"] == {"train": 8000, "val": 1000, "test": 1000}
+    assert ours["training"]["rows"] == {"train": 10000, "val": 3727, "test": 3597}
     assert 0.02 < ours["test_mae"] <= 0.080
     assert ours["size"] == sum(file["size"] for file in ours["files"]) < 1_000_000
     assert backbones["dEf-113k"]["weights"] == "not published yet"
@@ -133,8 +137,8 @@ def test_show_finds_a_backbone_by_any_of_its_names(name: str) -> None:
     first = dict(re.split(r"  +", line, maxsplit=1) for line in printed.split("\n\n")[0].splitlines())
     assert first["name"] == "dEf-10k"
     assert first["predicts"] == "formation_energy_per_atom (eV/atom)"
-    assert first["elements"].startswith("H, He, Li, Be")
-    assert first["rows"] == "8,000 training, 1,000 validation, 1,000 test"
+    assert first["elements"].startswith("H, Li, Be, B")
+    assert first["rows"] == "10,000 training, 3,727 validation, 3,597 test"
     assert "SHA-256" in first["model.safetensors"]
     assert "# dEf-10k\n" in printed
     for sign in "{[":
@@ -457,7 +461,7 @@ def complete(line: str) -> list[str]:
 
 
 def test_names_are_completed() -> None:
-    assert complete("zoo show dE") == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k"]
+    assert complete("zoo show dE") == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-NM"]
     assert complete("zoo finetune --task di") == ["dielectric"]
     assert complete("zoo finetune --baseline ") == ["lasso", "mean", "pls", "rf", "svr"]
     assert complete("zoo pu") == ["pull"]

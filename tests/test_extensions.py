@@ -79,6 +79,7 @@ def test_what_ships_is_registered_and_sound():
     assert {plugin.name for plugin in ours if plugin.kind == "task"} == {
         "formation-energy",
         "band-gap",
+        "metallicity",
         "bulk-modulus",
         "shear-modulus",
         "dielectric",

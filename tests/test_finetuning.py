@@ -45,7 +45,11 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = scratch(Architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 5)
     member = checkpoints.Member(network, TargetScaler("identity", -1.5, 1.1), 5)
     checkpoint = checkpoints.describe(
-        [member], name="tiny", target="e", unit="eV/atom", task=None, graph=GraphSettings(), elements=["O"]
+        [member],
+        name="tiny",
+        targets=[checkpoints.TargetConfig(name="e", unit="eV/atom")],
+        graph=GraphSettings(),
+        elements=["O"],
     )
     checkpoints.save(checkpoint, folder)
     return folder

@@ -48,7 +48,7 @@ def test_every_file_is_in_the_wheel_byte_by_byte(folder: str, wheel: zipfile.Zip
 def test_the_wheel_holds_what_a_user_needs(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     assert {"zoo/cli.py", "zoo/py.typed", "zoo/elements.csv", "zoo/plugins/tasks.py"} <= names
-    assert {"zoo/cards/dEf-10k.md", "zoo/cards/recipes/dEf-10k.toml", "zoo/cards/splits/dEf-10k.json"} <= names
+    assert {"zoo/cards/dEf-10k.md", "zoo/cards/recipes/dEf-10k.toml"} <= names
     assert {f"zoo/cards/weights/dEf-10k/{name}" for name in ("model.safetensors", "config.json")} <= names
     assert {f"zoo/examples/{name}" for name in ("__init__.py", "dielectric.csv", "bulk_modulus.csv")} <= names
     # Licence and citation of the data go wherever the data go.

@@ -34,7 +34,11 @@ def model(tmp_path: Path) -> Model:
     table = torch.from_numpy(atom_table().copy())
     members = [checkpoints.Member(scratch(SMALL, table, 1), TargetScaler("identity", 0.0, s, None)) for s in (10, 12)]
     checkpoint = checkpoints.describe(
-        members, name="two", target="x", unit="GPa", task=None, graph=GraphSettings(), elements=["Na", "Cl", "Si"]
+        members,
+        name="two",
+        targets=[checkpoints.TargetConfig(name="x", unit="GPa")],
+        graph=GraphSettings(),
+        elements=["Na", "Cl", "Si"],
     )
     return Model(checkpoint, "two", tmp_path)
 

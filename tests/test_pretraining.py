@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ from zoo.recipes import read_recipe
 from zoo.selection import PARTS
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from zoo.training import FitResult
 
 FILES = ["README.md", "config.json", "model.safetensors", "splits.json"]
@@ -46,9 +49,9 @@ def test_what_else_cannot_be_done_is_said_before_anything_is_trained(tmp_path: P
         (task, "did you mean bulk-modulus"),
     ):
         with pytest.raises(ZooError, match=message):
-            pretrain(read_recipe(path), EXAMPLE, tmp_path / "out", quiet=True)
+            pretrain(read_recipe(path), [EXAMPLE], tmp_path / "out", quiet=True)
     with pytest.raises(InputError, match=r"none\.csv"):
-        pretrain(read_recipe(write(tmp_path / "e")), tmp_path / "none.csv", tmp_path / "out", quiet=True)
+        pretrain(read_recipe(write(tmp_path / "e")), [tmp_path / "none.csv"], tmp_path / "out", quiet=True)
     assert not list(tmp_path.glob("out*"))
 
 
@@ -60,8 +63,8 @@ def test_a_row_that_is_wanted_and_broken_stops_the_run(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "broken.csv", index=False)
     recipe = read_recipe(write(tmp_path / "recipe"))
     with pytest.raises(InputError, match=r"1 of 40 rows cannot be used"):
-        pretrain(recipe, tmp_path / "broken.csv", tmp_path / "out", quiet=True)
-    assert len(pretrain(recipe, tmp_path / "fine.csv", tmp_path / "out", quiet=True)) == 3
+        pretrain(recipe, [tmp_path / "broken.csv"], tmp_path / "out", quiet=True)
+    assert len(pretrain(recipe, [tmp_path / "fine.csv"], tmp_path / "out", quiet=True)) == 3
 
 
 # --- a run ---
@@ -70,7 +73,7 @@ def test_a_row_that_is_wanted_and_broken_stops_the_run(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Report], Path]:
     folder = tmp_path_factory.mktemp("pretraining")
-    report = pretrain(read_recipe(write(folder / "recipe")), EXAMPLE, folder / "tiny", quiet=True)
+    report = pretrain(read_recipe(write(folder / "recipe")), [EXAMPLE], folder / "tiny", quiet=True)
     assert sorted(path.name for path in folder.iterdir()) == ["recipe", "tiny"]
     return report, folder / "tiny"
 
@@ -125,7 +128,7 @@ def test_the_card_has_digests_figures_and_the_command(run: tuple[list[Report], P
 def test_a_finished_run_is_never_overwritten(run: tuple[list[Report], Path], tmp_path: Path) -> None:
     for resume in (False, True):
         with pytest.raises(InputError, match="tiny exists; give another --out"):
-            pretrain(read_recipe(write(tmp_path)), EXAMPLE, run[1], resume=resume, quiet=True)
+            pretrain(read_recipe(write(tmp_path)), [EXAMPLE], run[1], resume=resume, quiet=True)
 
 
 def test_the_command_prints_a_table_and_the_folder(
@@ -177,19 +180,19 @@ def test_a_run_that_was_cut_off_goes_on(
 
     monkeypatch.setattr(pretraining, "fit", cut)
     with pytest.raises(_Cut):
-        pretrain(recipe, EXAMPLE, out, quiet=True)
+        pretrain(recipe, [EXAMPLE], out, quiet=True)
     assert not out.exists()
     monkeypatch.setattr(pretraining, "fit", watched)
     with pytest.raises(InputError, match=r"tiny\.partial holds an unfinished run; give --resume"):
-        pretrain(recipe, EXAMPLE, out, quiet=True)
+        pretrain(recipe, [EXAMPLE], out, quiet=True)
     other = read_recipe(write(tmp_path / "other", RECIPE.replace("1e-2", "2e-2")))
     with pytest.raises(InputError, match="begun with another recipe"):
-        pretrain(other, EXAMPLE, out, resume=True, quiet=True)
+        pretrain(other, [EXAMPLE], out, resume=True, quiet=True)
     example().iloc[:100].to_csv(tmp_path / "data.csv", index=False)
     with pytest.raises(InputError, match="begun with another table; give the same"):
-        pretrain(recipe, tmp_path / "data.csv", out, resume=True, quiet=True)
+        pretrain(recipe, [tmp_path / "data.csv"], out, resume=True, quiet=True)
     assert histories == []
-    resumed = pretrain(recipe, EXAMPLE, out, resume=True, quiet=True)
+    resumed = pretrain(recipe, [EXAMPLE], out, resume=True, quiet=True)
     assert histories == [2]
     for each, expected in zip(resumed, run[0], strict=True):
         assert each.errors["mae"] == pytest.approx(expected.errors["mae"], rel=1e-3)
@@ -199,6 +202,105 @@ def test_a_run_that_was_cut_off_goes_on(
         "model.safetensors",
         "splits.json",
     ]
+
+
+# --- several targets at once ---
+
+OTHERS = """
+[[others]]
+task = "metallicity"
+label = { column = "K_VRH", at_most = 100 }
+
+[[others]]
+task = "shear-modulus"
+where = { column = "K_VRH", above = 60 }
+
+[network]
+targets = 3"""
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Report], Path, pd.DataFrame]:
+    """Twenty of the forty crystals have a bulk modulus, all a label, and those above 60 GPa a shear modulus."""
+    folder = tmp_path_factory.mktemp("several")
+    table = example().iloc[:40].assign(G_VRH=lambda rows: rows.K_VRH / 2)
+    recipe = write(folder / "recipe", RECIPE.replace("\n[network]", OTHERS))
+    first, second = table.iloc[:20], table.iloc[20:]
+    first.to_csv(folder / "a.csv", index=False)
+    second.to_csv(folder / "b.csv", index=False)
+    report = pretrain(read_recipe(recipe), [folder / "a.csv", folder / "b.csv"], folder / "tiny", quiet=True)
+    return report, folder / "tiny", table.set_index("material_id")
+
+
+def test_each_target_is_measured_on_the_rows_that_have_it(several: tuple[list[Report], Path, pd.DataFrame]) -> None:
+    reports, out, table = several
+    parts = json.loads((out / "splits.json").read_text())
+    counted = [(each.task.name, each.part, each.rows) for each in reports]
+    sheared = {part: int((table.K_VRH[parts[part]] > 60).sum()) for part in PARTS}
+    assert counted == [
+        *(("bulk-modulus", part, len(parts[part])) for part in PARTS),
+        *(("metallicity", part, len(parts[part])) for part in PARTS),
+        *(("shear-modulus", part, sheared[part]) for part in PARTS),
+    ]
+    assert sum(sheared.values()) < 40
+
+
+def test_each_head_predicts_what_its_report_says(several: tuple[list[Report], Path, pd.DataFrame]) -> None:
+    reports, out, table = several
+    from pymatgen.io.vasp import Poscar
+
+    names = json.loads((out / "splits.json").read_text())["test"]
+    structures = [Poscar.from_str(text).structure for text in table.structure[names]]
+    truths = {"bulk-modulus": table.K_VRH, "metallicity": (table.K_VRH <= 100) * 1.0}
+    for task, truth in truths.items():
+        predicted = zoo.load(out, target=task).predict(structures).prediction
+        found = next(each.errors["mae"] for each in reports if each.task.name == task and each.part == "test")
+        assert np.abs(predicted.to_numpy() - truth[names].to_numpy()).mean() == pytest.approx(found, rel=1e-4)
+    assert zoo.load(out).predict(structures).prediction.tolist() == pytest.approx(
+        zoo.load(out, target="K_VRH").predict(structures).prediction.tolist()
+    )
+    with pytest.raises(InputError, match=r"tiny does not predict 'gap'; it has K_VRH, is_metal, G_VRH"):
+        zoo.load(out, target="gap")
+
+
+def test_the_card_of_several_targets_names_each(several: tuple[list[Report], Path, pd.DataFrame]) -> None:
+    _, out, _ = several
+    card = Card.read(out / "README.md")
+    assert card.other_targets == ["is_metal", "G_VRH"]
+    assert [result.target for result in card.results if result.metric == "mae"] == [
+        *(None, None),
+        *("is_metal", "is_metal"),
+        *("G_VRH", "G_VRH"),
+    ]
+    assert card.row("")[1] == "K_VRH + 2"
+    assert card.command == "zoo pretrain tiny.toml --data a.csv --data b.csv"
+
+
+def test_missing_labels_are_no_part_of_the_loss() -> None:
+    import torch
+
+    from zoo.training import masked_l1
+
+    output = torch.tensor([[1.0, 5.0], [2.0, 7.0], [4.0, 9.0]], requires_grad=True)
+    target = torch.tensor([[1.5, math.nan], [math.nan, 6.0], [1.0, math.nan]])
+    loss = masked_l1(output, target)
+    assert loss.item() == pytest.approx(((0.5 + 3.0) / 2 + 1.0) / 2)
+    loss.backward()
+    assert output.grad is not None
+    assert output.grad.tolist() == [[-0.25, 0.0], [0.0, 0.5], [0.25, 0.0]]
+    assert masked_l1(output[:1], target[:1]).item() == pytest.approx(0.25)  # a column without any label
+
+
+def test_targets_and_heads_must_agree(tmp_path: Path) -> None:
+    recipe = write(tmp_path, RECIPE.replace("\n[network]", OTHERS.replace("targets = 3", "targets = 2")))
+    with pytest.raises(InputError, match=r"network.targets is 2; task and others are 3"):
+        read_recipe(recipe)
+
+
+def test_a_table_without_rows_of_the_recipe_is_named(tmp_path: Path) -> None:
+    example().iloc[50:60].to_csv(tmp_path / "other.csv", index=False)
+    with pytest.raises(InputError, match=r"other\.csv: no row of it is one of tiny; leave it out"):
+        pretrain(read_recipe(write(tmp_path)), [EXAMPLE, tmp_path / "other.csv"], tmp_path / "out", quiet=True)
 
 
 # --- what ships ---

@@ -47,7 +47,7 @@ def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
         (
             'ids = "ids.json"',
             'split = {test = 0.1, validation = 0.1}\nwhere = [{column = "x"}]',
-            "data.where.0: Value error, give above or equals, and not both",
+            "data.where.0: Value error, give one of above, at_most and equals",
         ),
     ],
 )

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from tinyrecipe import EXAMPLE, RECIPE, example, ids, write
 
-from zoo import extensions
 from zoo.errors import InputError
 from zoo.pretraining import pretrain
 from zoo.recipes import read_recipe
@@ -44,7 +43,7 @@ def overlapping() -> dict[str, list[str]]:
 def test_ids_that_cannot_be_used_are_named(parts: object, message: str, tmp_path: Path) -> None:
     recipe = read_recipe(write(tmp_path / "recipe", parts=parts))
     with pytest.raises(InputError, match=re.escape(message)) as caught:
-        pretrain(recipe, EXAMPLE, tmp_path / "out", quiet=True)
+        pretrain(recipe, [EXAMPLE], tmp_path / "out", quiet=True)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("out*"))
 
@@ -57,7 +56,7 @@ def ruled(folder: Path, extra: str = "", split: str = RULE) -> Path:
 
 
 def choose(path: Path) -> dict[str, list[str]]:
-    return select(read_recipe(path), EXAMPLE, extensions.task("bulk-modulus")).parts
+    return select(read_recipe(path), [EXAMPLE]).parts
 
 
 def test_a_rule_gives_every_row_one_part_of_the_size_asked_for(tmp_path: Path) -> None:
@@ -88,13 +87,13 @@ def test_subsets_are_those_that_fulfil_their_condition(tmp_path: Path) -> None:
     table = example()
     formula = table.formula[0]
     subset = f'[data.subsets.one]\ncolumn = "formula"\nequals = "{formula}"\n'
-    chosen = select(read_recipe(ruled(tmp_path, split=RULE + subset)), EXAMPLE, extensions.task("bulk-modulus"))
+    chosen = select(read_recipe(ruled(tmp_path, split=RULE + subset)), [EXAMPLE])
     assert chosen.subsets == {"one": frozenset(table.material_id[table.formula == formula])}
 
 
 def test_errors_are_reported_for_subsets_too(tmp_path: Path) -> None:
     rule = RULE + 'train = 20\n[data.subsets.stiff]\ncolumn = "K_VRH"\nabove = 100.0\n'
-    reports = pretrain(read_recipe(ruled(tmp_path / "recipe", split=rule)), EXAMPLE, tmp_path / "out", quiet=True)
+    reports = pretrain(read_recipe(ruled(tmp_path / "recipe", split=rule)), [EXAMPLE], tmp_path / "out", quiet=True)
     names = [report.name for report in reports]
     assert names == [name for part in ("train", "validation", "test") for name in (f"{part}, stiff", part)]
     assert reports[1].rows == 20
@@ -120,4 +119,4 @@ def test_rules_that_cannot_be_followed_are_explained(extra: str, split: str, mes
 def test_a_table_without_identifiers_is_refused(tmp_path: Path) -> None:
     example().drop(columns="material_id").to_csv(tmp_path / "data.csv", index=False)
     with pytest.raises(InputError, match="needs a column of identifiers"):
-        select(read_recipe(ruled(tmp_path)), tmp_path / "data.csv", extensions.task("bulk-modulus"))
+        select(read_recipe(ruled(tmp_path)), [tmp_path / "data.csv"])

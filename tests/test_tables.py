@@ -593,13 +593,13 @@ def test_reasons_are_counted_by_kind(tmp_path: Path) -> None:
 def test_check_rejected_again(tmp_path: Path) -> None:
     """Later stages add rejections of their own."""
     table = read_table(write_csv(tmp_path / "data.csv", ROWS), BULK)
-    check_rejected(table, 0.0)
+    check_rejected(table.source, len(table.records), table.rejected, 0.0)
     last = table.records[-1]
     late = Rejection(last.file, last.row, last.id, "structure", "", "too few neighbours")
     table = replace(table, records=table.records[:-1], rejected=[late])
     assert str(late) == f"{tmp_path / 'data.csv'} row 4 (LiF), column structure: too few neighbours"
     with pytest.raises(InputError, match=r"1 of 4 rows cannot be used, .* \(1 × too few neighbours\)"):
-        check_rejected(table, 0.1)
+        check_rejected(table.source, len(table.records), table.rejected, 0.1)
 
 
 def test_write_rejected(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def _run(
     **options: object,
 ) -> FitResult:
     train, validation, scaler = samples
-    return fit(network, train, validation, scaler, settings, seed=3, workdir=workdir, device="cpu", **options)  # type: ignore[arg-type]
+    return fit(network, train, validation, [scaler], settings, seed=3, workdir=workdir, device="cpu", **options)  # type: ignore[arg-type]
 
 
 def blank() -> CGCNN:

@@ -99,6 +99,8 @@ class RowReader:
         self.source, self.task = source, task
         self.id_column = _find(source.columns, (*ID_COLUMNS, *_INDEX_COLUMNS))
         self.crystal_columns, self.crystal, self.description = _crystal_source(source, structures, self.id_column)
+        self.self_contained = structures is None and not self.description.startswith("files ")
+        """Whether the table itself holds the crystals, and does not name files."""
         self.target = _target_column(source, task, target) if task else ""
         self.required = _required_column(source, task) if task and task.requires else ""
 
@@ -116,12 +118,13 @@ class RowReader:
         value = row.cells.get(self.id_column) if self.id_column else None
         return str(row.number) if _is_missing(value) else str(value).strip()
 
-    def has_target(self, row: Row) -> bool:
-        """Say whether the row has a target that the task can use; its crystal is not looked at."""
+    def value(self, row: Row) -> float:
+        """Return the row's target, or NaN if it has none that the task can use; its crystal is not looked at."""
         try:
-            return self.task is not None and not self.task.problem(_number(row.cells.get(self.target)))
+            value = _number(row.cells.get(self.target))
         except InputError:
-            return False
+            return math.nan
+        return value if self.task is not None and not self.task.problem(value) else math.nan
 
     def read(self, row: Row, seen: Mapping[str, int] | None = None) -> Record | Rejection:
         """Turn a row into a record, or say what is wrong with it: the cheap checks first."""

@@ -61,7 +61,8 @@ class Architecture(_Strict):
     """Sizes of the network (CGCNN: Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018)).
 
     Lengths of an element's feature vector and of an atom's hidden vector, number of convolutions, width and
-    number of the fully connected layers after pooling, number of Gaussians that expand a distance.
+    number of the fully connected layers after pooling, number of Gaussians that expand a distance, number of
+    properties that are predicted at once.
     """
 
     network: Literal["cgcnn"] = "cgcnn"
@@ -71,6 +72,7 @@ class Architecture(_Strict):
     head: Size
     head_layers: Size
     gaussians: Size
+    targets: Size = 1
 
 
 class Graph(_Strict):
@@ -107,7 +109,10 @@ class Training(_Strict):
 
 
 class Result(_Strict):
-    """One measured figure: what, on which rows, on how many, and the command that measures it again."""
+    """One measured figure: what, on which rows, on how many, and the command that measures it again.
+
+    `target` is that of the card unless it is named.
+    """
 
     metric: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
     value: Finite
@@ -115,6 +120,7 @@ class Result(_Strict):
     rows: Line
     n: Annotated[int, Field(ge=1)]
     command: str | None = None
+    target: Line | None = None
 
 
 class Hub(BaseModel):
@@ -159,6 +165,8 @@ class Backbone(_Strict):
         Files and their digests; empty until the weights exist.
     target, unit, transform : str
         What the backbone predicts, in which unit, and the transform that training saw.
+    other_targets : list of str
+        What else it predicts, if it was trained on several properties at once.
     architecture, graph : Architecture, Graph
         Sizes of the network and graph settings; None until they are settled.
     elements : list of str
@@ -183,6 +191,7 @@ class Backbone(_Strict):
     target: Line
     unit: str
     transform: Transform = "identity"
+    other_targets: list[Line] = []
     architecture: Architecture | None = None
     graph: Graph | None = None
     elements: list[Symbol] = []
@@ -286,7 +295,7 @@ class Card(Backbone):
         """Results in the Hub's own shape."""
         results = [
             {
-                "task": {"type": self.hub.pipeline_tag or "graph-ml", "name": f"{self.target} ({self.unit})"},
+                "task": {"type": self.hub.pipeline_tag or "graph-ml", "name": self._quantity(result)},
                 "dataset": {"type": "custom", "name": result.rows},
                 "metrics": [{"type": result.metric, "value": result.value, "name": f"{result.metric} ({result.unit})"}],
             }
@@ -294,10 +303,14 @@ class Card(Backbone):
         ]
         return [{"name": self.name, "results": results}]
 
+    def _quantity(self, result: Result) -> str:
+        target, unit = (result.target, result.unit) if result.target else (self.target, self.unit)
+        return f"{target} ({unit})" if unit else target
+
     @property
     def test_mae(self) -> float | None:
         """Mean absolute error on test rows, in :attr:`unit`, or None if it has not been measured."""
-        return next((r.value for r in self.results if r.metric == "mae" and r.unit == self.unit), None)
+        return next((r.value for r in self.results if r.metric == "mae" and r.unit == self.unit and not r.target), None)
 
     @property
     def published(self) -> bool:
@@ -314,10 +327,10 @@ class Card(Backbone):
         rows, mae = self.training.rows, self.test_mae
         return (
             self.name,
-            self.target,
+            self.target + (f" + {len(self.other_targets)}" if self.other_targets else ""),
             self.unit,
             f"{rows.train:,}" if rows else "",
-            "" if mae is None else f"{mae:.3g} {self.unit}".rstrip(),
+            "" if mae is None else f"{mae:.3g}",
             f"{self.size / 1e6:.2f} MB" if self.size else "",
             status,
         )

@@ -9,11 +9,11 @@ scaling constants of each member.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
@@ -21,7 +21,7 @@ from safetensors.torch import save as serialize
 from zoo.contracts import Transform
 from zoo.crystals import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.elements import table_digest
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, InputError
 from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.scaling import TargetScaler
@@ -54,6 +54,7 @@ class ArchitectureConfig(_Strict):
     head_layers: int = Field(ge=1, le=16)
     gaussians: int = Field(ge=2, le=1024)
     gaussian_end: float = Field(gt=0, le=100)
+    targets: int = Field(default=1, ge=1, le=16)
 
 
 class GraphConfig(_Strict):
@@ -83,10 +84,11 @@ class ScalingConfig(_Strict):
 
 
 class MemberConfig(_Strict):
-    """One network of the checkpoint."""
+    """One network of the checkpoint; the scaling of its first target, and of the others in their order."""
 
     seed: int
     scaling: ScalingConfig
+    other_scalings: list[ScalingConfig] = Field(default_factory=list, max_length=15)
 
 
 class Config(_Strict):
@@ -97,12 +99,25 @@ class Config(_Strict):
     library: Literal["crystal-zoo"] = "crystal-zoo"
     version: str = Field(max_length=50)
     target: TargetConfig
+    other_targets: list[TargetConfig] = Field(default_factory=list, max_length=15)
     architecture: ArchitectureConfig
     graph: GraphConfig
     element_table: str = Field(pattern="^[0-9a-f]{64}$")
     elements: list[str] = Field(max_length=MAX_ATOMIC_NUMBER)
     members: list[MemberConfig] = Field(min_length=1, max_length=100)
     provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_scaling_per_target(self) -> Self:
+        others = self.architecture.targets - 1
+        if len(self.other_targets) != others or any(len(each.other_scalings) != others for each in self.members):
+            raise ValueError(f"architecture.targets is {others + 1}: each target needs a description and its scalings")
+        return self
+
+    @property
+    def targets(self) -> list[TargetConfig]:
+        """All targets, the first one first."""
+        return [self.target, *self.other_targets]
 
     @property
     def graph_settings(self) -> GraphSettings:
@@ -118,12 +133,16 @@ class Member:
     ----------
     network : CGCNN
     scaler : TargetScaler
+        Of the first target.
     seed : int
+    others : tuple of TargetScaler
+        Of the other targets, if the network has several.
     """
 
     network: CGCNN
     scaler: TargetScaler
     seed: int = 0
+    others: tuple[TargetScaler, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +157,7 @@ def describe(
     members: Sequence[Member],
     *,
     name: str,
-    target: str,
-    unit: str,
-    task: str | None,
+    targets: Sequence[TargetConfig],
     graph: GraphSettings,
     elements: Sequence[str],
     provenance: dict[str, Any] | None = None,
@@ -151,8 +168,10 @@ def describe(
     ----------
     members : sequence of Member
         Networks of one architecture and one atom table.
-    name, target, unit, task : str
-        Name of the checkpoint; column, unit and task of the target.
+    name : str
+        Name of the checkpoint.
+    targets : sequence of TargetConfig
+        One per target of the networks.
     graph : GraphSettings
         Settings of the graphs that the networks were trained on.
     elements : sequence of str
@@ -166,7 +185,8 @@ def describe(
     config = Config(
         name=name,
         version=__version__,
-        target=TargetConfig(name=target, unit=unit, task=task),
+        target=targets[0],
+        other_targets=list(targets[1:]),
         architecture=ArchitectureConfig(**network.architecture.to_dict()),
         graph=GraphConfig(cutoff=graph.cutoff, neighbors=graph.neighbors, ties=graph.ties),
         element_table=table_digest(network.atom_table.cpu().numpy()),
@@ -174,13 +194,8 @@ def describe(
         members=[
             MemberConfig(
                 seed=member.seed,
-                scaling=ScalingConfig(
-                    transform=member.scaler.transform,
-                    mean=member.scaler.mean,
-                    std=member.scaler.std,
-                    bound=member.scaler.bound,
-                    limit=member.scaler.limit,
-                ),
+                scaling=ScalingConfig(**asdict(member.scaler)),
+                other_scalings=[ScalingConfig(**asdict(scaler)) for scaler in member.others],
             )
             for member in members
         ],
@@ -266,10 +281,46 @@ def load(directory: Path) -> Checkpoint:
         _check_tensors(path, prefix, own, network)
         network.load_state_dict({**own, "atom_table": network.atom_table})
         network.eval()
-        members.append(Member(network, TargetScaler(**member.scaling.model_dump()), member.seed))
+        scaler, *others = (TargetScaler(**each.model_dump()) for each in (member.scaling, *member.other_scalings))
+        members.append(Member(network, scaler, member.seed, tuple(others)))
     if tensors:
         raise CheckpointError(f"{path}: unexpected tensor {sorted(tensors)[0]!r} ({len(tensors)} in all)")
     return Checkpoint(config, members)
+
+
+def focus(checkpoint: Checkpoint, target: str) -> Checkpoint:
+    """Return a checkpoint that predicts one of several targets alone.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    target : str
+        Name of the target, or of its task.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint has no such target; names those that it has.
+    """
+    config = checkpoint.config
+    found = [index for index, each in enumerate(config.targets) if target in (each.name, each.task)]
+    if not found:
+        has = ", ".join(each.name for each in config.targets)
+        raise InputError(f"{config.name} does not predict {target!r}; it has {has}")
+    index = found[0]
+    members = [
+        Member(member.network.single(index), (member.scaler, *member.others)[index], member.seed)
+        for member in checkpoint.members
+    ]
+    chosen = describe(
+        members,
+        name=config.name,
+        targets=[config.targets[index]],
+        graph=config.graph_settings,
+        elements=config.elements,
+        provenance=config.provenance,
+    )
+    return Checkpoint(chosen.config, members)
 
 
 def _check_tensors(path: Path, prefix: str, found: dict[str, Tensor], network: CGCNN) -> None:

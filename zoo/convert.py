@@ -140,9 +140,11 @@ def convert_cgcnn(
     checkpoint = checkpoints.describe(
         [checkpoints.Member(network.eval(), scaler)],
         name=name or source.name.removesuffix(".tar").removesuffix(".pth"),
-        target=task.target if task else "prediction",
-        unit=task.unit if task else "",
-        task=task.name if task else None,
+        targets=[
+            checkpoints.TargetConfig(name=task.target, unit=task.unit, task=task.name)
+            if task
+            else checkpoints.TargetConfig(name="prediction", unit="")
+        ],
         graph=GraphSettings(cutoff=radius, neighbors=int(arguments.get("max_num_nbr") or 12), ties="order"),
         elements=[],
         provenance={"converted_from": source.name, "epoch": int(raw.get("epoch", 0))},

@@ -188,9 +188,7 @@ def finetune(
         checkpoint=checkpoints.describe(
             members,
             name=out.name,
-            target=table.target_column,
-            unit=task.unit,
-            task=task.name,
+            targets=[checkpoints.TargetConfig(name=table.target_column, unit=task.unit, task=task.name)],
             graph=start.graph,
             elements=sorted({symbol for row in trained_on for symbol in records[row].crystal.elements}),
             provenance=_provenance(options, table, start, digest),
@@ -212,6 +210,7 @@ def _start(options: Options, task: Task) -> _Start:
         return _Start(None, lambda seed: transfer.scratch(architecture, table, seed), GraphSettings(), known=known)
     pulled = hub.pull(options.chosen_backbone(task) or DEFAULT_BACKBONE)
     checkpoint = checkpoints.load(pulled.directory)
+    checkpoint = checkpoints.focus(checkpoint, checkpoint.config.target.name)
     member = checkpoint.members[0]
     network = member.network
     known = frozenset(torch.nonzero(network.atom_table.abs().sum(dim=1)).flatten().tolist())
@@ -240,7 +239,9 @@ def _graphs(table: Table, start: _Start, options: Options, out: Path) -> tuple[T
             records.append(record)
             graphs.append(graph)
     table = replace(table, records=records, rejected=[*table.rejected, *rejected])
-    check_rejected(table, options.max_rejected, out.with_name(out.name + ".rejected.csv"))
+    check_rejected(
+        table.source, len(records), table.rejected, options.max_rejected, out.with_name(out.name + ".rejected.csv")
+    )
     return table, records, PackedGraphs.pack(graphs)
 
 

@@ -126,7 +126,7 @@ def fit_network(
         network,
         Samples(problem.graphs, problem.targets, split.train),
         Samples(problem.graphs, problem.targets, split.val),
-        scaler,
+        [scaler],
         settings,
         seed=split.seed,
         workdir=workdir,

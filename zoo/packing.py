@@ -70,10 +70,11 @@ class PackedGraphs:
     def pack(cls, graphs: Sequence[CrystalGraph]) -> PackedGraphs:
         """Pack graphs with equal numbers of neighbours per atom; at least one."""
         parts = [_merge(graphs[start : start + _CHUNK]) for start in range(0, len(graphs), _CHUNK)]
-        return parts[0] if len(parts) == 1 else cls._join(parts)
+        return parts[0] if len(parts) == 1 else cls.join(parts)
 
     @classmethod
-    def _join(cls, parts: Sequence[PackedGraphs]) -> PackedGraphs:
+    def join(cls, parts: Sequence[PackedGraphs]) -> PackedGraphs:
+        """Put packed graphs behind each other; at least one."""
         sizes = np.concatenate([part.sizes for part in parts])
         return cls(
             np.concatenate([part.numbers for part in parts]),

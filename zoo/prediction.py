@@ -212,7 +212,7 @@ class Model:
         return f"{', '.join(unseen)} never occurred in the training set" if unseen else ""
 
 
-def load(ref: str | Path, *, device: Device = "auto", source: hub.Source = "auto") -> Model:
+def load(ref: str | Path, *, target: str | None = None, device: Device = "auto", source: hub.Source = "auto") -> Model:
     """Load a backbone or a fine-tuned run.
 
     Parameters
@@ -220,6 +220,9 @@ def load(ref: str | Path, *, device: Device = "auto", source: hub.Source = "auto
     ref : str or Path
         Name of a registered backbone, a folder that ``zoo finetune`` or ``zoo convert`` made, or
         ``hf://owner/repo@revision``.
+    target : str, optional
+        For a backbone that was trained on several properties: the one to predict, by name or by its task; the first,
+        if not given.
     device : {"auto", "cpu", "cuda"}
     source : {"auto", "hub", "bundled"}
         Where the weights of a registered backbone come from.
@@ -227,6 +230,8 @@ def load(ref: str | Path, *, device: Device = "auto", source: hub.Source = "auto
     Raises
     ------
     UnknownNameError, NotPublishedError, HubError, IntegrityError, CheckpointError
+    InputError
+        If the checkpoint does not predict `target`.
 
     Examples
     --------
@@ -235,7 +240,10 @@ def load(ref: str | Path, *, device: Device = "auto", source: hub.Source = "auto
     'formation_energy_per_atom'
     """
     pulled = hub.pull(ref, source=source)
-    return Model(checkpoints.load(pulled.directory), pulled.name, pulled.directory, choose_device(device))
+    checkpoint = checkpoints.load(pulled.directory)
+    if target is not None:
+        checkpoint = checkpoints.focus(checkpoint, target)
+    return Model(checkpoint, pulled.name, pulled.directory, choose_device(device))
 
 
 @dataclass(frozen=True)

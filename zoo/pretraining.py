@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from zoo import checkpoints, extensions, registry, stats, transfer
+from zoo import checkpoints, registry, stats, store, transfer
 from zoo.card import Architecture as CardArchitecture
 from zoo.card import Card, Hub, Training, describe_file
 from zoo.card import Graph as CardGraph
@@ -19,17 +19,18 @@ from zoo.card import Rows as CardRows
 from zoo.crystals import SYMBOLS
 from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
-from zoo.graphs import CrystalGraph, GraphSettings, build_graphs
+from zoo.graphs import GraphSettings
 from zoo.inference import choose_device, predict_scaled
 from zoo.models.cgcnn import Architecture
 from zoo.packing import PackedGraphs
 from zoo.progress import progress
 from zoo.scaling import TargetScaler
 from zoo.selection import PARTS, select
-from zoo.tables import Rejection, check_rejected, read_table, write_rejected
+from zoo.tables import Rejection, check_rejected, write_rejected
 from zoo.training import Samples, fit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -47,6 +48,7 @@ MAX_UNREADABLE = 0.01
 class Report:
     """Errors of a backbone on some rows, in the task's unit."""
 
+    task: Task
     part: str
     subset: str
     rows: int
@@ -60,7 +62,7 @@ class Report:
 
 def pretrain(
     recipe: Recipe,
-    data: Path,
+    data: Sequence[Path],
     out: Path,
     *,
     device: Device = "auto",
@@ -72,8 +74,8 @@ def pretrain(
     Parameters
     ----------
     recipe : Recipe
-    data : Path
-        Table with all ids of the recipe, or the columns that its rule names.
+    data : sequence of Path
+        Tables with all ids of the recipe, or the columns that its rule names.
     out : Path
         Folder of the checkpoint; appears whole or not at all. The work is in ``OUT.partial`` until then, from
         where `resume` goes on. Beside weights, config and card it holds ``splits.json``, the ids of each part,
@@ -82,27 +84,30 @@ def pretrain(
     Returns
     -------
     list of Report
-        For the training, validation and test rows; of each, the subsets first.
+        For each target, for the training, validation and test rows; of each, the subsets first.
 
     Raises
     ------
     InputError
-        If the table lacks a row of the recipe, or `out` exists, or an unfinished run is in the way.
+        If the tables lack a row of the recipe, or `out` exists, or an unfinished run is in the way.
     """
     partial = out.with_name(out.name + ".partial")
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     if partial.exists() and not resume:
         raise InputError(f"{partial} holds an unfinished run; give --resume to go on with it, or remove it")
-    task = extensions.task(recipe.task)
+    tasks = recipe.tasks
     features = atom_table()
     if recipe.network.atom_features != features.shape[1]:
         raise InputError(
             f"{recipe.path}: network.atom_features: must be {features.shape[1]}, the columns of zoo's element table"
         )
-    rows = _read_rows(recipe, data, task, quiet=quiet)
+    rows = _read_rows(recipe, data, quiet=quiet)
     train = rows.parts["train"]
-    scaler = TargetScaler.fit(rows.targets[train], task.transform)
+    scalers = [
+        TargetScaler.fit(column[np.isfinite(column)], task.transform)
+        for task, column in zip(tasks, rows.targets[train].T, strict=True)
+    ]
     architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
     network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
     (partial / "work").mkdir(parents=True, exist_ok=True)
@@ -112,28 +117,31 @@ def pretrain(
             network,
             Samples(rows.graphs, rows.targets, train),
             Samples(rows.graphs, rows.targets, rows.parts["validation"]),
-            scaler,
+            scalers,
             recipe.fit.settings(),
             seed=recipe.seed,
             workdir=partial / "work",
             device=device,
             resume=resume,
-            on_epoch=lambda row, epochs: bar.advance(epochs, f"validation MAE {row['validation_mae']:.4f} {task.unit}"),
+            on_epoch=lambda row, epochs: bar.advance(
+                epochs, f"validation MAE {row['validation_mae']:.4f} {tasks[0].unit}"
+            ),
         )
-    reports = _measure(network, rows, scaler, choose_device(device))
+    reports = _measure(network, rows, tasks, scalers, choose_device(device))
     checkpoint = checkpoints.describe(
-        [checkpoints.Member(network.cpu(), scaler, recipe.seed)],
+        [checkpoints.Member(network.cpu(), scalers[0], recipe.seed, tuple(scalers[1:]))],
         name=recipe.name,
-        target=task.target,
-        unit=task.unit,
-        task=task.name,
+        targets=[checkpoints.TargetConfig(name=task.target, unit=task.unit, task=task.name) for task in tasks],
         graph=GraphSettings(**recipe.graph.model_dump()),
         elements=_elements(rows.graphs, train),
         provenance={
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.digest,
             "rows": {part: len(positions) for part, positions in rows.parts.items()},
-            "errors": {report.name: report.errors for report in reports},
+            "errors": {
+                report.name if report.task == tasks[0] else f"{report.task.target}: {report.name}": report.errors
+                for report in reports
+            },
         },
     )
     shutil.rmtree(partial / "work")
@@ -150,7 +158,7 @@ def pretrain(
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """The rows of a pretraining as graphs with targets; parts and subsets as positions in them."""
+    """The graphs of all tables with the recipe's targets, (C, T); parts and subsets as positions in them."""
 
     ids: list[str]
     graphs: PackedGraphs
@@ -161,49 +169,59 @@ class _Rows:
     sha256: str
 
 
-def _read_rows(recipe: Recipe, data: Path, task: Task, *, quiet: bool) -> _Rows:
-    selection = select(recipe, data, task)
+def _read_rows(recipe: Recipe, data: Sequence[Path], *, quiet: bool) -> _Rows:
+    selection = select(recipe, data)
     # A list of ids is a promise; a rule takes what there is, and says what could not be used.
     tolerated = 0.0 if recipe.data.ids is not None else MAX_UNREADABLE
-    table = read_table(data, task, only=frozenset(selection.ids), max_rejected=tolerated)
-    by_id = {record.id: record for record in table.records}
-    records = [by_id[name] for name in selection.ids if name in by_id]
-    rejected = list(table.rejected)
-    graphs: list[CrystalGraph] = []
-    kept: dict[str, float] = {}
     settings = GraphSettings(**recipe.graph.model_dump())
-    with progress("building graphs", len(records), "crystals", quiet=quiet) as bar:
-        built = build_graphs((record.crystal for record in records), settings)
-        for record, graph in zip(records, built, strict=True):
-            bar.advance()
-            if isinstance(graph, InputError):
-                rejected.append(Rejection(record.file, record.row, record.id, "structure", "", str(graph)))
-                continue
-            graphs.append(graph)
-            kept[record.id] = float(record.target or 0.0)
-    check_rejected(replace(table, records=records[: len(kept)], rejected=rejected), tolerated)
-    positions = {name: position for position, name in enumerate(kept)}
+    parts: list[PackedGraphs] = []
+    ids: list[str] = []
+    positions: dict[str, int] = {}
+    rejected: list[Rejection] = []
+    digests = []
+    for position, path in enumerate(data):
+        wanted = frozenset(name for name in selection.ids if selection.tables[name] == position)
+        if not wanted:
+            raise InputError(f"{path}: no row of it is one of {recipe.name}; leave it out")
+        table = store.table_graphs(path, settings, quiet=quiet)
+        found = {name: len(ids) + index for index, name in enumerate(table.ids) if name in wanted}
+        refused = [rejection for rejection in table.rejected if rejection.id in wanted]
+        check_rejected(path, len(found), refused, tolerated)
+        parts.append(table.graphs)
+        ids += table.ids
+        positions |= found
+        rejected += refused
+        digests.append(table.sha256)
+    targets = np.full((len(ids), len(recipe.tasks)), np.nan)
+    for name, index in positions.items():
+        targets[index] = selection.targets[name]
     return _Rows(
-        list(kept),
-        PackedGraphs.pack(graphs),
-        np.array(list(kept.values())),
+        ids,
+        parts[0] if len(parts) == 1 else PackedGraphs.join(parts),
+        targets,
         {part: np.array([positions[n] for n in selection.parts[part] if n in positions]) for part in PARTS},
-        {subset: np.array([name in ids for name in kept]) for subset, ids in selection.subsets.items()},
+        {subset: np.array([name in members for name in ids]) for subset, members in selection.subsets.items()},
         rejected,
-        table.sha256,
+        " ".join(digests),
     )
 
 
-def _measure(network: CGCNN, rows: _Rows, scaler: TargetScaler, device: str) -> list[Report]:
+def _measure(
+    network: CGCNN, rows: _Rows, tasks: Sequence[Task], scalers: Sequence[TargetScaler], device: str
+) -> list[Report]:
     reports = []
-    for part, positions in rows.parts.items():
-        predicted = scaler.unscale(predict_scaled(network, rows.graphs, positions, device=device))
-        truth = rows.targets[positions]
-        for subset, member in (*rows.subsets.items(), ("", np.ones(len(rows.ids), dtype=bool))):
-            chosen = member[positions]
-            if chosen.any():
-                errors = stats.errors(truth[chosen], predicted[chosen])
-                reports.append(Report(part, subset, int(chosen.sum()), errors))
+    for index, (task, scaler) in enumerate(zip(tasks, scalers, strict=True)):
+        labelled = np.isfinite(rows.targets[:, index])
+        predicted = np.full(len(rows.ids), np.nan)
+        for part, positions in rows.parts.items():
+            predicted[positions] = scaler.unscale(
+                predict_scaled(network.single(index), rows.graphs, positions, device=device)
+            )
+            for subset, member in (*rows.subsets.items(), ("", np.ones(len(rows.ids), dtype=bool))):
+                chosen = positions[(member & labelled)[positions]]
+                if len(chosen):
+                    errors = stats.errors(rows.targets[chosen, index], predicted[chosen])
+                    reports.append(Report(task, part, subset, len(chosen), errors))
     return reports
 
 
@@ -229,22 +247,25 @@ def _card(
     checkpoint: checkpoints.Checkpoint,
     reports: list[Report],
     folder: Path,
-    data: Path,
+    data: Sequence[Path],
 ) -> Card:
     """Return the backbone's card: the registered one with what was measured, or a new one."""
-    task, config = extensions.task(recipe.task), checkpoint.config
-    counts = {report.part: report.rows for report in reports if not report.subset}
-    command = f"zoo pretrain {recipe.path.name if recipe.path.is_absolute() else recipe.path} --data {data.name}"
+    (task, *others), config = recipe.tasks, checkpoint.config
+    counts = config.provenance["rows"]
+    tables = " ".join(f"--data {path.name}" for path in data)
+    command = f"zoo pretrain {recipe.path.name if recipe.path.is_absolute() else recipe.path} {tables}"
     results = [
         CardResult(
             metric=metric,
             value=round(report.errors[metric], 4),
-            unit="" if metric == "r2" else task.unit,
+            unit="" if metric == "r2" else report.task.unit,
+            target=None if report.task == task else report.task.target,
             rows=f"{report.rows:,} {report.part} rows" + (f", {report.subset}" if report.subset else ""),
             n=report.rows,
             command=command,
         )
-        for report in sorted(reports, key=lambda each: each.part)  # test rows first: the first MAE is the headline
+        # Of each target the test rows first: the first MAE is the headline.
+        for report in sorted(reports, key=lambda each: (recipe.tasks.index(each.task), each.part))
         if report.part != "train"
         for metric in ("mae", "rmse", "r2")
         if np.isfinite(report.errors[metric])  # R² of equal targets does not exist
@@ -259,7 +280,7 @@ def _card(
             target=task.target,
             unit=task.unit,
             transform=task.transform,
-            training=Training(source=recipe.data.source or data.name, license="that of the data"),
+            training=Training(source=recipe.data.source or data[0].name, license="that of the data"),
             hub=Hub(license="other", pipeline_tag="graph-ml", metrics=["mae"]),
             body=f"# {recipe.name}\n\nPretrained by `{command}`.",
         )
@@ -272,6 +293,7 @@ def _card(
             "elements": config.elements,
             "training": card.training.model_copy(update={"rows": rows}),
             "results": results,
+            "other_targets": [each.target for each in others],
             "command": command,
         }
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,6 +15,9 @@ from zoo.checkpoints import ArchitectureConfig, GraphConfig
 from zoo.errors import InputError
 from zoo.training import FitSettings, Precision
 
+if TYPE_CHECKING:
+    from zoo.contracts import Task
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -23,34 +26,56 @@ class _Strict(BaseModel):
 
 
 class Condition(_Strict):
-    """What a row must fulfil: a number above a bound, or a text.
+    """What a row must fulfil: a number above a bound or at most it, or a text.
 
     Parameters
     ----------
     column : str
     above : float, optional
         Exclusive lower bound.
+    at_most : float, optional
+        Inclusive upper bound.
     equals : str, optional
     """
 
     column: str
     above: float | None = None
+    at_most: float | None = None
     equals: str | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.above is None) == (self.equals is None):
-            raise ValueError("give above or equals, and not both")
+        if sum(bound is not None for bound in (self.above, self.at_most, self.equals)) != 1:
+            raise ValueError("give one of above, at_most and equals")
         return self
 
     def holds(self, value: object) -> bool:
-        """Say whether a cell fulfils the condition; one that is no number is not above anything."""
+        """Say whether a cell fulfils the condition; one that is no number is neither above nor below anything."""
         if self.equals is not None:
             return str(value) == self.equals
         try:
-            return float(str(value)) > float(self.above or 0)
+            number = float(str(value))
         except ValueError:
             return False
+        return number > self.above if self.above is not None else number <= (self.at_most or 0.0)
+
+
+class TargetRecipe(_Strict):
+    """A further property that the same network is trained on; a crystal may lack it.
+
+    Parameters
+    ----------
+    task : str
+        Name of the property.
+    where : Condition, optional
+        Rows that do not fulfil it lack the property, for example metals a gap.
+    label : Condition, optional
+        Instead of a number in a column: 1 for rows that fulfil it, 0 for those that do not.
+    """
+
+    task: str
+    where: Condition | None = None
+    label: Condition | None = None
 
 
 class HashSplit(_Strict):
@@ -122,17 +147,31 @@ class Recipe(_Strict):
         Name of the property that it is trained on.
     seed : int
         Of the initial weights and the order of batches.
+    others : list of TargetRecipe
+        Properties that are trained on at the same time, with one shared body and a head each.
     """
 
     name: Name
     task: str
     seed: int = Field(ge=0)
     data: DataRecipe
+    others: tuple[TargetRecipe, ...] = Field(default=(), max_length=15)
     network: ArchitectureConfig
     graph: GraphConfig
     fit: FitRecipe
     path: Path = Field(default=Path(), exclude=True)
     digest: str = Field(default="", exclude=True)
+
+    @model_validator(mode="after")
+    def _one_head_per_target(self) -> Self:
+        if self.network.targets != 1 + len(self.others):
+            raise ValueError(f"network.targets is {self.network.targets}; task and others are {1 + len(self.others)}")
+        return self
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All properties, the main one first."""
+        return [extensions.task(name) for name in (self.task, *(each.task for each in self.others))]
 
     @property
     def unit(self) -> str:

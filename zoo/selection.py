@@ -1,4 +1,4 @@
-"""A recipe and a table → which row is in which part, before any crystal is read."""
+"""A recipe and its tables → which row is in which part, and its targets, before any crystal is read."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zoo._readers import open_source
 from zoo._rows import RowReader
 from zoo.errors import InputError
 from zoo.splits import hash_split
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from zoo.contracts import Task
-    from zoo.recipes import Recipe
+    from numpy.typing import NDArray
+
+    from zoo._readers import Row
+    from zoo.recipes import Condition, Recipe
 
 PARTS = ("train", "validation", "test")
 
@@ -31,10 +36,16 @@ class Selection:
         Identifiers, without repetition.
     subsets : dict of name to set of str
         Identifiers whose errors are reported separately.
+    targets : dict of str to array of shape (T,), float64
+        Identifier → the recipe's targets in their tasks' units, NaN where there is none.
+    tables : dict of str to int
+        Identifier → position of the table that has its crystal.
     """
 
     parts: dict[str, list[str]]
     subsets: dict[str, frozenset[str]]
+    targets: dict[str, NDArray[np.float64]]
+    tables: dict[str, int]
 
     @property
     def ids(self) -> list[str]:
@@ -42,52 +53,86 @@ class Selection:
         return [name for part in PARTS for name in self.parts[part]]
 
 
-def select(recipe: Recipe, data: Path, task: Task) -> Selection:
+def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
     """Choose the rows that a recipe asks for.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : sequence of Path
+        Tables. Of several rows with one identifier the first counts.
 
     Raises
     ------
     InputError
-        If the list of ids cannot be used, the table lacks a column or one of the ids, or there are too few rows.
+        If the list of ids cannot be used, a table lacks a column or the tables one of the ids, or there are too few
+        rows.
     """
-    source = open_source(data)
-    reader = RowReader(source, None, task)
-    if not reader.id_column:
-        raise InputError(f"{data}: a pretraining needs a column of identifiers, such as material_id")
-    conditions = (*recipe.data.where, *recipe.data.subsets.values())
-    for condition in conditions:
-        if condition.column not in source.columns:
-            raise InputError(f"{data} lacks the column {condition.column!r} that {recipe.path} names")
     asked = None if recipe.data.ids is None else _read_ids(recipe)
     wanted = None if asked is None else frozenset(name for part in PARTS for name in asked[part])
-    found: dict[str, None] = {}
+    targets: dict[str, NDArray[np.float64]] = {}
+    tables: dict[str, int] = {}
     subsets: dict[str, set[str]] = {name: set() for name in recipe.data.subsets}
-    columns = list(dict.fromkeys([reader.id_column, reader.target, *(each.column for each in conditions)]))
-    for row in source.rows(columns, None if wanted is None else (reader.id_column, wanted)):
-        name = reader.identify(row)
-        if wanted is not None and name not in wanted:
-            continue
-        if wanted is None and not (
-            reader.has_target(row) and all(each.holds(row.cells.get(each.column)) for each in recipe.data.where)
-        ):
-            continue
-        found[name] = None
-        for subset, condition in recipe.data.subsets.items():
-            if condition.holds(row.cells.get(condition.column)):
-                subsets[subset].add(name)
+    for table, path in enumerate(data):
+        for name, row, values in _labelled(recipe, path, wanted):
+            if name in targets or not all(each.holds(row.cells.get(each.column)) for each in recipe.data.where):
+                continue
+            if not np.isfinite(values).any():
+                if wanted is None:
+                    continue
+                raise InputError(f"{path} row {row.number} ({name}): a row of {recipe.name} without a usable target")
+            targets[name], tables[name] = values, table
+            for subset, condition in recipe.data.subsets.items():
+                if condition.holds(row.cells.get(condition.column)):
+                    subsets[subset].add(name)
     if asked is None:
         rule = recipe.data.split
         assert rule is not None
-        parts = hash_split(list(found), test=rule.test, validation=rule.validation, train=rule.train)
+        parts = hash_split(list(targets), test=rule.test, validation=rule.validation, train=rule.train)
     else:
         parts = asked
-        missing = [name for part in PARTS for name in asked[part] if name not in found]
+        missing = [name for part in PARTS for name in asked[part] if name not in targets]
         if missing:
-            rows = sum(map(len, asked.values()))
+            rows, where = sum(map(len, asked.values())), " and ".join(map(str, data))
             raise InputError(
-                f"{data} lacks {len(missing)} of the {rows} rows of {recipe.name}, the first: {missing[0]}"
+                f"{where} lacks {len(missing)} of the {rows} rows of {recipe.name}, the first: {missing[0]}"
             )
-    return Selection(parts, {name: frozenset(ids) for name, ids in subsets.items()})
+    return Selection(parts, {name: frozenset(ids) for name, ids in subsets.items()}, targets, tables)
+
+
+def _labelled(
+    recipe: Recipe, path: Path, wanted: frozenset[str] | None
+) -> Iterator[tuple[str, Row, NDArray[np.float64]]]:
+    """Read identifier, cells and targets of the rows of one table."""
+    source = open_source(path)
+    labels: list[Condition | None] = [None, *(other.label for other in recipe.others)]
+    masks: list[Condition | None] = [None, *(other.where for other in recipe.others)]
+    readers = [
+        RowReader(source, None, None if label else task) for task, label in zip(recipe.tasks, labels, strict=True)
+    ]
+    identity = readers[0]
+    if not identity.id_column:
+        raise InputError(f"{path}: a pretraining needs a column of identifiers, such as material_id")
+    conditions = [*recipe.data.where, *recipe.data.subsets.values(), *filter(None, labels), *filter(None, masks)]
+    for condition in conditions:
+        if condition.column not in source.columns:
+            raise InputError(f"{path} lacks the column {condition.column!r} that {recipe.path} names")
+    named = [identity.id_column, *(reader.target for reader in readers), *(each.column for each in conditions)]
+    columns = list(dict.fromkeys(filter(None, named)))
+    for row in source.rows(columns, None if wanted is None else (identity.id_column, wanted)):
+        name = identity.identify(row)
+        if wanted is not None and name not in wanted:
+            continue
+        values = np.full(len(readers), np.nan)
+        for index, (reader, label, mask) in enumerate(zip(readers, labels, masks, strict=True)):
+            if mask is None or mask.holds(row.cells.get(mask.column)):
+                values[index] = reader.value(row) if label is None else _label(label, row)
+        yield name, row, values
+
+
+def _label(condition: Condition, row: Row) -> float:
+    value = row.cells.get(condition.column)
+    return float("nan") if value is None or value != value or value == "" else float(condition.holds(value))
 
 
 def _read_ids(recipe: Recipe) -> dict[str, list[str]]:

@@ -21,7 +21,7 @@ from zoo._rows import Record, Rejection, RowReader
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from zoo.contracts import Task
 
@@ -68,7 +68,7 @@ class Table:
 
 def read_table(
     path: Path,
-    task: Task,
+    task: Task | None,
     *,
     target: str | None = None,
     structures: Path | None = None,
@@ -76,14 +76,15 @@ def read_table(
     rejected_out: Path | None = None,
     only: Collection[str] | None = None,
 ) -> Table:
-    """Read a labelled table whole.
+    """Read a table whole.
 
     Parameters
     ----------
     path : Path
         CSV, TSV, JSON, JSONL or Parquet; CGCNN's ``id_prop.csv`` or its folder.
-    task : Task
-        Says what the target column may be called, its physical range, and what it requires of a row.
+    task : Task or None
+        Says what the target column may be called, its physical range, and what it requires of a row; None reads
+        crystals without targets.
     target : str, optional
         Column of the target, instead of the task's own names.
     structures : Path, optional
@@ -123,16 +124,23 @@ def read_table(
     with source.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     table = Table(source.path, digest, reader.target, records, rejected, reader.description)
-    check_rejected(table, max_rejected, rejected_out)
+    check_rejected(source.path, len(records), rejected, max_rejected, rejected_out)
     return table
 
 
-def check_rejected(table: Table, max_rejected: float, rejected_out: Path | None = None) -> None:
+def check_rejected(
+    source: Path, usable: int, rejected: Sequence[Rejection], max_rejected: float, rejected_out: Path | None = None
+) -> None:
     """Refuse a table of which too many rows, or all, are rejected.
 
     Parameters
     ----------
-    table : Table
+    source : Path
+        The table.
+    usable : int
+        Number of rows that can be used.
+    rejected : sequence of Rejection
+        The others.
     max_rejected : float
         Largest fraction of rows that may be rejected, 0 to 1.
     rejected_out : Path, optional
@@ -145,18 +153,18 @@ def check_rejected(table: Table, max_rejected: float, rejected_out: Path | None 
     """
     if not 0 <= max_rejected <= 1:
         raise InputError(f"--max-rejected {max_rejected:g} is no fraction between 0 and 1")
-    bad, rows = len(table.rejected), len(table.records) + len(table.rejected)
-    if table.records and bad <= max_rejected * rows:
+    bad, rows = len(rejected), usable + len(rejected)
+    if usable and bad <= max_rejected * rows:
         return
-    frequent = Counter(_kind_of(rejection.reason) for rejection in table.rejected).most_common(2)
+    frequent = Counter(_kind_of(rejection.reason) for rejection in rejected).most_common(2)
     reasons = ", ".join(f"{count} × {reason}" for reason, count in frequent)
     if rejected_out is not None:
-        write_rejected(table.rejected, rejected_out)
+        write_rejected(rejected, rejected_out)
         where = f"every row with its reason: {rejected_out}"
     else:
-        where = f"the first: {table.rejected[0]}"
-    limit = f", more than the {max_rejected:.3g} of --max-rejected" if table.records else ""
-    raise InputError(f"{table.source}: {bad} of {rows} rows cannot be used{limit} ({reasons}); {where}")
+        where = f"the first: {rejected[0]}"
+    limit = f", more than the {max_rejected:.3g} of --max-rejected" if usable else ""
+    raise InputError(f"{source}: {bad} of {rows} rows cannot be used{limit} ({reasons}); {where}")
 
 
 def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:

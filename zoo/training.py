@@ -84,8 +84,8 @@ class Samples:
     Parameters
     ----------
     graphs : PackedGraphs
-    targets : array of shape (C,), float64
-        Targets of all graphs in the task's unit; NaN where there is none.
+    targets : array of shape (C,) or (C, T), float64
+        Targets of all graphs in their tasks' units, one column per target of the network; NaN where there is none.
     rows : array of shape (n,), int64
         Indices of the graphs that belong to this set.
     """
@@ -129,12 +129,12 @@ class _Fit(pl.LightningModule):
         self,
         network: CGCNN,
         settings: FitSettings,
-        scaler: TargetScaler,
+        scalers: Sequence[TargetScaler],
         rates: Mapping[str, float],
         on_epoch: Callable[[dict[str, float], int], None] | None,
     ) -> None:
         super().__init__()
-        self.network, self.settings, self.scaler = network, settings, scaler
+        self.network, self.settings, self.scalers = network, settings, scalers
         self.rates, self.on_epoch = rates, on_epoch
         self.history: list[dict[str, float]] = []
         self._loss: list[Tensor] = []
@@ -143,20 +143,21 @@ class _Fit(pl.LightningModule):
 
     def training_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> Tensor:
         graphs, target = batch
-        # L1, because the error that is reported is a mean absolute one.
-        loss = torch.nn.functional.l1_loss(self.network(graphs), target)
+        loss = masked_l1(self.network.all_targets(graphs), target)
         self._loss.append(loss.detach())
         return loss
 
     def validation_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> None:
         graphs, target = batch
-        self._outputs.append((self.network(graphs).float(), target))
+        self._outputs.append((self.network.all_targets(graphs).float(), target))
 
     def on_validation_epoch_end(self) -> None:
-        output, target = (torch.cat(parts).cpu().double().numpy() for parts in zip(*self._outputs, strict=True))
+        output, target = (torch.cat(parts).cpu().double() for parts in zip(*self._outputs, strict=True))
         self._outputs.clear()
-        scaled = float(np.abs(output - target).mean())
-        error = float(np.abs(self.scaler.unscale(output) - self.scaler.unscale(target)).mean())
+        scaled = float(masked_l1(output, target))
+        labelled = target[:, 0].isfinite()
+        first, truth = (self.scalers[0].unscale(values[labelled, 0].numpy()) for values in (output, target))
+        error = float(np.abs(first - truth).mean())
         self.log("validation", scaled, sync_dist=True)
         row = {
             "epoch": float(self.current_epoch + 1),
@@ -209,6 +210,17 @@ class _Fit(pl.LightningModule):
             self._began = time.monotonic() - self.history[-1]["seconds"]
 
 
+def masked_l1(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean absolute error in scaled units, shape (), of outputs and targets of shape (B, T).
+
+    L1, because the error that is reported is a mean absolute one. Missing targets, NaN, count for nothing; each column
+    counts as much as any other, however few labels it has.
+    """
+    labelled = target.isfinite()
+    error = ((output - target.nan_to_num()).abs() * labelled).sum(dim=0)
+    return (error / labelled.sum(dim=0).clamp(min=1)).mean()
+
+
 def rate_of(name: str, rates: Mapping[str, float]) -> float:
     """Return the learning-rate factor of a parameter: that of the longest prefix in `rates`, else 1."""
     fitting = [prefix for prefix in rates if name == prefix or name.startswith(prefix + ".")]
@@ -219,7 +231,7 @@ def fit(
     network: CGCNN,
     train: Samples,
     validation: Samples,
-    scaler: TargetScaler,
+    scalers: Sequence[TargetScaler],
     settings: FitSettings,
     *,
     seed: int,
@@ -235,8 +247,9 @@ def fit(
     ----------
     network : CGCNN
     train, validation : Samples
-        Training rows, and the rows that choose the epoch. The scaler must have been fitted on `train`.
-    scaler : TargetScaler
+        Training rows, and the rows that choose the epoch: the one with the smallest mean of the targets' scaled errors.
+    scalers : sequence of TargetScaler
+        One per target, fitted on `train`.
     settings : FitSettings
     seed : int
         Seed of the order of batches.
@@ -253,7 +266,7 @@ def fit(
     FitResult
     """
     chosen = choose_device(device)
-    module = _Fit(network, settings, scaler, rates or {}, on_epoch)
+    module = _Fit(network, settings, scalers, rates or {}, on_epoch)
     best = ModelCheckpoint(
         workdir,
         filename="best",
@@ -286,8 +299,8 @@ def fit(
         )
         trainer.fit(
             module,
-            _loader(train, scaler, settings.batch_size, seed),
-            _loader(validation, scaler, 256, None),
+            _loader(train, scalers, settings.batch_size, seed),
+            _loader(validation, scalers, 256, None),
             ckpt_path=last if resume and last.exists() else None,
             weights_only=True,
         )
@@ -312,9 +325,11 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Te
     return average
 
 
-def _loader(samples: Samples, scaler: TargetScaler, batch_size: int, seed: int | None) -> DataLoader[int]:
-    targets = torch.from_numpy(scaler.scale(samples.targets[samples.rows])).float()
+def _loader(samples: Samples, scalers: Sequence[TargetScaler], batch_size: int, seed: int | None) -> DataLoader[int]:
     n = len(samples.rows)
+    columns = samples.targets[samples.rows].reshape(n, -1).T
+    scaled = [scaler.scale(column) for scaler, column in zip(scalers, columns, strict=True)]
+    targets = torch.from_numpy(np.stack(scaled, axis=1)).float()
 
     def collate(positions: list[int]) -> tuple[GraphBatch, Tensor]:
         return GraphBatch.gather(samples.graphs, samples.rows[positions]), targets[positions]

@@ -61,7 +61,7 @@ def test_the_plugin_is_listed_by_name_and_version(fresh):
         assert found[key]["distribution"] == "zoo-plugin-thermal"
         assert found[key]["version"] == "1.0"
     assert found["task", "dielectric"]["distribution"] == "crystal-zoo"
-    assert len([p for p in listed if p["kind"] == "task"]) == 8
+    assert len([p for p in listed if p["kind"] == "task"]) == 9
 
 
 def test_it_is_loaded_by_name_and_can_be_switched_off(fresh):

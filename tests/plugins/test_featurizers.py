@@ -159,9 +159,7 @@ def backbone(tmp_path):
     described = checkpoints.describe(
         [member],
         name="tiny",
-        target="formation_energy_per_atom",
-        unit="eV/atom",
-        task="formation-energy",
+        targets=[checkpoints.TargetConfig(name="formation_energy_per_atom", unit="eV/atom", task="formation-energy")],
         graph=GraphSettings(),
         elements=["Na", "Cl"],
     )

@@ -12,7 +12,7 @@ original authors' code. Parameters have the authors' names and shapes, so their 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,8 @@ class Architecture:
         Number of Gaussians that a distance is expanded in, 0 to `gaussian_end` inclusive.
     gaussian_end : float
         Centre of the last Gaussian in Å; the width of each equals the spacing.
+    targets : int
+        Number of properties that are predicted at once, each by fully connected layers of its own.
     """
 
     atom_features: int = 111
@@ -57,6 +59,7 @@ class Architecture:
     head_layers: int = 1
     gaussians: int = 41
     gaussian_end: float = 8.0
+    targets: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sizes as JSON-able numbers."""
@@ -187,8 +190,32 @@ def _normalization(norm: nn.BatchNorm1d, statistics: _Statistics | None) -> tupl
     return scale, norm.bias - mean * scale
 
 
-class CGCNN(nn.Module):
-    """Crystal graph → one scaled number.
+class Head(nn.Module):
+    """The fully connected layers after pooling, for one property."""
+
+    def __init__(self, size: Architecture) -> None:
+        super().__init__()
+        self._add_layers(size)
+
+    def _add_layers(self, size: Architecture) -> None:
+        self.conv_to_fc = nn.Linear(size.width, size.head)
+        self.fcs = nn.ModuleList(nn.Linear(size.head, size.head) for _ in range(size.head_layers - 1))
+        self.fc_out = nn.Linear(size.head, 1)
+
+    def read_out(self, crystals: Tensor) -> Tensor:
+        """Map crystal vectors of shape (B, width) to scaled predictions, shape (B,)."""
+        hidden = functional.softplus(self.conv_to_fc(functional.softplus(crystals)))
+        for layer in self.fcs:
+            hidden = functional.softplus(layer(hidden))
+        output: Tensor = self.fc_out(hidden)
+        return output.squeeze(1)
+
+
+class CGCNN(Head):
+    """Crystal graph → one scaled number, or several.
+
+    The network is its own first head, so that its parameters have the authors' names; further targets have theirs in
+    ``others``.
 
     Parameters
     ----------
@@ -201,16 +228,15 @@ class CGCNN(nn.Module):
     centers: Tensor
 
     def __init__(self, architecture: Architecture, atom_table: Tensor) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # the layers of the head come last: random weights are drawn in this order
         size = architecture
         self.architecture = size
         self.register_buffer("atom_table", atom_table.to(torch.get_default_dtype()))
         self.register_buffer("centers", torch.linspace(0.0, size.gaussian_end, size.gaussians), persistent=False)
         self.embedding = nn.Linear(size.atom_features, size.width)
         self.convs = nn.ModuleList(Convolution(size.width, size.gaussians) for _ in range(size.convolutions))
-        self.conv_to_fc = nn.Linear(size.width, size.head)
-        self.fcs = nn.ModuleList(nn.Linear(size.head, size.head) for _ in range(size.head_layers - 1))
-        self.fc_out = nn.Linear(size.head, 1)
+        self._add_layers(size)
+        self.others = nn.ModuleList(Head(size) for _ in range(size.targets - 1))
         self._frozen: list[nn.Module] = []
 
     def freeze(self, *names: str) -> None:
@@ -255,9 +281,24 @@ class CGCNN(nn.Module):
         return exponent.clamp_(min=-80.0).exp_()
 
     def forward(self, batch: GraphBatch) -> Tensor:
-        """Return the scaled predictions, shape (B,)."""
-        hidden = functional.softplus(self.conv_to_fc(functional.softplus(self.embed(batch))))
-        for layer in self.fcs:
-            hidden = functional.softplus(layer(hidden))
-        output: Tensor = self.fc_out(hidden)
-        return output.squeeze(1)
+        """Return the scaled predictions of the first target, shape (B,)."""
+        return self.read_out(self.embed(batch))
+
+    def all_targets(self, batch: GraphBatch) -> Tensor:
+        """Return the scaled predictions of all targets, shape (B, targets)."""
+        crystals = self.embed(batch)
+        return torch.stack([head.read_out(crystals) for head in (self, *self.others)], dim=1)
+
+    def single(self, target: int) -> CGCNN:
+        """Return a copy of the network that predicts one of its targets alone."""
+        network = CGCNN(replace(self.architecture, targets=1), self.atom_table)
+        prefix = f"others.{target - 1}."
+        state = {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("others.")}
+        if target:
+            state |= {
+                name.removeprefix(prefix): tensor
+                for name, tensor in self.state_dict().items()
+                if name.startswith(prefix)
+            }
+        network.load_state_dict(state)
+        return network.train(self.training)
