@@ -9,6 +9,7 @@ import click
 
 from zoo import __version__, console
 from zoo.console import common, show_json, show_table
+from zoo.study_command import study
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -224,6 +225,9 @@ def predict(
             click.echo(f"--target also takes {', '.join(each.name for each in others)}", err=True)
     rejected = console.rejections(done.rejected, done.rejected_out) if done.rejected_out else []
     click.echo("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))
+
+
+main.add_command(study)
 
 
 @main.group()

@@ -39,6 +39,8 @@ LAYERS = (
         "cells",
         "options",
         "finetuning",
+        "study_plan",
+        "study",
         "recipes",
         "selection",
         "pretraining",
@@ -47,7 +49,7 @@ LAYERS = (
         "rundir",
         "doctor",
     ),
-    ("console", "cli", "__main__"),
+    ("console", "study_command", "cli", "__main__"),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 

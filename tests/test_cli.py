@@ -170,7 +170,7 @@ def test_pull_of_a_folder_does_not_call_it_verified(backbone: Path) -> None:
 
 
 def test_pull_says_plainly_what_is_not_there() -> None:
-    message = "registered, but its weights are not published yet; there is: dEf-10k, dEf-91k"
+    message = "registered, but its weights are not published yet; there is: dEf-10k, dEf-54k, dEf-91k"
     assert message in refused("pull", "dEf-113k")
     assert message in refused("pull", "dEf-113k", "--source", "hub")
     assert "not bundled" in refused("pull", "Eg-NM", "--source", "bundled")
@@ -232,7 +232,7 @@ def test_finetune_never_overwrites(fine_tuned: tuple[Result, Path], table: Path)
     [
         (["--task", "bulk-modulos"], "did you mean bulk-modulus"),
         (["--task", "bulk-modulus", "--backbone", "dEf-10"], "did you mean dEf-10k"),
-        (["--task", "bulk-modulus", "--backbone", "dEf-54k"], "not published yet"),
+        (["--task", "bulk-modulus", "--backbone", "dEf-113k"], "not published yet"),
         (["--task", "bulk-modulus", "--baseline", "fr"], "did you mean rf"),
         (["--task", "bulk-modulus", "--plugin", "missing.py"], "missing.py"),
         (["--task", "bulk-modulus", "--seeds", "0"], "--seeds 0"),

@@ -60,14 +60,17 @@ def test_seeds_differ(records: list[Record]) -> None:
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_training_rows_are_nested_and_the_other_parts_stay(records: list[Record], how: How) -> None:
+def test_training_and_validation_rows_are_nested_and_test_rows_stay(records: list[Record], how: How) -> None:
     splits = [make_split(records, seed=2, how=how, n_train=n) for n in (1, 50, 100, 500)]
     splits.append(make_split(records, seed=2, how=how))
     assert [len(split.train) for split in splits[:-1]] == [1, 50, 100, 500]
     for small, large in pairwise(splits):
         assert list(large.train[: len(small.train)]) == list(small.train)
         assert list(large.test) == list(small.test)
-        assert list(large.val) == list(small.val)
+        assert list(large.val[: len(small.val)]) == list(small.val)
+    # 20 rows, or a fifth of the training rows, but never more than the part has.
+    full = len(splits[-1].val)
+    assert [len(split.val) for split in splits] == [20, 20, 20, min(100, full), full]
 
 
 def test_the_test_part_does_not_depend_on_the_validation_part(records: list[Record]) -> None:
@@ -101,7 +104,7 @@ def test_identifiers_for_the_record(records: list[Record]) -> None:
     split = make_split(records, seed=0, n_train=50)
     ids = split.as_ids(records)
     assert list(ids) == ["train", "validation", "test"]
-    assert [len(part) for part in ids.values()] == [50, 118, 118]
+    assert [len(part) for part in ids.values()] == [50, 20, 118]
     assert ids["test"][0] == records[split.test[0]].id
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,12 @@ from zoo import checkpoints, extensions, hub, methods, stats, transfer
 from zoo.cells import CellStore
 from zoo.elements import atom_table
 from zoo.errors import InputError
-from zoo.graphs import CrystalGraph, GraphSettings, build_graphs
+from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.options import DEFAULT_BACKBONE, Options
-from zoo.packing import PackedGraphs
 from zoo.progress import progress
 from zoo.splits import Split, make_split
-from zoo.tables import Record, Rejection, Table, check_rejected, read_table
+from zoo.tables import Record, Table, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,7 +138,9 @@ def finetune(
         max_rejected=options.max_rejected,
         rejected_out=out.with_name(out.name + ".rejected.csv"),
     )
-    table, records, graphs = _graphs(table, start, options, out)
+    table, records, graphs = methods.build(
+        table, start.graph, start.known, start.name, options.max_rejected, out.with_name(out.name + ".rejected.csv")
+    )
     splits = [
         make_split(records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train)
         for seed in range(options.seed, options.seed + options.seeds)
@@ -222,33 +223,6 @@ def _start(options: Options, task: Task) -> _Start:
         pulled.name,
         known,
     )
-
-
-def _graphs(table: Table, start: _Start, options: Options, out: Path) -> tuple[Table, list[Record], PackedGraphs]:
-    """Build all graphs; a crystal that cannot be one joins the rejected rows."""
-    records: list[Record] = []
-    graphs: list[CrystalGraph] = []
-    rejected: list[Rejection] = []
-    built = build_graphs((record.crystal for record in table.records), start.graph)
-    for record, graph in zip(table.records, built, strict=True):
-        unknown = [symbol for symbol, z in _numbers(record) if z not in start.known]
-        if isinstance(graph, InputError) or unknown:
-            reason = str(graph) if isinstance(graph, InputError) else f"{start.name} has no features for {unknown[0]}"
-            rejected.append(Rejection(record.file, record.row, record.id, "structure", "", reason))
-        else:
-            records.append(record)
-            graphs.append(graph)
-    table = replace(table, records=records, rejected=[*table.rejected, *rejected])
-    check_rejected(
-        table.source, len(records), table.rejected, options.max_rejected, out.with_name(out.name + ".rejected.csv")
-    )
-    return table, records, PackedGraphs.pack(graphs)
-
-
-def _numbers(record: Record) -> list[tuple[str, int]]:
-    return [
-        (symbol, int(z)) for symbol, z in zip(record.crystal.elements, np.unique(record.crystal.numbers), strict=True)
-    ]
 
 
 def _train(

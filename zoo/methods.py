@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo import checkpoints, extensions, transfer
-from zoo.errors import PluginError
+from zoo.crystals import SYMBOLS
+from zoo.errors import InputError, PluginError
+from zoo.graphs import CrystalGraph, build_graphs
 from zoo.inference import Device, choose_device, predict_scaled
+from zoo.packing import PackedGraphs
 from zoo.scaling import TargetScaler
+from zoo.tables import Rejection, check_rejected
 from zoo.training import FitSettings, Samples, fit
 
 if TYPE_CHECKING:
@@ -21,10 +25,11 @@ if TYPE_CHECKING:
 
     from zoo.contracts import Baseline, Transform
     from zoo.crystals import Crystal
+    from zoo.graphs import GraphSettings
     from zoo.models.cgcnn import CGCNN
-    from zoo.packing import PackedGraphs
     from zoo.progress import Bar
     from zoo.splits import Split
+    from zoo.tables import Record, Table
 
 # Chosen on validation rows of bulk moduli at 100 and 500 training rows: docs/tuning.md has the figures.
 TRANSFER = FitSettings(batch_size=32, learning_rate=3e-3, weight_decay=1e-1, average=0.99)
@@ -60,6 +65,50 @@ class Problem:
     graphs: PackedGraphs
     targets: NDArray[np.float64]
     transform: Transform
+
+
+def build(
+    table: Table,
+    settings: GraphSettings,
+    known: frozenset[int],
+    network: str,
+    max_rejected: float,
+    rejected_out: Path | None = None,
+) -> tuple[Table, list[Record], PackedGraphs]:
+    """Build the graphs of a table; a crystal that the network cannot take joins the rejected rows.
+
+    Parameters
+    ----------
+    table : Table
+    settings : GraphSettings
+    known : set of int
+        Atomic numbers that the network has features for.
+    network : str
+        What it is called, for the reasons.
+    max_rejected : float
+        Largest fraction of rows that may be rejected.
+    rejected_out : Path, optional
+        Where the rejected rows are written if there are too many.
+
+    Raises
+    ------
+    InputError
+        If too many rows are rejected.
+    """
+    records: list[Record] = []
+    graphs: list[CrystalGraph] = []
+    rejected = list(table.rejected)
+    built = build_graphs((record.crystal for record in table.records), settings)
+    for record, graph in zip(table.records, built, strict=True):
+        unknown = [SYMBOLS[number] for number in np.unique(record.crystal.numbers) if int(number) not in known]
+        if isinstance(graph, InputError) or unknown:
+            reason = str(graph) if isinstance(graph, InputError) else f"{network} has no features for {unknown[0]}"
+            rejected.append(Rejection(record.file, record.row, record.id, "structure", "", reason))
+        else:
+            records.append(record)
+            graphs.append(graph)
+    check_rejected(table.source, len(records), rejected, max_rejected, rejected_out)
+    return replace(table, records=records, rejected=rejected), records, PackedGraphs.pack(graphs)
 
 
 @dataclass(frozen=True, eq=False)

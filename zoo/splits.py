@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 How = Literal["random", "composition", "chemsys"]
 
+VALIDATION = (20, 0.2)
+"""Where fewer training rows are asked for than there are, the validation rows are so many, or that fraction of the
+training rows if it is more: who has 100 measured crystals does not have 500 more to choose an epoch by."""
+
 MIN_ROWS = 10
 """Fewest rows that are split: below, a test part says nothing."""
 
@@ -75,7 +79,8 @@ def make_split(
     test, val : float
         Fractions of all rows; each part has at least one row. Validation rows are drawn after the test rows.
     n_train : int, optional
-        Number of training rows; all that remain, if not given.
+        Number of training rows; all that remain, if not given. Validation rows become fewer in proportion; see
+        `VALIDATION`.
 
     Raises
     ------
@@ -106,7 +111,8 @@ def make_split(
             f"--n-train {n_train}: there are {len(pool)} training rows, "
             f"beside {len(parts[1])} validation and {len(parts[0])} test rows"
         )
-    return Split(seed, pool[:n_train], parts[1], parts[0])
+    few = len(parts[1]) if n_train is None else max(VALIDATION[0], round(VALIDATION[1] * n_train))
+    return Split(seed, pool[:n_train], parts[1][:few], parts[0])
 
 
 def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int | None = None) -> dict[str, list[str]]:
