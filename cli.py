@@ -104,7 +104,8 @@ def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
     "--backbone",
     default="auto",
     shell_complete=console.names("backbone"),
-    help="Name, folder, hf://owner/repo@rev, or none for random weights.  [default: the task's own]",
+    help="Name, folder, hf://owner/repo@rev, all for the best on validation rows, or none for random weights.  "
+    "[default: the task's own]",
 )
 @click.option(
     "--mode",
@@ -260,11 +261,20 @@ def convert_cgcnn(
 @click.option("--data", required=True, multiple=True, type=ANY, help="A table with rows of the recipe; repeatable.")
 @click.option("--out", type=FOLDER, help="Folder of the checkpoint.  [default: runs/NAME]")
 @device_option
+@click.option("--devices", default=1, show_default=True, help="GPUs or processes on this machine.")
+@click.option("--num-nodes", default=1, show_default=True, help="Machines, each started with this command by torchrun.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")
 @common
 @click.pass_context
 def pretrain(
-    ctx: click.Context, recipe: Path, data: tuple[Path, ...], out: Path | None, device: Any, resume: bool
+    ctx: click.Context,
+    recipe: Path,
+    data: tuple[Path, ...],
+    out: Path | None,
+    device: Any,
+    devices: int,
+    num_nodes: int,
+    resume: bool,
 ) -> None:
     """Train a backbone from a RECIPE.toml, as those in cards/recipes were."""
     from zoo.pretraining import pretrain as run
@@ -272,7 +282,11 @@ def pretrain(
 
     plan = read_recipe(recipe)
     folder = out or Path("runs") / plan.name
-    result = run(plan, data, folder, device=device, resume=resume, quiet=console.is_quiet(ctx))
+    result = run(
+        plan, data, folder, device=device, devices=devices, nodes=num_nodes, resume=resume, quiet=console.is_quiet(ctx)
+    )
+    if not result:  # one of the other processes
+        return
     for task in plan.tasks:
         rows = [
             [each.name, str(each.rows), *(f"{each.errors[metric]:.4f}" for metric in ("mae", "rmse", "r2"))]

@@ -37,6 +37,7 @@ LAYERS = (
         "convert",
         "methods",
         "cells",
+        "choosing",
         "options",
         "finetuning",
         "study_plan",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 import zoo
-from zoo import checkpoints, finetuning, methods
+from zoo import checkpoints, extensions, finetuning, methods, registry
 from zoo.elements import atom_table
 from zoo.errors import InputError
 from zoo.finetuning import SCRATCH, finetune
@@ -225,3 +226,45 @@ def test_default_folders_do_not_collide(tmp_path: Path, monkeypatch: pytest.Monk
     assert default_out(options) == Path("runs/dielectric-dEf-10k-3")
     assert default_out(options, resume=True) == Path("runs/dielectric-dEf-10k-2")
     assert default_out(Options("dielectric", tmp_path / "d.csv", backbone=None)) == Path("runs/dielectric-scratch")
+
+
+def test_the_best_backbone_on_validation_rows_is_kept(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    request = Options("bulk-modulus", data, backbone="all", epochs=2, test=0.2, val=0.3)
+    found = finetune(request, tmp_path / "run", quiet=True, say=said.append)
+    there = [card.name for card in registry.cards() if card.bundled]
+    assert len(there) > 2
+    assert set(found.tried) == set(there)
+    assert list(found.tried.values()) == sorted(found.tried.values())
+    best = next(iter(found.tried))
+    assert found.backbone is not None
+    assert found.backbone.name == best
+    assert any(
+        f"backbone {best} from" in line and "the best on validation rows (MAE of log10: " in line for line in said
+    )
+    # The errors are those of a fine-tuning of each on the same split.
+    for name in {best, there[-1]}:
+        alone = finetune(replace(request, backbone=name), tmp_path / name, quiet=True)
+        outcome, split = alone.outcomes[alone.model][0], alone.splits[0]
+        targets = np.array([record.target for record in alone.records])
+        error = np.abs(np.log10(outcome.predictions[split.val]) - np.log10(targets[split.val])).mean()
+        assert found.tried[name] == pytest.approx(error, rel=1e-3)
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["backbones_tried"] == pytest.approx(found.tried)
+
+
+def test_no_test_row_of_any_seed_chooses(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are tested on by no seed"):
+        finetune(
+            Options("bulk-modulus", data, backbone="all", epochs=1, seeds=5, test=0.3), tmp_path / "run", quiet=True
+        )
+
+
+def test_the_recommended_backbone_is_named_with_its_reason(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    finetune(Options("bulk-modulus", data, epochs=1), tmp_path / "run", quiet=True, say=said.append)
+    name = extensions.task("bulk-modulus").recommended_backbone
+    assert any(
+        line.startswith(f"backbone {name} from")
+        and line.endswith(": the one that the task recommends; --backbone all compares every one on validation rows")
+        for line in said
+    )

@@ -6,6 +6,9 @@ import hashlib
 import json
 import math
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,7 +189,7 @@ def test_a_run_that_was_cut_off_goes_on(
     with pytest.raises(InputError, match=r"tiny\.partial holds an unfinished run; give --resume"):
         pretrain(recipe, [EXAMPLE], out, quiet=True)
     other = read_recipe(write(tmp_path / "other", RECIPE.replace("1e-2", "2e-2")))
-    with pytest.raises(InputError, match="begun with another recipe"):
+    with pytest.raises(InputError, match=r"begun with another recipe\.fit\.learning_rate; give the same"):
         pretrain(other, [EXAMPLE], out, resume=True, quiet=True)
     example().iloc[:100].to_csv(tmp_path / "data.csv", index=False)
     with pytest.raises(InputError, match="begun with another table; give the same"):
@@ -202,6 +205,61 @@ def test_a_run_that_was_cut_off_goes_on(
         "model.safetensors",
         "splits.json",
     ]
+
+
+def test_a_killed_run_ends_where_an_uncut_one_does(tmp_path: Path) -> None:
+    """Killed without warning in the middle of an epoch, and resumed."""
+    write(tmp_path, RECIPE.replace("epochs = 2", "epochs = 12"))
+    command = [sys.executable, "-m", "zoo.cli", "pretrain", str(tmp_path / "tiny.toml"), "--data", str(EXAMPLE)]
+    uncut = subprocess.run([*command, "--out", str(tmp_path / "uncut")], capture_output=True, text=True, check=False)
+    assert uncut.returncode == 0, uncut.stderr
+    running = subprocess.Popen([*command, "--out", str(tmp_path / "cut")], stderr=subprocess.DEVNULL)
+    last = tmp_path / "cut.partial" / "work" / "last.ckpt"
+    while not last.exists():
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    assert not (tmp_path / "cut").exists()
+    again = subprocess.run(
+        [*command, "--out", str(tmp_path / "cut"), "--resume"], capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert sum(line.startswith("pretraining:") for line in again.stderr.splitlines()) < 12
+    errors = [checkpoints.read_config(tmp_path / name).provenance["errors"] for name in ("uncut", "cut")]
+    for part in PARTS:
+        assert errors[1][part]["mae"] == pytest.approx(errors[0][part]["mae"], rel=1e-6)
+
+
+def test_two_processes_train_one_backbone(tmp_path: Path) -> None:
+    write(tmp_path)
+    command = [sys.executable, "-m", "zoo.cli", "pretrain", str(tmp_path / "tiny.toml"), "--data", str(EXAMPLE)]
+    command += ["--out", str(tmp_path / "tiny"), "--device", "cpu", "--devices", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "tiny").iterdir()) == FILES
+    assert [line.split()[:2] for line in done.stdout.splitlines()[-4:-1]] == [
+        ["train", "28"],
+        ["validation", "6"],
+        ["test", "6"],
+    ]
+    refused = subprocess.run([*command[:-1], "0"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "tiny exists" in refused.stderr
+
+
+def test_devices_share_the_rows_of_an_epoch() -> None:
+    from zoo.training import _EpochShuffle
+
+    alone = _EpochShuffle(11, seed=4)
+    parts = [_EpochShuffle(11, seed=4, device=device, devices=3) for device in range(3)]
+    for epoch in (0, 1):
+        for each in (alone, *parts):
+            each.set_epoch(epoch)
+        shares = [list(part) for part in parts]
+        assert [len(share) for share in shares] == [3, 3, 3]
+        assert [row for rows in zip(*shares, strict=True) for row in rows] == list(alone)[:9]
+        assert sorted(alone) == list(range(11))
 
 
 # --- several targets at once ---

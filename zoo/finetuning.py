@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from zoo import checkpoints, extensions, hub, methods, stats, transfer
+from zoo import checkpoints, choosing, extensions, hub, methods, stats, transfer
 from zoo.cells import CellStore
 from zoo.elements import atom_table
 from zoo.errors import InputError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from zoo.inference import Device
 
 SCRATCH = "from scratch"
+ALL = "all"
+"""As a backbone: compare every one on validation rows, and keep the best."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,8 @@ class Result:
     backbone : Pulled or None
     backbone_digest : str
         SHA-256 of the backbone's weights; empty without a backbone.
+    tried : dict of str to float
+        Where the backbone was chosen among all: each one's error on validation rows, the best first.
     """
 
     options: Options
@@ -69,6 +73,7 @@ class Result:
     checkpoint: checkpoints.Checkpoint
     backbone: hub.Pulled | None
     backbone_digest: str = ""
+    tried: dict[str, float] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -128,7 +133,8 @@ def finetune(
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
     baselines = [extensions.baseline(name) for name in options.baselines]
-    start = _start(options, task)
+    everyone = choosing.available(GraphSettings()) if options.backbone == ALL else []
+    start = _start(replace(options, backbone=everyone[0]) if everyone else options, task)
     partial = out.with_name(out.name + ".partial")
     table = read_table(
         options.data,
@@ -151,17 +157,21 @@ def finetune(
         f"target {table.target_column} ({task.unit or 'no unit'}); "
         f"{len(splits[0].train)} training, {len(splits[0].val)} validation, {len(splits[0].test)} test rows a seed"
     )
-    if start.pulled:
-        say(
-            f"backbone {start.name} from {start.pulled.directory}"
-            + (f" ({start.pulled.note})" if start.pulled.note else "")
-        )
     problem = methods.Problem(
         [record.crystal for record in records],
         graphs,
         np.array([record.target for record in records]),
         task.transform,
     )
+    tried: dict[str, float] = {}
+    if everyone:
+        settings = options.fit_settings(len(splits[0].train), from_scratch=False)
+        tried = choosing.compare_backbones(
+            everyone, problem, splits, settings, start.blank, mode=options.mode, device=device, quiet=quiet
+        )
+        start = _start(replace(options, backbone=next(iter(tried))), task)
+    if start.pulled:
+        say(_introduction(options, task, start.pulled, tried))
     digest = hub.sha256(start.pulled.directory / checkpoints.WEIGHTS) if start.pulled else ""
     cells = CellStore(partial / "cells", options.fingerprint(table.sha256, digest, len(splits[0].train)), resume=resume)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
@@ -196,11 +206,27 @@ def finetune(
         ),
         backbone=start.pulled,
         backbone_digest=digest,
+        tried=tried,
     )
     write_run(result, partial)
     cells.discard()
     partial.rename(out)
     return result
+
+
+def _introduction(options: Options, task: Task, pulled: hub.Pulled, tried: dict[str, float]) -> str:
+    """Say which backbone is fine-tuned, where it is, and why this one."""
+    line = f"backbone {pulled.name} from {pulled.directory}" + (f" ({pulled.note})" if pulled.note else "")
+    if tried:
+        shown = ", ".join(f"{name} {error:.4g}" for name, error in tried.items())
+        what = "MAE of log10" if task.transform == "log10" else f"MAE in {task.unit}" if task.unit else "MAE"
+        return f"{line}: the best on validation rows ({what}: {shown})"
+    if options.backbone == "auto":
+        why = (
+            "the one that the task recommends" if task.recommended_backbone else "the default: the task recommends none"
+        )
+        return f"{line}: {why}; --backbone {ALL} compares every one on validation rows"
+    return line
 
 
 def _start(options: Options, task: Task) -> _Start:

@@ -30,8 +30,8 @@ class Options:
     data : Path
         Table of crystals and targets.
     backbone : str or None
-        Name, folder or ``hf://owner/repo@revision``; "auto" takes the task's recommended one; None trains from
-        scratch.
+        Name, folder or ``hf://owner/repo@revision``; "auto" takes the task's recommended one; "all" compares every
+        one on validation rows and keeps the best; None trains from scratch.
     mode : {"full", "head", "layerwise"}
         What is trained; see :mod:`zoo.transfer`.
     seeds, seed : int

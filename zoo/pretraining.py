@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -66,6 +67,8 @@ def pretrain(
     out: Path,
     *,
     device: Device = "auto",
+    devices: int = 1,
+    nodes: int = 1,
     resume: bool = False,
     quiet: bool = False,
 ) -> list[Report]:
@@ -80,6 +83,10 @@ def pretrain(
         Folder of the checkpoint; appears whole or not at all. The work is in ``OUT.partial`` until then, from
         where `resume` goes on. Beside weights, config and card it holds ``splits.json``, the ids of each part,
         and ``rejected.csv`` if rows that were wanted could not be used.
+    device : {"auto", "cpu", "cuda"}
+    devices, nodes : int
+        See :func:`zoo.training.fit`. This function runs in every process; all but the first return nothing.
+    resume, quiet : bool
 
     Returns
     -------
@@ -92,9 +99,12 @@ def pretrain(
         If the tables lack a row of the recipe, or `out` exists, or an unfinished run is in the way.
     """
     partial = out.with_name(out.name + ".partial")
+    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0  # as Lightning and torchrun say it
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
-    if partial.exists() and not resume:
+    if devices < 1 or nodes < 1:
+        raise InputError(f"--devices {devices} --num-nodes {nodes}: at least one of each is needed")
+    if first and partial.exists() and not resume:
         raise InputError(f"{partial} holds an unfinished run; give --resume to go on with it, or remove it")
     tasks = recipe.tasks
     features = atom_table()
@@ -102,7 +112,7 @@ def pretrain(
         raise InputError(
             f"{recipe.path}: network.atom_features: must be {features.shape[1]}, the columns of zoo's element table"
         )
-    rows = _read_rows(recipe, data, quiet=quiet)
+    rows = _read_rows(recipe, data, quiet=quiet or not first)
     train = rows.parts["train"]
     scalers = [
         TargetScaler.fit(column[np.isfinite(column)], task.transform)
@@ -111,8 +121,8 @@ def pretrain(
     architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
     network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
     (partial / "work").mkdir(parents=True, exist_ok=True)
-    _begin(partial / "begun.json", {"recipe": recipe.digest, "table": rows.sha256})
-    with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet) as bar:
+    _begin(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256})
+    with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
         fit(
             network,
             Samples(rows.graphs, rows.targets, train),
@@ -122,11 +132,15 @@ def pretrain(
             seed=recipe.seed,
             workdir=partial / "work",
             device=device,
+            devices=devices,
+            nodes=nodes,
             resume=resume,
             on_epoch=lambda row, epochs: bar.advance(
                 epochs, f"validation MAE {row['validation_mae']:.4f} {tasks[0].unit}"
             ),
         )
+    if not first:
+        return []
     reports = _measure(network, rows, tasks, scalers, choose_device(device))
     checkpoint = checkpoints.describe(
         [checkpoints.Member(network.cpu(), scalers[0], recipe.seed, tuple(scalers[1:]))],
@@ -229,17 +243,28 @@ def _elements(graphs: PackedGraphs, rows: NDArray[np.int64]) -> list[str]:
     return sorted(SYMBOLS[number] for number in np.unique(graphs.select(rows).numbers))
 
 
-def _begin(note: Path, inputs: dict[str, str]) -> None:
-    """Note what the work was begun with; refuse to go on with something else."""
+def _begin(note: Path, inputs: dict[str, Any]) -> None:
+    """Note what the work was begun with; refuse to go on with something else, and name the keys."""
     if note.exists():
-        before = json.loads(note.read_text(encoding="utf-8"))
-        changed = [name for name in inputs if before.get(name) != inputs[name]]
+        before, now = _flat(json.loads(note.read_text(encoding="utf-8"))), _flat(inputs)
+        changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         if changed:
             raise InputError(
-                f"{note.parent} was begun with another {' and another '.join(changed)}; "
+                f"{note.parent} was begun with another {', another '.join(changed)}; "
                 "give the same to resume, or another --out"
             )
     note.write_text(checkpoints.to_json(inputs), encoding="utf-8")
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Return nested settings as one mapping from dotted keys."""
+    if not isinstance(value, dict):
+        return {path: value}
+    return {
+        key: found
+        for name, each in value.items()
+        for key, found in _flat(each, f"{path}.{name}" if path else name).items()
+    }
 
 
 def _card(

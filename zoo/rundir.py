@@ -66,6 +66,7 @@ def metrics(result: Result) -> dict[str, Any]:
             "validation": len(result.splits[0].val),
             "test": len(result.splits[0].test),
         },
+        **({"backbones_tried": result.tried} if result.tried else {}),
         "seeds": [split.seed for split in result.splits],
         "split": result.options.split,
         "methods": {

@@ -106,20 +106,25 @@ class FitResult:
 
 
 class _EpochShuffle(Sampler[int]):
-    """A permutation that depends on seed and epoch alone, so that a resumed run sees the same batches."""
+    """A permutation that depends on seed and epoch alone, so that a resumed run sees the same batches.
 
-    def __init__(self, n: int, seed: int) -> None:
+    Of several devices each takes every so many-th row, the same number of them.
+    """
+
+    def __init__(self, n: int, seed: int, device: int = 0, devices: int = 1) -> None:
         self.n, self.seed, self.epoch = n, seed, 0
+        self.device, self.devices = device, devices
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this before each epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.n).tolist())
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
+        return iter(order[self.device :: self.devices][: len(self)].tolist())
 
     def __len__(self) -> int:
-        return self.n
+        return self.n // self.devices
 
 
 class _Fit(pl.LightningModule):
@@ -128,18 +133,30 @@ class _Fit(pl.LightningModule):
     def __init__(
         self,
         network: CGCNN,
-        settings: FitSettings,
+        train: Samples,
+        validation: Samples,
         scalers: Sequence[TargetScaler],
+        settings: FitSettings,
+        seed: int,
         rates: Mapping[str, float],
         on_epoch: Callable[[dict[str, float], int], None] | None,
     ) -> None:
         super().__init__()
         self.network, self.settings, self.scalers = network, settings, scalers
+        self.train_samples, self.validation_samples, self.seed = train, validation, seed
         self.rates, self.on_epoch = rates, on_epoch
         self.history: list[dict[str, float]] = []
         self._loss: list[Tensor] = []
         self._outputs: list[tuple[Tensor, Tensor]] = []
         self._began = time.monotonic()
+
+    def train_dataloader(self) -> DataLoader[int]:
+        n = len(self.train_samples.rows)
+        sampler = _EpochShuffle(n, self.seed, self.trainer.global_rank, self.trainer.world_size)
+        return _loader(self.train_samples, self.scalers, self.settings.batch_size, sampler)
+
+    def val_dataloader(self) -> DataLoader[int]:
+        return _loader(self.validation_samples, self.scalers, 256, None)
 
     def training_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> Tensor:
         graphs, target = batch
@@ -158,7 +175,7 @@ class _Fit(pl.LightningModule):
         labelled = target[:, 0].isfinite()
         first, truth = (self.scalers[0].unscale(values[labelled, 0].numpy()) for values in (output, target))
         error = float(np.abs(first - truth).mean())
-        self.log("validation", scaled, sync_dist=True)
+        self.log("validation", scaled, rank_zero_only=True)
         row = {
             "epoch": float(self.current_epoch + 1),
             "learning_rate": float(self.optimizers().param_groups[0]["lr"]),
@@ -169,7 +186,7 @@ class _Fit(pl.LightningModule):
         }
         self._loss.clear()
         self.history.append(row)
-        if self.on_epoch:
+        if self.on_epoch and self.trainer.is_global_zero:
             before = self.history[-2]["epoch"] if len(self.history) > 1 else 0
             self.on_epoch(row, int(row["epoch"] - before))
 
@@ -238,6 +255,8 @@ def fit(
     workdir: Path,
     rates: Mapping[str, float] | None = None,
     device: Device = "auto",
+    devices: int = 1,
+    nodes: int = 1,
     resume: bool = False,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
 ) -> FitResult:
@@ -258,6 +277,9 @@ def fit(
     rates : mapping of parameter-name prefix to factor, optional
         Learning rates by depth: the factor of the longest fitting prefix multiplies the learning rate.
     device : {"auto", "cpu", "cuda"}
+    devices, nodes : int
+        Devices on each of so many machines, each with a process of its own (Lightning's DDP): a step is then made of
+        `batch_size` crystals on every device. Each of them validates all rows.
     on_epoch : callable, optional
         Called after each validation with its row of the history and the number of epochs since the last.
 
@@ -266,7 +288,7 @@ def fit(
     FitResult
     """
     chosen = choose_device(device)
-    module = _Fit(network, settings, scalers, rates or {}, on_epoch)
+    module = _Fit(network, train, validation, scalers, settings, seed, rates or {}, on_epoch)
     best = ModelCheckpoint(
         workdir,
         filename="best",
@@ -285,7 +307,10 @@ def fit(
     with _quiet():
         trainer = pl.Trainer(
             accelerator="gpu" if chosen == "cuda" else "cpu",
-            devices=1,
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp" if devices * nodes > 1 else "auto",
+            use_distributed_sampler=False,
             max_epochs=settings.epochs,
             precision=settings.precision,
             gradient_clip_val=settings.clip,
@@ -299,13 +324,12 @@ def fit(
         )
         trainer.fit(
             module,
-            _loader(train, scalers, settings.batch_size, seed),
-            _loader(validation, scalers, 256, None),
             ckpt_path=last if resume and last.exists() else None,
             weights_only=True,
         )
     state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
     network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in state.items()})
+    trainer.strategy.barrier()  # all have read the file before anybody removes it
     losses = [row["validation_loss"] for row in module.history]
     position = int(np.argmin(losses))
     return FitResult(module.history, position + 1, module.history[position]["validation_mae"], time.monotonic() - began)
@@ -325,7 +349,9 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Te
     return average
 
 
-def _loader(samples: Samples, scalers: Sequence[TargetScaler], batch_size: int, seed: int | None) -> DataLoader[int]:
+def _loader(
+    samples: Samples, scalers: Sequence[TargetScaler], batch_size: int, sampler: _EpochShuffle | None
+) -> DataLoader[int]:
     n = len(samples.rows)
     columns = samples.targets[samples.rows].reshape(n, -1).T
     scaled = [scaler.scale(column) for scaler, column in zip(scalers, columns, strict=True)]
@@ -336,11 +362,11 @@ def _loader(samples: Samples, scalers: Sequence[TargetScaler], batch_size: int, 
 
     return DataLoader(
         range(n),  # type: ignore[arg-type]
-        batch_size=min(batch_size, n),
-        sampler=None if seed is None else _EpochShuffle(n, seed),
+        batch_size=min(batch_size, n if sampler is None else len(sampler)),
+        sampler=sampler,
         collate_fn=collate,
         # A last batch of a few crystals would upset the batch statistics; reshuffling brings its rows in later.
-        drop_last=seed is not None,
+        drop_last=sampler is not None,
     )
 
 

@@ -1,7 +1,7 @@
 """Label crystals with formation energies of the potential CHGNet, as the recipe of dEf-113k asks for.
 
     python -m venv chgnet && chgnet/bin/pip install torch==2.13.0 chgnet==0.4.2 pyarrow
-    chgnet/bin/python cards/recipes/label_with_chgnet.py mp.parquet mp-unlabelled.parquet 21853 labels.parquet
+    chgnet/bin/python benchmarks/label_with_chgnet.py mp.parquet mp-unlabelled.parquet 21853 labels.parquet
 
 Takes the crystals of the second table whose identifiers' hashes are the smallest among training rows, so that none
 of them is a test or validation row of any backbone. CHGNet (Deng et al., Nat. Mach. Intell. 5, 1031 (2023)) gives
