@@ -118,7 +118,7 @@ def test_list_shows_what_there_is() -> None:
     assert re.fullmatch(r"0\.0\d+", ours[4])
     assert float(ours[4]) <= 0.075
     assert ours[5:] == ["0.44 MB", "bundled"]
-    assert rows["Eg-NM"] == ["Eg-NM", "band_gap", "eV", "not published yet"]
+    assert rows["dEf-NM"] == ["dEf-NM", "formation_energy_per_atom", "eV/atom", "not published yet"]
 
 
 def test_list_as_json_says_the_same() -> None:
@@ -128,7 +128,7 @@ def test_list_as_json_says_the_same() -> None:
     assert ours["training"]["rows"] == {"train": 10000, "val": 3727, "test": 3597}
     assert 0.02 < ours["test_mae"] <= 0.080
     assert ours["size"] == sum(file["size"] for file in ours["files"]) < 1_000_000
-    assert backbones["dEf-113k"]["weights"] == "not published yet"
+    assert backbones["dEf-NM"]["weights"] == "not published yet"
 
 
 @pytest.mark.parametrize("name", ["dEf-10k", "ΔEf-10k", "DEF-10K", "formation-energy-10k"])
@@ -146,9 +146,9 @@ def test_show_finds_a_backbone_by_any_of_its_names(name: str) -> None:
 
 
 def test_show_as_json_holds_the_prose() -> None:
-    card = json.loads(zoo("show", "Eg-NM", "--json").stdout)
+    card = json.loads(zoo("show", "dEf-NM", "--json").stdout)
     assert card["weights"] == "not published yet"
-    assert card["card"].startswith("# Eg-NM")
+    assert card["card"].startswith("# dEf-NM")
 
 
 def test_show_suggests_the_nearest_name() -> None:
@@ -170,10 +170,10 @@ def test_pull_of_a_folder_does_not_call_it_verified(backbone: Path) -> None:
 
 
 def test_pull_says_plainly_what_is_not_there() -> None:
-    message = "registered, but its weights are not published yet; there is: dEf-10k, dEf-54k, dEf-91k"
-    assert message in refused("pull", "dEf-113k")
-    assert message in refused("pull", "dEf-113k", "--source", "hub")
-    assert "not bundled" in refused("pull", "Eg-NM", "--source", "bundled")
+    message = "registered, but its weights are not published yet; there is: dEf-10k, dEf-54k"
+    assert message in refused("pull", "dEf-NM")
+    assert message in refused("pull", "dEf-NM", "--source", "hub")
+    assert "not bundled" in refused("pull", "dEf-NM", "--source", "bundled")
     assert "not on the Hub yet" in refused("pull", "dEf-10k", "--source", "hub")
 
 
@@ -232,7 +232,7 @@ def test_finetune_never_overwrites(fine_tuned: tuple[Result, Path], table: Path)
     [
         (["--task", "bulk-modulos"], "did you mean bulk-modulus"),
         (["--task", "bulk-modulus", "--backbone", "dEf-10"], "did you mean dEf-10k"),
-        (["--task", "bulk-modulus", "--backbone", "dEf-113k"], "not published yet"),
+        (["--task", "bulk-modulus", "--backbone", "dEf-NM"], "not published yet"),
         (["--task", "bulk-modulus", "--baseline", "fr"], "did you mean rf"),
         (["--task", "bulk-modulus", "--plugin", "missing.py"], "missing.py"),
         (["--task", "bulk-modulus", "--seeds", "0"], "--seeds 0"),

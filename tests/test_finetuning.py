@@ -201,7 +201,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, back
         (Options("bulk-modulus", data, backbone=str(backbone), max_rejected=0.01), "2 of 60 rows cannot be used"),
         (Options("bulk-modulos", data), "did you mean bulk-modulus"),
         (Options("bulk-modulus", data, baselines=("fr",)), "rf"),
-        (Options("bulk-modulus", data, backbone="dEf-113k"), "not published yet"),
+        (Options("bulk-modulus", data, backbone="dEf-NM"), "not published yet"),
         (Options("bulk-modulus", tmp_path / "none.csv", backbone=str(backbone)), "none.csv"),
         (Options("dielectric", data, backbone=str(backbone)), "poly_total"),
     ]

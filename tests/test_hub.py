@@ -372,11 +372,11 @@ def test_a_bundle_is_checked_on_every_load(here: Machine) -> None:
 @pytest.mark.parametrize("source", ["auto", "hub", "bundled"])
 def test_what_is_not_published_is_said_plainly(here: Machine, source: hub.Source) -> None:
     here.install(bundled=True, revision=None)
-    assert hub.status(registry.get("dEf-113k")) == "not published yet"
+    assert hub.status(registry.get("dEf-NM")) == "not published yet"
     with pytest.raises(NotPublishedError) as caught:
         hub.pull("ΔEf-113k", source=source)
     assert caught.value.exit_code == 2
-    assert str(caught.value).startswith("dEf-113k is ")
+    assert str(caught.value).startswith("dEf-NM is ")
     assert "there is: " in str(caught.value)
     assert "hardness-net" in str(caught.value)
     assert here.server.requests == []
