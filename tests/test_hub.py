@@ -374,7 +374,7 @@ def test_what_is_not_published_is_said_plainly(here: Machine, source: hub.Source
     here.install(bundled=True, revision=None)
     assert hub.status(registry.get("dEf-NM")) == "not published yet"
     with pytest.raises(NotPublishedError) as caught:
-        hub.pull("ΔEf-113k", source=source)
+        hub.pull("ΔEf-NM", source=source)
     assert caught.value.exit_code == 2
     assert str(caught.value).startswith("dEf-NM is ")
     assert "there is: " in str(caught.value)
