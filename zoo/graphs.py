@@ -37,7 +37,7 @@ MAX_IMAGES = 20_000_000
 """Most atoms, with their periodic images, that one search may look at; a bound on its time and memory."""
 
 _CHUNK = 256
-_START = 2.0
+_START = 1.7
 _PERIODIC = np.ones(3, dtype=np.int64)
 _ROUNDS = 4
 
@@ -123,11 +123,17 @@ class _Edges:
     point: NDArray[np.int64]
     distance: NDArray[np.float64]
 
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        return self.center, self.point, self.distance
+
     @classmethod
-    def sort(cls, parts: Sequence[_Edges]) -> _Edges:
+    def sort(cls, parts: Sequence[_Edges], *, exact: bool) -> _Edges:
         center = np.concatenate([part.center for part in parts])
         distance = np.concatenate([part.distance for part in parts])
-        order = np.lexsort((distance, center))
+        if exact:
+            order = np.lexsort((distance, center))
+        else:  # three times as fast; distances that differ by less than 1e-10 Å stay in the order in which they came
+            order = np.argsort(center * (float(distance.max()) + 1.0) + distance, kind="stable")
         return cls(center[order], np.concatenate([part.point for part in parts])[order], distance[order])
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> _Edges:
@@ -150,7 +156,7 @@ def _build(crystals: Sequence[Crystal], settings: GraphSettings) -> list[Crystal
             result.append(InputError())  # until its graph is there
     if not fine:
         return result
-    edges = _Edges.sort(parts)
+    edges = _Edges.sort(parts, exact=settings.ties == "order")
     counts = np.bincount(edges.center, minlength=atoms)
     starts = np.cumsum(counts) - counts
     rank = np.arange(len(edges.center)) - np.repeat(starts, counts)
@@ -205,7 +211,7 @@ def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
     radius = settings.cutoff
     if settings.ties == "environment":
         cartesian = np.ascontiguousarray(crystal.frac @ crystal.lattice)
-        # The result does not depend on where the search starts: begin with about twice the neighbours needed.
+        # The result does not depend on where the search starts: begin with a few more neighbours than needed.
         radius = min(radius, (3 * _START * k * crystal.volume / (4 * np.pi * n)) ** (1 / 3))
     else:
         # The authors' rule depends on the last bit of each distance and on the order in which the search at the
@@ -236,8 +242,8 @@ def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
         parts.append(edges[finished[edges.center]])
         pending = pending[~done]
         radius = min(radius * 1.3, settings.cutoff) if radius < settings.cutoff else radius * 1.3
-    whole = parts[0] if len(parts) == 1 else _Edges.sort(parts)
-    return _Edges(whole.center + first, whole.point + first, whole.distance)
+    center, point, distance = (np.concatenate(each) for each in zip(*map(_Edges.arrays, parts), strict=True))
+    return _Edges(center + first, point + first, distance)
 
 
 def _check_size(crystal: Crystal, radius: float) -> None:
