@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -268,3 +269,31 @@ def test_the_recommended_backbone_is_named_with_its_reason(data: Path, tmp_path:
         and line.endswith(": the one that the task recommends; --backbone all compares every one on validation rows")
         for line in said
     )
+
+
+def test_test_rows_that_the_backbone_was_trained_on_are_counted(data: Path, tmp_path: Path) -> None:
+    with gzip.open(EXAMPLES.parent / "cards" / "ids" / "dEf-10k.json.gz") as file:
+        trained_on = set(json.load(file)["train"])
+    said: list[str] = []
+    request = Options("bulk-modulus", data, backbone="dEf-10k", epochs=1, seeds=2, test=0.4)
+    found = finetune(request, tmp_path / "run", quiet=True, say=said.append)
+    names = json.loads((tmp_path / "run" / "splits.json").read_text())
+    expected = [len(trained_on & set(names[str(seed)]["test"])) for seed in (0, 1)]
+    assert found.overlap == expected
+    assert sum(expected) > 0
+    line = (
+        f"{expected[0]} of {len(names['0']['test'])} test rows are crystals that dEf-10k was trained on, "
+        "on another property (formation_energy_per_atom): no leak of the target"
+    )
+    assert line in said
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test_rows_in_pretraining"] == expected
+
+
+def test_the_same_property_is_called_a_leak(data: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(data).drop(index=7).rename(columns={"K_VRH": "formation_energy_per_atom"})
+    table["formation_energy_per_atom"] = -table.index / 100.0
+    table.to_csv(tmp_path / "e.csv", index=False)
+    said: list[str] = []
+    request = Options("formation-energy", tmp_path / "e.csv", backbone="dEf-10k", epochs=1, test=0.4)
+    finetune(request, tmp_path / "run", quiet=True, say=said.append)
+    assert any("on this very property: their error says nothing about new crystals" in line for line in said)

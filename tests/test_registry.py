@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import subprocess
@@ -174,3 +175,26 @@ def test_listing_imports_nothing_heavy() -> None:
     statuses, heavy = json.loads(done.stdout)
     assert len(statuses) >= 4
     assert heavy == []
+
+
+@pytest.mark.parametrize("name", ["dEf-10k", "dEf-54k", "dEf-91k", "Eg-NM"])
+def test_the_ids_of_a_training_set_are_those_of_its_rule(name: str) -> None:
+    card = registry.get(name)
+    ids = registry.training_ids(card)
+    assert card.training.rows is not None
+    assert len(ids) == card.training.rows.train
+    # The rule: SHA-256 of the identifier, as a fraction of one, at or above the 8 % held back.
+    fractions = [int.from_bytes(hashlib.sha256(each.encode()).digest()[:8]) / 2**64 for each in ids]
+    assert min(fractions) >= 0.08
+    assert registry.training_ids(registry.get("dEf-10k")) <= registry.training_ids(registry.get("dEf-54k"))
+
+
+def test_a_damaged_list_of_ids_is_named(tmp_path: Path) -> None:
+    card = registry.get("dEf-10k")
+    (tmp_path / "ids").mkdir()
+    (tmp_path / "ids" / "dEf-10k.json.gz").write_bytes(b"no gzip")
+    moved = card.model_copy(update={"source": str(tmp_path / "dEf-10k.md")})
+    with pytest.raises(CardError, match=r"ids/dEf-10k\.json\.gz: no list of training ids"):
+        registry.training_ids(moved)
+    (tmp_path / "ids" / "dEf-10k.json.gz").unlink()
+    assert registry.training_ids(moved) == frozenset()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from zoo import checkpoints, choosing, extensions, hub, methods, stats, transfer
+from zoo import checkpoints, choosing, extensions, hub, methods, registry, stats, transfer
 from zoo.cells import CellStore
 from zoo.elements import atom_table
 from zoo.errors import InputError
@@ -57,6 +57,9 @@ class Result:
     backbone : Pulled or None
     backbone_digest : str
         SHA-256 of the backbone's weights; empty without a backbone.
+    overlap : list of int or None
+        Number of test rows, per seed, that the backbone was trained on, by their identifiers; None where it has no
+        list of them.
     tried : dict of str to float
         Where the backbone was chosen among all: each one's error on validation rows, the best first.
     """
@@ -73,6 +76,7 @@ class Result:
     checkpoint: checkpoints.Checkpoint
     backbone: hub.Pulled | None
     backbone_digest: str = ""
+    overlap: list[int] | None = None
     tried: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -95,6 +99,7 @@ class _Start:
     pulled: hub.Pulled | None = None
     name: str = ""
     known: frozenset[int] = field(default_factory=frozenset)
+    target: str = ""
 
 
 def finetune(
@@ -172,6 +177,9 @@ def finetune(
         start = _start(replace(options, backbone=next(iter(tried))), task)
     if start.pulled:
         say(_introduction(options, task, start.pulled, tried))
+    overlap = _overlap(start, records, splits)
+    if overlap is not None and max(overlap):
+        say(_seen_before(start, task, overlap, len(splits[0].test)))
     digest = hub.sha256(start.pulled.directory / checkpoints.WEIGHTS) if start.pulled else ""
     cells = CellStore(partial / "cells", options.fingerprint(table.sha256, digest, len(splits[0].train)), resume=resume)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
@@ -206,6 +214,7 @@ def finetune(
         ),
         backbone=start.pulled,
         backbone_digest=digest,
+        overlap=overlap,
         tried=tried,
     )
     write_run(result, partial)
@@ -229,6 +238,21 @@ def _introduction(options: Options, task: Task, pulled: hub.Pulled, tried: dict[
     return line
 
 
+def _overlap(start: _Start, records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
+    """Count the test rows of each seed whose crystals the backbone was trained on."""
+    known = registry.training_ids(start.pulled.card) if start.pulled and start.pulled.card else frozenset()
+    if not known:
+        return None
+    return [sum(records[row].id in known for row in split.test) for split in splits]
+
+
+def _seen_before(start: _Start, task: Task, overlap: Sequence[int], tested: int) -> str:
+    line = f"{overlap[0]} of {tested} test rows are crystals that {start.name} was trained on"
+    if start.target in task.columns:
+        return f"{line}, on this very property: their error says nothing about new crystals"
+    return f"{line}, on another property ({start.target}): no leak of the target"
+
+
 def _start(options: Options, task: Task) -> _Start:
     if options.backbone is None:
         table = torch.from_numpy(atom_table().copy())
@@ -248,6 +272,7 @@ def _start(options: Options, task: Task) -> _Start:
         pulled,
         pulled.name,
         known,
+        checkpoint.config.target.name,
     )
 
 

@@ -8,6 +8,8 @@ asked for by name.
 
 from __future__ import annotations
 
+import gzip
+import json
 import logging
 import re
 import unicodedata
@@ -119,6 +121,27 @@ def card_folder(card: Card) -> Path:
 def weights_folder(card: Card) -> Path:
     """Return the folder where the weights lie if they are bundled: ``weights/NAME/`` beside the card."""
     return card_folder(card) / "weights" / card.name
+
+
+def training_ids(card: Card) -> frozenset[str]:
+    """Return the identifiers that a backbone was trained on; empty if the card gives no list of them.
+
+    Raises
+    ------
+    CardError
+        If the list that the card names cannot be read.
+    """
+    if card.training.ids is None or not card.source:
+        return frozenset()
+    path = card_folder(card) / card.training.ids
+    try:
+        data = path.read_bytes()
+        ids = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)["train"]
+        return frozenset(map(str, ids))
+    except FileNotFoundError:  # the list stays with the card's package; a folder of weights has none
+        return frozenset()
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise CardError(f"{path}: no list of training ids: {error}") from error
 
 
 def fold(name: str) -> str:

@@ -67,6 +67,7 @@ def metrics(result: Result) -> dict[str, Any]:
             "test": len(result.splits[0].test),
         },
         **({"backbones_tried": result.tried} if result.tried else {}),
+        **({} if result.overlap is None else {"test_rows_in_pretraining": result.overlap}),
         "seeds": [split.seed for split in result.splits],
         "split": result.options.split,
         "methods": {
