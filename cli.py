@@ -115,18 +115,8 @@ def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
     help="What is trained: everything, the head alone, or everything with slower early layers.",
 )
 @click.option("--seeds", default=1, show_default=True, help="Repetitions, each with its own split.")
-@click.option("--seed", default=0, show_default=True, help="The first seed.")
-@click.option(
-    "--split",
-    type=click.Choice(["random", "composition", "chemsys"]),
-    default="random",
-    show_default=True,
-    help="What may not be in training and in test rows at once: a row, a composition, a set of elements.",
-)
-@click.option("--test", default=0.1, show_default=True, help="Fraction of rows held out for the final error.")
+@console.table_options
 @click.option("--n-train", type=int, help="Use only so many training rows.")
-@click.option("--target", help="Column of the target, if the task does not know its name.")
-@click.option("--structures", type=FOLDER, help="Folder of structure files named after the table's ids.")
 @click.option(
     "--baseline",
     "baselines",
@@ -135,14 +125,12 @@ def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
     help="Compare with it; repeatable.",
 )
 @click.option("--compare", type=click.Choice(["scratch"]), multiple=True, help="Compare with training from scratch.")
-@click.option("--epochs", type=int, help="Longest training.  [default: tuned]")
 @click.option("--batch-size", type=int, help="Crystals per step.  [default: tuned]")
 @click.option("--learning-rate", type=float, help="Peak learning rate.  [default: tuned]")
 @click.option("--patience", type=int, help="Stop after so many validations without a better one.  [default: never]")
 @click.option(
     "--precision", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]), help="Number type.  [default: 32-true]"
 )
-@click.option("--max-rejected", default=0.1, show_default=True, help="Stop if a larger fraction of rows is unusable.")
 @click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")
 @device_option
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off.")

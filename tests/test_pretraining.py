@@ -321,6 +321,24 @@ def test_each_head_predicts_what_its_report_says(several: tuple[list[Report], Pa
         zoo.load(out, target="gap")
 
 
+def test_the_command_chooses_a_target_and_names_the_others(
+    several: tuple[list[Report], Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    _, out, _ = several
+    command = ["predict", str(out), str(EXAMPLE), "--out", str(tmp_path / "p.csv")]
+    first = CliRunner().invoke(main, command)
+    assert first.exit_code == 0, first.output
+    assert "--target also takes is_metal, G_VRH" in first.stderr
+    moduli = (tmp_path / "p.csv").read_text()
+    second = CliRunner().invoke(main, [*command, "--target", "shear-modulus"])
+    assert second.exit_code == 0, second.output
+    assert "also takes" not in second.stderr
+    assert (tmp_path / "p.csv").read_text() != moduli
+    refused = CliRunner().invoke(main, [*command, "--target", "gap"])
+    assert refused.exit_code == 2
+    assert "tiny does not predict 'gap'; it has K_VRH, is_metal, G_VRH" in refused.stderr
+
+
 def test_the_card_of_several_targets_names_each(several: tuple[list[Report], Path, pd.DataFrame]) -> None:
     _, out, _ = several
     card = Card.read(out / "README.md")

@@ -63,6 +63,34 @@ def _failure(message: str, exit_code: int) -> click.ClickException:
     return failure
 
 
+def table_options(function: F) -> F:
+    """Give a command the options that say what of a labelled table is used, and how it is split."""
+    options = (
+        click.option("--seed", default=0, show_default=True, help="The first seed."),
+        click.option(
+            "--split",
+            type=click.Choice(["random", "composition", "chemsys"]),
+            default="random",
+            show_default=True,
+            help="What may not be in training and in test rows at once: a row, a composition, a set of elements.",
+        ),
+        click.option("--test", default=0.1, show_default=True, help="Fraction of rows held out for the final error."),
+        click.option("--target", help="Column of the target, if the task does not know its name."),
+        click.option(
+            "--structures",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder of structure files named after the table's ids.",
+        ),
+        click.option("--epochs", type=int, help="Longest training.  [default: tuned]"),
+        click.option(
+            "--max-rejected", default=0.1, show_default=True, help="Stop if a larger fraction of rows is unusable."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 def common(function: F) -> F:
     """Give a command the options that all have; they work before and after its name."""
     options = (

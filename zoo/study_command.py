@@ -45,19 +45,7 @@ class Listed(click.ParamType[tuple[Any, ...]]):
 )
 @click.option("--baselines", type=Listed(), default="", help="Classical methods: rf,svr,lasso,pls,mean.")
 @click.option("--seeds", default=10, show_default=True, help="Repetitions, each with its own split.")
-@click.option("--seed", default=0, show_default=True, help="The first seed.")
-@click.option(
-    "--split",
-    type=click.Choice(["random", "composition", "chemsys"]),
-    default="random",
-    show_default=True,
-    help="What may not be in training and in test rows at once: a row, a composition, a set of elements.",
-)
-@click.option("--test", default=0.1, show_default=True, help="Fraction of rows held out for the errors.")
-@click.option("--epochs", type=int, help="Longest training.  [default: tuned]")
-@click.option("--target", help="Column of the target, if the task does not know its name.")
-@click.option("--structures", type=click.Path(path_type=Path), help="Folder of structure files named after the ids.")
-@click.option("--max-rejected", default=0.1, show_default=True, help="Stop if a larger fraction of rows is unusable.")
+@console.table_options
 @click.option("--workers", type=int, help="Processes, one thread each.  [default: one per core]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the study.  [default: runs/study-TASK]")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
