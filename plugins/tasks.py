@@ -28,7 +28,7 @@ formation_energy = Task(
     description="Energy of formation from the elements, per atom.",
     citation=_MATERIALS_PROJECT,
     aliases=("formation_energy_peratom", "e_form_per_atom"),
-    recommended_backbone="dEf-10k",
+    recommended_backbone="dEf-91k",
 )
 
 band_gap = Task(
@@ -40,7 +40,7 @@ band_gap = Task(
     description="Kohn-Sham band gap in the PBE approximation; 0 for metals.",
     citation=_MATERIALS_PROJECT,
     aliases=("gap pbe", "gap_pbe", "pbe_gap", "bandgap"),
-    recommended_backbone="dEf-10k",
+    recommended_backbone="Eg-NM",
 )
 
 # A class as a number: under an absolute error the best prediction is the likelier class, so the error on test rows is
@@ -52,7 +52,7 @@ metallicity = Task(
     valid=(0.0, 1.0),
     description="1 for a metal in the PBE approximation, 0 for a crystal with a band gap; between them, undecided.",
     citation=_MATERIALS_PROJECT,
-    recommended_backbone="dEf-10k",
+    recommended_backbone="dEf-91k",
 )
 
 bulk_modulus = Task(
@@ -65,7 +65,7 @@ bulk_modulus = Task(
     description="Bulk modulus, average of the Voigt and Reuss bounds (Hill).",
     citation=_ELASTIC,
     aliases=("k_vrh", "bulk_modulus_vrh", "elasticity.K_VRH"),
-    recommended_backbone="dEf-10k",
+    recommended_backbone="dEf-91k",
 )
 
 shear_modulus = Task(
@@ -78,7 +78,7 @@ shear_modulus = Task(
     description="Shear modulus, average of the Voigt and Reuss bounds (Hill).",
     citation=_ELASTIC,
     aliases=("g_vrh", "shear_modulus_vrh", "elasticity.G_VRH"),
-    recommended_backbone="dEf-10k",
+    recommended_backbone="dEf-91k",
 )
 
 dielectric = Task(
@@ -91,7 +91,7 @@ dielectric = Task(
     description="Static dielectric constant, electrons and ions together, mean of the tensor's diagonal.",
     citation=_DIELECTRIC,
     aliases=("poly_total", "epsilon_total"),
-    recommended_backbone="dEf-10k",
+    recommended_backbone="Eg-NM",
 )
 
 refractive_index = Task(
@@ -103,7 +103,7 @@ refractive_index = Task(
     description="Static refractive index, the square root of the electronic dielectric constant's mean.",
     citation=_DIELECTRIC,
     aliases=("refractive_index",),
-    recommended_backbone="dEf-10k",
+    recommended_backbone="Eg-NM",
 )
 
 # Non-metals are told by the target itself: a metal's quasi-particle gap is 0, and 10 meV is finer than any GW
@@ -117,5 +117,5 @@ gw_gap = Task(
     description="Quasi-particle band gap of a non-metal, G0W0 on PBE.",
     citation=_GW,
     aliases=("gap_g0w0_pbe", "gap_g0w0", "gw_gap"),
-    recommended_backbone="dEf-10k",
+    recommended_backbone="Eg-NM",
 )

@@ -220,12 +220,12 @@ def test_default_folders_do_not_collide(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     options = Options("dielectric", tmp_path / "d.csv")
     first = default_out(options)
-    assert first == Path("runs/dielectric-dEf-10k")
+    assert first == Path("runs/dielectric-Eg-NM")
     first.mkdir(parents=True)
-    assert default_out(options) == Path("runs/dielectric-dEf-10k-2")
-    Path("runs/dielectric-dEf-10k-2.partial").mkdir()
-    assert default_out(options) == Path("runs/dielectric-dEf-10k-3")
-    assert default_out(options, resume=True) == Path("runs/dielectric-dEf-10k-2")
+    assert default_out(options) == Path("runs/dielectric-Eg-NM-2")
+    Path("runs/dielectric-Eg-NM-2.partial").mkdir()
+    assert default_out(options) == Path("runs/dielectric-Eg-NM-3")
+    assert default_out(options, resume=True) == Path("runs/dielectric-Eg-NM-2")
     assert default_out(Options("dielectric", tmp_path / "d.csv", backbone=None)) == Path("runs/dielectric-scratch")
 
 
