@@ -8,6 +8,9 @@ An alias names the same quantity in the same unit, wherever the name is in use. 
 ``log10(K_VRH)`` (not GPa), ``formation_energy`` (matminer's *flla* has the total of the cell under it),
 ``e_form`` (eV/atom in one Matbench set, eV per cell in another), ``bulk_modulus_kv`` (JARVIS: Voigt's bound),
 ``e_total`` (matminer's *dielectric_constant* has the tensor under it). ``--target COLUMN`` takes any of them.
+
+A recommended backbone is the best one of docs/transfer.md where the task, or one like it, was measured; else one that was
+trained on the property itself.
 """
 
 from __future__ import annotations
@@ -52,7 +55,7 @@ metallicity = Task(
     valid=(0.0, 1.0),
     description="1 for a metal in the PBE approximation, 0 for a crystal with a band gap; between them, undecided.",
     citation=_MATERIALS_PROJECT,
-    recommended_backbone="dEf-91k",
+    recommended_backbone="multi-113k",
 )
 
 bulk_modulus = Task(
@@ -65,7 +68,7 @@ bulk_modulus = Task(
     description="Bulk modulus, average of the Voigt and Reuss bounds (Hill).",
     citation=_ELASTIC,
     aliases=("k_vrh", "bulk_modulus_vrh", "elasticity.K_VRH"),
-    recommended_backbone="dEf-91k",
+    recommended_backbone="multi-113k",
 )
 
 shear_modulus = Task(
@@ -78,7 +81,7 @@ shear_modulus = Task(
     description="Shear modulus, average of the Voigt and Reuss bounds (Hill).",
     citation=_ELASTIC,
     aliases=("g_vrh", "shear_modulus_vrh", "elasticity.G_VRH"),
-    recommended_backbone="dEf-91k",
+    recommended_backbone="multi-113k",
 )
 
 dielectric = Task(
@@ -117,5 +120,5 @@ gw_gap = Task(
     description="Quasi-particle band gap of a non-metal, G0W0 on PBE.",
     citation=_GW,
     aliases=("gap_g0w0_pbe", "gap_g0w0", "gw_gap"),
-    recommended_backbone="Eg-NM",
+    recommended_backbone="multi-113k",
 )

@@ -177,7 +177,7 @@ def test_listing_imports_nothing_heavy() -> None:
     assert heavy == []
 
 
-@pytest.mark.parametrize("name", ["dEf-10k", "dEf-54k", "dEf-91k", "Eg-NM"])
+@pytest.mark.parametrize("name", ["dEf-10k", "dEf-54k", "dEf-91k", "Eg-NM", "multi-113k"])
 def test_the_ids_of_a_training_set_are_those_of_its_rule(name: str) -> None:
     card = registry.get(name)
     ids = registry.training_ids(card)
