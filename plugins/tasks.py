@@ -9,8 +9,8 @@ An alias names the same quantity in the same unit, wherever the name is in use. 
 ``e_form`` (eV/atom in one Matbench set, eV per cell in another), ``bulk_modulus_kv`` (JARVIS: Voigt's bound),
 ``e_total`` (matminer's *dielectric_constant* has the tensor under it). ``--target COLUMN`` takes any of them.
 
-A recommended backbone is the best one of docs/transfer.md where the task, or one like it, was measured; else one that was
-trained on the property itself.
+A recommended backbone is the best one of docs/transfer.md where the task, or one like it, was measured; else one that
+was trained on the property itself.
 """
 
 from __future__ import annotations
