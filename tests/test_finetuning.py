@@ -289,11 +289,15 @@ def test_test_rows_that_the_backbone_was_trained_on_are_counted(data: Path, tmp_
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test_rows_in_pretraining"] == expected
 
 
-def test_the_same_property_is_called_a_leak(data: Path, tmp_path: Path) -> None:
-    table = pd.read_csv(data).drop(index=7).rename(columns={"K_VRH": "formation_energy_per_atom"})
-    table["formation_energy_per_atom"] = -table.index / 100.0
+@pytest.mark.parametrize(
+    ("task", "column", "name"),
+    [("formation-energy", "formation_energy_per_atom", "dEf-10k"), ("band-gap", "band_gap", "multi-113k")],
+)
+def test_the_same_property_is_called_a_leak(task: str, column: str, name: str, data: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(data).drop(index=7).rename(columns={"K_VRH": column})
+    table[column] = table.index / 100.0
     table.to_csv(tmp_path / "e.csv", index=False)
     said: list[str] = []
-    request = Options("formation-energy", tmp_path / "e.csv", backbone="dEf-10k", epochs=1, test=0.4)
+    request = Options(task, tmp_path / "e.csv", backbone=name, epochs=1, test=0.4)
     finetune(request, tmp_path / "run", quiet=True, say=said.append)
     assert any("on this very property: their error says nothing about new crystals" in line for line in said)

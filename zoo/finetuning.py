@@ -99,7 +99,7 @@ class _Start:
     pulled: hub.Pulled | None = None
     name: str = ""
     known: frozenset[int] = field(default_factory=frozenset)
-    target: str = ""
+    targets: tuple[str, ...] = ()
 
 
 def finetune(
@@ -248,9 +248,9 @@ def _overlap(start: _Start, records: Sequence[Record], splits: Sequence[Split]) 
 
 def _seen_before(start: _Start, task: Task, overlap: Sequence[int], tested: int) -> str:
     line = f"{overlap[0]} of {tested} test rows are crystals that {start.name} was trained on"
-    if start.target in task.columns:
+    if set(start.targets) & set(task.columns):
         return f"{line}, on this very property: their error says nothing about new crystals"
-    return f"{line}, on another property ({start.target}): no leak of the target"
+    return f"{line}, on another property ({', '.join(start.targets)}): no leak of the target"
 
 
 def _start(options: Options, task: Task) -> _Start:
@@ -261,7 +261,8 @@ def _start(options: Options, task: Task) -> _Start:
         return _Start(None, lambda seed: transfer.scratch(architecture, table, seed), GraphSettings(), known=known)
     pulled = hub.pull(options.chosen_backbone(task) or DEFAULT_BACKBONE)
     checkpoint = checkpoints.load(pulled.directory)
-    checkpoint = checkpoints.focus(checkpoint, checkpoint.config.target.name)
+    targets = tuple(each.name for each in checkpoint.config.targets)
+    checkpoint = checkpoints.focus(checkpoint, targets[0])
     member = checkpoint.members[0]
     network = member.network
     known = frozenset(torch.nonzero(network.atom_table.abs().sum(dim=1)).flatten().tolist())
@@ -272,7 +273,7 @@ def _start(options: Options, task: Task) -> _Start:
         pulled,
         pulled.name,
         known,
-        checkpoint.config.target.name,
+        targets,
     )
 
 
