@@ -15,8 +15,9 @@ from pathlib import Path
 from zoo import choosing, extensions, registry
 from zoo.graphs import GraphSettings
 from zoo.report import markdown_table, study_rows, study_verdicts
-from zoo.study import Study, run_study
+from zoo.studies import run_study
 from zoo.study_plan import StudyOptions
+from zoo.study_result import Study
 from zoo.tables import read_table
 
 ROOT = Path(__file__).parents[1]

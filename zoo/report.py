@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zoo.finetuning import Result
     from zoo.prediction import Model, Predicted
     from zoo.stats import Comparison
-    from zoo.study import Study
+    from zoo.study_result import Study
 
 
 def format_p(p: float) -> str:

@@ -60,7 +60,7 @@ def study(
     folder: the same command goes on where it was cut off, and more sizes, methods or seeds can be added.
     """
     from zoo.report import study_rows, study_verdicts
-    from zoo.study import run_study
+    from zoo.studies import run_study
     from zoo.study_plan import StudyOptions
 
     quiet = console.is_quiet(ctx)

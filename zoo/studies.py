@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,66 +26,20 @@ from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.progress import progress
 from zoo.splits import Split, make_split
-from zoo.study_plan import SCRATCH, Cell, Method, StudyOptions, plan
+from zoo.study_plan import Cell, Method, StudyOptions, plan
+from zoo.study_result import Study
 from zoo.tables import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from zoo.contracts import Task
-    from zoo.tables import Record
+    from zoo.tables import Record, Table
 
 FORMAT = 1
 """Raised when the same cell would come out differently."""
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """A finished study.
-
-    Parameters
-    ----------
-    options : StudyOptions
-    task : Task
-    rows : int
-        Usable rows of the table.
-    results : DataFrame
-        One row per cell: method, size, seed, mae, rmse, r2, (mae_log10), seconds.
-    errors : dict of (method, size) to list of arrays
-        Absolute errors on the test rows, per seed: in log10 for a task that is learned in log10, else in its unit.
-    """
-
-    options: StudyOptions
-    task: Task
-    rows: int
-    results: pd.DataFrame
-    errors: dict[tuple[str, int], list[NDArray[np.float64]]]
-
-    @property
-    def methods(self) -> list[Method]:
-        """What was compared, the reference first."""
-        return plan(self.options)
-
-    @cached_property
-    def comparisons(self) -> list[tuple[str, int, stats.Comparison, float]]:
-        """Method, size, comparison with training from scratch, and its p-value corrected for the number of comparisons.
-
-        All comparisons of the study are corrected together, by Holm's method (statsmodels).
-        """
-        from statsmodels.stats.multitest import multipletests
-
-        found = [
-            (method, size, stats.compare(rows, self.errors[SCRATCH, size]))
-            for (method, size), rows in self.errors.items()
-            if method != SCRATCH and (SCRATCH, size) in self.errors
-        ]
-        if not found:
-            return []
-        corrected = multipletests([comparison.p for _, _, comparison in found], method="holm")[1]
-        return [(*each, float(p)) for each, p in zip(found, corrected, strict=True)]
 
 
 def run_study(
@@ -120,7 +74,8 @@ def run_study(
     listed = plan(options)
     for name in options.baselines:
         extensions.baseline(name)
-    folders = {name: hub.pull(name).directory for name in options.backbones}
+    pulled = {name: hub.pull(name) for name in options.backbones}
+    folders = {name: each.directory for name, each in pulled.items()}
     for name, folder in folders.items():
         if checkpoints.read_config(folder).graph_settings != GraphSettings():
             raise InputError(f"{name} was trained on graphs of other settings; a study compares networks on one graph")
@@ -176,7 +131,11 @@ def run_study(
             bar.advance(
                 1, f"{cell.method.name}, {cell.size} rows, seed {cell.seed}: MAE {result['mae']:.4g} {task.unit}"
             )
-    return _gather(options, task, records, cells, splits, problem, out)
+    study = _gather(options, task, table, records, splits, pulled, problem, out)
+    _write(out / "splits.json", checkpoints.to_json(_ids(study)))
+    _write(out / "options.json", checkpoints.to_json(json.loads(json.dumps(asdict(options), default=str))))
+    study.results.to_parquet(out / "results.parquet", index=False)
+    return study
 
 
 def _begin(out: Path, fixed: dict[str, Any], weights: dict[str, str]) -> None:
@@ -287,25 +246,41 @@ def _write(path: Path, text: str) -> None:
 def _gather(
     options: StudyOptions,
     task: Task,
-    records: Sequence[Record],
-    cells: Sequence[Cell],
+    table: Table,
+    records: list[Record],
     splits: dict[tuple[int, int], Split],
+    pulled: dict[str, hub.Pulled],
     problem: methods.Problem,
     out: Path,
 ) -> Study:
+    """Read all cells back."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    errors: dict[tuple[str, int], list[NDArray[np.float64]]] = {}
-    for cell in cells:
-        found = json.loads((out / "cells" / cell.file).read_text(encoding="utf-8"))
-        target = problem.targets[splits[cell.size, cell.seed].test]
-        absolute = stats.absolute_errors(target, found.pop("predictions"), log10=task.transform == "log10")
-        errors.setdefault((cell.method.name, cell.size), []).append(absolute)
-        rows.append({key: value for key, value in found.items() if key != "parameters"})
-    results = pd.DataFrame(rows)
-    results.to_parquet(out / "results.parquet", index=False)
-    ids: dict[str, Any] = {f"{size} rows, seed {seed}": split.as_ids(records) for (size, seed), split in splits.items()}
-    _write(out / "splits.json", checkpoints.to_json(ids))
-    _write(out / "options.json", checkpoints.to_json(json.loads(json.dumps(asdict(options), default=str))))
-    return Study(options, task, len(records), results, errors)
+    predictions: dict[tuple[str, int], dict[int, NDArray[np.float64]]] = {}
+    parameters: dict[tuple[str, int, int], dict[str, str]] = {}
+    for size, seed in splits:
+        for method in plan(options):
+            found = json.loads((out / "cells" / Cell(method, size, seed).file).read_text(encoding="utf-8"))
+            predictions.setdefault((method.name, size), {})[seed] = np.array(found.pop("predictions"))
+            parameters[method.name, size, seed] = found.pop("parameters")
+            head = {"method": method.name, "size": size, "seed": seed, "status": "ok", "reason": ""}
+            rows.append({**head, **found})
+    return Study(
+        options=options,
+        task=task,
+        folder=out,
+        table=table,
+        records=records,
+        targets=problem.targets,
+        splits=splits,
+        backbones=pulled,
+        results=pd.DataFrame(rows),
+        predictions=predictions,
+        parameters=parameters,
+        settings=json.loads((out / "study.json").read_text(encoding="utf-8")),
+    )
+
+
+def _ids(study: Study) -> dict[str, dict[str, list[str]]]:
+    return {f"{size} rows, seed {seed}": split.as_ids(study.records) for (size, seed), split in study.splits.items()}

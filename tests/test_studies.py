@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,11 @@ from zoo.errors import InputError
 from zoo.finetuning import finetune
 from zoo.options import Options
 from zoo.report import study_rows, study_verdicts
-from zoo.study import Study, run_study
+from zoo.studies import run_study
 from zoo.study_plan import SCRATCH, StudyOptions
+
+if TYPE_CHECKING:
+    from zoo.study_result import Study
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
 

@@ -1,0 +1,130 @@
+"""What a finished study knows: enough to write its report without computing anything again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from zoo import stats
+from zoo.study_plan import SCRATCH, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from zoo.contracts import Task
+    from zoo.hub import Pulled
+    from zoo.splits import Split
+    from zoo.study_plan import Method, StudyOptions
+    from zoo.tables import Record, Table
+
+
+@dataclass(frozen=True)
+class FailedCell:
+    """A cell that has no result, and why."""
+
+    method: str
+    size: int
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A finished study.
+
+    Parameters
+    ----------
+    options : StudyOptions
+        As they were carried out: sizes and backbones are never None.
+    task : Task
+    folder : Path
+        Where its files are.
+    table : Table
+        What was read; `table.rejected` has the rows that were not used, each with its reason.
+    records : list of n Record
+        The rows that were used. All positions below point into it.
+    targets : array of shape (n,), float64
+        In the task's unit.
+    splits : dict of (size, seed) to Split
+        Within a seed, every size has the same test rows.
+    backbones : dict of str to Pulled
+        Where each backbone came from, with its card.
+    results : DataFrame
+        One row per cell, those that failed too: method, size, seed, status ("ok" or "failed"), reason, mae, rmse, r2,
+        (mae_log10), seconds, best_epoch; numbers are NaN where the cell failed.
+    predictions : dict of (method, size) to dict of seed to array
+        Predictions for the test rows of the seed, ``splits[size, seed].test``, in the task's unit. A cell that failed
+        is not there.
+    failed : list of FailedCell
+    parameters : dict of (method, size, seed) to dict
+        Hyper-parameters that an inner search chose.
+    settings : dict
+        Everything that the cells depend on, as in ``study.json``: digests, versions, split.
+    """
+
+    options: StudyOptions
+    task: Task
+    folder: Path
+    table: Table
+    records: list[Record]
+    targets: NDArray[np.float64]
+    splits: dict[tuple[int, int], Split]
+    backbones: dict[str, Pulled]
+    results: pd.DataFrame
+    predictions: dict[tuple[str, int], dict[int, NDArray[np.float64]]]
+    failed: list[FailedCell] = field(default_factory=list)
+    parameters: dict[tuple[str, int, int], dict[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def methods(self) -> list[Method]:
+        """What was compared, the reference first."""
+        return plan(self.options)
+
+    @property
+    def log10(self) -> bool:
+        """Whether the task is learned, and judged, in log10."""
+        return self.task.transform == "log10"
+
+    def test_rows(self, seed: int) -> NDArray[np.int64]:
+        """Return the positions of the test rows of a seed, the same for every method and size."""
+        return next(split.test for (_, each), split in self.splits.items() if each == seed)
+
+    @cached_property
+    def errors(self) -> dict[tuple[str, int], dict[int, NDArray[np.float64]]]:
+        """Absolute errors on test rows by method and size, then seed: in log10 for a task that is learned in log10."""
+        return {
+            key: {
+                seed: stats.absolute_errors(self.targets[self.test_rows(seed)], predicted, log10=self.log10)
+                for seed, predicted in by_seed.items()
+            }
+            for key, by_seed in self.predictions.items()
+        }
+
+    @cached_property
+    def comparisons(self) -> list[tuple[str, int, stats.Comparison, float]]:
+        """Method, size, comparison with training from scratch, and its p-value corrected for the number of comparisons.
+
+        Pairs are the seeds that both have a result for. All comparisons of the study are corrected together, by Holm's
+        method (statsmodels).
+        """
+        from statsmodels.stats.multitest import multipletests
+
+        found = []
+        for (method, size), rows in self.errors.items():
+            reference = self.errors.get((SCRATCH, size), {})
+            seeds = sorted(rows.keys() & reference.keys())
+            if method != SCRATCH and seeds:
+                compared = stats.compare([rows[seed] for seed in seeds], [reference[seed] for seed in seeds])
+                found.append((method, size, compared))
+        if not found:
+            return []
+        corrected = multipletests([comparison.p for _, _, comparison in found], method="holm")[1]
+        return [(*each, float(p)) for each, p in zip(found, corrected, strict=True)]
