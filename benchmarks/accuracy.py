@@ -52,10 +52,11 @@ def _zoo(
     from zoo import methods, transfer
     from zoo.elements import atom_table
     from zoo.graphs import build_graph
+    from zoo.loading import Samples
     from zoo.models.cgcnn import Architecture
     from zoo.packing import PackedGraphs
     from zoo.scaling import TargetScaler
-    from zoo.training import Samples, fit
+    from zoo.training import fit
 
     torch.set_num_threads(2)
     began = time.perf_counter()

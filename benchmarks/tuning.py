@@ -28,10 +28,11 @@ from torch import nn
 from zoo import checkpoints, extensions, hub, methods, transfer
 from zoo.graphs import build_graph
 from zoo.inference import predict_scaled
+from zoo.loading import Samples
 from zoo.packing import PackedGraphs
 from zoo.scaling import TargetScaler
 from zoo.tables import read_table
-from zoo.training import FitSettings, Samples, fit
+from zoo.training import FitSettings, fit
 
 
 def run(

@@ -30,7 +30,7 @@ LAYERS = (
         "stats",
         "_dgl",
     ),
-    ("batches", "models", "transfer", "inference", "training", "checkpoints"),
+    ("batches", "models", "transfer", "inference", "loading", "interruptions", "training", "checkpoints"),
     ("samples", "conformance", "testing"),
     (
         "prediction",

@@ -6,14 +6,15 @@ import hashlib
 import json
 import math
 import re
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from tinyrecipe import EXAMPLE, RECIPE, ROOT, example, ids, write
 from zoo.cli import main
@@ -22,6 +23,7 @@ import zoo
 from zoo import checkpoints, extensions, pretraining, registry
 from zoo.card import Card
 from zoo.errors import InputError, ZooError
+from zoo.interruptions import LAST, SaveOften
 from zoo.pretraining import Report, pretrain
 from zoo.recipes import read_recipe
 from zoo.selection import PARTS
@@ -207,28 +209,120 @@ def test_a_run_that_was_cut_off_goes_on(
     ]
 
 
-def test_a_killed_run_ends_where_an_uncut_one_does(tmp_path: Path) -> None:
-    """Killed without warning in the middle of an epoch, and resumed."""
-    write(tmp_path, RECIPE.replace("epochs = 2", "epochs = 12"))
-    command = [sys.executable, "-m", "zoo.cli", "pretrain", str(tmp_path / "tiny.toml"), "--data", str(EXAMPLE)]
-    uncut = subprocess.run([*command, "--out", str(tmp_path / "uncut")], capture_output=True, text=True, check=False)
-    assert uncut.returncode == 0, uncut.stderr
-    running = subprocess.Popen([*command, "--out", str(tmp_path / "cut")], stderr=subprocess.DEVNULL)
-    last = tmp_path / "cut.partial" / "work" / "last.ckpt"
-    while not last.exists():
-        assert running.poll() is None
-        time.sleep(0.01)
-    running.kill()
-    running.wait()
-    assert not (tmp_path / "cut").exists()
-    again = subprocess.run(
-        [*command, "--out", str(tmp_path / "cut"), "--resume"], capture_output=True, text=True, check=False
-    )
-    assert again.returncode == 0, again.stderr
-    assert sum(line.startswith("pretraining:") for line in again.stderr.splitlines()) < 12
-    errors = [checkpoints.read_config(tmp_path / name).provenance["errors"] for name in ("uncut", "cut")]
+KILLED = """
+import os, signal, sys
+from zoo import interruptions
+from zoo.cli import main
+
+save = interruptions.SaveOften.on_train_batch_end
+
+def on_train_batch_end(self, trainer, *rest):
+    self.seconds = 0  # after each step
+    save(self, trainer, *rest)
+    if trainer.global_step == int(sys.argv[1]):
+        HERE
+
+interruptions.SaveOften.on_train_batch_end = on_train_batch_end
+main(sys.argv[2:])
+"""
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four epochs of seven steps, with averaged weights; in the folder ``uncut`` what an uncut run makes of them."""
+    folder = tmp_path_factory.mktemp("longer")
+    text = RECIPE.replace("epochs = 2", "epochs = 4").replace("batch_size = 8", "batch_size = 4\naverage = 0.9")
+    pretrain(read_recipe(write(folder, text)), [EXAMPLE], folder / "uncut", device="cpu", quiet=True)
+    return folder
+
+
+def run_until(step: int, end: str, folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    options = [
+        "pretrain",
+        str(folder / "tiny.toml"),
+        "--data",
+        str(EXAMPLE),
+        "--out",
+        str(out),
+        "--device",
+        "cpu",
+        "-q",
+    ]
+    command = [sys.executable, "-c", KILLED.replace("HERE", end), str(step), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def assert_resumed(folder: Path, out: Path) -> None:
+    """The resumed run ends where the uncut one does."""
+    pretrain(read_recipe(folder / "tiny.toml"), [EXAMPLE], out, device="cpu", resume=True, quiet=True)
+    errors = [checkpoints.read_config(path).provenance["errors"] for path in (folder / "uncut", out)]
     for part in PARTS:
-        assert errors[1][part]["mae"] == pytest.approx(errors[0][part]["mae"], rel=1e-6)
+        for metric in ("mae", "rmse"):
+            assert errors[1][part][metric] == pytest.approx(errors[0][part][metric], rel=1e-6)
+    assert not list(out.parent.glob("*.partial"))
+
+
+def test_a_run_killed_in_mid_epoch_ends_where_an_uncut_one_does(longer: Path, tmp_path: Path) -> None:
+    """Killed without warning after the fourth of the seven steps of the third epoch."""
+    killed = run_until(18, "os.kill(os.getpid(), signal.SIGKILL)", longer, tmp_path / "cut")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "cut").exists()
+    state = torch.load(tmp_path / "cut.partial" / "work" / LAST, weights_only=True)
+    assert (state["epoch"], state["global_step"], state["batches"]) == (2, 18, 4)
+    assert_resumed(longer, tmp_path / "cut")
+
+
+def test_a_disk_that_is_full_in_mid_epoch_costs_one_line(longer: Path, tmp_path: Path) -> None:
+    """The system refuses to write more than the first bytes of a checkpoint; the one before it is left."""
+    pytest.importorskip("resource")
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))"
+    full = run_until(18, limit, longer, tmp_path / "cut")
+    assert full.returncode == 2, full.stderr
+    (line,) = full.stderr.splitlines()
+    last = tmp_path / "cut.partial" / "work" / LAST
+    assert line == (
+        f"Error: {last} cannot be written: File too large; {LAST} is still the one before; "
+        "free some space, then go on with --resume"
+    )
+    assert sorted(path.name for path in last.parent.iterdir()) == ["best.ckpt", LAST]
+    assert torch.load(last, weights_only=True)["global_step"] == 18
+    assert_resumed(longer, tmp_path / "cut")
+
+
+def test_a_disk_that_is_full_at_the_end_costs_no_training(
+    longer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    measure = pretraining._measure
+
+    def then_full(*args: object) -> list[Report]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+        return measure(*args)  # type: ignore[arg-type]
+
+    recipe, out = read_recipe(longer / "tiny.toml"), tmp_path / "cut"
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining, "_measure", then_full)
+        try:
+            with pytest.raises(InputError, match=r"cut cannot be written: File too large; free some space, then go on"):
+                pretrain(recipe, [EXAMPLE], out, device="cpu", quiet=True)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not out.exists()
+
+    def no_step(*_: object) -> None:
+        raise AssertionError("a step was made again")
+
+    monkeypatch.setattr(SaveOften, "on_train_batch_end", no_step)
+    assert_resumed(longer, out)
+
+
+def test_a_checkpoint_that_is_damaged_is_named(longer: Path, tmp_path: Path) -> None:
+    run_until(10, "os.kill(os.getpid(), signal.SIGKILL)", longer, tmp_path / "cut")
+    last = tmp_path / "cut.partial" / "work" / LAST
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(InputError, match=rf"{last} is damaged; remove {tmp_path / 'cut.partial'} to begin again"):
+        pretrain(read_recipe(longer / "tiny.toml"), [EXAMPLE], tmp_path / "cut", resume=True, quiet=True)
 
 
 def test_two_processes_train_one_backbone(tmp_path: Path) -> None:
@@ -246,20 +340,6 @@ def test_two_processes_train_one_backbone(tmp_path: Path) -> None:
     refused = subprocess.run([*command[:-1], "0"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "tiny exists" in refused.stderr
-
-
-def test_devices_share_the_rows_of_an_epoch() -> None:
-    from zoo.training import _EpochShuffle
-
-    alone = _EpochShuffle(11, seed=4)
-    parts = [_EpochShuffle(11, seed=4, device=device, devices=3) for device in range(3)]
-    for epoch in (0, 1):
-        for each in (alone, *parts):
-            each.set_epoch(epoch)
-        shares = [list(part) for part in parts]
-        assert [len(share) for share in shares] == [3, 3, 3]
-        assert [row for rows in zip(*shares, strict=True) for row in rows] == list(alone)[:9]
-        assert sorted(alone) == list(range(11))
 
 
 # --- several targets at once ---

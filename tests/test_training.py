@@ -13,19 +13,22 @@ from zoo.elements import atom_table
 from zoo.errors import DependencyError
 from zoo.graphs import build_graph
 from zoo.inference import choose_device, predict_scaled
+from zoo.interruptions import LAST, SaveOften
+from zoo.loading import Samples
 from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.packing import PackedGraphs
 from zoo.scaling import TargetScaler
-from zoo.training import FitResult, FitSettings, Samples, fit
+from zoo.training import FitResult, FitSettings, fit
 from zoo.transfer import scratch, transfer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import lightning.pytorch as pl
     from pymatgen.core import Structure
 
 SMALL = Architecture(width=16, convolutions=2, head=16)
-SETTINGS = FitSettings(epochs=6, batch_size=8, learning_rate=5e-3, average=0.8)
+SETTINGS = FitSettings(epochs=6, batch_size=8, learning_rate=5e-3, average=0.8, patience=6)
 
 
 @pytest.fixture(scope="module")
@@ -76,24 +79,66 @@ def test_the_same_seed_gives_the_same_network(samples: tuple[Samples, Samples, T
         torch.testing.assert_close(tensor, networks[1].state_dict()[name], rtol=1e-4, atol=1e-5)
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
-    samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path
+class Cut(Exception):  # noqa: N818
+    """Stands for whatever ends a run before it is done."""
+
+
+@pytest.fixture(scope="module")
+def uncut(
+    samples: tuple[Samples, Samples, TargetScaler], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[FitResult, dict[str, torch.Tensor]]:
+    network = blank()
+    return _run(samples, tmp_path_factory.mktemp("uncut"), network), network.state_dict()
+
+
+# Three batches of eight make an epoch of thirty rows.
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 11, 12, 17])
+@pytest.mark.parametrize("saving", ["each step", "after validations"])
+def test_a_run_cut_off_anywhere_ends_where_an_uncut_one_does(
+    step: int,
+    saving: str,
+    samples: tuple[Samples, Samples, TargetScaler],
+    uncut: tuple[FitResult, dict[str, torch.Tensor]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = _run(samples, tmp_path / "whole", blank())
+    """Weights and their average, optimiser, schedule, order of rows and losses are those of an uncut run."""
+    minutes = 0.0 if saving == "each step" else 1e9
+    save = SaveOften.on_train_batch_end
 
-    class Cut(Exception):  # noqa: N818
-        pass
-
-    def cut(row: dict[str, float], _epochs: int) -> None:
-        if row["epoch"] == 4:
+    def cut(self: SaveOften, trainer: pl.Trainer, *rest: object) -> None:
+        save(self, trainer, *rest)
+        if trainer.global_step == step:
             raise Cut
 
-    with pytest.raises(Cut):
-        _run(samples, tmp_path / "cut", blank(), on_epoch=cut)
-    resumed = _run(samples, tmp_path / "cut", blank(), resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(SaveOften, "on_train_batch_end", cut)
+        with pytest.raises(Cut):
+            _run(samples, tmp_path, blank(), save_minutes=minutes)
+    last, within = tmp_path / LAST, step % 3
+    if saving == "each step" and within:
+        progress = torch.load(last, weights_only=True)["loops"]["fit_loop"]["epoch_loop.batch_progress"]["current"]
+        assert progress["processed"] == within
+    assert last.exists() == (saving == "each step" or step > 3)
+    network = blank()
+    steps = 0
+
+    def count(self: SaveOften, trainer: pl.Trainer, *rest: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    monkeypatch.setattr(SaveOften, "on_train_batch_end", count)
+    resumed = _run(samples, tmp_path, network, resume=True, save_minutes=minutes)
+    # The last step of an epoch is followed by its validation, which saves.
+    done = (step if within else step - 1) if saving == "each step" else 3 * ((step - 1) // 3)
+    assert steps == 18 - done
+    whole, weights = uncut
     assert [row["epoch"] for row in resumed.history] == [1, 2, 3, 4, 5, 6]
     for ours, theirs in zip(resumed.history, whole.history, strict=True):
-        assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-4)
+        for key in ("learning_rate", "train_loss", "validation_loss", "validation_mae"):
+            assert ours[key] == pytest.approx(theirs[key], rel=1e-6), key
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, weights[name], rtol=1e-5, atol=1e-6)
 
 
 def test_early_stopping(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from zoo.crystals import SYMBOLS
 from zoo.errors import InputError, PluginError
 from zoo.graphs import CrystalGraph, build_graphs
 from zoo.inference import Device, choose_device, predict_scaled
+from zoo.loading import Samples
 from zoo.packing import PackedGraphs
 from zoo.scaling import TargetScaler
 from zoo.tables import Rejection, check_rejected
-from zoo.training import FitSettings, Samples, fit
+from zoo.training import FitSettings, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -22,13 +22,15 @@ from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.graphs import GraphSettings
 from zoo.inference import choose_device, predict_scaled
+from zoo.interruptions import MINUTES
+from zoo.loading import Samples
 from zoo.models.cgcnn import Architecture
 from zoo.packing import PackedGraphs
 from zoo.progress import progress
 from zoo.scaling import TargetScaler
 from zoo.selection import PARTS, select
 from zoo.tables import Rejection, check_rejected, write_rejected
-from zoo.training import Samples, fit
+from zoo.training import fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +72,7 @@ def pretrain(
     devices: int = 1,
     nodes: int = 1,
     resume: bool = False,
+    save_minutes: float = MINUTES,
     quiet: bool = False,
 ) -> list[Report]:
     """Train a backbone and write its checkpoint folder.
@@ -86,7 +89,10 @@ def pretrain(
     device : {"auto", "cpu", "cuda"}
     devices, nodes : int
         See :func:`zoo.training.fit`. This function runs in every process; all but the first return nothing.
-    resume, quiet : bool
+    resume : bool
+    save_minutes : float
+        Between the checkpoints from which `resume` goes on.
+    quiet : bool
 
     Returns
     -------
@@ -135,6 +141,7 @@ def pretrain(
             devices=devices,
             nodes=nodes,
             resume=resume,
+            save_minutes=save_minutes,
             on_epoch=lambda row, epochs: bar.advance(
                 epochs, f"validation MAE {row['validation_mae']:.4f} {tasks[0].unit}"
             ),
@@ -158,15 +165,21 @@ def pretrain(
             },
         },
     )
-    shutil.rmtree(partial / "work")
-    (partial / "begun.json").unlink()
-    checkpoints.save(checkpoint, partial)
-    ids = {part: [rows.ids[position] for position in positions] for part, positions in rows.parts.items()}
-    (partial / "splits.json").write_text(checkpoints.to_json(ids), encoding="utf-8")
-    if rows.rejected:
-        write_rejected(rows.rejected, partial / "rejected.csv")
-    (partial / "README.md").write_text(_card(recipe, checkpoint, reports, partial, data).render(), encoding="utf-8")
-    partial.rename(out)
+    done = partial / "done"  # beside the work, so that a disk that is full now costs no training
+    try:
+        shutil.rmtree(done, ignore_errors=True)
+        done.mkdir()
+        checkpoints.save(checkpoint, done)
+        ids = {part: [rows.ids[position] for position in positions] for part, positions in rows.parts.items()}
+        (done / "splits.json").write_text(checkpoints.to_json(ids), encoding="utf-8")
+        if rows.rejected:
+            write_rejected(rows.rejected, done / "rejected.csv")
+        (done / "README.md").write_text(_card(recipe, checkpoint, reports, done, data).render(), encoding="utf-8")
+        done.rename(out)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{out} cannot be written: {reason}; free some space, then go on with --resume") from error
+    shutil.rmtree(partial)
     return reports
 
 
@@ -253,7 +266,10 @@ def _begin(note: Path, inputs: dict[str, Any]) -> None:
                 f"{note.parent} was begun with another {', another '.join(changed)}; "
                 "give the same to resume, or another --out"
             )
-    note.write_text(checkpoints.to_json(inputs), encoding="utf-8")
+        return
+    beside = note.with_suffix(".new")
+    beside.write_text(checkpoints.to_json(inputs), encoding="utf-8")
+    beside.replace(note)
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:

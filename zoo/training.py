@@ -15,21 +15,22 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, Sampler
 
-from zoo.batches import GraphBatch
 from zoo.inference import choose_device
+from zoo.interruptions import LAST, MINUTES, SaveOften, WholeFiles
+from zoo.loading import EpochShuffle, Samples, training_loader, validation_loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
     from torch import Tensor
+    from torch.utils.data import DataLoader
 
+    from zoo.batches import GraphBatch
     from zoo.inference import Device
+    from zoo.loading import TrainingLoader
     from zoo.models.cgcnn import CGCNN
-    from zoo.packing import PackedGraphs
     from zoo.scaling import TargetScaler
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -77,24 +78,6 @@ class FitSettings:
     precision: Precision = "32-true"
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Graphs with targets, and which of them are looked at.
-
-    Parameters
-    ----------
-    graphs : PackedGraphs
-    targets : array of shape (C,) or (C, T), float64
-        Targets of all graphs in their tasks' units, one column per target of the network; NaN where there is none.
-    rows : array of shape (n,), int64
-        Indices of the graphs that belong to this set.
-    """
-
-    graphs: PackedGraphs
-    targets: NDArray[np.float64]
-    rows: NDArray[np.int64]
-
-
 @dataclass(frozen=True)
 class FitResult:
     """What a fit left behind: the network holds the weights of the best epoch."""
@@ -103,28 +86,6 @@ class FitResult:
     best_epoch: int = 0
     best_error: float = math.nan
     seconds: float = 0.0
-
-
-class _EpochShuffle(Sampler[int]):
-    """A permutation that depends on seed and epoch alone, so that a resumed run sees the same batches.
-
-    Of several devices each takes every so many-th row, the same number of them.
-    """
-
-    def __init__(self, n: int, seed: int, device: int = 0, devices: int = 1) -> None:
-        self.n, self.seed, self.epoch = n, seed, 0
-        self.device, self.devices = device, devices
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
-        return iter(order[self.device :: self.devices][: len(self)].tolist())
-
-    def __len__(self) -> int:
-        return self.n // self.devices
 
 
 class _Fit(pl.LightningModule):
@@ -146,17 +107,21 @@ class _Fit(pl.LightningModule):
         self.train_samples, self.validation_samples, self.seed = train, validation, seed
         self.rates, self.on_epoch = rates, on_epoch
         self.history: list[dict[str, float]] = []
+        self._loader: TrainingLoader | None = None
+        self._skip = 0
         self._loss: list[Tensor] = []
         self._outputs: list[tuple[Tensor, Tensor]] = []
         self._began = time.monotonic()
 
     def train_dataloader(self) -> DataLoader[int]:
         n = len(self.train_samples.rows)
-        sampler = _EpochShuffle(n, self.seed, self.trainer.global_rank, self.trainer.world_size)
-        return _loader(self.train_samples, self.scalers, self.settings.batch_size, sampler)
+        sampler = EpochShuffle(n, self.seed, self.trainer.global_rank, self.trainer.world_size)
+        size, skip = self.settings.batch_size, self._skip
+        self._loader = training_loader(self.train_samples, self.scalers, size, sampler, skip)
+        return self._loader
 
     def val_dataloader(self) -> DataLoader[int]:
-        return _loader(self.validation_samples, self.scalers, 256, None)
+        return validation_loader(self.validation_samples, self.scalers)
 
     def training_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> Tensor:
         graphs, target = batch
@@ -179,7 +144,7 @@ class _Fit(pl.LightningModule):
         row = {
             "epoch": float(self.current_epoch + 1),
             "learning_rate": float(self.optimizers().param_groups[0]["lr"]),
-            "train_loss": float(torch.stack(self._loss).mean()) if self._loss else math.nan,
+            "train_loss": float(self._losses().mean()),  # of no step: NaN
             "validation_loss": scaled,
             "validation_mae": error,
             "seconds": time.monotonic() - self._began,
@@ -220,11 +185,19 @@ class _Fit(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
+        checkpoint["seconds"] = time.monotonic() - self._began
+        checkpoint["losses"] = self._losses()
+        checkpoint["batches"] = self._loader.had if self._loader else 0
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = checkpoint["history"]
-        if self.history:
-            self._began = time.monotonic() - self.history[-1]["seconds"]
+        self._began = time.monotonic() - checkpoint["seconds"]
+        self._loss = list(checkpoint["losses"])
+        self._skip = checkpoint["batches"]
+
+    def _losses(self) -> Tensor:
+        """Return the losses of all steps since the last validation, (S,); those of a checkpoint come from the CPU."""
+        return torch.stack([loss.to(self.device) for loss in self._loss]) if self._loss else torch.empty(0)
 
 
 def masked_l1(output: Tensor, target: Tensor) -> Tensor:
@@ -258,6 +231,7 @@ def fit(
     devices: int = 1,
     nodes: int = 1,
     resume: bool = False,
+    save_minutes: float = MINUTES,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
 ) -> FitResult:
     """Fit a network in place and leave the weights of the best validation epoch in it.
@@ -274,6 +248,8 @@ def fit(
         Seed of the order of batches.
     workdir : Path
         Folder for Lightning's checkpoints; with `resume` a run that was cut off goes on from there.
+    save_minutes : float
+        Between checkpoints within an epoch; after a validation there is one as well.
     rates : mapping of parameter-name prefix to factor, optional
         Learning rates by depth: the factor of the longest fitting prefix multiplies the learning rate.
     device : {"auto", "cpu", "cuda"}
@@ -286,6 +262,11 @@ def fit(
     Returns
     -------
     FitResult
+
+    Raises
+    ------
+    InputError
+        If a checkpoint cannot be written, for example because the disk is full; the one before it is left whole.
     """
     chosen = choose_device(device)
     module = _Fit(network, train, validation, scalers, settings, seed, rates or {}, on_epoch)
@@ -293,16 +274,16 @@ def fit(
         workdir,
         filename="best",
         monitor="validation",
-        save_last=True,
-        save_weights_only=False,
+        save_on_train_epoch_end=False,
         enable_version_counter=False,
     )
     callbacks: list[pl.Callback] = [best]
     if settings.patience is not None:
-        callbacks.append(EarlyStopping("validation", patience=settings.patience))
+        callbacks.append(EarlyStopping("validation", patience=settings.patience, check_on_train_epoch_end=False))
     if settings.average is not None:
         callbacks.append(WeightAveraging(multi_avg_fn=_averaging(settings.average)))
-    last = workdir / "last.ckpt"
+    callbacks.append(SaveOften(workdir, save_minutes))
+    last = workdir / LAST
     began = time.monotonic()
     with _quiet():
         trainer = pl.Trainer(
@@ -315,6 +296,7 @@ def fit(
             precision=settings.precision,
             gradient_clip_val=settings.clip,
             callbacks=callbacks,
+            plugins=[WholeFiles()],
             logger=False,
             num_sanity_val_steps=0,
             enable_progress_bar=False,
@@ -347,27 +329,6 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Te
                 old.copy_(new)
 
     return average
-
-
-def _loader(
-    samples: Samples, scalers: Sequence[TargetScaler], batch_size: int, sampler: _EpochShuffle | None
-) -> DataLoader[int]:
-    n = len(samples.rows)
-    columns = samples.targets[samples.rows].reshape(n, -1).T
-    scaled = [scaler.scale(column) for scaler, column in zip(scalers, columns, strict=True)]
-    targets = torch.from_numpy(np.stack(scaled, axis=1)).float()
-
-    def collate(positions: list[int]) -> tuple[GraphBatch, Tensor]:
-        return GraphBatch.gather(samples.graphs, samples.rows[positions]), targets[positions]
-
-    return DataLoader(
-        range(n),  # type: ignore[arg-type]
-        batch_size=min(batch_size, n if sampler is None else len(sampler)),
-        sampler=sampler,
-        collate_fn=collate,
-        # A last batch of a few crystals would upset the batch statistics; reshuffling brings its rows in later.
-        drop_last=sampler is not None,
-    )
 
 
 @contextmanager

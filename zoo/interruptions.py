@@ -1,0 +1,105 @@
+"""Checkpoints of unfinished training: every few minutes, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import lightning.pytorch as pl
+    from lightning.fabric.utilities.types import _PATH
+
+LAST = "last.ckpt"
+"""Where a run that was cut off goes on from."""
+
+MINUTES = 3.0
+"""Between two checkpoints within an epoch."""
+
+
+class SaveOften(Checkpoint):
+    """Save the state of training after each validation, and every few minutes wherever in an epoch that is.
+
+    It must come behind the callback that keeps the best epoch, whose state it saves. Being a checkpoint callback, it
+    comes behind all others.
+
+    Parameters
+    ----------
+    folder : Path
+    minutes : float
+    """
+
+    def __init__(self, folder: Path, minutes: float) -> None:
+        self.path, self.seconds = folder / LAST, 60 * minutes
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Save if it is time; not after the last batch of an epoch, where Lightning would leave out the validation."""
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            return
+        # All devices take part in saving, and their clocks differ.
+        if trainer.strategy.broadcast(time.monotonic() - self._saved >= self.seconds):
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Save what the validation has added."""
+        self._save(trainer)
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        trainer.save_checkpoint(self.path)
+        self._saved = time.monotonic()
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all; one that cannot be written leaves the one before it as it was.
+
+    Lightning's own way goes through the system's folder of temporary files, which may lie on another disk.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any | None = None) -> None:
+        """Write beside the file, then rename.
+
+        Raises
+        ------
+        InputError
+            If the disk is full, or the folder may not be written.
+        """
+        assert storage_options is None
+        target, buffer = Path(path), io.BytesIO()
+        torch.save(checkpoint, buffer)
+        beside = target.with_name(f".{target.name}.new")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with beside.open("wb") as file:
+                file.write(buffer.getbuffer())
+            beside.replace(target)
+        except OSError as error:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+            kept = f"{target.name} is still the one before; " if target.exists() else ""
+            raise InputError(
+                f"{target} cannot be written: {error.strerror}; {kept}free some space, then go on with --resume"
+            ) from error
+
+    def load_checkpoint(self, path: _PATH, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
+        try:
+            checkpoint: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
+        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+            raise InputError(f"{path} is damaged; remove {Path(path).parent.parent} to begin again") from error
+        return checkpoint
