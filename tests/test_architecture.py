@@ -28,6 +28,8 @@ LAYERS = (
         "packing",
         "store",
         "stats",
+        "comparisons",
+        "figures",
         "_dgl",
     ),
     ("batches", "models", "transfer", "inference", "loading", "interruptions", "training", "checkpoints"),
@@ -110,6 +112,12 @@ def test_there_is_no_cycle() -> None:
 def test_the_models_know_nothing_of_jobs_or_files() -> None:
     for path in (ROOT / "zoo" / "models").glob("*.py"):
         assert _imports(path) <= {"_dgl", "batches", "models"}, path.name
+
+
+def test_the_figures_know_nothing_of_studies() -> None:
+    """They take arrays and tables, so that they can be drawn of anybody's numbers."""
+    for path in (ROOT / "zoo" / "figures").glob("*.py"):
+        assert _imports(path) <= {"_readers", "comparisons", "crystals", "elements", "errors", "figures"}, path.name
 
 
 def test_first_party_plugins_stand_on_the_ground_floor() -> None:

@@ -62,7 +62,7 @@ def test_nothing_else_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert outside == {"zoo", next(name for name in outside if name.endswith(".dist-info"))}
     assert not [name for name in names if "test_" in name or "make_examples" in name or "plugin_thermal" in name]
     packages = {name.rpartition("/")[0] for name in names if name.endswith(".py")}
-    assert packages == {"zoo", "zoo/models", "zoo/plugins", "zoo/cards", "zoo/examples"}
+    assert packages == {"zoo", "zoo/models", "zoo/figures", "zoo/plugins", "zoo/cards", "zoo/examples"}
 
 
 def test_bundled_weights_are_small_and_are_those_of_the_card(wheel: zipfile.ZipFile) -> None:

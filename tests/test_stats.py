@@ -7,7 +7,7 @@ import pytest
 from scipy import stats as scipy_stats
 from sklearn import metrics
 
-from zoo.stats import compare, errors, summary
+from zoo.stats import compare, errors, mean_absolute_deviation, summary
 
 
 def test_errors_agree_with_scikit_learn() -> None:
@@ -57,3 +57,10 @@ def test_equal_methods_are_not_different() -> None:
     rows = [np.array([1.0, 2.0])] * 3
     assert compare(rows, rows).p == 1.0
     assert compare(rows[:1], rows[:1]).p == 1.0
+
+
+def test_the_mean_absolute_deviation_is_the_error_of_the_mean() -> None:
+    """Of 1, 2, 6: mean 3, deviations 2, 1, 3."""
+    assert mean_absolute_deviation([1.0, 2.0, 6.0]) == 2.0
+    target = np.random.default_rng(4).gamma(2, 1, 30)
+    assert mean_absolute_deviation(target) == pytest.approx(errors(target, np.full(30, target.mean()))["mae"])

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.figures.style import BLUE, GREY, ORANGE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-# Okabe & Ito's palette: told apart by the colour-blind, and different in grey.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#7f7f7f"
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,6 +55,16 @@ def absolute_errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = F
     return np.abs(ratio)
 
 
+def mean_absolute_deviation(target: ArrayLike) -> float:
+    """Return the mean absolute deviation of targets from their mean: the error of guessing the mean.
+
+    An error divided by it says how much of the spread is left unexplained, whatever the unit; 1 is no better than
+    guessing. Test rows' own mean makes it a little stricter than the baseline ``mean``, which knows training rows only.
+    """
+    y = np.asarray(target, dtype=np.float64)
+    return float(np.abs(y - y.mean()).mean())
+
+
 def summary(per_seed: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Return mean and sample standard deviation over seeds of each error; the deviation of one seed is NaN."""
     return {
