@@ -9,6 +9,7 @@ import click
 
 from zoo import __version__, console
 from zoo.console import common, show_json, show_table
+from zoo.fetch_command import fetch
 from zoo.study_command import study
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -217,6 +218,7 @@ def predict(
 
 
 main.add_command(study)
+main.add_command(fetch)
 
 
 @main.group()

@@ -27,6 +27,7 @@ LAYERS = (
         "graphs",
         "packing",
         "store",
+        "materials_project",
         "stats",
         "comparisons",
         "figures",
@@ -53,7 +54,7 @@ LAYERS = (
         "rundir",
         "doctor",
     ),
-    ("console", "study_command", "cli", "__main__"),
+    ("console", "study_command", "fetch_command", "cli", "__main__"),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 

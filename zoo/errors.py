@@ -9,6 +9,7 @@
     ├── NotPublishedError     a backbone that is registered but has no weights yet
     ├── PluginError           a plugin that cannot be found, loaded or trusted to be one
     ├── HubError              the Hugging Face Hub refused, or cannot be reached
+    ├── SourceError           a database refused, or cannot be reached
     ├── IntegrityError        exit code 3: bytes that are not the ones that were pinned
     ├── CheckpointError       a checkpoint that this version cannot read or honour
     └── DependencyError       a package that is missing or broken in this environment
@@ -71,6 +72,10 @@ class PluginError(ZooError):
 
 class HubError(ZooError):
     """The Hugging Face Hub refused a request or cannot be reached."""
+
+
+class SourceError(ZooError):
+    """A database refused a request or cannot be reached."""
 
 
 class IntegrityError(ZooError):

@@ -1,0 +1,379 @@
+"""The Materials Project → a table: through its API, page by page, resumable.
+
+Rows come from the summary end point, by the official client (`mp-api`, an extra). Each page becomes a Parquet file in
+``OUT.partial``; the same command goes on there after an interruption. GNoME's structures are left out: they are
+published under another licence (CC BY-NC 4.0). Deprecated materials are not asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+import warnings
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zoo import structures
+from zoo._rows import Rejection
+from zoo.errors import DependencyError, InputError, SourceError
+from zoo.progress import progress
+from zoo.tables import write_rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+
+DATABASE = "materials-project"
+KEY = "MP_API_KEY"
+"""Environment variable with the user's key; there is no other way to give it."""
+
+LICENSE = "CC-BY-4.0"
+CITE = "doi:10.1063/1.4812323"
+FIELDS = ("formation_energy_per_atom", "band_gap", "energy_above_hull")
+"""What is fetched beside identifier and structure if nothing else is asked for."""
+
+RENAMED = {"k_vrh": "bulk_modulus.vrh", "g_vrh": "shear_modulus.vrh", "eps_total": "e_total"}
+"""Columns that zoo's tasks look for → fields of the API."""
+
+PAGE = 1000
+"""Rows per request, the most that the API gives."""
+
+PAUSES = (1, 2, 4, 8, 16, 32)
+"""Seconds before each further try of a request that failed for a reason that may pass."""
+
+_METADATA = b"crystal-zoo"
+_STATUS = re.compile(r"status code (\d+)")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What was fetched.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the table.
+    rejected : int
+        Materials without a usable structure, listed beside the table.
+    version : str
+        Of the database.
+    """
+
+    rows: int
+    rejected: int
+    version: str
+
+
+def fetch(
+    out: Path, fields: Sequence[str] = FIELDS, *, limit: int | None = None, page: int = PAGE, quiet: bool = False
+) -> Fetched:
+    """Write a Parquet table of the Materials Project's materials.
+
+    Its columns are ``material_id``, ``atomic_numbers``, ``lattice`` and ``frac_coords`` (Å), and one per field. The
+    file's metadata name database, version, licence and query; see :func:`provenance`.
+
+    Parameters
+    ----------
+    out : Path
+        File to write; appears whole or not at all. ``OUT.rejected.csv`` beside it lists the materials without a usable
+        structure, if there are any.
+    fields : sequence of str
+        Names of the API's summary document, such as ``"band_gap"``, with dots into nested ones, or those of `RENAMED`.
+    limit : int, optional
+        Only so many materials, by identifier.
+    page : int
+        Materials per request.
+    quiet : bool
+
+    Raises
+    ------
+    InputError
+        If the key is missing, `out` exists or cannot be written, or the unfinished work beside it is another one's.
+    DependencyError
+        If the client is not installed.
+    SourceError
+        If the API refuses the key or the request, or does not answer after several tries.
+    """
+    if out.exists():
+        raise InputError(f"{out} exists; give another --out, or remove it")
+    key = os.environ.get(KEY, "").strip()
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        problem = f"{KEY} is not set" if not key else f"{KEY} is no key: it has spaces or other such characters in it"
+        raise InputError(f"{problem}; get yours at https://materialsproject.org/api and export it")
+    client = _Client(key)
+    work = out.with_name(out.name + ".partial")
+    size = min(page, limit or page)
+    query = {"fields": list(fields), "limit": limit, "page": size}
+    parts = _Parts(work, out)
+    parts.begin({"database": DATABASE, "version": client.version, "query": query})
+    total = min(limit or client.total, client.total)
+    if not total:
+        raise SourceError("the Materials Project has no material for this query")
+    with progress("fetching", total, "materials", quiet=quiet) as bar:
+        for number in range(1, ceil(total / size) + 1):
+            expected = min(size, total - (number - 1) * size)
+            if not parts.has(number):
+                documents = client.page(number, size, fields)[:expected]
+                if len(documents) != expected:
+                    raise SourceError(
+                        f"the Materials Project gave {len(documents)} materials where {expected} were announced; "
+                        "run the same command again to go on"
+                    )
+                parts.write(number, documents, fields)
+            bar.advance(expected)
+    note = {
+        "source": "Materials Project",
+        "version": client.version,
+        "license": LICENSE,
+        "cite": CITE,
+        "client": client.name,
+        "query": {"deprecated": False, "include_gnome": False, **query},
+    }
+    return parts.join(note)
+
+
+def provenance(table: Path) -> dict[str, Any] | None:
+    """Return what a fetched table says of itself: source, version, license, cite, query; None for other tables."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if table.suffix != ".parquet":
+        return None
+    try:
+        metadata = pq.read_schema(table).metadata or {}
+        note: dict[str, Any] = json.loads(metadata[_METADATA])
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return None
+    return note
+
+
+class _Client:
+    """The official client with patience, and errors that never show the key."""
+
+    def __init__(self, key: str) -> None:
+        try:
+            import requests
+            from mp_api.client import MPRester
+            from mp_api.client.core.exceptions import MPRestError
+        except ImportError as error:
+            raise DependencyError(
+                "fetching from the Materials Project needs mp-api; run: pip install 'crystal-zoo[mp]'"
+            ) from error
+        self._key = key
+        # A proxy's page instead of JSON, a cut connection, an answer of another shape.
+        self._failures = (MPRestError, requests.RequestException, ValueError, KeyError)
+        from importlib.metadata import version
+
+        self.name = f"mp-api {version('mp-api')}"
+        endpoint = os.environ.get("MP_API_ENDPOINT") or None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            rester = self._try(lambda: MPRester(key, endpoint, use_document_model=False, mute_progress_bars=True))
+            self._summary = rester.materials.summary
+            self.version = str(rester.db_version)
+            self.total = int(
+                self._try(lambda: self._summary.count({"deprecated": False, "batch_id_not_eq": "gnome_r2scan_statics"}))
+            )
+        if not self.version:
+            raise SourceError(
+                "the Materials Project does not say the version of its data; see https://status.materialsproject.org"
+            )
+
+    def page(self, number: int, size: int, fields: Sequence[str]) -> list[dict[str, Any]]:
+        """Return a page of documents, from 1, in the order of identifiers."""
+        top = [RENAMED.get(field, field).partition(".")[0] for field in fields]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            documents: list[dict[str, Any]] = self._try(
+                lambda: self._summary.search(
+                    deprecated=False,
+                    include_gnome=False,
+                    fields=list(dict.fromkeys(["material_id", "structure", "deprecated", *top])),
+                    chunk_size=size,
+                    num_chunks=1,
+                    _page=number,
+                    _sort_fields="material_id",
+                )
+            )
+        return documents
+
+    def _try(self, ask: Callable[[], T]) -> T:
+        for pause in (*PAUSES, None):
+            try:
+                return ask()
+            except self._failures as error:
+                text = " ".join(str(error).split()).replace(self._key, "***")[:300]
+                found = _STATUS.search(text)
+                status = int(found[1]) if found else 0
+                # Raised from nothing: what the client raised may hold the request, and the request holds the key.
+                if status in (401, 403) or "valid API key" in text:
+                    why = f"status {status}" if status else "one has 32 characters"
+                    raise SourceError(
+                        f"the Materials Project refuses the key in {KEY} ({why}); "
+                        "get yours at https://materialsproject.org/api and export it"
+                    ) from None
+                if "invalid fields requested" in text:
+                    names = text.partition("[")[2].partition("]")[0]
+                    raise InputError(f"the Materials Project has no field {names}; see its summary document") from None
+                if 400 <= status < 500 and status not in (408, 429):
+                    raise SourceError(f"the Materials Project refuses the request: {text}") from None
+                if pause is None:
+                    raise SourceError(
+                        f"the Materials Project does not answer: {text}; run the same command again to go on"
+                    ) from None
+                time.sleep(pause)
+        raise AssertionError("unreachable")
+
+
+class _Parts:
+    """Pages on disk, each whole or not at all, and their union."""
+
+    def __init__(self, folder: Path, out: Path) -> None:
+        self.folder, self.out = folder, out
+        self._there: list[int] = []
+
+    def begin(self, inputs: dict[str, Any]) -> None:
+        """Note what the work was begun with; refuse to go on with something else, and name it."""
+        note = self.folder / "begun.json"
+        if note.exists():
+            before = json.loads(note.read_text(encoding="utf-8"))
+            if before["query"] != inputs["query"]:
+                keys = [key for key in inputs["query"] if before["query"].get(key) != inputs["query"][key]]
+                raise InputError(
+                    f"{self.folder} was begun with another {', another '.join(keys)}; give the same, or remove it"
+                )
+            if before != inputs:
+                raise InputError(
+                    f"{self.folder} was begun with version {before['version']} of the data, and there is "
+                    f"{inputs['version']} now; remove it to begin again"
+                )
+            return
+        with _written(note) as beside:
+            beside.write_text(json.dumps(inputs), encoding="utf-8")
+
+    def has(self, number: int) -> bool:
+        """Say whether a page is there and whole."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._there.append(number)
+        try:
+            pq.read_table(self._path(number))
+        except (OSError, pa.ArrowException):
+            return False
+        return True
+
+    def write(self, number: int, documents: Sequence[dict[str, Any]], fields: Sequence[str]) -> None:
+        """Write a page; materials without a usable structure are noted in its metadata."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns: dict[str, list[Any]] = {
+            name: [] for name in ("material_id", "atomic_numbers", "lattice", "frac_coords", *fields)
+        }
+        rejected = []
+        for document in documents:
+            name = str(document.get("material_id", ""))
+            try:
+                if document.get("deprecated"):
+                    raise InputError("deprecated")
+                crystal = structures.parse(document.get("structure"))
+            except InputError as error:
+                rejected.append([name, str(error)])
+                continue
+            columns["material_id"].append(name)
+            columns["atomic_numbers"].append(crystal.numbers)
+            columns["lattice"].append(crystal.lattice.ravel())
+            columns["frac_coords"].append(crystal.frac.ravel())
+            for field in fields:
+                columns[field].append(_cell(document, RENAMED.get(field, field)))
+        kinds = {
+            "material_id": pa.string(),
+            "atomic_numbers": pa.list_(pa.uint8()),
+            "lattice": pa.list_(pa.float64()),
+            "frac_coords": pa.list_(pa.float64()),
+        }
+        arrays = {name: pa.array(values, kinds.get(name)) for name, values in columns.items()}
+        table = pa.table(arrays).replace_schema_metadata({_METADATA: json.dumps(rejected)})
+        with _written(self._path(number)) as beside:
+            pq.write_table(table, beside)
+
+    def join(self, note: dict[str, Any]) -> Fetched:
+        """Write the table, and the rejected materials beside it; remove the pages."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        paths = [self._path(number) for number in self._there]
+        schemas = [pq.read_schema(path) for path in paths]
+        rejected = [
+            Rejection(str(self.out), None, name, "structure", "", reason)
+            for schema in schemas
+            for name, reason in json.loads(schema.metadata[_METADATA])
+        ]
+        schema = pa.unify_schemas([each.remove_metadata() for each in schemas])
+        ids: set[str] = set()
+        with _written(self.out) as beside:
+            rows = sum(pq.read_metadata(path).num_rows for path in paths)
+            text = json.dumps({**note, "rows": rows, "rejected": len(rejected)})
+            with pq.ParquetWriter(beside, schema.with_metadata({_METADATA: text})) as writer:
+                for path in paths:
+                    table = pq.read_table(path)
+                    names = set(table.column("material_id").to_pylist())
+                    if len(names) < len(table) or names & ids:
+                        raise SourceError(
+                            f"the Materials Project gave a material twice: its data changed meanwhile; "
+                            f"remove {self.folder} to begin again"
+                        )
+                    ids |= names
+                    writer.write_table(table.cast(schema))
+            if rejected:
+                write_rejected(rejected, rejected_path(self.out))
+        shutil.rmtree(self.folder)
+        return Fetched(rows, len(rejected), str(note["version"]))
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"page-{number:05d}.parquet"
+
+
+def rejected_path(table: Path) -> Path:
+    """Return where the materials without a usable structure are listed."""
+    return table.with_name(f"{table.stem}.rejected.csv")
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """Give another name to write to, and the file its own when the block has ended well."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        beside.replace(path)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise InputError(
+            f"{path} cannot be written: {reason}; free some space and run the same command again to go on"
+        ) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _cell(document: dict[str, Any], field: str) -> float | str | None:
+    """Return a number or a text of a document, from its dotted name."""
+    value: Any = document
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return float(value)
+    raise InputError(
+        f"the field {field} is no number or text but a {type(value).__name__}; name a part of it: {field}.…"
+    )
