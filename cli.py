@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo import __version__, console
+from zoo import __version__, console, hub_commands
 from zoo.console import common, show_json, show_table
 from zoo.fetch_command import fetch
 from zoo.study_command import study
@@ -66,31 +66,6 @@ def show(name: str, as_json: bool) -> None:
         show_json({**card.overview(hub.status(card)), "card": card.body})
         return
     console.show_card(card, hub.status(card))
-
-
-@main.command()
-@click.argument("names", nargs=-1, required=True, shell_complete=console.names("backbone"))
-@click.option(
-    "--source",
-    type=click.Choice(["auto", "hub", "bundled"]),
-    default="auto",
-    show_default=True,
-    help="Where to take the weights from; auto prefers the Hub and falls back on the bundle.",
-)
-@click.option("--force", is_flag=True, help="Download again even if the cache has the files.")
-@common
-def pull(names: tuple[str, ...], source: Any, force: bool) -> None:
-    """Fetch backbones and check every byte.
-
-    NAMES are registered names or hf://owner/repo@revision.
-    """
-    from zoo import hub
-
-    for name in names:
-        pulled = hub.pull(name, source=source, force=force)
-        click.echo(console.pulled_line(pulled, pinned=not name.startswith("hf://")))
-        if pulled.note:
-            click.echo(f"  {pulled.note}")
 
 
 @main.command()
@@ -217,8 +192,8 @@ def predict(
     click.echo("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))
 
 
-main.add_command(study)
-main.add_command(fetch)
+for command in (study, fetch, hub_commands.pull, hub_commands.push, hub_commands.publish, hub_commands.search):
+    main.add_command(command)
 
 
 @main.group()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import re
 import shutil
@@ -18,6 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hubmachine import Machine
     from pymatgen.core import Structure
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -41,21 +42,12 @@ def real_structures() -> list[Structure]:
     return [Poscar.from_str(text).structure for text in table.structure.iloc[:40]]
 
 
-def _beside(name: str) -> Any:
-    """Import a helper module of this folder, which is no package."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture
 def hub_server() -> Iterator[Any]:
-    """A Hub on the loopback interface; see hubserver.py."""
-    with _beside("hubserver").HubServer() as server:
+    """A Hub on the loopback interface; see zoo/hubserver.py."""
+    from zoo.hubserver import HubServer
+
+    with HubServer() as server:
         yield server
 
 
@@ -87,6 +79,39 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
         return site / package
 
     return install
+
+
+@pytest.fixture
+def machine(hub_server: Any, shelf: Callable[..., Path], tmp_path: Path) -> Machine:
+    """A machine that is used through other processes; see hubmachine.py."""
+    from hubmachine import Machine
+
+    return Machine(hub_server, tmp_path / "home", shelf)
+
+
+@pytest.fixture
+def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine whose client runs in this process, its settings changed where the client keeps them."""
+    import huggingface_hub
+    from huggingface_hub import constants
+    from huggingface_hub.utils import disable_progress_bars
+
+    from zoo import strangers
+
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setattr(constants, "ENDPOINT", machine.server.url)
+    template = machine.server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(machine.cache))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(machine.home / "token"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("ZOO_CACHE", str(machine.home / "zoo"))
+    disable_progress_bars()
+    huggingface_hub.close_session()
+    strangers._warn_unpinned.cache_clear()
+    return machine
 
 
 @pytest.fixture

@@ -11,9 +11,22 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up; a module may import from its own layer's left and from the layers before it.
 LAYERS = (
-    ("errors",),
+    ("errors", "places"),
     ("contracts", "crystals", "progress"),
-    ("_frontmatter", "card", "plugin_files", "extensions", "_hubclient", "registry", "hub"),
+    (
+        "_frontmatter",
+        "card",
+        "plugin_files",
+        "extensions",
+        "_huberrors",
+        "_hubwatch",
+        "_hubclient",
+        "registry",
+        "seen",
+        "hubcache",
+        "strangers",
+        "hub",
+    ),
     (
         "_cif",
         "_fastcif",
@@ -34,7 +47,7 @@ LAYERS = (
         "_dgl",
     ),
     ("batches", "models", "transfer", "inference", "loading", "interruptions", "training", "checkpoints"),
-    ("samples", "conformance", "testing"),
+    ("samples", "conformance", "_hubroutes", "hubserver", "testing"),
     (
         "prediction",
         "convert",
@@ -53,8 +66,13 @@ LAYERS = (
         "report",
         "rundir",
         "doctor",
+        "pulling",
+        "periodic_table",
+        "hubcard",
+        "publishing",
+        "searching",
     ),
-    ("console", "study_command", "fetch_command", "cli", "__main__"),
+    ("console", "study_command", "fetch_command", "hub_commands", "cli", "__main__"),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 

@@ -464,7 +464,7 @@ def test_names_are_completed() -> None:
     assert complete("zoo show dE") == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-NM"]
     assert complete("zoo finetune --task di") == ["dielectric"]
     assert complete("zoo finetune --baseline ") == ["lasso", "mean", "pls", "rf", "svr"]
-    assert complete("zoo pu") == ["pull"]
+    assert complete("zoo pul") == ["pull"]
 
 
 def test_completion_is_silent_where_names_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,152 +1,24 @@
+"""Pulling registered backbones, each pinned by its card."""
+
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save
+from hubmachine import COMMIT, FILES, REPO, WEIGHTS, make_card
+from safetensors.numpy import load_file
 
 from zoo import hub, registry
 from zoo.card import Card
 from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError, ZooError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-REPO = "strangers/hardness-net"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-WEIGHTS = {"conv.weight": np.arange(40_000, dtype=np.float32)}
-FILES = {"model.safetensors": save(WEIGHTS), "config.json": b'{"format": 1}\n'}
-
-# What the command line does with pull, in a process of its own; FORBID refuses every connection.
-DRIVER = """
-import json, logging, os, sys
-logging.basicConfig(level=logging.WARNING, format="%(message)s")
-if os.environ.get("FORBID"):
-    def refuse(event, args):
-        if event in ("socket.connect", "socket.getaddrinfo"):
-            raise RuntimeError("a socket was opened: " + repr(args))
-    sys.addaudithook(refuse)
-from zoo import hub
-from zoo.errors import ZooError
-try:
-    pulled = hub.pull(sys.argv[1], source=sys.argv[2])
-except ZooError as error:
-    print(type(error).__name__, error, sep=": ", file=sys.stderr)
-    sys.exit(error.exit_code)
-client = [name for name in ("httpx", "httpx2", "huggingface_hub.hf_api") if name in sys.modules]
-print(json.dumps([str(pulled.directory), pulled.origin, pulled.note, pulled.revision, client]))
-"""
-
-
-def make_card(*, bundled: bool = False, revision: str | None = COMMIT, files: dict[str, bytes] = FILES) -> str:
-    pins = [
-        f"{{name: {name}, size: {len(body)}, sha256: {hashlib.sha256(body).hexdigest()}}}"
-        for name, body in files.items()
-    ]
-    return (
-        f"---\nlicense: mit\nzoo:\n  name: hardness-net\n  title: Vickers hardness\n  repo_id: {REPO}\n"
-        f"  revision: {revision or 'null'}\n  bundled: {str(bundled).lower()}\n"
-        f"  files: [{', '.join(pins)}]\n"
-        "  target: H_V\n  unit: GPa\n  elements: [B, C, N]\n"
-        "  architecture:\n"
-        "    {atom_features: 9, width: 8, convolutions: 1, head: 8, head_layers: 1, gaussians: 41}\n"
-        "  graph: {cutoff: 8.0, neighbors: 12, ties: order}\n"
-        "  training: {source: a table, license: CC0, rows: {train: 8, val: 1, test: 1}}\n---\n\nProse.\n"
-    )
-
-
-def bundle(files: dict[str, bytes] = FILES) -> dict[str, bytes]:
-    return {f"weights/hardness-net/{name}": body for name, body in files.items()}
-
-
-@dataclass
-class Machine:
-    """One user's machine: the Hub it talks to, its cache, and the packages it has."""
-
-    server: Any
-    home: Path
-    shelf: Callable[..., Path]
-
-    @property
-    def cache(self) -> Path:
-        return self.home / "hub"
-
-    @property
-    def snapshot(self) -> Path:
-        return self.cache / f"models--{REPO.replace('/', '--')}" / "snapshots" / COMMIT
-
-    def publish(self, **files: bytes) -> None:
-        files = {name.replace("_", "."): body for name, body in files.items()}
-        commit = sys.modules["hubserver"].Repository({**FILES, **files}, COMMIT)
-        self.server.repositories[REPO] = commit
-
-    def install(self, **card: Any) -> Path:
-        weights = bundle() if card.get("bundled") else {}
-        return self.shelf("zoo-hardness", {"hardness-net.md": make_card(**card), **weights})
-
-    def files(self) -> dict[str, bytes]:
-        """Everything in the cache that holds bytes of a model, whole or not, by path."""
-        found = [path for path in self.cache.rglob("*") if path.is_file() and path.stat().st_size]
-        return {
-            str(path.relative_to(self.cache)): path.read_bytes()
-            for path in found
-            if {"blobs", "snapshots"} & set(path.parts) and path.name != "CACHEDIR.TAG"
-        }
-
-    def run(
-        self, ref: str = "hardness-net", source: str = "auto", **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Pull in another process, the client configured by environment variables as users do it."""
-        clean = {
-            k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING")) and "proxy" not in k.lower()
-        }
-        env = {
-            **clean,
-            "HF_ENDPOINT": self.server.url,
-            "HF_HOME": str(self.home),
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONPATH": str(self.home.parent / "site"),
-            **environment,
-        }
-        command = [sys.executable, "-c", DRIVER, ref, source]
-        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
-
-
-@pytest.fixture
-def machine(hub_server: Any, shelf: Callable[..., Path], tmp_path: Path) -> Machine:
-    """A machine that is used through other processes."""
-    return Machine(hub_server, tmp_path / "home", shelf)
-
-
-@pytest.fixture
-def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine whose client runs in this process, its settings changed where the client keeps them."""
-    import huggingface_hub
-    from huggingface_hub import constants
-    from huggingface_hub.utils import disable_progress_bars
-
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    monkeypatch.setattr(constants, "ENDPOINT", machine.server.url)
-    template = machine.server.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(machine.cache))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(machine.home / "token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    disable_progress_bars()
-    huggingface_hub.close_session()
-    hub._warn_unpinned.cache_clear()
-    return machine
+    from hubmachine import Machine
 
 
 # Registered backbones, through processes of their own
@@ -180,7 +52,7 @@ def test_a_fresh_pull_and_a_second_one_without_any_socket(machine: Machine) -> N
 
 def test_wrong_bytes_end_with_code_3_and_leave_no_trace(machine: Machine) -> None:
     machine.publish()
-    machine.install(bundled=True)
+    machine.install()
     machine.server.fault = "wrong bytes"
     done = machine.run()
     assert done.returncode == 3
@@ -196,18 +68,19 @@ def test_wrong_bytes_end_with_code_3_and_leave_no_trace(machine: Machine) -> Non
     assert set(machine.files().values()) == set(FILES.values())
 
 
-def test_an_unreachable_hub_falls_back_to_the_bundle_and_says_so(machine: Machine) -> None:
+def test_a_bundle_needs_no_hub_published_or_not(machine: Machine) -> None:
     machine.publish()
     folder = machine.install(bundled=True)
-    machine.server.stop()
-    done = machine.run()
+    done = machine.run(FORBID="1")
     assert done.returncode == 0, done.stderr
     directory, origin, note, revision, _ = json.loads(done.stdout)
-    assert (Path(directory), origin, revision) == (folder / "weights" / "hardness-net", "bundled", None)
-    assert note.startswith(f"{machine.server.url} cannot be reached")
-    assert "Took the bundled weights instead" in note
+    assert (Path(directory), origin, revision, note) == (folder / "weights" / "hardness-net", "bundled", None, "")
 
-    strict = machine.run(source="hub")
+    there = machine.run(source="hub")
+    assert json.loads(there.stdout)[:2] == [str(machine.snapshot), "hub"]
+    machine.server.stop()
+    assert machine.run(source="hub", FORBID="1").returncode == 0, "it is in the cache now"
+    strict = machine.run(source="hub", HF_HOME=str(machine.home / "empty"))
     assert strict.returncode == 2
     assert strict.stderr.startswith(f"HubError: {machine.server.url} cannot be reached")
     assert "--source bundled" in strict.stderr
@@ -232,7 +105,7 @@ WORDS = {
     "no repository": "there is no model " + REPO + " at http://127.0.0.1:{port}, or it is private",
     "no revision": "has no revision " + COMMIT,
     "no file": "has no file model.safetensors at revision " + COMMIT,
-    "bad token": "does not accept the token",
+    "bad token": "wants to know who asks for this (401); log in with 'hf auth login'",
     "forbidden": "forbids access to " + REPO + " (403)",
     "too many": "too many requests from here (429); wait",
     "out of order": "is out of order (status 503); try again later",
@@ -266,15 +139,13 @@ def test_each_fault_has_its_words_and_leaves_nothing_that_looks_whole(
 
 
 @pytest.mark.parametrize("fault", ["no repository", "gated", "out of order"])
-def test_a_bundle_stands_in_for_a_hub_that_refuses(here: Machine, fault: str) -> None:
+def test_a_hub_that_refuses_reminds_of_the_bundle(here: Machine, fault: str) -> None:
     here.publish()
     here.install(bundled=True)
     here.server.fault = fault
-    pulled = hub.pull("hardness-net")
-    assert pulled.origin == "bundled"
-    assert WORDS[fault].format(port=here.server.port) in pulled.note
-    with pytest.raises(HubError, match="--source bundled"):
+    with pytest.raises(HubError, match="or take the bundled weights, which are the same, with --source bundled"):
         hub.pull("hardness-net", source="hub")
+    assert hub.pull("hardness-net").origin == "bundled"
 
 
 def test_a_connection_cut_in_the_middle_is_resumed(here: Machine) -> None:

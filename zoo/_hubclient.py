@@ -1,89 +1,166 @@
-"""The one place that calls the Hugging Face Hub's client, and puts its errors into our words.
-
-Every error becomes a `HubError` of one line that names the next step. No message repeats a header, a token or
-a password in an address.
-"""
+"""The one place that calls the Hugging Face Hub's client."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import os
 import re
-import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo import __version__
+from zoo._huberrors import answer_to, cache_root, endpoint, retry_after, translated
+from zoo._hubwatch import PATIENCE, Wanted, bounded_bar, wanted_now, watched
 from zoo.card import LIBRARY
 from zoo.errors import HubError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-_LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
+__all__ = ["cache_root", "endpoint"]
+
+T = TypeVar("T")
+
+_PAUSES = (0.5, 1.5)
+_PASSING = (500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository's state at one commit: the commit and the names of its files."""
+    """A repository's state at one commit.
+
+    Parameters
+    ----------
+    commit : str
+    files : mapping of str to File
+        What the Hub says of each file: size in bytes, and the SHA-256 or git's SHA-1, as far as it tells.
+    private : bool
+    """
 
     commit: str
-    files: frozenset[str]
+    files: Mapping[str, RemoteFile]
+    private: bool = False
 
 
-def cache_root() -> Path:
-    """Return the Hub's cache folder, as ``HF_HOME`` and ``HF_HUB_CACHE`` set it."""
-    from huggingface_hub import constants  # a few milliseconds; the client itself is not imported
+@dataclass(frozen=True)
+class RemoteFile:
+    """What the Hub says of a file; None for what it does not say."""
 
-    return Path(constants.HF_HUB_CACHE).expanduser().resolve()
-
-
-def endpoint() -> str:
-    """Return the Hub's address (``HF_ENDPOINT``), without a user name or password that may be in it."""
-    from huggingface_hub import constants
-
-    return re.sub(r"//[^/@]*@", "//", str(constants.ENDPOINT))
+    size: int | None = None
+    sha256: str | None = None
+    git_sha1: str | None = None
 
 
 def resolve(repo: str, revision: str | None) -> Remote:
-    """Ask which commit a revision is and which files it has; one request, not repeated.
+    """Ask which commit a revision is and which files it has.
 
     The client itself repeats a failed request for half a minute, which is too long to find out that there is
-    no network, so this question goes first.
+    no network, so this question goes first. Only a server that is out of order is asked up to three times.
     """
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import constants
 
-    with _translated(repo, revision):
-        info = HfApi(library_name=LIBRARY, library_version=__version__).model_info(
-            repo, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
+    with watched(), translated(repo, revision):
+        info = _patiently(
+            lambda: _api().model_info(
+                repo, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT
+            )
         )
         if not re.fullmatch("[0-9a-f]{40}", info.sha or ""):
             raise ValueError("no commit in the answer")
-        return Remote(str(info.sha), frozenset(file.rfilename for file in info.siblings or []))
+        files = {
+            file.rfilename: RemoteFile(
+                file.size if file.size is not None else (file.lfs.size if file.lfs else None),
+                file.lfs.sha256 if file.lfs else None,
+                None if file.lfs else file.blob_id,
+            )
+            for file in info.siblings or []
+        }
+        return Remote(str(info.sha), files, bool(info.private))
 
 
-def download(repo: str, revision: str, name: str, *, force: bool) -> Path:
-    """Fetch one file into the client's cache and return its path there, ``snapshots/COMMIT/NAME``."""
+def download(repo: str, revision: str, name: str, *, limit: int, force: bool) -> Path:
+    """Fetch one file of at most `limit` bytes into the client's cache; returns ``snapshots/COMMIT/NAME`` there."""
     from huggingface_hub import hf_hub_download
 
-    with _translated(repo, revision, name):
-        path = hf_hub_download(
-            repo,
-            name,
-            revision=revision,
-            force_download=force,
-            library_name=LIBRARY,
-            library_version=__version__,
-        )
+    wanted = Wanted(repo, name, limit)
+    token = wanted_now.set(wanted)
+    try:
+        with watched(), translated(repo, revision, name):
+            path = _patiently(
+                lambda: hf_hub_download(
+                    repo,
+                    name,
+                    revision=revision,
+                    force_download=force,
+                    library_name=LIBRARY,
+                    library_version=__version__,
+                    tqdm_class=bounded_bar(wanted),
+                )
+            )
+    finally:
+        wanted_now.reset(token)
     return Path(path)
+
+
+def create(repo: str, *, private: bool, branch: str | None) -> None:
+    """Create a repository, and a branch in it, unless they exist.
+
+    Raises
+    ------
+    HubError
+        If it is not allowed; or if it should be private and exists, open to all.
+    """
+    with watched(), translated(repo, branch, writing=True):
+        _api().create_repo(repo, private=private or None, exist_ok=True)
+        if private and _api().model_info(repo).private is False:
+            raise HubError(
+                f"{repo} exists on {endpoint()} and is public; nothing was sent. "
+                "Make it private there, choose another name, or leave --private out"
+            )
+        if branch and branch != "main":
+            _api().create_branch(repo, branch=branch, exist_ok=True)
+
+
+def commit(
+    repo: str, files: Mapping[str, bytes], *, message: str, revision: str | None, create_pr: bool
+) -> tuple[str, str, str | None]:
+    """Send files as one commit; returns the commit, the address to see it at, and that of the pull request."""
+    from huggingface_hub import CommitOperationAdd
+
+    # As streams: the client then sends over http, which every Hub takes and which is watched here, and not by Xet.
+    operations = [CommitOperationAdd(name, io.BytesIO(data)) for name, data in files.items()]
+    with watched(), translated(repo, revision, writing=True):
+        done = _api().create_commit(repo, operations, commit_message=message, revision=revision, create_pr=create_pr)
+        if not re.fullmatch("[0-9a-f]{40}", done.oid or ""):
+            raise ValueError("no commit in the answer")
+        return str(done.oid), str(done.commit_url), done.pr_url
+
+
+def models(*, limit: int) -> list[dict[str, Any]]:
+    """Return the models of our library; each with id, commit, downloads, tags and the metadata of its card."""
+    with watched(), translated("", None):
+        found = _patiently(lambda: list(_api().list_models(filter=LIBRARY, limit=limit, full=True, cardData=True)))
+        return [
+            {
+                "id": str(model.id),
+                "commit": model.sha,
+                "downloads": model.downloads,
+                "tags": list(model.tags or []),
+                "card": dict(vars(model.card_data)) if model.card_data else {},
+            }
+            for model in found
+        ]
 
 
 def ping(timeout: float) -> int:
     """Send the Hub one small request and return the status of its answer."""
     from huggingface_hub import constants, get_session
 
-    with _translated("", None):
+    with watched(), translated("", None):
         return int(get_session().head(f"{constants.ENDPOINT}/api/models", timeout=timeout).status_code)
 
 
@@ -111,67 +188,49 @@ def discard(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated(repo: str, revision: str | None, name: str = "") -> Iterator[None]:
-    """Turn whatever the client raises into a `HubError`."""
-    from huggingface_hub.errors import HfHubHTTPError
+def no_bars() -> Iterator[None]:
+    """Show no progress bars of the client's, unless ``HF_HUB_DISABLE_PROGRESS_BARS=0`` insists on them."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    # The client builds on httpx or on its successor, depending on the release.
-    http_error: Any = HfHubHTTPError.__bases__[0]
-    http: Any = sys.modules[http_error.__module__.partition(".")[0]]
+    if constants.HF_HUB_DISABLE_PROGRESS_BARS is not None or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
     try:
         yield
-    # The last four: an answer that is not of the Hub's form, on which the client's parsing fails.
-    except (http_error, http.InvalidURL, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HubError(_explain(error, http, repo, revision, name)) from error
+    finally:
+        enable_progress_bars()
 
 
-def _explain(error: BaseException, http: Any, repo: str, revision: str | None, name: str) -> str:
-    """Say in one line what happened and what to do next."""
-    from huggingface_hub import errors
+def _api() -> Any:
+    from huggingface_hub import HfApi
 
-    hub = endpoint()
-    at = f" at revision {revision}" if revision else ""
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        wanted = f" and {repo} is not in the cache ({cache_root()})" if repo else ""
-        return f"HF_HUB_OFFLINE is set{wanted}; unset it to go online"
-    # The client wraps the failure of its first question; what it wraps says more.
-    wrapped = isinstance(error, errors.LocalEntryNotFoundError | ValueError)
-    if wrapped and isinstance(error.__cause__, http.HTTPError | OSError):
-        return _explain(error.__cause__, http, repo, revision, name)
-    if isinstance(error, errors.GatedRepoError):  # a child of RepositoryNotFoundError, so it comes first
-        return f"{repo} is gated: ask for access at {hub}/{repo}, then {_LOG_IN}"
-    if isinstance(error, errors.DisabledRepoError):
-        return f"{repo} has been disabled by the Hub; see {hub}/{repo}"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"{repo} has no revision {revision}; see {hub}/{repo}/commits/main"
-    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return f"{repo} has no file {name}{at}; see {hub}/{repo}/tree/{revision or 'main'}"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        return f"there is no model {repo} at {hub}, or it is private: check the name, or {_LOG_IN}"
-    if isinstance(error, errors.HfHubHTTPError):
-        return _explain_status(error.response.status_code, hub, repo)
-    if isinstance(error, http.TimeoutException):
-        more = "HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT"
-        return f"{hub} does not answer in time; try again, or allow it more seconds with {more}"
-    if isinstance(error, http.TransportError):
-        reason = str(error).strip().splitlines()
-        said = f" ({reason[0][:100]})" if reason and "@" not in reason[0] else ""
-        return f"{hub} cannot be reached{said}; check the network, the proxy and HF_ENDPOINT"
-    if isinstance(error, OSError) and error.errno:  # the system's own error; a network's would be http's
-        return f"cannot use the cache {cache_root()}: {error.strerror}; make room there or set HF_HOME"
-    if isinstance(error, OSError) and "Consistency check" in str(error):
-        return f"the download of {name} from {repo} broke off or has the wrong length; pull it again"
-    return f"{hub} does not answer as a Hub does ({type(error).__name__}); check HF_ENDPOINT and the proxy"
+    return HfApi(library_name=LIBRARY, library_version=__version__)
 
 
-def _explain_status(status: int, hub: str, repo: str) -> str:
-    """Put a status that has no error of its own into words."""
-    if status == 401:
-        return f"{hub} does not accept the token that was sent; {_LOG_IN} again"
-    if status == 403:
-        return f"{hub} forbids access to {repo} (403); check the token's permissions, or {_LOG_IN}"
-    if status == 429:
-        return f"{hub} has had too many requests from here (429); wait a few minutes, or {_LOG_IN}"
-    if status >= 500:
-        return f"{hub} is out of order (status {status}); try again later, or set HF_ENDPOINT to a mirror"
-    return f"{hub} refused {repo} (status {status}); see {hub}/{repo}"
+def _patiently(call: Callable[[], T]) -> T:
+    """Repeat a call that a server fails at which is out of order for a moment, or that names a short time to wait."""
+    for pause in _PAUSES:
+        try:
+            return call()
+        except Exception as error:
+            answer = answer_to(error)
+            if answer is None or answer.status_code not in (*_PASSING, 429):
+                raise
+            asked = retry_after(answer)
+            if answer.status_code == 429 and (asked is None or asked > PATIENCE):
+                raise
+            time.sleep(pause if asked is None else min(asked, PATIENCE))
+    return call()
+
+
+def git_sha1(data: bytes) -> str:
+    """Return the name that git gives to a file of these bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def same(remote: Remote, name: str, data: bytes, sha256: str) -> bool:
+    """Say whether the Hub has these bytes under this name, as far as it tells."""
+    there = remote.files.get(name)
+    return there is not None and (there.sha256 == sha256 or (bool(there.git_sha1) and there.git_sha1 == git_sha1(data)))

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from zoo import _frontmatter
 from zoo.contracts import Transform
 from zoo.errors import CardError
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 LIBRARY = "crystal-zoo"
 """``library_name`` of our models on the Hub."""
@@ -263,6 +266,8 @@ class Card(Backbone):
             raise CardError(f"{where}: {_first_problem(error)}") from error
         block = {name: getattr(checked.zoo, name) for name in Backbone.model_fields}
         known = {name: getattr(checked, name) for name in Hub.model_fields}
+        if checked.zoo.results:  # then it is only another form of them
+            known["model_index"] = None
         hub = Hub.model_construct(_fields_set=None, **known, **(checked.model_extra or {}))
         return cls.model_construct(**block, hub=hub, body=body, source=source)
 
@@ -286,22 +291,31 @@ class Card(Backbone):
         """
         front = self.hub.model_dump(exclude_none=True, exclude_defaults=False)
         if self.results:
-            front["model-index"] = self._model_index()
+            from huggingface_hub.repocard_data import eval_results_to_model_index
+
+            front["model-index"] = eval_results_to_model_index(self.name, self.eval_results())
         front = {key: value for key, value in front.items() if value != []}
         front["zoo"] = self.model_dump(include=set(Backbone.model_fields))
         return _frontmatter.write(front, self.body)
 
-    def _model_index(self) -> list[dict[str, Any]]:
-        """Results in the Hub's own shape."""
-        results = [
-            {
-                "task": {"type": self.hub.pipeline_tag or "graph-ml", "name": self._quantity(result)},
-                "dataset": {"type": "custom", "name": result.rows},
-                "metrics": [{"type": result.metric, "value": result.value, "name": f"{result.metric} ({result.unit})"}],
-            }
+    def eval_results(self) -> list[EvalResult]:
+        """Return the measured figures in the Hub's own form."""
+        from huggingface_hub import EvalResult
+
+        return [
+            EvalResult(
+                task_type=self.hub.pipeline_tag or "graph-ml",
+                task_name=self._quantity(result),
+                dataset_type="custom",
+                dataset_name=result.rows,
+                # What the Hub's form groups by; without it, figures of different rows would be put under one name.
+                dataset_config=f"{result.target or self.target}, {result.rows}",
+                metric_type=result.metric,
+                metric_value=result.value,
+                metric_name=f"{result.metric} ({result.unit})" if result.unit else result.metric,
+            )
             for result in self.results
         ]
-        return [{"name": self.name, "results": results}]
 
     def _quantity(self, result: Result) -> str:
         target, unit = (result.target, result.unit) if result.target else (self.target, self.unit)

@@ -48,19 +48,26 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except ZooError as error:
-        raise _failure(str(error), error.exit_code) from error
+        raise failure(str(error), error.exit_code) from error
     except BrokenPipeError:  # whoever reads our output has had enough; click knows what to do
         raise
     except OSError as error:  # what no module foresaw: a full disk, a folder that may not be written
         where = f"{error.filename}: " if error.filename else ""
         logging.getLogger("zoo").debug("refused by the system", exc_info=True)
-        raise _failure(f"{where}{error.strerror or error}", ZooError.exit_code) from error
+        raise failure(f"{where}{error.strerror or error}", ZooError.exit_code) from error
 
 
-def _failure(message: str, exit_code: int) -> click.ClickException:
-    failure = click.ClickException(" ".join(message.split("\n")))
-    failure.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
-    return failure
+def failure(message: str, exit_code: int) -> click.ClickException:
+    """Return the exception that ends the program with one line and an exit code."""
+    ends = click.ClickException(one_line(message))
+    ends.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
+    return ends
+
+
+def one_line(message: str) -> str:
+    """Put a message on one line, without the control characters that a stranger's file may bring into it."""
+    line = " ".join(message.split("\n"))
+    return "".join(letter for letter in line if letter.isprintable() or letter == "\t")
 
 
 def table_options(function: F) -> F:

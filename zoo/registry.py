@@ -54,6 +54,13 @@ def cards() -> list[Card]:
     return found
 
 
+def shelf() -> list[Card]:
+    """Return the cards that ship with zoo."""
+    from zoo.extensions import OURS
+
+    return [entry.card for entry in _entries() if entry.card is not None and entry.distribution == OURS]
+
+
 def names() -> list[str]:
     """Return the names that :func:`get` takes; ``dist:name`` where two distributions share a name."""
     entries = [entry for entry in _entries() if entry.card is not None]

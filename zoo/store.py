@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import places
 from zoo._readers import open_source
 from zoo._rows import Record, Rejection, RowReader
 from zoo.errors import InputError
@@ -84,10 +85,7 @@ class Entry:
 
 def cache_folder() -> Path:
     """Return the folder that stores lie in; it need not exist."""
-    if chosen := os.environ.get("ZOO_CACHE"):
-        return Path(chosen).expanduser() / "graphs"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "crystal-zoo" / "graphs"
+    return places.cache("graphs")
 
 
 def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) -> TableGraphs:

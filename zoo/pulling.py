@@ -1,0 +1,139 @@
+"""Pull several checkpoints at once, look into those that nobody vouches for, and copy them where people want them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import hub, registry
+from zoo._hubclient import no_bars
+from zoo.card import REQUIRED_FILES
+from zoo.errors import InputError, IntegrityError, ZooError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zoo.hub import Pulled, Source
+
+AT_ONCE = 4
+"""Checkpoints that are pulled at the same time."""
+
+
+def available() -> list[str]:
+    """Return the names of all registered backbones that have weights somewhere."""
+    there = zip(registry.names(), registry.cards(), strict=True)
+    return [name for name, card in there if hub.status(card) != "not published yet"]
+
+
+def pull_all(
+    refs: Sequence[str], *, source: Source = "auto", force: bool = False, to: Path | None = None, quiet: bool = False
+) -> Iterator[tuple[str, Pulled | ZooError]]:
+    """Pull several checkpoints at the same time; one that fails does not keep the others from coming.
+
+    Parameters
+    ----------
+    refs : sequence of str
+        As for :func:`zoo.hub.pull`.
+    source, force
+        As for :func:`zoo.hub.pull`.
+    to : Path, optional
+        Also copy the checkpoint there: into this folder itself if it is one, into folders of their names in it if
+        they are several.
+    quiet : bool
+        Show no progress bars.
+
+    Yields
+    ------
+    ref : str
+        In the order of `refs`.
+    pulled : Pulled or ZooError
+        Where it lies, or why it does not.
+    """
+    refs = list(dict.fromkeys(refs))
+    with no_bars() if quiet else contextlib.nullcontext(), ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [pool.submit(_pull, ref, source, force) for ref in refs]
+        for ref, future in zip(refs, futures, strict=True):
+            try:
+                pulled = future.result()
+                if to is not None:
+                    folder = to / pulled.name.replace("/", "--") if len(refs) > 1 else to
+                    pulled = copy(pulled, folder, force=force)
+                yield ref, pulled
+            except ZooError as error:
+                yield ref, error
+
+
+def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
+    """Copy a checkpoint and its card into a folder, every file whole or not at all.
+
+    Parameters
+    ----------
+    pulled : Pulled
+    folder : Path
+        Made if need be.
+    force : bool
+        Overwrite another checkpoint that is there.
+
+    Raises
+    ------
+    InputError
+        If the folder holds another checkpoint, or cannot be written.
+    IntegrityError
+        If a file has changed since it was checked.
+    """
+    files = {name: _read(pulled, name) for name in (*REQUIRED_FILES, "README.md")}
+    if pulled.card is not None and pulled.card.source:
+        files["README.md"] = Path(pulled.card.source).read_bytes()
+    for name in REQUIRED_FILES:
+        path = folder / name
+        if not force and path.exists() and path.read_bytes() != files[name]:
+            raise InputError(f"{folder} holds another checkpoint; choose another folder, or overwrite it with --force")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The configuration last: a folder without it is no checkpoint.
+        for name in sorted(files, key=lambda name: name == "config.json"):
+            data = files[name]
+            if data is not None:
+                _write(folder / name, data)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}; choose another folder") from error
+    return replace(pulled, directory=folder)
+
+
+def _pull(ref: str, source: Source, force: bool) -> Pulled:
+    pulled = hub.pull(ref, source=source, force=force)
+    if ref.startswith("hf://"):  # whose configuration and tensors nobody has looked at
+        from zoo import checkpoints
+
+        checkpoints.load(pulled.directory)
+    return pulled
+
+
+def _read(pulled: Pulled, name: str) -> bytes | None:
+    path = pulled.directory / name
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    pinned = pulled.digests.get(name)
+    if pinned and hashlib.sha256(data).hexdigest() != pinned:
+        raise IntegrityError(f"{path} has changed since it was checked; pull it again with --force")
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
+    handle, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(partial).chmod(0o644)
+        Path(partial).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(partial).unlink()
+        raise

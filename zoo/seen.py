@@ -1,0 +1,96 @@
+"""What strangers' repositories held when they were last pulled.
+
+Nobody pins the bytes of ``hf://owner/repo``. So their commit and digests are noted, one small JSON file per
+repository and Hub in zoo's cache, and other bytes under the same revision are noticed the next time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import _hubclient, places
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_log = logging.getLogger("zoo")
+
+MAX_BYTES = 1_000_000
+KEPT = 100
+"""Revisions that are remembered of a repository."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a revision was: its commit, the SHA-256 of each file, and the day (UTC)."""
+
+    commit: str
+    files: Mapping[str, str]
+    date: str
+
+
+def recall(repo: str, revision: str) -> Sight | None:
+    """Return what a revision was when it was last pulled; None if it never was."""
+    return _read(repo).get(revision)
+
+
+def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> None:
+    """Note what a revision is now, under its own name and under that of its commit.
+
+    A cache that cannot be written costs the memory, not the pull; a warning says so.
+    """
+    sight = Sight(commit, dict(files), datetime.now(UTC).date().isoformat())
+    known = _read(repo)
+    if all(name in known and known[name].files == sight.files for name in (revision, commit)) and (
+        known[revision].commit == commit
+    ):
+        return
+    for name in (revision, commit):
+        known.pop(name, None)
+        known[name] = sight
+    latest = dict(list(known.items())[-KEPT:])
+    path = _path(repo)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(prefix=".seen-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump({name: asdict(each) for name, each in latest.items()}, file, indent=1)
+            Path(partial).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(partial).unlink()
+            raise
+    except OSError as error:
+        _log.warning("%s: cannot note what was pulled (%s); changes of %s will go unnoticed", path, error, repo)
+
+
+def _path(repo: str) -> Path:
+    # By Hub as well: a mirror's repository of the same name is another one.
+    hub = hashlib.sha256(_hubclient.endpoint().encode()).hexdigest()[:8]
+    return places.cache("seen") / f"{repo.replace('/', '--')}-{hub}.json"
+
+
+def _read(repo: str) -> dict[str, Sight]:
+    path = _path(repo)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError("too large")
+        data = json.loads(path.read_bytes())
+        found = {str(name): Sight(str(s["commit"]), dict(s["files"]), str(s["date"])) for name, s in data.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        _log.warning("%s cannot be read (%s); what was pulled before is forgotten", path, error)
+        return {}
+    return {name: sight for name, sight in found.items() if re.fullmatch("[0-9a-f]{40}", sight.commit)}

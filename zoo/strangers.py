@@ -1,0 +1,128 @@
+"""Repositories that no card pins, ``hf://owner/repo``: what they are is noted, and changes are noticed."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from zoo import _hubclient, seen
+from zoo.card import REQUIRED_FILES
+from zoo.errors import HubError, IntegrityError
+from zoo.hubcache import (
+    COMMIT,
+    OPTIONAL,
+    Origin,
+    Pulled,
+    cached_commit,
+    card_beside,
+    digests_of,
+    fetch,
+    is_whole,
+    limit_of,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_log = logging.getLogger("zoo")
+
+
+def from_reference(repo: str, revision: str | None, *, force: bool) -> Pulled:
+    """Take a repository that no card pins; see :func:`zoo.hub.pull`."""
+    pinned = revision is not None and COMMIT.fullmatch(revision) is not None
+    if revision and pinned and not force and is_whole(snapshot(repo, revision)) and not _rotten(repo, revision):
+        return _as_pulled(repo, revision, revision, "cache")
+    try:
+        remote = _hubclient.resolve(repo, revision)
+    except HubError as error:
+        commit = revision if pinned else cached_commit(repo, revision or "main")
+        if force or not commit or not is_whole(snapshot(repo, commit)) or _rotten(repo, commit):
+            raise
+        return _as_pulled(repo, None, commit, "cache", f"{error}. Took commit {commit[:12]} from the cache.")
+    if pinned and remote.commit != revision:
+        raise HubError(f"{repo}: asked for commit {revision}, but got {remote.commit}; check HF_ENDPOINT")
+    missing = [name for name in REQUIRED_FILES if name not in remote.files]
+    if missing:
+        raise HubError(f"{repo} holds no {' and no '.join(missing)}; zoo loads nothing else")
+    names = [*REQUIRED_FILES, *(name for name in OPTIONAL if name in remote.files)]
+    for name in names:
+        size = remote.files[name].size
+        if size is not None and size > limit_of(name):
+            raise HubError(
+                f"{name} of {repo} has {size:,} bytes, but zoo takes {limit_of(name):,}; nothing was downloaded: "
+                "no checkpoint of zoo's is so large"
+            )
+    folder = snapshot(repo, remote.commit)
+    there = not force and all((folder / name).is_file() for name in names) and not _rotten(repo, remote.commit)
+    for name in names:
+        # By the revision's own name: the client then notes its commit, for the day without a network.
+        fetch(repo, revision or "main", remote.commit, name, limit=limit_of(name), force=force)
+    if not pinned:
+        _warn_unpinned(repo, remote.commit)
+    return _as_pulled(repo, revision or "main", remote.commit, "cache" if there else "hub")
+
+
+def _as_pulled(repo: str, revision: str | None, commit: str, origin: Origin, note: str = "") -> Pulled:
+    """Describe a repository in the cache; compare it with what it was, and note what it is under `revision`."""
+    folder = snapshot(repo, commit)
+    digests = digests_of(folder)
+    for name, digest in digests.items():
+        _log.info("%s@%s: %s has SHA-256 %s", repo, commit[:12], name, digest)
+    if revision:
+        _compare_with_commit(repo, commit, digests)
+        before = seen.recall(repo, revision)
+        changed = _changed(before.files, digests) if before else []
+        if before and changed:
+            _log.warning(
+                "%s@%s holds other bytes than on %s: %s. What you had then is hf://%s@%s",
+                repo,
+                revision,
+                before.date,
+                "; ".join(changed),
+                repo,
+                before.commit,
+            )
+        seen.note(repo, revision, commit, digests)
+    return Pulled(repo, folder, origin, card_beside(folder), commit, note, digests)
+
+
+def _compare_with_commit(repo: str, commit: str, digests: Mapping[str, str]) -> None:
+    """Raise an error if a commit, which never changes, has changed; such files are deleted."""
+    before = seen.recall(repo, commit)
+    changed = _changed(before.files, digests) if before else []
+    if before and changed:
+        for name in digests:
+            _hubclient.discard(snapshot(repo, commit) / name)
+        raise IntegrityError(
+            f"{repo}@{commit} holds other bytes than on {before.date}, which a commit never does: {'; '.join(changed)}"
+            ". The files were deleted; distrust the source"
+        )
+
+
+def _rotten(repo: str, commit: str) -> bool:
+    """Whether the cache holds other bytes than were pulled; then they are deleted, and pulled again."""
+    folder = snapshot(repo, commit)
+    before = seen.recall(repo, commit)
+    found = digests_of(folder)
+    rotten = [name for name in found if before and before.files.get(name, found[name]) != found[name]]
+    for name in rotten:
+        _log.warning("%s in the cache has changed since it was pulled; deleted, pulling it again", folder / name)
+        _hubclient.discard(folder / name)
+    return bool(rotten)
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Say which files of a checkpoint differ; its card may change."""
+    return [
+        f"{name} had SHA-256 {before[name]}, and now {now.get(name, 'is missing')}"
+        for name in REQUIRED_FILES
+        if name in before and before[name] != now.get(name)
+    ]
+
+
+@lru_cache(maxsize=256)
+def _warn_unpinned(repo: str, commit: str) -> None:
+    """Warn once that the bytes may be others tomorrow."""
+    _log.warning("the bytes of %s are not pinned; hf://%s@%s always means these", repo, repo, commit)
