@@ -157,7 +157,7 @@ def test_a_method_far_below_does_not_flatten_the_others() -> None:
     low, high = picture.figure.axes[0].get_ylim()
     assert -50 < low < -5
     assert high > 30
-    assert "Below the picture: mean at 50 rows (-300 %); mean at 100 rows (-300 %)." in picture.caption
+    assert "Below the picture: mean at 50 rows (−300 %); mean at 100 rows (−300 %)." in picture.caption
 
 
 def test_every_seed_is_in_its_box(errors: pd.DataFrame, tmp_path: Path) -> None:

@@ -71,49 +71,36 @@ def _claim(compared: Comparison) -> str:
 
 
 def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a study's table: errors on test rows, mean ± deviation over seeds."""
+    """Return the header and the rows of a study's table: errors on test rows, mean ± deviation over seeds.
+
+    A gain is that of the error that methods are compared by; its p-value is that of the paired t-test.
+    """
     unit = f" ({study.task.unit})" if study.task.unit else ""
-    log = study.task.transform == "log10"
-    compared = {(method, size): (found, p) for method, size, found, p in study.comparisons}
+    log = study.analysis.log
+    compared = {(each.method, each.size): each for each in study.analysis.against_scratch}
     header = ["training rows", "method", f"MAE{unit}", *(["MAE log10"] if log else [])]
     header += [*([f"{'log10' if log else 'MAE'} against scratch", "p", "p (Holm)"] if compared else []), "R²"]
     rows = []
-    pairs = dict.fromkeys(zip(study.results["size"], study.results["method"], strict=True))
-    for size, method in pairs:
-        cells = study.results[(study.results["size"] == size) & (study.results["method"] == method)]
+    for size, method, cells in study.analysis.cells:
         names = ["mae", *(["mae_log10"] if log else [])]
-        row = [f"{size:,}", str(method), *(format_error(cells[name].mean(), cells[name].std()) for name in names)]
+        row = [f"{size:,}", method, *(format_error(cells[name].mean(), cells[name].std()) for name in names)]
         if compared:
-            if (method, size) in compared:
-                found, corrected = compared[method, size]
-                row += [f"{-100 * found.gain:+.1f} %", format_p(found.p), format_p(corrected)]
-            else:
-                row += ["", "", ""]
+            found = compared.get((method, size))
+            gain = "" if found is None else f"{-100 * found.paired.gain:+.1f} %"
+            row += [gain, *(["", ""] if found is None else map(format_p, (found.paired.p, found.p)))]
         rows.append([*row, format_error(cells.r2.mean(), cells.r2.std())])
     return header, rows
 
 
 def study_verdicts(study: Study) -> list[str]:
-    """Say for each size, in a sentence, which backbone is best and whether it beats training from scratch."""
-    named = {method.name for method in study.methods if method.backbone}
+    """Say for each size whether transfer helps, and whether it beats the classical methods; then how it was tested."""
+    analysis = study.analysis
     lines = []
-    for size in dict.fromkeys(size for _, size, _, _ in study.comparisons):
-        found = [(each, p, method) for method, n, each, p in study.comparisons if n == size and method in named]
-        if not found:
-            continue
-        best, p, method = max(found, key=lambda item: item[0].gain)
-        amount, where = f"{100 * abs(best.gain):.1f} %", "in log10 " if study.task.transform == "log10" else ""
-        if p >= 0.05:
-            claim = f"no significant difference (the best, {method}: {amount} {'lower' if best.gain > 0 else 'higher'}"
-        elif best.gain > 0:
-            claim = f"transfer from {method} cuts the error {where}by {amount} against training from scratch ("
-        else:
-            claim = f"no transfer helps; the best, {method}, has an error {where}{amount} higher than from scratch ("
-        separator = "" if claim.endswith("(") else ", "
-        lines.append(
-            f"{size:,} training rows: {claim}{separator}{best.test}, Holm: p = {format_p(p)})".replace("= <", "<")
-        )
-    return lines
+    for size in analysis.sizes:
+        lines.append(analysis.sentence(size))
+        if against := analysis.against_classical(size):
+            lines.append(against)
+    return [*lines, *([analysis.test] if analysis.test else [])]
 
 
 def prediction_rows(done: Predicted, model: Model) -> tuple[list[str], list[list[str]], str]:

@@ -62,6 +62,7 @@ def study(
     from zoo.report import study_rows, study_verdicts
     from zoo.studies import run_study
     from zoo.study_plan import StudyOptions
+    from zoo.study_report import write_report
 
     quiet = console.is_quiet(ctx)
     folder = out or Path("runs") / f"study-{task.split(':')[-1]}"
@@ -72,8 +73,9 @@ def study(
         quiet=quiet,
         say=lambda line: None if quiet else click.echo(line, err=True),
     )
+    report = write_report(result, folder)
     if as_json:
         console.show_json(result.results.to_dict(orient="records"))
         return
     show_table(*study_rows(result), title=f"Errors on test rows, {result.options.seeds} seed(s)")
-    click.echo("\n".join([*study_verdicts(result), f"results  {folder}"]))
+    click.echo("\n".join([*study_verdicts(result), f"report   {report}"]))

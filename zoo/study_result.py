@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zoo import stats
-from zoo.study_plan import SCRATCH, plan
+from zoo.study_analysis import Analysis
+from zoo.study_plan import plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.contracts import Task
     from zoo.hub import Pulled
     from zoo.splits import Split
+    from zoo.study_analysis import Kind
     from zoo.study_plan import Method, StudyOptions
     from zoo.tables import Record, Table
 
@@ -109,22 +111,11 @@ class Study:
         }
 
     @cached_property
-    def comparisons(self) -> list[tuple[str, int, stats.Comparison, float]]:
-        """Method, size, comparison with training from scratch, and its p-value corrected for the number of comparisons.
-
-        Pairs are the seeds that both have a result for. All comparisons of the study are corrected together, by Holm's
-        method (statsmodels).
-        """
-        from statsmodels.stats.multitest import multipletests
-
-        found = []
-        for (method, size), rows in self.errors.items():
-            reference = self.errors.get((SCRATCH, size), {})
-            seeds = sorted(rows.keys() & reference.keys())
-            if method != SCRATCH and seeds:
-                compared = stats.compare([rows[seed] for seed in seeds], [reference[seed] for seed in seeds])
-                found.append((method, size, compared))
-        if not found:
-            return []
-        corrected = multipletests([comparison.p for _, _, comparison in found], method="holm")[1]
-        return [(*each, float(p)) for each, p in zip(found, corrected, strict=True)]
+    def analysis(self) -> Analysis:
+        """What follows from the predictions: errors of every cell, comparisons, the answer in a sentence."""
+        kinds: dict[str, Kind] = {
+            method.name: "transfer" if method.backbone else "classical" if method.baseline else "scratch"
+            for method in self.methods
+        }
+        targets = {seed: self.targets[self.test_rows(seed)] for seed in sorted({seed for _, seed in self.splits})}
+        return Analysis(targets, self.predictions, kinds, self.task.transform)

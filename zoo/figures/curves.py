@@ -155,7 +155,7 @@ def _cut(axes: Axes, gains: pd.DataFrame) -> str:
     margin = 0.07 * (highest - lowest)
     axes.set_ylim(100 * (lowest - margin), 100 * (highest + margin))
     listed = "; ".join(
-        f"{method} at {size:,} rows ({100 * gain:.0f} %)"
+        f"{method} at {size:,} rows (−{100 * -gain:.0f} %)"
         for method, size, gain in zip(far["method"], far["size"], far["gain"], strict=True)
     )
     return f" Below the picture: {listed}."

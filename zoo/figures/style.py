@@ -159,18 +159,19 @@ class Picture:
                 self.figure.savefig(buffer, format=kind, metadata=metadata, facecolor="white")
                 _write(folder / f"{name}.{kind}", buffer.getvalue())
         _write(folder / f"{name}.csv", self.data.to_csv(index=False, float_format="%.8g").encode())
-        return Saved(folder, name, self.title, self.alt, self.caption)
+        return Saved(folder, name, self.title, self.alt, self.caption, wide=self.figure.get_figwidth() > 1.2 * WIDTH)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """Where a picture was written, and the words that go with it."""
+    """Where a picture was written, the words that go with it, and whether it needs the width of a page."""
 
     folder: Path
     name: str
     title: str
     alt: str
     caption: str
+    wide: bool = False
 
     def path(self, kind: str) -> Path:
         """Return the path of the file of a kind: png, svg or csv."""

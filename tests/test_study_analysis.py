@@ -1,0 +1,169 @@
+"""What follows from a study's predictions: errors, comparisons, and sentences that claim no more than was found."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+from statsmodels.stats.multitest import multipletests
+
+from zoo.comparisons import corrected_resampled_t
+from zoo.stats import errors
+from zoo.study_analysis import Analysis, interval
+from zoo.study_plan import SCRATCH
+
+ROWS = 40
+FACTORS = MappingProxyType({SCRATCH: 1.0, "dEf-10k": 0.8, "Eg-NM": 0.95, "rf": 0.9, "mean": 3.0})
+KINDS = MappingProxyType(
+    {SCRATCH: "scratch", "dEf-10k": "transfer", "Eg-NM": "transfer", "rf": "classical", "mean": "classical"}
+)
+
+
+def analysis(
+    seeds: int = 6, noise: float = 0.02, factors: dict[str, float] | None = None, transform: str = "identity"
+) -> Analysis:
+    """Gaps whose errors, from scratch, are 10/√size eV; those of the others are a factor of it, give or take noise."""
+    rng = np.random.default_rng(0)
+    factors = dict(FACTORS) if factors is None else factors
+    targets = {seed: rng.uniform(50, 90, ROWS) for seed in range(seeds)}
+    predictions: dict[tuple[str, int], dict[int, np.ndarray]] = {}
+    for size in (50, 200):
+        for seed in range(seeds):
+            shape = rng.choice([-1, 1], ROWS) * rng.uniform(0.5, 1.5, ROWS)
+            for method, factor in factors.items():
+                error = factor * (1 + noise * rng.normal()) * 10 / size**0.5 * shape
+                predictions.setdefault((method, size), {})[seed] = targets[seed] + error
+    return Analysis(targets, predictions, {m: KINDS[m] for m in factors}, transform)  # type: ignore[arg-type]
+
+
+def test_every_cell_has_its_errors() -> None:
+    found = analysis()
+    assert len(found.errors) == 5 * 2 * 6
+    row = found.errors.set_index(["method", "size", "seed"]).loc[("rf", 200, 3)]
+    target, predicted = found.targets[3], found.predictions["rf", 200][3]
+    expected = errors(target, predicted)
+    assert (row.mae, row.rmse, row.r2) == pytest.approx((expected["mae"], expected["rmse"], expected["r2"]))
+    assert row.mae_over_mad == pytest.approx(expected["mae"] / np.abs(target - target.mean()).mean())
+    assert row.error == row.mae
+    log = analysis(transform="log10")
+    assert (log.errors.error == log.errors.mae_log10).all()
+
+
+def test_comparisons_are_with_scratch_and_of_the_best_with_the_best() -> None:
+    found = analysis()
+    made = [(each.method, each.reference) for each in found.compared if each.size == 50]
+    assert made == [(m, SCRATCH) for m in ("dEf-10k", "Eg-NM", "rf", "mean")] + [("dEf-10k", "rf")]
+    assert found.best("transfer", 50) == "dEf-10k"
+    assert found.best("classical", 50) == "rf"
+
+
+def test_all_p_values_are_corrected_together() -> None:
+    found = analysis()
+    rows = found.errors.set_index(["method", "size", "seed"]).sort_index().error
+    pairs = [(rows[each.method, each.size], rows[each.reference, each.size], each.size) for each in found.compared]
+    t = [scipy_stats.ttest_rel(ours, theirs).pvalue for ours, theirs, _ in pairs]
+    signed = [scipy_stats.wilcoxon(ours, theirs).pvalue for ours, theirs, _ in pairs]
+    stricter = [
+        corrected_resampled_t((ours - theirs).to_numpy(), n_train=n, n_test=ROWS)[1] for ours, theirs, n in pairs
+    ]
+    for raw, name in ((t, "p"), (signed, "p_wilcoxon"), (stricter, "p_corrected")):
+        expected = multipletests(raw, method="holm")[1]
+        assert [getattr(each, name) for each in found.compared] == pytest.approx(list(expected))
+    assert {each.family for each in found.compared} == {10}
+
+
+def test_a_failed_cell_takes_its_partner_out_and_nothing_else() -> None:
+    found = analysis()
+    del found.predictions["dEf-10k", 50][2]  # type: ignore[attr-defined]
+    seeds = {(each.method, each.reference, each.size): each.paired.seeds for each in found.compared}
+    assert seeds["dEf-10k", SCRATCH, 50] == seeds["dEf-10k", "rf", 50] == 5
+    assert seeds["rf", SCRATCH, 50] == seeds["dEf-10k", SCRATCH, 200] == 6
+    found = analysis()
+    del found.predictions["dEf-10k", 50]  # type: ignore[attr-defined]
+    assert found.best("transfer", 50) == "Eg-NM"
+    assert found.sentence(50).startswith("Transfer from Eg-NM")
+
+
+def test_the_error_falls_with_the_root_of_the_rows() -> None:
+    laws = analysis().power_laws
+    assert laws.keys() == FACTORS.keys()
+    for law in laws.values():
+        assert law.low < -0.5 < law.high
+        assert law.exponent == pytest.approx(-0.5, abs=0.05)
+
+
+def test_a_gain_is_claimed_with_its_interval_and_p() -> None:
+    found = analysis()
+    each = found.comparison("dEf-10k", SCRATCH, 200)
+    assert each is not None
+    gain = 100 * each.paired.gain
+    assert gain == pytest.approx(20, abs=2)
+    assert found.sentence(200).startswith(
+        f"Transfer from dEf-10k cuts the error by {gain:.1f} % at 200 rows (95 % inter"
+    )
+    assert found.sentence(200).endswith(f"{interval(each.paired.low, each.paired.high)}, p < 0.0001)")
+    rival = found.comparison("dEf-10k", "rf", 200)
+    assert rival is not None
+    assert rival.paired.gain == pytest.approx(1 - 0.8 / 0.9, abs=0.03)
+    said = f"Against rf, the best classical method, its error is {100 * rival.paired.gain:.1f} % lower (95 % interval "
+    assert found.against_classical(200).startswith(said)
+    assert "error in log10 by" in analysis(transform="log10").sentence(200)
+
+
+def test_luck_is_called_luck() -> None:
+    found = analysis(noise=0.3, factors={SCRATCH: 1.0, "dEf-10k": 0.97, "rf": 1.0})
+    assert found.sentence(50).startswith(
+        "No significant difference at 50 rows: with transfer from dEf-10k the error is "
+    )
+    assert "there is no significant difference: its error is" in found.against_classical(50)
+    assert {each.answer for each in found.compared} == {"no significant difference"}
+
+
+def test_a_difference_that_the_correction_takes_away_is_explained() -> None:
+    found = analysis(noise=0.08, factors={**FACTORS, "dEf-10k": 0.91, "Eg-NM": 1.0})
+    each = found.comparison("dEf-10k", SCRATCH, 50)
+    assert each is not None
+    assert each.paired.p < 0.05 <= each.p
+    assert found.sentence(50).endswith(f"p = {each.p:.2g} corrected for 10 comparisons, {each.paired.p:.2g} before)")
+
+
+def test_a_loss_is_admitted() -> None:
+    found = analysis(factors={SCRATCH: 1.0, "dEf-10k": 1.2})
+    each = found.comparison("dEf-10k", SCRATCH, 200)
+    assert each is not None
+    assert found.sentence(200).startswith(
+        "Transfer does not help at 200 rows: from dEf-10k, the best, the error is "
+        f"{-100 * each.paired.gain:.1f} % higher"
+    )
+    assert f"95 % interval {interval(-each.paired.high, -each.paired.low)}" in found.sentence(200)
+    assert each.answer == "higher error"
+    assert found.against_classical(200) == ""
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_too_few_seeds_have_no_p_value_and_say_why(seeds: int) -> None:
+    found = analysis(seeds=seeds)
+    few = f"{seeds} seed{'s' if seeds > 1 else ''} of at least 3 that a test over seeds needs"
+    assert found.sentence(200).endswith(
+        f"lower than from scratch at 200 rows; whether that is luck cannot be said: {few}"
+    )
+    assert found.against_classical(200).endswith(f"lower (not tested: {few})")
+    assert not any(each.significant for each in found.compared)
+    assert found.test == ""
+
+
+def test_without_scratch_or_transfer_no_gain_is_stated() -> None:
+    alone = analysis(factors={"rf": 0.9, "mean": 3.0})
+    assert alone.sentence(50).startswith("Rf has the smallest error at 50 rows, ")
+    assert alone.sentence(50).endswith("nothing was trained from scratch, so no gain of transfer is stated")
+    without = analysis(factors={SCRATCH: 1.0, "rf": 0.9})
+    assert without.sentence(50).endswith("no backbone was tried, so no gain of transfer is stated")
+
+
+def test_the_test_is_named_once() -> None:
+    assert (
+        analysis().test
+        == "p: paired t-test over 6 seeds, corrected by Holm's method for the 10 comparisons of the study"
+    )

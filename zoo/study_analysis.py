@@ -1,0 +1,300 @@
+"""What a study found: its errors, the comparisons made on them, and the answer in a sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from zoo import comparisons, stats
+from zoo.comparisons import MIN_SEEDS, Paired, PowerLaw
+from zoo.report import format_p
+from zoo.study_plan import SCRATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from zoo.contracts import Transform
+
+Kind = Literal["scratch", "transfer", "classical"]
+
+ALPHA = 0.05
+"""A difference counts as significant below this corrected p-value."""
+
+TRIVIAL = "mean"
+"""The baseline that looks at no crystal; it is shown, and no rival worth naming."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One comparison of the study.
+
+    Parameters
+    ----------
+    method, reference : str
+    size : int
+        Training rows.
+    paired : Paired
+        Gain and tests, uncorrected.
+    p, p_wilcoxon, p_corrected : float
+        Its p-values after Holm's correction for all comparisons of the study.
+    family : int
+        How many comparisons were corrected together.
+    """
+
+    method: str
+    reference: str
+    size: int
+    paired: Paired
+    p: float
+    p_wilcoxon: float
+    p_corrected: float
+    family: int
+
+    @property
+    def significant(self) -> bool:
+        """Whether the paired t-test, corrected, finds a difference; False where nothing was tested."""
+        return self.p < ALPHA
+
+    @property
+    def answer(self) -> str:
+        """Say what was found in a word or two."""
+        if not self.paired.tested:
+            return f"not tested: {too_few(self.paired.seeds)}"
+        if not self.significant:
+            return "no significant difference"
+        return "lower error" if self.paired.gain > 0 else "higher error"
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Predictions of a study, and what follows from them.
+
+    Parameters
+    ----------
+    targets : mapping of seed to array of shape (n,)
+        Of the test rows, in the task's unit; the same for all methods and sizes.
+    predictions : mapping of (method, size) to mapping of seed to array of shape (n,)
+        A cell that failed is not there.
+    kinds : mapping of method to {"scratch", "transfer", "classical"}
+    transform : {"identity", "log10"}
+        With log10, methods are compared by the error of log10, on which they are trained.
+    """
+
+    targets: Mapping[int, NDArray[np.float64]]
+    predictions: Mapping[tuple[str, int], Mapping[int, NDArray[np.float64]]]
+    kinds: Mapping[str, Kind]
+    transform: Transform = "identity"
+
+    @property
+    def log(self) -> bool:
+        """Whether errors are those of log10."""
+        return self.transform == "log10"
+
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers of training rows, ascending."""
+        return sorted({size for _, size in self.predictions})
+
+    @property
+    def methods(self) -> list[str]:
+        """In the order of the study."""
+        return list(dict.fromkeys(method for method, _ in self.predictions))
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of which there is any result."""
+        return sorted(self.targets)
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """One row per cell: method, size, seed, mae, rmse, r2, (mae_log10), mae_over_mad, error (what is compared)."""
+        import pandas as pd
+
+        rows = []
+        for size in self.sizes:
+            for method in self.methods:
+                for seed, predicted in self.predictions.get((method, size), {}).items():
+                    target = self.targets[seed]
+                    found = stats.errors(target, predicted, log10=self.log)
+                    spread = stats.mean_absolute_deviation(target)
+                    found["mae_over_mad"] = found["mae"] / spread if spread > 0 else math.nan
+                    found["error"] = found["mae_log10" if self.log else "mae"]
+                    rows.append({"method": method, "size": size, "seed": seed, **found})
+        return pd.DataFrame(rows)
+
+    @property
+    def cells(self) -> Iterator[tuple[int, str, pd.DataFrame]]:
+        """Size, method and the errors of its seeds, in the order of a table."""
+        for size in self.sizes:
+            for method in self.methods:
+                rows = self.errors[(self.errors["method"] == method) & (self.errors["size"] == size)]
+                if len(rows):
+                    yield size, method, rows
+
+    def error_of(self, method: str, size: int) -> dict[int, float]:
+        """Return the compared error by seed; empty if no cell was finished."""
+        found = self.errors
+        if found.empty:
+            return {}
+        rows = found[(found["method"] == method) & (found["size"] == size)]
+        return {int(seed): float(error) for seed, error in zip(rows["seed"], rows["error"], strict=True)}
+
+    def best(self, kind: Kind, size: int) -> str | None:
+        """Return the method of a kind with the smallest mean error at a size; None if there is none."""
+        means = {
+            method: float(np.mean(list(found.values())))
+            for method in self.methods
+            if self.kinds[method] == kind and method != TRIVIAL and (found := self.error_of(method, size))
+        }
+        return min(means, key=means.__getitem__) if means else None
+
+    @cached_property
+    def compared(self) -> list[Compared]:
+        """All comparisons: every method against scratch, and the best transfer against the best classical method.
+
+        Their p-values are corrected together, by Holm's method, one family for each of the three tests.
+        """
+        pairs: list[tuple[str, str, int]] = []
+        for size in self.sizes:
+            if self.error_of(SCRATCH, size):
+                pairs += [(method, SCRATCH, size) for method in self.methods if method != SCRATCH]
+            transfer, classical = self.best("transfer", size), self.best("classical", size)
+            if transfer and classical:
+                pairs.append((transfer, classical, size))
+        found = [(pair, self._pair(*pair)) for pair in pairs]
+        made = [(pair, result) for pair, result in found if result is not None]
+        p, p_wilcoxon, p_corrected = (
+            comparisons.holm([getattr(result, name) for _, result in made])
+            for name in ("p", "p_wilcoxon", "p_corrected")
+        )
+        family = sum(result.tested for _, result in made)
+        return [
+            Compared(*pair, result, p[i], p_wilcoxon[i], p_corrected[i], family)
+            for i, (pair, result) in enumerate(made)
+        ]
+
+    @property
+    def against_scratch(self) -> list[Compared]:
+        """Those of the comparisons that are with training from scratch."""
+        return [each for each in self.compared if each.reference == SCRATCH]
+
+    @property
+    def test(self) -> str:
+        """Say how p-values came about; empty if nothing was tested."""
+        tested = [each for each in self.compared if each.paired.tested]
+        if not tested:
+            return ""
+        seeds = sorted({each.paired.seeds for each in tested})
+        over = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        made = f"{len(tested)} comparison{'s' if len(tested) > 1 else ''}"
+        return f"p: paired t-test over {over} seeds, corrected by Holm's method for the {made} of the study"
+
+    def _pair(self, method: str, reference: str, size: int) -> Paired | None:
+        ours, theirs = self.error_of(method, size), self.error_of(reference, size)
+        seeds = sorted(ours.keys() & theirs.keys())  # a cell that failed takes its partner out of the comparison
+        if not seeds:
+            return None
+        tested = round(float(np.mean([len(self.targets[seed]) for seed in seeds])))
+        return comparisons.paired(
+            [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds], n_train=size, n_test=tested
+        )
+
+    def comparison(self, method: str, reference: str, size: int) -> Compared | None:
+        """Return one of the comparisons, if it was made."""
+        named = (method, reference, size)
+        return next((each for each in self.compared if (each.method, each.reference, each.size) == named), None)
+
+    @cached_property
+    def power_laws(self) -> dict[str, PowerLaw]:
+        """How the error of each method falls with the number of training rows; empty for a single size."""
+        found = {}
+        for method in self.methods:
+            rows = self.errors[self.errors["method"] == method]
+            law = comparisons.power_law(rows["size"], rows["error"])
+            if law is not None:
+                found[method] = law
+        return found
+
+    def sentence(self, size: int) -> str:
+        """Say whether transfer helped at a size, by how much, and whether that is luck."""
+        best, scratch = self.best("transfer", size), self.error_of(SCRATCH, size)
+        found = self.comparison(best, SCRATCH, size) if best and scratch else None
+        if best is None or found is None:
+            return self._without_comparison(size)
+        where, amount, detail = f"at {size:,} rows", f"{100 * abs(found.paired.gain):.1f} %", evidence(found)
+        side = "lower" if found.paired.gain > 0 else "higher"
+        of = "the error in log10" if self.log else "the error"
+        if not found.paired.tested:
+            return (
+                f"{of.capitalize()} with transfer from {best} is {amount} {side} than from scratch {where}; whether "
+                f"that is luck cannot be said: {too_few(found.paired.seeds)}"
+            )
+        if not found.significant:
+            return f"No significant difference {where}: with transfer from {best} {of} is {amount} {side} ({detail})"
+        if found.paired.gain > 0:
+            return f"Transfer from {best} cuts {of} by {amount} {where} ({detail})"
+        return f"Transfer does not help {where}: from {best}, the best, {of} is {amount} higher ({detail})"
+
+    def against_classical(self, size: int) -> str:
+        """Say how the best transfer compares with the best classical method; empty if one of them is missing."""
+        transfer, classical = self.best("transfer", size), self.best("classical", size)
+        found = self.comparison(transfer, classical, size) if transfer and classical else None
+        if found is None:
+            return ""
+        side = "lower" if found.paired.gain > 0 else "higher"
+        said = f"its error is {100 * abs(found.paired.gain):.1f} % {side}"
+        against = f"Against {classical}, the best classical method,"
+        if not found.paired.tested:
+            return f"{against} {said} (not tested: {too_few(found.paired.seeds)})"
+        return (
+            f"{against} {'' if found.significant else 'there is no significant difference: '}{said} ({evidence(found)})"
+        )
+
+    def _without_comparison(self, size: int) -> str:
+        means = {
+            method: np.mean(list(found.values())) for method in self.methods if (found := self.error_of(method, size))
+        }
+        if not means:
+            return f"No cell at {size:,} rows was finished"
+        best = min(means, key=means.__getitem__)
+        missing = "nothing was trained from scratch" if SCRATCH not in means else "no backbone was tried"
+        of = "error in log10" if self.log else "error"
+        return (
+            f"{best[0].upper()}{best[1:]} has the smallest {of} at {size:,} rows, {means[best]:.3g}; {missing}, so no "
+            "gain of transfer is stated"
+        )
+
+
+def too_few(seeds: int) -> str:
+    """Say why there is no test."""
+    return f"{seeds} seed{'s' if seeds > 1 else ''} of at least {MIN_SEEDS} that a test over seeds needs"
+
+
+def interval(low: float, high: float, digits: int = 1) -> str:
+    """Write an interval of fractions in per cent.
+
+    Examples
+    --------
+    >>> interval(0.0912, 0.18), interval(-0.03, 0.02)
+    ('9.1–18.0 %', '−3.0 to 2.0 %')
+    """
+    ends = [f"{100 * end:.{digits}f}".replace("-", "−") for end in (low, high)]
+    return f"{' to '.join(ends) if low < 0 else '–'.join(ends)} %"
+
+
+def evidence(found: Compared) -> str:
+    """Return the interval of a gain and its p-value: ``95 % interval 9.1–18.0 %, p = 0.002``."""
+    low, high = found.paired.low, found.paired.high
+    if found.paired.gain < 0:  # the text speaks of a higher error, so the interval does too
+        low, high = -high, -low
+    # Else the interval, which knows nothing of other comparisons, would seem to contradict the finding.
+    before = f" corrected for {found.family} comparisons, {format_p(found.paired.p)} before"
+    more = before if found.paired.p < ALPHA <= found.p else ""
+    return f"95 % interval {interval(low, high)}, p = {format_p(found.p)}{more}".replace("= <", "<")

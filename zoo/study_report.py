@@ -1,0 +1,312 @@
+"""The report of a study: one HTML file that needs nothing else, and the same in Markdown."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+from dataclasses import MISSING, dataclass, field, fields
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from zoo import study_figures, study_prose
+from zoo.figures import with_unit
+from zoo.report import format_error, format_p, markdown_table
+from zoo.study_analysis import interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from zoo.figures import Saved
+    from zoo.study_plan import StudyOptions
+    from zoo.study_result import Study
+
+VERSIONS = ("crystal-zoo", "torch", "dgl", "numpy", "scipy", "statsmodels", "scikit-learn", "pymatgen", "matminer")
+"""Packages whose versions a number may depend on."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report.
+
+    Parameters
+    ----------
+    title : str
+    header : list of str
+    rows : list of lists of str
+    note : str
+        What its columns are.
+    """
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+    @property
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        return markdown_table(self.header, [[cell.replace("|", "\\|") for cell in row] for row in self.rows])
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with paragraphs, tables and pictures below it, in this order."""
+
+    title: str
+    paragraphs: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Saved] = field(default_factory=list)
+    points: list[str] = field(default_factory=list)
+    code: str = ""
+
+
+def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) -> Path:
+    """Write ``report.html``, ``report.md`` and ``figures/``.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        Of the study.
+    more : sequence of Section
+        Further sections, between the figures and the methods: leaks, coverage of intervals.
+
+    Returns
+    -------
+    Path
+        ``report.html``: one file, with its pictures inside; it loads nothing and runs no script.
+    """
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    pictures, missing = study_figures.draw(study, folder / "figures")
+    sections = [
+        _answers(study),
+        Section("Figures", pictures=pictures, points=[f"Not drawn: {each}." for each in missing]),
+        _tables(study),
+        *more,
+        _methods(study),
+        _data(study),
+        _reproduce(study),
+    ]
+    found = {"sentence": headline(study), "study": study, "sections": sections, "facts": _facts(study)}
+    environment = Environment(
+        loader=PackageLoader("zoo", "templates"),
+        autoescape=select_autoescape(["html.j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"data_uri": _data_uri, "kept": _kept}
+    for name in ("report.md", "report.html"):
+        path = folder / name
+        partial = path.with_name(f"{name}.partial")
+        partial.write_text(environment.get_template(f"{name}.j2").render(**found), encoding="utf-8")
+        partial.replace(path)
+    return folder / "report.html"
+
+
+def headline(study: Study) -> str:
+    """Return the answer: what was found at the largest size. No size is picked for what it shows."""
+    return study.analysis.sentence(study.analysis.sizes[-1]) + "."
+
+
+def _facts(study: Study) -> str:
+    analysis = study.analysis
+    sizes, seeds = _listed([f"{size:,}" for size in analysis.sizes]), len(analysis.seeds)
+    return (
+        f"{study.task.name}, {study.options.data.name}: {len(study.records):,} crystals, {len(analysis.methods)} "
+        f"methods, training sets of {sizes} rows, {seeds} seed{'s' if seeds != 1 else ''}"
+    )
+
+
+def _answers(study: Study) -> Section:
+    analysis = study.analysis
+    points = []
+    for size in reversed(analysis.sizes):
+        classical = analysis.against_classical(size)
+        points.append(f"{analysis.sentence(size)}." + (f" {classical}." if classical else ""))
+    stricter = [each for each in analysis.compared if each.significant and not each.p_corrected < 0.05]
+    paragraphs = []
+    if stricter:
+        paragraphs.append(
+            f"{len(stricter)} of {sum(each.significant for each in analysis.compared)} significant differences are not "
+            "significant by the stricter corrected resampled t-test, which allows for training sets that overlap; see "
+            "the table of comparisons."
+        )
+    if study.failed:
+        count = f"{len(study.failed)} cells" if len(study.failed) > 1 else "1 cell"
+        paragraphs.append(
+            f"{count} failed, and no number counts what is missing; the last of the tables has the reasons."
+        )
+    return Section("At each size", paragraphs, points=points)
+
+
+def _tables(study: Study) -> Section:
+    tables = [_error_table(study)]
+    if study.analysis.compared:
+        tables.append(_comparison_table(study))
+    if study.analysis.power_laws:
+        tables.append(_power_law_table(study))
+    if study.failed:
+        rows = [[each.method, f"{each.size:,}", str(each.seed), each.reason] for each in study.failed]
+        tables.append(Table("Cells that failed", ["method", "training rows", "seed", "reason"], rows))
+    return Section("Tables", tables=tables)
+
+
+def _error_table(study: Study) -> Table:
+    analysis, unit = study.analysis, study.task.unit
+    columns = {"mae": with_unit("MAE", unit), "mae_log10": "MAE log10", "rmse": with_unit("RMSE", unit)}
+    columns |= {"r2": "R²", "mae_over_mad": "MAE/MAD"}
+    columns = {name: title for name, title in columns.items() if name in analysis.errors}
+    rows = []
+    for size, method, cells in analysis.cells:
+        values = [format_error(cells[name].mean(), cells[name].std()) for name in columns]
+        rows.append([f"{size:,}", method, *values, str(len(cells))])
+    return Table(
+        "Errors on test rows",
+        ["training rows", "method", *columns.values(), "seeds"],
+        rows,
+        "Mean ± sample standard deviation over seeds. MAE/MAD: mean absolute error over the mean absolute deviation of "
+        "the test targets; 1 is no better than guessing their mean.",
+    )
+
+
+def _comparison_table(study: Study) -> Table:
+    rows = [
+        [
+            f"{each.size:,}",
+            each.method,
+            each.reference,
+            f"{-100 * each.paired.gain:+.1f} %".replace("-", "−"),
+            interval(-each.paired.high, -each.paired.low) if each.paired.tested else "n/a",
+            format_p(each.p),
+            format_p(each.p_wilcoxon),
+            format_p(each.p_corrected),
+            each.answer,
+        ]
+        for each in study.analysis.compared
+    ]
+    return Table(
+        "Comparisons",
+        [
+            "training rows",
+            "method",
+            "against",
+            "error of log10" if study.analysis.log else "error",
+            "95 % interval",
+            "p, paired t",
+            "p, Wilcoxon",
+            "p, Nadeau–Bengio",
+            "finding",
+        ],
+        rows,
+        f"All p-values are two-sided and corrected by Holm's method for the {len(rows)} comparisons of this study, "
+        "made on the same rows seed by seed. The finding goes by the paired t-test. Intervals are not corrected.",
+    )
+
+
+def _power_law_table(study: Study) -> Table:
+    rows = [
+        [
+            method,
+            f"{law.exponent:.3f}".replace("-", "−"),
+            f"{law.low:.3f} to {law.high:.3f}".replace("-", "−"),
+            str(law.sizes),
+        ]
+        for method, law in study.analysis.power_laws.items()
+    ]
+    few = any(law.sizes < 3 for law in study.analysis.power_laws.values())
+    return Table(
+        "Error as a power of the number of training rows",
+        ["method", "exponent", "95 % interval", "sizes"],
+        rows,
+        "Least squares of log error on log rows, over all seeds; at an exponent of −0.5 four times the rows halve the "
+        "error." + (" Two sizes fix a line, and cannot show whether it is one." if few else ""),
+    )
+
+
+def _methods(study: Study) -> Section:
+    points = [*study_prose.methods(study), *study_prose.statistics(study)]
+    return Section("Methods", points=points, tables=_backbones(study))
+
+
+def _backbones(study: Study) -> list[Table]:
+    rows = []
+    for name, pulled in study.backbones.items():
+        card = pulled.card
+        if card is None:  # a folder, or somebody's repository
+            what = ["", "", ""]
+        else:
+            counts = f"{card.training.rows.train:,} rows" if card.training.rows else ""
+            pretrained = with_unit(card.target, card.unit)
+            what = [card.title, pretrained, ", ".join(filter(None, [card.training.source, counts]))]
+        rows.append([name, *what, str(study.settings.get("weights", {}).get(name, ""))])
+    header = ["backbone", "title", "pretrained on", "source", "SHA-256 of the weights"]
+    return [Table("Backbones", header, rows)] if rows else []
+
+
+def _data(study: Study) -> Section:
+    left_out = len(study.table.rejected)
+    rejected = f"; {left_out:,} more cannot be used" if left_out else ""
+    return Section(
+        "Data",
+        [
+            f"{study.options.data.name}: {len(study.records):,} usable rows{rejected}. Target {study.task.target}"
+            + (f" in {study.task.unit}" if study.task.unit else "")
+            + "."
+        ],
+        points=[f"SHA-256 {study.table.sha256}"],
+    )
+
+
+def _reproduce(study: Study) -> Section:
+    versions = [f"{name} {metadata.version(name)}" for name in VERSIONS]
+    return Section(
+        "How to reproduce",
+        [
+            "The same command on the same table gives the same splits. Networks are trained in floating point, whose "
+            "last digits depend on the machine. splits.json holds the identifiers of every training, validation and "
+            "test row, results.parquet the errors of every cell, figures/ the numbers behind each picture."
+        ],
+        points=[f"Versions: {', '.join(versions)}"],
+        code=command(study.options),
+    )
+
+
+def command(options: StudyOptions) -> str:
+    """Return the command that runs a study, with what differs from the defaults.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> command(StudyOptions("band-gap", Path("gaps.csv"), sizes=(50, 100), seeds=3))
+    'zoo study gaps.csv --task band-gap --sizes 50,100 --seeds 3'
+    """
+    words = ["zoo", "study", options.data.name, "--task", options.task]
+    for each in fields(options):
+        value = getattr(options, each.name)
+        if each.name in ("task", "data") or value in (each.default, None) or each.default_factory is not MISSING:
+            continue
+        name = f"--{each.name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(name if value else f"--no-{name[2:]}")
+        else:
+            words += [name, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return shlex.join(words)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _kept(text: str) -> str:
+    """Keep a number and its unit, or an equation, on one line."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<])|(?<=[=<±]) (?=\d)| (?=±)", "\u00a0", text)
+
+
+def _data_uri(picture: Saved) -> str:
+    """Return a picture as a data URI; the SVG, which is sharp on every screen."""
+    content: bytes = picture.path("svg").read_bytes()
+    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
