@@ -223,7 +223,12 @@ def convert_cgcnn(
 
 @main.command()
 @click.argument("recipe", type=FILE)
-@click.option("--data", required=True, multiple=True, type=ANY, help="A table with rows of the recipe; repeatable.")
+@click.option(
+    "--data",
+    multiple=True,
+    type=ANY,
+    help="A table with rows of the recipe; repeatable.  [default: fetched, if the recipe says from where]",
+)
 @click.option("--out", type=FOLDER, help="Folder of the checkpoint.  [default: runs/NAME]")
 @device_option
 @click.option("--devices", default=1, show_default=True, help="GPUs or processes on this machine.")
@@ -279,9 +284,10 @@ def cache_info(as_json: bool) -> None:
     """Show where graphs are kept, and how much they take."""
     from zoo import store
 
-    there = store.entries()
+    there, tables = store.entries(), store.fetched()
     if as_json:
-        show_json({"folder": str(store.cache_folder()), "stores": [entry.overview() for entry in there]})
+        stores, fetched = [entry.overview() for entry in there], [{"file": str(p), "bytes": n} for p, n in tables]
+        show_json({"folder": str(store.cache_folder()), "stores": stores, "tables": fetched})
         return
     rows = [
         (entry.folder.name[:12], f"{entry.crystals:,}", f"{entry.atoms:,}", f"{entry.bytes / 1e6:.1f} MB")
@@ -291,16 +297,20 @@ def cache_info(as_json: bool) -> None:
         show_table(("store", "crystals", "atoms", "size"), rows)
     total = sum(entry.bytes for entry in there) / 1e6
     click.echo(f"{len(there)} stores, {total:.1f} MB, in {store.cache_folder()} (ZOO_CACHE chooses another folder)")
+    for path, size in tables:
+        click.echo(f"fetched table, {size / 1e6:.1f} MB: {path}")
 
 
 @cache.command("clear")
+@click.option("--tables", is_flag=True, help="Remove the tables that were fetched as well.")
 @common
-def cache_clear() -> None:
+def cache_clear(tables: bool) -> None:
     """Remove all graphs that are kept; they are built again when needed."""
     from zoo import store
 
-    count, size = store.clear()
-    click.echo(f"{count} stores removed, {size / 1e6:.1f} MB, from {store.cache_folder()}")
+    count, size = store.clear(tables=tables)
+    what = "stores and tables" if tables else "stores"
+    click.echo(f"{count} {what} removed, {size / 1e6:.1f} MB, from {store.cache_folder()}")
 
 
 @main.group()

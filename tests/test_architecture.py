@@ -40,6 +40,7 @@ LAYERS = (
         "graphs",
         "packing",
         "store",
+        "_mpclient",
         "materials_project",
         "stats",
         "comparisons",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,9 +21,11 @@ from click.testing import CliRunner
 from mp_api.client.core.client import _Rester
 from mpserver import KEY, VERSION, MPServer
 from pymatgen.io.vasp import Poscar
+from tinyrecipe import RECIPE, write
 from zoo.cli import main
 
-from zoo import materials_project
+from zoo import _mpclient, checkpoints, materials_project
+from zoo.card import Card
 from zoo.errors import DependencyError, InputError, SourceError
 from zoo.graphs import GraphSettings
 from zoo.materials_project import fetch, provenance
@@ -61,7 +64,7 @@ def documents() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MPServer]:
-    monkeypatch.setattr(materials_project, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(_mpclient, "PAUSES", (0, 0, 0))
     monkeypatch.setenv("MP_API_KEY", KEY)
     with MPServer(documents()) as api:
         monkeypatch.setenv("MP_API_ENDPOINT", api.url)
@@ -131,6 +134,82 @@ def test_a_limit_takes_the_first_by_identifier(server: MPServer, tmp_path: Path)
     few, every = (pd.read_parquet(tmp_path / f"{name}.parquet").material_id.tolist() for name in ("few", "all"))
     assert few == every[: len(few)]
     assert len(few) in (12, 13)  # one of them may be the one without structure
+
+
+# --- a recipe that names the database ---
+
+FETCH = """
+[data.fetch]
+database = "materials-project"
+fields = ["k_vrh"]
+
+[data.split]
+test = 0.2
+validation = 0.2
+"""
+
+
+def recipe(folder: Path) -> Path:
+    text = RECIPE.replace('[data]\nids = "ids.json"\n', f"[data]\n{FETCH}").replace("batch_size = 8", "batch_size = 2")
+    return write(folder, text)
+
+
+def test_a_recipe_fetches_its_table_once_and_the_card_says_from_where(
+    server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    recipe(tmp_path)
+    first = CliRunner().invoke(main, ["pretrain", "tiny.toml", "-q", "--device", "cpu"])
+    assert first.exit_code == 0, first.output
+    card = Card.read(tmp_path / "runs/tiny/README.md")
+    assert (card.training.source, card.training.license) == (f"Materials Project, version {VERSION}", "CC-BY-4.0")
+    assert card.command == "zoo pretrain tiny.toml"
+    assert card.training.rows is not None
+    labelled = [n for n in range(1, 25, 2) if n not in (3, 7, 11)]
+    assert card.training.rows.train + card.training.rows.val + card.training.rows.test == len(labelled)
+    (note,) = checkpoints.read_config(tmp_path / "runs/tiny").provenance["tables"]
+    assert (note["version"], note["cite"]) == (VERSION, "doi:10.1063/1.4812323")
+    # Neither key nor network is needed any more.
+    monkeypatch.delenv("MP_API_KEY")
+    server.requests = []
+    again = CliRunner().invoke(main, ["pretrain", "tiny.toml", "-q", "--device", "cpu", "--out", "again"])
+    assert again.exit_code == 0, again.output
+    assert server.requests == []
+    shown = json.loads(CliRunner().invoke(main, ["cache", "info", "--json"]).stdout)["tables"]
+    (table,) = (tmp_path / "cache/tables").glob("*.parquet")
+    assert shown == [{"file": str(table), "bytes": table.stat().st_size}]
+    assert CliRunner().invoke(main, ["cache", "clear"]).stdout.startswith("1 stores removed")
+    assert table.exists()
+    assert CliRunner().invoke(main, ["cache", "clear", "--tables"]).stdout.startswith("1 stores and tables removed")
+    assert not table.exists()
+
+
+def test_processes_that_need_the_same_table_fetch_it_once(
+    server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
+    code = "from zoo.materials_project import cached; print(cached(('k_vrh',), quiet=True))"
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ})
+        for _ in range(2)
+    ]
+    found = {process.communicate()[0].strip() for process in running}
+    assert [process.returncode for process in running] == [0, 0]
+    (table,) = (tmp_path / "tables").glob("*.parquet")
+    assert found == {str(table)}
+    assert server.pages == ["1"]
+
+
+def test_without_a_key_a_recipe_that_fetches_says_so(
+    server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MP_API_KEY")
+    done = CliRunner().invoke(main, ["pretrain", str(recipe(tmp_path)), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: MP_API_KEY is not set; get yours at ")
+    assert not list(tmp_path.glob("out*"))
 
 
 # --- faults ---
@@ -219,7 +298,8 @@ def test_the_key_goes_into_the_header_and_nowhere_else(server: MPServer, tmp_pat
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from zoo import materials_project
+from zoo import _mpclient, checkpoints, materials_project
+from zoo.card import Card
 
 write = materials_project._Parts.write
 

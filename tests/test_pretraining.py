@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from zoo.training import FitResult
 
 FILES = ["README.md", "config.json", "model.safetensors", "splits.json"]
-SHIPPED = sorted((ROOT / "cards" / "recipes").glob("*.toml"))
+RECIPES = sorted((ROOT / "cards" / "recipes").glob("*.toml"))
+SHIPPED = [path for path in RECIPES if path.stem in registry.names()]
 
 
 # --- what cannot be done ---
@@ -57,6 +58,8 @@ def test_what_else_cannot_be_done_is_said_before_anything_is_trained(tmp_path: P
             pretrain(read_recipe(path), [EXAMPLE], tmp_path / "out", quiet=True)
     with pytest.raises(InputError, match=r"none\.csv"):
         pretrain(read_recipe(write(tmp_path / "e")), [tmp_path / "none.csv"], tmp_path / "out", quiet=True)
+    with pytest.raises(InputError, match=r"tiny\.toml needs a table: give --data TABLE"):
+        pretrain(read_recipe(write(tmp_path / "e")), [], tmp_path / "out", quiet=True)
     assert not list(tmp_path.glob("out*"))
 
 
@@ -464,6 +467,12 @@ def test_a_table_without_rows_of_the_recipe_is_named(tmp_path: Path) -> None:
 
 def test_there_are_recipes() -> None:
     assert "dEf-10k" in [path.stem for path in SHIPPED]
+
+
+def test_a_recipe_without_a_card_is_one_that_needs_a_key() -> None:
+    others = [read_recipe(path) for path in RECIPES if path not in SHIPPED]
+    assert [recipe.name for recipe in others] == ["dEf-113k-mp"]
+    assert all(recipe.data.fetch for recipe in others)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from tinyrecipe import RECIPE, write
 
 from zoo.errors import InputError
@@ -36,6 +37,8 @@ def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
         ('ties = "environment"', 'ties = "coin"', "graph.ties: "),
         ('name = "tiny"', 'name = "../tiny"', "name: String should match pattern"),
         ('name = "tiny"', "", "name: Field required"),
+        ('name = "tiny"', 'name = "tiny"\nepochs = 3', "epochs: Extra inputs are not permitted"),
+        ('ids = "ids.json"', 'ids = "ids.json"\nfetch = {database = "oqmd", fields = ["x"]}', "data.fetch.database: "),
         ("[network]", "[network", "is no TOML: "),
         ('ids = "ids.json"', "", "data: Value error, give ids or split, and not both"),
         ('ids = "ids.json"', 'ids = "ids.json"\nwhere = [{column = "x", above = 0}]', "where goes with split"),
@@ -72,3 +75,12 @@ def test_conditions_hold_for_numbers_and_texts() -> None:
         False
     ] * 6
     assert [equal.holds(value) for value in ("pbe", "PBE", None)] == [True, False, False]
+
+
+def test_half_precision_is_taken_where_the_gpu_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    auto = read_recipe(write(tmp_path / "auto")).fit
+    plain = read_recipe(write(tmp_path / "plain", RECIPE + 'precision = "32-true"\n')).fit
+    for there, expected in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda there=there: there)
+        assert auto.settings("cuda").precision == expected
+        assert auto.settings("cpu").precision == plain.settings("cuda").precision == "32-true"

@@ -494,7 +494,8 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
     "no target": (
         "a.csv",
         b"id,structure,B0\nx,,1\n",
-        "no column for the task bulk-modulus: it takes K_VRH or bulk_modulus, or name the column with --target "
+        "no column for the task bulk-modulus: it takes K_VRH or bulk_modulus, or name the column with --target, in a "
+        "recipe with column "
         "(columns: id, structure, B0)",
     ),
     "gzip": ("a.csv.gz", b"id,structure", "broken gzip file"),

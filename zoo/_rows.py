@@ -223,7 +223,7 @@ def _target_column(source: Source, task: Task, target: str | None) -> str:
         raise InputError(f"{source.path}: there is no column {target!r} (columns: {_listed(source.columns)})")
     raise InputError(
         f"{source.path}: no column for the task {task.name}: it takes {' or '.join(task.columns)}, "
-        f"or name the column with --target (columns: {_listed(source.columns)})"
+        f"or name the column with --target, in a recipe with column (columns: {_listed(source.columns)})"
     )
 
 

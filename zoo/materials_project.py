@@ -7,49 +7,37 @@ published under another licence (CC BY-NC 4.0). Deprecated materials are not ask
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import re
 import shutil
-import time
-import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from zoo import structures
+from zoo._mpclient import KEY, RENAMED, Client
 from zoo._rows import Rejection
-from zoo.errors import DependencyError, InputError, SourceError
+from zoo.errors import InputError, SourceError
 from zoo.progress import progress
+from zoo.store import tables_folder
 from zoo.tables import write_rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-T = TypeVar("T")
-
 DATABASE = "materials-project"
-KEY = "MP_API_KEY"
-"""Environment variable with the user's key; there is no other way to give it."""
-
 LICENSE = "CC-BY-4.0"
 CITE = "doi:10.1063/1.4812323"
 FIELDS = ("formation_energy_per_atom", "band_gap", "energy_above_hull")
 """What is fetched beside identifier and structure if nothing else is asked for."""
 
-RENAMED = {"k_vrh": "bulk_modulus.vrh", "g_vrh": "shear_modulus.vrh", "eps_total": "e_total"}
-"""Columns that zoo's tasks look for → fields of the API."""
-
 PAGE = 1000
 """Rows per request, the most that the API gives."""
 
-PAUSES = (1, 2, 4, 8, 16, 32)
-"""Seconds before each further try of a request that failed for a reason that may pass."""
-
 _METADATA = b"crystal-zoo"
-_STATUS = re.compile(r"status code (\d+)")
 
 
 @dataclass(frozen=True)
@@ -103,11 +91,7 @@ def fetch(
     """
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
-    key = os.environ.get(KEY, "").strip()
-    if not re.fullmatch(r"[\x21-\x7e]+", key):
-        problem = f"{KEY} is not set" if not key else f"{KEY} is no key: it has spaces or other such characters in it"
-        raise InputError(f"{problem}; get yours at https://materialsproject.org/api and export it")
-    client = _Client(key)
+    client = Client(os.environ.get(KEY, ""))
     work = out.with_name(out.name + ".partial")
     size = min(page, limit or page)
     query = {"fields": list(fields), "limit": limit, "page": size}
@@ -154,82 +138,28 @@ def provenance(table: Path) -> dict[str, Any] | None:
     return note
 
 
-class _Client:
-    """The official client with patience, and errors that never show the key."""
+def cached(fields: Sequence[str], *, quiet: bool = False) -> Path:
+    """Return a table with these fields that is kept in zoo's cache, and fetch it if it is not there.
 
-    def __init__(self, key: str) -> None:
-        try:
-            import requests
-            from mp_api.client import MPRester
-            from mp_api.client.core.exceptions import MPRestError
-        except ImportError as error:
-            raise DependencyError(
-                "fetching from the Materials Project needs mp-api; run: pip install 'crystal-zoo[mp]'"
-            ) from error
-        self._key = key
-        # A proxy's page instead of JSON, a cut connection, an answer of another shape.
-        self._failures = (MPRestError, requests.RequestException, ValueError, KeyError)
-        from importlib.metadata import version
+    Of several processes one fetches and the others wait.
 
-        self.name = f"mp-api {version('mp-api')}"
-        endpoint = os.environ.get("MP_API_ENDPOINT") or None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            rester = self._try(lambda: MPRester(key, endpoint, use_document_model=False, mute_progress_bars=True))
-            self._summary = rester.materials.summary
-            self.version = str(rester.db_version)
-            self.total = int(
-                self._try(lambda: self._summary.count({"deprecated": False, "batch_id_not_eq": "gnome_r2scan_statics"}))
-            )
-        if not self.version:
-            raise SourceError(
-                "the Materials Project does not say the version of its data; see https://status.materialsproject.org"
-            )
+    Raises
+    ------
+    ZooError
+        As :func:`fetch`.
+    """
+    from filelock import FileLock
 
-    def page(self, number: int, size: int, fields: Sequence[str]) -> list[dict[str, Any]]:
-        """Return a page of documents, from 1, in the order of identifiers."""
-        top = [RENAMED.get(field, field).partition(".")[0] for field in fields]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            documents: list[dict[str, Any]] = self._try(
-                lambda: self._summary.search(
-                    deprecated=False,
-                    include_gnome=False,
-                    fields=list(dict.fromkeys(["material_id", "structure", "deprecated", *top])),
-                    chunk_size=size,
-                    num_chunks=1,
-                    _page=number,
-                    _sort_fields="material_id",
-                )
-            )
-        return documents
-
-    def _try(self, ask: Callable[[], T]) -> T:
-        for pause in (*PAUSES, None):
-            try:
-                return ask()
-            except self._failures as error:
-                text = " ".join(str(error).split()).replace(self._key, "***")[:300]
-                found = _STATUS.search(text)
-                status = int(found[1]) if found else 0
-                # Raised from nothing: what the client raised may hold the request, and the request holds the key.
-                if status in (401, 403) or "valid API key" in text:
-                    why = f"status {status}" if status else "one has 32 characters"
-                    raise SourceError(
-                        f"the Materials Project refuses the key in {KEY} ({why}); "
-                        "get yours at https://materialsproject.org/api and export it"
-                    ) from None
-                if "invalid fields requested" in text:
-                    names = text.partition("[")[2].partition("]")[0]
-                    raise InputError(f"the Materials Project has no field {names}; see its summary document") from None
-                if 400 <= status < 500 and status not in (408, 429):
-                    raise SourceError(f"the Materials Project refuses the request: {text}") from None
-                if pause is None:
-                    raise SourceError(
-                        f"the Materials Project does not answer: {text}; run the same command again to go on"
-                    ) from None
-                time.sleep(pause)
-        raise AssertionError("unreachable")
+    digest = hashlib.sha256(json.dumps(list(fields)).encode()).hexdigest()[:12]
+    table = tables_folder() / f"{DATABASE}-{digest}.parquet"
+    try:
+        table.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{table.parent} cannot be made: {error.strerror}; set ZOO_CACHE to another folder") from error
+    with FileLock(table.with_suffix(".lock")):
+        if not table.exists():
+            fetch(table, fields, quiet=quiet)
+    return table
 
 
 class _Parts:

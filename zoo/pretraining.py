@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from zoo import checkpoints, registry, stats, store, transfer
+from zoo import checkpoints, materials_project, registry, stats, store, transfer
 from zoo.card import Architecture as CardArchitecture
 from zoo.card import Card, Hub, Training, describe_file
 from zoo.card import Graph as CardGraph
@@ -24,6 +24,7 @@ from zoo.graphs import GraphSettings
 from zoo.inference import choose_device, predict_scaled
 from zoo.interruptions import MINUTES
 from zoo.loading import Samples
+from zoo.materials_project import provenance
 from zoo.models.cgcnn import Architecture
 from zoo.packing import PackedGraphs
 from zoo.progress import progress
@@ -81,7 +82,8 @@ def pretrain(
     ----------
     recipe : Recipe
     data : sequence of Path
-        Tables with all ids of the recipe, or the columns that its rule names.
+        Tables with all ids of the recipe, or the columns that its rule names. If empty, the recipe's database is
+        asked for the table, which is then kept in zoo's cache.
     out : Path
         Folder of the checkpoint; appears whole or not at all. The work is in ``OUT.partial`` until then, from
         where `resume` goes on. Beside weights, config and card it holds ``splits.json``, the ids of each part,
@@ -103,6 +105,8 @@ def pretrain(
     ------
     InputError
         If the tables lack a row of the recipe, or `out` exists, or an unfinished run is in the way.
+    SourceError
+        If the table must be fetched and cannot be.
     """
     partial = out.with_name(out.name + ".partial")
     first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0  # as Lightning and torchrun say it
@@ -118,6 +122,9 @@ def pretrain(
         raise InputError(
             f"{recipe.path}: network.atom_features: must be {features.shape[1]}, the columns of zoo's element table"
         )
+    used = choose_device(device)
+    command = _command(recipe, data)
+    data = data or [_fetched(recipe, quiet=quiet or not first)]
     rows = _read_rows(recipe, data, quiet=quiet or not first)
     train = rows.parts["train"]
     scalers = [
@@ -127,14 +134,16 @@ def pretrain(
     architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
     network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
     (partial / "work").mkdir(parents=True, exist_ok=True)
-    _begin(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256})
+    if first:
+        _begin(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256})
+    settings = recipe.fit.settings(used)
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
         fit(
             network,
             Samples(rows.graphs, rows.targets, train),
             Samples(rows.graphs, rows.targets, rows.parts["validation"]),
             scalers,
-            recipe.fit.settings(),
+            settings,
             seed=recipe.seed,
             workdir=partial / "work",
             device=device,
@@ -148,7 +157,7 @@ def pretrain(
         )
     if not first:
         return []
-    reports = _measure(network, rows, tasks, scalers, choose_device(device))
+    reports = _measure(network, rows, tasks, scalers, used)
     checkpoint = checkpoints.describe(
         [checkpoints.Member(network.cpu(), scalers[0], recipe.seed, tuple(scalers[1:]))],
         name=recipe.name,
@@ -158,6 +167,9 @@ def pretrain(
         provenance={
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.digest,
+            "device": used,
+            "precision": settings.precision,
+            "tables": [note for note in map(provenance, data) if note],
             "rows": {part: len(positions) for part, positions in rows.parts.items()},
             "errors": {
                 report.name if report.task == tasks[0] else f"{report.task.target}: {report.name}": report.errors
@@ -174,7 +186,7 @@ def pretrain(
         (done / "splits.json").write_text(checkpoints.to_json(ids), encoding="utf-8")
         if rows.rejected:
             write_rejected(rows.rejected, done / "rejected.csv")
-        (done / "README.md").write_text(_card(recipe, checkpoint, reports, done, data).render(), encoding="utf-8")
+        (done / "README.md").write_text(_card(recipe, checkpoint, reports, done, command).render(), encoding="utf-8")
         done.rename(out)
     except OSError as error:
         reason = error.strerror or error
@@ -194,6 +206,17 @@ class _Rows:
     subsets: dict[str, NDArray[np.bool_]]
     rejected: list[Rejection]
     sha256: str
+
+
+def _fetched(recipe: Recipe, *, quiet: bool) -> Path:
+    if recipe.data.fetch is None:
+        raise InputError(f"{recipe.path} needs a table: give --data TABLE")
+    return materials_project.cached(recipe.data.fetch.fields, quiet=quiet)
+
+
+def _command(recipe: Recipe, data: Sequence[Path]) -> str:
+    tables = [f"--data {path.name}" for path in data]
+    return " ".join(["zoo pretrain", recipe.path.name if recipe.path.is_absolute() else str(recipe.path), *tables])
 
 
 def _read_rows(recipe: Recipe, data: Sequence[Path], *, quiet: bool) -> _Rows:
@@ -288,13 +311,11 @@ def _card(
     checkpoint: checkpoints.Checkpoint,
     reports: list[Report],
     folder: Path,
-    data: Sequence[Path],
+    command: str,
 ) -> Card:
     """Return the backbone's card: the registered one with what was measured, or a new one."""
     (task, *others), config = recipe.tasks, checkpoint.config
     counts = config.provenance["rows"]
-    tables = " ".join(f"--data {path.name}" for path in data)
-    command = f"zoo pretrain {recipe.path.name if recipe.path.is_absolute() else recipe.path} {tables}"
     results = [
         CardResult(
             metric=metric,
@@ -321,18 +342,21 @@ def _card(
             target=task.target,
             unit=task.unit,
             transform=task.transform,
-            training=Training(source=recipe.data.source or data[0].name, license="that of the data"),
+            training=Training(source=recipe.data.source or command, license="that of the data"),
             hub=Hub(license="other", pipeline_tag="graph-ml", metrics=["mae"]),
             body=f"# {recipe.name}\n\nPretrained by `{command}`.",
         )
     rows = CardRows(train=counts["train"], val=counts["validation"], test=counts["test"])
+    fetched = [f"{note['source']}, version {note['version']}" for note in config.provenance["tables"]]
+    licenses = sorted({note["license"] for note in config.provenance["tables"]})
+    origin = {"source": " and ".join(fetched), "license": " and ".join(licenses)} if fetched else {}
     return card.model_copy(
         update={
             "files": [describe_file(folder / name) for name in (checkpoints.WEIGHTS, checkpoints.CONFIG)],
             "architecture": CardArchitecture(**config.architecture.model_dump(exclude={"gaussian_end"})),
             "graph": CardGraph(**config.graph.model_dump()),
             "elements": config.elements,
-            "training": card.training.model_copy(update={"rows": rows}),
+            "training": card.training.model_copy(update={"rows": rows, **origin}),
             "results": results,
             "other_targets": [each.target for each in others],
             "command": command,

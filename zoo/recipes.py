@@ -67,6 +67,8 @@ class TargetRecipe(_Strict):
     ----------
     task : str
         Name of the property.
+    column : str, optional
+        Column of the target, if the task does not know its name.
     where : Condition, optional
         Rows that do not fulfil it lack the property, for example metals a gap.
     label : Condition, optional
@@ -74,6 +76,7 @@ class TargetRecipe(_Strict):
     """
 
     task: str
+    column: str | None = None
     where: Condition | None = None
     label: Condition | None = None
 
@@ -86,11 +89,20 @@ class HashSplit(_Strict):
     train: int | None = Field(default=None, ge=2)
 
 
+class FetchRecipe(_Strict):
+    """Where the table comes from if none is given; see :func:`zoo.materials_project.fetch`."""
+
+    database: Literal["materials-project"]
+    fields: tuple[str, ...] = Field(min_length=1)
+
+
 class DataRecipe(_Strict):
     """Which rows, and in which part.
 
     Parameters
     ----------
+    fetch : FetchRecipe, optional
+        A database that is asked for the table, once, if none is given.
     ids : str, optional
         JSON file with the ids of each part, relative to the recipe.
     split : HashSplit, optional
@@ -103,6 +115,7 @@ class DataRecipe(_Strict):
         In words, for the card.
     """
 
+    fetch: FetchRecipe | None = None
     ids: str | None = None
     split: HashSplit | None = None
     where: tuple[Condition, ...] = ()
@@ -129,11 +142,18 @@ class FitRecipe(_Strict):
     average: float | None = Field(default=None, gt=0, lt=1)
     patience: int | None = None
     clip: float = Field(default=1.0, gt=0)
-    precision: Precision = "32-true"
+    precision: Precision | Literal["auto"] = "auto"
 
-    def settings(self) -> FitSettings:
-        """Return the settings of the fit."""
-        return FitSettings(**self.model_dump())
+    def settings(self, device: str) -> FitSettings:
+        """Return the settings of the fit on a device, "cpu" or "cuda"."""
+        return FitSettings(**{**self.model_dump(), "precision": self._precision(device)})
+
+    def _precision(self, device: str) -> Precision:
+        import torch
+
+        if self.precision != "auto":
+            return self.precision
+        return "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
 
 
 class Recipe(_Strict):
@@ -145,6 +165,8 @@ class Recipe(_Strict):
         Name of the backbone.
     task : str
         Name of the property that it is trained on.
+    column : str, optional
+        Column of the target, if the task does not know its name.
     seed : int
         Of the initial weights and the order of batches.
     others : list of TargetRecipe
@@ -153,6 +175,7 @@ class Recipe(_Strict):
 
     name: Name
     task: str
+    column: str | None = None
     seed: int = Field(ge=0)
     data: DataRecipe
     others: tuple[TargetRecipe, ...] = Field(default=(), max_length=15)

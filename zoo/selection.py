@@ -107,8 +107,10 @@ def _labelled(
     source = open_source(path)
     labels: list[Condition | None] = [None, *(other.label for other in recipe.others)]
     masks: list[Condition | None] = [None, *(other.where for other in recipe.others)]
+    named = [recipe.column, *(other.column for other in recipe.others)]
     readers = [
-        RowReader(source, None, None if label else task) for task, label in zip(recipe.tasks, labels, strict=True)
+        RowReader(source, None, None if label else task, column)
+        for task, label, column in zip(recipe.tasks, labels, named, strict=True)
     ]
     identity = readers[0]
     if not identity.id_column:
@@ -117,8 +119,8 @@ def _labelled(
     for condition in conditions:
         if condition.column not in source.columns:
             raise InputError(f"{path} lacks the column {condition.column!r} that {recipe.path} names")
-    named = [identity.id_column, *(reader.target for reader in readers), *(each.column for each in conditions)]
-    columns = list(dict.fromkeys(filter(None, named)))
+    used = [identity.id_column, *(reader.target for reader in readers), *(each.column for each in conditions)]
+    columns = list(dict.fromkeys(filter(None, used)))
     for row in source.rows(columns, None if wanted is None else (identity.id_column, wanted)):
         name = identity.identify(row)
         if wanted is not None and name not in wanted:

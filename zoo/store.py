@@ -88,6 +88,11 @@ def cache_folder() -> Path:
     return places.cache("graphs")
 
 
+def tables_folder() -> Path:
+    """Return the folder of tables that were fetched; it need not exist."""
+    return places.cache("tables")
+
+
 def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) -> TableGraphs:
     """Return the graphs of all crystals of a table, from the store if they are there.
 
@@ -136,12 +141,24 @@ def entries() -> list[Entry]:
     return sorted(found, key=lambda entry: -entry.bytes)
 
 
-def clear() -> tuple[int, int]:
-    """Remove all stores; return their number and their size in bytes."""
-    there = entries()
-    for entry in there:
-        shutil.rmtree(entry.folder)
-    return len(there), sum(entry.bytes for entry in there)
+def fetched() -> list[tuple[Path, int]]:
+    """List the tables that were fetched, whole or not, with their size in bytes."""
+    found = []
+    for path in sorted(tables_folder().glob("*.parquet*")):
+        files = path.glob("*") if path.is_dir() else [path]
+        found.append((path, sum(file.stat().st_size for file in files)))
+    return found
+
+
+def clear(*, tables: bool = False) -> tuple[int, int]:
+    """Remove all stores, and the fetched tables if asked; return their number and their size in bytes."""
+    there = [(entry.folder, entry.bytes) for entry in entries()] + (fetched() if tables else [])
+    for path, _ in there:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return len(there), sum(size for _, size in there)
 
 
 def _build(reader: RowReader, settings: GraphSettings, digest: str, *, quiet: bool) -> TableGraphs:

@@ -14,7 +14,7 @@ from zoo.batches import GraphBatch
 from zoo.crystals import Crystal
 from zoo.elements import atom_table
 from zoo.graphs import CrystalGraph, build_graph
-from zoo.models import kernels
+from zoo.models import cgcnn, kernels
 from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.packing import PackedGraphs
 from zoo.transfer import scratch
@@ -125,6 +125,43 @@ def test_blocks_and_plain_steps_agree(batch: GraphBatch, blocks: str, monkeypatc
         results.append((total, center.grad, neighbor.grad, weight.grad))
     for ours, plain in zip(*results, strict=True):
         torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["single", "half"])
+def test_the_path_of_cuda_gives_the_same_network(
+    batch: GraphBatch, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What runs on CUDA, run here: no DGL, no blocks; in half precision as automatic casting does it."""
+
+    source = network().train()
+
+    def run() -> tuple[torch.Tensor, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        model = copy.deepcopy(source)
+        output = model(batch)
+        output.float().square().sum().backward()
+        gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+        return output.float(), gradients, dict(model.named_buffers())
+
+    output, gradients, buffers = run()
+    monkeypatch.setattr(cgcnn, "gated_sum", kernels.plain_gated_sum)
+    monkeypatch.setattr(cgcnn, "sum_neighbors", kernels.plain_sum_neighbors)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "half"):
+        other, theirs, statistics = run()
+    assert gradients.keys() == theirs.keys()
+    if precision == "single":
+        torch.testing.assert_close(other, output, rtol=1e-4, atol=1e-4)
+        for name, value in gradients.items():
+            torch.testing.assert_close(theirs[name], value, rtol=1e-3, atol=1e-5 + 1e-3 * float(value.abs().max()))
+        for name, value in buffers.items():
+            torch.testing.assert_close(statistics[name], value, rtol=1e-4, atol=1e-4)
+        return
+    # Eight bits of a number: the gradient points the same way, and statistics are kept in single precision.
+    assert float((other - output).detach().abs().mean()) < 0.05 * float(output.detach().std())
+    ours, halves = (torch.cat([each[name].flatten() for name in gradients]) for each in (gradients, theirs))
+    assert torch.nn.functional.cosine_similarity(ours, halves, dim=0) > 0.99
+    for name, value in buffers.items():
+        assert statistics[name].dtype == value.dtype
+        torch.testing.assert_close(statistics[name], value, rtol=0.05, atol=0.05)
 
 
 def test_dgl_and_torch_sum_the_same_neighbours(batch: GraphBatch) -> None:
