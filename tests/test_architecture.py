@@ -47,7 +47,7 @@ LAYERS = (
         "figures",
         "_dgl",
     ),
-    ("batches", "models", "transfer", "inference", "loading", "interruptions", "training", "checkpoints"),
+    ("batches", "models", "transfer", "inference", "loading", "interruptions", "training", "tensorlist", "checkpoints"),
     ("samples", "conformance", "_hubroutes", "hubserver", "testing"),
     (
         "prediction",

@@ -87,12 +87,12 @@ def test_a_config_that_does_not_fit_is_refused(saved: Path, edit: Callable[[dict
     ("edit", "message"),
     [
         (lambda t: t.pop("members.0.fc_out.bias"), r"members.0.fc_out.bias is missing"),
-        (lambda t: t.update({"members.0.extra": torch.zeros(1)}), "unexpected tensor members.0.extra"),
+        (lambda t: t.update({"members.0.extra": torch.zeros(1)}), "unexpected tensor 'members.0.extra'"),
         (lambda t: t.update({"code": torch.zeros(1)}), "unexpected tensor 'code'"),
         (lambda t: t.update({"members.1.fc_out.bias": torch.tensor([float("nan")])}), "not finite"),
         (
             lambda t: t.update({"members.1.fc_out.bias": torch.zeros(2)}),
-            r"\(2,\), expected torch.float32 \(1,\)",
+            r"\(2,\), expected F32 \(1,\)",
         ),
         (lambda t: t.pop("atom_table"), "atom table is missing"),
     ],

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 
+from zoo import tensorlist
 from zoo.contracts import Transform
 from zoo.crystals import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.elements import table_digest
@@ -36,7 +37,11 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 MAX_CONFIG_BYTES = 1_000_000
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+MAX_PARAMETERS = 50_000_000
+"""Numbers in all networks of a checkpoint together, 200 MB; a network of the shelf has 110,000."""
+
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""One line that a terminal can print."""
 
 
 class _Strict(BaseModel):
@@ -56,6 +61,11 @@ class ArchitectureConfig(_Strict):
     gaussian_end: float = Field(gt=0, le=100)
     targets: int = Field(default=1, ge=1, le=16)
 
+    @property
+    def sizes(self) -> Architecture:
+        """What the network is made from."""
+        return Architecture(**self.model_dump(exclude={"network"}))
+
 
 class GraphConfig(_Strict):
     """See :class:`zoo.graphs.GraphSettings`."""
@@ -68,17 +78,17 @@ class GraphConfig(_Strict):
 class TargetConfig(_Strict):
     """What the numbers are."""
 
-    name: str = Field(max_length=200)
-    task: str | None = Field(default=None, max_length=200)
-    unit: str = Field(max_length=50)
+    name: Text
+    task: Text | None = None
+    unit: Text
 
 
 class ScalingConfig(_Strict):
     """See :class:`zoo.scaling.TargetScaler`."""
 
     transform: Transform
-    mean: Finite
-    std: float = Field(gt=0, allow_inf_nan=False)
+    mean: float = Field(ge=-1e12, le=1e12)
+    std: float = Field(gt=0, le=1e12)
     bound: float | None = Field(default=None, gt=0, le=1000)
     limit: float | None = Field(default=None, gt=0, le=1e6)
 
@@ -86,7 +96,7 @@ class ScalingConfig(_Strict):
 class MemberConfig(_Strict):
     """One network of the checkpoint; the scaling of its first target, and of the others in their order."""
 
-    seed: int
+    seed: int = Field(ge=-(2**63), lt=2**63)
     scaling: ScalingConfig
     other_scalings: list[ScalingConfig] = Field(default_factory=list, max_length=15)
 
@@ -95,15 +105,15 @@ class Config(_Strict):
     """Everything that a prediction depends on besides the weights."""
 
     format: Literal[1] = 1
-    name: str = Field(max_length=200)
+    name: Text
     library: Literal["crystal-zoo"] = "crystal-zoo"
-    version: str = Field(max_length=50)
+    version: Text
     target: TargetConfig
     other_targets: list[TargetConfig] = Field(default_factory=list, max_length=15)
     architecture: ArchitectureConfig
     graph: GraphConfig
     element_table: str = Field(pattern="^[0-9a-f]{64}$")
-    elements: list[str] = Field(max_length=MAX_ATOMIC_NUMBER)
+    elements: list[Text] = Field(max_length=MAX_ATOMIC_NUMBER)
     members: list[MemberConfig] = Field(min_length=1, max_length=100)
     provenance: dict[str, Any] = Field(default_factory=dict)
 
@@ -112,6 +122,13 @@ class Config(_Strict):
         others = self.architecture.targets - 1
         if len(self.other_targets) != others or any(len(each.other_scalings) != others for each in self.members):
             raise ValueError(f"architecture.targets is {others + 1}: each target needs a description and its scalings")
+        return self
+
+    @model_validator(mode="after")
+    def _elements_exist(self) -> Self:
+        for symbol in self.elements:
+            if symbol not in SYMBOLS[1:]:
+                raise ValueError(f"elements: {symbol!r} is no element")
         return self
 
     @property
@@ -226,7 +243,8 @@ def read_config(directory: Path) -> Config:
     Raises
     ------
     CheckpointError
-        If the file is missing, too large, no JSON, or breaks the schema; the message names the field.
+        If the file is missing, too large, no JSON, breaks the schema (the message names the field), or asks for
+        more than `MAX_PARAMETERS`.
     """
     path = directory / CONFIG
     try:
@@ -234,15 +252,22 @@ def read_config(directory: Path) -> Config:
             raise CheckpointError(
                 f"{path} is larger than {MAX_CONFIG_BYTES:,} bytes; that is no configuration of zoo's"
             )
-        return Config.model_validate_json(path.read_bytes())
+        config = Config.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {CONFIG}; it is no checkpoint of zoo's") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise CheckpointError(f"{path}: {where}: {first['msg']}") from error
+        where = ".".join(str(part)[:60] for part in first["loc"]) or "the file"
+        why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"
+        raise CheckpointError(f"{path}: {''.join(filter(str.isprintable, why))}") from error
+    count = len(config.members) * sum(
+        tensor.numel() for tensor in tensorlist.outline(config.architecture.sizes, 2).values()
+    )
+    if count > MAX_PARAMETERS:
+        raise CheckpointError(f"{path}: asks for {count:,} parameters in all; zoo loads {MAX_PARAMETERS:,} at most")
+    return config
 
 
 def load(directory: Path) -> Checkpoint:
@@ -256,35 +281,29 @@ def load(directory: Path) -> Checkpoint:
     """
     config = read_config(directory)
     path = directory / WEIGHTS
+    architecture = config.architecture.sizes
     try:
+        tensorlist.check(path, architecture, len(config.members))  # before a byte of the tensors is read
         tensors = load_file(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {WEIGHTS}; it is no checkpoint of zoo's") from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-    architecture = Architecture(**config.architecture.model_dump(exclude={"network"}))
-    table = tensors.pop("atom_table", None)
-    if (
-        table is None
-        or table.ndim != 2
-        or table.shape[1] != architecture.atom_features
-        or not 2 <= table.shape[0] <= MAX_ATOMIC_NUMBER + 1
-    ):
-        raise CheckpointError(f"{path}: the atom table is missing or has the wrong shape")
+        raise CheckpointError(f"{path} is damaged: {str(error)[:300]}") from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
+    table = tensors["atom_table"]
     if table_digest(table.numpy()) != config.element_table:
         raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG} names (SHA-256 differs)")
     members = []
     for index, member in enumerate(config.members):
         prefix = f"members.{index}."
-        own = {name.removeprefix(prefix): tensors.pop(name) for name in list(tensors) if name.startswith(prefix)}
+        own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         network = CGCNN(architecture, table)
-        _check_tensors(path, prefix, own, network)
         network.load_state_dict({**own, "atom_table": network.atom_table})
         network.eval()
         scaler, *others = (TargetScaler(**each.model_dump()) for each in (member.scaling, *member.other_scalings))
         members.append(Member(network, scaler, member.seed, tuple(others)))
-    if tensors:
-        raise CheckpointError(f"{path}: unexpected tensor {sorted(tensors)[0]!r} ({len(tensors)} in all)")
     return Checkpoint(config, members)
 
 
@@ -321,21 +340,6 @@ def focus(checkpoint: Checkpoint, target: str) -> Checkpoint:
         provenance=config.provenance,
     )
     return Checkpoint(chosen.config, members)
-
-
-def _check_tensors(path: Path, prefix: str, found: dict[str, Tensor], network: CGCNN) -> None:
-    expected = {name: tensor for name, tensor in network.state_dict().items() if name != "atom_table"}
-    for name in sorted(expected.keys() | found.keys()):
-        if name not in found:
-            raise CheckpointError(f"{path}: tensor {prefix}{name} is missing")
-        if name not in expected:
-            raise CheckpointError(f"{path}: unexpected tensor {prefix}{name}")
-        want, have = expected[name], found[name]
-        if want.shape != have.shape or want.is_floating_point() != have.is_floating_point():
-            shapes = f"{have.dtype} {tuple(have.shape)}, expected {want.dtype} {tuple(want.shape)}"
-            raise CheckpointError(f"{path}: tensor {prefix}{name} is {shapes}")
-        if have.is_floating_point() and not torch.isfinite(have).all():
-            raise CheckpointError(f"{path}: tensor {prefix}{name} holds values that are not finite")
 
 
 def to_json(value: object) -> str:
