@@ -157,7 +157,7 @@ def test_a_method_far_below_does_not_flatten_the_others() -> None:
     low, high = picture.figure.axes[0].get_ylim()
     assert -50 < low < -5
     assert high > 30
-    assert "Below the picture: mean at 50 rows (−300 %); mean at 100 rows (−300 %)." in picture.caption
+    assert "Below the picture: mean, 300 % higher at 2 sizes." in picture.caption
 
 
 def test_every_seed_is_in_its_box(errors: pd.DataFrame, tmp_path: Path) -> None:
@@ -169,6 +169,15 @@ def test_every_seed_is_in_its_box(errors: pd.DataFrame, tmp_path: Path) -> None:
     drawn = np.sort(np.concatenate([line.get_xdata() for line in dots]))
     assert drawn == pytest.approx(np.sort(errors[errors["size"] == 100].error))
     assert len(check(picture, tmp_path)) == len(errors)
+
+
+def test_of_many_boxes_the_ends_are_drawn_and_all_are_saved(errors: pd.DataFrame) -> None:
+    many = pd.concat([errors.assign(method=f"method {i}", error=errors.error * (1 + i)) for i in range(11)])
+    picture = figures.seed_boxes(many, error_label="MAE (eV)")
+    assert [axes.get_title(loc="left") for axes in picture.figure.axes] == ["50 training rows", "200 training rows"]
+    assert picture.caption.endswith("Shown: the smallest and the largest of 3 sizes.")
+    assert set(picture.data["size"]) == {50, 100, 200}
+    assert picture.figure.axes[-1].get_xscale() == "log"
 
 
 def test_elements_have_their_places() -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from zoo.comparisons import PowerLaw
 
 
+MOST_BOXES = 30
+"""With more boxes than these, only the smallest and the largest size are drawn; the CSV has all."""
+
+
 def learning_curve(
     errors: pd.DataFrame,
     *,
@@ -55,7 +59,11 @@ def learning_curve(
         deviation = rows["std"].fillna(0).to_numpy()
         # A logarithm has no place for what is at or below zero.
         axes.fill_between(
-            size, np.maximum(mean - deviation, mean / 100), mean + deviation, color=look.color, alpha=0.15
+            size,
+            np.maximum(mean - deviation, mean / 100),
+            mean + deviation,
+            color=look.color,
+            alpha=0.15 if len(methods) <= 6 else 0.07,
         )
         axes.plot(
             size,
@@ -154,11 +162,13 @@ def _cut(axes: Axes, gains: pd.DataFrame) -> str:
     highest = float(np.nanmax([0.05, gains.gain.max(), kept.high.max()]))
     margin = 0.07 * (highest - lowest)
     axes.set_ylim(100 * (lowest - margin), 100 * (highest + margin))
-    listed = "; ".join(
-        f"{method} at {size:,} rows (−{100 * -gain:.0f} %)"
-        for method, size, gain in zip(far["method"], far["size"], far["gain"], strict=True)
-    )
-    return f" Below the picture: {listed}."
+    listed = []
+    for method, rows in far.groupby("method", sort=False):
+        least, most = (f"{-100 * gain:.0f}" for gain in (rows.gain.max(), rows.gain.min()))
+        listed.append(
+            f"{method}, {f'{least} %' if least == most else f'{least} to {most} %'} higher at {len(rows)} sizes"
+        )
+    return f" Below the picture: {'; '.join(listed)}."
 
 
 def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None = None) -> Picture:
@@ -172,6 +182,9 @@ def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None 
     reference : str, optional
     """
     methods, sizes = list(dict.fromkeys(errors["method"])), sorted(set(errors["size"]))
+    every = len(sizes)
+    if len(methods) * every > MOST_BOXES:
+        sizes = [sizes[0], sizes[-1]]
     figure, panels = new_figure(height=0.6 + len(sizes) * (0.45 + 0.27 * len(methods)), rows=len(sizes))
     for axes, size in zip(panels, sizes, strict=True):
         here = errors[errors["size"] == size]
@@ -199,14 +212,18 @@ def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None 
         headline(axes, f"{size:,} training rows")
         axes.grid(axis="x", alpha=0.25)
     panels[-1].set_xlabel(error_label)
+    if errors.error.min() > 0 and errors.error.max() > 4 * errors.error.min():
+        panels[-1].set_xscale("log")
+        plain_log_axis(panels[-1].xaxis)
+    some = f" Shown: the smallest and the largest of {every} sizes." if len(sizes) < every else ""
     spread = errors.groupby(["method", "size"]).error.agg(lambda values: values.max() / values.min()).max()
     return Picture(
         figure,
         errors[["method", "size", "seed", "error"]],
         "Error by seed",
-        f"Box plots of the error of {len(methods)} methods at {len(sizes)} sizes. The worst seed of a method has up to "
+        f"Box plots of the error of {len(methods)} methods at {every} sizes. The worst seed of a method has up to "
         f"{spread:.2f} times the error of its best.",
-        "A dot is a seed, with its own test rows; a box holds the middle half of them, its line is the median.",
+        f"A dot is a seed, with its own test rows; a box holds the middle half of them, its line is the median.{some}",
     )
 
 
