@@ -281,6 +281,7 @@ def command(options: StudyOptions) -> str:
     Examples
     --------
     >>> from pathlib import Path
+    >>> from zoo.study_plan import StudyOptions
     >>> command(StudyOptions("band-gap", Path("gaps.csv"), sizes=(50, 100), seeds=3))
     'zoo study gaps.csv --task band-gap --sizes 50,100 --seeds 3'
     """
