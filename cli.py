@@ -58,14 +58,14 @@ def list_backbones(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common
 def show(name: str, as_json: bool) -> None:
-    """Show the model card of a backbone."""
-    from zoo import hub, registry
+    """Show the model card of NAME: a backbone, a run's folder, or hf://owner/repo@rev."""
+    from zoo.pulling import look_up
 
-    card = registry.get(name)
+    card, status = look_up(name)
     if as_json:
-        show_json({**card.overview(hub.status(card)), "card": card.body})
+        show_json({**card.overview(status), "card": card.body})
         return
-    console.show_card(card, hub.status(card))
+    console.show_card(card, status)
 
 
 @main.command()

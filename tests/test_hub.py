@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from zoo import hub, registry
 from zoo.card import Card
-from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError, ZooError
+from zoo.errors import InputError, IntegrityError, NotPublishedError, UnknownNameError
 
 if TYPE_CHECKING:
     from hubmachine import Machine
@@ -98,65 +98,6 @@ def test_offline_mode(machine: Machine) -> None:
     assert machine.run(HF_HUB_OFFLINE="1", FORBID="1").returncode == 0
 
 
-# Faults of the Hub, in this process
-
-WORDS = {
-    "gated": "is gated: ask for access at http://127.0.0.1:{port}/" + REPO + ", then log in with 'hf auth login'",
-    "no repository": "there is no model " + REPO + " at http://127.0.0.1:{port}, or it is private",
-    "no revision": "has no revision " + COMMIT,
-    "no file": "has no file model.safetensors at revision " + COMMIT,
-    "bad token": "wants to know who asks for this (401); log in with 'hf auth login'",
-    "forbidden": "forbids access to " + REPO + " (403)",
-    "too many": "too many requests from here (429); wait",
-    "out of order": "is out of order (status 503); try again later",
-    "html": "does not answer as a Hub does (JSONDecodeError); check HF_ENDPOINT",
-    "json": "does not answer as a Hub does (TypeError); check HF_ENDPOINT",
-    "wrong length": "the download of model.safetensors from " + REPO + " broke off or has the wrong length",
-    "other commit": "asked for commit " + COMMIT + ", but got " + "0" * 40,
-    "silent": "does not answer in time",
-}
-
-
-@pytest.mark.parametrize("fault", WORDS)
-def test_each_fault_has_its_words_and_leaves_nothing_that_looks_whole(
-    here: Machine, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 0.3)
-    here.publish()
-    here.install()
-    here.server.fault = fault
-    with pytest.raises(HubError) as caught:
-        hub.pull("hardness-net")
-    assert WORDS[fault].format(port=here.server.port) in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert caught.value.exit_code == 2
-    assert not (here.snapshot / "model.safetensors").exists()
-    assert not [name for name in here.files() if name.endswith(".incomplete")]
-
-    here.server.fault = None
-    assert hub.pull("hardness-net").origin == "hub"
-    assert {path.name: path.read_bytes() for path in here.snapshot.iterdir()} == FILES
-
-
-@pytest.mark.parametrize("fault", ["no repository", "gated", "out of order"])
-def test_a_hub_that_refuses_reminds_of_the_bundle(here: Machine, fault: str) -> None:
-    here.publish()
-    here.install(bundled=True)
-    here.server.fault = fault
-    with pytest.raises(HubError, match="or take the bundled weights, which are the same, with --source bundled"):
-        hub.pull("hardness-net", source="hub")
-    assert hub.pull("hardness-net").origin == "bundled"
-
-
-def test_a_connection_cut_in_the_middle_is_resumed(here: Machine) -> None:
-    here.publish()
-    here.install()
-    here.server.fault = "cut once"
-    assert hub.pull("hardness-net").origin == "hub"
-    assert (here.snapshot / "model.safetensors").read_bytes() == FILES["model.safetensors"]
-    assert here.server.asked("GET /cdn/") == 2
-
-
 def test_a_cache_that_has_rotted_is_pulled_again(here: Machine, caplog: pytest.LogCaptureFixture) -> None:
     here.publish()
     card = here.install() and registry.get("hardness-net")
@@ -184,27 +125,6 @@ def test_force_downloads_again(here: Machine) -> None:
     with pytest.raises(IntegrityError):
         hub.pull("hardness-net", force=True)
     assert not (here.snapshot / "model.safetensors").exists(), "wrong bytes do not stay, even over right ones"
-
-
-def test_a_cache_that_cannot_be_written(here: Machine) -> None:
-    here.publish()
-    here.install()
-    here.home.mkdir()
-    here.cache.write_text("a file where the folder should be")
-    with pytest.raises(ZooError) as caught:
-        hub.pull("hardness-net")
-    assert str(caught.value) == f"cannot use the cache {here.cache}: Not a directory; make room there or set HF_HOME"
-
-
-def test_no_password_of_the_address_is_repeated(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    here.install()
-    here.server.stop()
-    monkeypatch.setattr(constants, "ENDPOINT", here.server.url.replace("//", "//me:secret@"))
-    with pytest.raises(HubError, match="cannot be reached") as caught:
-        hub.pull("hardness-net")
-    assert "secret" not in str(caught.value)
 
 
 # The bundle
@@ -251,65 +171,6 @@ def test_what_is_not_published_is_said_plainly(here: Machine, source: hub.Source
     assert "there is: " in str(caught.value)
     assert "hardness-net" in str(caught.value)
     assert here.server.requests == []
-
-
-# Repositories that no card pins
-
-
-def test_a_repository_by_reference(here: Machine, caplog: pytest.LogCaptureFixture) -> None:
-    readme = make_card().encode()
-    here.publish(README_md=readme, weights_pkl=b"a pickle that nobody asked for")
-    with caplog.at_level(logging.INFO, logger="zoo"):
-        pulled = hub.pull(f"hf://{REPO}")
-        again = hub.pull(f"hf://{REPO}")
-    assert (pulled.name, pulled.origin, pulled.revision) == (REPO, "hub", COMMIT)
-    assert again.origin == "cache"
-    assert here.server.asked("GET /cdn/") == 1
-    assert pulled.card == Card.parse(readme.decode(), str(here.snapshot / "README.md"))
-    assert {path.name for path in here.snapshot.iterdir()} == {*FILES, "README.md"}, "and no pickle"
-    assert here.server.asked("pkl") == 0
-    assert pulled.digests["config.json"] == hashlib.sha256(FILES["config.json"]).hexdigest()
-    assert caplog.text.count("are not pinned") == 1, "said once"
-    assert f"hf://{REPO}@{COMMIT}" in caplog.text
-    assert pulled.digests["model.safetensors"] in caplog.text
-
-    here.server.stop()
-    offline = hub.pull(f"hf://{REPO}@main")
-    assert (offline.origin, offline.revision) == ("cache", COMMIT)
-    assert "cannot be reached" in offline.note
-    assert "Took commit 0123456789ab from the cache" in offline.note
-    with pytest.raises(HubError, match="cannot be reached"):
-        hub.pull(f"hf://{REPO}", force=True)
-    with pytest.raises(HubError, match="cannot be reached"):
-        hub.pull(f"hf://{REPO}@v2")
-
-
-def test_a_reference_to_a_commit_is_pinned_and_needs_no_second_look(
-    here: Machine, caplog: pytest.LogCaptureFixture
-) -> None:
-    here.publish()
-    assert hub.pull(f"hf://{REPO}@{COMMIT}").origin == "hub"
-    before = list(here.server.requests)
-    pulled = hub.pull(f"hf://{REPO}@{COMMIT}")
-    assert (pulled.origin, pulled.card) == ("cache", None)
-    assert here.server.requests == before
-    assert "not pinned" not in caplog.text
-
-
-def test_a_repository_without_safe_weights(here: Machine) -> None:
-    here.publish()
-    del here.server.repositories[REPO].files["model.safetensors"]
-    with pytest.raises(HubError, match=r"holds no model\.safetensors; zoo loads nothing else"):
-        hub.pull(f"hf://{REPO}")
-    assert here.files() == {}
-
-
-@pytest.mark.parametrize(
-    "ref", ["hf://", "hf://one", "hf://a/b/c", "hf://a/b@", "hf://a/b@../../etc", "hf://../b", "hf://a/b@x y"]
-)
-def test_what_is_no_reference(ref: str) -> None:
-    with pytest.raises(InputError, match="hf://owner/repo@revision"):
-        hub.pull(ref)
 
 
 # Directories

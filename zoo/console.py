@@ -66,8 +66,12 @@ def failure(message: str, exit_code: int) -> click.ClickException:
 
 def one_line(message: str) -> str:
     """Put a message on one line, without the control characters that a stranger's file may bring into it."""
-    line = " ".join(message.split("\n"))
-    return "".join(letter for letter in line if letter.isprintable() or letter == "\t")
+    return plain(" ".join(message.split("\n")))
+
+
+def plain(text: str) -> str:
+    """Take out the control characters by which a stranger's text could play with the terminal."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
 
 
 def table_options(function: F) -> F:
@@ -196,7 +200,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], keep: Sequence[
     for name in header:
         table.add_column(Text(name), no_wrap=name in keep, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # as Text: a formula in brackets is no markup
+        table.add_row(*(Text(plain(cell)) for cell in row))  # as Text: a formula in brackets is no markup
     return table
 
 
@@ -246,7 +250,7 @@ def show_prose(text: str) -> None:
     """Print Markdown: rendered on a terminal, as it is elsewhere."""
     from rich.console import Console
 
-    console = Console()
+    console, text = Console(), plain(text)
     if not console.is_terminal:
         click.echo(text)
         return

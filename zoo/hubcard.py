@@ -44,7 +44,7 @@ def describe(config: Config, card: Card | None, repo: str, files: Sequence[File]
         Identifier of the licence; that of `card` if None.
     """
     name = repo.partition("/")[2]
-    card = card or _bare(config)
+    card = card or bare(config)
     described = card.model_copy(
         update={
             "name": name if _is_name(name) else card.name,
@@ -106,8 +106,8 @@ def _is_name(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text) is not None
 
 
-def _bare(config: Config) -> Card:
-    """Make a card of what a checkpoint says of itself, for one that came without any."""
+def bare(config: Config) -> Card:
+    """Return a card of what a checkpoint says of itself, for one that came without any."""
     target, origin = config.target, config.provenance.get("converted_from")
     return Card(
         name=config.name if _is_name(config.name) else "checkpoint",

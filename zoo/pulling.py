@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from zoo import hub, registry
 from zoo._hubclient import no_bars
 from zoo.card import REQUIRED_FILES
-from zoo.errors import InputError, IntegrityError, ZooError
+from zoo.errors import InputError, IntegrityError, UnknownNameError, ZooError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from zoo.card import Card
     from zoo.hub import Pulled, Source
 
 AT_ONCE = 4
@@ -67,6 +68,29 @@ def pull_all(
                 yield ref, pulled
             except ZooError as error:
                 yield ref, error
+
+
+def look_up(ref: str) -> tuple[Card, str]:
+    """Return the card of a backbone, of a folder or of a repository on the Hub, and where its weights are.
+
+    A checkpoint without a card gets one of what its configuration says. Nothing is downloaded for a name.
+
+    Raises
+    ------
+    UnknownNameError, InputError, HubError
+        As :func:`zoo.hub.pull` does.
+    """
+    try:
+        card = registry.get(ref)
+        return card, hub.status(card)
+    except UnknownNameError:
+        pulled = hub.pull(ref)
+    commit = f", commit {pulled.revision}" if pulled.revision else ""
+    if pulled.card is not None:
+        return pulled.card, f"{pulled.directory}{commit}"
+    from zoo import checkpoints, hubcard
+
+    return hubcard.bare(checkpoints.read_config(pulled.directory)), f"{pulled.directory}{commit}"
 
 
 def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,13 @@ from zoo.hubcache import (
     fetch,
     is_whole,
     limit_of,
+    sha256,
     snapshot,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _log = logging.getLogger("zoo")
 
@@ -58,7 +61,8 @@ def from_reference(repo: str, revision: str | None, *, force: bool) -> Pulled:
     there = not force and all((folder / name).is_file() for name in names) and not _rotten(repo, remote.commit)
     for name in names:
         # By the revision's own name: the client then notes its commit, for the day without a network.
-        fetch(repo, revision or "main", remote.commit, name, limit=limit_of(name), force=force)
+        path = fetch(repo, revision or "main", remote.commit, name, limit=limit_of(name), force=force)
+        _check_announced(repo, path, remote.files[name].sha256)
     if not pinned:
         _warn_unpinned(repo, remote.commit)
     return _as_pulled(repo, revision or "main", remote.commit, "cache" if there else "hub")
@@ -86,6 +90,19 @@ def _as_pulled(repo: str, revision: str | None, commit: str, origin: Origin, not
             )
         seen.note(repo, revision, commit, digests)
     return Pulled(repo, folder, origin, card_beside(folder), commit, note, digests)
+
+
+def _check_announced(repo: str, path: Path, announced: str | None) -> None:
+    """Delete a file that is not what the Hub itself says it is, and raise an error."""
+    if announced is None and path.is_symlink() and re.fullmatch("[0-9a-f]{64}", path.readlink().name):
+        announced = path.readlink().name  # the client names large files after the SHA-256 in the Hub's ETag
+    found = sha256(path)
+    if announced is not None and found != announced:
+        _hubclient.discard(path)
+        raise IntegrityError(
+            f"{repo}: {path.name} has SHA-256 {found}, but the Hub announces {announced}; the file was deleted. "
+            "Pull again, and distrust the source if this stays"
+        )
 
 
 def _compare_with_commit(repo: str, commit: str, digests: Mapping[str, str]) -> None:
