@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -222,6 +223,22 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     )
     distances = pd.read_csv(tmp_path / "figures" / "error-by-distance.csv").distance
     assert distances.between(0, 1).all()
+
+
+def test_a_study_of_which_nothing_was_finished_has_a_report_too(study: Study, tmp_path: Path) -> None:
+    failed = [FailedCell(SCRATCH, 30, 0, "out of memory")]
+    text = words(write_report(replace(study, predictions={}, failed=failed), tmp_path).read_text(encoding="utf-8"))
+    assert "No cell of this study was finished." in text
+    assert "Not drawn: all of them: no cell was finished." in text
+    assert "from scratch 30 0 out of memory" in text
+
+
+def test_one_seed_has_a_report_without_a_test(tmp_path: Path) -> None:
+    study = make_study(tmp_path, seeds=1, sizes=(30, 60))
+    text = words(write_report(study, tmp_path).read_text(encoding="utf-8"))
+    assert "whether that is luck cannot be said: 1 seed of at least 3 that a test over seeds needs" in text
+    assert "there is one seed, hence no band" in text
+    assert "n/a" in text
 
 
 def test_the_console_says_the_same(study: Study) -> None:

@@ -214,7 +214,9 @@ class Analysis:
     @cached_property
     def power_laws(self) -> dict[str, PowerLaw]:
         """How the error of each method falls with the number of training rows; empty for a single size."""
-        found = {}
+        found: dict[str, PowerLaw] = {}
+        if self.errors.empty:
+            return found
         for method in self.methods:
             rows = self.errors[self.errors["method"] == method]
             law = comparisons.power_law(rows["size"], rows["error"])

@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo import figures, prediction
 from zoo.errors import ZooError
-from zoo.figures import with_unit
+from zoo.figures import short, with_unit
 from zoo.study_plan import SCRATCH
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from zoo.study_result import Study
 
 MOST = 5000
-"""Crystals that source and target are compared on; of a larger table so many are drawn, with a fixed seed."""
+"""Crystals that a backbone is applied to for a figure; of a larger table so many are drawn, with a fixed seed."""
 
 
 class NotDrawnError(Exception):
@@ -45,6 +45,8 @@ def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
         Which figures were not drawn, and why.
     """
     saved, missing = [], []
+    if not study.analysis.sizes:
+        return [], ["all of them: no cell was finished"]
     for name, maker in FIGURES.items():
         try:
             saved.append(maker(study, study.analysis).save(folder, name))
@@ -134,47 +136,68 @@ def _elements(study: Study, analysis: Analysis) -> Picture:
 
 def _distance(study: Study, analysis: Analysis) -> Picture:
     method, size, errors = _errors_of_best(study, analysis)
-    splits = {seed: study.splits[size, seed] for seed in errors}
-    backbone = _backbone(study, analysis)
+    seeds = _few_enough(study, size, list(errors))
+    splits = [study.splits[size, seed] for seed in seeds]
     crystals = [record.crystal for record in study.records]
+    backbone = _backbone(study, analysis)
     if backbone is None:
         label = "part of the composition that no training crystal shares"
         distances = [
             figures.composition_distances([crystals[i] for i in split.test], [crystals[i] for i in split.train])
-            for split in splits.values()
+            for split in splits
         ]
     else:
-        label = f"distance to the nearest training crystal, embedding of {backbone}\n(1: usual distance between them)"
-        used = np.unique(np.concatenate([rows for split in splits.values() for rows in (split.test, split.train)]))
-        found = prediction.load(study.backbones[backbone].directory).embed([crystals[i] for i in used])
+        named = short(backbone)
+        label = f"distance to the nearest training crystal, embedding of {named}\n(1: usual distance between them)"
+        used = np.unique(np.concatenate([rows for split in splits for rows in (split.test, split.train)]))
+        found = _load(study, backbone).embed([crystals[i] for i in used])
         vectors = np.zeros((len(crystals), found.shape[1]))
         vectors[used] = found
-        distances = [figures.nearest(vectors[split.test], vectors[split.train]) for split in splits.values()]
+        distances = [figures.nearest(vectors[split.test], vectors[split.train]) for split in splits]
     picture = figures.distance_errors(
         np.concatenate(distances),
-        np.concatenate(list(errors.values())),
+        np.concatenate([errors[seed] for seed in seeds]),
         distance_label=label,
         error_label=error_label(study),
     )
-    return _by(picture, method, size)
+    picture = _by(picture, method, size)
+    return picture if len(seeds) == len(errors) else picture.noted(f"Drawn: {len(seeds)} of the {len(errors)} seeds.")
+
+
+def _few_enough(study: Study, size: int, seeds: list[int]) -> list[int]:
+    """Return the first seeds, as many as have no more than `MOST` crystals together; at least one."""
+    used: set[int] = set()
+    for count, seed in enumerate(seeds):
+        split = study.splits[size, seed]
+        used |= {*split.test.tolist(), *split.train.tolist()}
+        if len(used) > MOST and count:
+            return seeds[:count]
+    return seeds
+
+
+def _load(study: Study, backbone: str) -> prediction.Model:
+    try:
+        return prediction.load(study.backbones[backbone].directory)
+    except ZooError as error:
+        raise NotDrawnError(str(error)) from error
 
 
 def _source_target(study: Study, analysis: Analysis) -> Picture:
     backbone = _backbone(study, analysis)
     if backbone is None:
         raise NotDrawnError("no backbone was used")
+    model = _load(study, backbone)
+    rows = np.arange(len(study.records))
+    if len(rows) > MOST:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST, replace=False))
     try:
-        model = prediction.load(study.backbones[backbone].directory)
-        rows = np.arange(len(study.records))
-        if len(rows) > MOST:
-            rows = np.sort(np.random.default_rng(0).choice(rows, MOST, replace=False))
         predicted = model.predict([study.records[i].crystal for i in rows]).prediction
-    except ZooError as error:
+    except ZooError as error:  # an element that the backbone has no features for
         raise NotDrawnError(str(error)) from error
     picture = figures.source_target(
         predicted,
         np.array([study.records[i].target for i in rows], dtype=np.float64),
-        source_name=f"{model.target} by {backbone}",
+        source_name=f"{model.target} by {short(backbone)}",
         source_unit=model.unit,
         target_name=study.task.target,
         target_unit=study.task.unit,

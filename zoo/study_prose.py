@@ -32,6 +32,11 @@ def methods(study: Study) -> list[str]:
         f"Networks: crystal graph convolutional networks, trained for {epochs}. From scratch means the same network "
         "with random weights, and settings that were tuned for it. A transfer starts from the weights of a backbone.",
     ]
+    if any(method.backbone and method.baseline for method in study.methods):
+        points.append(
+            "Frozen embeddings: the backbone's weights stay as they are; the vector into which it turns a crystal is "
+            "what the classical method named after it is fitted to."
+        )
     if any(kind == "classical" for kind in analysis.kinds.values()):
         points.append(
             "Classical methods: hyper-parameters are chosen by five-fold cross-validation within the training rows; "

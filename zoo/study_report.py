@@ -109,12 +109,13 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
 
 def headline(study: Study) -> str:
     """Return the answer: what was found at the largest size. No size is picked for what it shows."""
-    return study.analysis.sentence(study.analysis.sizes[-1]) + "."
+    sizes = study.analysis.sizes
+    return study.analysis.sentence(sizes[-1]) + "." if sizes else "No cell of this study was finished."
 
 
 def _facts(study: Study) -> str:
     analysis = study.analysis
-    sizes, seeds = _listed([f"{size:,}" for size in analysis.sizes]), len(analysis.seeds)
+    sizes, seeds = _listed([f"{size:,}" for size in sorted({size for size, _ in study.splits})]), len(analysis.seeds)
     return (
         f"{study.task.name}, {study.options.data.name}: {len(study.records):,} crystals, {len(analysis.methods)} "
         f"methods, training sets of {sizes} rows, {seeds} seed{'s' if seeds != 1 else ''}"
@@ -144,7 +145,7 @@ def _answers(study: Study) -> Section:
 
 
 def _tables(study: Study) -> Section:
-    tables = [_error_table(study)]
+    tables = [_error_table(study)] if study.analysis.sizes else []
     if study.analysis.compared:
         tables.append(_comparison_table(study))
     if study.analysis.power_laws:

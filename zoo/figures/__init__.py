@@ -13,7 +13,7 @@ from __future__ import annotations
 from zoo.figures.chemistry import composition_distances, distance_errors, element_errors, nearest
 from zoo.figures.curves import gain_curve, learning_curve, seed_boxes
 from zoo.figures.scatter import parity, pearson, point_density, source_target
-from zoo.figures.style import Picture, Saved, with_unit
+from zoo.figures.style import Picture, Saved, short, with_unit
 
 __all__ = [
     "Picture",
@@ -28,6 +28,7 @@ __all__ = [
     "pearson",
     "point_density",
     "seed_boxes",
+    "short",
     "source_target",
     "with_unit",
 ]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FEW = 5
 """An element that so many errors or fewer rest on is drawn pale: its mean says little."""
 
+CHUNK = 512
+"""Rows whose distances to all training rows are held at once."""
+
 BINS = 8
 """Most bins of equal numbers of rows along the distance."""
 
@@ -237,7 +240,9 @@ def composition_distances(test: Sequence[Crystal], train: Sequence[Crystal]) -> 
     """
     from scipy.spatial.distance import cdist
 
-    return np.asarray(cdist(_fractions(test), _fractions(train), "cityblock").min(axis=1) / 2)
+    known, asked = _fractions(train), _fractions(test)
+    parts = [cdist(asked[i : i + CHUNK], known, "cityblock").min(axis=1) / 2 for i in range(0, len(asked), CHUNK)]
+    return np.concatenate([np.empty(0), *parts])
 
 
 def _fractions(crystals: Sequence[Crystal]) -> NDArray[np.float64]:

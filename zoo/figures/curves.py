@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.figures.style import GREY, LINES, Picture, headline, legend_below, looks, new_figure, plain_log_axis
+from zoo.figures.style import GREY, LINES, Picture, headline, legend_below, looks, new_figure, plain_log_axis, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ def learning_curve(
     for name, look in looks(methods, reference).items():
         rows = summary[summary["method"] == name]
         law = (fits or {}).get(name)
-        label = name if law is None else f"{name} (∝ n$^{{{law.exponent:.2f}}}$)"
+        label = short(name) if law is None else f"{short(name)} (∝ n$^{{{law.exponent:.2f}}}$)"
         size, mean = rows["size"].to_numpy(dtype=float), rows["mean"].to_numpy()
         deviation = rows["std"].fillna(0).to_numpy()
         # A logarithm has no place for what is at or below zero.
@@ -122,7 +122,9 @@ def gain_curve(gains: pd.DataFrame, *, reference: str) -> Picture:
         axes.errorbar(
             size, gain, np.maximum(np.nan_to_num(ends), 0), fmt="none", ecolor=look.color, elinewidth=1, capsize=2
         )
-        axes.plot(size, gain, color=look.color, linestyle=look.line, linewidth=1.4, label=name, marker=look.marker)
+        axes.plot(
+            size, gain, color=look.color, linestyle=look.line, linewidth=1.4, label=short(name), marker=look.marker
+        )
         chance = ~rows.significant.to_numpy(dtype=bool)
         axes.plot(
             size[chance],
@@ -207,7 +209,7 @@ def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None 
             axes.plot(
                 values, np.full(len(values), -i), linestyle="none", marker=look.marker, markersize=4, color=look.color
             )
-        axes.set_yticks([-i for i in range(len(methods))], methods)
+        axes.set_yticks([-i for i in range(len(methods))], [short(name) for name in methods])
         axes.set_ylim(-len(methods) + 0.4, 0.6)
         headline(axes, f"{size:,} training rows")
         axes.grid(axis="x", alpha=0.25)

@@ -65,6 +65,18 @@ def looks(methods: Sequence[str], reference: str | None = None) -> dict[str, Loo
     return {name: found[name] for name in methods}
 
 
+def short(name: str, longest: int = 30) -> str:
+    """Shorten a name in the middle, so that a folder's path leaves room for the picture.
+
+    Examples
+    --------
+    >>> short("runs/2026-11-24/bulk-modulus/from-scratch-500")
+    'runs/2026-11-2…om-scratch-500'
+    """
+    half = (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+
+
 def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tuple[Figure, list[Axes]]:
     """Return a figure without a window, and its axes from top to bottom, which share what runs along x."""
     import matplotlib as mpl
