@@ -130,7 +130,7 @@ def finetune(
     """
     from zoo.finetuning import finetune as run
     from zoo.options import Options, default_out
-    from zoo.report import comparison_rows, verdict
+    from zoo.report import comparison_rows, intervals, verdict
     from zoo.rundir import metrics
 
     quiet = console.is_quiet(ctx)
@@ -150,7 +150,7 @@ def finetune(
         show_json(metrics(result))
         return
     show_table(*comparison_rows(result), title=f"Errors on test rows, {len(result.splits)} seed(s)")
-    lines = [verdict(result), *console.rejections(result.table.rejected, folder / "rejected.csv")]
+    lines = [verdict(result), intervals(result), *console.rejections(result.table.rejected, folder / "rejected.csv")]
     click.echo("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))
 
 
@@ -160,6 +160,12 @@ def finetune(
 @click.option("--out", type=FILE, default=Path("predictions.csv"), show_default=True, help="CSV file to write.")
 @click.option("--structures", type=FOLDER, help="Folder of structure files, for tables that hold ids alone.")
 @click.option("--target", help="The property, of a backbone that was trained on several.  [default: the first]")
+@click.option(
+    "--interval",
+    type=float,
+    metavar="P",
+    help="Also give the ends of an interval that holds the value with this probability, such as 0.9.",
+)
 @device_option
 @common
 @click.pass_context
@@ -170,6 +176,7 @@ def predict(
     out: Path,
     structures: Path | None,
     target: str | None,
+    interval: float | None,
     device: Any,
 ) -> None:
     """Predict crystals with MODEL: a backbone, a run's folder, or hf://owner/repo@rev.
@@ -183,7 +190,7 @@ def predict(
 
     loaded = load(model, target=target, device=device)
     with progress("predicting", count_inputs(inputs), "crystals", quiet=console.is_quiet(ctx)) as bar:
-        done = predict_files(loaded, inputs, out, structures=structures, bar=bar)
+        done = predict_files(loaded, inputs, out, structures=structures, interval=interval, bar=bar)
     if not console.is_quiet(ctx):
         show_table(*prediction_rows(done, loaded))
         if others := loaded.config.other_targets:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from zoo import checkpoints
+from zoo.applicability import Reference
 from zoo.elements import atom_table
 from zoo.errors import CheckpointError
 from zoo.graphs import GraphSettings
@@ -28,7 +30,10 @@ SMALL = Architecture(width=8, convolutions=2, head=8)
 def saved(tmp_path: Path) -> Path:
     table = torch.from_numpy(atom_table().copy())
     members = [
-        checkpoints.Member(scratch(SMALL, table, seed), TargetScaler("log10", 1.9, 0.3 + seed), seed) for seed in (4, 5)
+        checkpoints.Member(
+            scratch(SMALL, table, seed), TargetScaler("log10", 1.9, 0.3 + seed), seed, calibration=(0.1, 0.25 * seed)
+        )
+        for seed in (4, 5)
     ]
     checkpoint = checkpoints.describe(
         members,
@@ -36,6 +41,7 @@ def saved(tmp_path: Path) -> Path:
         targets=[checkpoints.TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
         graph=GraphSettings(cutoff=7.5, neighbors=10),
         elements=["O", "Mg", "H"],
+        reference=Reference(np.arange(24, dtype=np.float16).reshape(3, 8), (0.5, 0.75)),
     )
     checkpoints.save(checkpoint, tmp_path)
     return tmp_path
@@ -47,10 +53,27 @@ def test_round_trip(saved: Path) -> None:
     assert loaded.config.graph_settings == GraphSettings(7.5, 10, "environment")
     assert [member.seed for member in loaded.members] == [4, 5]
     assert loaded.members[1].scaler == TargetScaler("log10", 1.9, 5.3)
+    assert [member.calibration for member in loaded.members] == [(0.1, 1.0), (0.1, 1.25)]
+    assert loaded.reference is not None
+    assert loaded.reference.distances == (0.5, 0.75)
+    assert loaded.reference.vectors.tolist() == np.arange(24).reshape(3, 8).tolist()
     fresh = scratch(SMALL, torch.from_numpy(atom_table().copy()), 5)
     for name, tensor in fresh.state_dict().items():
         assert torch.equal(loaded.members[1].network.state_dict()[name], tensor), name
     assert sorted(path.name for path in saved.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_checkpoints_from_before_calibration_still_load(saved: Path) -> None:
+    def strip(config: dict) -> None:
+        del config["reference"]
+        for member in config["members"]:
+            del member["calibration"]
+
+    _edit_config(saved, strip)
+    _edit_weights(saved, lambda t: t.pop("reference"))
+    loaded = checkpoints.load(saved)
+    assert loaded.reference is None
+    assert [member.calibration for member in loaded.members] == [(), ()]
 
 
 def _edit_config(folder: Path, edit: Callable[[dict], object]) -> None:
@@ -60,6 +83,12 @@ def _edit_config(folder: Path, edit: Callable[[dict], object]) -> None:
     path.write_text(json.dumps(config))
 
 
+def _edit_weights(folder: Path, edit: Callable[[dict], object]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    edit(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -67,10 +96,16 @@ def _edit_config(folder: Path, edit: Callable[[dict], object]) -> None:
         (lambda c: c["architecture"].update(network="transformer"), "architecture.network"),
         (lambda c: c["graph"].update(cutoff=1e6), "graph.cutoff"),
         (lambda c: c["graph"].pop("ties"), "graph.ties"),
+        (lambda c: c["members"][0].update(calibration=[0.0] * 500), "members.0.calibration: .* at most 499"),
+        (lambda c: c["members"][0].update(calibration=[-1.0]), "members.0.calibration.0: .* greater than or equal"),
+        (lambda c: c["members"][1].update(calibration=[2.0, 1.0]), "members.1.calibration: must ascend"),
+        (lambda c: c["reference"].update(rows=10**6), "reference.rows: .* less than or equal to 256"),
+        (lambda c: c["reference"].update(distances=[0.0] * 100), "reference.distances: .* at most 99"),
         (lambda c: c.update(path="../../etc/passwd"), "path: Extra inputs"),
         (lambda c: c["members"].clear(), "members"),
         (lambda c: c["members"][0]["scaling"].update(std=0.0), r"members.0.scaling.std"),
         (lambda c: c["members"].pop(), "unexpected tensor 'members.1"),
+        (lambda c: c.pop("reference"), "unexpected tensor 'reference'"),
         (lambda c: c["architecture"].update(width=16), "expected"),
         (lambda c: c.update(element_table="0" * 64), "not the one that config.json names"),
         (lambda c: c.update(format=2), "format"),
@@ -95,12 +130,14 @@ def test_a_config_that_does_not_fit_is_refused(saved: Path, edit: Callable[[dict
             r"\(2,\), expected F32 \(1,\)",
         ),
         (lambda t: t.pop("atom_table"), "atom table is missing"),
+        (lambda t: t.pop("reference"), "tensor reference is missing"),
+        (lambda t: t.update(reference=t["reference"][:2].clone()), r"reference is F16 \(2, 8\), expected F16 \(3, 8\)"),
+        (lambda t: t.update(reference=t["reference"].float()), "reference is F32"),
+        (lambda t: t.update(reference=t["reference"] / 0), "tensor reference holds values that are not finite"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(saved: Path, edit: Callable[[dict], object], message: str) -> None:
-    tensors = load_file(saved / "model.safetensors")
-    edit(tensors)
-    save_file(tensors, saved / "model.safetensors")
+    _edit_weights(saved, edit)
     with pytest.raises(CheckpointError, match=message):
         checkpoints.load(saved)
 

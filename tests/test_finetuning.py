@@ -32,6 +32,7 @@ FILES = {
     "README.md",
     "config.json",
     "history.csv",
+    "coverage.png",
     "metrics.json",
     "model.safetensors",
     "parity.png",
@@ -101,6 +102,64 @@ def test_predictions_metrics_and_splits_agree(run: tuple[finetuning.Result, Path
         parts = [set(splits[str(seed)][part]) for part in ("train", "validation", "test")]
         assert sum(len(part) for part in parts) == len(set.union(*parts)) == 58
     assert metrics["rows"] == {"used": 58, "rejected": 2, "train": 46, "validation": 6, "test": 6}
+
+
+def test_intervals_are_calibrated_on_validation_rows_and_measured_on_test_rows(
+    run: tuple[finetuning.Result, Path],
+) -> None:
+    _, out = run
+    found = json.loads((out / "metrics.json").read_text())["intervals"]
+    predictions = pd.read_csv(out / "predictions.csv")
+    config = json.loads((out / "config.json").read_text())
+    logs = np.abs(np.log10(predictions.prediction / predictions.target))
+    assert found["calibration_rows"] == [6, 6]
+    for seed in (0, 1):
+        rows = predictions.seed == seed
+        calibration = np.sort(logs[rows & (predictions.split == "validation")])
+        assert config["members"][seed]["calibration"] == pytest.approx(calibration, rel=1e-3, abs=1e-5)
+        # ⌈7 × 0.8⌉ = 6, ⌈7 × 0.5⌉ = 4; and 6 rows are too few for 0.9
+        test = logs[rows & (predictions.split == "test")]
+        for each, rank in zip(found["coverage"], (4, 6, None, None), strict=True):
+            share = None if rank is None else np.mean(test <= calibration[rank - 1])
+            assert each["per_seed"][seed] == share
+    assert [each["level"] for each in found["coverage"]] == [0.5, 0.8, 0.9, 0.95]
+    assert found["coverage"][2]["measured"] is None
+    card = (out / "README.md").read_text()
+    assert "No interval at 90%: 6 validation rows are too few" in card
+    assert "test rows of the first seed are farther" in card
+    zoo.load(out).predict([], interval=0.9)  # the two seeds have twelve rows together
+    with pytest.raises(InputError, match=r"--interval 0\.95 needs more calibration rows than the 12 there are"):
+        zoo.load(out).predict([], interval=0.95)
+
+
+def test_intervals_of_a_run(run: tuple[finetuning.Result, Path]) -> None:
+    result, out = run
+    model = zoo.load(out)
+    crystals = [record.crystal for record in result.records]
+    table = model.predict(crystals, interval=0.8)
+    assert list(table.columns) == ["id", "prediction", "unit", "spread", "lower", "upper", "note"]
+    assert (table.lower < table.prediction).all()
+    assert (table.prediction < table.upper).all()
+    wide = model.predict(crystals, interval=0.84)
+    assert (wide.lower <= table.lower).all()
+    assert (table.upper <= wide.upper).all()
+    # One member: in log10 the interval is a factor, the same for all crystals.
+    alone = replace(model, checkpoint=checkpoints.Checkpoint(model.config, model.checkpoint.members[:1]))
+    table = alone.predict(crystals, interval=0.5)
+    factor = 10 ** model.checkpoint.members[0].calibration[3]
+    assert (table.upper / table.prediction).to_numpy() == pytest.approx(factor)
+    assert (table.prediction / table.lower).to_numpy() == pytest.approx(factor)
+
+
+def test_a_crystal_unlike_the_training_set_is_noted(run: tuple[finetuning.Result, Path]) -> None:
+    result, out = run
+    model = zoo.load(out)
+    crystals = [result.records[row].crystal for row in result.splits[0].train]
+    usual = model.predict(crystals).note
+    assert not usual.str.contains("farther").any()  # of its own crystals, none is farther than all
+    crushed = [zoo.Crystal(each.numbers, 0.5 * each.lattice, each.frac) for each in crystals]
+    notes = model.predict(crushed).note
+    assert notes.str.contains("farther from the training set than 97.9 % of its own crystals").mean() > 0.25
 
 
 def test_rejected_rows_are_reported_with_their_reasons(run: tuple[finetuning.Result, Path]) -> None:

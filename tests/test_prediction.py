@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import Architecture
-from zoo.prediction import COLUMNS, Model, predict_files
+from zoo.prediction import COLUMNS, WITH_INTERVAL, Model, predict_files
 from zoo.scaling import TargetScaler
 from zoo.transfer import scratch
 
@@ -54,6 +55,31 @@ def test_mean_spread_and_note(model: Model) -> None:
     assert table.spread.to_numpy() == pytest.approx(np.abs(tens.prediction.to_numpy()) / 10 * np.sqrt(2))
     assert tens.spread.isna().all()
     assert table.note.tolist() == ["", "O, Sr, Ti never occurred in the training set"]
+
+
+def test_intervals_by_hand(model: Model) -> None:
+    """Nine residuals each of 1 … 9 and 2 … 18: of eighteen, ⌈19 × 0.9⌉ is the eighteenth, the outermost."""
+    silicon = samples.crystals()["Si"]
+    members = [
+        replace(member, calibration=tuple(float(scale * n) for n in range(1, 10)))
+        for scale, member in zip((1, 2), model.checkpoint.members, strict=True)
+    ]
+    calibrated = replace(model, checkpoint=checkpoints.Checkpoint(model.config, members))
+    table = calibrated.predict(silicon, interval=0.9)
+    assert list(table.columns) == list(WITH_INTERVAL)
+    ten = model.predict(silicon).prediction[0] / 1.1
+    ends = [(center - half, center + half) for center, half in ((ten, 9), (1.2 * ten, 18))]
+    assert table.lower[0] == pytest.approx(min(low for low, _ in ends))
+    assert table.upper[0] == pytest.approx(max(high for _, high in ends))
+    assert "lower" not in calibrated.predict(silicon).columns
+
+
+def test_a_model_without_calibration_says_what_to_do(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="two has no calibration, so it gives no intervals; zoo finetune makes"):
+        model.predict(samples.crystals()["Si"], interval=0.9)
+    with pytest.raises(InputError, match="no calibration"):
+        predict_files(model, [tmp_path], tmp_path / "p.csv", interval=0.9)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_single_structure_works_where_a_list_does(model: Model) -> None:

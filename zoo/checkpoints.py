@@ -3,29 +3,39 @@
 A checkpoint holds one network, or several of one shape: a fine-tuning with K seeds leaves K members, whose
 tensors are told apart by the prefix ``members.i.``. The configuration holds everything that a prediction
 depends on besides the weights: architecture, graph settings, digest of the element table, target, unit, and the
-scaling constants of each member.
+scaling constants of each member. Two things may be there that say how far a prediction is to be trusted: each member's
+residuals on rows that it was not trained on (:mod:`zoo.conformal`), and the vectors of training crystals
+(:mod:`zoo.applicability`), as the tensor ``reference``.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 
 from zoo import tensorlist
-from zoo.contracts import Transform
-from zoo.crystals import MAX_ATOMIC_NUMBER, SYMBOLS
+from zoo.applicability import Reference
+from zoo.crystals import SYMBOLS
 from zoo.elements import table_digest
 from zoo.errors import CheckpointError, InputError
-from zoo.graphs import GraphSettings
-from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.models.cgcnn import CGCNN
 from zoo.scaling import TargetScaler
+from zoo.schema import (
+    ArchitectureConfig,
+    Config,
+    GraphConfig,
+    MemberConfig,
+    ReferenceConfig,
+    ScalingConfig,
+    TargetConfig,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,113 +43,28 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from zoo.graphs import GraphSettings
+
+__all__ = [
+    "CONFIG",
+    "WEIGHTS",
+    "Checkpoint",
+    "Config",
+    "Member",
+    "TargetConfig",
+    "describe",
+    "focus",
+    "load",
+    "read_config",
+    "save",
+    "to_json",
+]
+
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 MAX_CONFIG_BYTES = 1_000_000
-
 MAX_PARAMETERS = 50_000_000
 """Numbers in all networks of a checkpoint together, 200 MB; a network of the shelf has 110,000."""
-
-Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-"""One line that a terminal can print."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ArchitectureConfig(_Strict):
-    """Bounds on the sizes that a file may ask for, so that a hostile one cannot ask for all memory."""
-
-    network: Literal["cgcnn"] = "cgcnn"
-    atom_features: int = Field(ge=1, le=1024)
-    width: int = Field(ge=1, le=1024)
-    convolutions: int = Field(ge=1, le=32)
-    head: int = Field(ge=1, le=4096)
-    head_layers: int = Field(ge=1, le=16)
-    gaussians: int = Field(ge=2, le=1024)
-    gaussian_end: float = Field(gt=0, le=100)
-    targets: int = Field(default=1, ge=1, le=16)
-
-    @property
-    def sizes(self) -> Architecture:
-        """What the network is made from."""
-        return Architecture(**self.model_dump(exclude={"network"}))
-
-
-class GraphConfig(_Strict):
-    """See :class:`zoo.graphs.GraphSettings`."""
-
-    cutoff: float = Field(gt=0, le=20)
-    neighbors: int = Field(ge=1, le=64)
-    ties: Literal["environment", "order"]
-
-
-class TargetConfig(_Strict):
-    """What the numbers are."""
-
-    name: Text
-    task: Text | None = None
-    unit: Text
-
-
-class ScalingConfig(_Strict):
-    """See :class:`zoo.scaling.TargetScaler`."""
-
-    transform: Transform
-    mean: float = Field(ge=-1e12, le=1e12)
-    std: float = Field(gt=0, le=1e12)
-    bound: float | None = Field(default=None, gt=0, le=1000)
-    limit: float | None = Field(default=None, gt=0, le=1e6)
-
-
-class MemberConfig(_Strict):
-    """One network of the checkpoint; the scaling of its first target, and of the others in their order."""
-
-    seed: int = Field(ge=-(2**63), lt=2**63)
-    scaling: ScalingConfig
-    other_scalings: list[ScalingConfig] = Field(default_factory=list, max_length=15)
-
-
-class Config(_Strict):
-    """Everything that a prediction depends on besides the weights."""
-
-    format: Literal[1] = 1
-    name: Text
-    library: Literal["crystal-zoo"] = "crystal-zoo"
-    version: Text
-    target: TargetConfig
-    other_targets: list[TargetConfig] = Field(default_factory=list, max_length=15)
-    architecture: ArchitectureConfig
-    graph: GraphConfig
-    element_table: str = Field(pattern="^[0-9a-f]{64}$")
-    elements: list[Text] = Field(max_length=MAX_ATOMIC_NUMBER)
-    members: list[MemberConfig] = Field(min_length=1, max_length=100)
-    provenance: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_scaling_per_target(self) -> Self:
-        others = self.architecture.targets - 1
-        if len(self.other_targets) != others or any(len(each.other_scalings) != others for each in self.members):
-            raise ValueError(f"architecture.targets is {others + 1}: each target needs a description and its scalings")
-        return self
-
-    @model_validator(mode="after")
-    def _elements_exist(self) -> Self:
-        for symbol in self.elements:
-            if symbol not in SYMBOLS[1:]:
-                raise ValueError(f"elements: {symbol!r} is no element")
-        return self
-
-    @property
-    def targets(self) -> list[TargetConfig]:
-        """All targets, the first one first."""
-        return [self.target, *self.other_targets]
-
-    @property
-    def graph_settings(self) -> GraphSettings:
-        """The graph settings that the weights were trained with."""
-        return GraphSettings(self.graph.cutoff, self.graph.neighbors, self.graph.ties)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,20 +79,25 @@ class Member:
     seed : int
     others : tuple of TargetScaler
         Of the other targets, if the network has several.
+    calibration : tuple of float
+        Absolute residuals on rows that it was not trained on, ascending, in the transformed space of its target, as
+        :func:`zoo.conformal.sketch` keeps them; none, if there were no such rows.
     """
 
     network: CGCNN
     scaler: TargetScaler
     seed: int = 0
     others: tuple[TargetScaler, ...] = ()
+    calibration: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A configuration and the networks that belong to it."""
+    """A configuration, the networks that belong to it, and where the first of them puts its training crystals."""
 
     config: Config
     members: list[Member]
+    reference: Reference | None = None
 
 
 def describe(
@@ -178,6 +108,7 @@ def describe(
     graph: GraphSettings,
     elements: Sequence[str],
     provenance: dict[str, Any] | None = None,
+    reference: Reference | None = None,
 ) -> Checkpoint:
     """Put networks of one shape together with what their numbers mean.
 
@@ -195,6 +126,8 @@ def describe(
         Elements seen in training.
     provenance : dict, optional
         JSON-able record of where the weights come from.
+    reference : Reference, optional
+        Of the first member's vectors.
     """
     from zoo import __version__
 
@@ -212,13 +145,17 @@ def describe(
             MemberConfig(
                 seed=member.seed,
                 scaling=ScalingConfig(**asdict(member.scaler)),
+                calibration=list(member.calibration),
                 other_scalings=[ScalingConfig(**asdict(scaler)) for scaler in member.others],
             )
             for member in members
         ],
+        reference=ReferenceConfig(rows=len(reference.vectors), distances=list(reference.distances))
+        if reference
+        else None,
         provenance=provenance or {},
     )
-    return Checkpoint(config, list(members))
+    return Checkpoint(config, list(members), reference)
 
 
 def save(checkpoint: Checkpoint, directory: Path) -> None:
@@ -228,6 +165,8 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
         for name, tensor in member.network.state_dict().items():
             if name != "atom_table":
                 tensors[f"members.{index}.{name}"] = tensor.cpu().contiguous()
+    if checkpoint.reference:
+        tensors[tensorlist.REFERENCE] = torch.from_numpy(checkpoint.reference.vectors)
     for name, data in (
         (WEIGHTS, serialize(tensors, metadata={"format": "pt"})),
         (CONFIG, (checkpoint.config.model_dump_json(indent=1) + "\n").encode()),
@@ -282,8 +221,9 @@ def load(directory: Path) -> Checkpoint:
     config = read_config(directory)
     path = directory / WEIGHTS
     architecture = config.architecture.sizes
+    rows = config.reference.rows if config.reference else 0
     try:
-        tensorlist.check(path, architecture, len(config.members))  # before a byte of the tensors is read
+        tensorlist.check(path, architecture, len(config.members), rows)  # before a byte of the tensors is read
         tensors = load_file(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {WEIGHTS}; it is no checkpoint of zoo's") from error
@@ -303,8 +243,10 @@ def load(directory: Path) -> Checkpoint:
         network.load_state_dict({**own, "atom_table": network.atom_table})
         network.eval()
         scaler, *others = (TargetScaler(**each.model_dump()) for each in (member.scaling, *member.other_scalings))
-        members.append(Member(network, scaler, member.seed, tuple(others)))
-    return Checkpoint(config, members)
+        members.append(Member(network, scaler, member.seed, tuple(others), tuple(member.calibration)))
+    kept = config.reference
+    reference = Reference(tensors[tensorlist.REFERENCE].numpy(), tuple(kept.distances)) if kept else None
+    return Checkpoint(config, members, reference)
 
 
 def focus(checkpoint: Checkpoint, target: str) -> Checkpoint:
@@ -328,18 +270,23 @@ def focus(checkpoint: Checkpoint, target: str) -> Checkpoint:
         raise InputError(f"{config.name} does not predict {target!r}; it has {has}")
     index = found[0]
     members = [
-        Member(member.network.single(index), (member.scaler, *member.others)[index], member.seed)
+        Member(
+            member.network.single(index),
+            (member.scaler, *member.others)[index],
+            member.seed,
+            calibration=() if index else member.calibration,
+        )
         for member in checkpoint.members
     ]
-    chosen = describe(
+    return describe(
         members,
         name=config.name,
         targets=[config.targets[index]],
         graph=config.graph_settings,
         elements=config.elements,
         provenance=config.provenance,
+        reference=checkpoint.reference,
     )
-    return Checkpoint(chosen.config, members)
 
 
 def to_json(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from zoo import checkpoints, choosing, extensions, hub, methods, registry, stats, transfer
+from zoo import checkpoints, choosing, extensions, hub, methods, registry, stats, transfer, trust
 from zoo.cells import CellStore
 from zoo.elements import atom_table
 from zoo.errors import InputError
@@ -54,6 +54,8 @@ class Result:
         a task in log10, of errors in log10.
     checkpoint : Checkpoint
         The fitted networks of the first method.
+    trust : Trust
+        How often its intervals held on test rows.
     backbone : Pulled or None
     backbone_digest : str
         SHA-256 of the backbone's weights; empty without a backbone.
@@ -74,6 +76,7 @@ class Result:
     comparisons: dict[str, stats.Comparison]
     log_comparisons: dict[str, stats.Comparison]
     checkpoint: checkpoints.Checkpoint
+    trust: trust.Trust
     backbone: hub.Pulled | None
     backbone_digest: str = ""
     overlap: list[int] | None = None
@@ -192,7 +195,12 @@ def finetune(
         for method, each in outcomes.items()
     }
     model = next(iter(outcomes))
-    members = [outcome.member for outcome in outcomes[model] if outcome.member]
+    assessed = trust.assess(problem, splits, outcomes[model], device)
+    members = [
+        replace(outcome.member, calibration=calibration)
+        for outcome, calibration in zip(outcomes[model], assessed.calibrations, strict=True)
+        if outcome.member
+    ]
     trained_on = sorted({int(row) for split in splits for row in split.train})
     result = Result(
         options=options,
@@ -211,7 +219,9 @@ def finetune(
             graph=start.graph,
             elements=sorted({symbol for row in trained_on for symbol in records[row].crystal.elements}),
             provenance=_provenance(options, table, start, digest),
+            reference=assessed.reference,
         ),
+        trust=assessed,
         backbone=start.pulled,
         backbone_digest=digest,
         overlap=overlap,

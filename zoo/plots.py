@@ -62,6 +62,51 @@ def parity(data: ParityData, path: Path) -> None:
     figure.savefig(path, metadata={"Software": "crystal-zoo"})
 
 
+def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int, tested: int, path: Path) -> None:
+    """Draw the coverage that was measured against the level that was asked for, as a PNG.
+
+    Parameters
+    ----------
+    measured : mapping of float to sequence of float or None
+        Level → share of test rows inside the interval, one per seed; None where the level could not be had.
+    calibration, tested : int
+        Rows of a seed that calibrated and that were tested, for the band in which 95 % of such shares lie if all are
+        drawn alike: a beta-binomial distribution.
+    path : Path
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+    from scipy.stats import betabinom
+
+    figure = Figure(figsize=(4.4, 4.2), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    levels = np.linspace(0.4, 0.999, 121)
+    axes.plot(levels, levels, color=GREY, linewidth=1, zorder=1)
+    inside = (calibration + 1) * levels
+    low, high = (betabinom.ppf(q, tested, inside, calibration + 1 - inside) / tested for q in (0.025, 0.975))
+    label = f"95 % of seeds, if exchangeable\n({calibration} calibration, {tested} test rows)"
+    axes.fill_between(levels, low, high, color=GREY, alpha=0.2, linewidth=0, label=label)
+    shown = {level: [value for value in values if value is not None] for level, values in measured.items()}
+    for index, (level, values) in enumerate((level, values) for level, values in shown.items() if values):
+        first = index == 0
+        axes.scatter(
+            [level] * len(values), values, s=22, color=BLUE, alpha=0.5, linewidths=0, label="a seed" if first else None
+        )
+        axes.scatter(level, np.mean(values), s=60, marker="_", color=ORANGE, label="mean" if first else None)
+    axes.set_xlim(0.45, 1.0)
+    lowest = min([0.45, *(min(values) for values in shown.values() if values)])
+    axes.set_ylim(lowest - 0.03, 1.02)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.set_xlabel("level asked for")
+    axes.set_ylabel("test rows inside the interval")
+    axes.set_title("coverage of the intervals", fontsize=10)
+    axes.legend(loc="lower right", fontsize=8, frameon=False)
+    figure.savefig(path, metadata={"Software": "crystal-zoo"})
+
+
 def _label(data: ParityData) -> str:
     return f"{data.quantity} ({data.unit})" if data.unit else data.quantity
 

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 
 from zoo import checkpoints, hub
+from zoo.conformal import check_level, intervals
 from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
 from zoo.graphs import CrystalGraph, build_graphs
 from zoo.inference import Device, choose_device, embed, predict_scaled
 from zoo.packing import PackedGraphs
+from zoo.scaling import restored, transformed
 from zoo.tables import Record, Rejection, iter_inputs, write_rejected
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("id", "prediction", "unit", "spread", "note")
 """Columns of a table of predictions."""
+
+WITH_INTERVAL = (*COLUMNS[:-1], "lower", "upper", COLUMNS[-1])
+"""The same where intervals are asked for."""
 
 CHUNK = 1000
 """Crystals held in memory at a time when predicting from files."""
@@ -82,6 +87,8 @@ class Model:
         self,
         structures: Structure | Crystal | Sequence[Structure | Crystal],
         ids: Sequence[str] | None = None,
+        *,
+        interval: float | None = None,
     ) -> pd.DataFrame:
         """Predict the property of crystals.
 
@@ -91,17 +98,22 @@ class Model:
             Ordered crystals.
         ids : sequence of n str, optional
             Names for the rows; by default their positions.
+        interval : float, optional
+            Probability with which an interval shall hold the value, for example 0.9; see :mod:`zoo.conformal` for
+            what is promised.
 
         Returns
         -------
         DataFrame of n rows
             ``id``; ``prediction``, the mean over the members, and ``spread``, their sample standard deviation (NaN
-            for a single member), both in ``unit``; ``note``, which names elements that the training set never had.
+            for a single member), both in ``unit``; with `interval`, its ends ``lower`` and ``upper``, in ``unit`` too;
+            ``note``, which names elements that the training set never had, and says whether the crystal is far from it.
 
         Raises
         ------
         InputError
-            If a structure cannot be used; the message gives its position and the reason.
+            If a structure cannot be used; the message gives its position and the reason. If the checkpoint holds no
+            calibration for an interval, or too little for this one.
 
         Examples
         --------
@@ -119,18 +131,28 @@ class Model:
         crystals = _as_crystals(structures)
         if ids is not None and len(ids) != len(crystals):
             raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
+        self.check_interval(interval)
         graphs = self._all_graphs(crystals)
-        mean, spread = self._predict(graphs)
-        return pd.DataFrame(
-            {
-                "id": [str(name) for name in (ids if ids is not None else range(len(crystals)))],
-                "prediction": mean,
-                "unit": self.unit,
-                "spread": spread,
-                "note": [self._note(crystal) for crystal in crystals],
-            },
-            columns=list(COLUMNS),
-        )
+        columns = self._predict(crystals, graphs, interval)
+        columns["id"] = [str(name) for name in (ids if ids is not None else range(len(crystals)))]
+        return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
+
+    def check_interval(self, level: float | None) -> None:
+        """Refuse an interval that this checkpoint cannot give.
+
+        Raises
+        ------
+        InputError
+        """
+        if level is None:
+            return
+        calibrations = [member.calibration for member in self.checkpoint.members]
+        if not all(calibrations):
+            raise InputError(
+                f"{self.name} has no calibration, so it gives no intervals; zoo finetune makes a model of your table "
+                "that has one, from its validation rows"
+            )
+        check_level(level, calibrations)
 
     def embed(self, structures: Structure | Crystal | Sequence[Structure | Crystal]) -> NDArray[np.float64]:
         """Return the crystals' vectors after pooling, shape (n, d); of the first member if there are several.
@@ -147,12 +169,14 @@ class Model:
             return np.empty((0, network.architecture.width))
         return embed(network, PackedGraphs.pack(graphs), np.arange(len(graphs)), device=self.device)
 
-    def predict_records(self, records: Iterable[Record | Rejection]) -> Iterator[dict[str, Any] | Rejection]:
+    def predict_records(
+        self, records: Iterable[Record | Rejection], *, interval: float | None = None
+    ) -> Iterator[dict[str, Any] | Rejection]:
         """Predict a stream of table rows, `CHUNK` at a time; what cannot be used comes out as a rejection.
 
         Yields
         ------
-        dict with the keys of `COLUMNS`, or Rejection
+        dict with the keys of `COLUMNS`, or of `WITH_INTERVAL`; or Rejection
         """
         stream = iter(records)
         while chunk := list(islice(stream, CHUNK)):
@@ -166,15 +190,11 @@ class Model:
                     yield Rejection(item.file, item.row, item.id, "structure", "", str(graph))
                 else:
                     usable.append((item, graph))
-            mean, spread = self._predict([graph for _, graph in usable])
-            for (record, _), value, deviation in zip(usable, mean, spread, strict=True):
-                yield {
-                    "id": record.id,
-                    "prediction": float(value),
-                    "unit": self.unit,
-                    "spread": float(deviation),
-                    "note": self._note(record.crystal),
-                }
+            columns = self._predict([record.crystal for record, _ in usable], [graph for _, graph in usable], interval)
+            columns["id"] = [record.id for record, _ in usable]
+            names = WITH_INTERVAL if interval else COLUMNS
+            for row in zip(*(columns[name] for name in names), strict=True):
+                yield dict(zip(names, row, strict=True))
 
     def _graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph | InputError]:
         """Build graphs; a crystal that the network cannot take gives the reason instead."""
@@ -194,22 +214,45 @@ class Model:
             graphs.append(graph)
         return graphs
 
-    def _predict(self, graphs: list[CrystalGraph]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _predict(
+        self, crystals: Sequence[Crystal], graphs: list[CrystalGraph], interval: float | None
+    ) -> dict[str, list[Any]]:
+        """Return all columns but the identifiers."""
+        names = WITH_INTERVAL if interval else COLUMNS
         if not graphs:
-            return np.empty(0), np.empty(0)
+            return {name: [] for name in names}
+        members = self.checkpoint.members
         packed, rows = PackedGraphs.pack(graphs), np.arange(len(graphs))
         values = np.stack(
             [
                 member.scaler.unscale(predict_scaled(member.network, packed, rows, device=self.device))
-                for member in self.checkpoint.members
+                for member in members
             ]
         )
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(graphs), np.nan)
-        return values.mean(axis=0), spread
+        far = np.zeros(len(graphs), dtype=bool)
+        reference = self.checkpoint.reference
+        if reference:
+            far = reference.is_far(embed(members[0].network, packed, rows, device=self.device))
+        columns: dict[str, list[Any]] = {
+            "prediction": values.mean(axis=0).tolist(),
+            "unit": [self.unit] * len(graphs),
+            "spread": spread.tolist(),
+            "note": [self._note(crystal, bool(outside)) for crystal, outside in zip(crystals, far, strict=True)],
+        }
+        if interval:
+            transform = members[0].scaler.transform
+            ends = intervals(transformed(values, transform), [member.calibration for member in members], interval)
+            columns["lower"], columns["upper"] = (restored(each, transform).tolist() for each in ends)
+        return columns
 
-    def _note(self, crystal: Crystal) -> str:
+    def _note(self, crystal: Crystal, far: bool) -> str:
         unseen = sorted(set(crystal.elements) - set(self.config.elements)) if self.config.elements else []
-        return f"{', '.join(unseen)} never occurred in the training set" if unseen else ""
+        notes = [f"{', '.join(unseen)} never occurred in the training set"] if unseen else []
+        if far and self.checkpoint.reference:
+            share = 100 * self.checkpoint.reference.share
+            notes.append(f"farther from the training set than {share:.3g} % of its own crystals")
+        return "; ".join(notes)
 
 
 def load(ref: str | Path, *, target: str | None = None, device: Device = "auto", source: hub.Source = "auto") -> Model:
@@ -248,17 +291,24 @@ def load(ref: str | Path, *, target: str | None = None, device: Device = "auto",
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a prediction job did: number of predictions, and what was rejected and where that is written."""
+    """What a prediction job did: predictions, the first of them, what was rejected and where that is written."""
 
     count: int
     rejected: list[Rejection]
     out: Path
     rejected_out: Path | None
     head: list[dict[str, Any]]
+    interval: float | None = None
 
 
 def predict_files(
-    model: Model, inputs: Sequence[Path], out: Path, *, structures: Path | None = None, bar: Bar | None = None
+    model: Model,
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    structures: Path | None = None,
+    interval: float | None = None,
+    bar: Bar | None = None,
 ) -> Predicted:
     """Predict everything in files, folders and tables, and write a CSV file.
 
@@ -270,26 +320,30 @@ def predict_files(
     inputs : sequence of Path
         Structure files, folders of them, or tables.
     out : Path
-        CSV file with the columns of `COLUMNS`; written under a temporary name and renamed when complete.
+        CSV file with the columns of `COLUMNS`, or of `WITH_INTERVAL`; written under a temporary name and renamed when
+        complete.
     structures : Path, optional
         Folder of structure files for tables that hold ids alone.
+    interval : float, optional
+        As in :meth:`Model.predict`.
     bar : Bar, optional
         Told of every row.
 
     Raises
     ------
     InputError
-        If an input does not exist, or not one crystal can be used.
+        If an input does not exist, or not one crystal can be used, or the model cannot give such an interval.
     """
+    model.check_interval(interval)
     rejected: list[Rejection] = []
     head: list[dict[str, Any]] = []
     count = 0
     partial = out.with_name(out.name + ".partial")
-    results = model.predict_records(iter_inputs(inputs, structures=structures))
+    results = model.predict_records(iter_inputs(inputs, structures=structures), interval=interval)
     try:
         first = next(results, None)  # before the file is opened: a missing input must leave nothing behind
         with partial.open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(handle, WITH_INTERVAL if interval else COLUMNS, lineterminator="\n")
             writer.writeheader()
             while first is not None:
                 if isinstance(first, Rejection):
@@ -297,14 +351,7 @@ def predict_files(
                 else:
                     count += 1
                     head += [first] if len(head) < 10 else []
-                    spread = first["spread"]
-                    writer.writerow(
-                        {
-                            **first,
-                            "prediction": f"{first['prediction']:.6g}",
-                            "spread": "" if np.isnan(spread) else f"{spread:.3g}",
-                        }
-                    )
+                    writer.writerow({name: _text(name, value) for name, value in first.items()})
                 if bar:
                     bar.advance()
                 first = next(results, None)
@@ -321,7 +368,13 @@ def predict_files(
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-    return Predicted(count, rejected, out, rejected_out, head)
+    return Predicted(count, rejected, out, rejected_out, head, interval)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.{3 if name == 'spread' else 6}g}"
+    return str(value)
 
 
 def _as_crystals(structures: Any) -> list[Crystal]:

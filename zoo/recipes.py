@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from zoo import extensions
 from zoo.card import Line, Name
-from zoo.checkpoints import ArchitectureConfig, GraphConfig
 from zoo.errors import InputError
+from zoo.schema import ArchitectureConfig, GraphConfig
 from zoo.training import FitSettings, Precision
 
 if TYPE_CHECKING:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from zoo.conformal import LEVEL
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -60,6 +64,28 @@ def verdict(result: Result) -> str:
     return sentence.replace("= <", "<")
 
 
+def intervals(result: Result) -> str:
+    """Say in a sentence how often the intervals of the run's networks held on test rows."""
+    held, widths = result.trust.measured(LEVEL), [width for width in result.trust.half_widths if width is not None]
+    rows = min(map(len, result.trust.calibrations))
+    if held is None:
+        return f"No interval at {LEVEL:.0%}: {rows} validation rows are too few to calibrate it."
+    width = float(np.mean(widths))
+    unit = f" {result.task.unit}" if result.task.unit else ""
+    size = f"a factor of {10**width:.3g}" if result.task.transform == "log10" else f"± {width:.3g}{unit}"
+    seeds = f", mean over {len(widths)} seeds" if len(widths) > 1 else ""
+    return f"Intervals at {LEVEL:.0%} ({size}) held {held:.1%} of the test rows{seeds}; {rows} calibration rows a seed."
+
+
+def far(result: Result) -> str:
+    """Say in a sentence how many test rows are far from the training set."""
+    trust = result.trust
+    return (
+        f"{trust.far} of {trust.tested} test rows of the first seed are farther from its training set than "
+        f"{trust.reference.share:.3g} of the training crystals."
+    )
+
+
 def _claim(compared: Comparison) -> str:
     size = f"{100 * abs(compared.gain):.1f} %"
     if compared.p >= 0.05:
@@ -109,13 +135,15 @@ def prediction_rows(done: Predicted, model: Model) -> tuple[list[str], list[list
         [
             row["id"],
             f"{row['prediction']:.5g} {row['unit']}".rstrip(),
+            *([f"{row['lower']:.4g} … {row['upper']:.4g}"] if done.interval else []),
             "" if math.isnan(row["spread"]) else f"{row['spread']:.2g}",
             row["note"],
         ]
         for row in done.head
     ]
     title = f"The first {len(rows)} of {done.count} predictions" if done.count > len(rows) else ""
-    return ["id", model.target, "spread", "note"], rows, title
+    interval = [f"{100 * done.interval:.4g} % interval"] if done.interval else []
+    return ["id", model.target, *interval, "spread", "note"], rows, title
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -44,6 +44,8 @@ def write_run(result: Result, folder: Path) -> None:
         rows = ([method, *row] for method in others for row in _predictions(result, [method]))
         _csv(folder / "comparison.csv", ["method", *PREDICTIONS], rows)
     plots.parity(_parity(result), folder / "parity.png")
+    split = result.splits[0]
+    plots.coverage(result.trust.coverage, len(split.val), len(split.test), folder / "coverage.png")
     (folder / "README.md").write_text(card(result, folder).render(), encoding="utf-8")
 
 
@@ -97,6 +99,7 @@ def metrics(result: Result) -> dict[str, Any]:
             for method, compared in result.log_comparisons.items()
         },
         "verdict": report.verdict(result),
+        "intervals": result.trust.to_dict(),
         "provenance": result.checkpoint.config.provenance,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
@@ -129,14 +132,22 @@ def card(result: Result, folder: Path) -> Card:
         f"({counts.train} training, {counts.val} validation, {counts.test} test rows; ids in `splits.json`). The "
         "validation rows chose the epoch; the test rows were predicted once.",
         "![Predicted against reference values](parity.png)",
+        "## Intervals",
+        f"{report.intervals(result)} {report.far(result)}",
+        "The validation rows that calibrate them trained no network, but chose its epoch. The promise is for crystals "
+        "drawn as those of the table were: for others it is none. With several seeds, `--interval` puts the networks "
+        "together; that this holds as often was not measured here, for each network was trained on others' test rows.",
+        "![Coverage that was asked for against coverage that was measured](coverage.png)",
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}, column `{result.table.target_column}`: "
         f"{len(result.records)} rows used, {rejected} rejected (`rejected.csv`). "
         f"Elements: {', '.join(config.elements)}.",
         "## Use",
-        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict(structures)\n```',
+        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\n'
+        f"model.predict(structures, interval=0.9)\n```",
         "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
-        "extrapolation; `spread` is the standard deviation over the seeds' networks, not an error bar.",
+        "extrapolation; `spread` is the standard deviation over the seeds' networks, not an error bar; "
+        "`lower` and `upper` are. `note` names crystals that are far from the training set.",
     ]
     if task.citation:
         body += ["## Citation", task.citation]

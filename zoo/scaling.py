@@ -83,17 +83,17 @@ class TargetScaler:
         InputError
             If all targets are equal: there is nothing to learn, and no scale.
         """
-        transformed = _forward(np.asarray(values, dtype=np.float64), transform)
-        std = float(transformed.std())
+        targets = transformed(values, transform)
+        std = float(targets.std())
         if not std > 1e-12:
-            raise InputError(f"all {len(transformed)} training targets are equal; there is nothing to learn from them")
-        mean = float(transformed.mean())
-        limit = None if bound is None else float(np.abs(transformed - mean).max() / std) + BEYOND
+            raise InputError(f"all {len(targets)} training targets are equal; there is nothing to learn from them")
+        mean = float(targets.mean())
+        limit = None if bound is None else float(np.abs(targets - mean).max() / std) + BEYOND
         return cls(transform, mean, std, bound, limit)
 
     def scale(self, values: ArrayLike) -> NDArray[np.float64]:
         """Map targets of shape (n,) in the task's unit to the network's space."""
-        z = (_forward(np.asarray(values, dtype=np.float64), self.transform) - self.mean) / self.std
+        z = (transformed(values, self.transform) - self.mean) / self.std
         return z if self.bound is None else self.bound * np.tanh(z / self.bound)
 
     def unscale(self, scaled: ArrayLike) -> NDArray[np.float64]:
@@ -103,9 +103,15 @@ class TargetScaler:
             z = self.bound * np.arctanh(np.clip(z / self.bound, -_EDGE, _EDGE))
         if self.limit is not None:
             z = np.clip(z, -self.limit, self.limit)
-        transformed = z * self.std + self.mean
-        return 10.0**transformed if self.transform == "log10" else transformed
+        return restored(z * self.std + self.mean, self.transform)
 
 
-def _forward(values: NDArray[np.float64], transform: Transform) -> NDArray[np.float64]:
-    return np.log10(values) if transform == "log10" else values
+def transformed(values: ArrayLike, transform: Transform) -> NDArray[np.float64]:
+    """Take values of shape (n,) in the task's unit to the space in which errors are measured alike."""
+    array = np.asarray(values, dtype=np.float64)
+    return np.log10(array) if transform == "log10" else array
+
+
+def restored(values: NDArray[np.float64], transform: Transform) -> NDArray[np.float64]:
+    """Undo :func:`transformed`."""
+    return 10.0**values if transform == "log10" else values

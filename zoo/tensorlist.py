@@ -20,6 +20,10 @@ MAX_HEADER_BYTES = 16_000_000
 """Bytes of the list of tensors at the beginning of the weights."""
 
 
+REFERENCE = "reference"
+"""The tensor of vectors of training crystals; see :mod:`zoo.applicability`."""
+
+
 def outline(architecture: Architecture, rows: int) -> dict[str, Tensor]:
     """Return the tensors of a network, their shapes and types without their memory."""
     with torch.device("meta"):
@@ -38,8 +42,8 @@ def listed_in(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
         return {name: (str(each.get_dtype()), tuple(each.get_shape())) for name, each in slices.items()}
 
 
-def check(path: Path, architecture: Architecture, members: int) -> None:
-    """Raise an error unless a file lists exactly the tensors of so many networks, and an atom table.
+def check(path: Path, architecture: Architecture, members: int, references: int = 0) -> None:
+    """Raise an error unless a file lists exactly the tensors of so many networks and references, and an atom table.
 
     Raises
     ------
@@ -59,6 +63,8 @@ def check(path: Path, architecture: Architecture, members: int) -> None:
         for index in range(members)
         for name, tensor in wanted.items()
     }
+    if references:
+        expected[REFERENCE] = ("F16", (references, architecture.width))
     found = {name: each for name, each in listed.items() if name != "atom_table"}
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
