@@ -215,7 +215,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     text = words(write_report(study, tmp_path).read_text(encoding="utf-8"))
     assert "Not drawn: learning curve: a curve needs two sizes" in text
     assert "Not drawn: source target: no backbone was used." in text
-    assert "Rf has the smallest error in log10 at 40 rows" in text
+    assert "Of all methods rf has the smallest error in log10 at 40 rows" in text
     assert "No significance test: 2 seeds were run, and a test over seeds needs 3 or more" in text
     assert (
         "part of the composition" in (tmp_path / "report.md").read_text()

@@ -66,7 +66,7 @@ class Compared:
     def answer(self) -> str:
         """Say what was found in a word or two."""
         if not self.paired.tested:
-            return f"not tested: {too_few(self.paired.seeds)}"
+            return "not tested"
         if not self.significant:
             return "no significant difference"
         return "lower error" if self.paired.gain > 0 else "higher error"
@@ -269,7 +269,7 @@ class Analysis:
         missing = "nothing was trained from scratch" if SCRATCH not in means else "no backbone was tried"
         of = "error in log10" if self.log else "error"
         return (
-            f"{best[0].upper()}{best[1:]} has the smallest {of} at {size:,} rows, {means[best]:.3g}; {missing}, so no "
+            f"Of all methods {best} has the smallest {of} at {size:,} rows, {means[best]:.3g}; {missing}, so no "
             "gain of transfer is stated"
         )
 

@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from zoo import study_figures, study_prose
+from zoo.comparisons import MIN_SEEDS
 from zoo.figures import with_unit
 from zoo.report import format_error, format_p, markdown_table
 from zoo.study_analysis import interval
@@ -189,6 +190,13 @@ def _comparison_table(study: Study) -> Table:
         ]
         for each in study.analysis.compared
     ]
+    made = next((each.family for each in study.analysis.compared if each.paired.tested), 0)
+    note = (
+        f"All p-values are two-sided and corrected by Holm's method for the {made} comparisons of this study, made "
+        "on the same rows seed by seed. The finding goes by the paired t-test. Intervals are not corrected."
+        if made
+        else f"Nothing was tested: there are fewer than {MIN_SEEDS} seeds."
+    )
     return Table(
         "Comparisons",
         [
@@ -203,8 +211,7 @@ def _comparison_table(study: Study) -> Table:
             "finding",
         ],
         rows,
-        f"All p-values are two-sided and corrected by Holm's method for the {len(rows)} comparisons of this study, "
-        "made on the same rows seed by seed. The finding goes by the paired t-test. Intervals are not corrected.",
+        note,
     )
 
 

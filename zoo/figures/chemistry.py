@@ -50,7 +50,8 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
         for symbol in symbols:
             found[symbol].append(float(error))
     means = {symbol: float(np.mean(values)) for symbol, values in found.items()}
-    firm = [means[symbol] for symbol, values in found.items() if len(values) > FEW] or list(means.values())
+    firm = [means[symbol] for symbol, values in found.items() if len(values) > FEW]
+    firm = firm if len(firm) > 2 else list(means.values())  # the ends of the scale
     low, high = min(firm), max(firm) if max(firm) > min(firm) else min(firm) + 1
     # Errors differ by factors: on a linear scale one bad element would leave all others in one colour.
     wide = low > 0 and high / low > 3
@@ -62,7 +63,7 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
         if symbol not in found:
             if number <= 103:
                 axes.add_patch(Rectangle((column, -row), 0.94, -0.94, facecolor="#f2f2f2", edgecolor="none"))
-                axes.text(column + 0.47, -row - 0.47, symbol, ha="center", va="center", fontsize=8, color="#767676")
+                axes.text(column + 0.47, -row - 0.47, symbol, ha="center", va="center", fontsize=8, color="#5f5f5f")
             continue
         few = len(found[symbol]) <= FEW
         color = cmap(norm(means[symbol]))

@@ -167,9 +167,8 @@ def _cut(axes: Axes, gains: pd.DataFrame) -> str:
     listed = []
     for method, rows in far.groupby("method", sort=False):
         least, most = (f"{-100 * gain:.0f}" for gain in (rows.gain.max(), rows.gain.min()))
-        listed.append(
-            f"{method}, {f'{least} %' if least == most else f'{least} to {most} %'} higher at {len(rows)} sizes"
-        )
+        where = f"{rows['size'].iloc[0]:,} rows" if len(rows) == 1 else f"{len(rows)} sizes"
+        listed.append(f"{method}, {f'{least} %' if least == most else f'{least} to {most} %'} higher at {where}")
     return f" Below the picture: {'; '.join(listed)}."
 
 
