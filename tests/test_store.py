@@ -155,14 +155,56 @@ def test_a_cache_that_cannot_be_written_is_named(table: Path, cache: Path) -> No
         store.table_graphs(table, GraphSettings(), quiet=True)
 
 
-def test_a_full_disk_leaves_nothing(table: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "save", full)
-    with pytest.raises(InputError, match="No space left on device; free some space"):
-        store.table_graphs(table, GraphSettings(), quiet=True)
+@pytest.mark.parametrize("limit", [200, 2000])
+def test_a_full_disk_leaves_nothing(limit: int, table: Path, cache: Path) -> None:
+    """The system takes no more than the first bytes of a file, be it a small or a large one."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(InputError, match=r"graphs cannot be written: .*; free some space, or set") as caught:
+            store.table_graphs(table, GraphSettings(), quiet=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "None" not in str(caught.value)
+    assert "\n" not in str(caught.value)
     assert list(cache.iterdir()) == []
+    assert len(store.table_graphs(table, GraphSettings(), quiet=True).ids) == 59
+
+
+def test_a_crystal_that_fails_is_reported_with_its_id(tmp_path: Path) -> None:
+    rows = pd.read_csv(EXAMPLE, comment="#", dtype={"material_id": str}).iloc[:3]
+    rows.loc[1, "structure"] = "two on one site\n1.0\n3 0 0\n0 3 0\n0 0 3\nH\n2\ndirect\n0 0 0\n0 0 0\n"
+    rows.to_csv(tmp_path / "data.csv", index=False)
+    (one,) = store.table_graphs(tmp_path / "data.csv", GraphSettings(), quiet=True).rejected
+    assert (one.id, one.row, one.column) == (rows.material_id[1], 2, "structure")
+    assert one.reason == "atoms 1 (H) and 2 (H) stand on one site (0.000 Å apart)"
+
+
+SCRIPT = """
+import os
+from pathlib import Path
+from zoo import store
+from zoo.errors import InputError
+from zoo.graphs import GraphSettings
+
+store.SMALL, store.CHUNK = 20, 7
+os.sched_getaffinity = lambda _: {0, 1}
+try:
+    store.table_graphs(Path("data.csv"), GraphSettings(), quiet=True)
+except InputError as error:
+    print(error)
+"""
+
+
+def test_workers_that_die_are_explained(table: Path, tmp_path: Path) -> None:
+    """A script that starts processes without the usual line: each of them would start others."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
+    (line,) = done.stdout.splitlines()
+    assert "a process that built graphs was ended from outside" in line
 
 
 def test_a_table_without_crystals_says_so(tmp_path: Path) -> None:

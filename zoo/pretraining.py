@@ -114,6 +114,7 @@ def pretrain(
         raise InputError(f"{out} exists; give another --out, or remove it")
     if devices < 1 or nodes < 1:
         raise InputError(f"--devices {devices} --num-nodes {nodes}: at least one of each is needed")
+    _check_launch(devices, nodes)
     if first and partial.exists() and not resume:
         raise InputError(f"{partial} holds an unfinished run; give --resume to go on with it, or remove it")
     tasks = recipe.tasks
@@ -133,8 +134,8 @@ def pretrain(
     ]
     architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
     network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
-    (partial / "work").mkdir(parents=True, exist_ok=True)
     if first:
+        (partial / "work").mkdir(parents=True, exist_ok=True)
         _begin(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256})
     settings = recipe.fit.settings(used)
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
@@ -206,6 +207,18 @@ class _Rows:
     subsets: dict[str, NDArray[np.bool_]]
     rejected: list[Rejection]
     sha256: str
+
+
+def _check_launch(devices: int, nodes: int) -> None:
+    """Refuse other numbers than torchrun was given, if it started this process."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+    if (devices, devices * nodes) != (here, everywhere):
+        raise InputError(
+            f"torchrun started {here} processes here and {everywhere} in all; "
+            f"give --devices {here} --num-nodes {max(1, everywhere // here)}"
+        )
 
 
 def _fetched(recipe: Recipe, *, quiet: bool) -> Path:

@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -34,6 +35,8 @@ from zoo.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
 VERSION = 1
 """Raised when graphs of the same crystals come out differently, or are laid out differently."""
@@ -207,16 +210,22 @@ def _graphs(items: Iterator[Record | Rejection], settings: GraphSettings) -> Ite
     if len(first) < SMALL or workers == 1:
         yield from ((chunk, work(chunk)) for chunk in chunks)
         return
-    # Started afresh: a fork would inherit the locks of this process's threads.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting: list[tuple[Chunk, Any]] = []
-        for chunk in chunks:
-            waiting.append((chunk, pool.submit(work, chunk)))
-            if len(waiting) > 2 * workers:  # not the whole table at once
-                done, future = waiting.pop(0)
-                yield done, future.result()
-        for chunk, future in waiting:
-            yield chunk, future.result()
+    try:
+        # Started afresh: a fork would inherit the locks of this process's threads.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            waiting: list[tuple[Chunk, Any]] = []
+            for chunk in chunks:
+                waiting.append((chunk, pool.submit(work, chunk)))
+                if len(waiting) > 2 * workers:  # not the whole table at once
+                    done, future = waiting.pop(0)
+                    yield done, future.result()
+            for chunk, future in waiting:
+                yield chunk, future.result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process that built graphs was ended from outside, for want of memory perhaps; or a script of yours "
+            "lacks the line if __name__ == '__main__', which every start of processes needs"
+        ) from error
 
 
 def _chunks(items: Iterable[Record | Rejection]) -> Iterator[Chunk]:
@@ -248,7 +257,7 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
         work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         digests = {}
         for name in _ARRAYS:
-            np.save(work / f"{name}.npy", getattr(built.graphs, name))
+            _save(work / f"{name}.npy", getattr(built.graphs, name))
             digests[name] = _digest(work / f"{name}.npy")
         note = {
             "settings": asdict(settings),
@@ -268,6 +277,13 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    """Do as ``numpy.save`` does, which does not notice that a disk is full if the last few kilobytes are not taken."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(np.ascontiguousarray(array).tobytes())
 
 
 def _open(folder: Path, path: Path) -> TableGraphs:
