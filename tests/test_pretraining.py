@@ -377,6 +377,13 @@ def test_numbers_that_torchrun_was_not_given_are_refused(tmp_path: Path, monkeyp
         pretrain(read_recipe(write(tmp_path)), [EXAMPLE], tmp_path / "out", devices=2, quiet=True)
 
 
+def test_more_gpus_than_there_are_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match=r"--devices 4: this machine has 1 GPU\(s\)"):
+        pretrain(read_recipe(write(tmp_path)), [EXAMPLE], tmp_path / "out", devices=4, quiet=True)
+
+
 # --- several targets at once ---
 
 OTHERS = """

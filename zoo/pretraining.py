@@ -124,6 +124,8 @@ def pretrain(
             f"{recipe.path}: network.atom_features: must be {features.shape[1]}, the columns of zoo's element table"
         )
     used = choose_device(device)
+    if used == "cuda" and devices > (there := torch.cuda.device_count()):
+        raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
     command = _command(recipe, data)
     data = data or [_fetched(recipe, quiet=quiet or not first)]
     rows = _read_rows(recipe, data, quiet=quiet or not first)
