@@ -85,10 +85,11 @@ def show(name: str, as_json: bool) -> None:
 )
 @click.option(
     "--mode",
-    type=click.Choice(["full", "head", "layerwise"]),
-    default="full",
+    type=click.Choice(["mixture", "full", "head", "layerwise"]),
+    default="mixture",
     show_default=True,
-    help="What is trained: everything, the head alone, or everything with slower early layers.",
+    help="What is trained: everything, beside a head on all backbones as they are; everything; the head alone; "
+    "everything, the early layers more slowly.",
 )
 @click.option("--seeds", default=1, show_default=True, help="Repetitions, each with its own split.")
 @console.table_options

@@ -13,16 +13,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.graphs import CrystalGraph
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.cgcnn import CGCNN, Body, Head
 
 
 def reference_forward(model: CGCNN, graphs: Sequence[CrystalGraph]) -> Tensor:
     """Return what the network should, for the same parameters; uses no kernel and no trick of the model's.
 
-    Every atom and every neighbour is computed, whether or not symmetry repeats it.
+    Every atom and every neighbour is computed, whether or not symmetry repeats it. A mixture must be in evaluation mode,
+    in which its reader leaves out nothing.
     """
+    layers = reference_layers(model, graphs)
+    own = _read_out(model, torch.cat(layers, dim=1) if model.architecture.pooling == "all" else layers[-1])
+    if not model.experts:
+        return own
+    read = torch.cat([layer for expert in model.experts for layer in reference_layers(expert, graphs)], dim=1)
+    return (own + _read_out(model.reader, read)) / 2
+
+
+def _read_out(head: Head, pooled: Tensor) -> Tensor:
+    hidden = functional.softplus(pooled) if head.norm is None else _norm(head.norm, pooled)
+    for layer in (head.conv_to_fc, *head.fcs):
+        hidden = functional.softplus(layer(hidden))
+    return head.fc_out(hidden)[:, 0]
+
+
+def reference_layers(model: Body, graphs: Sequence[CrystalGraph]) -> list[Tensor]:
+    """Return the means over each crystal of what comes after the embedding and after each convolution."""
     offsets = np.cumsum([0, *(len(graph) for graph in graphs)])
-    dtype = model.fc_out.weight.dtype
+    dtype = model.embedding.weight.dtype
     numbers = [int(z) for graph in graphs for z in graph.numbers]
     neighbors = torch.cat(
         [torch.tensor(graph.neighbors).long() + offset for graph, offset in zip(graphs, offsets, strict=False)]
@@ -33,16 +51,15 @@ def reference_forward(model: CGCNN, graphs: Sequence[CrystalGraph]) -> Tensor:
     mu = torch.arange(model.architecture.gaussians) * step
     u = torch.exp(-((distances[:, :, None] - mu) ** 2) / step**2)
     n, k = neighbors.shape
+    sizes = [len(graph) for graph in graphs]
+    layers = [torch.stack([atoms.mean(0) for atoms in v.split(sizes)])]
     for conv in model.convs:
         z = torch.cat([v[:, None, :].expand(n, k, -1), v[neighbors], u], dim=2)
         gated = _norm(conv.bn1, conv.fc_full(z).reshape(n * k, -1)).reshape(n, k, -1)
         gate, core = gated.chunk(2, dim=2)
         v = functional.softplus(v + _norm(conv.bn2, (torch.sigmoid(gate) * functional.softplus(core)).sum(1)))
-    pooled = torch.stack([atoms.mean(0) for atoms in v.split([len(graph) for graph in graphs])])
-    hidden = functional.softplus(model.conv_to_fc(functional.softplus(pooled)))
-    for layer in model.fcs:
-        hidden = functional.softplus(layer(hidden))
-    return model.fc_out(hidden)[:, 0]
+        layers.append(torch.stack([atoms.mean(0) for atoms in v.split(sizes)]))
+    return layers
 
 
 def _norm(layer: nn.BatchNorm1d, x: Tensor) -> Tensor:

@@ -65,10 +65,12 @@ LAYERS = (
     (
         "prediction",
         "convert",
+        "sources",
         "methods",
         "cells",
         "choosing",
         "options",
+        "starting",
         "finetuning",
         "study_plan",
         "study_analysis",

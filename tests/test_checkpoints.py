@@ -17,7 +17,7 @@ from zoo.errors import CheckpointError
 from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import Architecture
 from zoo.scaling import TargetScaler
-from zoo.transfer import scratch
+from zoo.transfer import scratch, transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,26 @@ def test_checkpoints_from_before_calibration_still_load(saved: Path) -> None:
     loaded = checkpoints.load(saved)
     assert loaded.reference is None
     assert [member.calibration for member in loaded.members] == [(), ()]
+
+
+def test_experts_stand_in_the_file_once(tmp_path: Path) -> None:
+    table = torch.from_numpy(atom_table().copy())
+    experts = [scratch(SMALL, table, 7)]
+    networks = [transfer(scratch(SMALL, table, 1), "mixture", seed, experts=experts)[0].eval() for seed in (4, 5)]
+    checkpoint = checkpoints.describe(
+        [checkpoints.Member(network, TargetScaler("log10", 1.9, 0.3), 4) for network in networks],
+        name="mixture",
+        targets=[checkpoints.TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
+        graph=GraphSettings(),
+        elements=["O"],
+    )
+    checkpoints.save(checkpoint, tmp_path)
+    names = load_file(tmp_path / "model.safetensors").keys()
+    assert "experts.0.embedding.weight" in names
+    assert not any("members.1.experts" in name for name in names)
+    for member, network in zip(checkpoints.load(tmp_path).members, networks, strict=True):
+        for name, tensor in network.state_dict().items():
+            assert torch.equal(member.network.state_dict()[name], tensor), name
 
 
 def _edit_config(folder: Path, edit: Callable[[dict], object]) -> None:

@@ -12,6 +12,8 @@ import torch
 from zoo._dgl import dgl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -38,6 +40,8 @@ class GraphBatch:
         Number of neighbours that each edge stands for.
     sizes : tensor of shape (B,), int64
         Distinct atoms per crystal.
+    vectors : tensor of shape (B, D), float32, or None
+        What a network's frozen experts make of the crystals, where that is known already.
     """
 
     numbers: Tensor
@@ -47,10 +51,11 @@ class GraphBatch:
     distances: Tensor
     counts: Tensor
     sizes: Tensor
+    vectors: Tensor | None = None
 
     @classmethod
-    def gather(cls, graphs: PackedGraphs, indices: NDArray[np.int64]) -> GraphBatch:
-        """Batch some of the graphs, in the order given."""
+    def gather(cls, graphs: PackedGraphs, indices: NDArray[np.int64], vectors: Tensor | None = None) -> GraphBatch:
+        """Batch some of the graphs, in the order given; `vectors` are theirs."""
         chosen = graphs.select(np.asarray(indices, dtype=np.int64))
         edges_of = np.add.reduceat(chosen.degrees, chosen.offsets[:-1], dtype=np.int64)
         shift = np.repeat(chosen.offsets[:-1], edges_of)
@@ -62,16 +67,21 @@ class GraphBatch:
             torch.from_numpy(chosen.distances),
             torch.from_numpy(chosen.counts.astype(np.float32)[:, None]),
             torch.from_numpy(chosen.sizes),
+            vectors,
         )
 
     def to(self, device: torch.device | str) -> GraphBatch:
         """Return the batch on a device."""
-        return GraphBatch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def double(self) -> GraphBatch:
         """Return the batch with float64 in place of float32."""
-        tensors = (getattr(self, field.name) for field in fields(self))
-        return GraphBatch(*(tensor.double() if tensor.is_floating_point() else tensor for tensor in tensors))
+        return self._map(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> GraphBatch:
+        tensors = ((field.name, getattr(self, field.name)) for field in fields(self))
+        mapped: dict[str, Any] = {name: None if tensor is None else function(tensor) for name, tensor in tensors}
+        return GraphBatch(**mapped)
 
     def __len__(self) -> int:
         return len(self.sizes)

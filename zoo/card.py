@@ -65,7 +65,7 @@ class Architecture(_Strict):
 
     Lengths of an element's feature vector and of an atom's hidden vector, number of convolutions, width and
     number of the fully connected layers after pooling, number of Gaussians that expand a distance, number of
-    properties that are predicted at once.
+    properties that are predicted at once, which layers are pooled, number of frozen bodies that are read as well.
     """
 
     network: Literal["cgcnn"] = "cgcnn"
@@ -76,6 +76,8 @@ class Architecture(_Strict):
     head_layers: Size
     gaussians: Size
     targets: Size = 1
+    pooling: Literal["last", "all"] = "last"
+    experts: Count = 0
 
 
 class Graph(_Strict):

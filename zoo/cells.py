@@ -17,13 +17,11 @@ from safetensors.torch import load_file, save_file
 from zoo import checkpoints
 from zoo.errors import InputError
 from zoo.methods import Outcome
+from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.scaling import TargetScaler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    from zoo.models.cgcnn import CGCNN
 
 
 class CellStore:
@@ -67,17 +65,18 @@ class CellStore:
         path.mkdir(exist_ok=True)
         return path
 
-    def get(self, name: str, blank: Callable[[int], CGCNN]) -> Outcome | None:
+    def get(self, name: str) -> Outcome | None:
         """Read a finished cell, or return None if it has not been computed."""
         path = self.folder / f"{name}.json"
         if not path.exists():
             return None
         data = json.loads(path.read_text(encoding="utf-8"))
-        scaler, seed = data.pop("scaler"), data.pop("seed")
+        scaler, seed, architecture = data.pop("scaler"), data.pop("seed"), data.pop("architecture")
         member = None
         if scaler:
-            network = blank(seed)
-            network.load_state_dict(load_file(path.with_suffix(".safetensors")))
+            tensors = load_file(path.with_suffix(".safetensors"))
+            network = CGCNN(Architecture(**architecture), tensors["atom_table"])
+            network.load_state_dict(tensors)
             member = checkpoints.Member(network.eval(), TargetScaler(**scaler), seed)
         predictions = np.array([np.nan if value is None else value for value in data.pop("predictions")])
         return Outcome(predictions=predictions, member=member, **data)
@@ -96,6 +95,7 @@ class CellStore:
             "best_epoch": outcome.best_epoch,
             "seconds": outcome.seconds,
             "parameters": outcome.parameters,
+            "architecture": member.network.architecture.to_dict() if member else None,
             "scaler": asdict(member.scaler) if member else None,
             "seed": member.seed if member else 0,
         }

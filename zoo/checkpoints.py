@@ -1,11 +1,11 @@
 """Checkpoints: ``model.safetensors`` + ``config.json`` in a folder, and nothing that could run code.
 
 A checkpoint holds one network, or several of one shape: a fine-tuning with K seeds leaves K members, whose
-tensors are told apart by the prefix ``members.i.``. The configuration holds everything that a prediction
-depends on besides the weights: architecture, graph settings, digest of the element table, target, unit, and the
-scaling constants of each member. Two things may be there that say how far a prediction is to be trusted: each member's
-residuals on rows that it was not trained on (:mod:`zoo.conformal`), and the vectors of training crystals
-(:mod:`zoo.applicability`), as the tensor ``reference``.
+tensors are told apart by the prefix ``members.i.``. Frozen experts are the same in all of them and stand there once.
+The configuration holds everything that a prediction depends on besides the weights: architecture, graph settings,
+digest of the element table, target, unit, and the scaling constants of each member. Two things may be there that say
+how far a prediction is to be trusted: each member's residuals on rows that it was not trained on
+(:mod:`zoo.conformal`), and the vectors of training crystals (:mod:`zoo.applicability`), as the tensor ``reference``.
 """
 
 from __future__ import annotations
@@ -163,7 +163,10 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
     tensors: dict[str, Tensor] = {"atom_table": checkpoint.members[0].network.atom_table.to(torch.uint8)}
     for index, member in enumerate(checkpoint.members):
         for name, tensor in member.network.state_dict().items():
-            if name != "atom_table":
+            if name.startswith(tensorlist.SHARED):  # frozen, so the same in all members
+                assert torch.equal(tensor, checkpoint.members[0].network.state_dict()[name])
+                tensors[name] = tensor.cpu().contiguous()
+            elif name != "atom_table":
                 tensors[f"members.{index}.{name}"] = tensor.cpu().contiguous()
     if checkpoint.reference:
         tensors[tensorlist.REFERENCE] = torch.from_numpy(checkpoint.reference.vectors)
@@ -236,9 +239,11 @@ def load(directory: Path) -> Checkpoint:
     if table_digest(table.numpy()) != config.element_table:
         raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG} names (SHA-256 differs)")
     members = []
+    shared = {name: tensors.pop(name) for name in list(tensors) if name.startswith(tensorlist.SHARED)}
     for index, member in enumerate(config.members):
         prefix = f"members.{index}."
         own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        own |= shared
         network = CGCNN(architecture, table)
         network.load_state_dict({**own, "atom_table": network.atom_table})
         network.eval()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo import checkpoints, hub, methods, registry
+from zoo import methods, sources
 from zoo.errors import InputError
 from zoo.progress import progress
 from zoo.stats import absolute_errors
@@ -16,7 +16,6 @@ from zoo.stats import absolute_errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zoo.graphs import GraphSettings
     from zoo.inference import Device
     from zoo.models.cgcnn import CGCNN
     from zoo.splits import Split
@@ -27,18 +26,6 @@ MIN_ROWS = 10
 """Fewest validation rows that a choice may rest on."""
 
 
-def available(settings: GraphSettings) -> list[str]:
-    """Return the backbones whose weights are at hand or on the Hub, and whose graphs are built with these settings."""
-    there = [card for card in registry.cards() if hub.status(card) != "not published yet"]
-    return [
-        card.name
-        for card in there
-        if card.graph is not None
-        and (card.graph.cutoff, card.graph.neighbors, card.graph.ties)
-        == (settings.cutoff, settings.neighbors, settings.ties)
-    ]
-
-
 def compare_backbones(
     names: Sequence[str],
     problem: methods.Problem,
@@ -47,6 +34,7 @@ def compare_backbones(
     blank: Callable[[int], CGCNN],
     *,
     mode: Mode,
+    experts: Sequence[CGCNN] = (),
     device: Device = "auto",
     quiet: bool = False,
 ) -> dict[str, float]:
@@ -63,7 +51,9 @@ def compare_backbones(
     settings : FitSettings
     blank : callable
         Makes a network with random weights from a seed.
-    mode : {"full", "head", "layerwise"}
+    mode : {"mixture", "full", "head", "layerwise"}
+    experts : sequence of CGCNN
+        Read beside each of them, for a mixture.
 
     Returns
     -------
@@ -87,11 +77,18 @@ def compare_backbones(
     found = {}
     with progress("choosing a backbone", len(names), "backbones", quiet=quiet) as bar:
         for name in names:
-            checkpoint = checkpoints.load(hub.pull(name).directory)
-            source = checkpoints.focus(checkpoint, checkpoint.config.target.name).members[0]
+            source = sources.load(name).network
             with tempfile.TemporaryDirectory() as folder:
                 outcome = methods.fit_network(
-                    problem, first, source, blank, settings, mode=mode, workdir=Path(folder), device=device
+                    problem,
+                    first,
+                    source,
+                    blank,
+                    settings,
+                    mode=mode,
+                    experts=experts,
+                    workdir=Path(folder),
+                    device=device,
                 )
             errors = absolute_errors(
                 problem.targets[rows], outcome.predictions[rows], log10=problem.transform == "log10"

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from zoo import checkpoints, choosing, extensions, hub, methods, registry, stats, transfer, trust
+from zoo import checkpoints, choosing, extensions, methods, sources, starting, stats, trust
 from zoo.cells import CellStore
-from zoo.elements import atom_table
 from zoo.errors import InputError
 from zoo.graphs import GraphSettings
-from zoo.models.cgcnn import CGCNN, Architecture
-from zoo.options import DEFAULT_BACKBONE, Options
 from zoo.progress import progress
 from zoo.splits import Split, make_split
+from zoo.starting import ALL, Start
 from zoo.tables import Record, Table, read_table
+from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from zoo import hub
     from zoo.contracts import Baseline, Task
     from zoo.inference import Device
-
-SCRATCH = "from scratch"
-ALL = "all"
-"""As a backbone: compare every one on validation rows, and keep the best."""
+    from zoo.models.cgcnn import CGCNN
+    from zoo.options import Options
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +54,13 @@ class Result:
     trust : Trust
         How often its intervals held on test rows.
     backbone : Pulled or None
-    backbone_digest : str
-        SHA-256 of the backbone's weights; empty without a backbone.
+    digests : dict of str to str
+        SHA-256 of the weights of every backbone that took part.
     overlap : list of int or None
-        Number of test rows, per seed, that the backbone was trained on, by their identifiers; None where it has no
-        list of them.
+        Number of test rows, per seed, whose crystals one of them was trained on, by their identifiers; None where
+        none has a list of them.
+    leaks : dict of str to list of int
+        The backbones that were trained on this very property of some test rows, with their number per seed.
     tried : dict of str to float
         Where the backbone was chosen among all: each one's error on validation rows, the best first.
     """
@@ -78,8 +77,9 @@ class Result:
     checkpoint: checkpoints.Checkpoint
     trust: trust.Trust
     backbone: hub.Pulled | None
-    backbone_digest: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
     overlap: list[int] | None = None
+    leaks: dict[str, list[int]] = field(default_factory=dict)
     tried: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -90,19 +90,6 @@ class Result:
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return method → error → mean and standard deviation over seeds."""
         return {method: stats.summary(rows) for method, rows in self.errors.items()}
-
-
-@dataclass(frozen=True, eq=False)
-class _Start:
-    """Where the networks begin: the backbone, if any, and how to make a blank network of the same shape."""
-
-    member: checkpoints.Member | None
-    blank: Callable[[int], CGCNN]
-    graph: GraphSettings
-    pulled: hub.Pulled | None = None
-    name: str = ""
-    known: frozenset[int] = field(default_factory=frozenset)
-    targets: tuple[str, ...] = ()
 
 
 def finetune(
@@ -141,8 +128,8 @@ def finetune(
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
     baselines = [extensions.baseline(name) for name in options.baselines]
-    everyone = choosing.available(GraphSettings()) if options.backbone == ALL else []
-    start = _start(replace(options, backbone=everyone[0]) if everyone else options, task)
+    everyone = sources.available(GraphSettings()) if options.backbone == ALL else []
+    start = starting.begin(replace(options, backbone=everyone[0]) if everyone else options, task)
     partial = out.with_name(out.name + ".partial")
     table = read_table(
         options.data,
@@ -175,18 +162,29 @@ def finetune(
     if everyone:
         settings = options.fit_settings(len(splits[0].train), from_scratch=False)
         tried = choosing.compare_backbones(
-            everyone, problem, splits, settings, start.blank, mode=options.mode, device=device, quiet=quiet
+            everyone,
+            problem,
+            splits,
+            settings,
+            start.blank,
+            mode=start.mode,
+            experts=start.networks,
+            device=device,
+            quiet=quiet,
         )
-        start = _start(replace(options, backbone=next(iter(tried))), task)
-    if start.pulled:
-        say(_introduction(options, task, start.pulled, tried))
-    overlap = _overlap(start, records, splits)
-    if overlap is not None and max(overlap):
-        say(_seen_before(start, task, overlap, len(splits[0].test)))
-    digest = hub.sha256(start.pulled.directory / checkpoints.WEIGHTS) if start.pulled else ""
-    cells = CellStore(partial / "cells", options.fingerprint(table.sha256, digest, len(splits[0].train)), resume=resume)
+        start = starting.begin(replace(options, backbone=next(iter(tried))), task)
+    overlap = sources.seen(start.sources, records, splits)
+    leaks = sources.leaks(start.sources, task, records, splits)
+    for line in (
+        *starting.introduction(start, options, task, tried),
+        *starting.warnings(start, leaks, overlap, len(splits[0].test)),
+    ):
+        say(line)
+    digests = {source.name: source.digest for source in start.sources}
+    fingerprint = options.fingerprint(table.sha256, list(digests.values()), len(splits[0].train))
+    cells = CellStore(partial / "cells", fingerprint, resume=resume)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
-    outcomes |= _baselines(baselines, problem, splits, cells, start, quiet=quiet)
+    outcomes |= _baselines(baselines, problem, splits, cells, quiet=quiet)
     errors = {
         method: [
             stats.errors(problem.targets[split.test], outcome.predictions[split.test], log10=task.transform == "log10")
@@ -218,13 +216,14 @@ def finetune(
             targets=[checkpoints.TargetConfig(name=table.target_column, unit=task.unit, task=task.name)],
             graph=start.graph,
             elements=sorted({symbol for row in trained_on for symbol in records[row].crystal.elements}),
-            provenance=_provenance(options, table, start, digest),
+            provenance=starting.provenance(start, options, table, digests),
             reference=assessed.reference,
         ),
         trust=assessed,
-        backbone=start.pulled,
-        backbone_digest=digest,
+        backbone=start.source.pulled if start.source else None,
+        digests=digests,
         overlap=overlap,
+        leaks=leaks,
         tried=tried,
     )
     write_run(result, partial)
@@ -233,86 +232,32 @@ def finetune(
     return result
 
 
-def _introduction(options: Options, task: Task, pulled: hub.Pulled, tried: dict[str, float]) -> str:
-    """Say which backbone is fine-tuned, where it is, and why this one."""
-    line = f"backbone {pulled.name} from {pulled.directory}" + (f" ({pulled.note})" if pulled.note else "")
-    if tried:
-        shown = ", ".join(f"{name} {error:.4g}" for name, error in tried.items())
-        what = "MAE of log10" if task.transform == "log10" else f"MAE in {task.unit}" if task.unit else "MAE"
-        return f"{line}: the best on validation rows ({what}: {shown})"
-    if options.backbone == "auto":
-        why = (
-            "the one that the task recommends" if task.recommended_backbone else "the default: the task recommends none"
-        )
-        return f"{line}: {why}; --backbone {ALL} compares every one on validation rows"
-    return line
-
-
-def _overlap(start: _Start, records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
-    """Count the test rows of each seed whose crystals the backbone was trained on."""
-    known = registry.training_ids(start.pulled.card) if start.pulled and start.pulled.card else frozenset()
-    if not known:
-        return None
-    return [sum(records[row].id in known for row in split.test) for split in splits]
-
-
-def _seen_before(start: _Start, task: Task, overlap: Sequence[int], tested: int) -> str:
-    line = f"{overlap[0]} of {tested} test rows are crystals that {start.name} was trained on"
-    if set(start.targets) & set(task.columns):
-        return f"{line}, on this very property: their error says nothing about new crystals"
-    return f"{line}, on another property ({', '.join(start.targets)}): no leak of the target"
-
-
-def _start(options: Options, task: Task) -> _Start:
-    if options.backbone is None:
-        table = torch.from_numpy(atom_table().copy())
-        architecture = Architecture()
-        known = frozenset(torch.nonzero(table.sum(dim=1)).flatten().tolist())
-        return _Start(None, lambda seed: transfer.scratch(architecture, table, seed), GraphSettings(), known=known)
-    pulled = hub.pull(options.chosen_backbone(task) or DEFAULT_BACKBONE)
-    checkpoint = checkpoints.load(pulled.directory)
-    targets = tuple(each.name for each in checkpoint.config.targets)
-    checkpoint = checkpoints.focus(checkpoint, targets[0])
-    member = checkpoint.members[0]
-    network = member.network
-    known = frozenset(torch.nonzero(network.atom_table.abs().sum(dim=1)).flatten().tolist())
-    return _Start(
-        member,
-        lambda seed: transfer.scratch(network.architecture, network.atom_table, seed),
-        checkpoint.config.graph_settings,
-        pulled,
-        pulled.name,
-        known,
-        targets,
-    )
-
-
 def _train(
     options: Options,
     problem: methods.Problem,
     splits: Sequence[Split],
-    start: _Start,
+    start: Start,
     cells: CellStore,
     task: Task,
     *,
     device: Device,
     quiet: bool,
 ) -> dict[str, list[methods.Outcome]]:
-    sources: dict[str, checkpoints.Member | None] = {}
-    if start.member:
-        sources[f"{start.name} ({options.mode})"] = start.member
-    if not start.member or options.compare_scratch:
-        sources[SCRATCH] = None
+    named: dict[str, CGCNN | None] = {}
+    if start.source:
+        named[f"{start.name} ({start.mode})"] = start.source.network
+    if not start.source or options.compare_scratch:
+        named[FROM_SCRATCH] = None
     rows = len(splits[0].train)
-    plan = {name: options.fit_settings(rows, from_scratch=source is None) for name, source in sources.items()}
+    plan = {name: options.fit_settings(rows, from_scratch=source is None) for name, source in named.items()}
     total = len(splits) * sum(settings.epochs for settings in plan.values())
-    outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in sources}
+    outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in named}
     with progress("training", total, "epochs", quiet=quiet) as bar:
         # Seeds outside, methods inside: if a run is cut off, what is there can be compared.
         for split in splits:
-            for name, source in sources.items():
+            for name, source in named.items():
                 cell = f"{'scratch' if source is None else 'transfer'}-{split.seed}"
-                outcome = cells.get(cell, start.blank)
+                outcome = cells.get(cell)
                 if outcome is None:
 
                     def tell(row: dict[str, float], epochs: int, name: str = name, seed: int = split.seed) -> None:
@@ -325,7 +270,8 @@ def _train(
                         source,
                         start.blank,
                         plan[name],
-                        mode=options.mode,
+                        mode=start.mode,
+                        experts=start.networks,
                         workdir=cells.workdir(cell),
                         device=device,
                         on_epoch=tell,
@@ -343,7 +289,6 @@ def _baselines(
     problem: methods.Problem,
     splits: Sequence[Split],
     cells: CellStore,
-    start: _Start,
     *,
     quiet: bool,
 ) -> dict[str, list[methods.Outcome]]:
@@ -357,7 +302,7 @@ def _baselines(
         for split in splits:
             for baseline in baselines:
                 cell = f"baseline-{baseline.name}-{split.seed}"
-                outcome = cells.get(cell, start.blank)
+                outcome = cells.get(cell)
                 if outcome is None:
                     outcome = methods.fit_baseline(problem, split, baseline, features[baseline.featurizer])
                     cells.put(cell, outcome)
@@ -370,7 +315,7 @@ def _compare(
     outcomes: dict[str, list[methods.Outcome]], problem: methods.Problem, splits: Sequence[Split], *, log10: bool
 ) -> dict[str, stats.Comparison]:
     """Compare every method with the scratch network on the same test rows."""
-    if SCRATCH not in outcomes or len(outcomes) == 1:
+    if FROM_SCRATCH not in outcomes or len(outcomes) == 1:
         return {}
     absolute = {
         method: [
@@ -379,17 +324,8 @@ def _compare(
         ]
         for method, each in outcomes.items()
     }
-    return {method: stats.compare(rows, absolute[SCRATCH]) for method, rows in absolute.items() if method != SCRATCH}
-
-
-def _provenance(options: Options, table: Table, start: _Start, digest: str) -> dict[str, Any]:
-    pulled = start.pulled
     return {
-        "backbone": None
-        if pulled is None
-        else {"name": pulled.name, "origin": pulled.origin, "revision": pulled.revision, "sha256": digest},
-        "mode": options.mode if pulled else None,
-        "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},
-        "split": options.split,
-        "seeds": list(range(options.seed, options.seed + options.seeds)),
+        method: stats.compare(rows, absolute[FROM_SCRATCH])
+        for method, rows in absolute.items()
+        if method != FROM_SCRATCH
     }

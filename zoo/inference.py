@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.cgcnn import CGCNN, Pooling
     from zoo.packing import PackedGraphs
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -48,9 +49,24 @@ def predict_scaled(
     return _run(network, network.forward, graphs, rows, device).reshape(len(rows))
 
 
-def embed(network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu") -> NDArray[np.float64]:
-    """Return the crystal vectors after pooling of some of the graphs, shape (n, width)."""
-    return _run(network, network.embed, graphs, rows, device).reshape(len(rows), network.architecture.width)
+def embed(
+    network: CGCNN,
+    graphs: PackedGraphs,
+    rows: NDArray[np.int64],
+    *,
+    pooling: Pooling | None = None,
+    device: str = "cpu",
+) -> NDArray[np.float64]:
+    """Return the crystal vectors after pooling of some of the graphs, shape (n, d); see :meth:`CGCNN.embed`."""
+    size = replace(network.architecture, pooling=pooling or network.architecture.pooling)
+    return _run(network, lambda batch: network.embed(batch, pooling), graphs, rows, device).reshape(-1, size.pooled)
+
+
+def expert_vectors(
+    network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu"
+) -> NDArray[np.float64]:
+    """Return what a network's frozen experts make of some of the graphs, shape (n, d)."""
+    return _run(network, network.expert_vectors, graphs, rows, device).reshape(len(rows), -1)
 
 
 def _run(
@@ -60,10 +76,12 @@ def _run(
     rows: NDArray[np.int64],
     device: str,
 ) -> NDArray[np.float64]:
+    training = network.training
     network.eval().to(device)
     outputs = [np.empty(0)]
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
             batch = GraphBatch.gather(graphs, rows[start : start + BATCH]).to(device)
             outputs.append(function(batch).double().cpu().numpy().ravel())
+    network.train(training)
     return np.concatenate(outputs)

@@ -35,11 +35,14 @@ class Samples:
         Targets of all graphs in their tasks' units, one column per target of the network; NaN where there is none.
     rows : array of shape (n,), int64
         Indices of the graphs that belong to this set.
+    vectors : tensor of shape (n, D), float32, or None
+        What a network's frozen experts make of them.
     """
 
     graphs: PackedGraphs
     targets: NDArray[np.float64]
     rows: NDArray[np.int64]
+    vectors: Tensor | None = None
 
 
 class EpochShuffle(Sampler[int]):
@@ -125,6 +128,7 @@ def _collate(samples: Samples, scalers: Sequence[TargetScaler]) -> Any:
     targets = torch.from_numpy(np.stack(scaled, axis=1)).float()
 
     def collate(positions: list[int]) -> tuple[GraphBatch, Tensor]:
-        return GraphBatch.gather(samples.graphs, samples.rows[positions]), targets[positions]
+        vectors = None if samples.vectors is None else samples.vectors[positions]
+        return GraphBatch.gather(samples.graphs, samples.rows[positions], vectors), targets[positions]
 
     return collate

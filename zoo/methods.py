@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from zoo.tables import Record, Table
 
 # Chosen on validation rows of bulk moduli at 100 and 500 training rows: docs/tuning.md has the figures.
-TRANSFER = FitSettings(batch_size=32, learning_rate=3e-3, weight_decay=1e-1, average=0.99)
-SCRATCH = FitSettings(batch_size=32, learning_rate=5e-3, weight_decay=1e-1, average=0.99)
+TRANSFER = FitSettings(batch_size=32, learning_rate=1e-3, weight_decay=1e-1, average=0.99)
+SCRATCH = FitSettings(batch_size=32, learning_rate=2e-3, weight_decay=1e-1, average=0.99)
 
 STEPS = 1500
 """Optimiser steps that a fit should have: fewer rows need more epochs to get as far."""
@@ -141,11 +141,12 @@ class Outcome:
 def fit_network(
     problem: Problem,
     split: Split,
-    source: checkpoints.Member | None,
+    source: CGCNN | None,
     blank: Callable[[int], CGCNN],
     settings: FitSettings,
     *,
     mode: transfer.Mode,
+    experts: Sequence[CGCNN] = (),
     workdir: Path,
     device: Device,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
@@ -156,13 +157,15 @@ def fit_network(
     ----------
     problem : Problem
     split : Split
-    source : Member or None
+    source : CGCNN or None
         The backbone; None trains from scratch.
     blank : callable
         Makes a network with random weights from a seed.
     settings : FitSettings
-    mode : {"full", "head", "layerwise"}
+    mode : {"mixture", "full", "head", "layerwise"}
         Used with a source.
+    experts : sequence of CGCNN
+        Backbones that are read beside it, for a mixture.
     workdir : Path
         Scratch space.
     """
@@ -170,7 +173,7 @@ def fit_network(
     if source is None:
         network = blank(split.seed)
     else:
-        network, rates = transfer.transfer(source.network, mode, split.seed)
+        network, rates = transfer.transfer(source, mode, split.seed, experts=experts)
     scaler = TargetScaler.fit(problem.targets[split.train], problem.transform)
     result = fit(
         network,

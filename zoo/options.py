@@ -11,12 +11,15 @@ from zoo.errors import InputError
 from zoo.methods import SCRATCH, TRANSFER, sized
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zoo.contracts import Task
     from zoo.splits import How
     from zoo.training import FitSettings, Precision
     from zoo.transfer import Mode
 
-DEFAULT_BACKBONE = "dEf-10k"
+DEFAULT_BACKBONE = "multi-113k"
+"""Of a task that recommends none: what did best on the most properties (docs/transfer.md)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Options:
     backbone : str or None
         Name, folder or ``hf://owner/repo@revision``; "auto" takes the task's recommended one; "all" compares every
         one on validation rows and keeps the best; None trains from scratch.
-    mode : {"full", "head", "layerwise"}
+    mode : {"mixture", "full", "head", "layerwise"}
         What is trained; see :mod:`zoo.transfer`.
     seeds, seed : int
         Number of repetitions, each with its own split and initial weights, and the first seed.
@@ -59,7 +62,7 @@ class Options:
     task: str
     data: Path
     backbone: str | None = "auto"
-    mode: Mode = "full"
+    mode: Mode = "mixture"
     seeds: int = 1
     seed: int = 0
     split: How = "random"
@@ -100,7 +103,7 @@ class Options:
         }
         return replace(settings, **{name: value for name, value in chosen.items() if value is not None})
 
-    def fingerprint(self, data_sha256: str, backbone_sha256: str, rows: int) -> dict[str, Any]:
+    def fingerprint(self, data_sha256: str, backbones: Sequence[str], rows: int) -> dict[str, Any]:
         """Return everything that a finished cell depends on; the seeds and the comparisons may change."""
         settings = asdict(self)
         for name in ("seeds", "baselines", "compare_scratch", "data", "structures", "max_rejected"):
@@ -108,7 +111,7 @@ class Options:
         return {
             **settings,
             "data_sha256": data_sha256,
-            "backbone_sha256": backbone_sha256,
+            "backbones_sha256": list(backbones),
             "fit": [asdict(self.fit_settings(rows, from_scratch=flag)) for flag in (False, True)],
         }
 

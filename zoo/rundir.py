@@ -116,7 +116,7 @@ def card(result: Result, folder: Path) -> Card:
     origin = (
         f"the backbone {pulled.name} ({pulled.origin}"
         + (f", revision {pulled.revision}" if pulled.revision else "")
-        + f", weights SHA-256 {result.backbone_digest}), mode {options.mode}"
+        + f", weights SHA-256 {result.digests[pulled.name]}), mode {config.provenance['mode']}"
         if pulled
         else "random weights"
     )

@@ -43,6 +43,8 @@ class ArchitectureConfig(_Strict):
     gaussians: int = Field(ge=2, le=1024)
     gaussian_end: float = Field(gt=0, le=100)
     targets: int = Field(default=1, ge=1, le=16)
+    pooling: Literal["last", "all"] = "last"
+    experts: int = Field(default=0, ge=0, le=16)
 
     @property
     def sizes(self) -> Architecture:

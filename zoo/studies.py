@@ -12,14 +12,13 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import asdict, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from zoo import checkpoints, extensions, hub, methods, stats, transfer
+from zoo import checkpoints, extensions, hub, methods, sources, stats, transfer
 from zoo.elements import atom_table
 from zoo.errors import InputError
 from zoo.graphs import GraphSettings
@@ -36,9 +35,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.contracts import Task
+    from zoo.sources import Source
     from zoo.tables import Record, Table
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same cell would come out differently."""
 
 
@@ -103,7 +103,9 @@ def run_study(
         "rows": len(records),
         **{name: getattr(options, name) for name in ("split", "test", "epochs", "target")},
     }
-    weights = {name: hub.sha256(folder / checkpoints.WEIGHTS) for name, folder in folders.items()}
+    experts = {name: _experts(name) for name in options.backbones} if "mixture" in options.modes else {}
+    used = folders | {each.name: each.pulled.directory for beside in experts.values() for each in beside}
+    weights = {name: hub.sha256(folder / checkpoints.WEIGHTS) for name, folder in used.items()}
     _begin(out, fixed, weights)
     cells = [Cell(method, size, seed) for (size, seed) in splits for method in listed]
     missing = [cell for cell in cells if _read(out / "cells" / cell.file, say) is None]
@@ -120,6 +122,7 @@ def run_study(
                 problem,
                 splits[cell.size, cell.seed],
                 None if cell.method.backbone is None else folders[cell.method.backbone],
+                [each.pulled.directory for each in experts.get(cell.method.backbone or "", [])],
                 features.get(cell.method.baseline or ""),
                 options.epochs,
                 threads=1 if jobs > 1 else None,
@@ -136,6 +139,14 @@ def run_study(
     _write(out / "options.json", checkpoints.to_json(json.loads(json.dumps(asdict(options), default=str))))
     study.results.to_parquet(out / "results.parquet", index=False)
     return study
+
+
+def _experts(name: str) -> list[Source]:
+    """Return what is read beside a backbone in a mixture."""
+    found = sources.experts(sources.load(name))
+    if not found:
+        raise InputError(f"no mixture with {name}: no backbone of the shelf has a body like its own; leave it out")
+    return found
 
 
 def _begin(out: Path, fixed: dict[str, Any], weights: dict[str, str]) -> None:
@@ -170,6 +181,7 @@ def _run_cell(
     problem: methods.Problem,
     split: Split,
     backbone: Path | None,
+    experts: Sequence[Path],
     features: NDArray[np.float64] | None,
     epochs: int | None,
     *,
@@ -182,7 +194,7 @@ def _run_cell(
         assert features is not None
         outcome = methods.fit_baseline(problem, split, extensions.baseline(cell.method.baseline), features)
     else:
-        source = None if backbone is None else _member(backbone)
+        source = None if backbone is None else sources.network(backbone)
         settings = methods.sized(methods.SCRATCH if source is None else methods.TRANSFER, len(split.train))
         with tempfile.TemporaryDirectory() as folder:
             outcome = methods.fit_network(
@@ -192,6 +204,7 @@ def _run_cell(
                 _blank,
                 replace(settings, epochs=epochs or settings.epochs),
                 mode=cell.method.mode,
+                experts=[sources.network(folder) for folder in experts] if cell.method.mode == "mixture" else (),
                 workdir=Path(folder),
                 device="auto",
             )
@@ -209,13 +222,7 @@ def _run_cell(
 
 
 def _blank(seed: int) -> CGCNN:
-    return transfer.scratch(Architecture(), torch.from_numpy(atom_table().copy()), seed)
-
-
-@lru_cache(maxsize=8)
-def _member(folder: Path) -> checkpoints.Member:
-    checkpoint = checkpoints.load(folder)
-    return checkpoints.focus(checkpoint, checkpoint.config.target.name).members[0]
+    return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)
 
 
 def _read(path: Path, say: Callable[[str], None]) -> dict[str, Any] | None:

@@ -20,6 +20,9 @@ MAX_HEADER_BYTES = 16_000_000
 """Bytes of the list of tensors at the beginning of the weights."""
 
 
+SHARED = "experts."
+"""Tensors of this prefix stand in the file once, for all members."""
+
 REFERENCE = "reference"
 """The tensor of vectors of training crystals; see :mod:`zoo.applicability`."""
 
@@ -59,12 +62,15 @@ def check(path: Path, architecture: Architecture, members: int, references: int 
         raise CheckpointError(f"{path}: the atom table is missing or has the wrong shape or type")
     wanted = outline(architecture, rows)
     expected = {
-        f"members.{index}.{name}": ("F32" if tensor.is_floating_point() else "I64", tuple(tensor.shape))
+        name if name.startswith(SHARED) else f"members.{index}.{name}": (
+            "F32" if tensor.is_floating_point() else "I64",
+            tuple(tensor.shape),
+        )
         for index in range(members)
         for name, tensor in wanted.items()
     }
     if references:
-        expected[REFERENCE] = ("F16", (references, architecture.width))
+        expected[REFERENCE] = ("F16", (references, architecture.pooled))
     found = {name: each for name, each in listed.items() if name != "atom_table"}
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:

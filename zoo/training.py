@@ -7,7 +7,7 @@ import math
 import time
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import lightning.pytorch as pl
@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from zoo.inference import choose_device
+from zoo.inference import choose_device, expert_vectors
 from zoo.interruptions import LAST, MINUTES, SaveOften, WholeFiles
 from zoo.loading import EpochShuffle, Samples, training_loader, validation_loader
 
@@ -125,7 +125,8 @@ class _Fit(pl.LightningModule):
 
     def training_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> Tensor:
         graphs, target = batch
-        loss = masked_l1(self.network.all_targets(graphs), target)
+        # Each opinion learns by itself; their mean is what is validated.
+        loss = torch.stack([masked_l1(opinion, target) for opinion in self.network.opinions(graphs)]).mean()
         self._loss.append(loss.detach())
         return loss
 
@@ -269,6 +270,8 @@ def fit(
         If a checkpoint cannot be written, for example because the disk is full; the one before it is left whole.
     """
     chosen = choose_device(device)
+    if network.experts:
+        train, validation = (_ask_experts(network, samples, chosen) for samples in (train, validation))
     module = _Fit(network, train, validation, scalers, settings, seed, rates or {}, on_epoch)
     best = ModelCheckpoint(
         workdir,
@@ -315,6 +318,12 @@ def fit(
     losses = [row["validation_loss"] for row in module.history]
     position = int(np.argmin(losses))
     return FitResult(module.history, position + 1, module.history[position]["validation_mae"], time.monotonic() - began)
+
+
+def _ask_experts(network: CGCNN, samples: Samples, device: str) -> Samples:
+    """Note what the experts make of the crystals: they are frozen, so they would say the same in every epoch."""
+    vectors = expert_vectors(network, samples.graphs, samples.rows, device=device)
+    return replace(samples, vectors=torch.from_numpy(vectors).float())
 
 
 def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:

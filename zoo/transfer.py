@@ -1,8 +1,12 @@
 """Transfer: a pretrained network becomes the start of another one.
 
 Lee & Asahi, Comput. Mater. Sci. 190, 110314 (2021): the pretrained parameters start the target model, and
-fine-tuning updates them. Three ways of doing so:
+fine-tuning updates them. Four ways of doing so:
 
+``mixture``
+    Everything is trained; beside it, frozen copies of all backbones are read by fully connected layers of their own,
+    and the two predictions are averaged. One backbone knows energies, another one gaps: together they know more of a
+    new property than any of them (Chang, Wang & Ertekin, npj Comput. Mater. 8, 242 (2022)).
 ``full``
     Everything is trained.
 ``layerwise``
@@ -18,18 +22,24 @@ distributed than the source's thousands of crystals did. Of all choices this one
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.models.cgcnn import CGCNN, Architecture, Pooling
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Sequence
 
-Mode = Literal["full", "head", "layerwise"]
+    from torch import Tensor, nn
 
-HEAD = ("conv_to_fc", "fcs", "fc_out")
+Mode = Literal["mixture", "full", "head", "layerwise"]
+
+FROM_SCRATCH = "from scratch"
+"""What training without a backbone is called."""
+
+BODY = ("embedding", "convs")
 DECAY = 0.7
 """In ``layerwise`` each layer nearer to the input learns at this fraction of the next one's rate."""
 
@@ -41,16 +51,22 @@ def scratch(architecture: Architecture, atom_table: Tensor, seed: int) -> CGCNN:
         return CGCNN(architecture, atom_table)
 
 
-def transfer(source: CGCNN, mode: Mode, seed: int) -> tuple[CGCNN, dict[str, float]]:
+def transfer(
+    source: CGCNN, mode: Mode, seed: int, *, experts: Sequence[CGCNN] = (), pooling: Pooling = "all"
+) -> tuple[CGCNN, dict[str, float]]:
     """Return a copy of `source` with new fully connected layers, and its learning rates by depth.
 
     Parameters
     ----------
     source : CGCNN
         The pretrained network; it is not changed.
-    mode : {"full", "head", "layerwise"}
+    mode : {"mixture", "full", "head", "layerwise"}
     seed : int
         Seed of the new layers.
+    experts : sequence of CGCNN
+        For ``mixture``: networks whose bodies are read, of the same sizes as that of `source`.
+    pooling : {"last", "all"}
+        What the new layers read; see :class:`zoo.models.cgcnn.Architecture`.
 
     Returns
     -------
@@ -58,14 +74,21 @@ def transfer(source: CGCNN, mode: Mode, seed: int) -> tuple[CGCNN, dict[str, flo
     rates : dict of str to float
         Factor on the learning rate by prefix of parameter names.
     """
-    network = scratch(source.architecture, source.atom_table, seed)
-    kept = {name: tensor for name, tensor in source.state_dict().items() if name.split(".")[0] not in HEAD}
-    network.load_state_dict(kept, strict=False)
+    size = source.architecture
+    beside = experts if mode == "mixture" else ()
+    network = scratch(replace(size, targets=1, pooling=pooling, experts=len(beside)), source.atom_table, seed)
+    _copy_body(source, network)
+    for expert, place in zip(beside, network.experts, strict=True):
+        _copy_body(expert, place)
     network.freeze_statistics()
     if mode == "head":
-        network.freeze("embedding", "convs")
+        network.freeze(*BODY)
     if mode != "layerwise":
         return network, {}
-    depth = source.architecture.convolutions
-    rates = {f"convs.{layer}": DECAY ** (depth - layer) for layer in range(depth)}
-    return network, {"embedding": DECAY ** (depth + 1), **rates}
+    rates = {f"convs.{layer}": DECAY ** (size.convolutions - layer) for layer in range(size.convolutions)}
+    return network, {"embedding": DECAY ** (size.convolutions + 1), **rates}
+
+
+def _copy_body(source: nn.Module, target: nn.Module) -> None:
+    for part in BODY:
+        target.get_submodule(part).load_state_dict(source.get_submodule(part).state_dict())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def network(architecture: Architecture = SMALL) -> CGCNN:
     model = scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1)
     with torch.no_grad():
         for norm in (module for module in model.modules() if isinstance(module, torch.nn.BatchNorm1d)):
-            for values, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.5, 0.5)):
+            for values, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.5, 0.5)) if norm.affine else ():
                 torch.nn.init.uniform_(values, low, high)
             torch.nn.init.uniform_(norm.running_mean, -0.5, 0.5)
             torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
@@ -68,16 +69,25 @@ def test_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph], mod
     assert model(batch.double()).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
 
 
+POOLINGS = [SMALL, replace(SMALL, pooling="all")]
+
+
+@pytest.mark.parametrize("architecture", POOLINGS, ids=["last", "all"])
 @pytest.mark.parametrize("mode", MODES)
-def test_single_precision_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph], mode: str) -> None:
-    model = in_mode(network(), mode)
+def test_single_precision_equals_the_reference(
+    batch: GraphBatch, graphs: list[CrystalGraph], mode: str, architecture: Architecture
+) -> None:
+    model = in_mode(network(architecture), mode)
     expected = reference_forward(model, graphs)
     assert model(batch).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
 
 
+@pytest.mark.parametrize("architecture", POOLINGS, ids=["last", "all"])
 @pytest.mark.parametrize("mode", MODES)
-def test_gradients_equal_the_references(batch: GraphBatch, graphs: list[CrystalGraph], mode: str) -> None:
-    model = in_mode(network(), mode)
+def test_gradients_equal_the_references(
+    batch: GraphBatch, graphs: list[CrystalGraph], mode: str, architecture: Architecture
+) -> None:
+    model = in_mode(network(architecture), mode)
     model(batch).square().mean().backward()
     found = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
@@ -86,7 +96,35 @@ def test_gradients_equal_the_references(batch: GraphBatch, graphs: list[CrystalG
         assert float((found[name] - parameter.grad).abs().max()) < 1e-4 * max(1.0, float(parameter.grad.abs().max())), (
             name
         )
-    assert max(float(gradient.abs().max()) for gradient in found.values()) > 0.1
+    assert max(float(gradient.abs().max()) for gradient in found.values()) > 0.05
+
+
+def test_a_mixture_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph]) -> None:
+    model = network(replace(SMALL, pooling="all", experts=2)).eval()
+    expected = reference_forward(model, graphs)
+    assert model(batch).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
+    asked = GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)), model.expert_vectors(batch))
+    assert torch.equal(model(asked), model(batch))
+
+
+def test_vectors_of_all_layers_end_with_that_of_the_last(batch: GraphBatch) -> None:
+    model = network().eval()
+    everything = model.embed(batch, "all")
+    assert everything.shape == (len(batch), 4 * SMALL.width)
+    assert torch.equal(everything[:, -SMALL.width :], model.embed(batch))
+
+
+def test_experts_stay_as_they_are_while_the_rest_learns(batch: GraphBatch) -> None:
+    model = network(replace(SMALL, pooling="all", experts=2)).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    target = torch.linspace(-1, 1, len(batch)).unsqueeze(1)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], weight_decay=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (model.opinions(batch) - target).abs().mean().backward()
+        optimizer.step()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]) == (name.startswith("experts.") or name == "atom_table"), name
 
 
 def test_running_statistics_equal_those_of_plain_batch_normalisation(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import nn
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.batches import GraphBatch
+
+
+Pooling = Literal["last", "all"]
+
+DROPOUT = 0.3
+"""Part of the experts' vectors that their reader does without in training (docs/tuning.md)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,14 @@ class Architecture:
         Centre of the last Gaussian in Å; the width of each equals the spacing.
     targets : int
         Number of properties that are predicted at once, each by fully connected layers of its own.
+    pooling : {"last", "all"}
+        What the fully connected layers read: the mean over the cell of the last convolution's output, as in the
+        original; or the means of the embedding's and of every convolution's output side by side, each brought to mean 0
+        and variance 1 over the crystals. The last layer of a pretrained network knows its own property, the earlier
+        ones the crystal (docs/tuning.md).
+    experts : int
+        Number of further bodies, which are not trained: a second set of fully connected layers reads all layers of all
+        of them, and the prediction is the mean of both. Only for a single target.
     """
 
     atom_features: int = 111
@@ -60,9 +74,16 @@ class Architecture:
     gaussians: int = 41
     gaussian_end: float = 8.0
     targets: int = 1
+    pooling: Pooling = "last"
+    experts: int = 0
+
+    @property
+    def pooled(self) -> int:
+        """Length of a crystal's vector after pooling."""
+        return self.width * (self.convolutions + 1 if self.pooling == "all" else 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the sizes as JSON-able numbers."""
+        """Return the sizes as JSON-able values."""
         return asdict(self)
 
 
@@ -191,31 +212,99 @@ def _normalization(norm: nn.BatchNorm1d, statistics: _Statistics | None) -> tupl
 
 
 class Head(nn.Module):
-    """The fully connected layers after pooling, for one property."""
+    """The fully connected layers after pooling, for one property.
 
-    def __init__(self, size: Architecture) -> None:
+    Parameters
+    ----------
+    size : Architecture
+    inputs : int
+        Length of the vectors that they read.
+    normalize : bool
+        Bring each of their components to mean 0 and variance 1 first, in place of the authors' softplus.
+    dropout : float
+        Part of the components that is left out at random in training.
+    """
+
+    norm: nn.BatchNorm1d | None
+
+    def __init__(self, size: Architecture, inputs: int, *, normalize: bool, dropout: float = 0.0) -> None:
         super().__init__()
-        self._add_layers(size)
+        self._add_layers(size, inputs, normalize=normalize, dropout=dropout)
 
-    def _add_layers(self, size: Architecture) -> None:
-        self.conv_to_fc = nn.Linear(size.width, size.head)
+    def _add_layers(self, size: Architecture, inputs: int, *, normalize: bool, dropout: float = 0.0) -> None:
+        self.norm = nn.BatchNorm1d(inputs, affine=False) if normalize else None
+        self.dropout = dropout
+        self.conv_to_fc = nn.Linear(inputs, size.head)
         self.fcs = nn.ModuleList(nn.Linear(size.head, size.head) for _ in range(size.head_layers - 1))
         self.fc_out = nn.Linear(size.head, 1)
 
     def read_out(self, crystals: Tensor) -> Tensor:
-        """Map crystal vectors of shape (B, width) to scaled predictions, shape (B,)."""
-        hidden = functional.softplus(self.conv_to_fc(functional.softplus(crystals)))
+        """Map crystal vectors of shape (B, inputs) to scaled predictions, shape (B,)."""
+        crystals = functional.softplus(crystals) if self.norm is None else self.norm(crystals)
+        crystals = functional.dropout(crystals, self.dropout, self.training)
+        hidden = functional.softplus(self.conv_to_fc(crystals))
         for layer in self.fcs:
             hidden = functional.softplus(layer(hidden))
         output: Tensor = self.fc_out(hidden)
         return output.squeeze(1)
 
 
-class CGCNN(Head):
+class Body(nn.Module):
+    """The layers before pooling: a crystal graph → one vector.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    atom_table : tensor of shape (elements, atom_features)
+        Row z holds the features of atomic number z. It is a buffer, never trained.
+    keep_table : bool
+        Whether the table is saved with the weights.
+    """
+
+    atom_table: Tensor
+    centers: Tensor
+
+    def __init__(self, architecture: Architecture, atom_table: Tensor, *, keep_table: bool = True) -> None:
+        nn.Module.__init__(self)  # not that of the head, which is a parent of a network as well
+        size = architecture
+        self.architecture = size
+        self.register_buffer("atom_table", atom_table.to(torch.get_default_dtype()), persistent=keep_table)
+        self.register_buffer("centers", torch.linspace(0.0, size.gaussian_end, size.gaussians), persistent=False)
+        self.embedding = nn.Linear(size.atom_features, size.width)
+        self.convs = nn.ModuleList(Convolution(size.width, size.gaussians) for _ in range(size.convolutions))
+
+    def embed(self, batch: GraphBatch, pooling: Pooling | None = None) -> Tensor:
+        """Return the pooled crystal vectors, of the architecture's pooling or of the one that is asked for.
+
+        Returns
+        -------
+        tensor of shape (B, width), or (B, width × (convolutions + 1)) for all layers, the embedding's output first
+        """
+        bonds = Bonds(batch, self.expand(batch.distances))
+        atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
+        everything = (pooling or self.architecture.pooling) == "all"
+        layers = [mean_atoms(batch, atoms)] if everything else []
+        for convolution in self.convs:
+            atoms = convolution(batch, atoms, bonds)
+            if everything:
+                layers.append(mean_atoms(batch, atoms))
+        return torch.cat(layers, dim=1) if everything else mean_atoms(batch, atoms)
+
+    def expand(self, distances: Tensor) -> Tensor:
+        """Expand distances of shape (E,) in Å into Gaussians, shape (E, gaussians)."""
+        step = self.architecture.gaussian_end / (self.architecture.gaussians - 1)
+        exponent = ((distances.unsqueeze(1) - self.centers) / step).square_().neg_()
+        # e^-80 is nothing beside 1; below, where numbers underflow, the exponential takes six times as long.
+        return exponent.clamp_(min=-80.0).exp_()
+
+
+class CGCNN(Body, Head):
     """Crystal graph → one scaled number, or several.
 
     The network is its own first head, so that its parameters have the authors' names; further targets have theirs in
-    ``others``.
+    ``others``. Frozen bodies of other networks may stand beside it (``experts``), with a head of their own
+    (``reader``): a mixture of experts in the sense of Chang, Wang & Ertekin, npj Comput. Mater. 8, 242 (2022), but one
+    that reads all experts at once instead of weighing them.
 
     Parameters
     ----------
@@ -224,20 +313,18 @@ class CGCNN(Head):
         Row z holds the features of atomic number z. It is a buffer: saved with the weights, never trained.
     """
 
-    atom_table: Tensor
-    centers: Tensor
-
     def __init__(self, architecture: Architecture, atom_table: Tensor) -> None:
-        nn.Module.__init__(self)  # the layers of the head come last: random weights are drawn in this order
-        size = architecture
-        self.architecture = size
-        self.register_buffer("atom_table", atom_table.to(torch.get_default_dtype()))
-        self.register_buffer("centers", torch.linspace(0.0, size.gaussian_end, size.gaussians), persistent=False)
-        self.embedding = nn.Linear(size.atom_features, size.width)
-        self.convs = nn.ModuleList(Convolution(size.width, size.gaussians) for _ in range(size.convolutions))
-        self._add_layers(size)
-        self.others = nn.ModuleList(Head(size) for _ in range(size.targets - 1))
+        Body.__init__(self, architecture, atom_table)
+        # The layers of the head come last: random weights are drawn in this order.
+        size, everything = architecture, architecture.pooling == "all"
+        self._add_layers(size, size.pooled, normalize=everything)
+        self.others = nn.ModuleList(Head(size, size.pooled, normalize=everything) for _ in range(size.targets - 1))
         self._frozen: list[nn.Module] = []
+        self.experts = nn.ModuleList(Body(size, atom_table, keep_table=False) for _ in range(size.experts))
+        if size.experts:
+            read = size.experts * replace(size, pooling="all").pooled
+            self.reader = Head(size, read, normalize=True, dropout=DROPOUT)
+            self.freeze("experts")
 
     def freeze(self, *names: str) -> None:
         """Stop training parts of the network, their batch-norm statistics included.
@@ -254,8 +341,8 @@ class CGCNN(Head):
         self.train(self.training)
 
     def freeze_statistics(self) -> None:
-        """Keep the batch-norm statistics as they are, and normalise with them in training too."""
-        self._frozen += [module for module in self.modules() if isinstance(module, nn.BatchNorm1d)]
+        """Keep the batch-norm statistics of the convolutions, and normalise with them in training too."""
+        self._frozen += [module for module in self.convs.modules() if isinstance(module, nn.BatchNorm1d)]
         self.train(self.training)
 
     def train(self, mode: bool = True) -> CGCNN:
@@ -265,29 +352,30 @@ class CGCNN(Head):
             module.eval()
         return self
 
-    def embed(self, batch: GraphBatch) -> Tensor:
-        """Return the pooled crystal vectors, shape (B, width)."""
-        bonds = Bonds(batch, self.expand(batch.distances))
-        atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
-        for convolution in self.convs:
-            atoms = convolution(batch, atoms, bonds)
-        return mean_atoms(batch, atoms)
+    def expert_vectors(self, batch: GraphBatch) -> Tensor:
+        """Return what the experts make of each crystal, all layers of all of them side by side."""
+        with torch.no_grad():
+            return torch.cat([cast("Body", expert).embed(batch, "all") for expert in self.experts], dim=1)
 
-    def expand(self, distances: Tensor) -> Tensor:
-        """Expand distances of shape (E,) in Å into Gaussians, shape (E, gaussians)."""
-        step = self.architecture.gaussian_end / (self.architecture.gaussians - 1)
-        exponent = ((distances.unsqueeze(1) - self.centers) / step).square_().neg_()
-        # e^-80 is nothing beside 1; below, where numbers underflow, the exponential takes six times as long.
-        return exponent.clamp_(min=-80.0).exp_()
+    def opinions(self, batch: GraphBatch) -> Tensor:
+        """Return the scaled predictions that the final one is the mean of, shape (opinions, B, targets).
 
-    def forward(self, batch: GraphBatch) -> Tensor:
-        """Return the scaled predictions of the first target, shape (B,)."""
-        return self.read_out(self.embed(batch))
+        One opinion, or that of the network and that of its experts' reader; in training each learns by itself.
+        """
+        crystals = self.embed(batch)
+        own = torch.stack([head.read_out(crystals) for head in (self, *self.others)], dim=1)
+        if not self.experts:
+            return own.unsqueeze(0)
+        vectors = self.expert_vectors(batch) if batch.vectors is None else batch.vectors
+        return torch.stack([own, self.reader.read_out(vectors).unsqueeze(1)])
 
     def all_targets(self, batch: GraphBatch) -> Tensor:
         """Return the scaled predictions of all targets, shape (B, targets)."""
-        crystals = self.embed(batch)
-        return torch.stack([head.read_out(crystals) for head in (self, *self.others)], dim=1)
+        return self.opinions(batch).mean(dim=0)
+
+    def forward(self, batch: GraphBatch) -> Tensor:
+        """Return the scaled predictions of the first target, shape (B,)."""
+        return self.all_targets(batch)[:, 0]
 
     def single(self, target: int) -> CGCNN:
         """Return a copy of the network that predicts one of its targets alone."""

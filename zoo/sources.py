@@ -1,0 +1,124 @@
+"""What a fine-tuning starts from: a backbone, and the other backbones that are read beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+
+from zoo import checkpoints, hub, registry
+from zoo.graphs import GraphSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from zoo.contracts import Task
+    from zoo.models.cgcnn import CGCNN
+    from zoo.splits import Split
+    from zoo.tables import Record
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A pretrained network that lies on this machine.
+
+    Parameters
+    ----------
+    pulled : Pulled
+        Where it came from.
+    network : CGCNN
+        With the head of its first target alone.
+    graph : GraphSettings
+        Of the graphs that it was trained on.
+    targets : tuple of str
+        What it was trained on.
+    """
+
+    pulled: hub.Pulled
+    network: CGCNN
+    graph: GraphSettings
+    targets: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the backbone or of the run."""
+        return self.pulled.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        return hub.sha256(self.pulled.directory / checkpoints.WEIGHTS)
+
+    @property
+    def known(self) -> frozenset[int]:
+        """Atomic numbers that the network has features for."""
+        return known_elements(self.network.atom_table)
+
+
+def known_elements(atom_table: torch.Tensor) -> frozenset[int]:
+    """Return the atomic numbers that an atom table has features for."""
+    return frozenset(torch.nonzero(atom_table.abs().sum(dim=1)).flatten().tolist())
+
+
+def load(ref: str | Path) -> Source:
+    """Pull a backbone and load it; raises as :func:`zoo.hub.pull` and :func:`zoo.checkpoints.load` do."""
+    pulled = hub.pull(ref)
+    config = checkpoints.read_config(pulled.directory)
+    return Source(pulled, network(pulled.directory), config.graph_settings, tuple(each.name for each in config.targets))
+
+
+@lru_cache(maxsize=16)
+def network(directory: Path) -> CGCNN:
+    """Return the network of a checkpoint folder, with the head of its first target alone; its first member's."""
+    checkpoint = checkpoints.load(directory)
+    return checkpoints.focus(checkpoint, checkpoint.config.target.name).members[0].network
+
+
+def available(settings: GraphSettings) -> list[str]:
+    """Return the backbones whose weights are at hand or on the Hub, and whose graphs are built with these settings."""
+    there = [card for card in registry.cards() if hub.status(card) != "not published yet"]
+    return [card.name for card in there if card.graph and GraphSettings(**card.graph.model_dump()) == settings]
+
+
+def experts(source: Source) -> list[Source]:
+    """Return all backbones that can be read beside a source, itself among them: those at hand with a body like its own.
+
+    None, if the source's body is unlike that of every backbone of the shelf: an imported checkpoint's, for example.
+    """
+    names = [card.name for card in registry.cards() if hub.status(card) in ("bundled", "cached")]
+    found = [load(name) for name in names]
+    return [each for each in found if _alike(each, source)]
+
+
+def _alike(one: Source, other: Source) -> bool:
+    bodies = [
+        replace(each.network.architecture, targets=1, pooling="last", experts=0, head=1, head_layers=1)
+        for each in (one, other)
+    ]
+    return (
+        bodies[0] == bodies[1]
+        and one.graph == other.graph
+        and torch.equal(one.network.atom_table, other.network.atom_table)
+    )
+
+
+def seen(sources: Sequence[Source], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
+    """Count the test rows of each seed whose crystals one of the sources was trained on; None if no source says."""
+    known = frozenset[str]().union(*(_training_ids(source) for source in sources))
+    return [sum(records[row].id in known for row in split.test) for split in splits] if known else None
+
+
+def leaks(
+    sources: Sequence[Source], task: Task, records: Sequence[Record], splits: Sequence[Split]
+) -> dict[str, list[int]]:
+    """Return the sources that know the very property of some test rows, with the number of those of each seed."""
+    same = [source for source in sources if set(source.targets) & set(task.columns)]
+    counts = {source.name: seen([source], records, splits) for source in same}
+    return {name: each for name, each in counts.items() if each and max(each)}
+
+
+def _training_ids(source: Source) -> frozenset[str]:
+    return registry.training_ids(source.pulled.card) if source.pulled.card else frozenset()
