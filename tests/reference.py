@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def reference_forward(model: CGCNN, graphs: Sequence[CrystalGraph]) -> Tensor:
     """Return what the network should, for the same parameters; uses no kernel and no trick of the model's.
 
-    Every atom and every neighbour is computed, whether or not symmetry repeats it. A mixture must be in evaluation mode,
-    in which its reader leaves out nothing.
+    Every atom and every neighbour is computed, whether or not symmetry repeats it. A mixture must be in evaluation
+    mode, in which its reader leaves out nothing.
     """
     layers = reference_layers(model, graphs)
     own = _read_out(model, torch.cat(layers, dim=1) if model.architecture.pooling == "all" else layers[-1])

@@ -17,12 +17,12 @@ import zoo
 from zoo import checkpoints, extensions, finetuning, methods, registry
 from zoo.elements import atom_table
 from zoo.errors import InputError
-from zoo.finetuning import SCRATCH, finetune
+from zoo.finetuning import finetune
 from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import Architecture
 from zoo.options import Options, default_out
 from zoo.scaling import TargetScaler
-from zoo.transfer import scratch
+from zoo.transfer import FROM_SCRATCH, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,7 +172,7 @@ def test_every_method_saw_the_same_rows(run: tuple[finetuning.Result, Path]) -> 
     result, out = run
     others = pd.read_csv(out / "comparison.csv")
     model = pd.read_csv(out / "predictions.csv")
-    assert set(others.method) == {SCRATCH, "mean"}
+    assert set(others.method) == {FROM_SCRATCH, "mean"}
     for _, rows in others.groupby("method"):
         assert rows[["id", "split", "seed"]].to_numpy().tolist() == model[["id", "split", "seed"]].to_numpy().tolist()
     train = model[(model.seed == 0) & (model.split == "train")]
@@ -180,7 +180,7 @@ def test_every_method_saw_the_same_rows(run: tuple[finetuning.Result, Path]) -> 
     # In log10, as the task says, and of training rows alone.
     assert mean.to_numpy() == pytest.approx(np.full(len(mean), 10 ** np.log10(train.target).mean()), rel=1e-4)
     assert set(result.comparisons) == set(result.log_comparisons) == {result.model, "mean"}
-    ours, scratch = ([row["mae_log10"] for row in result.errors[method]] for method in (result.model, SCRATCH))
+    ours, scratch = ([row["mae_log10"] for row in result.errors[method]] for method in (result.model, FROM_SCRATCH))
     assert result.log_comparisons[result.model].gain == pytest.approx(1 - sum(ours) / sum(scratch))
 
 
@@ -218,7 +218,7 @@ def test_card_names_backbone_data_and_results(run: tuple[finetuning.Result, Path
     card = Card.read(out / "README.md")
     text = (out / "README.md").read_text()
     assert result.table.sha256 in text
-    assert result.backbone_digest in text
+    assert result.digests[result.backbone.name] in text
     assert card.test_mae == pytest.approx(result.summary()[result.model]["mae"]["mean"])
     assert [file.name for file in card.files] == ["model.safetensors", "config.json"]
 
