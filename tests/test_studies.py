@@ -71,7 +71,7 @@ def test_within_a_seed_the_test_rows_are_the_same_and_training_rows_nested(study
 def test_a_cell_is_what_a_fine_tuning_of_that_split_finds(
     study: tuple[Study, Path], tmp_path: Path, table: Path
 ) -> None:
-    request = Options("bulk-modulus", table, "dEf-10k", n_train=40, seed=1, epochs=2, compare_scratch=True)
+    request = Options("bulk-modulus", table, "dEf-10k", "full", n_train=40, seed=1, epochs=2, compare_scratch=True)
     single = finetune(request, tmp_path / "run", quiet=True)
     rows = study[0].results.set_index(["method", "size", "seed"])
     for method, name in (("dEf-10k (full)", "dEf-10k"), (SCRATCH, SCRATCH)):

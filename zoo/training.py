@@ -288,7 +288,8 @@ def fit(
     callbacks.append(SaveOften(workdir, save_minutes))
     last = workdir / LAST
     began = time.monotonic()
-    with _quiet():
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # what is left out at random in training depends on the seed alone
         trainer = pl.Trainer(
             accelerator="gpu" if chosen == "cuda" else "cpu",
             devices=devices,
