@@ -20,15 +20,18 @@ from tinyrecipe import EXAMPLE, RECIPE, ROOT, example, ids, write
 from zoo.cli import main
 
 import zoo
-from zoo import checkpoints, extensions, pretraining, registry
+from zoo import checkpoints, extensions, pretraining, registry, store
 from zoo.card import Card
 from zoo.errors import InputError, ZooError
+from zoo.graphs import GraphSettings
 from zoo.interruptions import LAST, SaveOften
 from zoo.pretraining import Report, pretrain
 from zoo.recipes import read_recipe
 from zoo.selection import PARTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from zoo.training import FitResult
@@ -73,6 +76,54 @@ def test_a_row_that_is_wanted_and_broken_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"1 of 40 rows cannot be used"):
         pretrain(recipe, [tmp_path / "broken.csv"], tmp_path / "out", quiet=True)
     assert len(pretrain(recipe, [tmp_path / "fine.csv"], tmp_path / "out", quiet=True)) == 3
+
+
+def unknown_key(folder: Path, text: str) -> str:
+    write(folder, text + "momentum = 0.9\n")
+    return "fit.momentum: Extra inputs are not permitted"
+
+
+def missing_target(folder: Path, text: str) -> str:
+    example().drop(columns="K_VRH").to_csv(folder / "data.csv", index=False)
+    return "no column for the task bulk-modulus"
+
+
+def missing_ids(folder: Path, text: str) -> str:
+    example().iloc[2:].to_csv(folder / "data.csv", index=False)
+    return f"lacks 2 of the 40 rows of tiny, the first: {example().material_id[0]}"
+
+
+def changed_recipe(folder: Path, text: str) -> str:
+    other = read_recipe(write(folder / "other", text.replace("seed = 3", "seed = 4").replace("1e-2", "2e-2")))
+    (folder / "out.partial").mkdir()
+    digest = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
+    pretraining._begin(folder / "out.partial/begun.json", {"recipe": other.model_dump(mode="json"), "table": digest})
+    return "was begun with another recipe.fit.learning_rate, another recipe.seed; give the same to resume"
+
+
+def corrupted_store(folder: Path, text: str) -> str:
+    store.table_graphs(folder / "data.csv", GraphSettings(), quiet=True)
+    (array,) = folder.glob("cache/graphs/*/distances.npy")
+    array.write_bytes(array.read_bytes()[:-4])
+    return "is damaged (distances.npy is not what was written); remove it: zoo cache clear"
+
+
+@pytest.mark.parametrize("spoil", [unknown_key, missing_target, missing_ids, changed_recipe, corrupted_store])
+def test_bad_input_is_one_line_with_exit_code_two(
+    spoil: Callable[[Path, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    write(tmp_path)
+    example().to_csv(tmp_path / "data.csv", index=False)
+    message = spoil(tmp_path, RECIPE)
+    before = sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts)
+    names = ("tiny.toml", "--data", "data.csv", "--out", "out")
+    options = [str(tmp_path / name) if not name.startswith("--") else name for name in names]
+    done = CliRunner().invoke(main, ["pretrain", *options, "--resume", "-q"])
+    assert done.exit_code == 2
+    (line,) = done.stderr.splitlines()
+    assert message in line
+    assert sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts) == before
 
 
 # --- a run ---

@@ -137,8 +137,9 @@ def pretrain(
     architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
     network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
     if first:
-        (partial / "work").mkdir(parents=True, exist_ok=True)
+        partial.mkdir(parents=True, exist_ok=True)
         _begin(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256})
+        (partial / "work").mkdir(exist_ok=True)
     settings = recipe.fit.settings(used)
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
         fit(
