@@ -45,9 +45,9 @@ def real_structures() -> list[Structure]:
 @pytest.fixture
 def hub_server() -> Iterator[Any]:
     """A Hub on the loopback interface; see zoo/hubserver.py."""
-    from zoo.hubserver import HubServer
+    from zoo import testing
 
-    with HubServer() as server:
+    with testing.hub_server() as server:
         yield server
 
 

@@ -34,6 +34,13 @@ def endpoint() -> str:
     return without_password(str(constants.ENDPOINT))
 
 
+def offline() -> bool:
+    """Say whether ``HF_HUB_OFFLINE`` is set."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
 def without_password(text: str) -> str:
     """Take user names and passwords out of the addresses in a text.
 

@@ -69,6 +69,9 @@ def bounded_bar(wanted: Wanted) -> Any:
     class Bar(utils.tqdm):  # type: ignore[misc, type-arg, name-defined, unused-ignore]
         received = 0
 
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **{**options, "desc": f"{wanted.repo}/{wanted.name}"})
+
         def update(self, n: float | None = 1) -> bool | None:
             self.received += int(n or 0)
             wanted.check(self.received)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -268,6 +269,13 @@ def _named(values: Mapping[str, object] | None) -> str:
 def show_json(value: object) -> None:
     """Print JSON."""
     click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def bars(*, shown: bool) -> AbstractContextManager[None]:
+    """Return a context in which the Hub's client shows progress bars on a terminal alone, or none."""
+    from zoo._hubclient import no_bars
+
+    return nullcontext() if shown and sys.stderr.isatty() else no_bars()
 
 
 def pulled_line(pulled: Pulled, *, pinned: bool) -> str:

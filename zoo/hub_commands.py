@@ -70,7 +70,9 @@ def pull(
 @click.option("--package", type=FOLDER, help="Also write a Python package that registers the backbone.")
 @click.option("--dry-run", is_flag=True, help="Show every file and the card; send nothing.")
 @console.common
+@click.pass_context
 def push(
+    ctx: click.Context,
     source: str,
     repo: str,
     private: bool,
@@ -95,7 +97,8 @@ def push(
         click.echo(parcel.readme)
         click.echo(f"dry run: nothing was sent to {parcel.repo}")
         return
-    pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
+    with console.bars(shown=not console.is_quiet(ctx)):
+        pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
     show_parcel(parcel)
     if not pushed.changed:
         click.echo(f"{pushed.repo} has these bytes already, at commit {pushed.commit}")
@@ -116,7 +119,8 @@ def push(
 @click.option("--org", metavar="ORG", help="Owner of the repositories.  [default: as the cards say]")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing, change no card.")
 @console.common
-def publish(org: str | None, dry_run: bool) -> None:
+@click.pass_context
+def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
     """Put the whole shelf on the Hugging Face Hub, and pin its commits in the cards.
 
     For zoo's maintainers, in a clone. What is there already makes no new commit.
@@ -127,12 +131,13 @@ def publish(org: str | None, dry_run: bool) -> None:
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    for card, parcel, pushed in publish_shelf(shelf(), org, dry_run=dry_run, say=say):
-        if pushed is None:
-            show_parcel(parcel)
-        else:
-            what = "pushed" if pushed.changed else "unchanged"
-            click.echo(f"{card.name}: {what}, {pushed.repo} at commit {pushed.commit}, pinned in {card.source}")
+    with console.bars(shown=not console.is_quiet(ctx)):
+        for card, parcel, pushed in publish_shelf(shelf(), org, dry_run=dry_run, say=say):
+            if pushed is None:
+                show_parcel(parcel)
+            else:
+                what = "pushed" if pushed.changed else "unchanged"
+                click.echo(f"{card.name}: {what}, {pushed.repo} at commit {pushed.commit}, pinned in {card.source}")
     if dry_run:
         click.echo("dry run: nothing was sent, no card was changed")
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from zoo import _hubclient, seen
+from zoo._huberrors import offline
 from zoo.card import REQUIRED_FILES
 from zoo.errors import HubError, IntegrityError
 from zoo.hubcache import (
@@ -37,13 +38,16 @@ def from_reference(repo: str, revision: str | None, *, force: bool) -> Pulled:
     pinned = revision is not None and COMMIT.fullmatch(revision) is not None
     if revision and pinned and not force and is_whole(snapshot(repo, revision)) and not _rotten(repo, revision):
         return _as_pulled(repo, revision, revision, "cache")
+    there = revision if pinned else cached_commit(repo, revision or "main")
+    if offline() and there and not force and is_whole(snapshot(repo, there)) and not _rotten(repo, there):
+        note = "" if pinned else f"HF_HUB_OFFLINE is set. Took commit {there[:12]}, the last one that was pulled."
+        return _as_pulled(repo, None, there, "cache", note)
     try:
         remote = _hubclient.resolve(repo, revision)
     except HubError as error:
-        commit = revision if pinned else cached_commit(repo, revision or "main")
-        if force or not commit or not is_whole(snapshot(repo, commit)) or _rotten(repo, commit):
+        if force or not there or not is_whole(snapshot(repo, there)) or _rotten(repo, there):
             raise
-        return _as_pulled(repo, None, commit, "cache", f"{error}. Took commit {commit[:12]} from the cache.")
+        return _as_pulled(repo, None, there, "cache", f"{error}. Took commit {there[:12]} from the cache.")
     if pinned and remote.commit != revision:
         raise HubError(f"{repo}: asked for commit {revision}, but got {remote.commit}; check HF_ENDPOINT")
     missing = [name for name in REQUIRED_FILES if name not in remote.files]
@@ -58,14 +62,14 @@ def from_reference(repo: str, revision: str | None, *, force: bool) -> Pulled:
                 "no checkpoint of zoo's is so large"
             )
     folder = snapshot(repo, remote.commit)
-    there = not force and all((folder / name).is_file() for name in names) and not _rotten(repo, remote.commit)
+    cached = not force and all((folder / name).is_file() for name in names) and not _rotten(repo, remote.commit)
     for name in names:
         # By the revision's own name: the client then notes its commit, for the day without a network.
         path = fetch(repo, revision or "main", remote.commit, name, limit=limit_of(name), force=force)
         _check_announced(repo, path, remote.files[name].sha256)
     if not pinned:
         _warn_unpinned(repo, remote.commit)
-    return _as_pulled(repo, revision or "main", remote.commit, "cache" if there else "hub")
+    return _as_pulled(repo, revision or "main", remote.commit, "cache" if cached else "hub")
 
 
 def _as_pulled(repo: str, revision: str | None, commit: str, origin: Origin, note: str = "") -> Pulled:

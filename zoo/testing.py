@@ -15,23 +15,27 @@ says what to mend. Nothing here imports pytest except :func:`parametrize_with_ch
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zoo.conformance import BASELINE_CHECKS, FEATURIZER_CHECKS, TASK_CHECKS, label
 from zoo.contracts import Baseline, Task
+from zoo.hubserver import HubServer
 from zoo.samples import crystals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pymatgen.core import Structure
 
 __all__ = [
+    "HubServer",
     "check_baseline",
     "check_featurizer",
     "check_task",
     "checks_for",
     "crystals",
+    "hub_server",
     "parametrize_with_checks",
 ]
 
@@ -84,6 +88,36 @@ def checks_for(plugin: object) -> Sequence[Callable[..., None]]:
     if isinstance(plugin, Task):
         return TASK_CHECKS
     return BASELINE_CHECKS if isinstance(plugin, Baseline) else FEATURIZER_CHECKS
+
+
+@contextmanager
+def hub_server() -> Iterator[HubServer]:
+    """Start a Hugging Face Hub on the loopback interface, for tests of packages that pull, push or publish.
+
+    Make a fixture of it::
+
+        @pytest.fixture
+        def hub(monkeypatch, tmp_path):
+            with zoo.testing.hub_server() as server:
+                yield server
+
+    and give the processes that you start ``HF_ENDPOINT=server.url`` and an ``HF_HOME`` of their own. The client reads
+    its environment once, when it is imported; in a test's own process set ``huggingface_hub.constants`` instead.
+
+    Yields
+    ------
+    HubServer
+        ``put(repo, files)`` commits to it; ``fault`` switches on what can go wrong; ``requests`` is what it was asked.
+
+    Examples
+    --------
+    >>> with hub_server() as server:
+    ...     commit = server.put("me/net", {"config.json": b"{}"})
+    ...     len(commit), server.url.startswith("http://127.0.0.1:")
+    (40, True)
+    """
+    with HubServer() as server:
+        yield server
 
 
 def parametrize_with_checks(plugins: Iterable[object]) -> Any:
