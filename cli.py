@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -184,14 +185,18 @@ def predict(
 
     INPUTS are structure files, folders of them, or tables.
     """
-    from zoo.prediction import load, predict_files
-    from zoo.progress import progress
-    from zoo.report import prediction_rows
-    from zoo.tables import count_inputs
+    from zoo.reading import spare_workers
+    from zoo.tables import count_inputs, iter_inputs
 
-    loaded = load(model, target=target, device=device)
-    with progress("predicting", count_inputs(inputs), "crystals", quiet=console.is_quiet(ctx)) as bar:
-        done = predict_files(loaded, inputs, out, structures=structures, interval=interval, bar=bar)
+    with closing(iter_inputs(inputs, structures=structures, workers=spare_workers())) as rows:  # before torch comes
+        from zoo.predicting import predict_files
+        from zoo.prediction import load
+        from zoo.progress import progress
+        from zoo.report import prediction_rows
+
+        loaded = load(model, target=target, device=device)
+        with progress("predicting", count_inputs(inputs), "crystals", quiet=console.is_quiet(ctx)) as bar:
+            done = predict_files(loaded, inputs, out, rows=rows, interval=interval, bar=bar)
     if not console.is_quiet(ctx):
         show_table(*prediction_rows(done, loaded))
         if others := loaded.config.other_targets:

@@ -33,6 +33,7 @@ LAYERS = (
         "structures",
         "_readers",
         "_rows",
+        "reading",
         "tables",
         "splits",
         "scaling",
@@ -64,6 +65,7 @@ LAYERS = (
     ("samples", "conformance", "_hubroutes", "hubserver", "testing"),
     (
         "prediction",
+        "predicting",
         "convert",
         "sources",
         "methods",

@@ -155,12 +155,33 @@ def test_a_cell_of_six_hundred_atoms_is_that_of_its_repeated_part() -> None:
 
 EXTREMES = {
     "an atom in half a micrometre of vacuum": (np.eye(3) * 500.0, None),
+    "an atom in a tenth of a millimetre": (np.eye(3) * 1e6, None),
     "a needle": (np.diag([1.0, 1.0, 2000.0]), None),
     "a sheet": (np.diag([200.0, 200.0, 1.0]), None),
     "layers less than an atom apart": (np.diag([3.0, 3.0, 0.05]), "stand on one site"),
     "a cell of nothing": (np.diag([0.05, 0.05, 0.5]), "stand on one site|no volume"),
     "an absurdly skewed cell": (np.array([[3.0, 0, 0], [3e5, 3.0, 0], [0, 3e5, 3.0]]), "too flat or too skewed"),
 }
+
+
+def test_an_extreme_cell_does_not_harm_those_beside_it() -> None:
+    """Graphs are built together, and sorted by one number made of centre and distance."""
+    salt = Crystal.from_structure(samples.crystals()["NaCl"])
+    huge = Crystal(np.array([14]), np.eye(3) * 1e6, np.zeros((1, 3)))
+    alone = build_graph(salt)
+    beside = list(build_graphs([huge, *[salt] * 100]))[-1]
+    assert not isinstance(beside, InputError)
+    assert np.sort(beside.distances, axis=1) == pytest.approx(np.sort(alone.distances, axis=1), abs=TIE_TOLERANCE)
+    for found, expected in zip(beside.neighbors, alone.neighbors, strict=True):
+        assert sorted(salt.numbers[found]) == sorted(salt.numbers[expected])
+
+
+def test_ten_thousand_atoms() -> None:
+    """As many as a file may hold: a simple cubic lattice, written out, with 6 neighbours at 3 Å and 6 of 12 at 3 √2."""
+    steps = np.stack(np.meshgrid(np.arange(25), np.arange(20), np.arange(20), indexing="ij"), axis=-1).reshape(-1, 3)
+    graph = build_graph(Crystal(np.full(10_000, 84), np.diag([75.0, 60.0, 60.0]), steps / [25, 20, 20]))
+    expected = [3.0] * 6 + [3.0 * np.sqrt(2)] * 6
+    assert np.sort(graph.distances, axis=1) == pytest.approx(np.tile(expected, (10_000, 1)), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", EXTREMES)

@@ -18,7 +18,8 @@ from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import Architecture
-from zoo.prediction import COLUMNS, WITH_INTERVAL, Model, predict_files
+from zoo.predicting import predict_files
+from zoo.prediction import COLUMNS, WITH_INTERVAL, Model
 from zoo.scaling import TargetScaler
 from zoo.transfer import scratch
 

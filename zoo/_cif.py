@@ -73,6 +73,8 @@ def _check_block(block: dict[str, Any], max_atoms: int) -> None:
     missing = [key for key in _CELL if not block.get(f"_cell_{key}")]
     if missing:
         raise InputError(f"broken CIF: _cell_{missing[0]} is missing")
+    for key in _CELL:
+        _check_cell(key, str(block[f"_cell_{key}"]))
     columns = [_column(block, f"_atom_site_fract_{axis}") for axis in "xyz"]
     counts = {len(column) for column in columns}
     if len(counts) > 1 or "_atom_site_label" not in block:
@@ -90,6 +92,16 @@ def _check_block(block: dict[str, Any], max_atoms: int) -> None:
         letters = re.match(r"[A-Za-z]*", symbol.strip("'\" "))
         if letters is None or letters.group().title() not in _KNOWN_SYMBOLS:
             raise InputError(f"unknown element {symbol!r}")
+
+
+def _check_cell(key: str, text: str) -> None:
+    """Refuse a negative length, and an angle beyond 0 to 180°: pymatgen makes cells of them."""
+    try:
+        value = float(text.partition("(")[0])
+    except ValueError:  # pymatgen says what it cannot read
+        return
+    if value < 0 or ("angle" in key and (value == 0 or value >= 180)):
+        raise InputError(f"broken CIF: _cell_{key} is {text}")
 
 
 def _column(block: dict[str, Any], key: str) -> list[str]:

@@ -29,6 +29,10 @@ SYMBOLS: tuple[str, ...] = tuple(
 
 MAX_ATOMIC_NUMBER = 118
 
+MAX_LENGTH = 1e6
+"""Longest cell vector (Å), and farthest fractional coordinate. Beyond what any crystal has, squares of
+lengths overflow, and sums lose the digits that tell neighbours apart."""
+
 
 @dataclass(frozen=True, eq=False)
 class Crystal:
@@ -46,7 +50,7 @@ class Crystal:
     Raises
     ------
     InputError
-        If there is no atom, an element is unknown, a number is not finite, or the cell has no volume.
+        If there is no atom, an element is unknown, a number is not finite or absurdly large, or the cell has no volume.
         The message is the bare reason; callers add where.
     """
 
@@ -67,6 +71,11 @@ class Crystal:
             raise InputError("the lattice or a coordinate is not a finite number")
         if ((raw < 1) | (raw > MAX_ATOMIC_NUMBER)).any():
             raise InputError(f"unknown element: atomic number {raw[(raw < 1) | (raw > MAX_ATOMIC_NUMBER)][0]}")
+        longest, farthest = np.abs(lattice).max(), np.abs(frac).max()
+        if longest > MAX_LENGTH:
+            raise InputError(f"a cell vector of {longest:.3g} Å; at most {MAX_LENGTH:.0e} Å are taken")
+        if farthest > MAX_LENGTH:
+            raise InputError(f"a fractional coordinate of {farthest:.3g}; at most {MAX_LENGTH:.0e} is taken")
         if abs(np.linalg.det(lattice)) < 1e-3:
             raise InputError("the cell has no volume")
         object.__setattr__(self, "numbers", np.ascontiguousarray(raw, dtype=np.uint8))

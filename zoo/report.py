@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.finetuning import Result
-    from zoo.prediction import Model, Predicted
+    from zoo.predicting import Predicted
+    from zoo.prediction import Model
     from zoo.stats import Comparison
     from zoo.study_result import Study
 

@@ -19,11 +19,14 @@ from zoo import structures as parsing
 from zoo._readers import OneStructureError, is_table, open_source
 from zoo._rows import Record, Rejection, RowReader
 from zoo.errors import InputError
+from zoo.reading import MANY, Files, read_structure_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from zoo.contracts import Task
+
+    _Part = list[Path] | Callable[[], Iterable[Record | Rejection]]
 
 __all__ = [
     "Record",
@@ -190,7 +193,44 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def iter_inputs(paths: Iterable[Path], *, structures: Path | None = None) -> Iterator[Record | Rejection]:
+class Inputs:
+    """The records and rejections of files and tables, one after the other; see :func:`iter_inputs`."""
+
+    def __init__(self, parts: Sequence[_Part], workers: int) -> None:
+        self._workers = workers
+        self._parts = iter(parts)
+        self._pool: Files | None = None
+        self._current: Iterator[Record | Rejection] = iter(())
+        self._open()
+
+    def _open(self) -> bool:
+        part = next(self._parts, None)
+        if part is None:
+            return False
+        if callable(part):
+            self._current = iter(part())
+        elif self._workers < 1 or len(part) < MANY:
+            self._current = map(read_structure_file, part)
+        else:
+            self._current = self._pool = Files(part, self._workers)
+        return True
+
+    def __iter__(self) -> Inputs:
+        return self
+
+    def __next__(self) -> Record | Rejection:
+        while (item := next(self._current, None)) is None:
+            if not self._open():
+                raise StopIteration
+        return item
+
+    def close(self) -> None:
+        """End the processes that read ahead, if there are any."""
+        if self._pool:
+            self._pool.close()
+
+
+def iter_inputs(paths: Iterable[Path], *, structures: Path | None = None, workers: int = 0) -> Inputs:
     """Read crystals without targets from structure files, folders of them, and tables, one after the other.
 
     Parameters
@@ -198,25 +238,30 @@ def iter_inputs(paths: Iterable[Path], *, structures: Path | None = None) -> Ite
     paths : iterable of Path
     structures : Path, optional
         Folder of structure files, for tables that hold identifiers alone.
+    workers : int
+        Processes that read structure files ahead, from now on, where there are many; see :mod:`zoo.reading`. A script
+        that asks for them needs ``if __name__ == "__main__":``, for they import it.
 
     Returns
     -------
     iterator of Record or Rejection
         Rows are read as they are asked for, so that memory stays bounded; JSON alone is held whole. The
-        identifier of a structure file is its name without extension. Identifiers may repeat.
+        identifier of a structure file is its name without extension. Identifiers may repeat. Its method ``close``
+        ends the workers.
 
     Raises
     ------
     InputError
         At the call, before anything is read, if a path does not exist or can be none of the three.
     """
-    opened = [_open_input(Path(path), structures) for path in paths]
-
-    def run() -> Iterator[Record | Rejection]:
-        for each in opened:
-            yield from each()
-
-    return run()
+    parts: list[_Part] = []
+    for path in map(Path, paths):
+        part = _open_input(path, structures)
+        if isinstance(part, list) and parts and isinstance(parts[-1], list):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return Inputs(parts, workers)
 
 
 def count_inputs(paths: Iterable[Path]) -> int | None:
@@ -240,35 +285,27 @@ def count_inputs(paths: Iterable[Path]) -> int | None:
     return total
 
 
-def _open_input(path: Path, structures: Path | None) -> Callable[[], Iterable[Record | Rejection]]:
+def _open_input(path: Path, structures: Path | None) -> _Part:
+    """Return the structure files of a path, or what reads its rows."""
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
     if path.is_dir():
         files = parsing.structure_files(path)
         if not files:
             raise InputError(f"{path}: no structure file in this folder (.cif, .vasp, POSCAR, .json …)")
-        return lambda: map(_read_structure_file, files)
+        return files
     if is_table(path):
         try:
             reader = RowReader(open_source(path), structures)
         except OneStructureError:
-            return lambda: [_read_structure_file(path)]
+            return [path]
         return lambda: (reader.read(row) for row in reader.rows())
     if not parsing.is_structure_file(path):
         try:
             parsing.read_file(path)
         except InputError as error:
             raise InputError(f"{path}: neither a table nor a structure file by its name ({error})") from None
-    return lambda: [_read_structure_file(path)]
-
-
-def _read_structure_file(path: Path) -> Record | Rejection:
-    name = path.name.removesuffix(".gz")
-    identifier = Path(name).stem if parsing.has_structure_suffix(name) else name
-    try:
-        return Record(identifier, parsing.read_file(path), None, 0, str(path))
-    except InputError as error:
-        return Rejection(str(path), None, identifier, "", "", str(error))
+    return [path]
 
 
 def _kind_of(reason: str) -> str:
