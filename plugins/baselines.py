@@ -47,6 +47,12 @@ def _lasso(seed: int) -> Any:
     return _scaled(Lasso(alpha=0.01, max_iter=20_000, random_state=seed))
 
 
+def _ridge(seed: int) -> Any:  # noqa: ARG001
+    from sklearn.linear_model import Ridge
+
+    return _scaled(Ridge(alpha=10.0))
+
+
 def _pls(seed: int) -> Any:  # noqa: ARG001
     from .pls import BoundedPLS
 
@@ -102,6 +108,14 @@ lasso = Baseline(
     grid={"regressor__model__alpha": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)},
     description="Linear regression that selects features by an L1 penalty.",
     citation="R. Tibshirani, Journal of the Royal Statistical Society B 58, 267 (1996)",
+)
+
+ridge = Baseline(
+    name="ridge",
+    build=_ridge,
+    grid={"regressor__model__alpha": (0.1, 1.0, 10.0, 100.0, 1000.0)},
+    description="Linear regression with an L2 penalty.",
+    citation="A. E. Hoerl, R. W. Kennard, Technometrics 12, 55 (1970)",
 )
 
 pls = Baseline(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,14 +18,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from sklearn.model_selection import GridSearchCV, KFold
 from zoo.cli import main
 
+from zoo import extensions
 from zoo.errors import InputError
 from zoo.finetuning import finetune
 from zoo.options import Options
+from zoo.prediction import load
+from zoo.recipes import Condition
 from zoo.report import study_rows, study_verdicts
 from zoo.studies import run_study
 from zoo.study_plan import SCRATCH, StudyOptions
+from zoo.study_setup import prepare
 
 if TYPE_CHECKING:
     from zoo.study_result import Study
@@ -39,14 +46,14 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def options(table: Path, **changed: object) -> StudyOptions:
-    given = {"sizes": (20, 40), "seeds": 3, "epochs": 2, "baselines": ("mean",), **changed}
+    given = {"sizes": (20, 40), "backbones": ("dEf-10k",), "seeds": 3, "epochs": 2, "baselines": ("mean",), **changed}
     return StudyOptions("bulk-modulus", table, **given)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def study(table: Path) -> tuple[Study, Path]:
     out = table.with_name("study")
-    return run_study(options(table), out, workers=1, quiet=True), out
+    return run_study(options(table), out, workers=1, report=False, quiet=True), out
 
 
 def test_there_is_a_result_for_every_method_size_and_seed(study: tuple[Study, Path]) -> None:
@@ -114,15 +121,17 @@ def test_what_is_finished_is_not_computed_again(study: tuple[Study, Path], table
     found, out = study
     stamps = {path: path.stat().st_mtime_ns for path in (out / "cells").iterdir()}
     gone = next(path for path in stamps if "dEf-10k" in path.name)
-    broken = next(path for path in stamps if "scratch" in path.name)
+    broken, short = [path for path in stamps if "scratch" in path.name][:2]
     gone.unlink()
     broken.write_text("{")
+    short.write_text(json.dumps({**json.loads(short.read_text()), "predictions": [1.0]}))
     said: list[str] = []
-    again = run_study(options(table), out, workers=1, quiet=True, say=said.append)
+    again = run_study(options(table), out, workers=1, report=False, quiet=True, say=said.append)
     pd.testing.assert_frame_equal(again.results.drop(columns="seconds"), found.results.drop(columns="seconds"))
-    assert f"{broken} is damaged and is computed again" in said
-    assert any("18 cells, 2 to do" in line for line in said)
-    assert {path for path in stamps if path.stat().st_mtime_ns != stamps[path]} == {gone, broken}
+    for path in (broken, short):
+        assert f"{path} is damaged and is computed again" in said
+    assert any("18 cells, 3 to do" in line for line in said)
+    assert {path for path in stamps if path.stat().st_mtime_ns != stamps[path]} == {gone, broken, short}
 
 
 def test_a_study_can_be_extended_and_not_mixed(study: tuple[Study, Path], table: Path) -> None:
@@ -132,17 +141,17 @@ def test_a_study_can_be_extended_and_not_mixed(study: tuple[Study, Path], table:
         options(table, sizes=(20, 40, 60), baselines=("mean",), backbones=()),
         out,
         workers=1,
-        quiet=True,
+        report=False, quiet=True,
         say=said.append,
     )
     assert any("18 cells, 6 to do" in line for line in said)
     assert set(more.results["size"]) == {20, 40, 60}
     with pytest.raises(InputError, match=rf"{out} was made with other settings \(epochs, test\); give another --out"):
-        run_study(options(table, epochs=3, test=0.2), out, quiet=True)
+        run_study(options(table, epochs=3, test=0.2), out, report=False, quiet=True)
 
 
 def test_processes_find_the_same(study: tuple[Study, Path], table: Path, tmp_path: Path) -> None:
-    spread = run_study(options(table, sizes=(20,)), tmp_path / "study", workers=2, quiet=True).results
+    spread = run_study(options(table, sizes=(20,)), tmp_path / "study", workers=2, report=False, quiet=True).results
     alone = study[0].results.query("size == 20").reset_index(drop=True)
     assert spread.mae.tolist() == pytest.approx(alone.mae.tolist(), rel=1e-3)
 
@@ -150,7 +159,7 @@ def test_processes_find_the_same(study: tuple[Study, Path], table: Path, tmp_pat
 def test_a_killed_study_goes_on(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "study"
     command = [sys.executable, "-m", "zoo.cli", "study", str(table), "--task", "bulk-modulus", "--sizes", "20,40"]
-    command += ["--seeds", "4", "--epochs", "2", "--workers", "1", "--out", str(out)]
+    command += ["--backbones", "dEf-10k", "--seeds", "4", "--epochs", "2", "--workers", "1", "--out", str(out)]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     while not len(list((out / "cells").glob("*.json"))) >= 2:
         assert running.poll() is None
@@ -164,16 +173,188 @@ def test_a_killed_study_goes_on(table: Path, tmp_path: Path) -> None:
     assert len(pd.read_parquet(out / "results.parquet")) == 16
 
 
+def test_all_of_the_table_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    rows = pd.read_csv(EXAMPLE, comment="#", dtype={"material_id": str}).iloc[:30]
+    rows.assign(K_VRH=-1.0).to_csv(path, index=False)
+    out = ["--task", "bulk-modulus", "--out", str(tmp_path / "study")]
+    result = CliRunner().invoke(main, ["study", str(path), *out])
+    assert result.exit_code == 2
+    assert "30 of 30 rows cannot be used" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "study").exists()
+
+
+def test_the_task_must_be_named(table: Path) -> None:
+    result = CliRunner().invoke(main, ["study", str(table)])
+    assert (result.exit_code, "--task is missing" in result.stderr) == (2, True)
+
+
+def test_sizes_and_backbones_that_are_left_open(table: Path) -> None:
+    prepared = prepare(options(table, sizes=None, backbones=None))
+    assert prepared.options.sizes == (50, 100)
+    assert prepared.options.backbones == (extensions.task("bulk-modulus").recommended_backbone,)
+    small = prepare(options(table, sizes=None, backbones=(), test=0.8))
+    assert small.options.sizes == (15,)
+
+
+def test_frozen_embeddings_are_fitted_by_the_baseline(table: Path, tmp_path: Path) -> None:
+    asked = options(table, sizes=(60,), seeds=1, baselines=(), scratch=False, modes=("frozen-ridge", "frozen-rf"))
+    found = run_study(asked, tmp_path / "study", workers=1, report=False, quiet=True)
+    assert list(found.results.method) == ["dEf-10k, frozen + ridge", "dEf-10k, frozen + rf"]
+    split, targets = found.splits[60, 0], np.log10(found.targets)
+    vectors = load("dEf-10k").embed([record.crystal for record in found.records]).astype(float)
+    search = GridSearchCV(
+        extensions.baseline("ridge").build(0),
+        {"regressor__model__alpha": [0.1, 1.0, 10.0, 100.0, 1000.0]},
+        scoring="neg_mean_absolute_error",
+        cv=KFold(5, shuffle=True, random_state=0),
+    )
+    predicted = search.fit(vectors[split.train], targets[split.train]).predict(vectors[split.test])
+    ours = np.log10(found.predictions["dEf-10k, frozen + ridge", 60][0])
+    assert ours == pytest.approx(predicted, abs=0.02)
+    assert found.parameters["dEf-10k, frozen + ridge", 60, 0]
+
+
+def test_rows_that_conditions_and_pretraining_leave(table: Path) -> None:
+    whole = prepare(options(table, sizes=None))
+    ids = {record.id for record in whole.records}
+    seen = whole.trained_on["dEf-10k"]
+    assert seen
+    left = prepare(options(table, sizes=None, unseen=True))
+    assert {record.id for record in left.records} == ids - seen < ids
+    hard = prepare(options(table, sizes=None, where=(Condition(column="K_VRH", above=100.0),)))
+    assert {record.id for record in hard.records} == {r.id for r in whole.records if (r.target or 0) > 100}
+    few = prepare(options(table, sizes=None, rows=40))
+    by_hash = sorted(ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    assert {record.id for record in few.records} == set(by_hash[:40])
+
+
+SUICIDAL = """
+import os, pathlib
+from sklearn.dummy import DummyRegressor
+from zoo import Baseline
+
+class Fragile(DummyRegressor):
+    def fit(self, X, y, sample_weight=None):
+        mark = pathlib.Path({mark!r}) / f"{{len(y)}}"
+        if len(y) == 20 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), 9)
+        if len(y) == 30:
+            os._exit(1)
+        if len(y) == 40:
+            raise ValueError("no luck")
+        return super().fit(X, y)
+
+fragile = Baseline("fragile", lambda seed: Fragile(), featurizer="magpie")
+"""
+
+
+def test_a_worker_that_dies_is_retried_and_what_fails_is_in_the_report(table: Path, tmp_path: Path) -> None:
+    plugin, out = tmp_path / "fragile.py", tmp_path / "study"
+    plugin.write_text(SUICIDAL.format(mark=str(tmp_path)))
+    command = [sys.executable, "-m", "zoo.cli", "study", str(table), "--task", "bulk-modulus", "--backbones", ""]
+    command += ["--no-scratch", "--baselines", "mean,fragile", "--sizes", "20,30,40,50", "--seeds", "1"]
+    command += ["--workers", "2", "--plugin", str(plugin), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert (tmp_path / "20").exists()
+    assert re.search(r"a worker process died, at work: .*fragile, 20 rows, seed 0", done.stderr)
+    assert "fragile, 30 rows, seed 0: its worker process died again; given up" in done.stderr
+    assert "2 of 8 cells failed: fragile, 30 rows, seed 0; fragile, 40 rows, seed 0" in done.stderr
+    rows = pd.read_parquet(out / "results.parquet").set_index(["method", "size"])
+    assert rows.status.to_dict() == {
+        (method, size): "failed" if method == "fragile" and size in (30, 40) else "ok"
+        for method in ("mean", "fragile")
+        for size in (20, 30, 40, 50)
+    }
+    assert "died twice" in rows.reason["fragile", 30]
+    assert rows.reason["fragile", 40] == "ValueError: no luck"
+    assert rows.mae["fragile", 20] == rows.mae["mean", 20]
+
+
+def test_engines_find_the_same(study: tuple[Study, Path], table: Path, tmp_path: Path) -> None:
+    alone = study[0].results.query("size == 20 and seed < 2").reset_index(drop=True)
+    for engine in ("dask", "ray"):
+        asked = options(table, sizes=(20,), seeds=2)
+        spread = run_study(asked, tmp_path / engine, engine=engine, workers=2, report=False, quiet=True).results
+        assert spread.method.tolist() == alone.method.tolist()
+        assert spread.mae.tolist() == pytest.approx(alone.mae.tolist(), rel=1e-3)
+
+
+def test_an_engine_that_is_not_installed(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    command = ["study", str(table), "--task", "bulk-modulus", "--engine", "ray"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert '--engine ray needs Ray: pip install "crystal-zoo[ray]"' in result.stderr
+
+
+def test_leaks_are_told_and_strict_refuses_them(table: Path, tmp_path: Path) -> None:
+    command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "100", "--seeds", "2", "--strict"]
+    command += ["--backbones", "dEf-10k", "--out", str(tmp_path / "study")]
+    refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 2
+    assert "--split composition keeps them together, --split chemsys" in refused.stderr
+    assert not (tmp_path / "study").exists()
+    seen = CliRunner().invoke(main, [*command, "--split", "composition"])
+    assert seen.exit_code == 2
+    assert "--unseen leaves them out" in seen.stderr
+
+
+def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "20,40", "--seeds", "2", "--epochs", "2"]
+    command += ["--backbones", "dEf-10k", "--baselines", "mean", "--workers", "1", "--out", str(out)]
+    asked = CliRunner().invoke(main, [*command, "--dry-run"])
+    assert asked.exit_code == 0, asked.output
+    assert "12 cells, 0 done, 12 to do" in asked.stdout
+    assert re.search(r"estimated time: [\d.]+ (s|min) with 1 worker", asked.stdout)
+    assert "short trials" in asked.stdout
+    assert not out.exists()
+    shutil.copytree(table.with_name("study"), out)
+    again = CliRunner().invoke(main, [*command, "--seeds", "4", "--dry-run"])
+    assert "24 cells, 18 done, 6 to do" in again.stdout
+    assert "from finished cells" in again.stdout
+
+
+def test_a_study_as_a_file(study: tuple[Study, Path], table: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        f'task = "bulk-modulus"\ndata = "{table.name}"\nsizes = [20, 40]\nbackbones = ["dEf-10k"]\nseeds = 5\n'
+        'baselines = ["mean"]\nepochs = 2\nout = "study"\n'
+    )
+    shutil.copytree(study[1], tmp_path / "study")
+    command = ["study", str(path), "--data-dir", str(table.parent), "--seeds", "3", "--workers", "1", "--json"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert "18 cells, 0 to do" in result.stderr
+    assert len(json.loads(result.stdout)) == 18
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--sizes", "20,x"], "no list of whole numbers"),
         (["--sizes", ""], "at least one number of training rows"),
-        (["--sizes", "5000"], "5000: there are 120 training rows"),
+        (
+            ["--sizes", "5000"],
+            "5000: at most 120 of the 150 usable rows can be trained on",
+        ),
         (["--backbones", "dEf-10"], "did you mean dEf-10k"),
         (["--sizes", "20", "--baselines", "svm"], "no baseline is called 'svm'"),
-        (["--modes", "all"], "there is full, layerwise and head"),
+        (["--modes", "all"], "there is full, head, layerwise, frozen-ridge and frozen-rf"),
         (["--seeds", "0"], "at least one seed"),
+        (["--seeds", "1", "--significance", "0.01"], "a paired test over seeds needs at least 3 of them"),
+        (["--significance", "5"], "no level between 0 and 1"),
+        (["--engine", "slurm"], "--engine slurm: there is local, ray, dask"),
+        (["--modes", "frozen-svm"], "no baseline is called 'svm'"),
+        (["--where", "K_VRH=3"], "write COLUMN>NUMBER, COLUMN<=NUMBER or COLUMN==TEXT"),
+        (["--where", "colour==red"], "--where: there is no column 'colour'"),
+        (["--where", "K_VRH>9999"], "no row is left"),
+        (["--target", "G_VRH", "--max-rejected", "0.01", "--where", "K_VRH>0", "--epochs", "0"], "at least one epoch"),
+        (["--data-dir", "."], "--data-dir goes with a study's file"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(arguments: list[str], message: str, table: Path, tmp_path: Path) -> None:

@@ -286,6 +286,11 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     return list(found)
 
 
+def files() -> list[Path]:
+    """Return the single files that were added, for another process to add."""
+    return list(_files.found)
+
+
 def _third_parties_wanted() -> bool:
     setting = os.environ.get("ZOO_PLUGINS", "").strip().lower()
     if setting not in ("", "on", "off"):

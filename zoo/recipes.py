@@ -49,6 +49,11 @@ class Condition(_Strict):
             raise ValueError("give one of above, at_most and equals")
         return self
 
+    def __str__(self) -> str:
+        if self.equals is not None:
+            return f"{self.column}=={self.equals}"
+        return f"{self.column}>{self.above:g}" if self.above is not None else f"{self.column}<={self.at_most:g}"
+
     def holds(self, value: object) -> bool:
         """Say whether a cell fulfils the condition; one that is no number is neither above nor below anything."""
         if self.equals is not None:

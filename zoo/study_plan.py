@@ -5,18 +5,26 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
 
 from zoo.errors import InputError
+from zoo.stats import MIN_SEEDS
 from zoo.transfer import Mode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from zoo.recipes import Condition
     from zoo.splits import How
 
 SCRATCH = "from scratch"
 """Name of the method that all others are compared with."""
+
+
+SIZES = (50, 100, 200, 500)
+"""Numbers of training rows that are compared, as far as the table has so many."""
+
+FROZEN = "frozen-"
+"""Begin of a mode in which a backbone only makes vectors; the rest is the baseline that is fitted to them."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,13 @@ class StudyOptions:
     ----------
     task : str
     data : Path
-    sizes : tuple of int
-        Numbers of training rows.
-    backbones : tuple of str
+    sizes : tuple of int, optional
+        Numbers of training rows; those of `SIZES` that the table allows, if not given.
+    backbones : tuple of str, optional
+        The task's recommended one, if not given; none, if empty.
     modes : tuple of str
-        In which each backbone is fine-tuned.
+        How each backbone is used: fine-tuned (``full``, ``layerwise``, ``head``), or as a frozen embedding that a
+        baseline is fitted to (``frozen-ridge``, ``frozen-rf``, ``frozen-`` and any other baseline).
     baselines : tuple of str
     scratch : bool
         Also train from scratch: what everything is compared with.
@@ -40,37 +50,70 @@ class StudyOptions:
     split : {"random", "composition", "chemsys"}
     test : float
         Fraction of the rows that is tested on.
+    significance : float, optional
+        Level of the paired tests over seeds, for who insists on one; it takes three seeds.
     epochs : int or None
         Instead of the tuned number.
+    where : tuple of Condition
+        All of which a row must fulfil to be used at all.
+    unseen : bool
+        Use only rows that none of the backbones was trained on.
+    rows : int, optional
+        Use only so many rows, those whose identifiers have the smallest SHA-256.
     target, structures, max_rejected
         As in :class:`zoo.options.Options`.
+    title : str
+        For the report.
     """
 
     task: str
     data: Path
-    sizes: tuple[int, ...]
-    backbones: tuple[str, ...] = ("dEf-10k",)
-    modes: tuple[Mode, ...] = ("full",)
+    sizes: tuple[int, ...] | None = None
+    backbones: tuple[str, ...] | None = None
+    modes: tuple[str, ...] = ("full",)
     baselines: tuple[str, ...] = ()
     scratch: bool = True
     seeds: int = 10
     seed: int = 0
     split: How = "random"
     test: float = 0.1
+    significance: float | None = None
     epochs: int | None = None
+    where: tuple[Condition, ...] = ()
+    unseen: bool = False
+    rows: int | None = None
     target: str | None = None
     structures: Path | None = None
     max_rejected: float = 0.1
+    title: str = ""
 
     def __post_init__(self) -> None:
-        if not self.sizes or min(self.sizes) < 2:
+        # A notebook gives paths as text, and lists.
+        object.__setattr__(self, "data", Path(self.data))
+        object.__setattr__(self, "structures", Path(self.structures) if self.structures else None)
+        for name in ("sizes", "backbones", "modes", "baselines", "where"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, value if value is None else tuple(dict.fromkeys(value)))
+        if self.sizes is not None and (not self.sizes or min(self.sizes) < 2):
             raise InputError("--sizes: at least one number of training rows, each two or more")
-        wrong = [mode for mode in self.modes if mode not in get_args(Mode)]
-        if wrong:
-            raise InputError(f"--modes {wrong[0]}: there is full, layerwise and head")
+        known = get_args(Mode)
+        for mode in self.modes:
+            if mode not in known and not (mode.startswith(FROZEN) and mode != FROZEN):
+                raise InputError(f"--modes {mode}: there is {', '.join(known)}, {FROZEN}ridge and {FROZEN}rf")
+        if not self.modes and self.backbones:
+            raise InputError("--modes: at least one, or no --backbones")
         if self.seeds < 1:
             raise InputError(f"--seeds {self.seeds}: at least one seed is needed")
-        if not (self.scratch or self.backbones or self.baselines):
+        if self.epochs is not None and self.epochs < 1:
+            raise InputError(f"--epochs {self.epochs}: at least one epoch is needed")
+        if self.significance is not None and not 0 < self.significance < 1:
+            raise InputError(f"--significance {self.significance:g} is no level between 0 and 1")
+        if self.significance is not None and self.seeds < MIN_SEEDS:
+            raise InputError(
+                f"--significance {self.significance:g} with --seeds {self.seeds}: a paired test over seeds needs at "
+                f"least {MIN_SEEDS} of them"
+            )
+        if self.backbones == () and not (self.scratch or self.baselines):
             raise InputError("there is nothing to compare: no backbone, no baseline, and not from scratch")
 
 
@@ -81,9 +124,12 @@ class Method:
     Parameters
     ----------
     name : str
-        As it is shown: ``"from scratch"``, ``"dEf-10k"``, ``"dEf-10k, head"``, ``"rf"``.
-    backbone, mode, baseline
-        What it is; all None from scratch.
+        As it is shown: ``"from scratch"``, ``"dEf-10k"``, ``"dEf-10k, head"``, ``"dEf-10k, frozen + ridge"``, ``"rf"``.
+    backbone : str or None
+    mode : {"full", "head", "layerwise"}
+        How the backbone is fine-tuned, if there is no baseline.
+    baseline : str or None
+        Fitted to the frozen backbone's vectors, or to those of its own featurizer if there is no backbone.
     """
 
     name: str
@@ -101,6 +147,11 @@ class Cell:
     seed: int
 
     @property
+    def label(self) -> str:
+        """What it is called in messages: ``"dEf-10k, head, 50 rows, seed 3"``."""
+        return f"{self.method.name}, {self.size} rows, seed {self.seed}"
+
+    @property
     def file(self) -> str:
         """Name of the file of its result."""
         slug = re.sub(r"[^A-Za-z0-9.+-]+", "-", self.method.name).strip("-")
@@ -111,8 +162,12 @@ class Cell:
 def plan(options: StudyOptions) -> list[Method]:
     """Return the methods, the reference first."""
     found = [Method(SCRATCH)] if options.scratch else []
-    for backbone in options.backbones:
-        found += [
-            Method(backbone if mode == "full" else f"{backbone}, {mode}", backbone, mode) for mode in options.modes
-        ]
+    for backbone in options.backbones or ():
+        for mode in options.modes:
+            if mode.startswith(FROZEN):
+                baseline = mode.removeprefix(FROZEN)
+                found.append(Method(f"{backbone}, frozen + {baseline}", backbone, baseline=baseline))
+            else:
+                name = backbone if mode == "full" else f"{backbone}, {mode}"
+                found.append(Method(name, backbone, cast("Mode", mode)))
     return found + [Method(name, baseline=name) for name in options.baselines]

@@ -296,10 +296,12 @@ def command(options: StudyOptions) -> str:
     words = ["zoo", "study", options.data.name, "--task", options.task]
     for each in fields(options):
         value = getattr(options, each.name)
-        if each.name in ("task", "data") or value in (each.default, None) or each.default_factory is not MISSING:
+        if each.name in ("task", "data", "title") or value in (each.default, None) or each.default_factory is not MISSING:
             continue
         name = f"--{each.name.replace('_', '-')}"
-        if isinstance(value, bool):
+        if each.name == "where":
+            words += [word for condition in value for word in (name, str(condition))]
+        elif isinstance(value, bool):
             words.append(name if value else f"--no-{name[2:]}")
         else:
             words += [name, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]

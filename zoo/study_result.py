@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from zoo.contracts import Task
     from zoo.hub import Pulled
+    from zoo.leaks import Leaks
     from zoo.splits import Split
     from zoo.study_analysis import Kind
     from zoo.study_plan import Method, StudyOptions
@@ -68,7 +69,9 @@ class Study:
     parameters : dict of (method, size, seed) to dict
         Hyper-parameters that an inner search chose.
     settings : dict
-        Everything that the cells depend on, as in ``study.json``: digests, versions, split.
+        Everything that the cells depend on, as in ``study.json``: digests, settings of the fit, split.
+    leaks : Leaks or None
+        What test rows share with what was trained on.
     """
 
     options: StudyOptions
@@ -84,6 +87,7 @@ class Study:
     failed: list[FailedCell] = field(default_factory=list)
     parameters: dict[tuple[str, int, int], dict[str, str]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    leaks: Leaks | None = None
 
     @property
     def methods(self) -> list[Method]:

@@ -1,0 +1,171 @@
+"""One cell of a study: computed, written, read back."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from zoo import checkpoints, extensions, methods, stats, transfer
+from zoo.elements import atom_table
+from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.prediction import load
+from zoo.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from zoo.splits import Split
+    from zoo.study_plan import Cell, Method
+    from zoo.tables import Record
+
+    Vectors = dict[tuple[str | None, str], NDArray[np.float64]]
+
+PLACES = ("predictions", "seconds", "mae", "rmse", "r2")
+"""Keys without which a cell's file is damaged."""
+
+
+def vectors(used: Sequence[Method], records: Sequence[Record], folders: dict[str, Path], *, quiet: bool) -> Vectors:
+    """Compute what baselines are fitted to, each kind once.
+
+    Returns
+    -------
+    dict of (backbone or None, baseline) to array of shape (n, d)
+        The backbone's embedding, or the vectors of the baseline's own featurizer.
+    """
+    fitted = {(method.backbone, method.baseline): method for method in used if method.baseline}
+    own = {name: extensions.baseline(name) for backbone, name in fitted if backbone is None and name}
+    frozen = sorted({backbone for backbone, _ in fitted if backbone is not None})
+    if not fitted:
+        return {}
+    crystals = [record.crystal for record in records]
+    kinds = len({baseline.featurizer for baseline in own.values()}) + len(frozen)
+    with progress("featurizing", kinds * len(crystals), "crystals", quiet=quiet) as bar:
+        features = methods.featurize(list(own.values()), crystals, bar) if own else {}
+        embedded = {}
+        for name in frozen:
+            embedded[name] = np.asarray(load(folders[name]).embed(crystals), dtype=np.float64)
+            bar.advance(len(crystals), name)
+    return {
+        (backbone, name): features[own[name].featurizer] if backbone is None else embedded[backbone]
+        for backbone, name in fitted
+        if name
+    }
+
+
+def compute(
+    cell: Cell,
+    problem: methods.Problem,
+    split: Split,
+    backbone: Path | None,
+    features: NDArray[np.float64] | None,
+    epochs: int | None,
+    plugins: Sequence[Path] = (),
+    *,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Compute a cell, in a worker process or here.
+
+    Parameters
+    ----------
+    cell : Cell
+    problem : Problem
+    split : Split
+    backbone : Path or None
+        Folder of the backbone.
+    features : array of shape (n, d) or None
+        What a baseline is fitted to.
+    epochs : int or None
+        Instead of the tuned number.
+    plugins : sequence of Path
+        Files that were given with ``--plugin``, for a process that has not read them.
+    threads : int, optional
+        That the network may use.
+
+    Returns
+    -------
+    dict
+        JSON-able; test predictions in the task's unit under ``predictions``.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    if cell.method.baseline is not None:
+        assert features is not None
+        for path in sorted(set(plugins) - set(extensions.files())):
+            extensions.add_file(path)
+        outcome = methods.fit_baseline(problem, split, extensions.baseline(cell.method.baseline), features)
+    else:
+        outcome = fit(problem, split, backbone, cell.method.mode, epochs)
+    target, predicted = problem.targets[split.test], outcome.predictions[split.test]
+    if not np.isfinite(predicted).all():
+        raise FloatingPointError(f"{int((~np.isfinite(predicted)).sum())} predictions are not finite numbers")
+    return {
+        "method": cell.method.name,
+        "size": cell.size,
+        "seed": cell.seed,
+        **stats.errors(target, predicted, log10=problem.transform == "log10"),
+        "seconds": outcome.seconds,
+        "best_epoch": outcome.best_epoch,
+        "parameters": outcome.parameters,
+        "predictions": [float(value) for value in predicted],
+    }
+
+
+def fit(
+    problem: methods.Problem, split: Split, backbone: Path | None, mode: transfer.Mode, epochs: int | None
+) -> methods.Outcome:
+    """Fit a network with the tuned settings; from scratch if there is no backbone."""
+    source = None if backbone is None else _member(backbone)
+    settings = methods.sized(methods.SCRATCH if source is None else methods.TRANSFER, len(split.train))
+    with tempfile.TemporaryDirectory() as folder:
+        return methods.fit_network(
+            problem,
+            split,
+            source,
+            _blank,
+            replace(settings, epochs=epochs or settings.epochs),
+            mode=mode,
+            workdir=Path(folder),
+            device="auto",
+        )
+
+
+def read(path: Path, rows: int, say: Callable[[str], None]) -> dict[str, Any] | None:
+    """Read a finished cell of so many test rows; None if it must be computed."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if all(name in found for name in PLACES) and np.array(found["predictions"], dtype=float).shape == (rows,):
+            return {key: float("nan") if value is None else value for key, value in found.items()}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        pass
+    say(f"{path} is damaged and is computed again")
+    return None
+
+
+def write(path: Path, result: dict[str, Any]) -> None:
+    """Write a finished cell, whole or not at all."""
+    # Undefined errors (R² of equal targets) have no JSON.
+    text = json.dumps({key: (None if value != value else value) for key, value in result.items()})
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _blank(seed: int) -> CGCNN:
+    return transfer.scratch(Architecture(), torch.from_numpy(atom_table().copy()), seed)
+
+
+@lru_cache(maxsize=8)
+def _member(folder: Path) -> checkpoints.Member:
+    checkpoint = checkpoints.load(folder)
+    return checkpoints.focus(checkpoint, checkpoint.config.target.name).members[0]

@@ -1,0 +1,150 @@
+"""How long a study will take, before it is begun."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from zoo import methods, studies, study_cells
+from zoo.study_setup import prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.splits import Split
+    from zoo.study_plan import Cell, Method, StudyOptions
+    from zoo.study_setup import Prepared
+
+EPOCHS = (1, 3)
+"""Epochs of the two short fits that give the time of one epoch and of what surrounds them."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a study will take.
+
+    Parameters
+    ----------
+    introduction : str
+        Which rows it is about.
+    cells, done : int
+    seconds : float
+        Of one core, for the cells to do.
+    workers : int
+    measured : int
+        Kinds of cells (a method and a size) of which finished ones gave the time.
+    """
+
+    introduction: str
+    cells: int
+    done: int
+    seconds: float
+    workers: int
+    measured: int
+
+    def lines(self) -> list[str]:
+        """Say it."""
+        left = self.cells - self.done
+        wall = duration(self.seconds / max(1, min(self.workers, left)))
+        source = "from finished cells" if self.measured else "from short trials; early stopping may make it less"
+        return [
+            self.introduction,
+            f"{self.cells} cells, {self.done} done, {left} to do",
+            f"estimated time: {wall} with {self.workers} worker(s), {duration(self.seconds)} of one core ({source})",
+        ]
+
+
+def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Estimate:
+    """Estimate how long a study will take; writes nothing.
+
+    Finished cells of the same method and size say how long the others take. Where there is none, networks are trained
+    for a few epochs, and baselines are fitted once at the smallest size.
+
+    Parameters
+    ----------
+    options : StudyOptions
+    out : Path
+        Where finished cells may be.
+    workers : int, optional
+        One per core, if not given.
+
+    Raises
+    ------
+    ZooError
+        If the request or the data cannot be used.
+    """
+    from joblib import cpu_count
+
+    prepared = prepare(options)
+    finished: dict[tuple[str, int], list[float]] = {}
+    missing: list[Cell] = []
+    for cell in prepared.cells:
+        result = studies.load_cell(prepared, cell, out, lambda _line: None)
+        if result is None:
+            missing.append(cell)
+        else:
+            finished.setdefault((cell.method.name, cell.size), []).append(result["seconds"])
+    times: dict[tuple[str, int], float] = {key: sum(each) / len(each) for key, each in finished.items()}
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for cell in missing:
+            if (cell.method.name, cell.size) not in times:
+                times[cell.method.name, cell.size] = _trial(prepared, cell)
+    finally:
+        torch.set_num_threads(before)
+    return Estimate(
+        studies.introduction(prepared),
+        len(prepared.cells),
+        len(prepared.cells) - len(missing),
+        sum(times[cell.method.name, cell.size] for cell in missing),
+        workers or cpu_count(),
+        len(finished),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people do.
+
+    >>> duration(42.0), duration(150.0), duration(8000.0), duration(200_000.0)
+    ('42 s', '2.5 min', '2.2 h', '2.3 days')
+    """
+    for limit, unit, name in ((100, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}" if unit == 1 else f"{seconds / unit:.1f} {name}"
+    return f"{seconds / 86_400:.1f} days"
+
+
+def _trial(prepared: Prepared, cell: Cell) -> float:
+    """Estimate the seconds of a cell by a short trial."""
+    split = prepared.splits[cell.size, cell.seed]
+    if cell.method.baseline is not None:
+        smallest = min(size for size, _ in prepared.splits)
+        # Linear in the number of rows: kernels grow faster, forests and linear models about so.
+        return _baseline(prepared, replace(cell, size=smallest)) * cell.size / smallest
+    folder = prepared.backbones[cell.method.backbone].directory if cell.method.backbone else None
+    _network(prepared, cell.method, split, folder, 1)  # the first pays for imports
+    short, long = (_network(prepared, cell.method, split, folder, epochs) for epochs in EPOCHS)
+    epoch = max(0.0, (long - short) / (EPOCHS[1] - EPOCHS[0]))
+    settings = methods.sized(methods.TRANSFER if folder else methods.SCRATCH, len(split.train))
+    return short + epoch * ((prepared.options.epochs or settings.epochs) - EPOCHS[0])
+
+
+def _network(prepared: Prepared, method: Method, split: Split, folder: Path | None, epochs: int) -> float:
+    began = time.monotonic()
+    study_cells.fit(prepared.problem, split, folder, method.mode, epochs)
+    return time.monotonic() - began
+
+
+def _baseline(prepared: Prepared, cell: Cell) -> float:
+    began = time.monotonic()
+    (piece,) = studies.pieces(prepared, [cell], threads=None, quiet=True)
+    featurized = time.monotonic()
+    piece.call()
+    done = time.monotonic()
+    # Vectors are computed once for the whole study.
+    share = (featurized - began) / sum(1 for each in prepared.cells if each.method == cell.method)
+    return done - featurized + share

@@ -1,0 +1,224 @@
+"""From what a study is asked to do to the rows, splits and cells that it will compute."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo import checkpoints, extensions, hub, methods, registry
+from zoo._readers import open_source
+from zoo._rows import RowReader
+from zoo.elements import atom_table
+from zoo.errors import InputError
+from zoo.graphs import GraphSettings
+from zoo.options import DEFAULT_BACKBONE
+from zoo.splits import make_split
+from zoo.study_plan import SIZES, Cell, plan
+from zoo.tables import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zoo.contracts import Task
+    from zoo.hub import Pulled
+    from zoo.splits import Split
+    from zoo.study_plan import StudyOptions
+    from zoo.tables import Record, Table
+
+FORMAT = 2
+"""Raised when the same cell would come out differently."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A study that can be begun.
+
+    Parameters
+    ----------
+    options : StudyOptions
+        With sizes and backbones that were left open filled in.
+    task : Task
+    table : Table
+    records : list of Record
+    problem : Problem
+    splits : dict of (size, seed) to Split
+    backbones : dict of str to Pulled
+    trained_on : dict of str to set of str
+        Identifiers that each backbone was trained on; None where its card does not list them.
+    settings : dict
+        Everything that a cell's result depends on, beside method, size and seed.
+    """
+
+    options: StudyOptions
+    task: Task
+    table: Table
+    records: list[Record]
+    problem: methods.Problem
+    splits: dict[tuple[int, int], Split]
+    backbones: dict[str, Pulled]
+    trained_on: dict[str, frozenset[str] | None]
+    settings: dict[str, Any]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells, by size, then seed, then method."""
+        return [Cell(method, size, seed) for size, seed in self.splits for method in plan(self.options)]
+
+
+def prepare(options: StudyOptions) -> Prepared:
+    """Read the table, build the graphs, draw the splits.
+
+    Raises
+    ------
+    ZooError
+        If the request or the data cannot be used.
+    """
+    task = extensions.task(options.task)
+    if options.backbones is None:
+        options = replace(options, backbones=(task.recommended_backbone or DEFAULT_BACKBONE,))
+    for method in plan(options):
+        if method.baseline:
+            extensions.baseline(method.baseline)
+    backbones = {name: hub.pull(name) for name in options.backbones or ()}
+    for name, pulled in backbones.items():
+        if checkpoints.read_config(pulled.directory).graph_settings != GraphSettings():
+            raise InputError(f"{name} was trained on graphs of other settings; a study compares networks on one graph")
+    trained_on = {name: _trained_on(pulled) for name, pulled in backbones.items()}
+    table = read_table(
+        options.data,
+        task,
+        target=options.target,
+        structures=options.structures,
+        max_rejected=options.max_rejected,
+        only=_wanted(options, task, trained_on),
+    )
+    known = frozenset(np.flatnonzero(atom_table().sum(axis=1)).tolist())
+    table, records, graphs = methods.build(table, GraphSettings(), known, "zoo", options.max_rejected)
+    options = replace(options, sizes=_sizes(options, records))
+    targets = np.array([record.target for record in records])
+    return Prepared(
+        options,
+        task,
+        table,
+        records,
+        methods.Problem([], graphs, targets, task.transform),
+        {
+            (size, seed): make_split(records, seed=seed, how=options.split, test=options.test, n_train=size)
+            for size in options.sizes or ()
+            for seed in range(options.seed, options.seed + options.seeds)
+        },
+        backbones,
+        trained_on,
+        _settings(options, task, table, records),
+    )
+
+
+def begin(out: Path, settings: Mapping[str, Any], backbones: Mapping[str, Pulled]) -> dict[str, Any]:
+    """Note the settings that every cell depends on; refuse a folder that was made with others.
+
+    Returns
+    -------
+    dict
+        What ``study.json`` holds: the settings, and the digest of each backbone's weights.
+
+    Raises
+    ------
+    InputError
+        Naming the settings that differ.
+    """
+    path = out / "study.json"
+    weights = {name: hub.sha256(pulled.directory / checkpoints.WEIGHTS) for name, pulled in backbones.items()}
+    now: dict[str, Any] = json.loads(checkpoints.to_json({**settings, "weights": weights}))
+    if path.exists():
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            kept = dict(before["weights"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged ({error}); remove {out}, or give another --out") from error
+        changed = sorted(key for key in settings if before.get(key) != now[key])
+        changed += [f"weights of {name}" for name in weights if kept.get(name, weights[name]) != weights[name]]
+        if changed:
+            raise InputError(f"{out} was made with other settings ({', '.join(changed)}); give another --out")
+        now["weights"] = {**kept, **weights}
+    (out / "cells").mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(checkpoints.to_json(now), encoding="utf-8")
+    partial.replace(path)
+    return now
+
+
+def _trained_on(pulled: Pulled) -> frozenset[str] | None:
+    if pulled.card is None:
+        return None
+    return registry.training_ids(pulled.card) or None
+
+
+def _wanted(
+    options: StudyOptions, task: Task, trained_on: Mapping[str, frozenset[str] | None]
+) -> frozenset[str] | None:
+    """Return the identifiers of the rows that the options leave, or None if they leave all."""
+    if not (options.where or options.unseen or options.rows is not None):
+        return None
+    silent = [name for name, ids in trained_on.items() if ids is None]
+    if options.unseen and silent:
+        raise InputError(f"--unseen: {silent[0]} does not say which crystals it was trained on")
+    seen = frozenset[str]().union(*(ids for ids in trained_on.values() if ids)) if options.unseen else frozenset()
+    source = open_source(options.data)
+    for condition in options.where:
+        if condition.column not in source.columns:
+            raise InputError(f"{options.data}: --where: there is no column {condition.column!r}")
+    reader = RowReader(source, options.structures, task, options.target)
+    columns = (reader.id_column, reader.target, reader.required, *(each.column for each in options.where))
+    found = []
+    for row in source.rows(list(dict.fromkeys(filter(None, columns))), None):
+        name = reader.identify(row)
+        # Of a sample all rows are to count; otherwise one without a value is reported.
+        usable = options.rows is None or np.isfinite(reader.value(row))
+        if usable and name not in seen and all(each.holds(row.cells.get(each.column)) for each in options.where):
+            found.append(name)
+    if not found:
+        raise InputError(f"{options.data}: no row is left by --where and --unseen")
+    if options.rows is not None:
+        if options.rows < 1:
+            raise InputError(f"--rows {options.rows}: at least one row is needed")
+        found = sorted(set(found), key=lambda name: hashlib.sha256(name.encode()).digest())[: options.rows]
+    return frozenset(found)
+
+
+def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
+    """Return the sizes asked for, if the table allows them, or those of `SIZES` that it does allow."""
+    largest: Split | None = None
+    for seed in range(options.seed, options.seed + options.seeds):
+        split = make_split(records, seed=seed, how=options.split, test=options.test)
+        if largest is None or len(split.train) < len(largest.train):
+            largest = split
+    assert largest is not None
+    most = len(largest.train)
+    if options.sizes is None:
+        return tuple(size for size in SIZES if size <= most) or (most,)
+    if max(options.sizes) > most:
+        raise InputError(
+            f"--sizes {max(options.sizes)}: at most {most} of the {len(records)} usable rows can be trained on, beside "
+            f"{len(largest.val)} validation and {len(largest.test)} test rows"
+        )
+    return options.sizes
+
+
+def _settings(options: StudyOptions, task: Task, table: Table, records: list[Record]) -> dict[str, Any]:
+    ids = hashlib.sha256("\n".join(sorted(record.id for record in records)).encode()).hexdigest()
+    fit = {"from scratch": methods.SCRATCH, "transfer": methods.TRANSFER}
+    return {
+        "format": FORMAT,
+        "task": task.name,
+        "transform": task.transform,
+        "data_sha256": table.sha256,
+        "rows": len(records),
+        "row_ids_sha256": ids,
+        **{name: getattr(options, name) for name in ("split", "test", "epochs", "target")},
+        "fit": {name: asdict(settings) for name, settings in fit.items()},
+    }
