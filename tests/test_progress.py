@@ -55,12 +55,14 @@ def test_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_terminal_gets_a_bar(on_a_terminal: Callable[..., list[str]]) -> None:
     code = """
 from zoo.progress import progress
+import time
 with progress("training", 4, "epochs") as bar:
     for number in range(4):
+        time.sleep(0.05)
         bar.advance(1, f"validation MAE {number}")
 with progress("reading", None, "files") as bar:
     bar.advance(3)
 """
     text = "\n".join(on_a_terminal(code, 140))
-    assert re.search(r"training ━+ 4/4 +epochs 100% .*validation MAE 3", text)
+    assert re.search(r"training ━+ 4/4 +epochs 100% +\d\S*/s .*validation MAE 3", text)
     assert re.search(r"reading .*3/\? +files", text)

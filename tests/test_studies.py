@@ -141,7 +141,8 @@ def test_a_study_can_be_extended_and_not_mixed(study: tuple[Study, Path], table:
         options(table, sizes=(20, 40, 60), baselines=("mean",), backbones=()),
         out,
         workers=1,
-        report=False, quiet=True,
+        report=False,
+        quiet=True,
         say=said.append,
     )
     assert any("18 cells, 6 to do" in line for line in said)

@@ -6,6 +6,8 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``load(ref)``                 a backbone or a fine-tuned run, as a :class:`Model` that predicts and embeds
 ``finetune(options, out)``    fine-tune a backbone on a table; returns a :class:`Result`
 ``Options``                   what a fine-tuning is asked to do
+``study(options, out)``       compare methods, sizes and seeds on a table; returns a :class:`Study`
+``StudyOptions``              what a study compares
 ``backbones()``               the cards of all registered backbones
 ``backbone(name)``            the card of one of them
 ``pull(name)``                fetch a backbone and check every byte
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from zoo.prediction import load as load
     from zoo.registry import cards as backbones
     from zoo.registry import get as backbone
+    from zoo.studies import run_study as study
+    from zoo.study_plan import StudyOptions as StudyOptions
+    from zoo.study_result import Study as Study
 
 _HOMES = {
     "Baseline": ("zoo.contracts", "Baseline"),
@@ -47,6 +52,8 @@ _HOMES = {
     "Options": ("zoo.options", "Options"),
     "Requirement": ("zoo.contracts", "Requirement"),
     "Result": ("zoo.finetuning", "Result"),
+    "Study": ("zoo.study_result", "Study"),
+    "StudyOptions": ("zoo.study_plan", "StudyOptions"),
     "Task": ("zoo.contracts", "Task"),
     "ZooError": ("zoo.errors", "ZooError"),
     "backbone": ("zoo.registry", "get"),
@@ -54,6 +61,7 @@ _HOMES = {
     "finetune": ("zoo.finetuning", "finetune"),
     "load": ("zoo.prediction", "load"),
     "pull": ("zoo.hub", "pull"),
+    "study": ("zoo.studies", "run_study"),
     "tasks": ("zoo.extensions", "tasks"),
 }
 
@@ -64,6 +72,8 @@ __all__ = [
     "Options",
     "Requirement",
     "Result",
+    "Study",
+    "StudyOptions",
     "Task",
     "ZooError",
     "backbone",
@@ -71,6 +81,7 @@ __all__ = [
     "finetune",
     "load",
     "pull",
+    "study",
     "tasks",
 ]
 

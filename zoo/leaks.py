@@ -129,11 +129,11 @@ class Leaks:
         ]
         for each in self.pretrained:
             if not each.listed:
-                lines.append(f"{each.backbone} does not say which crystals it was trained on")
+                lines.append(f"backbone {each.backbone} does not say which crystals it was trained on")
             elif each.rows:
                 share = sum(each.test) / sum(seed.test for seed in self.seeds)
                 lines.append(
-                    f"{each.backbone} was trained, perhaps on another property, on {each.rows:,} of the "
+                    f"backbone {each.backbone} was trained, perhaps on another property, on {each.rows:,} of the "
                     f"{self.rows:,} crystals and {share:.1%} of the test rows"
                 )
         return lines

@@ -44,9 +44,33 @@ class _Lines:
         elapsed = max(now - self.start, 1e-9)
         rate = self.done / elapsed
         of_total = f" of {self.total:g}" if self.total else ""
-        left = f", {(self.total - self.done) / rate:.0f} s left" if self.total and self.done < self.total else ""
+        left = f", {duration((self.total - self.done) / rate)} left" if self.total and self.done < self.total else ""
         tail = f"  {note}" if note else ""
-        print(f"{self.label}: {self.done:g}{of_total} {self.unit}, {rate:.3g}/s{left}{tail}", file=sys.stderr)  # noqa: T201
+        print(f"{self.label}: {self.done:g}{of_total} {self.unit}, {per_time(rate)}{left}{tail}", file=sys.stderr)  # noqa: T201
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people do.
+
+    >>> duration(42.0), duration(150.0), duration(8000.0), duration(200_000.0)
+    ('42 s', '2.5 min', '2.2 h', '2.3 days')
+    """
+    for limit, unit, name in ((100, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.0f} {name}" if unit == 1 else f"{seconds / unit:.1f} {name}"
+    return f"{seconds / 86_400:.1f} days"
+
+
+def per_time(rate: float) -> str:
+    """Write a rate, given per second, in a unit in which it is no small fraction.
+
+    >>> per_time(1234.5), per_time(2.0), per_time(0.05), per_time(0.001)
+    ('1.23e+03/s', '2/s', '3/min', '3.6/h')
+    """
+    for unit, name in ((1, "s"), (60, "min")):
+        if rate * unit >= 1:
+            return f"{rate * unit:.3g}/{name}"
+    return f"{rate * 3600:.3g}/h"
 
 
 @contextmanager
@@ -74,15 +98,30 @@ def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = F
         yield _Lines(label, total, unit)
     else:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-        from rich.progress import TaskProgressColumn as Percent
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            Task,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                speed = task.finished_speed or task.speed
+                return Text(per_time(speed) if speed else "", style="progress.data.speed")
 
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn(unit),
-            Percent(show_speed=True),
+            TaskProgressColumn(),
+            Rate(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", style="dim"),
         )

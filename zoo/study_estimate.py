@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zoo import methods, studies, study_cells
+from zoo.progress import duration
 from zoo.study_setup import prepare
 
 if TYPE_CHECKING:
@@ -104,18 +105,6 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
         workers or cpu_count(),
         len(finished),
     )
-
-
-def duration(seconds: float) -> str:
-    """Write a time as people do.
-
-    >>> duration(42.0), duration(150.0), duration(8000.0), duration(200_000.0)
-    ('42 s', '2.5 min', '2.2 h', '2.3 days')
-    """
-    for limit, unit, name in ((100, 1, "s"), (5400, 60, "min"), (129_600, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}" if unit == 1 else f"{seconds / unit:.1f} {name}"
-    return f"{seconds / 86_400:.1f} days"
 
 
 def _trial(prepared: Prepared, cell: Cell) -> float:

@@ -296,7 +296,11 @@ def command(options: StudyOptions) -> str:
     words = ["zoo", "study", options.data.name, "--task", options.task]
     for each in fields(options):
         value = getattr(options, each.name)
-        if each.name in ("task", "data", "title") or value in (each.default, None) or each.default_factory is not MISSING:
+        if (
+            each.name in ("task", "data", "title")
+            or value in (each.default, None)
+            or each.default_factory is not MISSING
+        ):
             continue
         name = f"--{each.name.replace('_', '-')}"
         if each.name == "where":
