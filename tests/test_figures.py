@@ -82,6 +82,12 @@ def test_what_a_logarithm_cannot_show_is_counted() -> None:
         figures.source_target([1, 2], [1, 2], source_name="x", target_name="y")
 
 
+def test_equal_predictions_have_a_density_too() -> None:
+    """A baseline that predicts one number for all, but for rounding."""
+    found = figures.point_density([1.0, 2.0, 3.0], [97.3, 97.3, 97.3 + 1e-13])
+    assert found == pytest.approx([found[0], 1.0, found[0]], rel=0.05)
+
+
 def test_the_density_is_that_of_gaussian_kernels() -> None:
     """SciPy's kernels have the covariance of the points; it is all but diagonal here, and ours is."""
     points = np.random.default_rng(1).normal(size=(2, 4000)) * [[1.0], [30.0]]

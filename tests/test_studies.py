@@ -160,7 +160,8 @@ def test_processes_find_the_same(study: tuple[Study, Path], table: Path, tmp_pat
 def test_a_killed_study_goes_on(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "study"
     command = [sys.executable, "-m", "zoo.cli", "study", str(table), "--task", "bulk-modulus", "--sizes", "20,40"]
-    command += ["--backbones", "dEf-10k", "--seeds", "4", "--epochs", "2", "--workers", "1", "--out", str(out)]
+    command += ["--backbones", "dEf-10k", "--seeds", "4", "--epochs", "2", "--workers", "1", "--no-report"]
+    command += ["--out", str(out)]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     while not len(list((out / "cells").glob("*.json"))) >= 2:
         assert running.poll() is None
@@ -257,7 +258,7 @@ def test_a_worker_that_dies_is_retried_and_what_fails_is_in_the_report(table: Pa
     plugin.write_text(SUICIDAL.format(mark=str(tmp_path)))
     command = [sys.executable, "-m", "zoo.cli", "study", str(table), "--task", "bulk-modulus", "--backbones", ""]
     command += ["--no-scratch", "--baselines", "mean,fragile", "--sizes", "20,30,40,50", "--seeds", "1"]
-    command += ["--workers", "2", "--plugin", str(plugin), "--out", str(out)]
+    command += ["--workers", "2", "--plugin", str(plugin), "--no-report", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert (tmp_path / "20").exists()
@@ -328,6 +329,7 @@ def test_a_study_as_a_file(study: tuple[Study, Path], table: Path, tmp_path: Pat
     )
     shutil.copytree(study[1], tmp_path / "study")
     command = ["study", str(path), "--data-dir", str(table.parent), "--seeds", "3", "--workers", "1", "--json"]
+    command += ["--no-report"]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     assert "18 cells, 0 to do" in result.stderr

@@ -85,11 +85,12 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the table that a study's file names.  [default: the file's]",
 )
+@click.option("--report/--no-report", default=True, help="Whether to write report.html and its figures.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @console.common
 @click.pass_context
 def study(
-    ctx: click.Context, /, data: Path, dry_run: bool, data_dir: Path | None, as_json: bool, **options: Any
+    ctx: click.Context, /, data: Path, dry_run: bool, data_dir: Path | None, report: bool, as_json: bool, **options: Any
 ) -> None:
     """Compare methods at several sizes of the training set on the table DATA, over many seeds.
 
@@ -127,6 +128,7 @@ def study(
         engine=asked.engine,
         workers=asked.workers,
         strict=asked.strict,
+        report=report,
         quiet=quiet,
         say=lambda line: None if quiet else click.echo(line, err=True),
     )
@@ -134,7 +136,11 @@ def study(
         console.show_json(json.loads(result.results.to_json(orient="records")))
     else:
         show_table(*study_rows(result), title=f"Errors on test rows, {result.options.seeds} seed(s)")
-        click.echo("\n".join([*study_verdicts(result), f"report   {folder / 'report.html'}"]))
+        click.echo(
+            "\n".join(
+                [*study_verdicts(result), f"report   {folder / 'report.html'}" if report else f"results  {folder}"]
+            )
+        )
     if result.failed:
         cells = "; ".join(f"{cell.method}, {cell.size} rows, seed {cell.seed}" for cell in result.failed[:3])
         more = f" and {len(result.failed) - 3} more" if len(result.failed) > 3 else ""

@@ -171,7 +171,9 @@ def point_density(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
 
     points = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)], axis=1)
     spread = points.std(axis=0, ddof=1) if len(points) > 1 else np.zeros(2)
-    width = np.where(spread > 0, spread, 1.0) * len(points) ** (-1 / 6)
+    # Predictions that are all equal differ by rounding, which is no spread.
+    alike = spread <= 1e-9 * np.abs(points).max(axis=0)
+    width = np.where(alike, 1.0, spread) * len(points) ** (-1 / 6)
     low, high = points.min(axis=0) - 3 * width, points.max(axis=0) + 3 * width
     edges = [np.linspace(low[i], high[i], GRID + 1) for i in range(2)]
     counts, *_ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
