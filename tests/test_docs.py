@@ -210,7 +210,7 @@ def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
 def test_commands_and_options_that_are_mentioned_exist(path: Path) -> None:
     for words in mentioned(path):
         command, rest = resolve([word for word in words if word != "…"])
-        known = {option for parameter in (*main.params, *command.params) for option in parameter.opts}
+        known = {each for given in (*main.params, *command.params) for each in (*given.opts, *given.secondary_opts)}
         known |= {"--help", "-h"}
         for word in rest:
             option = re.match(r"--?[a-z][\w-]*", word)
@@ -224,7 +224,7 @@ def test_options_in_running_text_exist(path: Path) -> None:
     known, waiting = {"--help"}, [main]
     while waiting:
         command = waiting.pop()
-        known.update(option for parameter in command.params for option in parameter.opts)
+        known.update(each for given in command.params for each in (*given.opts, *given.secondary_opts))
         waiting += command.commands.values() if isinstance(command, click.Group) else ()
     text = FENCE.sub("", path.read_text(encoding="utf-8"))
     for option in re.findall(r"`(--[a-z][\w-]*)", text):

@@ -37,7 +37,7 @@ def build(seed):
     from sklearn.linear_model import Ridge
     return Ridge()
 
-ridge = Baseline("ridge", build=build, featurizer="counter")
+ridge = Baseline("plain-ridge", build=build, featurizer="counter")
 """
 
 
@@ -87,7 +87,7 @@ def test_what_ships_is_registered_and_sound():
         "gw-gap",
     }
     assert [p.name for p in ours if p.kind == "featurizer"] == ["embedding", "magpie", "magpie-structure"]
-    assert [p.name for p in ours if p.kind == "baseline"] == ["lasso", "mean", "pls", "rf", "svr"]
+    assert [p.name for p in ours if p.kind == "baseline"] == ["lasso", "mean", "pls", "rf", "ridge", "svr"]
     assert [extensions.check(plugin) for plugin in ours] == [None] * len(ours)
 
 
@@ -306,13 +306,13 @@ def test_a_single_file(tmp_path):
     assert [(p.kind, p.name, p.distribution, p.value) for p in added] == [
         ("task", "hardness", "mine.py", "mine.py:hardness"),
         ("featurizer", "counter", "mine.py", "mine.py:Counter"),
-        ("baseline", "ridge", "mine.py", "mine.py:ridge"),
+        ("baseline", "plain-ridge", "mine.py", "mine.py:ridge"),
     ]
     assert [extensions.check(plugin) for plugin in extensions.plugins() if plugin.origin] == [None] * 3
     assert extensions.task("HARDNESS").target == "H_V"
     assert extensions.task("mine.py:hardness").target == "H_V"
-    assert isinstance(extensions.baseline("ridge"), Baseline)
-    assert extensions.featurizer(extensions.baseline("ridge").featurizer).labels == ["atoms"]
+    assert isinstance(extensions.baseline("plain-ridge"), Baseline)
+    assert extensions.featurizer(extensions.baseline("plain-ridge").featurizer).labels == ["atoms"]
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"], "byte code was left beside the file"
 
 

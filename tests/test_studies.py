@@ -295,7 +295,7 @@ def test_an_engine_that_is_not_installed(table: Path, monkeypatch: pytest.Monkey
 
 def test_leaks_are_told_and_strict_refuses_them(table: Path, tmp_path: Path) -> None:
     command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "100", "--seeds", "2", "--strict"]
-    command += ["--backbones", "dEf-10k", "--out", str(tmp_path / "study")]
+    command += ["--backbones", "dEf-91k", "--epochs", "1", "--no-report", "--out", str(tmp_path / "study")]
     refused = CliRunner().invoke(main, command)
     assert refused.exit_code == 2
     assert "--split composition keeps them together, --split chemsys" in refused.stderr

@@ -16,7 +16,8 @@ from zoo.plugins.pls import BoundedPLS
 from zoo import extensions
 from zoo.testing import parametrize_with_checks
 
-ALL = [baselines.mean, baselines.rf, baselines.svr, baselines.lasso, baselines.pls]
+ALL = [baselines.mean, baselines.rf, baselines.svr, baselines.lasso, baselines.ridge, baselines.pls]
+SCALED = [baselines.svr, baselines.lasso, baselines.ridge, baselines.pls]
 
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -64,7 +65,7 @@ def test_nothing_is_fitted_on_test_rows(baseline, crystals):
     np.testing.assert_allclose(model.predict(features[30:40]), alone, rtol=1e-10)
 
 
-@pytest.mark.parametrize("baseline", [baselines.svr, baselines.lasso, baselines.pls], ids=lambda b: b.name)
+@pytest.mark.parametrize("baseline", SCALED, ids=lambda b: b.name)
 def test_the_unit_of_the_target_does_not_matter(baseline, crystals):
     features, target = crystals
     one = baseline.build(0).fit(features, target).predict(features)
@@ -72,7 +73,7 @@ def test_the_unit_of_the_target_does_not_matter(baseline, crystals):
     np.testing.assert_allclose(thousand, 1000 * one - 7, rtol=1e-3)
 
 
-@pytest.mark.parametrize("baseline", [baselines.svr, baselines.lasso, baselines.pls], ids=lambda b: b.name)
+@pytest.mark.parametrize("baseline", SCALED, ids=lambda b: b.name)
 def test_a_feature_that_was_constant_in_training_cannot_carry_a_prediction_away(baseline, crystals):
     features, target = crystals
     # What magpie's ground-state moments look like in a set without magnets: noise, then a magnet to predict.
