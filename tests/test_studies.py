@@ -347,7 +347,7 @@ def test_a_study_as_a_file(study: tuple[Study, Path], table: Path, tmp_path: Pat
         ),
         (["--backbones", "dEf-10"], "did you mean dEf-10k"),
         (["--sizes", "20", "--baselines", "svm"], "no baseline is called 'svm'"),
-        (["--modes", "all"], "there is full, head, layerwise, frozen-ridge and frozen-rf"),
+        (["--modes", "all"], "there is mixture, full, head, layerwise, frozen-ridge and frozen-rf"),
         (["--seeds", "0"], "at least one seed"),
         (["--seeds", "1", "--significance", "0.01"], "a paired test over seeds needs at least 3 of them"),
         (["--significance", "5"], "no level between 0 and 1"),

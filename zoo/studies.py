@@ -84,7 +84,7 @@ def run_study(
         say(line)
     if strict:
         found.check()
-    settings = begin(out, prepared.settings, prepared.backbones)
+    settings = begin(out, prepared.settings, prepared.backbones | prepared.others)
     write_json(out / "leaks.json", found.as_dict())
     cells = prepared.cells
     missing = [cell for cell in cells if load_cell(prepared, cell, out, say) is None]
@@ -130,6 +130,7 @@ def pieces(prepared: Prepared, cells: Sequence[Cell], *, threads: int | None, qu
                 prepared.problem,
                 prepared.splits[cell.size, cell.seed],
                 folders[cell.method.backbone] if cell.method.backbone else None,
+                prepared.beside(cell.method),
                 vectors.get((cell.method.backbone, cell.method.baseline or "")),
                 prepared.options.epochs,
                 plugins,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from zoo import checkpoints, extensions, methods, stats, transfer
+from zoo import extensions, methods, sources, stats, transfer
 from zoo.elements import atom_table
 from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.prediction import load
@@ -66,6 +65,7 @@ def compute(
     problem: methods.Problem,
     split: Split,
     backbone: Path | None,
+    experts: Sequence[Path],
     features: NDArray[np.float64] | None,
     epochs: int | None,
     plugins: Sequence[Path] = (),
@@ -81,6 +81,8 @@ def compute(
     split : Split
     backbone : Path or None
         Folder of the backbone.
+    experts : sequence of Path
+        Folders of the backbones that are read beside it, for a mixture.
     features : array of shape (n, d) or None
         What a baseline is fitted to.
     epochs : int or None
@@ -103,7 +105,7 @@ def compute(
             extensions.add_file(path)
         outcome = methods.fit_baseline(problem, split, extensions.baseline(cell.method.baseline), features)
     else:
-        outcome = fit(problem, split, backbone, cell.method.mode, epochs)
+        outcome = fit(problem, split, backbone, experts, cell.method.mode, epochs)
     target, predicted = problem.targets[split.test], outcome.predictions[split.test]
     if not np.isfinite(predicted).all():
         raise FloatingPointError(f"{int((~np.isfinite(predicted)).sum())} predictions are not finite numbers")
@@ -120,10 +122,15 @@ def compute(
 
 
 def fit(
-    problem: methods.Problem, split: Split, backbone: Path | None, mode: transfer.Mode, epochs: int | None
+    problem: methods.Problem,
+    split: Split,
+    backbone: Path | None,
+    experts: Sequence[Path],
+    mode: transfer.Mode,
+    epochs: int | None,
 ) -> methods.Outcome:
     """Fit a network with the tuned settings; from scratch if there is no backbone."""
-    source = None if backbone is None else _member(backbone)
+    source = None if backbone is None else sources.network(backbone)
     settings = methods.sized(methods.SCRATCH if source is None else methods.TRANSFER, len(split.train))
     with tempfile.TemporaryDirectory() as folder:
         return methods.fit_network(
@@ -133,6 +140,7 @@ def fit(
             _blank,
             replace(settings, epochs=epochs or settings.epochs),
             mode=mode,
+            experts=[sources.network(folder) for folder in experts],
             workdir=Path(folder),
             device="auto",
         )
@@ -162,10 +170,4 @@ def write(path: Path, result: dict[str, Any]) -> None:
 
 
 def _blank(seed: int) -> CGCNN:
-    return transfer.scratch(Architecture(), torch.from_numpy(atom_table().copy()), seed)
-
-
-@lru_cache(maxsize=8)
-def _member(folder: Path) -> checkpoints.Member:
-    checkpoint = checkpoints.load(folder)
-    return checkpoints.focus(checkpoint, checkpoint.config.target.name).members[0]
+    return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)

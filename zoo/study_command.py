@@ -58,7 +58,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
     type=Listed(),
     default="full",
     show_default=True,
-    help="Fine-tuned: full,layerwise,head; or ridge or a forest on the frozen embedding: frozen-ridge,frozen-rf.",
+    help="Fine-tuned: mixture,full,layerwise,head; a baseline on the frozen embedding: frozen-ridge,frozen-rf.",
 )
 @click.option("--baselines", type=Listed(), default="", help="Classical methods: rf,svr,lasso,pls,ridge,mean.")
 @click.option("--scratch/--no-scratch", default=True, help="Whether to train from scratch as well, to compare with.")

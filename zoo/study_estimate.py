@@ -124,7 +124,7 @@ def _trial(prepared: Prepared, cell: Cell) -> float:
 
 def _network(prepared: Prepared, method: Method, split: Split, folder: Path | None, epochs: int) -> float:
     began = time.monotonic()
-    study_cells.fit(prepared.problem, split, folder, method.mode, epochs)
+    study_cells.fit(prepared.problem, split, folder, prepared.beside(method), method.mode, epochs)
     return time.monotonic() - began
 
 

@@ -40,8 +40,8 @@ class StudyOptions:
     backbones : tuple of str, optional
         The task's recommended one, if not given; none, if empty.
     modes : tuple of str
-        How each backbone is used: fine-tuned (``full``, ``layerwise``, ``head``), or as a frozen embedding that a
-        baseline is fitted to (``frozen-ridge``, ``frozen-rf``, ``frozen-`` and any other baseline).
+        How each backbone is used: fine-tuned (``mixture``, ``full``, ``layerwise``, ``head``), or as a frozen
+        embedding that a baseline is fitted to (``frozen-ridge``, ``frozen-rf``, ``frozen-`` and any other baseline).
     baselines : tuple of str
     scratch : bool
         Also train from scratch: what everything is compared with.
@@ -126,7 +126,7 @@ class Method:
     name : str
         As it is shown: ``"from scratch"``, ``"dEf-10k"``, ``"dEf-10k, head"``, ``"dEf-10k, frozen + ridge"``, ``"rf"``.
     backbone : str or None
-    mode : {"full", "head", "layerwise"}
+    mode : {"mixture", "full", "head", "layerwise"}
         How the backbone is fine-tuned, if there is no baseline.
     baseline : str or None
         Fitted to the frozen backbone's vectors, or to those of its own featurizer if there is no backbone.

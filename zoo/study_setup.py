@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import checkpoints, extensions, hub, methods, registry
+from zoo import checkpoints, extensions, hub, methods, registry, sources
 from zoo._readers import open_source
 from zoo._rows import RowReader
 from zoo.elements import atom_table
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from zoo.contracts import Task
     from zoo.hub import Pulled
     from zoo.splits import Split
-    from zoo.study_plan import StudyOptions
+    from zoo.study_plan import Method, StudyOptions
     from zoo.tables import Record, Table
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same cell would come out differently."""
 
 
@@ -48,6 +48,10 @@ class Prepared:
     problem : Problem
     splits : dict of (size, seed) to Split
     backbones : dict of str to Pulled
+    experts : dict of str to list of str
+        Names of the backbones that are read beside each one in a mixture; empty if no mixture is asked for.
+    others : dict of str to Pulled
+        Those of them that are not compared themselves.
     trained_on : dict of str to set of str
         Identifiers that each backbone was trained on; None where its card does not list them.
     settings : dict
@@ -61,6 +65,8 @@ class Prepared:
     problem: methods.Problem
     splits: dict[tuple[int, int], Split]
     backbones: dict[str, Pulled]
+    experts: dict[str, list[str]]
+    others: dict[str, Pulled]
     trained_on: dict[str, frozenset[str] | None]
     settings: dict[str, Any]
 
@@ -68,6 +74,13 @@ class Prepared:
     def cells(self) -> list[Cell]:
         """All cells, by size, then seed, then method."""
         return [Cell(method, size, seed) for size, seed in self.splits for method in plan(self.options)]
+
+    def beside(self, method: Method) -> list[Path]:
+        """Return the folders of the backbones that a method reads beside its own."""
+        if method.mode != "mixture" or method.backbone is None:
+            return []
+        everyone = self.others | self.backbones
+        return [everyone[name].directory for name in self.experts[method.backbone]]
 
 
 def prepare(options: StudyOptions) -> Prepared:
@@ -88,7 +101,8 @@ def prepare(options: StudyOptions) -> Prepared:
     for name, pulled in backbones.items():
         if checkpoints.read_config(pulled.directory).graph_settings != GraphSettings():
             raise InputError(f"{name} was trained on graphs of other settings; a study compares networks on one graph")
-    trained_on = {name: _trained_on(pulled) for name, pulled in backbones.items()}
+    experts, others = _experts(options, backbones)
+    trained_on = {name: _trained_on(pulled) for name, pulled in (backbones | others).items()}
     table = read_table(
         options.data,
         task,
@@ -113,6 +127,8 @@ def prepare(options: StudyOptions) -> Prepared:
             for seed in range(options.seed, options.seed + options.seeds)
         },
         backbones,
+        experts,
+        others,
         trained_on,
         _settings(options, task, table, records),
     )
@@ -150,6 +166,19 @@ def begin(out: Path, settings: Mapping[str, Any], backbones: Mapping[str, Pulled
     partial.write_text(checkpoints.to_json(now), encoding="utf-8")
     partial.replace(path)
     return now
+
+
+def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[dict[str, list[str]], dict[str, Pulled]]:
+    """Return what is read beside each backbone in a mixture, and those that are not compared themselves."""
+    experts: dict[str, list[str]] = {}
+    others: dict[str, Pulled] = {}
+    for name in backbones if "mixture" in options.modes else ():
+        found = sources.experts(sources.load(name))
+        if not found:
+            raise InputError(f"no mixture with {name}: no backbone of the shelf has a body like its own; leave it out")
+        experts[name] = [each.name for each in found]
+        others |= {each.name: each.pulled for each in found if each.name not in backbones}
+    return experts, others
 
 
 def _trained_on(pulled: Pulled) -> frozenset[str] | None:
