@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from zoo import extensions, hub
+from zoo.recipes import Condition
 from zoo.report import study_rows, study_verdicts
 from zoo.splits import make_split
 from zoo.study_plan import SCRATCH, StudyOptions
@@ -192,6 +193,7 @@ def test_it_says_how_it_was_made(study: Study, page: str) -> None:
     assert "--baselines rf,mean --seeds 5" in text
     assert "Nadeau, Y. Bengio, Mach. Learn. 52, 239 (2003)" in text
     assert "With 5 seeds Wilcoxon's p cannot fall below 0.062" in text
+    assert "moduli.csv: 150 rows. Target: K_VRH (GPa)." in text
     assert re.search(r"scipy \d+\.\d+", text)
 
 
@@ -223,6 +225,23 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     )
     distances = pd.read_csv(tmp_path / "figures" / "error-by-distance.csv").distance
     assert distances.between(0, 1).all()
+
+
+def test_what_was_chosen_of_the_table_is_said(study: Study, tmp_path: Path) -> None:
+    asked = replace(
+        study.options, title="Hard ones", unseen=True, rows=150, where=(Condition(column="K_VRH", above=10.0),)
+    )
+    text = words(write_report(replace(study, options=asked), tmp_path).read_text(encoding="utf-8"))
+    assert "Hard ones: bulk-modulus, moduli.csv: 150 crystals" in text
+    chosen = f"those with {asked.where[0]}; those that none of the backbones was trained on; 150 of them by a hash"
+    assert chosen in text
+    assert "--unseen --rows 150" in text
+
+
+def test_who_asks_for_a_stricter_level_gets_it(study: Study) -> None:
+    strict = replace(study, options=replace(study.options, significance=1e-9))
+    assert study.analysis.sentence(60).startswith("Transfer from dEf-10k cuts")
+    assert strict.analysis.sentence(60).startswith("No significant difference at 60 rows")
 
 
 def test_a_study_of_which_nothing_was_finished_has_a_report_too(study: Study, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Kind = Literal["scratch", "transfer", "classical"]
 
 ALPHA = 0.05
-"""A difference counts as significant below this corrected p-value."""
+"""A difference counts as significant below this corrected p-value, if no other level is asked for."""
 
 TRIVIAL = "mean"
 """The baseline that looks at no crystal; it is shown, and no rival worth naming."""
@@ -46,6 +46,8 @@ class Compared:
         Its p-values after Holm's correction for all comparisons of the study.
     family : int
         How many comparisons were corrected together.
+    alpha : float
+        The level of significance.
     """
 
     method: str
@@ -56,11 +58,12 @@ class Compared:
     p_wilcoxon: float
     p_corrected: float
     family: int
+    alpha: float = ALPHA
 
     @property
     def significant(self) -> bool:
         """Whether the paired t-test, corrected, finds a difference; False where nothing was tested."""
-        return self.p < ALPHA
+        return self.p < self.alpha
 
     @property
     def answer(self) -> str:
@@ -85,12 +88,15 @@ class Analysis:
     kinds : mapping of method to {"scratch", "transfer", "classical"}
     transform : {"identity", "log10"}
         With log10, methods are compared by the error of log10, on which they are trained.
+    alpha : float
+        The level of significance.
     """
 
     targets: Mapping[int, NDArray[np.float64]]
     predictions: Mapping[tuple[str, int], Mapping[int, NDArray[np.float64]]]
     kinds: Mapping[str, Kind]
     transform: Transform = "identity"
+    alpha: float = ALPHA
 
     @property
     def log(self) -> bool:
@@ -176,7 +182,7 @@ class Analysis:
         )
         family = sum(result.tested for _, result in made)
         return [
-            Compared(*pair, result, p[i], p_wilcoxon[i], p_corrected[i], family)
+            Compared(*pair, result, p[i], p_wilcoxon[i], p_corrected[i], family, self.alpha)
             for i, (pair, result) in enumerate(made)
         ]
 
@@ -298,5 +304,5 @@ def evidence(found: Compared) -> str:
         low, high = -high, -low
     # Else the interval, which knows nothing of other comparisons, would seem to contradict the finding.
     before = f" corrected for {found.family} comparisons, {format_p(found.paired.p)} before"
-    more = before if found.paired.p < ALPHA <= found.p else ""
+    more = before if found.paired.p < found.alpha <= found.p else ""
     return f"95 % interval {interval(low, high)}, p = {format_p(found.p)}{more}".replace("= <", "<")

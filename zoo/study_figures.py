@@ -58,9 +58,9 @@ def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
 def error_label(study: Study) -> str:
     """Say what errors are those of, with the unit."""
     if study.analysis.log:
-        of = f"{study.task.target} / {study.task.unit}" if study.task.unit else study.task.target
+        of = f"{study.table.target_column} / {study.task.unit}" if study.task.unit else study.table.target_column
         return f"absolute error of log10({of})"
-    return with_unit(f"absolute error of {study.task.target}", study.task.unit)
+    return with_unit(f"absolute error of {study.table.target_column}", study.task.unit)
 
 
 def _mean_label(study: Study) -> str:
@@ -113,7 +113,7 @@ def _parity(study: Study, analysis: Analysis) -> Picture:
     return figures.parity(
         np.concatenate([analysis.targets[seed] for seed in cells]),
         np.concatenate(list(cells.values())),
-        quantity=study.task.target,
+        quantity=study.table.target_column,
         unit=study.task.unit,
         log=analysis.log,
         method=f"{method}, {size:,} training rows",
@@ -199,7 +199,7 @@ def _source_target(study: Study, analysis: Analysis) -> Picture:
         np.array([study.records[i].target for i in rows], dtype=np.float64),
         source_name=f"{model.target} by {short(backbone)}",
         source_unit=model.unit,
-        target_name=study.task.target,
+        target_name=study.table.target_column,
         target_unit=study.task.unit,
         log_target=analysis.log,
     )

@@ -44,8 +44,8 @@ def methods(study: Study) -> list[str]:
         )
     if analysis.log:
         points.append(
-            f"Errors of log10: {study.task.target} spans decades, so methods are trained on its logarithm and compared "
-            "by the mean absolute error of that; 0.1 is a factor of 1.26."
+            f"Errors of log10: {study.table.target_column} spans decades, so methods are trained on its logarithm and "
+            "compared by the mean absolute error of that; 0.1 is a factor of 1.26."
         )
     return points
 
@@ -62,7 +62,8 @@ def statistics(study: Study) -> list[str]:
         ]
     return [
         "Tests: for each comparison a paired t-test and Wilcoxon's signed-rank test over the seeds' mean errors, both "
-        f"two-sided. With {seeds} seeds Wilcoxon's p cannot fall below {2 ** (1 - seeds):.2g}, before any correction.",
+        f"two-sided; significant is what stays below {study.analysis.alpha:g}. With {seeds} seeds Wilcoxon's p cannot "
+        f"fall below {2 ** (1 - seeds):.2g}, before any correction.",
         "Holm's correction (S. Holm, Scand. J. Stat. 6, 65 (1979)) for all comparisons together: every method against "
         "training from scratch, and at each size the best transfer against the best classical method. Both of these "
         "are chosen by their test errors, which favours them a little.",

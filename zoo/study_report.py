@@ -117,9 +117,10 @@ def headline(study: Study) -> str:
 def _facts(study: Study) -> str:
     analysis = study.analysis
     sizes, seeds = _listed([f"{size:,}" for size in sorted({size for size, _ in study.splits})]), len(analysis.seeds)
+    title = f"{study.options.title}: " if study.options.title else ""
     return (
-        f"{study.task.name}, {study.options.data.name}: {len(study.records):,} crystals, {len(analysis.methods)} "
-        f"methods, training sets of {sizes} rows, {seeds} seed{'s' if seeds != 1 else ''}"
+        f"{title}{study.task.name}, {study.options.data.name}: {len(study.records):,} crystals, "
+        f"{len(analysis.methods)} methods, training sets of {sizes} rows, {seeds} seed{'s' if seeds != 1 else ''}"
     )
 
 
@@ -129,7 +130,7 @@ def _answers(study: Study) -> Section:
     for size in reversed(analysis.sizes):
         classical = analysis.against_classical(size)
         points.append(f"{analysis.sentence(size)}." + (f" {classical}." if classical else ""))
-    stricter = [each for each in analysis.compared if each.significant and not each.p_corrected < 0.05]
+    stricter = [each for each in analysis.compared if each.significant and not each.p_corrected < analysis.alpha]
     paragraphs = []
     if stricter:
         paragraphs.append(
@@ -256,17 +257,15 @@ def _backbones(study: Study) -> list[Table]:
 
 
 def _data(study: Study) -> Section:
-    left_out = len(study.table.rejected)
-    rejected = f"; {left_out:,} more cannot be used" if left_out else ""
-    return Section(
-        "Data",
-        [
-            f"{study.options.data.name}: {len(study.records):,} usable rows{rejected}. Target {study.task.target}"
-            + (f" in {study.task.unit}" if study.task.unit else "")
-            + "."
-        ],
-        points=[f"SHA-256 {study.table.sha256}"],
-    )
+    options, rejected = study.options, len(study.table.rejected)
+    chosen = [f"those with {' and '.join(map(str, options.where))}"] if options.where else []
+    chosen += ["those that none of the backbones was trained on"] if options.unseen else []
+    chosen += [f"{options.rows:,} of them by a hash of the identifier"] if options.rows else []
+    rule = f" ({'; '.join(chosen)})" if chosen else ""
+    target = with_unit(study.table.target_column, study.task.unit)
+    more = f"; {rejected:,} more cannot be used" if rejected else ""
+    lines = [f"{options.data.name}: {len(study.records):,} rows{rule}{more}. Target: {target}."]
+    return Section("Data", lines, points=[f"SHA-256 {study.table.sha256}"])
 
 
 def _reproduce(study: Study) -> Section:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zoo import stats
-from zoo.study_analysis import Analysis
+from zoo.study_analysis import ALPHA, Analysis
 from zoo.study_plan import plan
 
 if TYPE_CHECKING:
@@ -122,4 +122,4 @@ class Study:
             for method in self.methods
         }
         targets = {seed: self.targets[self.test_rows(seed)] for seed in sorted({seed for _, seed in self.splits})}
-        return Analysis(targets, self.predictions, kinds, self.task.transform)
+        return Analysis(targets, self.predictions, kinds, self.task.transform, self.options.significance or ALPHA)
