@@ -12,12 +12,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from zoo import extensions, hub
+from zoo import extensions, hub, study_prose
 from zoo.recipes import Condition
 from zoo.report import study_rows, study_verdicts
 from zoo.splits import make_split
@@ -25,6 +26,7 @@ from zoo.study_plan import SCRATCH, StudyOptions
 from zoo.study_report import Section, Table, command, write_report
 from zoo.study_result import FailedCell, Study
 from zoo.tables import read_table
+from zoo.transfer import Mode
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -192,6 +194,7 @@ def test_it_says_how_it_was_made(study: Study, page: str) -> None:
     assert "zoo study moduli.csv --task bulk-modulus --sizes 30,60" in text
     assert "--baselines rf,mean --seeds 5" in text
     assert "Nadeau, Y. Bengio, Mach. Learn. 52, 239 (2003)" in text
+    assert "Full: all layers of the backbone go on being trained." in text
     assert "With 5 seeds Wilcoxon's p cannot fall below 0.062" in text
     assert "moduli.csv: 150 rows. Target: K_VRH (GPa)." in text
     assert re.search(r"scipy \d+\.\d+", text)
@@ -225,6 +228,10 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     )
     distances = pd.read_csv(tmp_path / "figures" / "error-by-distance.csv").distance
     assert distances.between(0, 1).all()
+
+
+def test_every_mode_can_be_told() -> None:
+    assert study_prose._MODES.keys() == set(get_args(Mode))
 
 
 def test_what_was_chosen_of_the_table_is_said(study: Study, tmp_path: Path) -> None:

@@ -15,6 +15,14 @@ _APART = {
     "chemsys": "drawn by chemical system, so that no system is in two parts",
 }
 
+_MODES = {
+    "full": "all layers of the backbone go on being trained",
+    "layerwise": "all layers go on being trained, the more slowly the nearer to the input",
+    "head": "only the fully connected layers are trained",
+    "mixture": "the backbone goes on being trained, and frozen copies of other backbones are read beside it by layers "
+    "of their own; the two predictions are averaged (R. Chang et al., npj Comput. Mater. 8, 242 (2022))",
+}
+
 
 def methods(study: Study) -> list[str]:
     """Say what was done: rows, networks, classical methods, errors."""
@@ -32,6 +40,12 @@ def methods(study: Study) -> list[str]:
         f"Networks: crystal graph convolutional networks, trained for {epochs}. From scratch means the same network "
         "with random weights, and settings that were tuned for it. A transfer starts from the weights of a backbone.",
     ]
+    tuned = {method.mode: None for method in study.methods if method.backbone and not method.baseline}
+    if tuned:
+        points.append(
+            "Fine-tuning: the fully connected layers start anew, and the statistics of batch normalisation stay those "
+            f"of the backbone. {'; '.join(f'{mode.capitalize()}: {_MODES[mode]}' for mode in tuned)}."
+        )
     if any(method.backbone and method.baseline for method in study.methods):
         points.append(
             "Frozen embeddings: the backbone's weights stay as they are; the vector into which it turns a crystal is "
