@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo import __version__
-from zoo._huberrors import answer_to, cache_root, endpoint, retry_after, translated
+from zoo._huberrors import answer_to, broke_off, cache_root, endpoint, retry_after, translated
 from zoo._hubwatch import PATIENCE, Wanted, bounded_bar, wanted_now, watched
 from zoo.card import LIBRARY
 from zoo.errors import HubError
@@ -210,12 +210,15 @@ def _api() -> Any:
 
 
 def _patiently(call: Callable[[], T]) -> T:
-    """Repeat a call that a server fails at which is out of order for a moment, or that names a short time to wait."""
+    """Repeat a call that breaks off, or that a server fails at for a moment or asks to wait for a short time."""
     for pause in _PAUSES:
         try:
             return call()
         except Exception as error:
             answer = answer_to(error)
+            if answer is None and broke_off(error):  # older clients do not resume by themselves
+                time.sleep(pause)
+                continue
             if answer is None or answer.status_code not in (*_PASSING, 429):
                 raise
             asked = retry_after(answer)

@@ -109,6 +109,11 @@ def answer_to(error: BaseException) -> Any:
     return error.response if isinstance(error, HfHubHTTPError) else None
 
 
+def broke_off(error: BaseException) -> bool:
+    """Say whether a connection ended in the middle of an answer."""
+    return type(error).__name__ in ("RemoteProtocolError", "ReadError")
+
+
 def too_many(seconds: int | None) -> str:
     """Say that the Hub wants fewer requests."""
     wait = f"wait {seconds} seconds" if seconds else "wait a few minutes"
@@ -149,6 +154,8 @@ def _explain(
     if isinstance(error, http.TimeoutException):
         more = "HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT"
         return f"{hub} does not answer in time; try again, or allow it more seconds with {more}"
+    if name and broke_off(error):
+        return f"the download of {name} from {repo} broke off; check the network, and pull it again"
     if isinstance(error, http.TransportError):
         reason = str(error).strip().splitlines()
         said = f" ({reason[0][:100]})" if reason and "@" not in reason[0] else ""
