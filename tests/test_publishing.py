@@ -59,6 +59,7 @@ def test_a_run_is_pushed_and_predicts_the_same_on_another_machine(machine: Machi
         "metrics.json",
         "splits.json",
         "parity.png",
+        "coverage.png",
         "elements.png",
     }
     other = {"HF_HOME": str(tmp_path / "other"), "ZOO_CACHE": str(tmp_path / "other-zoo"), "HOME": str(tmp_path / "h")}

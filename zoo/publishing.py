@@ -27,8 +27,8 @@ _log = logging.getLogger("zoo")
 
 README = "README.md"
 
-EXTRAS = ("metrics.json", "splits.json", "parity.png")
-"""What a run's folder holds besides, and is pushed with it; only people look at it, ``pull`` leaves it."""
+EXTRAS = ("metrics.json", "splits.json")
+"""What a run's folder holds besides and is pushed with it, as are the pictures of its card; ``pull`` leaves them."""
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -135,7 +135,8 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
     files = [File.model_validate({"name": each.name, "size": each.size, "sha256": each.sha256}) for each in weights]
     described = hubcard.describe(checkpoint.config, card or pulled.card, repo, files, license)
     text = hubcard.render(described)
-    items = [*weights, Item(README, text.encode()), *_extras(pulled.directory)]
+    items = [*weights, Item(README, text.encode()), *_extras(pulled.directory, described.body)]
+    items = [item for item in items if item.name != hubcard.PICTURE]
     if checkpoint.config.elements:
         items.append(Item(hubcard.PICTURE, periodic_table.draw(checkpoint.config.elements)))
     for item in items:
@@ -268,8 +269,9 @@ def publish_shelf(
         yield card, parcel, pushed
 
 
-def _extras(folder: Path) -> Iterator[Item]:
-    for name in EXTRAS:
+def _extras(folder: Path, body: str) -> Iterator[Item]:
+    pictures = re.findall(r"!\[[^\]\n]*\]\(([A-Za-z0-9_-]+\.png)\)", body)
+    for name in dict.fromkeys([*EXTRAS, *pictures]):
         path = folder / name
         if path.is_file():
             if path.stat().st_size > MAX_TEXT:
