@@ -3,13 +3,12 @@
     python benchmarks/tuning.py --task bulk-modulus examples/bulk_modulus.csv --n-train 500 \
         '{"mode": "scratch", "learning_rate": 5e-3}' '{"mode": "full", "learning_rate": 3e-3}'
 
-Each argument is one setting: ``mode`` (scratch, full, head, layerwise), fields of ``zoo.training.FitSettings``, and
-of these experiments: ``statistics`` ("frozen" or "batch": what batch normalisation uses while fine-tuning),
-``kept`` ("body", or "all but the last layer" of the backbone), ``body`` (learning-rate factor of all before the
-head), and ``zero_last`` (the last layer begins at zero), ``head_first`` (epochs of training the head alone first),
-``bound`` (of the tanh standardisation; null for a z-score). Every seed has a split of its own: 400 test rows, which
-are not looked at here, 100 rows that choose the epoch, and `n-train` training rows. What is printed is the error on
-the rows that choose the epoch and on up to 181 more that no fit saw.
+Each argument is one setting: ``mode`` (scratch, mixture, full, head, layerwise), fields of
+``zoo.training.FitSettings``, and of these experiments: ``pooling`` ("all" or "last" layer), ``statistics`` ("frozen" or "batch": what batch
+normalisation uses while fine-tuning), ``body`` (learning-rate factor of all before the head), ``zero_last`` (the last
+layer begins at zero), ``bound`` (of the tanh standardisation; null for a z-score). Only rows take part that no study
+with seeds 0 to 9 tests on; each seed draws from them `n-train` training rows, rows that choose the epoch (a fifth as
+many), and up to 600 on which the error that is printed is measured.
 """
 
 from __future__ import annotations
@@ -25,14 +24,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from zoo import checkpoints, extensions, hub, methods, transfer
+from zoo import extensions, methods, sources, transfer
 from zoo.graphs import build_graph
 from zoo.inference import predict_scaled
 from zoo.loading import Samples
+from zoo.models.cgcnn import CGCNN
 from zoo.packing import PackedGraphs
 from zoo.scaling import TargetScaler
+from zoo.splits import VALIDATION, make_split
 from zoo.tables import read_table
 from zoo.training import FitSettings, fit
+
+TESTED = range(10)
+"""Seeds of the studies whose test rows are left alone."""
+
+MEASURED = 600
 
 
 def run(
@@ -42,25 +48,28 @@ def run(
     graphs: PackedGraphs,
     targets: np.ndarray,
     transform: Any,
-    source: transfer.CGCNN,
+    source: CGCNN,
+    experts: list[CGCNN],
+    untested: np.ndarray,
 ) -> tuple[float, float]:
     """Return the errors of one setting on one seed's tuning rows: in log10 (or the unit), and in the unit."""
     setting = dict(setting)
+    pooling = setting.pop("pooling", "all")
     mode, statistics = setting.pop("mode"), setting.pop("statistics", "frozen")
-    kept, body, bound = setting.pop("kept", "body"), setting.pop("body", None), setting.pop("bound", 3.0)
-    zero_last, head_first = setting.pop("zero_last", False), setting.pop("head_first", 0)
-    order = np.random.default_rng(seed).permutation(len(targets))
-    choosing, training = order[400:500], order[500 : 500 + n_train]
-    measured = np.concatenate([choosing, order[500 + n_train : 681 + n_train]])
+    body, bound, zero_last = setting.pop("body", None), setting.pop("bound", 3.0), setting.pop("zero_last", False)
+    order = np.random.default_rng(seed).permutation(untested)
+    few = max(VALIDATION[0], round(VALIDATION[1] * n_train))
+    if len(order) <= n_train + few:
+        raise SystemExit(
+            f"{len(order)} rows are tested on by no study, and {n_train + few} are needed to train and choose"
+        )
+    training, choosing, measured = np.split(order[: n_train + few + MEASURED], [n_train, n_train + few])
     scaler = TargetScaler.fit(targets[training], transform, bound)
     rates: dict[str, float] = {}
     if mode == "scratch":
-        network = transfer.scratch(source.architecture, source.atom_table, seed)
+        network = transfer.scratch(replace(source.architecture, pooling=pooling), source.atom_table, seed)
     else:
-        network, rates = transfer.transfer(source, mode, seed)
-        if kept == "all but the last layer":
-            state = {name: tensor for name, tensor in source.state_dict().items() if not name.startswith("fc_out")}
-            network.load_state_dict(state, strict=False)
+        network, rates = transfer.transfer(source, mode, seed, experts=experts, pooling=pooling)
         if statistics == "batch":
             network._frozen = [module for module in network._frozen if not isinstance(module, nn.BatchNorm1d)]
         if body:
@@ -71,12 +80,6 @@ def run(
     base = methods.SCRATCH if mode == "scratch" else methods.TRANSFER
     settings: FitSettings = replace(methods.sized(base, n_train), **setting)
     samples = [Samples(graphs, targets, rows) for rows in (training, choosing)]
-    if head_first:
-        head, _ = transfer.transfer(source, "head", seed)
-        alone = replace(settings, epochs=head_first, learning_rate=5e-3)
-        with tempfile.TemporaryDirectory() as folder:
-            fit(head, *samples, [scaler], alone, seed=seed, workdir=Path(folder), device="cpu")
-        network.load_state_dict(head.state_dict())
     with tempfile.TemporaryDirectory() as folder:
         fit(network, *samples, [scaler], settings, seed=seed, workdir=Path(folder), rates=rates, device="cpu")
     predicted = scaler.unscale(predict_scaled(network, graphs, measured))
@@ -99,17 +102,22 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     task = extensions.task(arguments.task)
-    records = read_table(arguments.data, task).records
+    records = read_table(arguments.data, task, max_rejected=0.5).records
     graphs = PackedGraphs.pack([build_graph(record.crystal) for record in records])
     targets = np.array([record.target for record in records], dtype=np.float64)
-    source = checkpoints.load(hub.pull(arguments.backbone).directory).members[0].network
+    source = sources.load(arguments.backbone)
+    experts = [each.network for each in sources.experts(source)]
+    tested = [make_split(records, seed=seed).test for seed in TESTED]
+    left = np.setdiff1d(np.arange(len(records)), np.concatenate(tested))
     print(
         f"| {arguments.n_train} training rows, {arguments.seeds} seeds | MAE log10 | MAE ({task.unit}) |\n|---|---|---|"
     )
     for setting in arguments.settings:
         errors = np.array(
             [
-                run(setting, seed, arguments.n_train, graphs, targets, task.transform, source)
+                run(
+                    setting, seed, arguments.n_train, graphs, targets, task.transform, source.network, experts, left
+                )
                 for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
             ]
         ).mean(axis=0)
