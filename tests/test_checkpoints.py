@@ -41,7 +41,7 @@ def saved(tmp_path: Path) -> Path:
         targets=[checkpoints.TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
         graph=GraphSettings(cutoff=7.5, neighbors=10),
         elements=["O", "Mg", "H"],
-        reference=Reference(np.arange(24, dtype=np.float16).reshape(3, 8), (0.5, 0.75)),
+        reference=Reference(np.arange(72, dtype=np.float16).reshape(3, 24), (0.5, 0.75)),
     )
     checkpoints.save(checkpoint, tmp_path)
     return tmp_path
@@ -56,7 +56,7 @@ def test_round_trip(saved: Path) -> None:
     assert [member.calibration for member in loaded.members] == [(0.1, 1.0), (0.1, 1.25)]
     assert loaded.reference is not None
     assert loaded.reference.distances == (0.5, 0.75)
-    assert loaded.reference.vectors.tolist() == np.arange(24).reshape(3, 8).tolist()
+    assert loaded.reference.vectors.tolist() == np.arange(72).reshape(3, 24).tolist()
     fresh = scratch(SMALL, torch.from_numpy(atom_table().copy()), 5)
     for name, tensor in fresh.state_dict().items():
         assert torch.equal(loaded.members[1].network.state_dict()[name], tensor), name
@@ -151,7 +151,10 @@ def test_a_config_that_does_not_fit_is_refused(saved: Path, edit: Callable[[dict
         ),
         (lambda t: t.pop("atom_table"), "atom table is missing"),
         (lambda t: t.pop("reference"), "tensor reference is missing"),
-        (lambda t: t.update(reference=t["reference"][:2].clone()), r"reference is F16 \(2, 8\), expected F16 \(3, 8\)"),
+        (
+            lambda t: t.update(reference=t["reference"][:2].clone()),
+            r"reference is F16 \(2, 24\), expected F16",
+        ),
         (lambda t: t.update(reference=t["reference"].float()), "reference is F32"),
         (lambda t: t.update(reference=t["reference"] / 0), "tensor reference holds values that are not finite"),
     ],

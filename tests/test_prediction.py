@@ -86,8 +86,9 @@ def test_a_model_without_calibration_says_what_to_do(model: Model, tmp_path: Pat
 def test_a_single_structure_works_where_a_list_does(model: Model) -> None:
     silicon = samples.crystals()["Si"]
     assert model.predict(silicon).prediction[0] == model.predict([silicon]).prediction[0]
-    assert model.embed(silicon).shape == (1, 8)
-    assert model.embed([]).shape == (0, 8)
+    assert model.embed(silicon).shape == (1, 24)
+    assert model.embed(silicon, "last").tolist() == model.embed(silicon)[:, 16:].tolist()
+    assert model.embed([]).shape == (0, 24)
     assert len(model.predict([])) == 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
     from pymatgen.core import Structure
+
+    from zoo.models.cgcnn import Pooling
 
 
 COLUMNS = ("id", "prediction", "unit", "spread", "note")
@@ -151,8 +153,18 @@ class Model:
             )
         check_level(level, calibrations)
 
-    def embed(self, structures: Structure | Crystal | Sequence[Structure | Crystal]) -> NDArray[np.float64]:
+    def embed(
+        self, structures: Structure | Crystal | Sequence[Structure | Crystal], pooling: Pooling = "all"
+    ) -> NDArray[np.float64]:
         """Return the crystals' vectors after pooling, shape (n, d); of the first member if there are several.
+
+        Parameters
+        ----------
+        structures : pymatgen Structure, or sequence of n of them
+        pooling : {"all", "last"}
+            Means over the cell of the embedding's and of every convolution's output side by side, or of the last one's
+            alone. The last layer knows the network's own property, the earlier ones the crystal: as features of another
+            property all of them are far better (docs/tuning.md).
 
         Raises
         ------
@@ -163,8 +175,8 @@ class Model:
         graphs = self._all_graphs(crystals)
         network = self.checkpoint.members[0].network
         if not graphs:
-            return np.empty((0, network.architecture.pooled))
-        return embed(network, PackedGraphs.pack(graphs), np.arange(len(graphs)), device=self.device)
+            return np.empty((0, replace(network.architecture, pooling=pooling).pooled))
+        return embed(network, PackedGraphs.pack(graphs), np.arange(len(graphs)), pooling=pooling, device=self.device)
 
     def predict_records(
         self, records: Iterable[Record | Rejection], *, interval: float | None = None
@@ -230,7 +242,7 @@ class Model:
         far = np.zeros(len(graphs), dtype=bool)
         reference = self.checkpoint.reference
         if reference:
-            far = reference.is_far(embed(members[0].network, packed, rows, device=self.device))
+            far = reference.is_far(embed(members[0].network, packed, rows, pooling="all", device=self.device))
         columns: dict[str, list[Any]] = {
             "prediction": values.mean(axis=0).tolist(),
             "unit": [self.unit] * len(graphs),

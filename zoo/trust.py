@@ -98,7 +98,7 @@ def assess(problem: Problem, splits: Sequence[Split], outcomes: Sequence[Outcome
     first, member = splits[0], outcomes[0].member
     assert member is not None
     rows = np.concatenate([first.train, first.test])
-    vectors = embed(member.network, problem.graphs, rows, device=choose_device(device))
+    vectors = embed(member.network, problem.graphs, rows, pooling="all", device=choose_device(device))
     member.network.cpu()
     reference = Reference.of(vectors[: len(first.train)], first.seed)
     return Trust(

@@ -173,7 +173,7 @@ def test_embedding_is_the_backbones_own(backbone, samples):
     embedding = Embedding(backbone)
     check_featurizer(embedding)
     vectors = embedding.featurize(samples)
-    assert vectors.shape == (len(samples), 16)
+    assert vectors.shape == (len(samples), 3 * 16)
     np.testing.assert_array_equal(vectors, zoo.load(backbone).embed(samples))
     larger = embedding.featurize([structure * (1, 2, 1) for structure in samples])
     np.testing.assert_allclose(larger, vectors, atol=1e-5)
