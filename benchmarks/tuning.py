@@ -4,11 +4,11 @@
         '{"mode": "scratch", "learning_rate": 5e-3}' '{"mode": "full", "learning_rate": 3e-3}'
 
 Each argument is one setting: ``mode`` (scratch, mixture, full, head, layerwise), fields of
-``zoo.training.FitSettings``, and of these experiments: ``pooling`` ("all" or "last" layer), ``statistics`` ("frozen" or
-"batch": what batch normalisation uses while fine-tuning), ``body`` (learning-rate factor of all before the head),
-``zero_last`` (the last layer begins at zero), ``bound`` (of the tanh standardisation; null for a z-score). Only rows that
-no study with seeds 0 to 9 tests on take part; each seed draws from them `n-train` training rows, rows that choose the
-epoch (a fifth as many), and up to 600 on which the error that is printed is measured.
+``zoo.training.FitSettings``, and of these experiments: ``pooling`` ("all" or "last" layer), ``statistics``
+("frozen" or "batch": what batch normalisation uses while fine-tuning), ``body`` (learning-rate factor of all before
+the head), ``zero_last`` (the last layer begins at zero), ``bound`` (of the tanh standardisation; null for a
+z-score). Only rows take part that no study with seeds 0 to 9 tests on; each seed draws from them `n-train` training
+rows, rows that choose the epoch (a fifth as many), and up to 600 on which the error that is printed is measured.
 """
 
 from __future__ import annotations

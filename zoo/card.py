@@ -97,9 +97,13 @@ class Rows(_Strict):
 
 
 class Training(_Strict):
-    """What a backbone was trained on and how; `ids` and a textual `recipe` are paths relative to the card."""
+    """What a backbone was trained on and how; `ids` and a textual `recipe` are paths relative to the card.
+
+    `labels` says where the targets come from, if not all from one kind of source.
+    """
 
     source: Line
+    labels: Line | None = None
     license: Line
     rows: Rows | None = None
     ids: str | None = None
@@ -345,7 +349,7 @@ class Card(Backbone):
             self.name,
             self.target + (f" + {len(self.other_targets)}" if self.other_targets else ""),
             self.unit,
-            f"{rows.train:,}" if rows else "",
+            f"{rows.train:,}" + (f" ({self.training.labels})" if self.training.labels else "") if rows else "",
             "" if mae is None else f"{mae:.3g}",
             f"{self.size / 1e6:.2f} MB" if self.size else "",
             status,

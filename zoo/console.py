@@ -231,6 +231,7 @@ def show_card(card: Card, status: str) -> None:
         ("graph", _named(card.graph.model_dump() if card.graph else {})),
         ("elements", ", ".join(card.elements)),
         ("trained on", f"{card.training.source} ({card.training.license})"),
+        ("labels", card.training.labels or ""),
         ("rows", f"{counts.train:,} training, {counts.val:,} validation, {counts.test:,} test" if counts else ""),
         ("ids", card.training.ids or ""),
         ("recipe", card.training.recipe if isinstance(card.training.recipe, str) else _named(card.training.recipe)),

@@ -51,8 +51,9 @@ def pull(
                 click.echo(f"Error: {console.one_line(str(pulled))}", err=True)
             continue
         click.echo(console.pulled_line(pulled, pinned=not ref.startswith("hf://")))
-        if pulled.note:
-            click.echo(f"  {pulled.note}")
+        labels = pulled.card.training.labels if pulled.card else None
+        for line in filter(None, (pulled.note, f"labels: {labels}" if labels else "")):
+            click.echo(f"  {line}")
     if failed:
         worst = max(failed, key=lambda error: error.exit_code)
         if len(refs) == 1:
