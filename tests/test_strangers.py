@@ -209,3 +209,19 @@ def test_pull_looks_into_what_nobody_vouches_for(here: Machine) -> None:
     refused = CliRunner().invoke(main, ["pull", "hf://eve/evil"])
     assert refused.exit_code == 2
     assert "architecture.width" in refused.output
+
+
+def test_a_card_that_is_too_large_is_left_where_it_is(here: Machine) -> None:
+    here.publish(**{"README.md": b"#" * 1_000_001})
+    assert hub.pull(f"hf://{REPO}").card is None
+    assert {path.name for path in here.snapshot.iterdir()} == set(FILES)
+    assert here.server.asked("README") == 0
+
+
+def test_ten_megabytes_of_json_are_not_fetched(here: Machine) -> None:
+    here.publish(**{"config.json": b" " * 10_000_000})
+    with pytest.raises(
+        HubError, match=r"config\.json of .* has 10,000,000 bytes, but zoo takes 1,000,000; nothing was"
+    ):
+        hub.pull(f"hf://{REPO}")
+    assert here.files() == {}

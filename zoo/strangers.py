@@ -53,7 +53,9 @@ def from_reference(repo: str, revision: str | None, *, force: bool) -> Pulled:
     missing = [name for name in REQUIRED_FILES if name not in remote.files]
     if missing:
         raise HubError(f"{repo} holds no {' and no '.join(missing)}; zoo loads nothing else")
-    names = [*REQUIRED_FILES, *(name for name in OPTIONAL if name in remote.files)]
+    # A card that is too large is left out; weights and configuration must be there, and must fit.
+    cards = [name for name in OPTIONAL if name in remote.files and (remote.files[name].size or 0) <= limit_of(name)]
+    names = [*REQUIRED_FILES, *cards]
     for name in names:
         size = remote.files[name].size
         if size is not None and size > limit_of(name):
