@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -36,8 +37,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from zoo.finetuning import finetune
     from zoo.options import Options
 
-    out = tmp_path_factory.mktemp("runs") / "moduli"
-    options = Options("bulk-modulus", EXAMPLES / "bulk_modulus.csv", backbone="dEf-10k", seeds=2, epochs=1, n_train=20)
+    folder = tmp_path_factory.mktemp("runs")
+    table, out = folder / "bulk_modulus.csv", folder / "moduli"
+    pd.read_csv(EXAMPLES / "bulk_modulus.csv", comment="#", nrows=200).to_csv(table, index=False)
+    options = Options("bulk-modulus", table, backbone="dEf-10k", seeds=2, epochs=1, n_train=20)
     finetune(options, out, quiet=True)
     return out
 
@@ -63,7 +66,7 @@ def test_a_run_is_pushed_and_predicts_the_same_on_another_machine(machine: Machi
         "elements.png",
     }
     other = {"HF_HOME": str(tmp_path / "other"), "ZOO_CACHE": str(tmp_path / "other-zoo"), "HOME": str(tmp_path / "h")}
-    table = str(EXAMPLES / "bulk_modulus.csv")
+    table = str(run.parent / "bulk_modulus.csv")
     here = zoo(machine, "predict", str(run), table, "--out", str(tmp_path / "here.csv"))
     assert here.returncode == 0, here.stderr
     there = zoo(machine, "predict", f"hf://ada/moduli@{commit}", table, "--out", str(tmp_path / "there.csv"), **other)
@@ -100,7 +103,8 @@ def test_the_card_of_a_run(here: Machine, run: Path, tmp_path: Path, monkeypatch
     assert data.base_model_relation == "finetune"
     assert data.datasets == ["bulk_modulus"]
     assert data.metrics == ["mae"]
-    measured = json.loads((run / "metrics.json").read_text())["methods"]["dEf-10k (full)"]["test"]
+    metrics = json.loads((run / "metrics.json").read_text())
+    measured = metrics["methods"][metrics["model"]]["test"]
     results = {result.metric_type: result for result in data.eval_results}
     assert results["mae"].metric_value == measured["mae"]["mean"]
     assert results["mae"].metric_name == "mae (GPa)"
@@ -242,15 +246,21 @@ def test_the_shelf_is_published_once_and_pinned(here: Machine, tmp_path: Path) -
     ours = tmp_path / "cards"
     shutil.copytree(registry.card_folder(registry.get("dEf-10k")), ours)
 
+    planned = (
+        "license: mit\nzoo:\n  name: planned\n  title: to come\n  repo_id: x/planned\n  target: H_V\n  unit: GPa\n"
+    )
+    planned += "  training: {source: a table, license: CC0}\n"
+    (ours / "planned.md").write_text(f"---\n{planned}---\n\nNot published yet.\n")
+
     def cards() -> list[Card]:
-        return [Card.read(ours / f"{name}.md") for name in ("dEf-10k", "multi-113k", "dEf-NM")]
+        return [Card.read(ours / f"{name}.md") for name in ("dEf-10k", "multi-113k", "planned")]
 
     before = {path: path.read_bytes() for path in ours.rglob("*") if path.is_file()}
     said: list[str] = []
     assert [pushed for _, _, pushed in publishing.publish_shelf(cards(), "ada", dry_run=True)] == [None, None]
     assert here.server.requests == []
     first = list(publishing.publish_shelf(cards(), "ada", say=said.append))
-    assert said == ["dEf-NM: left out, it has no weights yet"]
+    assert said == ["planned: left out, it has no weights yet"]
     assert [(card.name, pushed.repo, pushed.changed) for card, _, pushed in first if pushed] == [
         ("dEf-10k", "ada/dEf-10k", True),
         ("multi-113k", "ada/multi-113k", True),
