@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import re
 import shutil
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(autouse=True)
+def as_talkative_as_before() -> Iterator[None]:
+    """A command with ``-q`` or ``-v`` says for the whole process how much is told: no test tells the next."""
+    log = logging.getLogger("zoo")
+    level = log.level
+    yield
+    log.setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

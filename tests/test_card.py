@@ -75,7 +75,7 @@ def test_list_and_overview() -> None:
     assert overview["test_mae"] == 12.25
     assert overview["files"][0] == {"name": "model.safetensors", "size": 300_000, "sha256": "a" * 64}
     assert overview["license"] == "cc-by-4.0"
-    planned = Card.read(Path(zoo.cards.__path__[0]) / "dEf-113k.md")
+    planned = Card.read(Path(zoo.cards.__path__[0]) / "dEf-113k-mp.md")
     assert planned.row("not published yet")[3:] == ("", "", "", "not published yet")
 
 
@@ -214,10 +214,11 @@ def test_the_names_are_there() -> None:
         "Eg-NM",
         "dEf-10k",
         "dEf-113k",
+        "dEf-113k-mp",
         "dEf-54k",
         "dEf-91k",
         "dEf-NM",
         "multi-113k",
     ]
-    text = (Path(zoo.cards.__path__[0]) / "dEf-113k.md").read_text(encoding="utf-8")
+    text = (Path(zoo.cards.__path__[0]) / "dEf-113k-mp.md").read_text(encoding="utf-8")
     assert "113,000 labelled structures need the Materials Project API" in " ".join(text.split())

@@ -112,13 +112,14 @@ def test_list_shows_what_there_is() -> None:
     lines = zoo("list").stdout.splitlines()
     assert re.split(r"  +", lines[0]) == ["name", "target", "unit", "training rows", "test MAE", "size", "weights"]
     rows = {line.split()[0]: re.split(r"  +", line) for line in lines[2:]}
-    assert list(rows) == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-NM", "Eg-NM", "multi-113k"]
+    assert list(rows) == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-113k-mp", "dEf-NM", "Eg-NM", "multi-113k"]
     ours = rows["dEf-10k"]
     assert ours[1:4] == ["formation_energy_per_atom", "eV/atom", "10,000"]
     assert re.fullmatch(r"0\.0\d+", ours[4])
     assert float(ours[4]) <= 0.075
     assert ours[5:] == ["0.44 MB", "bundled"]
-    assert rows["dEf-NM"] == ["dEf-NM", "formation_energy_per_atom", "eV/atom", "not published yet"]
+    assert rows["dEf-113k"][3] == "105,676 (91k DFT + 22k potential-labelled)"
+    assert rows["dEf-113k-mp"] == ["dEf-113k-mp", "formation_energy_per_atom", "eV/atom", "not published yet"]
 
 
 def test_list_as_json_says_the_same() -> None:
@@ -128,7 +129,7 @@ def test_list_as_json_says_the_same() -> None:
     assert ours["training"]["rows"] == {"train": 10000, "val": 3727, "test": 3597}
     assert 0.02 < ours["test_mae"] <= 0.080
     assert ours["size"] == sum(file["size"] for file in ours["files"]) < 1_000_000
-    assert backbones["dEf-NM"]["weights"] == "not published yet"
+    assert backbones["dEf-113k-mp"]["weights"] == "not published yet"
 
 
 @pytest.mark.parametrize("name", ["dEf-10k", "ΔEf-10k", "DEF-10K", "formation-energy-10k"])
@@ -146,9 +147,9 @@ def test_show_finds_a_backbone_by_any_of_its_names(name: str) -> None:
 
 
 def test_show_as_json_holds_the_prose() -> None:
-    card = json.loads(zoo("show", "dEf-NM", "--json").stdout)
+    card = json.loads(zoo("show", "dEf-113k-mp", "--json").stdout)
     assert card["weights"] == "not published yet"
-    assert card["card"].startswith("# dEf-NM")
+    assert card["card"].startswith("# dEf-113k-mp")
 
 
 def test_show_suggests_the_nearest_name() -> None:
@@ -171,9 +172,9 @@ def test_pull_of_a_folder_does_not_call_it_verified(backbone: Path) -> None:
 
 def test_pull_says_plainly_what_is_not_there() -> None:
     message = "registered, but its weights are not published yet; there is: dEf-10k, dEf-54k"
-    assert message in refused("pull", "dEf-NM")
-    assert message in refused("pull", "dEf-NM", "--source", "hub")
-    assert "not bundled" in refused("pull", "dEf-NM", "--source", "bundled")
+    assert message in refused("pull", "dEf-113k-mp")
+    assert message in refused("pull", "dEf-113k-mp", "--source", "hub")
+    assert "not bundled" in refused("pull", "dEf-113k-mp", "--source", "bundled")
     assert "not on the Hub yet" in refused("pull", "dEf-10k", "--source", "hub")
 
 
@@ -232,7 +233,7 @@ def test_finetune_never_overwrites(fine_tuned: tuple[Result, Path], table: Path)
     [
         (["--task", "bulk-modulos"], "did you mean bulk-modulus"),
         (["--task", "bulk-modulus", "--backbone", "dEf-10"], "did you mean dEf-10k"),
-        (["--task", "bulk-modulus", "--backbone", "dEf-NM"], "not published yet"),
+        (["--task", "bulk-modulus", "--backbone", "dEf-113k-mp"], "not published yet"),
         (["--task", "bulk-modulus", "--baseline", "fr"], "did you mean rf"),
         (["--task", "bulk-modulus", "--plugin", "missing.py"], "missing.py"),
         (["--task", "bulk-modulus", "--seeds", "0"], "--seeds 0"),
@@ -461,7 +462,7 @@ def complete(line: str) -> list[str]:
 
 
 def test_names_are_completed() -> None:
-    assert complete("zoo show dE") == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-NM"]
+    assert complete("zoo show dE") == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-113k-mp", "dEf-NM"]
     assert complete("zoo finetune --task di") == ["dielectric"]
     assert complete("zoo finetune --baseline ") == ["lasso", "mean", "pls", "rf", "ridge", "svr"]
     assert complete("zoo pul") == ["pull"]

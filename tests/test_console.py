@@ -117,7 +117,7 @@ def test_names_are_completed_whatever_their_case() -> None:
 
     with click.Context(command) as context:
         parameter = click.Option(["--name"])
-        assert console.names("backbone")(context, parameter, "def-1") == ["dEf-10k", "dEf-113k"]
+        assert console.names("backbone")(context, parameter, "def-1") == ["dEf-10k", "dEf-113k", "dEf-113k-mp"]
         assert console.names("featurizer")(context, parameter, "MAG") == ["magpie", "magpie-structure"]
         assert console.names("task")(context, parameter, "zzz") == []
 

@@ -69,7 +69,7 @@ def test_what_is_installed() -> None:
     assert f"{torch.get_num_threads()} threads" in checks["torch"].detail
     assert checks["dgl"].ok
     assert version("dgl") in checks["dgl"].detail
-    assert checks["weights dEf-NM"] == Check("weights dEf-NM", None, "not published yet")
+    assert checks["weights dEf-113k-mp"] == Check("weights dEf-113k-mp", None, "not published yet")
     assert "hub" not in checks, "nothing goes online unasked"
 
 

@@ -261,7 +261,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, back
         (Options("bulk-modulus", data, backbone=str(backbone), max_rejected=0.01), "2 of 60 rows cannot be used"),
         (Options("bulk-modulos", data), "did you mean bulk-modulus"),
         (Options("bulk-modulus", data, baselines=("fr",)), "rf"),
-        (Options("bulk-modulus", data, backbone="dEf-NM"), "not published yet"),
+        (Options("bulk-modulus", data, backbone="dEf-113k-mp"), "not published yet"),
         (Options("bulk-modulus", tmp_path / "none.csv", backbone=str(backbone)), "none.csv"),
         (Options("dielectric", data, backbone=str(backbone)), "poly_total"),
     ]
@@ -334,15 +334,15 @@ def test_test_rows_that_the_backbone_was_trained_on_are_counted(data: Path, tmp_
     with gzip.open(EXAMPLES.parent / "cards" / "ids" / "dEf-10k.json.gz") as file:
         trained_on = set(json.load(file)["train"])
     said: list[str] = []
-    request = Options("bulk-modulus", data, backbone="dEf-10k", epochs=1, seeds=2, test=0.4)
+    request = Options("bulk-modulus", data, backbone="dEf-10k", mode="full", epochs=1, seeds=2, test=0.4)
     found = finetune(request, tmp_path / "run", quiet=True, say=said.append)
     names = json.loads((tmp_path / "run" / "splits.json").read_text())
     expected = [len(trained_on & set(names[str(seed)]["test"])) for seed in (0, 1)]
     assert found.overlap == expected
     assert sum(expected) > 0
     line = (
-        f"{expected[0]} of {len(names['0']['test'])} test rows are crystals that dEf-10k was trained on, "
-        "on another property (formation_energy_per_atom): no leak of the target"
+        f"{expected[0]} of {len(names['0']['test'])} test rows are crystals that dEf-10k saw in training, "
+        "with another property (formation_energy_per_atom): no leak of the target"
     )
     assert line in said
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test_rows_in_pretraining"] == expected

@@ -163,11 +163,11 @@ def test_a_bundle_is_checked_on_every_load(here: Machine) -> None:
 @pytest.mark.parametrize("source", ["auto", "hub", "bundled"])
 def test_what_is_not_published_is_said_plainly(here: Machine, source: hub.Source) -> None:
     here.install(bundled=True, revision=None)
-    assert hub.status(registry.get("dEf-NM")) == "not published yet"
+    assert hub.status(registry.get("dEf-113k-mp")) == "not published yet"
     with pytest.raises(NotPublishedError) as caught:
-        hub.pull("ΔEf-NM", source=source)
+        hub.pull("ΔEf-113k-mp", source=source)
     assert caught.value.exit_code == 2
-    assert str(caught.value).startswith("dEf-NM is ")
+    assert str(caught.value).startswith("dEf-113k-mp is ")
     assert "there is: " in str(caught.value)
     assert "hardness-net" in str(caught.value)
     assert here.server.requests == []
@@ -192,9 +192,9 @@ def test_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert hub.pull("my-run").directory == Path("my-run")
     assert hub.pull("./my-run").origin == "directory"
-    (tmp_path / "dEf-113k").mkdir()
+    (tmp_path / "dEf-113k-mp").mkdir()
     with pytest.raises(NotPublishedError):
-        hub.pull("dEf-113k")  # a registered name goes before a directory
+        hub.pull("dEf-113k-mp")  # a registered name goes before a directory
 
 
 def test_what_is_nothing(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Shelf = Callable[..., Path]
 
-OURS = ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-NM", "Eg-NM", "multi-113k"]
+OURS = ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-113k-mp", "dEf-NM", "Eg-NM", "multi-113k"]
 
 
 def card(name: str, aliases: str = "[]") -> str:

@@ -140,8 +140,8 @@ def test_predictions_show_unit_spread_and_note() -> None:
         {"id": "b", "prediction": 7.0, "unit": "", "spread": np.nan, "note": "Xe never occurred in the training set"},
     ]
     model: Any = SimpleNamespace(target="K_VRH")
-    header, rows, title = prediction_rows(SimpleNamespace(head=head, count=12), model)  # type: ignore[arg-type]
+    header, rows, title = prediction_rows(SimpleNamespace(head=head, count=12, interval=None), model)  # type: ignore[arg-type]
     assert header == ["id", "K_VRH", "spread", "note"]
     assert rows == [["a", "123.46 GPa", "4.6", ""], ["b", "7", "", "Xe never occurred in the training set"]]
     assert title == "The first 2 of 12 predictions"
-    assert prediction_rows(SimpleNamespace(head=head, count=2), model)[2] == ""  # type: ignore[arg-type]
+    assert prediction_rows(SimpleNamespace(head=head, count=2, interval=None), model)[2] == ""  # type: ignore[arg-type]
