@@ -52,6 +52,9 @@ def list_backbones(as_json: bool) -> None:
         return
     header = ("name", "target", "unit", "training rows", "test MAE", "size", "weights")
     show_table(header, ([str(cell) for cell in card.row(status)] for card, status in cards), keep=("name", "weights"))
+    for card, _ in cards:
+        if card.training.labels:
+            click.echo(f"{card.name}: {card.training.labels}")
 
 
 @main.command()

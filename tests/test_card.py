@@ -213,8 +213,8 @@ def test_the_names_are_there() -> None:
     assert [path.stem for path in SHIPPED] == [
         "Eg-NM",
         "dEf-10k",
-        "dEf-113k",
         "dEf-113k-mp",
+        "dEf-113k",
         "dEf-54k",
         "dEf-91k",
         "dEf-NM",

@@ -349,7 +349,7 @@ class Card(Backbone):
             self.name,
             self.target + (f" + {len(self.other_targets)}" if self.other_targets else ""),
             self.unit,
-            f"{rows.train:,}" + (f" ({self.training.labels})" if self.training.labels else "") if rows else "",
+            f"{rows.train:,}" if rows else "",
             "" if mae is None else f"{mae:.3g}",
             f"{self.size / 1e6:.2f} MB" if self.size else "",
             status,
