@@ -14,7 +14,7 @@ demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled diele
 	$(BIN)/zoo finetune --task dielectric examples/dielectric.csv --seeds 3 --compare scratch --baseline rf --out runs/demo
 
 test: $(VENV)/.installed-dev  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench-setup: $(VENV)/.installed-dev  ## an environment for each program that zoo is compared with, and the crystals
 	mkdir -p .bench/data

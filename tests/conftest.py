@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+# Sums depend in their last digits on the number of threads, and what is compared may be computed by several processes:
+# all of them get one. It must be said before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

@@ -72,9 +72,10 @@ def test_a_worker_that_is_killed_is_an_error_not_a_hang(folder: Path) -> None:
 
 
 ENDLESS = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from zoo.tables import iter_inputs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 if __name__ == "__main__":
     rows = iter_inputs([Path(sys.argv[1])], workers=1)
     next(rows)

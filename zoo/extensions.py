@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -320,8 +321,9 @@ def _installed() -> Iterator[Plugin]:
         for entry in declared.select(group=f"zoo.{kind}s"):
             name, version = "unknown", ""
             if entry.dist is not None:
-                # Metadata without these fields is broken, but no reason to hide the others.
-                name, version = entry.dist.name or name, entry.dist.version or version
+                # Metadata that is broken or lacks these fields is no reason to hide the others.
+                with suppress(OSError, LookupError, TypeError):
+                    name, version = entry.dist.name or name, entry.dist.version or version
             yield Plugin(kind, entry.name, name, version, entry.value)
 
 
