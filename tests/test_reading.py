@@ -35,6 +35,7 @@ def as_plain(items: list[Record | Rejection]) -> list[object]:
 
 
 def test_workers_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MANY", 200)
     monkeypatch.setattr(reading, "AHEAD", 2)  # so that batches are asked for while others are read
     files = sorted(folder.iterdir())
     here = as_plain([read_structure_file(path) for path in files])
@@ -45,6 +46,7 @@ def test_workers_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_few_files_start_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MANY", 200)
     monkeypatch.setattr(reading, "ProcessPoolExecutor", None)
     files = sorted(folder.iterdir())[:199]
     assert len(list(iter_inputs(files, workers=2))) == 199
@@ -74,7 +76,9 @@ def test_a_worker_that_is_killed_is_an_error_not_a_hang(folder: Path) -> None:
 ENDLESS = """
 import signal, sys, time
 from pathlib import Path
+from zoo import tables
 from zoo.tables import iter_inputs
+tables.MANY = 1
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 if __name__ == "__main__":
     rows = iter_inputs([Path(sys.argv[1])], workers=1)
