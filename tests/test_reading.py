@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import reading, samples
+from zoo import reading, samples, tables
 from zoo.errors import InputError
 from zoo.reading import Files, read_structure_file
 from zoo.tables import Record, Rejection, iter_inputs
