@@ -29,7 +29,7 @@ def read(text: str, where: str) -> tuple[dict[str, Any], str]:
     """
     front, body = _split(text, where)
     try:
-        data = yaml.load(front, Loader=_Loader)  # noqa: S506 - the loader is PyYAML's safe one, in C if there
+        data = _Loader(front).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 2}" if mark else ""

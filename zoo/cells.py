@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from zoo import checkpoints
+from zoo import checkpoints, files
 from zoo.errors import InputError
 from zoo.methods import Outcome
 from zoo.models.cgcnn import CGCNN, Architecture
@@ -99,9 +99,7 @@ class CellStore:
             "scaler": asdict(member.scaler) if member else None,
             "seed": member.seed if member else 0,
         }
-        partial = self.folder / f"{name}.json.partial"
-        partial.write_text(checkpoints.to_json(data), encoding="utf-8")
-        partial.rename(self.folder / f"{name}.json")
+        files.write_text(self.folder / f"{name}.json", checkpoints.to_json(data))
         shutil.rmtree(self.folder / f"{name}.work", ignore_errors=True)
 
     def discard(self) -> None:

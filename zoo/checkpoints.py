@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 
-from zoo import tensorlist
+from zoo import files, tensorlist
 from zoo.applicability import Reference
 from zoo.crystals import SYMBOLS
 from zoo.elements import table_digest
@@ -174,9 +174,7 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
         (WEIGHTS, serialize(tensors, metadata={"format": "pt"})),
         (CONFIG, (checkpoint.config.model_dump_json(indent=1) + "\n").encode()),
     ):
-        partial = directory / f"{name}.partial"
-        partial.write_bytes(data)
-        partial.replace(directory / name)
+        files.write_bytes(directory / name, data)
 
 
 def read_config(directory: Path) -> Config:

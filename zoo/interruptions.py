@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from zoo import files
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,15 +76,9 @@ class WholeFiles(TorchCheckpointIO):
         assert storage_options is None
         target, buffer = Path(path), io.BytesIO()
         torch.save(checkpoint, buffer)
-        beside = target.with_name(f".{target.name}.new")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as file:
-                file.write(buffer.getbuffer())
-            beside.replace(target)
+            files.write_bytes(target, buffer.getbuffer())
         except OSError as error:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
             kept = f"{target.name} is still the one before; " if target.exists() else ""
             raise InputError(
                 f"{target} cannot be written: {error.strerror}; {kept}free some space, then go on with --resume"

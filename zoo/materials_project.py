@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from zoo import structures
 from zoo._mpclient import KEY, RENAMED, Client
 from zoo._rows import Rejection
 from zoo.errors import InputError, SourceError
+from zoo.files import whole
 from zoo.progress import progress
 from zoo.store import tables_folder
 from zoo.tables import write_rejected
@@ -279,20 +280,15 @@ def rejected_path(table: Path) -> Path:
 
 @contextmanager
 def _written(path: Path) -> Iterator[Path]:
-    """Give another name to write to, and the file its own when the block has ended well."""
-    beside = path.with_name(f".{path.name}.new")
+    """As :func:`zoo.files.whole`, with an error that says what to do."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        beside.replace(path)
+        with whole(path) as beside:
+            yield beside
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(
             f"{path} cannot be written: {reason}; free some space and run the same command again to go on"
         ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def _cell(document: dict[str, Any], field: str) -> float | str | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.errors import InputError
+from zoo.files import whole
 from zoo.prediction import COLUMNS, WITH_INTERVAL, Model
 from zoo.tables import Record, Rejection, iter_inputs, write_rejected
 
@@ -72,37 +72,37 @@ def predict_files(
     rejected: list[Rejection] = []
     head: list[dict[str, Any]] = []
     count = 0
-    partial = out.with_name(out.name + ".partial")
     results = model.predict_records(rows or iter_inputs(inputs, structures=structures), interval=interval)
+    first = next(results, None)  # before a folder is made: a missing input must leave nothing behind
     try:
-        first = next(results, None)  # before the file is opened: a missing input must leave nothing behind
-        with partial.open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.DictWriter(handle, WITH_INTERVAL if interval else COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            while first is not None:
-                if isinstance(first, Rejection):
-                    rejected.append(first)
-                else:
-                    count += 1
-                    head += [first] if len(head) < 10 else []
-                    writer.writerow({name: _text(name, value) for name, value in first.items()})
-                if bar:
-                    bar.advance()
-                first = next(results, None)
-        rejected_out = out.with_name(f"{out.stem}.rejected.csv") if rejected else None
-        if rejected_out:
-            write_rejected(rejected, rejected_out)
-        if not count:
-            if not rejected:
-                raise InputError(f"there is no crystal in {', '.join(map(str, inputs))}")
-            raise InputError(f"none of the {len(rejected)} crystals given can be used; the first reason: {rejected[0]}")
-        partial.replace(out)
+        with whole(out) as beside:
+            with beside.open("w", newline="", encoding="utf-8") as handle:
+                writer = csv.DictWriter(handle, WITH_INTERVAL if interval else COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                while first is not None:
+                    if isinstance(first, Rejection):
+                        rejected.append(first)
+                    else:
+                        count += 1
+                        head += [first] if len(head) < 10 else []
+                        writer.writerow({name: _text(name, value) for name, value in first.items()})
+                    if bar:
+                        bar.advance()
+                    first = next(results, None)
+            rejected_out = out.with_name(f"{out.stem}.rejected.csv") if rejected else None
+            if rejected_out:
+                write_rejected(rejected, rejected_out)
+            if not count:
+                raise _no_crystal(inputs, rejected)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
     return Predicted(count, rejected, out, rejected_out, head, interval)
+
+
+def _no_crystal(inputs: Sequence[Path], rejected: Sequence[Rejection]) -> InputError:
+    if not rejected:
+        return InputError(f"there is no crystal in {', '.join(map(str, inputs))}")
+    return InputError(f"none of the {len(rejected)} crystals given can be used; the first reason: {rejected[0]}")
 
 
 def _text(name: str, value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from zoo import checkpoints, materials_project, registry, stats, store, transfer
+from zoo import checkpoints, files, materials_project, registry, stats, store, transfer
 from zoo.card import Architecture as CardArchitecture
 from zoo.card import Card, Hub, Training, describe_file
 from zoo.card import Graph as CardGraph
@@ -306,9 +306,7 @@ def _begin(note: Path, inputs: dict[str, Any]) -> None:
                 "give the same to resume, or another --out"
             )
         return
-    beside = note.with_suffix(".new")
-    beside.write_text(checkpoints.to_json(inputs), encoding="utf-8")
-    beside.replace(note)
+    files.write_text(note, checkpoints.to_json(inputs))
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo import _hubclient, checkpoints, hub, hubcard, periodic_table, registry
+from zoo import _hubclient, checkpoints, files, hub, hubcard, periodic_table, registry
 from zoo._huberrors import TOKEN
 from zoo.card import REQUIRED_FILES, Card, File
 from zoo.errors import HubError, InputError
@@ -265,7 +262,7 @@ def publish_shelf(
         pinned = hubcard.published(text, repo, pushed.commit)
         if pinned != text:
             Card.parse(pinned, str(path))
-            _replace(path, pinned)
+            files.write_text(path, pinned)
         yield card, parcel, pushed
 
 
@@ -286,16 +283,3 @@ def _check(item: Item) -> None:
         raise InputError(f"{item.name} has {item.size:,} bytes; zoo pulls {limit:,} at most, so it pushes no more")
     if not item.name.endswith((".safetensors", ".png")) and TOKEN.search(item.data.decode(errors="replace")):
         raise InputError(f"{item.name} seems to hold a token of the Hub's (hf_…); take it out. Nothing was sent")
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(partial).chmod(path.stat().st_mode & 0o777)
-        Path(partial).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(partial).unlink()
-        raise

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from zoo import hub, registry
 from zoo._hubclient import no_bars
 from zoo.card import REQUIRED_FILES
 from zoo.errors import InputError, IntegrityError, UnknownNameError, ZooError
+from zoo.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,7 +123,7 @@ def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
         for name in sorted(files, key=lambda name: name == "config.json"):
             data = files[name]
             if data is not None:
-                _write(folder / name, data)
+                write_bytes(folder / name, data)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}; choose another folder") from error
     return replace(pulled, directory=folder)
@@ -148,16 +147,3 @@ def _read(pulled: Pulled, name: str) -> bytes | None:
     if pinned and hashlib.sha256(data).hexdigest() != pinned:
         raise IntegrityError(f"{path} has changed since it was checked; pull it again with --force")
     return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(partial).chmod(0o644)
-        Path(partial).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(partial).unlink()
-        raise

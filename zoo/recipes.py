@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from zoo import extensions
+from zoo import extensions, tomlfile
 from zoo.card import Line, Name
-from zoo.errors import InputError
 from zoo.schema import ArchitectureConfig, GraphConfig
 from zoo.training import FitSettings, Precision
 
@@ -215,14 +213,5 @@ def read_recipe(path: Path) -> Recipe:
     InputError
         If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
     """
-    try:
-        raw = path.read_bytes()
-        recipe = Recipe.model_validate(tomllib.loads(raw.decode()))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    recipe, raw = tomlfile.read(path, Recipe)
     return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})

@@ -6,22 +6,20 @@ repository and Hub in zoo's cache, and other bytes under the same revision are n
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import re
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo import _hubclient, places
+from zoo.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _log = logging.getLogger("zoo")
 
@@ -61,16 +59,7 @@ def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> Non
     latest = dict(list(known.items())[-KEPT:])
     path = _path(repo)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=".seen-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({name: asdict(each) for name, each in latest.items()}, file, indent=1)
-            Path(partial).replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(partial).unlink()
-            raise
+        write_text(path, json.dumps({name: asdict(each) for name, each in latest.items()}, indent=1))
     except OSError as error:
         _log.warning("%s: cannot note what was pulled (%s); changes of %s will go unnoticed", path, error, repo)
 

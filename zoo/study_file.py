@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from zoo import tomlfile
 from zoo.errors import InputError
 from zoo.recipes import Condition
 from zoo.study_plan import StudyOptions
@@ -89,17 +89,7 @@ def read_study(path: Path, given: Mapping[str, Any], data_dir: Path | None = Non
     InputError
         If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
     """
-    try:
-        read = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise InputError(f"{path}: {key}: {what}") from error
+    read, _ = tomlfile.read(path, _File)
     values: dict[str, Any] = {name: getattr(read, name) for name in read.model_fields_set}
     for name, folder in (("data", data_dir or path.parent), ("structures", data_dir or path.parent)):
         if values.get(name):

@@ -10,7 +10,6 @@ import csv
 import hashlib
 import re
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from zoo import structures as parsing
 from zoo._readers import OneStructureError, is_table, open_source
 from zoo._rows import Record, Rejection, RowReader
 from zoo.errors import InputError
+from zoo.files import whole
 from zoo.reading import MANY, Files, read_structure_file
 
 if TYPE_CHECKING:
@@ -178,18 +178,13 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
     InputError
         If the file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="") as file:
+        with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["file", "row", "id", "column", "value", "reason"])
             for each in rejected:
                 writer.writerow([each.file, each.row or "", each.id, each.column, each.value, each.reason])
-        partial.replace(path)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -6,6 +6,8 @@ import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from zoo.files import write_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -169,8 +171,8 @@ class Picture:
             ):
                 buffer = io.BytesIO()
                 self.figure.savefig(buffer, format=kind, metadata=metadata, facecolor="white")
-                _write(folder / f"{name}.{kind}", buffer.getvalue())
-        _write(folder / f"{name}.csv", self.data.to_csv(index=False, float_format="%.8g").encode())
+                write_bytes(folder / f"{name}.{kind}", buffer.getvalue())
+        write_bytes(folder / f"{name}.csv", self.data.to_csv(index=False, float_format="%.8g").encode())
         return Saved(folder, name, self.title, self.alt, self.caption, wide=self.figure.get_figwidth() > 1.2 * WIDTH)
 
 
@@ -188,9 +190,3 @@ class Saved:
     def path(self, kind: str) -> Path:
         """Return the path of the file of a kind: png, svg or csv."""
         return self.folder / f"{self.name}.{kind}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -1,0 +1,44 @@
+"""Files in TOML, checked against a model."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read(path: Path, kind: type[Model]) -> tuple[Model, bytes]:
+    """Read a file.
+
+    Returns
+    -------
+    BaseModel
+        Of the given kind.
+    bytes
+        The file as it is.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
+    """
+    try:
+        raw = path.read_bytes()
+        return kind.model_validate(tomllib.loads(raw.decode())), raw
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise InputError(f"{path}: {key}: {what}") from error
