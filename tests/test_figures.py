@@ -17,7 +17,6 @@ from zoo import figures
 from zoo.comparisons import power_law
 from zoo.crystals import Crystal
 from zoo.figures.__main__ import main
-from zoo.figures.chemistry import place
 from zoo.figures.style import looks
 
 if TYPE_CHECKING:
@@ -184,13 +183,6 @@ def test_of_many_boxes_the_ends_are_drawn_and_all_are_saved(errors: pd.DataFrame
     assert picture.caption.endswith("Shown: the smallest and the largest of 3 sizes.")
     assert set(picture.data["size"]) == {50, 100, 200}
     assert picture.figure.axes[-1].get_xscale() == "log"
-
-
-def test_elements_have_their_places() -> None:
-    # Group and period by the IUPAC table; the f-block below it.
-    known = {1: (1, 1), 2: (18, 1), 6: (14, 2), 21: (3, 4), 55: (1, 6), 71: (18, 8), 72: (4, 6), 103: (18, 9)}
-    assert {number: place(number) for number in known} == known
-    assert len({place(number) for number in range(1, 119)}) == 118
 
 
 def test_an_element_has_the_mean_error_of_its_crystals(tmp_path: Path) -> None:

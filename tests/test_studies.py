@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from sklearn.model_selection import GridSearchCV, KFold
 from zoo.cli import main
@@ -24,13 +25,15 @@ from zoo.cli import main
 from zoo import extensions
 from zoo.errors import InputError
 from zoo.finetuning import finetune
+from zoo.inference import threads
 from zoo.options import Options
 from zoo.prediction import load
 from zoo.recipes import Condition
 from zoo.report import study_rows, study_verdicts
 from zoo.studies import run_study
-from zoo.study_plan import SCRATCH, StudyOptions
+from zoo.study_plan import StudyOptions
 from zoo.study_setup import prepare
+from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from zoo.study_result import Study
@@ -59,7 +62,7 @@ def study(table: Path) -> tuple[Study, Path]:
 def test_there_is_a_result_for_every_method_size_and_seed(study: tuple[Study, Path]) -> None:
     found, out = study
     cells = {(row.method, row.size, row.seed) for row in found.results.itertuples()}
-    assert cells == {(m, n, s) for m in (SCRATCH, "dEf-10k", "mean") for n in (20, 40) for s in range(3)}
+    assert cells == {(m, n, s) for m in (FROM_SCRATCH, "dEf-10k", "mean") for n in (20, 40) for s in range(3)}
     assert len(list((out / "cells").iterdir())) == len(found.results) == 18
     pd.testing.assert_frame_equal(pd.read_parquet(out / "results.parquet"), found.results)
 
@@ -81,7 +84,7 @@ def test_a_cell_is_what_a_fine_tuning_of_that_split_finds(
     request = Options("bulk-modulus", table, "dEf-10k", "full", n_train=40, seed=1, epochs=2, compare_scratch=True)
     single = finetune(request, tmp_path / "run", quiet=True)
     rows = study[0].results.set_index(["method", "size", "seed"])
-    for method, name in (("dEf-10k (full)", "dEf-10k"), (SCRATCH, SCRATCH)):
+    for method, name in (("dEf-10k (full)", "dEf-10k"), (FROM_SCRATCH, FROM_SCRATCH)):
         assert single.errors[method][0]["mae"] == pytest.approx(rows.mae[name, 40, 1], rel=1e-4)
 
 
@@ -99,18 +102,18 @@ def test_methods_are_compared_by_what_the_cells_say(study: tuple[Study, Path]) -
     logs = found.results.set_index(["method", "size", "seed"]).sort_index().mae_log10
     made = [(each.method, each.reference, each.size) for each in found.analysis.compared]
     assert made == [
-        *(("dEf-10k", SCRATCH, 20), ("mean", SCRATCH, 20)),
-        *(("dEf-10k", SCRATCH, 40), ("mean", SCRATCH, 40)),
+        *(("dEf-10k", FROM_SCRATCH, 20), ("mean", FROM_SCRATCH, 20)),
+        *(("dEf-10k", FROM_SCRATCH, 40), ("mean", FROM_SCRATCH, 40)),
     ]
     for each in found.analysis.compared:
-        gain = 1 - logs[each.method, each.size].mean() / logs[SCRATCH, each.size].mean()
+        gain = 1 - logs[each.method, each.size].mean() / logs[FROM_SCRATCH, each.size].mean()
         assert each.paired.gain == pytest.approx(gain, rel=1e-6)
 
 
 def test_the_table_and_the_sentences_say_what_was_found(study: tuple[Study, Path]) -> None:
     header, rows = study_rows(study[0])
     assert header[:4] == ["training rows", "method", "MAE (GPa)", "MAE log10"]
-    assert [row[:2] for row in rows[:3]] == [["20", SCRATCH], ["20", "dEf-10k"], ["20", "mean"]]
+    assert [row[:2] for row in rows[:3]] == [["20", FROM_SCRATCH], ["20", "dEf-10k"], ["20", "mean"]]
     sentences = study_verdicts(study[0])
     assert len(sentences) == 3
     assert re.match(r"(No significant difference|Transfer from dEf-10k|Transfer does not)", sentences[0])
@@ -154,7 +157,31 @@ def test_a_study_can_be_extended_and_not_mixed(study: tuple[Study, Path], table:
 def test_processes_find_the_same(study: tuple[Study, Path], table: Path, tmp_path: Path) -> None:
     spread = run_study(options(table, sizes=(20,)), tmp_path / "study", workers=2, report=False, quiet=True).results
     alone = study[0].results.query("size == 20").reset_index(drop=True)
-    assert spread.mae.tolist() == pytest.approx(alone.mae.tolist(), rel=1e-3)
+    assert spread.mae.tolist() == alone.mae.tolist()
+
+
+def test_threads_that_this_process_may_use_change_nothing(
+    study: tuple[Study, Path], table: Path, tmp_path: Path
+) -> None:
+    with threads(2):
+        again = run_study(
+            options(table, sizes=(20,), seeds=1), tmp_path / "study", workers=1, report=False, quiet=True
+        ).results
+        assert torch.get_num_threads() == 2
+    first = study[0].results.query("size == 20 and seed == 0")
+    assert again.mae.tolist() == first.mae.tolist()
+
+
+def test_a_mixture_of_other_backbones_is_another_study(table: Path, tmp_path: Path) -> None:
+    asked = options(table, sizes=(20,), seeds=1, modes=("mixture",), baselines=(), scratch=False)
+    assert run_study(asked, tmp_path, workers=1, report=False, quiet=True).results.status.tolist() == ["ok"]
+    note = tmp_path / "study.json"
+    settings = json.loads(note.read_text())
+    assert {"dEf-10k", "multi-113k"} <= set(settings["mixtures"]["dEf-10k"])
+    settings["mixtures"]["dEf-10k"].remove("multi-113k")
+    note.write_text(json.dumps(settings))
+    with pytest.raises(InputError, match=r"other settings \(mixtures of dEf-10k\)"):
+        run_study(asked, tmp_path, report=False, quiet=True)
 
 
 def test_a_killed_study_goes_on(table: Path, tmp_path: Path) -> None:

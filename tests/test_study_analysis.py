@@ -12,12 +12,12 @@ from statsmodels.stats.multitest import multipletests
 from zoo.comparisons import corrected_resampled_t
 from zoo.stats import errors
 from zoo.study_analysis import Analysis, interval
-from zoo.study_plan import SCRATCH
+from zoo.transfer import FROM_SCRATCH
 
 ROWS = 40
-FACTORS = MappingProxyType({SCRATCH: 1.0, "dEf-10k": 0.8, "Eg-NM": 0.95, "rf": 0.9, "mean": 3.0})
+FACTORS = MappingProxyType({FROM_SCRATCH: 1.0, "dEf-10k": 0.8, "Eg-NM": 0.95, "rf": 0.9, "mean": 3.0})
 KINDS = MappingProxyType(
-    {SCRATCH: "scratch", "dEf-10k": "transfer", "Eg-NM": "transfer", "rf": "classical", "mean": "classical"}
+    {FROM_SCRATCH: "scratch", "dEf-10k": "transfer", "Eg-NM": "transfer", "rf": "classical", "mean": "classical"}
 )
 
 
@@ -54,7 +54,7 @@ def test_every_cell_has_its_errors() -> None:
 def test_comparisons_are_with_scratch_and_of_the_best_with_the_best() -> None:
     found = analysis()
     made = [(each.method, each.reference) for each in found.compared if each.size == 50]
-    assert made == [(m, SCRATCH) for m in ("dEf-10k", "Eg-NM", "rf", "mean")] + [("dEf-10k", "rf")]
+    assert made == [(m, FROM_SCRATCH) for m in ("dEf-10k", "Eg-NM", "rf", "mean")] + [("dEf-10k", "rf")]
     assert found.best("transfer", 50) == "dEf-10k"
     assert found.best("classical", 50) == "rf"
 
@@ -78,8 +78,8 @@ def test_a_failed_cell_takes_its_partner_out_and_nothing_else() -> None:
     found = analysis()
     del found.predictions["dEf-10k", 50][2]  # type: ignore[attr-defined]
     seeds = {(each.method, each.reference, each.size): each.paired.seeds for each in found.compared}
-    assert seeds["dEf-10k", SCRATCH, 50] == seeds["dEf-10k", "rf", 50] == 5
-    assert seeds["rf", SCRATCH, 50] == seeds["dEf-10k", SCRATCH, 200] == 6
+    assert seeds["dEf-10k", FROM_SCRATCH, 50] == seeds["dEf-10k", "rf", 50] == 5
+    assert seeds["rf", FROM_SCRATCH, 50] == seeds["dEf-10k", FROM_SCRATCH, 200] == 6
     found = analysis()
     del found.predictions["dEf-10k", 50]  # type: ignore[attr-defined]
     assert found.best("transfer", 50) == "Eg-NM"
@@ -96,7 +96,7 @@ def test_the_error_falls_with_the_root_of_the_rows() -> None:
 
 def test_a_gain_is_claimed_with_its_interval_and_p() -> None:
     found = analysis()
-    each = found.comparison("dEf-10k", SCRATCH, 200)
+    each = found.comparison("dEf-10k", FROM_SCRATCH, 200)
     assert each is not None
     gain = 100 * each.paired.gain
     assert gain == pytest.approx(20, abs=2)
@@ -113,7 +113,7 @@ def test_a_gain_is_claimed_with_its_interval_and_p() -> None:
 
 
 def test_luck_is_called_luck() -> None:
-    found = analysis(noise=0.3, factors={SCRATCH: 1.0, "dEf-10k": 0.97, "rf": 1.0})
+    found = analysis(noise=0.3, factors={FROM_SCRATCH: 1.0, "dEf-10k": 0.97, "rf": 1.0})
     assert found.sentence(50).startswith(
         "No significant difference at 50 rows: with transfer from dEf-10k the error is "
     )
@@ -123,15 +123,15 @@ def test_luck_is_called_luck() -> None:
 
 def test_a_difference_that_the_correction_takes_away_is_explained() -> None:
     found = analysis(noise=0.08, factors={**FACTORS, "dEf-10k": 0.91, "Eg-NM": 1.0})
-    each = found.comparison("dEf-10k", SCRATCH, 50)
+    each = found.comparison("dEf-10k", FROM_SCRATCH, 50)
     assert each is not None
     assert each.paired.p < 0.05 <= each.p
     assert found.sentence(50).endswith(f"p = {each.p:.2g} corrected for 10 comparisons, {each.paired.p:.2g} before)")
 
 
 def test_a_loss_is_admitted() -> None:
-    found = analysis(factors={SCRATCH: 1.0, "dEf-10k": 1.2})
-    each = found.comparison("dEf-10k", SCRATCH, 200)
+    found = analysis(factors={FROM_SCRATCH: 1.0, "dEf-10k": 1.2})
+    each = found.comparison("dEf-10k", FROM_SCRATCH, 200)
     assert each is not None
     assert found.sentence(200).startswith(
         "Transfer does not help at 200 rows: from dEf-10k, the best, the error is "
@@ -158,7 +158,7 @@ def test_without_scratch_or_transfer_no_gain_is_stated() -> None:
     alone = analysis(factors={"rf": 0.9, "mean": 3.0})
     assert alone.sentence(50).startswith("Of all methods rf has the smallest error at 50 rows, ")
     assert alone.sentence(50).endswith("nothing was trained from scratch, so no gain of transfer is stated")
-    without = analysis(factors={SCRATCH: 1.0, "rf": 0.9})
+    without = analysis(factors={FROM_SCRATCH: 1.0, "rf": 0.9})
     assert without.sentence(50).endswith("no backbone was tried, so no gain of transfer is stated")
 
 

@@ -22,15 +22,15 @@ from zoo import extensions, hub, study_prose
 from zoo.recipes import Condition
 from zoo.report import study_rows, study_verdicts
 from zoo.splits import make_split
-from zoo.study_plan import SCRATCH, StudyOptions
+from zoo.study_plan import StudyOptions
 from zoo.study_report import Section, Table, command, write_report
 from zoo.study_result import FailedCell, Study
 from zoo.tables import read_table
-from zoo.transfer import Mode
+from zoo.transfer import FROM_SCRATCH, Mode
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FACTORS = {SCRATCH: 1.0, "dEf-10k": 0.8, "rf": 0.9, "mean": 3.0}
+FACTORS = {FROM_SCRATCH: 1.0, "dEf-10k": 0.8, "rf": 0.9, "mean": 3.0}
 FIGURES = [
     "learning-curve",
     "gain",
@@ -121,7 +121,7 @@ def words(page: str) -> str:
 
 
 def test_it_begins_with_the_answer(study: Study, page: str) -> None:
-    found = study.analysis.comparison("dEf-10k", SCRATCH, 60)
+    found = study.analysis.comparison("dEf-10k", FROM_SCRATCH, 60)
     assert found is not None
     first = re.search(r"<h1>(.*?)</h1>", page)
     assert first is not None
@@ -252,7 +252,7 @@ def test_who_asks_for_a_stricter_level_gets_it(study: Study) -> None:
 
 
 def test_a_study_of_which_nothing_was_finished_has_a_report_too(study: Study, tmp_path: Path) -> None:
-    failed = [FailedCell(SCRATCH, 30, 0, "out of memory")]
+    failed = [FailedCell(FROM_SCRATCH, 30, 0, "out of memory")]
     text = words(write_report(replace(study, predictions={}, failed=failed), tmp_path).read_text(encoding="utf-8"))
     assert "No cell of this study was finished." in text
     assert "Not drawn: all of them: no cell was finished." in text
@@ -280,7 +280,7 @@ def test_the_console_says_the_same(study: Study) -> None:
         "R²",
     ]
     assert [row[:2] for row in rows[:4]] == [["30", name] for name in FACTORS]
-    found = study.analysis.comparison("dEf-10k", SCRATCH, 30)
+    found = study.analysis.comparison("dEf-10k", FROM_SCRATCH, 30)
     assert found is not None
     assert rows[1][4] == f"{-100 * found.paired.gain:+.1f} %"
     lines = study_verdicts(study)

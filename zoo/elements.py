@@ -76,3 +76,12 @@ def table_digest(table: NDArray[np.generic]) -> str:
     """
     canonical = np.ascontiguousarray(table, dtype="<f8")
     return hashlib.sha256(str(canonical.shape).encode() + canonical.tobytes()).hexdigest()
+
+
+def known_elements(table: NDArray[np.generic]) -> frozenset[int]:
+    """Return the atomic numbers that an atom table, of shape (elements, features), has features for.
+
+    >>> known_elements(atom_table()) == frozenset(range(1, 119))
+    True
+    """
+    return frozenset(np.flatnonzero(np.abs(table).sum(axis=1)).tolist())

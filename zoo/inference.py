@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +13,7 @@ from zoo.batches import GraphBatch
 from zoo.errors import DependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -42,11 +43,30 @@ def choose_device(device: Device) -> str:
     return "cuda" if available and device != "cpu" else "cpu"
 
 
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def predict_scaled(
-    network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu"
+    network: CGCNN,
+    graphs: PackedGraphs,
+    rows: NDArray[np.int64],
+    *,
+    vectors: Tensor | None = None,
+    device: str = "cpu",
 ) -> NDArray[np.float64]:
-    """Return the network's outputs for some of the graphs, shape (n,), in its scaled space."""
-    return _run(network, network.forward, graphs, rows, device).reshape(len(rows))
+    """Return the network's outputs for some of the graphs, shape (n,), in its scaled space.
+
+    `vectors` are those of :func:`expert_vectors`, if they are known already.
+    """
+    return _run(network, network.forward, graphs, rows, device, vectors).reshape(len(rows))
 
 
 def embed(
@@ -64,9 +84,15 @@ def embed(
 
 def expert_vectors(
     network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu"
-) -> NDArray[np.float64]:
-    """Return what a network's frozen experts make of some of the graphs, shape (n, d)."""
-    return _run(network, network.expert_vectors, graphs, rows, device).reshape(len(rows), -1)
+) -> Tensor | None:
+    """Return what a network's frozen experts make of some of the graphs, shape (n, d); None if it has none.
+
+    They are the same in every epoch of a fit, and for all members of an ensemble.
+    """
+    if not network.experts:
+        return None
+    found = _run(network, network.expert_vectors, graphs, rows, device).reshape(len(rows), -1)
+    return torch.from_numpy(found).float()
 
 
 def _run(
@@ -75,13 +101,16 @@ def _run(
     graphs: PackedGraphs,
     rows: NDArray[np.int64],
     device: str,
+    vectors: Tensor | None = None,
 ) -> NDArray[np.float64]:
     training = network.training
     network.eval().to(device)
     outputs = [np.empty(0)]
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
-            batch = GraphBatch.gather(graphs, rows[start : start + BATCH]).to(device)
+            those = slice(start, start + BATCH)
+            known = None if vectors is None else vectors[those]
+            batch = GraphBatch.gather(graphs, rows[those], known).to(device)
             outputs.append(function(batch).double().cpu().numpy().ravel())
     network.train(training)
     return np.concatenate(outputs)

@@ -14,7 +14,7 @@ from zoo.conformal import check_level, intervals
 from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
 from zoo.graphs import CrystalGraph, build_graphs
-from zoo.inference import Device, choose_device, embed, predict_scaled
+from zoo.inference import Device, choose_device, embed, expert_vectors, predict_scaled
 from zoo.packing import PackedGraphs
 from zoo.scaling import restored, transformed
 from zoo.tables import Record, Rejection
@@ -232,12 +232,11 @@ class Model:
             return {name: [] for name in names}
         members = self.checkpoint.members
         packed, rows = PackedGraphs.pack(graphs), np.arange(len(graphs))
-        values = np.stack(
-            [
-                member.scaler.unscale(predict_scaled(member.network, packed, rows, device=self.device))
-                for member in members
-            ]
+        vectors = expert_vectors(members[0].network, packed, rows, device=self.device)
+        scaled = (
+            predict_scaled(member.network, packed, rows, vectors=vectors, device=self.device) for member in members
         )
+        values = np.stack([member.scaler.unscale(each) for member, each in zip(members, scaled, strict=True)])
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(graphs), np.nan)
         far = np.zeros(len(graphs), dtype=bool)
         reference = self.checkpoint.reference

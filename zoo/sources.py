@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from zoo import checkpoints, hub, registry
+from zoo import checkpoints, hub, registry, transfer
+from zoo.elements import atom_table, known_elements
 from zoo.graphs import GraphSettings
+from zoo.models.cgcnn import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,12 +57,7 @@ class Source:
     @property
     def known(self) -> frozenset[int]:
         """Atomic numbers that the network has features for."""
-        return known_elements(self.network.atom_table)
-
-
-def known_elements(atom_table: torch.Tensor) -> frozenset[int]:
-    """Return the atomic numbers that an atom table has features for."""
-    return frozenset(torch.nonzero(atom_table.abs().sum(dim=1)).flatten().tolist())
+        return known_elements(self.network.atom_table.cpu().numpy())
 
 
 def load(ref: str | Path) -> Source:
@@ -75,6 +72,11 @@ def network(directory: Path) -> CGCNN:
     """Return the network of a checkpoint folder, with the head of its first target alone; its first member's."""
     checkpoint = checkpoints.load(directory)
     return checkpoints.focus(checkpoint, checkpoint.config.target.name).members[0].network
+
+
+def blank(seed: int) -> CGCNN:
+    """Return the network that zoo trains from scratch, with random weights."""
+    return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)
 
 
 def available(settings: GraphSettings) -> list[str]:
@@ -107,7 +109,7 @@ def _alike(one: Source, other: Source) -> bool:
 
 def seen(sources: Sequence[Source], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
     """Count the test rows of each seed whose crystals one of the sources was trained on; None if no source says."""
-    known = frozenset[str]().union(*(_training_ids(source) for source in sources))
+    known = frozenset[str]().union(*(trained_on(source.pulled) for source in sources))
     return [sum(records[row].id in known for row in split.test) for split in splits] if known else None
 
 
@@ -120,5 +122,6 @@ def leaks(
     return {name: each for name, each in counts.items() if each and max(each)}
 
 
-def _training_ids(source: Source) -> frozenset[str]:
-    return registry.training_ids(source.pulled.card) if source.pulled.card else frozenset()
+def trained_on(pulled: hub.Pulled) -> frozenset[str]:
+    """Return the identifiers of the crystals that a checkpoint was trained on; none, if its card does not list them."""
+    return registry.training_ids(pulled.card) if pulled.card else frozenset()

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from zoo import sources, transfer
-from zoo.elements import atom_table
+from zoo.elements import atom_table, known_elements
 from zoo.graphs import GraphSettings
-from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.options import DEFAULT_BACKBONE
 from zoo.transfer import FROM_SCRATCH
 
@@ -18,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zoo.contracts import Task
+    from zoo.models.cgcnn import CGCNN
     from zoo.options import Options
     from zoo.sources import Source
     from zoo.tables import Table
@@ -58,11 +56,7 @@ class Start:
 def begin(options: Options, task: Task) -> Start:
     """Load what a fine-tuning starts from; raises as :func:`zoo.sources.load` does."""
     if options.backbone is None:
-        table = torch.from_numpy(atom_table().copy())
-        size = Architecture(pooling="all")
-        return Start(
-            None, lambda seed: transfer.scratch(size, table, seed), GraphSettings(), sources.known_elements(table)
-        )
+        return Start(None, sources.blank, GraphSettings(), known_elements(atom_table()))
     source = sources.load(options.chosen_backbone(task) or DEFAULT_BACKBONE)
     network = source.network
     same = replace(network.architecture, targets=1, pooling="all", experts=0)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from zoo import checkpoints, engines, extensions, leaks, study_cells
+from zoo import checkpoints, engines, extensions, files, leaks, study_cells
 from zoo.progress import progress
 from zoo.study_report import Section, write_report
 from zoo.study_result import FailedCell, Study
@@ -84,15 +84,17 @@ def run_study(
         say(line)
     if strict:
         found.check()
-    settings = begin(out, prepared.settings, prepared.backbones | prepared.others)
-    write_json(out / "leaks.json", found.as_dict())
+    settings = begin(out, prepared)
+    files.write_text(out / "leaks.json", checkpoints.to_json(found.as_dict()))
     cells = prepared.cells
     missing = [cell for cell in cells if load_cell(prepared, cell, out, say) is None]
     say(f"{len(cells)} cells, {len(missing)} to do")
     reasons = _compute(prepared, missing, out, chosen, workers, quiet=quiet, say=say)
     study = _gather(prepared, out, reasons, settings, found)
-    write_json(out / "splits.json", _ids(study))
-    write_json(out / "options.json", json.loads(json.dumps(asdict(study.options), default=_plain)))
+    files.write_text(out / "splits.json", checkpoints.to_json(_ids(study)))
+    files.write_text(
+        out / "options.json", checkpoints.to_json(json.loads(json.dumps(asdict(study.options), default=_plain)))
+    )
     study.results.to_parquet(out / "results.parquet", index=False)
     if report:
         write_report(study, out, more=[Section("Leak checks", points=_sentences(found))])
@@ -116,7 +118,7 @@ def load_cell(prepared: Prepared, cell: Cell, out: Path, say: Callable[[str], No
     return study_cells.read(out / "cells" / cell.file, rows, say)
 
 
-def pieces(prepared: Prepared, cells: Sequence[Cell], *, threads: int | None, quiet: bool) -> list[engines.Piece]:
+def pieces(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engines.Piece]:
     """Return the work of some cells."""
     folders = {name: pulled.directory for name, pulled in prepared.backbones.items()}
     vectors = study_cells.vectors([cell.method for cell in cells], prepared.records, folders, quiet=quiet)
@@ -134,18 +136,10 @@ def pieces(prepared: Prepared, cells: Sequence[Cell], *, threads: int | None, qu
                 vectors.get((cell.method.backbone, cell.method.baseline or "")),
                 prepared.options.epochs,
                 plugins,
-                threads=threads,
             ),
         )
         for cell in cells
     ]
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a file, whole or not at all."""
-    partial_path = path.with_name(path.name + ".partial")
-    partial_path.write_text(checkpoints.to_json(dict(value)), encoding="utf-8")
-    partial_path.replace(path)
 
 
 def _compute(
@@ -160,8 +154,7 @@ def _compute(
 ) -> dict[Cell, str]:
     """Compute cells and write each as it is finished; returns those that failed, with the reason."""
     failed: dict[Cell, str] = {}
-    alone = engine == "local" and workers == 1
-    work = pieces(prepared, missing, threads=None if alone else 1, quiet=quiet)
+    work = pieces(prepared, missing, quiet=quiet)
     with progress("study", len(missing), "cells", quiet=quiet) as bar:
         for outcome in engines.compute(work, engine, workers, say=say):
             cell = missing[outcome.index]

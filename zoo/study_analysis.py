@@ -12,7 +12,7 @@ import numpy as np
 from zoo import comparisons, stats
 from zoo.comparisons import MIN_SEEDS, Paired, PowerLaw
 from zoo.report import format_p
-from zoo.study_plan import SCRATCH
+from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -169,8 +169,8 @@ class Analysis:
         """
         pairs: list[tuple[str, str, int]] = []
         for size in self.sizes:
-            if self.error_of(SCRATCH, size):
-                pairs += [(method, SCRATCH, size) for method in self.methods if method != SCRATCH]
+            if self.error_of(FROM_SCRATCH, size):
+                pairs += [(method, FROM_SCRATCH, size) for method in self.methods if method != FROM_SCRATCH]
             transfer, classical = self.best("transfer", size), self.best("classical", size)
             if transfer and classical:
                 pairs.append((transfer, classical, size))
@@ -189,7 +189,7 @@ class Analysis:
     @property
     def against_scratch(self) -> list[Compared]:
         """Those of the comparisons that are with training from scratch."""
-        return [each for each in self.compared if each.reference == SCRATCH]
+        return [each for each in self.compared if each.reference == FROM_SCRATCH]
 
     @property
     def test(self) -> str:
@@ -232,8 +232,8 @@ class Analysis:
 
     def sentence(self, size: int) -> str:
         """Say whether transfer helped at a size, by how much, and whether that is luck."""
-        best, scratch = self.best("transfer", size), self.error_of(SCRATCH, size)
-        found = self.comparison(best, SCRATCH, size) if best and scratch else None
+        best, scratch = self.best("transfer", size), self.error_of(FROM_SCRATCH, size)
+        found = self.comparison(best, FROM_SCRATCH, size) if best and scratch else None
         if best is None or found is None:
             return self._without_comparison(size)
         where, amount, detail = f"at {size:,} rows", f"{100 * abs(found.paired.gain):.1f} %", evidence(found)
@@ -272,7 +272,7 @@ class Analysis:
         if not means:
             return f"No cell at {size:,} rows was finished"
         best = min(means, key=means.__getitem__)
-        missing = "nothing was trained from scratch" if SCRATCH not in means else "no backbone was tried"
+        missing = "nothing was trained from scratch" if FROM_SCRATCH not in means else "no backbone was tried"
         of = "error in log10" if self.log else "error"
         return (
             f"Of all methods {best} has the smallest {of} at {size:,} rows, {means[best]:.3g}; {missing}, so no "

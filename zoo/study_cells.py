@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from zoo import extensions, methods, sources, stats, transfer
-from zoo.elements import atom_table
-from zoo.models.cgcnn import CGCNN, Architecture
+from zoo import extensions, files, methods, sources, stats, transfer
+from zoo.inference import threads
 from zoo.prediction import load
 from zoo.progress import progress
 
@@ -69,8 +67,6 @@ def compute(
     features: NDArray[np.float64] | None,
     epochs: int | None,
     plugins: Sequence[Path] = (),
-    *,
-    threads: int | None = None,
 ) -> dict[str, Any]:
     """Compute a cell, in a worker process or here.
 
@@ -89,16 +85,12 @@ def compute(
         Instead of the tuned number.
     plugins : sequence of Path
         Files that were given with ``--plugin``, for a process that has not read them.
-    threads : int, optional
-        That the network may use.
 
     Returns
     -------
     dict
         JSON-able; test predictions in the task's unit under ``predictions``.
     """
-    if threads:
-        torch.set_num_threads(threads)
     if cell.method.baseline is not None:
         assert features is not None
         for path in sorted(set(plugins) - set(extensions.files())):
@@ -129,15 +121,19 @@ def fit(
     mode: transfer.Mode,
     epochs: int | None,
 ) -> methods.Outcome:
-    """Fit a network with the tuned settings; from scratch if there is no backbone."""
+    """Fit a network with the tuned settings; from scratch if there is no backbone.
+
+    With one thread, whatever the number of workers: rounding differs between numbers of threads, and training enlarges
+    what differs.
+    """
     source = None if backbone is None else sources.network(backbone)
     settings = methods.sized(methods.SCRATCH if source is None else methods.TRANSFER, len(split.train))
-    with tempfile.TemporaryDirectory() as folder:
+    with threads(1), tempfile.TemporaryDirectory() as folder:
         return methods.fit_network(
             problem,
             split,
             source,
-            _blank,
+            sources.blank,
             replace(settings, epochs=epochs or settings.epochs),
             mode=mode,
             experts=[sources.network(folder) for folder in experts],
@@ -163,11 +159,4 @@ def read(path: Path, rows: int, say: Callable[[str], None]) -> dict[str, Any] | 
 def write(path: Path, result: dict[str, Any]) -> None:
     """Write a finished cell, whole or not at all."""
     # Undefined errors (R² of equal targets) have no JSON.
-    text = json.dumps({key: (None if value != value else value) for key, value in result.items()})
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
-def _blank(seed: int) -> CGCNN:
-    return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)
+    files.write_text(path, json.dumps({key: (None if value != value else value) for key, value in result.items()}))

@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import torch
-
 from zoo import methods, studies, study_cells
 from zoo.progress import duration
 from zoo.study_setup import prepare
@@ -89,14 +87,9 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
         else:
             finished.setdefault((cell.method.name, cell.size), []).append(result["seconds"])
     times: dict[tuple[str, int], float] = {key: sum(each) / len(each) for key, each in finished.items()}
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        for cell in missing:
-            if (cell.method.name, cell.size) not in times:
-                times[cell.method.name, cell.size] = _trial(prepared, cell)
-    finally:
-        torch.set_num_threads(before)
+    for cell in missing:
+        if (cell.method.name, cell.size) not in times:
+            times[cell.method.name, cell.size] = _trial(prepared, cell)
     return Estimate(
         studies.introduction(prepared),
         len(prepared.cells),
@@ -130,7 +123,7 @@ def _network(prepared: Prepared, method: Method, split: Split, folder: Path | No
 
 def _baseline(prepared: Prepared, cell: Cell) -> float:
     began = time.monotonic()
-    (piece,) = studies.pieces(prepared, [cell], threads=None, quiet=True)
+    (piece,) = studies.pieces(prepared, [cell], quiet=True)
     featurized = time.monotonic()
     piece.call()
     done = time.monotonic()

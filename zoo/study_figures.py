@@ -9,7 +9,7 @@ import numpy as np
 from zoo import figures, prediction
 from zoo.errors import ZooError
 from zoo.figures import short, with_unit
-from zoo.study_plan import SCRATCH
+from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ def _learning_curve(study: Study, analysis: Analysis) -> Picture:
     if len(analysis.sizes) < 2:
         raise NotDrawnError("a curve needs two sizes of the training set or more")
     return figures.learning_curve(
-        analysis.errors, error_label=_mean_label(study), fits=analysis.power_laws, reference=SCRATCH
+        analysis.errors, error_label=_mean_label(study), fits=analysis.power_laws, reference=FROM_SCRATCH
     )
 
 
@@ -96,7 +96,7 @@ def _gain(_study: Study, analysis: Analysis) -> Picture:
 
 
 def _seeds(study: Study, analysis: Analysis) -> Picture:
-    return figures.seed_boxes(analysis.errors, error_label=_mean_label(study), reference=SCRATCH)
+    return figures.seed_boxes(analysis.errors, error_label=_mean_label(study), reference=FROM_SCRATCH)
 
 
 def _best(analysis: Analysis) -> tuple[str, int]:

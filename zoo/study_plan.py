@@ -10,15 +10,11 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from zoo.errors import InputError
 from zoo.stats import MIN_SEEDS
-from zoo.transfer import Mode
+from zoo.transfer import FROM_SCRATCH, Mode
 
 if TYPE_CHECKING:
     from zoo.recipes import Condition
     from zoo.splits import How
-
-SCRATCH = "from scratch"
-"""Name of the method that all others are compared with."""
-
 
 SIZES = (50, 100, 200, 500)
 """Numbers of training rows that are compared, as far as the table has so many."""
@@ -161,7 +157,7 @@ class Cell:
 
 def plan(options: StudyOptions) -> list[Method]:
     """Return the methods, the reference first."""
-    found = [Method(SCRATCH)] if options.scratch else []
+    found = [Method(FROM_SCRATCH)] if options.scratch else []
     for backbone in options.backbones or ():
         for mode in options.modes:
             if mode.startswith(FROZEN):

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from zoo import study_figures, study_prose
+from zoo import files, study_figures, study_prose
 from zoo.comparisons import MIN_SEEDS
 from zoo.figures import with_unit
 from zoo.report import format_error, format_p, markdown_table
@@ -101,10 +101,7 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
     )
     environment.filters |= {"data_uri": _data_uri, "kept": _kept}
     for name in ("report.md", "report.html"):
-        path = folder / name
-        partial = path.with_name(f"{name}.partial")
-        partial.write_text(environment.get_template(f"{name}.j2").render(**found), encoding="utf-8")
-        partial.replace(path)
+        files.write_text(folder / name, environment.get_template(f"{name}.j2").render(**found))
     return folder / "report.html"
 
 

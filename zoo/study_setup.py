@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import checkpoints, extensions, hub, methods, registry, sources
+from zoo import checkpoints, extensions, files, hub, methods, sources
 from zoo._readers import open_source
 from zoo._rows import RowReader
-from zoo.elements import atom_table
+from zoo.elements import atom_table, known_elements
 from zoo.errors import InputError
 from zoo.graphs import GraphSettings
 from zoo.options import DEFAULT_BACKBONE
 from zoo.splits import make_split
 from zoo.study_plan import SIZES, Cell, plan
 from zoo.tables import read_table
+from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     from zoo.study_plan import Method, StudyOptions
     from zoo.tables import Record, Table
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the same cell would come out differently."""
+
+ADDED = ("weights", "mixtures")
+"""Settings by backbone; a study may be gone on with, with more of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +106,7 @@ def prepare(options: StudyOptions) -> Prepared:
         if checkpoints.read_config(pulled.directory).graph_settings != GraphSettings():
             raise InputError(f"{name} was trained on graphs of other settings; a study compares networks on one graph")
     experts, others = _experts(options, backbones)
-    trained_on = {name: _trained_on(pulled) for name, pulled in (backbones | others).items()}
+    trained_on = {name: sources.trained_on(pulled) or None for name, pulled in (backbones | others).items()}
     table = read_table(
         options.data,
         task,
@@ -111,8 +115,9 @@ def prepare(options: StudyOptions) -> Prepared:
         max_rejected=options.max_rejected,
         only=_wanted(options, task, trained_on),
     )
-    known = frozenset(np.flatnonzero(atom_table().sum(axis=1)).tolist())
-    table, records, graphs = methods.build(table, GraphSettings(), known, "zoo", options.max_rejected)
+    table, records, graphs = methods.build(
+        table, GraphSettings(), known_elements(atom_table()), "zoo", options.max_rejected
+    )
     options = replace(options, sizes=_sizes(options, records))
     targets = np.array([record.target for record in records])
     return Prepared(
@@ -134,13 +139,14 @@ def prepare(options: StudyOptions) -> Prepared:
     )
 
 
-def begin(out: Path, settings: Mapping[str, Any], backbones: Mapping[str, Pulled]) -> dict[str, Any]:
+def begin(out: Path, prepared: Prepared) -> dict[str, Any]:
     """Note the settings that every cell depends on; refuse a folder that was made with others.
 
     Returns
     -------
     dict
-        What ``study.json`` holds: the settings, and the digest of each backbone's weights.
+        What ``study.json`` holds: the settings, the digest of each backbone's weights, and which backbones each
+        mixture reads.
 
     Raises
     ------
@@ -148,23 +154,25 @@ def begin(out: Path, settings: Mapping[str, Any], backbones: Mapping[str, Pulled
         Naming the settings that differ.
     """
     path = out / "study.json"
+    backbones = prepared.backbones | prepared.others
     weights = {name: hub.sha256(pulled.directory / checkpoints.WEIGHTS) for name, pulled in backbones.items()}
-    now: dict[str, Any] = json.loads(checkpoints.to_json({**settings, "weights": weights}))
+    now: dict[str, Any] = json.loads(
+        checkpoints.to_json({**prepared.settings, "weights": weights, "mixtures": prepared.experts})
+    )
     if path.exists():
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
-            kept = dict(before["weights"])
+            kept = {name: dict(before[name]) for name in ADDED}
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); remove {out}, or give another --out") from error
-        changed = sorted(key for key in settings if before.get(key) != now[key])
-        changed += [f"weights of {name}" for name in weights if kept.get(name, weights[name]) != weights[name]]
+        changed = sorted(key for key in prepared.settings if before.get(key) != now[key])
+        for what in ADDED:
+            changed += [f"{what} of {name}" for name, each in now[what].items() if kept[what].get(name, each) != each]
         if changed:
             raise InputError(f"{out} was made with other settings ({', '.join(changed)}); give another --out")
-        now["weights"] = {**kept, **weights}
+        now |= {what: kept[what] | now[what] for what in ADDED}
     (out / "cells").mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(checkpoints.to_json(now), encoding="utf-8")
-    partial.replace(path)
+    files.write_text(path, checkpoints.to_json(now))
     return now
 
 
@@ -179,12 +187,6 @@ def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[di
         experts[name] = [each.name for each in found]
         others |= {each.name: each.pulled for each in found if each.name not in backbones}
     return experts, others
-
-
-def _trained_on(pulled: Pulled) -> frozenset[str] | None:
-    if pulled.card is None:
-        return None
-    return registry.training_ids(pulled.card) or None
 
 
 def _wanted(
@@ -240,7 +242,7 @@ def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
 
 def _settings(options: StudyOptions, task: Task, table: Table, records: list[Record]) -> dict[str, Any]:
     ids = hashlib.sha256("\n".join(sorted(record.id for record in records)).encode()).hexdigest()
-    fit = {"from scratch": methods.SCRATCH, "transfer": methods.TRANSFER}
+    fit = {FROM_SCRATCH: methods.SCRATCH, "transfer": methods.TRANSFER}
     return {
         "format": FORMAT,
         "task": task.name,

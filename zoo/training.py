@@ -270,8 +270,10 @@ def fit(
         If a checkpoint cannot be written, for example because the disk is full; the one before it is left whole.
     """
     chosen = choose_device(device)
-    if network.experts:
-        train, validation = (_ask_experts(network, samples, chosen) for samples in (train, validation))
+    train, validation = (
+        replace(samples, vectors=expert_vectors(network, samples.graphs, samples.rows, device=chosen))
+        for samples in (train, validation)
+    )
     module = _Fit(network, train, validation, scalers, settings, seed, rates or {}, on_epoch)
     best = ModelCheckpoint(
         workdir,
@@ -319,12 +321,6 @@ def fit(
     losses = [row["validation_loss"] for row in module.history]
     position = int(np.argmin(losses))
     return FitResult(module.history, position + 1, module.history[position]["validation_mae"], time.monotonic() - began)
-
-
-def _ask_experts(network: CGCNN, samples: Samples, device: str) -> Samples:
-    """Note what the experts make of the crystals: they are frozen, so they would say the same in every epoch."""
-    vectors = expert_vectors(network, samples.graphs, samples.rows, device=device)
-    return replace(samples, vectors=torch.from_numpy(vectors).float())
 
 
 def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:

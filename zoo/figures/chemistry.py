@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.crystals import SYMBOLS
-from zoo.elements import properties
 from zoo.figures.style import BLUE, DENSITY, ORANGE, RASTER, Picture, headline, new_figure, plain_log_axis
+from zoo.periodic_table import position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
     cmap = mpl.colormaps[DENSITY]
     figure, (axes,) = new_figure(width=8.2, height=4.6)
     for number, symbol in enumerate(SYMBOLS[1:], start=1):
-        column, row = place(number)
+        column, row = position(number)
         if symbol not in found:
             if number <= 103:
                 axes.add_patch(Rectangle((column, -row), 0.94, -0.94, facecolor="#f2f2f2", edgecolor="none"))
@@ -108,21 +108,6 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
         "Mean error on test rows of the crystals that hold an element; below it, on how many errors it rests. A dotted "
         f"frame: {FEW} or fewer.",
     )
-
-
-def place(number: int) -> tuple[int, int]:
-    """Return column and row of an element in a periodic table of 18 columns; the f-block stands in rows 8 and 9.
-
-    Examples
-    --------
-    >>> place(1), place(26), place(57), place(72), place(92)
-    ((1, 1), (8, 4), (4, 8), (4, 6), (7, 9))
-    """
-    for start, row in ((57, 8), (89, 9)):
-        if start <= number <= start + 14:
-            return number - start + 4, row
-    element = properties()[number - 1]
-    return int(element["group"]), int(element["period"])
 
 
 def distance_errors(
