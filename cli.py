@@ -34,7 +34,7 @@ def main() -> None:
     \b
     zoo pull dEf-10k                             fetch a pretrained backbone
     zoo finetune --task dielectric data.csv      fine-tune it on your data
-    zoo predict runs/dielectric-Eg-NM new/     predict new crystals with the result
+    zoo predict runs/dielectric-multi-113k new/     predict new crystals with the result
     """
     console.set_up_logging()
 

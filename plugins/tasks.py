@@ -94,7 +94,7 @@ dielectric = Task(
     description="Static dielectric constant, electrons and ions together, mean of the tensor's diagonal.",
     citation=_DIELECTRIC,
     aliases=("poly_total", "epsilon_total"),
-    recommended_backbone="Eg-NM",
+    recommended_backbone="multi-113k",
 )
 
 refractive_index = Task(
@@ -106,7 +106,7 @@ refractive_index = Task(
     description="Static refractive index, the square root of the electronic dielectric constant's mean.",
     citation=_DIELECTRIC,
     aliases=("refractive_index",),
-    recommended_backbone="Eg-NM",
+    recommended_backbone="multi-113k",
 )
 
 # Non-metals are told by the target itself: a metal's quasi-particle gap is 0, and 10 meV is finer than any GW

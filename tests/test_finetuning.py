@@ -279,12 +279,12 @@ def test_default_folders_do_not_collide(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     options = Options("dielectric", tmp_path / "d.csv")
     first = default_out(options)
-    assert first == Path("runs/dielectric-Eg-NM")
+    assert first == Path("runs/dielectric-multi-113k")
     first.mkdir(parents=True)
-    assert default_out(options) == Path("runs/dielectric-Eg-NM-2")
-    Path("runs/dielectric-Eg-NM-2.partial").mkdir()
-    assert default_out(options) == Path("runs/dielectric-Eg-NM-3")
-    assert default_out(options, resume=True) == Path("runs/dielectric-Eg-NM-2")
+    assert default_out(options) == Path("runs/dielectric-multi-113k-2")
+    Path("runs/dielectric-multi-113k-2.partial").mkdir()
+    assert default_out(options) == Path("runs/dielectric-multi-113k-3")
+    assert default_out(options, resume=True) == Path("runs/dielectric-multi-113k-2")
     assert default_out(Options("dielectric", tmp_path / "d.csv", backbone=None)) == Path("runs/dielectric-scratch")
 
 
@@ -328,6 +328,10 @@ def test_the_recommended_backbone_is_named_with_its_reason(data: Path, tmp_path:
         and line.endswith(": the one that the task recommends; --backbone all compares every one on validation rows")
         for line in said
     )
+    card = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+    experts = json.loads((tmp_path / "run" / "config.json").read_text())["provenance"]["experts"]
+    assert len(experts) >= 7
+    assert all(f"{each} (SHA-256 {digest[:12]}…)" in card for each, digest in experts.items())
 
 
 def test_test_rows_that_the_backbone_was_trained_on_are_counted(data: Path, tmp_path: Path) -> None:

@@ -120,11 +120,20 @@ def card(result: Result, folder: Path) -> Card:
         if pulled
         else "random weights"
     )
+    experts = config.provenance["experts"]
+    beside = (
+        "Beside it stand, as they are, copies of "
+        + ", ".join(f"{name} (SHA-256 {digest[:12]}…)" for name, digest in experts.items())
+        + ", with a head of their own; a prediction is the mean of both. Their digests are in `config.json`."
+        if experts
+        else ""
+    )
     rejected = len(result.table.rejected)
     body = [
         f"# {config.name}",
         f"Predicts {task.description or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
         f"Started from {origin}.",
+        beside,
         "## Results on test rows",
         report.markdown_table(header, rows),
         report.verdict(result),

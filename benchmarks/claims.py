@@ -1,0 +1,207 @@
+"""The paper's seven claims, each with the rule by which it is said to hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from zoo.study_analysis import evidence
+from zoo.transfer import FROM_SCRATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zoo.study_analysis import Compared
+    from zoo.study_result import Study
+
+HELD, PART, NOT, UNKNOWN = "held", "held in part", "did not hold", "not measured"
+CURVES = {"Eg": "learning-curve-band-gap", "ΔEf": "learning-curve-formation-energy"}
+SCARCE = {"K_VRH": "bulk-modulus", "ε_r": "dielectric", "GW gap (G0W0 on PBE)": "gw-gap"}
+SIZES = ("dEf-10k", "dEf-54k", "dEf-91k")
+"""Backbones of the same recipe on more and more formation energies."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found of a claim, the rule of the verdict, and the numbers."""
+
+    verdict: str
+    rule: str
+    lines: list[str]
+
+
+def weigh(answers: list[bool]) -> str:
+    """Return the verdict of several answers."""
+    if not answers:
+        return UNKNOWN
+    return HELD if all(answers) else PART if any(answers) else NOT
+
+
+def against_scratch(study: Study, method: str, size: int) -> Compared:
+    """Return a comparison of a study."""
+    found = study.analysis.comparison(method, FROM_SCRATCH, size)
+    assert found is not None
+    return found
+
+
+def change(found: Compared) -> str:
+    """Say how an error compares with the one from scratch, or with that of a backbone."""
+    percent = f"{-100 * found.paired.gain:+.1f} %".replace("-", "−")
+    return f"{percent} ({evidence(found)})"
+
+
+def mean(study: Study, method: str, size: int) -> float:
+    """Return the mean error over seeds that methods are compared by."""
+    errors = study.analysis.error_of(method, size)
+    return sum(errors.values()) / len(errors)
+
+
+def weakly_related(_found: Mapping[str, Study], r: float) -> Answer:
+    """Claim 1."""
+    lines = [
+        f"Pearson's r = {r:.2f} over all crystals of `mp.parquet`; the paper has −0.49 over 118,286.",
+        "![ΔEf against Eg, coloured by the density of points](formation-energy-band-gap.png)",
+    ]
+    return Answer(HELD if -0.6 < r < -0.4 else NOT, "Held if r is between −0.6 and −0.4.", lines)
+
+
+def falls_with_size(found: Mapping[str, Study], _r: float) -> Answer:
+    """Claim 2."""
+    answers, lines = [], []
+    for what, name in CURVES.items():
+        every, few = found.get(name), found.get(f"{name}-non-metals")
+        if every is None or few is None:
+            continue
+        for study, of in ((every, "all crystals"), (few, "non-metals")):
+            law = study.analysis.power_laws[FROM_SCRATCH]
+            answers.append(law.high < 0)
+            lines.append(
+                f"{what}, {of}: error ∝ n^{law.exponent:.2f} (95 % interval {law.low:.2f} to {law.high:.2f}), from "
+                f"{mean(study, FROM_SCRATCH, study.analysis.sizes[0]):.3f} at {study.analysis.sizes[0]:,} to "
+                f"{mean(study, FROM_SCRATCH, study.analysis.sizes[-1]):.3f} {study.task.unit} at "
+                f"{study.analysis.sizes[-1]:,} rows.".replace("-", "−")
+            )
+        ratios = [mean(few, FROM_SCRATCH, n) / mean(every, FROM_SCRATCH, n) for n in every.analysis.sizes]
+        answers.append(max(ratios) < 1)
+        lines.append(f"{what}: the error on non-metals is {min(ratios):.2f} to {max(ratios):.2f} times that on all.")
+    rule = (
+        "Held if the exponent's interval is below zero in every study, and non-metals have the smaller error at every "
+        "size, for both properties."
+    )
+    return Answer(weigh(answers), rule, lines)
+
+
+def beats_scratch(found: Mapping[str, Study], _r: float) -> Answer:
+    """Claim 3."""
+    study = found.get("band-gap-non-metals")
+    rule = "Held if every backbone beats scratch at 500 rows, and the error falls from 10k over 54k to 91k ΔEf."
+    if study is None:
+        return Answer(UNKNOWN, rule, [])
+    made = {name: against_scratch(study, name, 500) for name in (*SIZES, "dEf-113k")}
+    lines = [f"{name}: {change(each)}." for name, each in made.items()]
+    errors = [mean(study, name, 500) for name in SIZES]
+    grows = all(later < earlier for earlier, later in pairwise(errors))
+    lines.append(f"Errors from {', '.join(SIZES)}: {', '.join(f'{error:.3f}' for error in errors)} {study.task.unit}.")
+    return Answer(weigh([*(each.significant and each.paired.gain > 0 for each in made.values()), grows]), rule, lines)
+
+
+def same_kind(found: Mapping[str, Study], _r: float) -> Answer:
+    """Claim 4."""
+    answers, lines = [], []
+    for name, of, helps in (
+        ("formation-energy-non-metals", "non-metals", True),
+        ("formation-energy", "all crystals", False),
+    ):
+        if (study := found.get(name)) is None:
+            continue
+        each = against_scratch(study, "Eg-NM", study.analysis.sizes[-1])
+        answers.append((each.significant and each.paired.gain > 0) is helps)
+        lines.append(f"ΔEf of {of} from Eg-NM, {each.size:,} rows: {change(each)}.")
+        own = [f"{other} {mean(study, other, each.size):.3f}" for other in ("dEf-NM", "dEf-10k", "dEf-54k")]
+        lines.append(
+            f"ΔEf of {of} from ΔEf itself, which is no transfer to another property: {', '.join(own)} eV/atom, from "
+            f"scratch {mean(study, FROM_SCRATCH, each.size):.3f}."
+        )
+    rule = "Held if gaps of non-metals help with ΔEf of non-metals, and make no significant difference with metals."
+    return Answer(weigh(answers), rule, lines)
+
+
+def more_with_less(found: Mapping[str, Study], _r: float) -> Answer:
+    """Claim 5."""
+    answers, lines = [], []
+    for what, name in SCARCE.items():
+        if (study := found.get(name)) is None:
+            continue
+        for method in ("multi-113k", "multi-113k, mixture"):
+            gains = [against_scratch(study, method, size).paired.gain for size in study.analysis.sizes]
+            answers.append(all(later < earlier for earlier, later in pairwise(gains)))
+            by_size = zip(gains, study.analysis.sizes, strict=True)
+            shown = ", ".join(f"{100 * gain:.1f} % at {size:,} rows" for gain, size in by_size).replace("-", "−")
+            lines.append(f"{what}, {method}: gain {shown}.")
+    return Answer(weigh(answers), "Held if the gain falls from size to size, for each property and method.", lines)
+
+
+def helps_everywhere(found: Mapping[str, Study], _r: float) -> Answer:
+    """Claim 6."""
+    answers, lines = [], []
+    for what, name in SCARCE.items():
+        if (study := found.get(f"{name}-shelf")) is None:
+            continue
+        size = study.analysis.sizes[-1]
+        for of, backbone in (("ΔEf", "dEf-91k"), ("Eg", "Eg-NM")):
+            each = against_scratch(study, backbone, size)
+            answers.append(each.significant and each.paired.gain > 0)
+            lines.append(f"{what} from {of} ({backbone}), {size:,} rows: {change(each)}.")
+        best = study.analysis.best("transfer", size)
+        assert best is not None
+        lines.append(f"{what}: the best backbone alone is {best}, {change(against_scratch(study, best, size))}.")
+    rule = "Held if dEf-91k and Eg-NM, each alone, beat scratch significantly on every property."
+    return Answer(weigh(answers), rule, lines)
+
+
+def beats_classical(found: Mapping[str, Study], _r: float) -> Answer:
+    """Claim 7."""
+    answers, lines = [], []
+    for what, name in {**SCARCE, "Eg of non-metals": "band-gap-non-metals"}.items():
+        if (study := found.get(name)) is None:
+            continue
+        analysis, size = study.analysis, 200 if name == "gw-gap" else 500
+        transfer, classical = analysis.best("transfer", size), analysis.best("classical", size)
+        assert transfer is not None
+        assert classical is not None
+        scratch = mean(study, FROM_SCRATCH, size)
+        ahead = [
+            method
+            for method, kind in analysis.kinds.items()
+            if kind == "classical" and mean(study, method, size) < scratch
+        ]
+        found_best = analysis.comparison(transfer, classical, size)
+        assert found_best is not None
+        answers.append(found_best.significant and found_best.paired.gain > 0)
+        lines.append(
+            f"{what}, {size:,} rows: {transfer} against {classical}, the best classical method: {change(found_best)}; "
+            f"classical methods with a smaller error than scratch: {', '.join(ahead) or 'none'}."
+        )
+    rule = "Held if the best transfer beats the best classical method significantly on every property."
+    return Answer(weigh(answers), rule, lines)
+
+
+TITLES = (
+    "ΔEf and Eg are only weakly related (r = −0.49)",
+    "From scratch, the error falls steadily with the number of rows; non-metals alone are easier",
+    "500 gaps of non-metals: transfer beats scratch, the more so the larger the pretraining set",
+    "Source and target should be of one kind: a source of non-metals helps with non-metals, not with metals too",
+    "The smaller the set, the larger the gain",
+    "Transfer from ΔEf and from Eg helps with K_VRH, ε_r and GW gaps",
+    "A random forest may beat the network from scratch; no classical method beats transfer",
+)
+CLAIMS: tuple[Callable[[Mapping[str, Study], float], Answer], ...] = (
+    weakly_related,
+    falls_with_size,
+    beats_scratch,
+    same_kind,
+    more_with_less,
+    helps_everywhere,
+    beats_classical,
+)

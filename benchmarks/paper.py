@@ -1,0 +1,161 @@
+"""The paper's figures on tables of today: run ``studies/*.toml`` and write ``docs/paper/`` and ``docs/transfer.md``.
+
+    python benchmarks/paper.py FOLDER [STUDY ...] [--workers N] [--finished]
+
+FOLDER holds ``mp.parquet``, ``elastic.parquet``, ``dielectric.parquet`` and ``gw.parquet`` (studies/README.md says
+what is in them). Each study lies in ``runs/`` and goes on where it was cut off; without names all are run. With
+``--finished`` nothing is trained: the pages are written of the studies whose cells are all there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from claims import CLAIMS, TITLES
+
+from zoo import figures, sources
+from zoo.figures.__main__ import columns
+from zoo.report import markdown_table, study_rows, study_verdicts
+from zoo.studies import run_study
+from zoo.study_file import read_study
+from zoo.study_plan import Cell, plan
+from zoo.study_report import command
+
+if TYPE_CHECKING:
+    from zoo.study_plan import StudyOptions
+    from zoo.study_result import Study
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "docs" / "paper"
+ORDER = ("bulk-modulus", "dielectric", "gw-gap")
+"""Properties of docs/transfer.md; each has a study of that name, and one of every backbone, NAME-shelf."""
+
+
+def run(name: str, folder: Path, workers: int | None, *, finished: bool) -> Study | None:
+    """Run a study, or gather it if all its cells are there; None if they should be and are not."""
+    request = read_study(ROOT / "studies" / f"{name}.toml", {}, folder)
+    out = request.out or ROOT / "runs" / name
+    if finished and not all((out / "cells" / cell.file).exists() for cell in cells(request.options)):
+        return None
+    return run_study(request.options, out, workers=workers, say=partial(print, file=sys.stderr))
+
+
+def cells(options: StudyOptions) -> list[Cell]:
+    """Return the cells of a study whose file names its sizes."""
+    seeds = range(options.seed, options.seed + options.seeds)
+    return [Cell(method, size, seed) for method in plan(options) for size in options.sizes or () for seed in seeds]
+
+
+def publish(name: str, study: Study) -> None:
+    """Copy a study's report in Markdown, its pictures and the errors of its cells to the pages of the paper."""
+    page = PAGES / name
+    shutil.rmtree(page, ignore_errors=True)
+    page.mkdir(parents=True)
+    text = (study.folder / "report.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[.*\]\(figures/(.*)\.png\)", text)
+    text = re.sub(r" \(\[SVG\]\(figures/[^)]*\), \[data\]\(figures/[^)]*\)\)", "", text).replace("(figures/", "(")
+    (page / "README.md").write_text(text.rstrip() + "\n", encoding="utf-8")
+    for picture in pictures:
+        shutil.copy(study.folder / "figures" / f"{picture}.png", page)
+    shutil.copy(study.folder / "results.parquet", page)
+
+
+def scatter(folder: Path) -> float:
+    """Draw ΔEf against Eg of all crystals; returns Pearson's r."""
+    source, target = columns(folder / "mp.parquet", ("formation_energy_per_atom", "band_gap"))
+    names = {"source_name": "ΔEf", "source_unit": "eV/atom", "target_name": "Eg", "target_unit": "eV"}
+    saved = figures.source_target(source, target, **names).save(PAGES, "formation-energy-band-gap")
+    for kind in ("svg", "csv"):  # of 91,147 points
+        saved.path(kind).unlink()
+    there = np.isfinite(source) & np.isfinite(target)
+    return float(np.corrcoef(source[there], target[there])[0, 1])
+
+
+def write_claims(found: dict[str, Study], r: float) -> None:
+    """Write the page that sets each claim of the paper beside what was found."""
+    parts, rows = [], []
+    for number, (title, claim) in enumerate(zip(TITLES, CLAIMS, strict=True), start=1):
+        answer = claim(found, r)
+        rows.append([str(number), title, answer.verdict])
+        said = [f"- {line}" for line in answer.lines]
+        parts.append("\n".join([f"## {number}. {title}", "", f"**{answer.verdict}.** {answer.rule}", "", *said]))
+    studies = [
+        [f"[{name}]({name}/README.md)", study.options.title, f"`zoo study studies/{name}.toml --data-dir FOLDER`"]
+        for name, study in sorted(found.items())
+    ]
+    text = "\n\n".join(
+        [
+            (Path(__file__).parent / "claims.md").read_text(encoding="utf-8").rstrip(),
+            markdown_table(["", "the paper says", "here"], rows),
+            *parts,
+            "## The studies",
+            markdown_table(["results", "what", "command"], studies),
+        ]
+    )
+    (PAGES / "README.md").write_text(text + "\n", encoding="utf-8")
+
+
+def write_transfer(found: dict[str, Study]) -> None:
+    """Write docs/transfer.md: every backbone, and all together, on three properties."""
+    parts = [(Path(__file__).parent / "transfer.md").read_text(encoding="utf-8").rstrip()]
+    for name in ORDER:
+        shelf, mixed = found.get(f"{name}-shelf"), found.get(name)
+        if shelf is None or mixed is None:
+            continue
+        tested = len(shelf.test_rows(shelf.options.seed))
+        seen = known(shelf)
+        header, rows = study_rows(shelf)
+        parts += [
+            f"## {mixed.options.title}",
+            f"{mixed.table.target_column} of {mixed.options.data.name}: {len(mixed.records):,} rows, {tested} test "
+            f"rows a seed, {mixed.options.seeds} seeds. [Figures and all tests](paper/{name}/README.md).",
+            "### Every backbone alone (`--modes full`)",
+            markdown_table([*header, "known crystals"], [[*row, seen.get(row[1], "")] for row in rows]),
+            *verdicts(shelf),
+            "### All backbones together (`--modes mixture`), by size, and classical methods",
+            markdown_table(*study_rows(mixed)),
+            *verdicts(mixed),
+        ]
+    (ROOT / "docs" / "transfer.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def verdicts(study: Study) -> list[str]:
+    """Return what a study says, and the command that it was made with."""
+    said = [f"- {line[0].upper()}{line[1:]}" for line in study_verdicts(study)]
+    return ["\n".join(said), f"```\n{command(study.options)}\n```"]
+
+
+def known(study: Study) -> dict[str, str]:
+    """Return the part of the table's crystals that each backbone was trained on, with another property."""
+    ids = {name: sources.trained_on(pulled) for name, pulled in study.backbones.items()}
+    rows = len(study.records)
+    return {name: f"{sum(record.id in those for record in study.records) / rows:.0%}" for name, those in ids.items()}
+
+
+def main() -> None:
+    """Run the studies and write the pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("studies", nargs="*")
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--finished", action="store_true")
+    options = parser.parse_args()
+    names = options.studies or sorted(path.stem for path in (ROOT / "studies").glob("*.toml"))
+    found = {name: run(name, options.folder, options.workers, finished=options.finished) for name in names}
+    there = {name: study for name, study in found.items() if study is not None}
+    for name, study in there.items():
+        publish(name, study)
+    if not options.studies:
+        write_claims(there, scatter(options.folder))
+        write_transfer(there)
+
+
+if __name__ == "__main__":
+    main()
