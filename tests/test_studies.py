@@ -154,6 +154,21 @@ def test_a_study_can_be_extended_and_not_mixed(study: tuple[Study, Path], table:
         run_study(options(table, epochs=3, test=0.2), out, report=False, quiet=True)
 
 
+def test_intervals_hold_as_often_as_they_are_asked_for(study: tuple[Study, Path]) -> None:
+    found, _ = study
+    rows = found.results.query("method == 'mean'")
+    # Of guesses by the mean, where there is nothing to overfit: nine of ten, within what so few rows can tell.
+    assert rows.coverage.mean() == pytest.approx(0.9, abs=0.1)
+    for row in rows.itertuples():
+        split = found.splits[row.size, row.seed]
+        logs = np.log10(found.targets)
+        guess = np.log10(found.predictions["mean", row.size][row.seed][0])
+        rank = int(np.ceil((len(split.val) + 1) * 0.9))
+        half = np.sort(np.abs(logs[split.val] - guess))[rank - 1]
+        assert row.half_width == pytest.approx(half, rel=1e-6)
+        assert row.coverage == np.mean(np.abs(logs[split.test] - guess) <= half)
+
+
 def test_processes_find_the_same(study: tuple[Study, Path], table: Path, tmp_path: Path) -> None:
     spread = run_study(options(table, sizes=(20,)), tmp_path / "study", workers=2, report=False, quiet=True).results
     alone = study[0].results.query("size == 20").reset_index(drop=True)

@@ -30,6 +30,7 @@ from zoo.transfer import FROM_SCRATCH, Mode
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NAN = float("nan")
 FACTORS = {FROM_SCRATCH: 1.0, "dEf-10k": 0.8, "rf": 0.9, "mean": 3.0}
 FIGURES = [
     "learning-curve",
@@ -77,7 +78,9 @@ def make_study(folder: Path, *, seeds: int = 5, sizes: tuple[int, ...] = (30, 60
         targets=targets,
         splits=splits,
         backbones={"dEf-10k": hub.pull("dEf-10k")} if backbones else {},
-        results=pd.DataFrame(),
+        results=pd.DataFrame(
+            {"method": ["rf", "rf", "mean"], "size": 60, "coverage": [0.8, 0.9, NAN], "half_width": [0.1, 0.2, NAN]}
+        ),
         predictions=predictions,
         failed=[FailedCell("mean", sizes[0], 0, "a worker died three times: <out of memory>")],
         settings={"weights": {"dEf-10k": "f" * 64}},
@@ -185,6 +188,11 @@ def test_numbers_are_those_of_the_study(study: Study, page: str) -> None:
     assert parity.predicted.tolist() == pytest.approx(
         np.concatenate(list(study.predictions["dEf-10k", 60].values())).tolist(), rel=1e-6
     )
+
+
+def test_measured_coverage_is_told(page: str) -> None:
+    assert "Intervals at 90%" in words(page)
+    assert "60 rf 85.0 % 80.0 % factor 1.41" in words(page)  # 10 to the mean half-width, 0.15
 
 
 def test_it_says_how_it_was_made(study: Study, page: str) -> None:

@@ -187,8 +187,9 @@ def _gather(
         predictions.setdefault((cell.method.name, cell.size), {})[cell.seed] = np.array(result.pop("predictions"))
         parameters[cell.method.name, cell.size, cell.seed] = result.pop("parameters", {})
         rows.append({**head, "status": "ok", "reason": "", **result})
-    columns = ["mae", "rmse", "r2", *(["mae_log10"] if prepared.task.transform == "log10" else []), "seconds"]
-    results = pd.DataFrame(rows, columns=["method", "size", "seed", "status", "reason", *columns, "best_epoch"])
+    columns = ["mae", "rmse", "r2", *(["mae_log10"] if prepared.task.transform == "log10" else [])]
+    columns += ["coverage", "half_width", "seconds", "best_epoch"]
+    results = pd.DataFrame(rows, columns=["method", "size", "seed", "status", "reason", *columns])
     return Study(
         options=prepared.options,
         task=prepared.task,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import extensions, files, methods, sources, stats, transfer
+from zoo import conformal, extensions, files, methods, sources, stats, transfer
 from zoo.inference import threads
 from zoo.prediction import load
 from zoo.progress import progress
+from zoo.scaling import transformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,10 +107,22 @@ def compute(
         "size": cell.size,
         "seed": cell.seed,
         **stats.errors(target, predicted, log10=problem.transform == "log10"),
+        **_interval(problem, split, outcome),
         "seconds": outcome.seconds,
         "best_epoch": outcome.best_epoch,
         "parameters": outcome.parameters,
         "predictions": [float(value) for value in predicted],
+    }
+
+
+def _interval(problem: methods.Problem, split: Split, outcome: methods.Outcome) -> dict[str, float | None]:
+    """Measure the split-conformal interval that the validation rows give; they train no method."""
+    targets, predicted = (transformed(values, problem.transform) for values in (problem.targets, outcome.predictions))
+    residuals = np.abs(targets - predicted)
+    calibration = residuals[split.val].tolist()
+    return {
+        "coverage": conformal.covered(residuals[split.test], calibration, conformal.LEVEL),
+        "half_width": conformal.half_width(calibration, conformal.LEVEL),
     }
 
 

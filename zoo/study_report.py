@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from zoo import files, study_figures, study_prose
 from zoo.comparisons import MIN_SEEDS
+from zoo.conformal import LEVEL
 from zoo.figures import with_unit
 from zoo.report import format_error, format_p, markdown_table
 from zoo.study_analysis import interval
@@ -149,6 +150,8 @@ def _tables(study: Study) -> Section:
         tables.append(_comparison_table(study))
     if study.analysis.power_laws:
         tables.append(_power_law_table(study))
+    if "coverage" in study.results and study.results["coverage"].notna().any():
+        tables.append(_interval_table(study))
     if study.failed:
         rows = [[each.method, f"{each.size:,}", str(each.seed), each.reason] for each in study.failed]
         tables.append(Table("Cells that failed", ["method", "training rows", "seed", "reason"], rows))
@@ -210,6 +213,22 @@ def _comparison_table(study: Study) -> Table:
         ],
         rows,
         note,
+    )
+
+
+def _interval_table(study: Study) -> Table:
+    rows = []
+    for (size, method), cells in study.results.groupby(["size", "method"], sort=False):
+        held, width = cells["coverage"].dropna(), cells["half_width"].mean()
+        if len(held):
+            shown = f"factor {10**width:.3g}" if study.log10 else f"± {width:.3g} {study.task.unit}".rstrip()
+            rows.append([f"{size:,}", str(method), f"{100 * held.mean():.1f} %", f"{100 * held.min():.1f} %", shown])
+    return Table(
+        f"Intervals at {LEVEL:.0%}",
+        ["training rows", "method", "test rows inside", "worst seed", "half-width"],
+        rows,
+        "Split-conformal: a quantile of the errors on validation rows, which train no method, though a network's "
+        f"choose its epoch. Asked for: {LEVEL:.0%}; few validation rows make it vary from seed to seed.",
     )
 
 

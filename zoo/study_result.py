@@ -61,7 +61,8 @@ class Study:
         Where each backbone came from, with its card.
     results : DataFrame
         One row per cell, those that failed too: method, size, seed, status ("ok" or "failed"), reason, mae, rmse, r2,
-        (mae_log10), seconds, best_epoch; numbers are NaN where the cell failed.
+        (mae_log10), coverage (share of test rows inside 90 % split-conformal intervals), half_width (of these; in log10
+        for a task that is learned in log10), seconds, best_epoch; numbers are NaN where the cell failed.
     predictions : dict of (method, size) to dict of seed to array
         Predictions for the test rows of the seed, ``splits[size, seed].test``, in the task's unit. A cell that failed
         is not there.
