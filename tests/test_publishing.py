@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -131,9 +132,9 @@ def test_the_card_of_a_run(here: Machine, run: Path, tmp_path: Path, monkeypatch
     # What the card says of loading is run as it stands.
     publishing.push(parcel)
     (code,) = re.findall(r"```python\n(.*?)```", parcel.readme, re.DOTALL)
-    scope: dict[str, object] = {}
-    exec(code, scope)
-    assert scope["model"].predict(scope["salt"]).unit[0] == "GPa"  # type: ignore[attr-defined]
+    (tmp_path / "load.py").write_text(code, encoding="utf-8")
+    scope = runpy.run_path(str(tmp_path / "load.py"))
+    assert scope["model"].predict(scope["salt"]).unit[0] == "GPa"
 
 
 def test_a_dry_run_shows_everything_and_opens_no_socket(machine: Machine, run: Path) -> None:
