@@ -124,6 +124,11 @@ def test_the_runner_finds_blocks_and_comments(tmp_path: Path) -> None:
     assert code == {2: "a = 1", 8: "if a:", 9: "    b = 2"}
 
 
+def test_there_are_blocks_that_run() -> None:
+    running = {(name(path), block.language) for path in FILES for block in blocks(path) if block.runs}
+    assert {("README.md", "python"), ("README.md", "console"), ("CONTRIBUTING.md", "python")} <= running
+
+
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "folder"
