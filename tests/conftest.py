@@ -20,10 +20,14 @@ import pytest
 # all of them get one. It must be said before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# An assertion that fails in a module of helpers is shown as in a test, with what was compared.
+pytest.register_assert_rewrite("commandline", "rocksalt")
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hubmachine import Machine
+    from mpserver import MPServer
     from pymatgen.core import Structure
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -44,6 +48,47 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Options such as ``-v`` and ``--plugin`` hold for a process; here each test is one."""
+    from zoo import extensions
+
+    monkeypatch.delenv("ZOO_PLUGINS", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    files = dict(extensions._files.found)
+    yield
+    extensions._files.found.clear()
+    extensions._files.found.update(files)
+    logging.getLogger("zoo").setLevel(logging.NOTSET)
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network that was never trained: what it predicts means nothing."""
+    import torch
+
+    from zoo import checkpoints
+    from zoo.elements import atom_table
+    from zoo.graphs import GraphSettings
+    from zoo.models.cgcnn import Architecture
+    from zoo.scaling import TargetScaler
+    from zoo.transfer import scratch
+
+    folder = tmp_path_factory.mktemp("backbone") / "tiny"
+    network = scratch(Architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 5)
+    member = checkpoints.Member(network, TargetScaler("identity", -1.5, 1.1), 5)
+    checkpoint = checkpoints.describe(
+        [member],
+        name="tiny",
+        targets=[checkpoints.TargetConfig(name="e", unit="eV/atom")],
+        graph=GraphSettings(),
+        elements=["O"],
+    )
+    folder.mkdir()
+    checkpoints.save(checkpoint, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +138,22 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
         return site / package
 
     return install
+
+
+@pytest.fixture
+def mp_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MPServer]:
+    """The Materials Project's API on the loopback interface, and a key for it; see mpserver.py."""
+    from mp_api.client.core.client import _Rester
+    from mpserver import KEY, MPServer, documents
+
+    from zoo import _mpclient
+
+    monkeypatch.setattr(_mpclient, "PAUSES", (0, 0, 0))
+    monkeypatch.setenv("MP_API_KEY", KEY)
+    with MPServer(documents()) as api:
+        monkeypatch.setenv("MP_API_ENDPOINT", api.url)
+        _Rester._get_heartbeat_info.cache_clear()
+        yield api
 
 
 @pytest.fixture

@@ -11,8 +11,16 @@ import json
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from pymatgen.io.vasp import Poscar
+from tinyrecipe import example
+
+from zoo.materials_project import Fetched, fetch
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = "0123456789abcdefghijklmnopqrstuv"
 VERSION = "2025.09.25"
@@ -23,6 +31,32 @@ Fault = Literal[
     "cut",  # the connection ends in the middle of the answer
     "closed",  # the connection ends before the answer
 ]
+
+
+def documents() -> list[dict[str, Any]]:
+    """Twenty-five real crystals: one of them without structure, one deprecated, one of GNoME's."""
+    found = [
+        {
+            "material_id": row.material_id,
+            "structure": Poscar.from_str(row.structure).structure.as_dict(),
+            "deprecated": False,
+            "band_gap": 0.5 * number,
+            "bulk_modulus": {"vrh": row.K_VRH, "voigt": 0.0, "reuss": 0.0} if number % 2 else None,
+            "formula_pretty": row.formula,
+            "is_metal": number % 3 == 0,
+            "builder_meta": {"batch_id": None},
+        }
+        for number, row in enumerate(example().iloc[:25].itertuples())
+    ]
+    found[3]["structure"] = None
+    found[7]["deprecated"] = True
+    found[11]["builder_meta"] = {"batch_id": "gnome_r2scan_statics"}
+    return found
+
+
+def get(out: Path, **options: Any) -> Fetched:
+    """Fetch two fields of them, in pages of ten."""
+    return fetch(out, **{"fields": ("band_gap", "k_vrh"), "page": 10, "quiet": True, **options})
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 In README.md, CONTRIBUTING.md and docs/*.md
 
-- a ``python`` block is executed, all blocks of a file in one namespace and one empty folder;
+- the ``python`` blocks are one script, which is run in a folder that holds a copy of examples/;
 - a ``console`` block is executed line by line (``$ zoo …``) in a folder that holds a copy of examples/;
 - ``<!-- not run: REASON -->`` before a block leaves it out, ``<!-- fails -->`` expects its last line to fail.
 """
@@ -13,6 +13,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import runpy
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -76,6 +77,16 @@ def commands(block: Block) -> list[str]:
     return [line[2:].strip() for line in joined.splitlines() if line.startswith("$ ")]
 
 
+def script(path: Path) -> str:
+    """The ``python`` blocks that run, each on the lines where it stands in the file; the others are blank."""
+    lines = [""] * (path.read_text(encoding="utf-8").count("\n") + 1)
+    for block in blocks(path):
+        if block.language == "python" and block.runs:
+            code = block.body.removesuffix("\n").split("\n")
+            lines[block.line - 1 : block.line - 1 + len(code)] = code
+    return "\n".join(lines)
+
+
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -109,18 +120,24 @@ def test_the_runner_finds_blocks_and_comments(tmp_path: Path) -> None:
     assert second.body == "if a:\n    b = 2\n"
     assert (third.language, third.comment, third.runs) == ("console", "not run: takes an hour", False)
     assert [shlex.split(command) for command in commands(third)] == [["zoo", "list", "--json"], ["zoo", "doctor"]]
+    code = {number: line for number, line in enumerate(script(path).splitlines(), 1) if line}
+    assert code == {2: "a = 1", 8: "if a:", 9: "    b = 2"}
+
+
+def test_there_are_blocks_that_run() -> None:
+    running = {(name(path), block.language) for path in FILES for block in blocks(path) if block.runs}
+    assert {("README.md", "python"), ("README.md", "console"), ("CONTRIBUTING.md", "python")} <= running
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "docs"}
-    for block in blocks(path):
-        if block.language == "python" and block.runs:
-            # Blank lines before the code put its line numbers where they are in the file.
-            code = compile("\n" * (block.line - 1) + block.body, str(path), "exec")
-            exec(code, namespace)
+    folder = tmp_path / "folder"
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(folder)
+    # Beside the folder, under the file's own name: what fails is shown with the name and the line that it has there.
+    there = tmp_path / path.name
+    there.write_text(script(path), encoding="utf-8")
+    runpy.run_path(str(there), run_name="docs")
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)

@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 import zoo
 from zoo import checkpoints, extensions, finetuning, methods, registry
-from zoo.elements import atom_table
 from zoo.errors import InputError
 from zoo.finetuning import finetune
-from zoo.graphs import GraphSettings
-from zoo.models.cgcnn import Architecture
 from zoo.options import Options, default_out
-from zoo.scaling import TargetScaler
-from zoo.transfer import FROM_SCRATCH, scratch
+from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,22 +35,6 @@ FILES = {
     "rejected.csv",
     "splits.json",
 }
-
-
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("backbone")
-    network = scratch(Architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 5)
-    member = checkpoints.Member(network, TargetScaler("identity", -1.5, 1.1), 5)
-    checkpoint = checkpoints.describe(
-        [member],
-        name="tiny",
-        targets=[checkpoints.TargetConfig(name="e", unit="eV/atom")],
-        graph=GraphSettings(),
-        elements=["O"],
-    )
-    checkpoints.save(checkpoint, folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

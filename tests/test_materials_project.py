@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,68 +16,26 @@ import pytest
 pytest.importorskip("mp_api", reason="the extra mp is not installed")
 
 from click.testing import CliRunner
-from mp_api.client.core.client import _Rester
-from mpserver import KEY, VERSION, MPServer
+from mpserver import KEY, VERSION, MPServer, documents, get
 from pymatgen.io.vasp import Poscar
-from tinyrecipe import RECIPE, write
+from tinyrecipe import EXAMPLE, RECIPE, example, write
 from zoo.cli import main
 
-from zoo import _mpclient, checkpoints, materials_project
+from zoo import checkpoints
 from zoo.card import Card
-from zoo.errors import DependencyError, InputError, SourceError
+from zoo.errors import InputError
 from zoo.graphs import GraphSettings
-from zoo.materials_project import fetch, provenance
+from zoo.materials_project import provenance
 from zoo.store import table_graphs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
+    from pathlib import Path
 
 
-def example() -> pd.DataFrame:
-    return pd.read_csv(EXAMPLE, comment="#", dtype={"material_id": str}).iloc[:25]
-
-
-def documents() -> list[dict[str, Any]]:
-    """Twenty-five real crystals: one of them without structure, one deprecated, one of GNoME's."""
-    found = [
-        {
-            "material_id": row.material_id,
-            "structure": Poscar.from_str(row.structure).structure.as_dict(),
-            "deprecated": False,
-            "band_gap": 0.5 * number,
-            "bulk_modulus": {"vrh": row.K_VRH, "voigt": 0.0, "reuss": 0.0} if number % 2 else None,
-            "formula_pretty": row.formula,
-            "is_metal": number % 3 == 0,
-            "builder_meta": {"batch_id": None},
-        }
-        for number, row in enumerate(example().itertuples())
-    ]
-    found[3]["structure"] = None
-    found[7]["deprecated"] = True
-    found[11]["builder_meta"] = {"batch_id": "gnome_r2scan_statics"}
-    return found
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MPServer]:
-    monkeypatch.setattr(_mpclient, "PAUSES", (0, 0, 0))
-    monkeypatch.setenv("MP_API_KEY", KEY)
-    with MPServer(documents()) as api:
-        monkeypatch.setenv("MP_API_ENDPOINT", api.url)
-        _Rester._get_heartbeat_info.cache_clear()
-        yield api
-
-
-def get(out: Path, **options: Any) -> materials_project.Fetched:
-    return fetch(out, **{"fields": ("band_gap", "k_vrh"), "page": 10, "quiet": True, **options})
-
-
-def test_the_table_holds_what_the_database_has(server: MPServer, tmp_path: Path) -> None:
+def test_the_table_holds_what_the_database_has(mp_server: MPServer, tmp_path: Path) -> None:
     fetched = get(tmp_path / "mp.parquet", fields=("band_gap", "k_vrh", "formula_pretty", "is_metal"))
     assert (fetched.rows, fetched.rejected, fetched.version) == (22, 1, VERSION)
-    assert server.pages == ["1", "2", "3"]
+    assert mp_server.pages == ["1", "2", "3"]
     table = pd.read_parquet(tmp_path / "mp.parquet")
     wanted = {each["material_id"]: each for n, each in enumerate(documents()) if n not in (3, 7, 11)}
     assert table.material_id.tolist() == sorted(wanted)
@@ -99,13 +55,13 @@ def test_the_table_holds_what_the_database_has(server: MPServer, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mp.parquet", "mp.rejected.csv"]
 
 
-def test_graphs_are_built_from_it(server: MPServer, tmp_path: Path) -> None:
+def test_graphs_are_built_from_it(mp_server: MPServer, tmp_path: Path) -> None:
     get(tmp_path / "mp.parquet")
     graphs = table_graphs(tmp_path / "mp.parquet", GraphSettings(), quiet=True)
     assert (len(graphs.ids), graphs.rejected) == (22, [])
 
 
-def test_version_and_licence_stay_with_the_table(server: MPServer, tmp_path: Path) -> None:
+def test_version_and_licence_stay_with_the_table(mp_server: MPServer, tmp_path: Path) -> None:
     get(tmp_path / "mp.parquet")
     assert provenance(tmp_path / "mp.parquet") == {
         "source": "Materials Project",
@@ -128,7 +84,7 @@ def test_version_and_licence_stay_with_the_table(server: MPServer, tmp_path: Pat
     assert provenance(EXAMPLE) is None
 
 
-def test_a_limit_takes_the_first_by_identifier(server: MPServer, tmp_path: Path) -> None:
+def test_a_limit_takes_the_first_by_identifier(mp_server: MPServer, tmp_path: Path) -> None:
     get(tmp_path / "all.parquet")
     get(tmp_path / "few.parquet", limit=13)
     few, every = (pd.read_parquet(tmp_path / f"{name}.parquet").material_id.tolist() for name in ("few", "all"))
@@ -155,7 +111,7 @@ def recipe(folder: Path) -> Path:
 
 
 def test_a_recipe_fetches_its_table_once_and_the_card_says_from_where(
-    server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mp_server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
@@ -172,10 +128,10 @@ def test_a_recipe_fetches_its_table_once_and_the_card_says_from_where(
     assert (note["version"], note["cite"]) == (VERSION, "doi:10.1063/1.4812323")
     # Neither key nor network is needed any more.
     monkeypatch.delenv("MP_API_KEY")
-    server.requests = []
+    mp_server.requests = []
     again = CliRunner().invoke(main, ["pretrain", "tiny.toml", "-q", "--device", "cpu", "--out", "again"])
     assert again.exit_code == 0, again.output
-    assert server.requests == []
+    assert mp_server.requests == []
     shown = json.loads(CliRunner().invoke(main, ["cache", "info", "--json"]).stdout)["tables"]
     (table,) = (tmp_path / "cache/tables").glob("*.parquet")
     assert shown == [{"file": str(table), "bytes": table.stat().st_size}]
@@ -186,7 +142,7 @@ def test_a_recipe_fetches_its_table_once_and_the_card_says_from_where(
 
 
 def test_processes_that_need_the_same_table_fetch_it_once(
-    server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mp_server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
     code = "from zoo.materials_project import cached; print(cached(('k_vrh',), quiet=True))"
@@ -198,11 +154,11 @@ def test_processes_that_need_the_same_table_fetch_it_once(
     assert [process.returncode for process in running] == [0, 0]
     (table,) = (tmp_path / "tables").glob("*.parquet")
     assert found == {str(table)}
-    assert server.pages == ["1"]
+    assert mp_server.pages == ["1"]
 
 
 def test_without_a_key_a_recipe_that_fetches_says_so(
-    server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mp_server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MP_API_KEY")
@@ -210,41 +166,6 @@ def test_without_a_key_a_recipe_that_fetches_says_so(
     assert done.exit_code == 2
     assert done.stderr.startswith("Error: MP_API_KEY is not set; get yours at ")
     assert not list(tmp_path.glob("out*"))
-
-
-# --- faults ---
-
-
-@pytest.mark.parametrize("fault", ["busy", "out of order", "html", "cut", "closed"])
-def test_what_passes_is_tried_again(fault: Any, server: MPServer, tmp_path: Path) -> None:
-    server.faults = [fault, None, fault, None, fault, fault]
-    assert get(tmp_path / "mp.parquet").rows == 22
-
-
-@pytest.mark.parametrize("fault", ["busy", "out of order", "html", "cut", "closed"])
-def test_what_does_not_pass_is_said_and_costs_no_page(fault: Any, server: MPServer, tmp_path: Path) -> None:
-    server.faults = [None, None, *[fault] * 50]
-    with pytest.raises(SourceError, match=r"does not answer: .*; run the same command again to go on") as caught:
-        get(tmp_path / "mp.parquet")
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "mp.parquet").exists()
-    server.faults, server.requests = [], []
-    assert get(tmp_path / "mp.parquet").rows == 22
-    assert server.pages == ["2", "3"]
-    assert not (tmp_path / "mp.parquet.partial").exists()
-
-
-def test_a_server_that_is_not_there_is_said(server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MP_API_ENDPOINT", "http://127.0.0.1:9/")
-    with pytest.raises(SourceError, match="does not answer"):
-        get(tmp_path / "mp.parquet")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_missing_client_is_named(tmp_path: Path, server: MPServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mp_api.client", None)
-    with pytest.raises(DependencyError, match=r"pip install 'crystal-zoo\[mp\]'"):
-        get(tmp_path / "mp.parquet")
 
 
 # --- the key ---
@@ -262,7 +183,7 @@ def test_a_missing_client_is_named(tmp_path: Path, server: MPServer, monkeypatch
     ids=["missing", "blank", "broken", "short", "refused"],
 )
 def test_a_key_that_is_no_good_is_one_line_and_never_shown(
-    key: str | None, message: str, server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    key: str | None, message: str, mp_server: MPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if key is None:
         monkeypatch.delenv("MP_API_KEY")
@@ -277,8 +198,8 @@ def test_a_key_that_is_no_good_is_one_line_and_never_shown(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_key_goes_into_the_header_and_nowhere_else(server: MPServer, tmp_path: Path) -> None:
-    server.faults = [None, "out of order"]
+def test_the_key_goes_into_the_header_and_nowhere_else(mp_server: MPServer, tmp_path: Path) -> None:
+    mp_server.faults = [None, "out of order"]
     done = CliRunner().invoke(
         main, ["-v", "fetch", "materials-project", "--out", str(tmp_path / "mp.parquet"), "--fields", "band_gap"]
     )
@@ -287,100 +208,10 @@ def test_the_key_goes_into_the_header_and_nowhere_else(server: MPServer, tmp_pat
         f"22 materials of the Materials Project, version {VERSION} (CC-BY-4.0), in {tmp_path / 'mp.parquet'}",
         f"1 without a usable structure, listed in {tmp_path / 'mp.rejected.csv'}",
     ]
-    assert {headers["x-api-key"] for headers in server.headers} == {KEY}
-    assert KEY not in done.output + json.dumps(server.requests)
+    assert {headers["x-api-key"] for headers in mp_server.headers} == {KEY}
+    assert KEY not in done.output + json.dumps(mp_server.requests)
     for path in tmp_path.rglob("*"):
         assert KEY.encode() not in path.read_bytes()
-
-
-# --- interruptions ---
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from zoo import _mpclient, checkpoints, materials_project
-from zoo.card import Card
-
-write = materials_project._Parts.write
-
-def and_die(self, number, *rest):
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    write(self, number, *rest)
-
-materials_project._Parts.write = and_die
-materials_project.fetch(Path(sys.argv[1]), ("band_gap", "k_vrh"), page=10, quiet=True)
-"""
-
-
-def test_a_run_killed_between_pages_goes_on_there(server: MPServer, tmp_path: Path) -> None:
-    whole, cut = tmp_path / "whole.parquet", tmp_path / "cut.parquet"
-    get(whole)
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(cut)], capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert not cut.exists()
-    server.requests = []
-    get(cut)
-    assert server.pages == ["3"]
-    assert cut.read_bytes() == whole.read_bytes()
-    assert not list(tmp_path.glob("*.partial"))
-
-
-def begun(server: MPServer, out: Path) -> None:
-    server.faults = [None, None, *["out of order"] * 4]
-    with pytest.raises(SourceError):
-        get(out)
-    server.faults = []
-
-
-def test_unfinished_work_of_another_query_or_release_is_refused(server: MPServer, tmp_path: Path) -> None:
-    out = tmp_path / "mp.parquet"
-    begun(server, out)
-    with pytest.raises(InputError, match=r"mp\.parquet\.partial was begun with another fields; give the same"):
-        get(out, fields=("band_gap",))
-    server.version = "2026.02.01"
-    _Rester._get_heartbeat_info.cache_clear()
-    with pytest.raises(InputError, match=rf"begun with version {VERSION} of the data, and there is 2026\.02\.01 now"):
-        get(out)
-
-
-def test_a_page_that_is_damaged_is_fetched_again(server: MPServer, tmp_path: Path) -> None:
-    out = tmp_path / "mp.parquet"
-    begun(server, out)
-    page = tmp_path / "mp.parquet.partial" / "page-00001.parquet"
-    page.write_bytes(page.read_bytes()[:-20])
-    server.requests = []
-    assert get(out).rows == 22
-    assert server.pages == ["1", "2", "3"]
-
-
-def test_a_material_that_comes_twice_is_no_silent_loss_of_another(server: MPServer, tmp_path: Path) -> None:
-    """The data changed between two pages: what was at their border is on both."""
-    begun(server, tmp_path / "mp.parquet")
-    server.documents.insert(0, {**server.documents[0], "material_id": "mp-0"})
-    with pytest.raises(SourceError, match=r"gave a material twice: .*; remove .*mp\.parquet\.partial to begin again"):
-        get(tmp_path / "mp.parquet")
-    assert not (tmp_path / "mp.parquet").exists()
-
-
-def test_a_full_disk_leaves_the_pages_before_it(server: MPServer, tmp_path: Path) -> None:
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    begun(server, tmp_path / "mp.parquet")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    try:
-        with pytest.raises(InputError, match=r"page-00002\.parquet cannot be written: File too large; free") as caught:
-            get(tmp_path / "mp.parquet")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "\n" not in str(caught.value)
-    assert sorted(path.name for path in (tmp_path / "mp.parquet.partial").iterdir()) == [
-        "begun.json",
-        "page-00001.parquet",
-    ]
-    server.requests = []
-    assert get(tmp_path / "mp.parquet").rows == 22
-    assert server.pages == ["2", "3"]
 
 
 # --- what cannot be asked for ---
@@ -394,13 +225,13 @@ def test_a_full_disk_leaves_the_pages_before_it(server: MPServer, tmp_path: Path
     ],
 )
 def test_fields_that_are_not_there_are_named(
-    fields: tuple[str, ...], message: str, server: MPServer, tmp_path: Path
+    fields: tuple[str, ...], message: str, mp_server: MPServer, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         get(tmp_path / "mp.parquet", fields=fields)
 
 
-def test_a_table_that_is_there_is_never_overwritten(server: MPServer, tmp_path: Path) -> None:
+def test_a_table_that_is_there_is_never_overwritten(mp_server: MPServer, tmp_path: Path) -> None:
     (tmp_path / "mp.parquet").write_text("mine")
     with pytest.raises(InputError, match=r"mp\.parquet exists; give another --out"):
         get(tmp_path / "mp.parquet")

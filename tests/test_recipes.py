@@ -1,20 +1,26 @@
-"""Reading recipes, and what is said of broken ones."""
+"""Reading recipes, what is said of broken ones, and those that ship."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tinyrecipe import RECIPE, write
+from tinyrecipe import RECIPE, ROOT, write
 
+from zoo import checkpoints, extensions, registry
 from zoo.errors import InputError
 from zoo.recipes import Condition, read_recipe
+from zoo.selection import PARTS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+RECIPES = sorted((ROOT / "cards" / "recipes").glob("*.toml"))
+SHIPPED = [path for path in RECIPES if path.stem in registry.names()]
 
 
 def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
@@ -84,3 +90,45 @@ def test_half_precision_is_taken_where_the_gpu_has_it(tmp_path: Path, monkeypatc
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda there=there: there)
         assert auto.settings("cuda").precision == expected
         assert auto.settings("cpu").precision == plain.settings("cuda").precision == "32-true"
+
+
+# --- what ships ---
+
+
+def test_there_are_recipes() -> None:
+    assert "dEf-10k" in [path.stem for path in SHIPPED]
+
+
+def test_a_recipe_that_was_not_trained_is_one_that_needs_a_key() -> None:
+    others = [read_recipe(path) for path in RECIPES if not registry.get(path.stem).files]
+    assert [recipe.name for recipe in others] == ["dEf-113k-mp"]
+    assert all(recipe.data.fetch for recipe in others)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_recipes_agree_with_their_cards(path: Path) -> None:
+    recipe = read_recipe(path)
+    card = registry.get(recipe.name)
+    assert card.name == recipe.name == path.stem
+    assert (card.target, card.unit) == (extensions.task(recipe.task).target, recipe.unit)
+    if not card.files:
+        return
+    assert card.training.rows is not None
+    counts = (card.training.rows.train, card.training.rows.val, card.training.rows.test)
+    if recipe.data.ids is not None:
+        parts = json.loads((path.parent / recipe.data.ids).read_text())
+        assert tuple(len(parts[part]) for part in PARTS) == counts
+    assert card.architecture is not None
+    assert card.graph is not None
+    assert card.architecture.model_dump() == recipe.network.model_dump(exclude={"gaussian_end"})
+    assert card.graph.model_dump() == recipe.graph.model_dump()
+    assert card.command is not None
+    assert card.command.startswith(f"zoo pretrain {path.relative_to(ROOT).as_posix()} --data ")
+    # The weights were made by this very recipe.
+    config = checkpoints.read_config(registry.weights_folder(card))
+    assert config.provenance["recipe_sha256"] == recipe.digest
+    errors = config.provenance["errors"]
+    headline = (
+        next(errors[f"test, {subset}"] for subset in recipe.data.subsets) if recipe.data.subsets else errors["test"]
+    )
+    assert headline["mae"] == pytest.approx(card.test_mae, abs=1e-4)

@@ -9,6 +9,8 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "bulk_modulus.csv"
+FILES = ["README.md", "config.json", "model.safetensors", "splits.json"]
+"""What a run leaves."""
 RECIPE = """
 name = "tiny"
 task = "bulk-modulus"
@@ -52,3 +54,22 @@ def write(folder: Path, text: str = RECIPE, parts: object = None) -> Path:
     (folder / "ids.json").write_text(json.dumps(ids() if parts is None else parts))
     (folder / "tiny.toml").write_text(text)
     return folder / "tiny.toml"
+
+
+# A command that comes to the end that stands for HERE at step sys.argv[1]; it writes a checkpoint after each step.
+KILLED = """
+import os, signal, sys
+from zoo import interruptions
+from zoo.cli import main
+
+save = interruptions.SaveOften.on_train_batch_end
+
+def on_train_batch_end(self, trainer, *rest):
+    self.seconds = 0  # after each step
+    save(self, trainer, *rest)
+    if trainer.global_step == int(sys.argv[1]):
+        HERE
+
+interruptions.SaveOften.on_train_batch_end = on_train_batch_end
+main(sys.argv[2:])
+"""
