@@ -71,7 +71,7 @@ def test_a_table_without_rows_of_the_recipe_is_named(tmp_path: Path) -> None:
 
 def unknown_key(folder: Path, text: str) -> str:
     write(folder, text + "momentum = 0.9\n")
-    return "fit.momentum: Extra inputs are not permitted"
+    return "fit.momentum: there is no such key"
 
 
 def missing_target(folder: Path, text: str) -> str:
