@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zoo import methods, studies, study_cells
 from zoo.progress import duration
 from zoo.study_setup import prepare
@@ -13,12 +15,16 @@ from zoo.study_setup import prepare
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zoo.splits import Split
     from zoo.study_plan import Cell, Method, StudyOptions
     from zoo.study_setup import Prepared
 
+_Kind = tuple[bool, str, str | None]
+
 EPOCHS = (1, 3)
 """Epochs of the two short fits that give the time of one epoch and of what surrounds them."""
+
+FEW = 64
+"""Crystals that are featurized to say how long all of them take."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,8 @@ class Estimate:
 def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Estimate:
     """Estimate how long a study will take; writes nothing.
 
-    Finished cells of the same method and size say how long the others take. Where there is none, networks are trained
-    for a few epochs, and baselines are fitted once at the smallest size.
+    Finished cells of the same kind of method and size say how long the others take. Where there is none, networks are
+    trained for a few epochs, and baselines are fitted once at the smallest size.
 
     Parameters
     ----------
@@ -78,55 +84,72 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
     from joblib import cpu_count
 
     prepared = prepare(options)
-    finished: dict[tuple[str, int], list[float]] = {}
+    finished: dict[tuple[_Kind, int], list[float]] = {}
     missing: list[Cell] = []
     for cell in prepared.cells:
         result = studies.load_cell(prepared, cell, out, lambda _line: None)
         if result is None:
             missing.append(cell)
         else:
-            finished.setdefault((cell.method.name, cell.size), []).append(result["seconds"])
-    times: dict[tuple[str, int], float] = {key: sum(each) / len(each) for key, each in finished.items()}
+            finished.setdefault((_kind(cell.method), cell.size), []).append(result["seconds"])
+    times = {key: sum(each) / len(each) for key, each in finished.items()}
+    first = next(
+        (cell for cell in missing if cell.method.baseline is None and (_kind(cell.method), cell.size) not in times),
+        None,
+    )
+    if first is not None:
+        _network(prepared, first, 1)  # pays for imports
     for cell in missing:
-        if (cell.method.name, cell.size) not in times:
-            times[cell.method.name, cell.size] = _trial(prepared, cell)
+        if (_kind(cell.method), cell.size) not in times:
+            times[_kind(cell.method), cell.size] = _trial(prepared, cell)
     return Estimate(
         studies.introduction(prepared),
         len(prepared.cells),
         len(prepared.cells) - len(missing),
-        sum(times[cell.method.name, cell.size] for cell in missing),
+        sum(times[_kind(cell.method), cell.size] for cell in missing),
         workers or cpu_count(),
         len(finished),
     )
 
 
+def _kind(method: Method) -> _Kind:
+    """Return what the time of a method depends on: which backbone it is does not matter."""
+    return method.backbone is not None, method.mode, method.baseline
+
+
 def _trial(prepared: Prepared, cell: Cell) -> float:
     """Estimate the seconds of a cell by a short trial."""
-    split = prepared.splits[cell.size, cell.seed]
     if cell.method.baseline is not None:
         smallest = min(size for size, _ in prepared.splits)
         # Linear in the number of rows: kernels grow faster, forests and linear models about so.
         return _baseline(prepared, replace(cell, size=smallest)) * cell.size / smallest
-    folder = prepared.backbones[cell.method.backbone].directory if cell.method.backbone else None
-    _network(prepared, cell.method, split, folder, 1)  # the first pays for imports
-    short, long = (_network(prepared, cell.method, split, folder, epochs) for epochs in EPOCHS)
+    short, long = (_network(prepared, cell, epochs) for epochs in EPOCHS)
     epoch = max(0.0, (long - short) / (EPOCHS[1] - EPOCHS[0]))
-    settings = methods.sized(methods.TRANSFER if folder else methods.SCRATCH, len(split.train))
+    tuned = methods.TRANSFER if cell.method.backbone else methods.SCRATCH
+    settings = methods.sized(tuned, len(prepared.splits[cell.size, cell.seed].train))
     return short + epoch * ((prepared.options.epochs or settings.epochs) - EPOCHS[0])
 
 
-def _network(prepared: Prepared, method: Method, split: Split, folder: Path | None, epochs: int) -> float:
+def _network(prepared: Prepared, cell: Cell, epochs: int) -> float:
+    method, split = cell.method, prepared.splits[cell.size, cell.seed]
+    folder = prepared.backbones[method.backbone].directory if method.backbone else None
     began = time.monotonic()
     study_cells.fit(prepared.problem, split, folder, prepared.beside(method), method.mode, epochs)
     return time.monotonic() - began
 
 
 def _baseline(prepared: Prepared, cell: Cell) -> float:
+    few = prepared.records[:FEW]
+    folders = {name: pulled.directory for name, pulled in prepared.backbones.items()}
     began = time.monotonic()
-    (piece,) = studies.pieces(prepared, [cell], quiet=True)
+    (vectors,) = study_cells.vectors([cell.method], few, folders, quiet=True).values()
     featurized = time.monotonic()
-    piece.call()
+    # The vectors of a few crystals, again and again: a fit to them takes as long.
+    features = np.resize(vectors, (len(prepared.records), vectors.shape[1]))
+    study_cells.compute(
+        cell, prepared.problem, prepared.splits[cell.size, cell.seed], None, [], features, prepared.options.epochs
+    )
     done = time.monotonic()
     # Vectors are computed once for the whole study.
-    share = (featurized - began) / sum(1 for each in prepared.cells if each.method == cell.method)
-    return done - featurized + share
+    share = len(prepared.records) / len(few) / sum(1 for each in prepared.cells if each.method == cell.method)
+    return done - featurized + (featurized - began) * share
