@@ -347,7 +347,9 @@ def test_leaks_are_told_and_strict_refuses_them(table: Path, tmp_path: Path) -> 
     assert "--unseen leaves them out" in seen.stderr
 
 
-def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(table: Path, tmp_path: Path) -> None:
+def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(
+    study: tuple[Study, Path], table: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "study"
     command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "20,40", "--seeds", "2", "--epochs", "2"]
     command += ["--backbones", "dEf-10k", "--baselines", "mean", "--workers", "1", "--out", str(out)]
@@ -357,7 +359,7 @@ def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(table: Path, tmp_pa
     assert re.search(r"estimated time: [\d.]+ (s|min) with 1 worker", asked.stdout)
     assert "short trials" in asked.stdout
     assert not out.exists()
-    shutil.copytree(table.with_name("study"), out)
+    shutil.copytree(study[1], out)
     again = CliRunner().invoke(main, [*command, "--seeds", "4", "--dry-run"])
     assert "24 cells, 18 done, 6 to do" in again.stdout
     assert "from finished cells" in again.stdout
