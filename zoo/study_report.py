@@ -221,7 +221,7 @@ def _interval_table(study: Study) -> Table:
     for (size, method), cells in study.results.groupby(["size", "method"], sort=False):
         held, width = cells["coverage"].dropna(), cells["half_width"].mean()
         if len(held):
-            shown = f"factor {10**width:.3g}" if study.log10 else f"± {width:.3g} {study.task.unit}".rstrip()
+            shown = f"factor {10**width:.3g}" if study.analysis.log else f"± {width:.3g} {study.task.unit}".rstrip()
             rows.append([f"{size:,}", str(method), f"{100 * held.mean():.1f} %", f"{100 * held.min():.1f} %", shown])
     return Table(
         f"Intervals at {LEVEL:.0%}",

@@ -95,11 +95,6 @@ class Study:
         """What was compared, the reference first."""
         return plan(self.options)
 
-    @property
-    def log10(self) -> bool:
-        """Whether the task is learned, and judged, in log10."""
-        return self.task.transform == "log10"
-
     def test_rows(self, seed: int) -> NDArray[np.int64]:
         """Return the positions of the test rows of a seed, the same for every method and size."""
         return next(split.test for (_, each), split in self.splits.items() if each == seed)
@@ -109,7 +104,7 @@ class Study:
         """Absolute errors on test rows by method and size, then seed: in log10 for a task that is learned in log10."""
         return {
             key: {
-                seed: stats.absolute_errors(self.targets[self.test_rows(seed)], predicted, log10=self.log10)
+                seed: stats.absolute_errors(self.targets[self.test_rows(seed)], predicted, log10=self.analysis.log)
                 for seed, predicted in by_seed.items()
             }
             for key, by_seed in self.predictions.items()
