@@ -298,7 +298,7 @@ class Body(nn.Module):
         step = self.architecture.gaussian_end / (self.architecture.gaussians - 1)
         exponent = ((distances.unsqueeze(1) - self.centers) / step).square_().neg_()
         # Where it underflows itself, the exponential takes six times as long.
-        return functional.threshold_(exponent.clamp_(min=-60.0).exp_(), NOTHING, 0.0)
+        return functional.threshold(exponent.clamp_(min=-60.0).exp_(), NOTHING, 0.0, inplace=True)
 
 
 class CGCNN(Body, Head):
