@@ -36,6 +36,8 @@ from zoo.study_setup import prepare
 from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zoo.study_result import Study
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
@@ -152,6 +154,27 @@ def test_a_study_can_be_extended_and_not_mixed(study: tuple[Study, Path], table:
     assert set(more.results["size"]) == {20, 40, 60}
     with pytest.raises(InputError, match=rf"{out} was made with other settings \(epochs, test\); give another --out"):
         run_study(options(table, epochs=3, test=0.2), out, report=False, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda note: {**note, "format": 3, "mixtures": None}, r"other settings \(format\); give another --out"),
+        (lambda note: {key: each for key, each in note.items() if key != "weights"}, r"damaged \('weights'\)"),
+    ],
+)
+def test_the_note_of_another_version_or_a_damaged_one_is_refused(
+    spoil: Callable[[dict[str, object]], object],
+    message: str,
+    study: tuple[Study, Path],
+    table: Path,
+    tmp_path: Path,
+) -> None:
+    note = tmp_path / "study.json"
+    note.write_text(json.dumps(spoil(json.loads((study[1] / "study.json").read_text()))))
+    with pytest.raises(InputError, match=message):
+        run_study(options(table), tmp_path, report=False, quiet=True)
+    assert list(tmp_path.iterdir()) == [note]
 
 
 def test_intervals_hold_as_often_as_they_are_asked_for(study: tuple[Study, Path]) -> None:

@@ -162,10 +162,10 @@ def begin(out: Path, prepared: Prepared) -> dict[str, Any]:
     if path.exists():
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
-            kept = {name: dict(before[name]) for name in ADDED}
+            changed = sorted(key for key in prepared.settings if before[key] != now[key])
+            kept = {what: {} if changed else dict(before[what]) for what in ADDED}
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); remove {out}, or give another --out") from error
-        changed = sorted(key for key in prepared.settings if before.get(key) != now[key])
         for what in ADDED:
             changed += [f"{what} of {name}" for name, each in now[what].items() if kept[what].get(name, each) != each]
         if changed:
