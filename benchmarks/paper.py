@@ -71,7 +71,7 @@ def publish(name: str, study: Study) -> None:
 def smaller(source: Path, target: Path) -> None:
     """Write a picture with a palette, a quarter of the bytes: a repository keeps all that it ever held."""
     with Image.open(source) as picture:
-        picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
+        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def scatter(folder: Path) -> float:
