@@ -156,10 +156,12 @@ def main() -> None:
     parser.add_argument("--finished", action="store_true")
     options = parser.parse_args()
     names = options.studies or sorted(path.stem for path in (ROOT / "studies").glob("*.toml"))
-    found = {name: run(name, options.folder, options.workers, finished=options.finished) for name in names}
-    there = {name: study for name, study in found.items() if study is not None}
-    for name, study in there.items():
-        publish(name, study)
+    there: dict[str, Study] = {}
+    for name in names:
+        study = run(name, options.folder, options.workers, finished=options.finished)
+        if study is not None:
+            publish(name, study)  # before the next one, which may have the same folder
+            there[name] = study
     if not options.studies:
         write_claims(there, scatter(options.folder))
         write_transfer(there)
