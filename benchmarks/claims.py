@@ -118,7 +118,11 @@ def same_kind(found: Mapping[str, Study], _r: float) -> Answer:
         each = against_scratch(study, "Eg-NM", study.analysis.sizes[-1])
         answers.append((each.significant and each.paired.gain > 0) is helps)
         lines.append(f"ΔEf of {of} from Eg-NM, {each.size:,} rows: {change(each)}.")
-        own = [f"{other} {mean(study, other, each.size):.3f}" for other in ("dEf-NM", "dEf-10k", "dEf-54k")]
+        own = [
+            f"{other} {mean(study, other, each.size):.3f}"
+            for other in ("dEf-NM", "dEf-54k")
+            if study.analysis.error_of(other, each.size)
+        ]
         lines.append(
             f"ΔEf of {of} from ΔEf itself, which is no transfer to another property: {', '.join(own)} eV/atom, from "
             f"scratch {mean(study, FROM_SCRATCH, each.size):.3f}."

@@ -1,4 +1,4 @@
-"""The paper's figures on tables of today: run ``studies/*.toml`` and write ``docs/paper/`` and ``docs/transfer.md``.
+"""The paper's figures on tables of today: run ``studies/*.toml`` and write ``docs/paper/``.
 
     python benchmarks/paper.py FOLDER [STUDY ...] [--workers N] [--finished]
 
@@ -21,13 +21,12 @@ import numpy as np
 from claims import CLAIMS, TITLES
 from PIL import Image
 
-from zoo import figures, sources
+from zoo import figures
 from zoo.figures.__main__ import columns
-from zoo.report import markdown_table, study_rows, study_verdicts
+from zoo.report import markdown_table
 from zoo.studies import run_study
 from zoo.study_file import read_study
 from zoo.study_plan import Cell, plan
-from zoo.study_report import command
 
 if TYPE_CHECKING:
     from zoo.study_plan import StudyOptions
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "paper"
-ORDER = ("bulk-modulus", "dielectric", "gw-gap")
-"""Properties of docs/transfer.md; each has a study of that name, and one of every backbone, NAME-shelf."""
 
 
 def run(name: str, folder: Path, workers: int | None, *, finished: bool) -> Study | None:
@@ -69,7 +66,7 @@ def publish(name: str, study: Study) -> None:
 
 
 def smaller(source: Path, target: Path) -> None:
-    """Write a picture with a palette, a quarter of the bytes: a repository keeps all that it ever held."""
+    """Write a picture with a palette, a third of the bytes: a repository keeps all that it ever held."""
     with Image.open(source) as picture:
         picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
 
@@ -110,43 +107,6 @@ def write_claims(found: dict[str, Study], r: float) -> None:
     (PAGES / "README.md").write_text(text + "\n", encoding="utf-8")
 
 
-def write_transfer(found: dict[str, Study]) -> None:
-    """Write docs/transfer.md: every backbone, and all together, on three properties."""
-    parts = [(Path(__file__).parent / "transfer.md").read_text(encoding="utf-8").rstrip()]
-    for name in ORDER:
-        shelf, mixed = found.get(f"{name}-shelf"), found.get(name)
-        if shelf is None or mixed is None:
-            continue
-        tested = len(shelf.test_rows(shelf.options.seed))
-        seen = known(shelf)
-        header, rows = study_rows(shelf)
-        parts += [
-            f"## {mixed.options.title}",
-            f"{mixed.table.target_column} of {mixed.options.data.name}: {len(mixed.records):,} rows, {tested} test "
-            f"rows a seed, {mixed.options.seeds} seeds. [Figures and all tests](paper/{name}/README.md).",
-            "### Every backbone alone (`--modes full`)",
-            markdown_table([*header, "known crystals"], [[*row, seen.get(row[1], "")] for row in rows]),
-            *verdicts(shelf),
-            "### All backbones together (`--modes mixture`), by size, and classical methods",
-            markdown_table(*study_rows(mixed)),
-            *verdicts(mixed),
-        ]
-    (ROOT / "docs" / "transfer.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-
-
-def verdicts(study: Study) -> list[str]:
-    """Return what a study says, and the command that it was made with."""
-    said = [f"- {line[0].upper()}{line[1:]}" for line in study_verdicts(study)]
-    return ["\n".join(said), f"```\n{command(study.options)}\n```"]
-
-
-def known(study: Study) -> dict[str, str]:
-    """Return the part of the table's crystals that each backbone was trained on, with another property."""
-    ids = {name: sources.trained_on(pulled) for name, pulled in study.backbones.items()}
-    rows = len(study.records)
-    return {name: f"{sum(record.id in those for record in study.records) / rows:.0%}" for name, those in ids.items()}
-
-
 def main() -> None:
     """Run the studies and write the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -164,7 +124,6 @@ def main() -> None:
             there[name] = study
     if not options.studies:
         write_claims(there, scatter(options.folder))
-        write_transfer(there)
 
 
 if __name__ == "__main__":
