@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from zoo.study_analysis import evidence
+from zoo.report import format_p
+from zoo.study_analysis import interval
 from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ def against_scratch(study: Study, method: str, size: int) -> Compared:
 
 
 def change(found: Compared) -> str:
-    """Say how an error compares with the one from scratch, or with that of a backbone."""
+    """Say by how much an error differs from that of the reference, with the interval of that and its p-value."""
     percent = f"{-100 * found.paired.gain:+.1f} %".replace("-", "−")
-    return f"{percent} ({evidence(found)})"
+    ends = interval(-found.paired.high, -found.paired.low)
+    return f"{percent} (95 % interval {ends}, p = {format_p(found.p)})".replace("= <", "<")
 
 
 def mean(study: Study, method: str, size: int) -> float:
@@ -60,7 +62,7 @@ def mean(study: Study, method: str, size: int) -> float:
 def weakly_related(_found: Mapping[str, Study], r: float) -> Answer:
     """Claim 1."""
     lines = [
-        f"Pearson's r = {r:.2f} over all crystals of `mp.parquet`; the paper has −0.49 over 118,286.",
+        f"Pearson's r = {r:.2f} over all crystals of `mp.parquet`; the paper has −0.49 over 118,286.".replace("-", "−"),
         "![ΔEf against Eg, coloured by the density of points](formation-energy-band-gap.png)",
     ]
     return Answer(HELD if -0.6 < r < -0.4 else NOT, "Held if r is between −0.6 and −0.4.", lines)
@@ -160,6 +162,8 @@ def helps_everywhere(found: Mapping[str, Study], _r: float) -> Answer:
         best = study.analysis.best("transfer", size)
         assert best is not None
         lines.append(f"{what}: the best backbone alone is {best}, {change(against_scratch(study, best, size))}.")
+    if lines:
+        lines.append("The same with ten seeds, and more of the shelf: [transfer.md](../transfer.md).")
     rule = "Held if dEf-91k and Eg-NM, each alone, beat scratch significantly on every property."
     return Answer(weigh(answers), rule, lines)
 

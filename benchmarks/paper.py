@@ -89,8 +89,9 @@ def write_claims(found: dict[str, Study], r: float) -> None:
     for number, (title, claim) in enumerate(zip(TITLES, CLAIMS, strict=True), start=1):
         answer = claim(found, r)
         rows.append([str(number), title, answer.verdict])
-        said = [f"- {line}" for line in answer.lines]
-        parts.append("\n".join([f"## {number}. {title}", "", f"**{answer.verdict}.** {answer.rule}", "", *said]))
+        said = "\n".join(line if line.startswith("!") else f"- {line}" for line in answer.lines)
+        verdict = f"**{answer.verdict.capitalize()}.** {answer.rule}"
+        parts.append("\n\n".join(filter(None, [f"## {number}. {title}", verdict, said])))
     studies = [
         [f"[{name}]({name}/README.md)", study.options.title, f"`zoo study studies/{name}.toml --data-dir FOLDER`"]
         for name, study in sorted(found.items())
