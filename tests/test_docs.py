@@ -9,6 +9,7 @@ In README.md, CONTRIBUTING.md and docs/*.md
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import pkgutil
@@ -87,6 +88,14 @@ def script(path: Path) -> str:
     return "\n".join(lines)
 
 
+def defined(code: str) -> set[str]:
+    """Names of the classes, functions and variables that code defines at its top."""
+    top = ast.parse(code).body
+    named = {each.name for each in top if isinstance(each, ast.ClassDef | ast.FunctionDef)}
+    assigned = (target for each in top if isinstance(each, ast.Assign) for target in each.targets)
+    return named | {target.id for target in assigned if isinstance(target, ast.Name)}
+
+
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -137,7 +146,11 @@ def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.Monke
     # Beside the folder, under the file's own name: what fails is shown with the name and the line that it has there.
     there = tmp_path / path.name
     there.write_text(script(path), encoding="utf-8")
-    runpy.run_path(str(there), run_name="docs")
+    left = runpy.run_path(str(there), run_name="docs")
+    # To its end: whatever a block defines is there.
+    for block in blocks(path):
+        if block.language == "python" and block.runs:
+            assert defined(block.body) <= left.keys()
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)

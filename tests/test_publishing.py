@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from zoo import checkpoints, hub, hubcard, publishing, registry
-from zoo.card import Card
+from zoo.card import LIBRARY, Card
 from zoo.errors import HubError, InputError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_the_card_of_a_run(here: Machine, run: Path, tmp_path: Path) -> None:
     assert here.server.requests == [], "a card is written without the Hub"
     data = ModelCard(parcel.readme).data  # as the Hub's own client reads it
     assert isinstance(data, ModelCardData)
-    assert data.library_name == "crystal-zoo"
+    assert data.to_dict()["library_name"] == LIBRARY
     assert data.license == "cc-by-4.0"
     assert data.base_model == "crystal-zoo/dEf-10k"
     assert data.get("base_model_relation") == "finetune"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +18,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from sklearn.model_selection import GridSearchCV, KFold
+from tinystudy import options, write_table
 from zoo.cli import main
 
 from zoo import extensions
@@ -28,31 +27,20 @@ from zoo.finetuning import finetune
 from zoo.inference import threads
 from zoo.options import Options
 from zoo.prediction import load
-from zoo.recipes import Condition
 from zoo.report import study_rows, study_verdicts
 from zoo.studies import run_study
-from zoo.study_plan import StudyOptions
-from zoo.study_setup import prepare
 from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from zoo.study_result import Study
-
-EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("study") / "data.csv"
-    pd.read_csv(EXAMPLE, comment="#", dtype={"material_id": str}).iloc[:150].to_csv(path, index=False)
-    return path
-
-
-def options(table: Path, **changed: object) -> StudyOptions:
-    given = {"sizes": (20, 40), "backbones": ("dEf-10k",), "seeds": 3, "epochs": 2, "baselines": ("mean",), **changed}
-    return StudyOptions("bulk-modulus", table, **given)  # type: ignore[arg-type]
+    return write_table(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")
@@ -240,31 +228,6 @@ def test_a_killed_study_goes_on(table: Path, tmp_path: Path) -> None:
     assert len(pd.read_parquet(out / "results.parquet")) == 16
 
 
-def test_all_of_the_table_rejected(tmp_path: Path) -> None:
-    path = tmp_path / "data.csv"
-    rows = pd.read_csv(EXAMPLE, comment="#", dtype={"material_id": str}).iloc[:30]
-    rows.assign(K_VRH=-1.0).to_csv(path, index=False)
-    out = ["--task", "bulk-modulus", "--out", str(tmp_path / "study")]
-    result = CliRunner().invoke(main, ["study", str(path), *out])
-    assert result.exit_code == 2
-    assert "30 of 30 rows cannot be used" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "study").exists()
-
-
-def test_the_task_must_be_named(table: Path) -> None:
-    result = CliRunner().invoke(main, ["study", str(table)])
-    assert (result.exit_code, "--task is missing" in result.stderr) == (2, True)
-
-
-def test_sizes_and_backbones_that_are_left_open(table: Path) -> None:
-    prepared = prepare(options(table, sizes=None, backbones=None))
-    assert prepared.options.sizes == (50, 100)
-    assert prepared.options.backbones == (extensions.task("bulk-modulus").recommended_backbone,)
-    small = prepare(options(table, sizes=None, backbones=(), test=0.8))
-    assert small.options.sizes == (15,)
-
-
 def test_frozen_embeddings_are_fitted_by_the_baseline(table: Path, tmp_path: Path) -> None:
     asked = options(table, sizes=(60,), seeds=1, baselines=(), scratch=False, modes=("frozen-ridge", "frozen-rf"))
     found = run_study(asked, tmp_path / "study", workers=1, report=False, quiet=True)
@@ -281,20 +244,6 @@ def test_frozen_embeddings_are_fitted_by_the_baseline(table: Path, tmp_path: Pat
     ours = np.log10(found.predictions["dEf-10k, frozen + ridge", 60][0])
     assert ours == pytest.approx(predicted, abs=0.02)
     assert found.parameters["dEf-10k, frozen + ridge", 60, 0]
-
-
-def test_rows_that_conditions_and_pretraining_leave(table: Path) -> None:
-    whole = prepare(options(table, sizes=None))
-    ids = {record.id for record in whole.records}
-    seen = whole.trained_on["dEf-10k"]
-    assert seen
-    left = prepare(options(table, sizes=None, unseen=True))
-    assert {record.id for record in left.records} == ids - seen < ids
-    hard = prepare(options(table, sizes=None, where=(Condition(column="K_VRH", above=100.0),)))
-    assert {record.id for record in hard.records} == {r.id for r in whole.records if (r.target or 0) > 100}
-    few = prepare(options(table, sizes=None, rows=40))
-    by_hash = sorted(ids, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    assert {record.id for record in few.records} == set(by_hash[:40])
 
 
 SUICIDAL = """
@@ -350,26 +299,6 @@ def test_engines_find_the_same(study: tuple[Study, Path], table: Path, tmp_path:
         assert spread.mae.tolist() == pytest.approx(alone.mae.tolist(), rel=1e-3)
 
 
-def test_an_engine_that_is_not_installed(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    command = ["study", str(table), "--task", "bulk-modulus", "--engine", "ray"]
-    result = CliRunner().invoke(main, command)
-    assert result.exit_code == 2
-    assert '--engine ray needs Ray: pip install "crystal-zoo[ray]"' in result.stderr
-
-
-def test_leaks_are_told_and_strict_refuses_them(table: Path, tmp_path: Path) -> None:
-    command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "100", "--seeds", "2", "--strict"]
-    command += ["--backbones", "dEf-91k", "--epochs", "1", "--no-report", "--out", str(tmp_path / "study")]
-    refused = CliRunner().invoke(main, command)
-    assert refused.exit_code == 2
-    assert "--split composition keeps them together, --split chemsys" in refused.stderr
-    assert not (tmp_path / "study").exists()
-    seen = CliRunner().invoke(main, [*command, "--split", "composition"])
-    assert seen.exit_code == 2
-    assert "--unseen leaves them out" in seen.stderr
-
-
 def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(
     study: tuple[Study, Path], table: Path, tmp_path: Path
 ) -> None:
@@ -401,35 +330,3 @@ def test_a_study_as_a_file(study: tuple[Study, Path], table: Path, tmp_path: Pat
     assert result.exit_code == 0, result.output
     assert "18 cells, 0 to do" in result.stderr
     assert len(json.loads(result.stdout)) == 18
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--sizes", "20,x"], "no list of whole numbers"),
-        (["--sizes", ""], "at least one number of training rows"),
-        (
-            ["--sizes", "5000"],
-            "5000: at most 120 of the 150 usable rows can be trained on",
-        ),
-        (["--backbones", "dEf-10"], "did you mean dEf-10k"),
-        (["--sizes", "20", "--baselines", "svm"], "no baseline is called 'svm'"),
-        (["--modes", "all"], "there is mixture, full, head, layerwise, frozen-ridge and frozen-rf"),
-        (["--seeds", "0"], "at least one seed"),
-        (["--seeds", "1", "--significance", "0.01"], "a paired test over seeds needs at least 3 of them"),
-        (["--significance", "5"], "no level between 0 and 1"),
-        (["--engine", "slurm"], "--engine slurm: there is local, ray, dask"),
-        (["--modes", "frozen-svm"], "no baseline is called 'svm'"),
-        (["--where", "K_VRH=3"], "write COLUMN>NUMBER, COLUMN<=NUMBER or COLUMN==TEXT"),
-        (["--where", "colour==red"], "--where: there is no column 'colour'"),
-        (["--where", "K_VRH>9999"], "no row is left"),
-        (["--target", "G_VRH", "--max-rejected", "0.01", "--where", "K_VRH>0", "--epochs", "0"], "at least one epoch"),
-        (["--data-dir", "."], "--data-dir goes with a study's file"),
-    ],
-)
-def test_what_cannot_be_done_is_said_in_a_line(arguments: list[str], message: str, table: Path, tmp_path: Path) -> None:
-    out = ["--task", "bulk-modulus", "--out", str(tmp_path / "study")]
-    result = CliRunner().invoke(main, ["study", str(table), *out, *arguments])
-    assert result.exit_code == 2, result.output
-    assert message in result.stderr
-    assert "Traceback" not in result.output

@@ -9,7 +9,7 @@ from zoo.plugins.featurizers import Magpie
 
 from zoo import conformance, testing
 from zoo.contracts import Baseline, Task
-from zoo.testing import check_baseline, check_featurizer, check_task, crystals, parametrize_with_checks
+from zoo.testing import check_baseline, check_featurizer, check_task, checks_for, crystals, parametrize_with_checks
 
 GOOD = replace(tasks.dielectric, name="good")
 
@@ -286,17 +286,17 @@ def test_mistakes_in_a_baseline(baseline, said):
 
 # --- the pytest decorator
 
-SEEN = []
+PAIRS = parametrize_with_checks([GOOD, Magpie(), baselines.mean])
 
 
-@parametrize_with_checks([GOOD, Magpie(), baselines.mean])
+@PAIRS
 def test_pairs(plugin, check):
+    assert check in checks_for(plugin)
     check(plugin)
-    SEEN.append((plugin, check))
 
 
-def test_pairs_were_complete():
-    checks = [check for _, check in SEEN]
+def test_pairs_are_complete():
+    checks = [pair.values[1] for pair in PAIRS.args[1]]
     assert checks == [*conformance.TASK_CHECKS, *conformance.FEATURIZER_CHECKS, *conformance.BASELINE_CHECKS]
 
 

@@ -14,7 +14,7 @@ from zoo.plugins.featurizers import MagpieStructure
 from zoo.plugins.pls import BoundedPLS
 
 from zoo import extensions
-from zoo.testing import parametrize_with_checks
+from zoo.testing import checks_for, parametrize_with_checks
 
 ALL = [baselines.mean, baselines.rf, baselines.svr, baselines.lasso, baselines.ridge, baselines.pls]
 SCALED = [baselines.svr, baselines.lasso, baselines.ridge, baselines.pls]
@@ -33,6 +33,7 @@ def crystals():
 
 @parametrize_with_checks(ALL)
 def test_conforms(plugin, check):
+    assert check in checks_for(plugin)
     check(plugin)
 
 

@@ -7,7 +7,7 @@ from zoo.plugins.featurizers import Embedding, Magpie, MagpieStructure
 
 from zoo import extensions
 from zoo.errors import InputError, ZooError
-from zoo.testing import check_featurizer, crystals, parametrize_with_checks
+from zoo.testing import check_featurizer, checks_for, crystals, parametrize_with_checks
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,7 @@ def samples():
 
 @parametrize_with_checks([Magpie(), MagpieStructure()])
 def test_conforms(plugin, check):
+    assert check in checks_for(plugin)
     check(plugin)
 
 

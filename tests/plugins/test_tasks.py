@@ -5,7 +5,7 @@ from zoo.plugins import tasks
 
 from zoo import extensions
 from zoo.contracts import Task
-from zoo.testing import parametrize_with_checks
+from zoo.testing import checks_for, parametrize_with_checks
 
 ALL = [value for value in vars(tasks).values() if isinstance(value, Task)]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -13,6 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @parametrize_with_checks(ALL)
 def test_conforms(plugin, check):
+    assert check in checks_for(plugin)
     check(plugin)
 
 
