@@ -100,7 +100,8 @@ def _read_batch(files: Sequence[Path]) -> list[Record | Rejection]:
 
 
 def _watch_parent() -> None:
-    """End this process when the one that started it is gone, which a kill leaves no time to say."""
+    """Leave interrupts to the process that started this one; end when that is gone, for a kill gives no notice."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # again: the user's script, which runs here too, may have set it
 
     def wait() -> None:
         parent = multiprocessing.parent_process()
