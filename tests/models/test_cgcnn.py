@@ -42,9 +42,10 @@ def batch(graphs: list[CrystalGraph]) -> GraphBatch:
 
 
 def network(architecture: Architecture = SMALL) -> CGCNN:
-    """A network with batch-norm statistics and weights that are not the initial ones."""
+    """A network with batch-norm statistics and weights that are not the initial ones, the same every time."""
     model = scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
         for norm in (module for module in model.modules() if isinstance(module, torch.nn.BatchNorm1d)):
             for values, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.5, 0.5)) if norm.affine else ():
                 torch.nn.init.uniform_(values, low, high)
