@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
@@ -55,7 +57,12 @@ def test_the_command(here: Machine) -> None:
     nothing = CliRunner().invoke(main, ["search", "xyz"])
     assert nothing.exit_code == 0
     assert "no model found" in nothing.output
-    here.server.stop()
-    failed = CliRunner().invoke(main, ["search"])
-    assert failed.exit_code == 2
-    assert "cannot be reached" in failed.output
+
+
+def test_without_a_network_one_line_and_no_warnings(machine: Machine) -> None:
+    command = [sys.executable, "-m", "zoo", "search"]
+    env = machine.environment(HF_ENDPOINT="https://hub.invalid")
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: https://hub.invalid cannot be reached")
+    assert done.stderr.count("\n") == 1, "the client's five attempts are not told"

@@ -142,6 +142,9 @@ def commit(
 
 def models(*, limit: int) -> list[dict[str, Any]]:
     """Return the models of our library; each with id, commit, downloads, tags and the metadata of its card."""
+    from huggingface_hub import constants
+
+    ping(constants.HF_HUB_ETAG_TIMEOUT)  # as in `resolve`: without a network a list is asked for six times
     with watched(), translated("", None):
         found = _patiently(lambda: list(_api().list_models(filter=LIBRARY, limit=limit, full=True, cardData=True)))
         return [

@@ -126,6 +126,7 @@ def common(function: F) -> F:
 def set_up_logging() -> None:
     """Show zoo's own messages, and keep those of the libraries below it from people who cannot act on them."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("huggingface_hub").propagate = False  # it shows its messages itself
     if logging.getLogger("zoo").level != logging.DEBUG:
         warnings.simplefilter("ignore")
 

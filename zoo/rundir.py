@@ -175,7 +175,7 @@ def card(result: Result, folder: Path) -> Card:
         results=[
             CardResult(
                 metric=name,
-                value=per_seed[name]["mean"],
+                value=float(f"{per_seed[name]['mean']:.4g}"),  # metrics.json has every digit
                 unit="" if name == "r2" else "log10" if name == "mae_log10" else task.unit,
                 rows=f"{counts.test} test rows, mean over {len(result.splits)} seed(s)",
                 n=counts.test,
