@@ -36,6 +36,7 @@ def main() -> None:
     zoo finetune --task dielectric data.csv      fine-tune it on your data
     zoo predict runs/dielectric-multi-113k new/     predict new crystals with the result
     """
+    console.collect_seldom()
     console.set_up_logging()
 
 

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from pymatgen.io.cif import CifWriter
+from rocksalt import rock_salt
 
 import zoo
 
@@ -54,6 +56,14 @@ def test_light_commands_stay_light(command: str, shown: str) -> None:
     printed, modules = modules_after(RUN, *command.split())
     assert shown in printed
     assert modules & HEAVY == set()
+
+
+def test_a_prediction_imports_torch_and_little_else(tmp_path: Path) -> None:
+    salt = tmp_path / "nacl.cif"
+    salt.write_text(str(CifWriter(rock_salt("NaCl"))), encoding="utf-8")
+    printed, modules = modules_after(RUN, "predict", "dEf-10k", str(salt), "--out", str(tmp_path / "p.csv"))
+    assert "nacl" in printed
+    assert modules & (HEAVY | {"sympy"}) == {"torch", "pymatgen"}, "of pymatgen only its compiled search"
 
 
 def test_the_probe_would_notice() -> None:
