@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,18 +108,29 @@ def compare(peer: str, task: str, data: Path, threads: int, times: int = 5) -> C
     return result
 
 
-def run(command: list[str], cwd: Path, threads: int) -> tuple[float, float]:
-    """Run a whole process; return its wall-clock seconds and its peak memory in MB."""
+def run(command: list[str], cwd: Path, threads: int) -> float:
+    """Run a whole process; return its wall-clock seconds."""
     began = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(threads)
-    )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{command} failed: {said.decode()[-500:]}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    _finish(command, cwd, threads)
+    return time.perf_counter() - began
+
+
+def peak(command: list[str], cwd: Path, threads: int) -> float:
+    """Run a whole process; return the most memory that it had, in MB.
+
+    It is started by a small process of its own: what a process had before it became another program is counted to
+    that one as well, and this one may be large.
+    """
+    starter = "import resource, subprocess, sys; subprocess.check_call(sys.argv[1:], stdout=subprocess.DEVNULL); "
+    starter += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    return int(_finish([sys.executable, "-c", starter, *command], cwd, threads)) / 1024
+
+
+def _finish(command: list[str], cwd: Path, threads: int) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment(threads), check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command} failed: {done.stderr[-500:]}")
+    return done.stdout
 
 
 def compare_processes(
@@ -139,6 +151,6 @@ def compare_processes(
     for _ in range(times):
         if clean:
             shutil.rmtree(clean, ignore_errors=True)
-        result.ours.append(run(ours, cwd, threads)[0])
-        result.theirs.append(run(theirs, cwd, threads)[0])
+        result.ours.append(run(ours, cwd, threads))
+        result.theirs.append(run(theirs, cwd, threads))
     return result
