@@ -11,7 +11,7 @@ import pytest
 import torch
 from tinyrecipe import EXAMPLE, FILES, KILLED, RECIPE, example, write
 
-from zoo import checkpoints, pretraining
+from zoo import checkpoints, interruptions, pretraining
 from zoo.errors import InputError
 from zoo.interruptions import LAST, SaveOften
 from zoo.pretraining import Report, pretrain
@@ -30,6 +30,7 @@ class _Cut(Exception):  # noqa: N818
 
 def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second epoch is cut off; the resumed run does that epoch alone and ends where an uncut one does."""
+    monkeypatch.setattr(interruptions, "SECONDS", 0.0)  # epochs of a moment
     recipe, out = read_recipe(write(tmp_path / "recipe")), tmp_path / "tiny"
     uncut = pretrain(recipe, [EXAMPLE], tmp_path / "uncut", quiet=True)
     real, histories = pretraining.fit, []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from zoo import interruptions
 from zoo.crystals import Crystal
 from zoo.elements import atom_table
 from zoo.errors import DependencyError
@@ -79,6 +80,26 @@ def test_the_same_seed_gives_the_same_network(samples: tuple[Samples, Samples, T
         torch.testing.assert_close(tensor, networks[1].state_dict()[name], rtol=1e-4, atol=1e-5)
 
 
+def test_a_mixture_learns_beside_experts_that_stay_as_they_are(
+    samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path
+) -> None:
+    """They are in no checkpoint, for they never change; and what is kept is the best epoch of the whole mixture."""
+    _train, validation, scaler = samples
+    experts = [scratch(SMALL, blank().atom_table, seed) for seed in (7, 8)]
+    network, _rates = transfer(blank(), "mixture", 1, experts=experts)
+    before = {name: tensor.clone() for name, tensor in network.experts.state_dict().items()}
+    result = _run(samples, tmp_path, network)
+    assert before.keys() == network.experts.state_dict().keys()
+    for name, tensor in network.experts.state_dict().items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+    saved = torch.load(tmp_path / "best.ckpt", weights_only=True)["state_dict"]
+    assert any(name.startswith("network.reader.") for name in saved)
+    assert not any("experts" in name for name in saved)
+    outputs = scaler.unscale(predict_scaled(network, validation.graphs, validation.rows))
+    measured = np.abs(outputs - validation.targets[validation.rows]).mean()
+    assert measured == pytest.approx(result.best_error, rel=1e-4)
+
+
 class Cut(Exception):  # noqa: N818
     """Stands for whatever ends a run before it is done."""
 
@@ -104,6 +125,7 @@ def test_a_run_cut_off_anywhere_ends_where_an_uncut_one_does(
 ) -> None:
     """Weights and their average, optimiser, schedule, order of rows and losses are those of an uncut run."""
     minutes = 0.0 if saving == "each step" else 1e9
+    monkeypatch.setattr(interruptions, "SECONDS", 0.0)
     save = SaveOften.on_train_batch_end
 
     def cut(self: SaveOften, trainer: pl.Trainer, *rest: object) -> None:

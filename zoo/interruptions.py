@@ -26,8 +26,12 @@ MINUTES = 3.0
 """Between two checkpoints within an epoch."""
 
 
+SECONDS = 10.0
+"""Between two checkpoints of short epochs, whose validations follow one another fast."""
+
+
 class SaveOften(Checkpoint):
-    """Save the state of training after each validation, and every few minutes wherever in an epoch that is.
+    """Save the state of training after validations, and every few minutes wherever in an epoch that is.
 
     It must come behind the callback that keeps the best epoch, whose state it saves. Being a checkpoint callback, it
     comes behind all others.
@@ -51,8 +55,12 @@ class SaveOften(Checkpoint):
             self._save(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Save what the validation has added."""
-        self._save(trainer)
+        """Save what the validation has added, unless what would be lost is the work of a moment."""
+        epochs, step = trainer.max_epochs or 0, trainer.check_val_every_n_epoch or 1
+        final = trainer.should_stop or trainer.current_epoch + step >= epochs
+        due = time.monotonic() - self._saved >= min(self.seconds, SECONDS)
+        if trainer.strategy.broadcast(final or due):
+            self._save(trainer)
 
     def _save(self, trainer: pl.Trainer) -> None:
         trainer.save_checkpoint(self.path)

@@ -290,7 +290,7 @@ def fit(
     callbacks.append(SaveOften(workdir, save_minutes))
     last = workdir / LAST
     began = time.monotonic()
-    with _quiet(), torch.random.fork_rng(devices=[]):
+    with _quiet(), _experts_aside(network), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # what is left out at random in training depends on the seed alone
         trainer = pl.Trainer(
             accelerator="gpu" if chosen == "cuda" else "cpu",
@@ -315,8 +315,8 @@ def fit(
             ckpt_path=last if resume and last.exists() else None,
             weights_only=True,
         )
-    state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
-    network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in state.items()})
+        state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
+        network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in state.items()})
     trainer.strategy.barrier()  # all have read the file before anybody removes it
     losses = [row["validation_loss"] for row in module.history]
     position = int(np.argmin(losses))
@@ -335,6 +335,16 @@ def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Te
                 old.copy_(new)
 
     return average
+
+
+@contextmanager
+def _experts_aside(network: CGCNN) -> Iterator[None]:
+    """Fit a network without its frozen experts, to average and to save in every step: their vectors are known."""
+    experts, network.experts = network.experts, torch.nn.ModuleList()
+    try:
+        yield
+    finally:
+        network.experts = experts
 
 
 @contextmanager

@@ -369,7 +369,7 @@ class CGCNN(Body, Head):
         """
         crystals = self.embed(batch)
         own = torch.stack([head.read_out(crystals) for head in (self, *self.others)], dim=1)
-        if not self.experts:
+        if not self.architecture.experts:
             return own.unsqueeze(0)
         vectors = self.expert_vectors(batch) if batch.vectors is None else batch.vectors
         return torch.stack([own, self.reader.read_out(vectors).unsqueeze(1)])
