@@ -1,10 +1,10 @@
 """The paper's figures on tables of today: run ``studies/*.toml`` and write ``docs/paper/``.
 
-    python benchmarks/paper.py FOLDER [STUDY ...] [--workers N] [--finished]
+    python benchmarks/paper.py FOLDER [STUDY ...] [--workers N] [--claims]
 
 FOLDER holds ``mp.parquet``, ``elastic.parquet``, ``dielectric.parquet`` and ``gw.parquet`` (studies/README.md says
-what is in them). Each study lies in ``runs/`` and goes on where it was cut off; without names all are run. With
-``--finished`` nothing is trained: the pages are written of the studies whose cells are all there.
+what is in them). Each study lies in ``runs/`` and goes on where it was cut off; without names all are run. The page of
+claims is made of the results that were published, with ``--claims`` without running anything.
 """
 
 from __future__ import annotations
@@ -18,40 +18,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from claims import CLAIMS, TITLES
+import pandas as pd
+from claims import CLAIMS, TITLES, Study
 from PIL import Image
 
-from zoo import figures
+from zoo import extensions, figures
 from zoo.figures.__main__ import columns
 from zoo.report import markdown_table
 from zoo.studies import run_study
+from zoo.study_analysis import Analysis
 from zoo.study_file import read_study
-from zoo.study_plan import Cell, plan
+from zoo.study_plan import plan
+from zoo.study_result import kinds_of
 
 if TYPE_CHECKING:
-    from zoo.study_plan import StudyOptions
-    from zoo.study_result import Study
+    from zoo.study_file import Request
+    from zoo.study_result import Study as Finished
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "paper"
 
 
-def run(name: str, folder: Path, workers: int | None, *, finished: bool) -> Study | None:
-    """Run a study, or gather it if all its cells are there; None if they should be and are not."""
-    request = read_study(ROOT / "studies" / f"{name}.toml", {}, folder)
-    out = request.out or ROOT / "runs" / name
-    if finished and not all((out / "cells" / cell.file).exists() for cell in cells(request.options)):
-        return None
-    return run_study(request.options, out, workers=workers, say=partial(print, file=sys.stderr))
+def asked(name: str, folder: Path) -> Request:
+    """Read what a study of `studies/` asks for."""
+    return read_study(ROOT / "studies" / f"{name}.toml", {}, folder)
 
 
-def cells(options: StudyOptions) -> list[Cell]:
-    """Return the cells of a study whose file names its sizes."""
-    seeds = range(options.seed, options.seed + options.seeds)
-    return [Cell(method, size, seed) for method in plan(options) for size in options.sizes or () for seed in seeds]
+def published(name: str, folder: Path) -> Study:
+    """Read what a study found, from the errors that its page has."""
+    options = asked(name, folder).options
+    task = extensions.task(options.task)
+    errors = pd.read_parquet(PAGES / name / "results.parquet").query("status == 'ok'")
+    errors["error"] = errors["mae_log10" if task.transform == "log10" else "mae"]
+    analysis = Analysis(errors, kinds_of(plan(options)), task.transform)
+    return Study(options.title or name, task.unit, analysis)
 
 
-def publish(name: str, study: Study) -> None:
+def publish(name: str, study: Finished) -> None:
     """Copy a study's report in Markdown, its pictures and the errors of its cells to the pages of the paper."""
     page = PAGES / name
     shutil.rmtree(page, ignore_errors=True)
@@ -93,7 +96,7 @@ def write_claims(found: dict[str, Study], r: float) -> None:
         verdict = f"**{answer.verdict.capitalize()}.** {answer.rule}"
         parts.append("\n\n".join(filter(None, [f"## {number}. {title}", verdict, said])))
     studies = [
-        [f"[{name}]({name}/README.md)", study.options.title, f"`zoo study studies/{name}.toml --data-dir FOLDER`"]
+        [f"[{name}]({name}/README.md)", study.title, f"`zoo study studies/{name}.toml --data-dir FOLDER`"]
         for name, study in sorted(found.items())
     ]
     text = "\n\n".join(
@@ -114,17 +117,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("studies", nargs="*")
     parser.add_argument("--workers", type=int)
-    parser.add_argument("--finished", action="store_true")
+    parser.add_argument("--claims", action="store_true")
     options = parser.parse_args()
-    names = options.studies or sorted(path.stem for path in (ROOT / "studies").glob("*.toml"))
-    there: dict[str, Study] = {}
-    for name in names:
-        study = run(name, options.folder, options.workers, finished=options.finished)
-        if study is not None:
-            publish(name, study)  # before the next one, which may have the same folder
-            there[name] = study
-    if not options.studies:
-        write_claims(there, scatter(options.folder))
+    every = sorted(path.stem for path in (ROOT / "studies").glob("*.toml"))
+    for name in () if options.claims else options.studies or every:
+        request = asked(name, options.folder)
+        out = request.out or ROOT / "runs" / name
+        say = partial(print, file=sys.stderr)
+        publish(name, run_study(request.options, out, workers=options.workers, say=say))
+    found = {name: published(name, options.folder) for name in every if (PAGES / name).exists()}
+    write_claims(found, scatter(options.folder))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -11,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from zoo.comparisons import corrected_resampled_t
 from zoo.stats import errors
-from zoo.study_analysis import Analysis, interval
+from zoo.study_analysis import Analysis, cell_errors, interval
 from zoo.transfer import FROM_SCRATCH
 
 ROWS = 40
@@ -21,10 +22,10 @@ KINDS = MappingProxyType(
 )
 
 
-def analysis(
-    seeds: int = 6, noise: float = 0.02, factors: dict[str, float] | None = None, transform: str = "identity"
-) -> Analysis:
-    """Gaps whose errors, from scratch, are 10/√size eV; those of the others are a factor of it, give or take noise."""
+def cells(
+    seeds: int = 6, noise: float = 0.02, factors: dict[str, float] | None = None
+) -> tuple[dict[int, np.ndarray], dict[tuple[str, int], dict[int, np.ndarray]]]:
+    """Gaps, and predictions whose errors, from scratch, are 10/√size eV; those of others are a factor of it."""
     rng = np.random.default_rng(0)
     factors = dict(FACTORS) if factors is None else factors
     targets = {seed: rng.uniform(50, 90, ROWS) for seed in range(seeds)}
@@ -35,14 +36,23 @@ def analysis(
             for method, factor in factors.items():
                 error = factor * (1 + noise * rng.normal()) * 10 / size**0.5 * shape
                 predictions.setdefault((method, size), {})[seed] = targets[seed] + error
-    return Analysis(targets, predictions, {m: KINDS[m] for m in factors}, transform)  # type: ignore[arg-type]
+    return targets, predictions
+
+
+def analysis(
+    seeds: int = 6, noise: float = 0.02, factors: dict[str, float] | None = None, transform: str = "identity"
+) -> Analysis:
+    """What follows from `cells`."""
+    found = cell_errors(*cells(seeds, noise, factors), log10=transform == "log10")
+    return Analysis(found, {m: KINDS[m] for m in factors or FACTORS}, transform)  # type: ignore[arg-type]
 
 
 def test_every_cell_has_its_errors() -> None:
     found = analysis()
     assert len(found.errors) == 5 * 2 * 6
     row = found.errors.set_index(["method", "size", "seed"]).loc[("rf", 200, 3)]
-    target, predicted = found.targets[3], found.predictions["rf", 200][3]
+    targets, predictions = cells()
+    target, predicted = targets[3], predictions["rf", 200][3]
     expected = errors(target, predicted)
     assert (row.mae, row.rmse, row.r2) == pytest.approx((expected["mae"], expected["rmse"], expected["r2"]))
     assert row.mae_over_mad == pytest.approx(expected["mae"] / np.abs(target - target.mean()).mean())
@@ -75,13 +85,13 @@ def test_all_p_values_are_corrected_together() -> None:
 
 
 def test_a_failed_cell_takes_its_partner_out_and_nothing_else() -> None:
-    found = analysis()
-    del found.predictions["dEf-10k", 50][2]  # type: ignore[attr-defined]
+    whole = analysis()
+    lost = whole.errors.eval("method == 'dEf-10k' and size == 50")
+    found = replace(whole, errors=whole.errors[~(lost & (whole.errors.seed == 2))])
     seeds = {(each.method, each.reference, each.size): each.paired.seeds for each in found.compared}
     assert seeds["dEf-10k", FROM_SCRATCH, 50] == seeds["dEf-10k", "rf", 50] == 5
     assert seeds["rf", FROM_SCRATCH, 50] == seeds["dEf-10k", FROM_SCRATCH, 200] == 6
-    found = analysis()
-    del found.predictions["dEf-10k", 50]  # type: ignore[attr-defined]
+    found = replace(whole, errors=whole.errors[~lost])
     assert found.best("transfer", 50) == "Eg-NM"
     assert found.sentence(50).startswith("Transfer from Eg-NM")
 

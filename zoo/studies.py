@@ -184,11 +184,12 @@ def _gather(
             failed.append(FailedCell(**head, reason=reason))
             rows.append({**head, "status": "failed", "reason": reason})
             continue
-        predictions.setdefault((cell.method.name, cell.size), {})[cell.seed] = np.array(result.pop("predictions"))
+        predicted = np.array(result.pop("predictions"))
+        predictions.setdefault((cell.method.name, cell.size), {})[cell.seed] = predicted
         parameters[cell.method.name, cell.size, cell.seed] = result.pop("parameters", {})
-        rows.append({**head, "status": "ok", "reason": "", **result})
+        rows.append({**head, "status": "ok", "reason": "", "test_rows": len(predicted), **result})
     columns = ["mae", "rmse", "r2", *(["mae_log10"] if prepared.task.transform == "log10" else [])]
-    columns += ["coverage", "half_width", "seconds", "best_epoch"]
+    columns += ["test_rows", "coverage", "half_width", "seconds", "best_epoch"]
     results = pd.DataFrame(rows, columns=["method", "size", "seed", "status", "reason", *columns])
     return Study(
         options=prepared.options,

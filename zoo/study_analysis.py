@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -75,9 +75,13 @@ class Compared:
         return "lower error" if self.paired.gain > 0 else "higher error"
 
 
-@dataclass(frozen=True, eq=False)
-class Analysis:
-    """Predictions of a study, and what follows from them.
+def cell_errors(
+    targets: Mapping[int, NDArray[np.float64]],
+    predictions: Mapping[tuple[str, int], Mapping[int, NDArray[np.float64]]],
+    *,
+    log10: bool = False,
+) -> pd.DataFrame:
+    """Return the errors of a study's cells.
 
     Parameters
     ----------
@@ -85,15 +89,47 @@ class Analysis:
         Of the test rows, in the task's unit; the same for all methods and sizes.
     predictions : mapping of (method, size) to mapping of seed to array of shape (n,)
         A cell that failed is not there.
+    log10 : bool
+        Whether methods are compared by the error of log10.
+
+    Returns
+    -------
+    DataFrame
+        One row per cell: method, size, seed, mae, rmse, r2, (mae_log10), test_rows (how many), mae_over_mad, error
+        (what methods are compared by).
+    """
+    import pandas as pd
+
+    rows = []
+    for (method, size), by_seed in predictions.items():
+        for seed, predicted in by_seed.items():
+            target = targets[seed]
+            found: dict[str, float] = stats.errors(target, predicted, log10=log10)
+            spread = stats.mean_absolute_deviation(target)
+            found["test_rows"] = len(target)
+            found["mae_over_mad"] = found["mae"] / spread if spread > 0 else math.nan
+            found["error"] = found["mae_log10" if log10 else "mae"]
+            rows.append({"method": method, "size": size, "seed": seed, **found})
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Errors of a study, and what follows from them.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        One row per cell, as of :func:`cell_errors`; needed are method, size, seed, test_rows and error.
     kinds : mapping of method to {"scratch", "transfer", "classical"}
+        In the order of the study.
     transform : {"identity", "log10"}
         With log10, methods are compared by the error of log10, on which they are trained.
     alpha : float
         The level of significance.
     """
 
-    targets: Mapping[int, NDArray[np.float64]]
-    predictions: Mapping[tuple[str, int], Mapping[int, NDArray[np.float64]]]
+    errors: pd.DataFrame
     kinds: Mapping[str, Kind]
     transform: Transform = "identity"
     alpha: float = ALPHA
@@ -106,34 +142,21 @@ class Analysis:
     @property
     def sizes(self) -> list[int]:
         """Numbers of training rows, ascending."""
-        return sorted({size for _, size in self.predictions})
+        return sorted(self._distinct("size"))
 
     @property
     def methods(self) -> list[str]:
-        """In the order of the study."""
-        return list(dict.fromkeys(method for method, _ in self.predictions))
+        """In the order of the study; those that have no result are not there."""
+        there = self._distinct("method")
+        return [method for method in self.kinds if method in there]
 
     @property
     def seeds(self) -> list[int]:
         """Seeds of which there is any result."""
-        return sorted(self.targets)
+        return sorted(self._distinct("seed"))
 
-    @cached_property
-    def errors(self) -> pd.DataFrame:
-        """One row per cell: method, size, seed, mae, rmse, r2, (mae_log10), mae_over_mad, error (what is compared)."""
-        import pandas as pd
-
-        rows = []
-        for size in self.sizes:
-            for method in self.methods:
-                for seed, predicted in self.predictions.get((method, size), {}).items():
-                    target = self.targets[seed]
-                    found = stats.errors(target, predicted, log10=self.log)
-                    spread = stats.mean_absolute_deviation(target)
-                    found["mae_over_mad"] = found["mae"] / spread if spread > 0 else math.nan
-                    found["error"] = found["mae_log10" if self.log else "mae"]
-                    rows.append({"method": method, "size": size, "seed": seed, **found})
-        return pd.DataFrame(rows)
+    def _distinct(self, column: str) -> set[Any]:
+        return set() if self.errors.empty else set(self.errors[column].tolist())
 
     @property
     def cells(self) -> Iterator[tuple[int, str, pd.DataFrame]]:
@@ -207,7 +230,8 @@ class Analysis:
         seeds = sorted(ours.keys() & theirs.keys())  # a cell that failed takes its partner out of the comparison
         if not seeds:
             return None
-        tested = round(float(np.mean([len(self.targets[seed]) for seed in seeds])))
+        rows = self.errors[self.errors["seed"].isin(seeds)]
+        tested = round(float(rows.groupby("seed")["test_rows"].first().mean()))
         return comparisons.paired(
             [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds], n_train=size, n_test=tested
         )

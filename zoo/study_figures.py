@@ -109,9 +109,9 @@ def _best(analysis: Analysis) -> tuple[str, int]:
 
 def _parity(study: Study, analysis: Analysis) -> Picture:
     method, size = _best(analysis)
-    cells = analysis.predictions[method, size]
+    cells = study.predictions[method, size]
     return figures.parity(
-        np.concatenate([analysis.targets[seed] for seed in cells]),
+        np.concatenate([study.targets[study.test_rows(seed)] for seed in cells]),
         np.concatenate(list(cells.values())),
         quantity=study.table.target_column,
         unit=study.task.unit,

@@ -27,7 +27,7 @@ _MODES = {
 def methods(study: Study) -> list[str]:
     """Say what was done: rows, networks, classical methods, errors."""
     options, analysis = study.options, study.analysis
-    tested = sorted({len(rows) for rows in analysis.targets.values()})
+    tested = sorted({len(split.test) for split in study.splits.values()})
     span = f"{tested[0]:,}" if len(tested) == 1 else f"{tested[0]:,} to {tested[-1]:,}"
     last = options.seed + options.seeds - 1
     seeds = f"with seed {last}" if options.seeds == 1 else f"in each of the seeds {options.seed} to {last}"

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zoo import stats
-from zoo.study_analysis import ALPHA, Analysis
+from zoo.study_analysis import ALPHA, Analysis, cell_errors
 from zoo.study_plan import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -61,8 +61,9 @@ class Study:
         Where each backbone came from, with its card.
     results : DataFrame
         One row per cell, those that failed too: method, size, seed, status ("ok" or "failed"), reason, mae, rmse, r2,
-        (mae_log10), coverage (share of test rows inside 90 % split-conformal intervals), half_width (of these; in log10
-        for a task that is learned in log10), seconds, best_epoch; numbers are NaN where the cell failed.
+        (mae_log10), test_rows (how many), coverage (share of them inside 90 % split-conformal intervals), half_width
+        (of these; in log10 for a task that is learned in log10), seconds, best_epoch; numbers are NaN where the cell
+        failed.
     predictions : dict of (method, size) to dict of seed to array
         Predictions for the test rows of the seed, ``splits[size, seed].test``, in the task's unit. A cell that failed
         is not there.
@@ -113,9 +114,14 @@ class Study:
     @cached_property
     def analysis(self) -> Analysis:
         """What follows from the predictions: errors of every cell, comparisons, the answer in a sentence."""
-        kinds: dict[str, Kind] = {
-            method.name: "transfer" if method.backbone else "classical" if method.baseline else "scratch"
-            for method in self.methods
-        }
-        targets = {seed: self.targets[self.test_rows(seed)] for seed in sorted({seed for _, seed in self.splits})}
-        return Analysis(targets, self.predictions, kinds, self.task.transform, self.options.significance or ALPHA)
+        targets = {seed: self.targets[self.test_rows(seed)] for _, seed in self.splits}
+        errors = cell_errors(targets, self.predictions, log10=self.task.transform == "log10")
+        return Analysis(errors, kinds_of(self.methods), self.task.transform, self.options.significance or ALPHA)
+
+
+def kinds_of(methods: Sequence[Method]) -> dict[str, Kind]:
+    """Return the kind of each method of a study."""
+    return {
+        method.name: "transfer" if method.backbone else "classical" if method.baseline else "scratch"
+        for method in methods
+    }
