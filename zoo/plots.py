@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.figures.scatter import parity_axes
 from zoo.figures.style import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
 
@@ -107,40 +109,15 @@ def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int,
     figure.savefig(path, metadata={"Software": "crystal-zoo"})
 
 
-def _label(data: ParityData) -> str:
-    return f"{data.quantity} ({data.unit})" if data.unit else data.quantity
-
-
-def _scatter(axes: object, data: ParityData) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
-    shown = data.prediction > 0 if data.log else np.ones(len(data.target), dtype=bool)
-    both = np.concatenate([data.target, data.prediction[shown]])
-    low, high = float(both.min()), float(both.max())
-    if low == high:  # axes need two ends
-        low, high = (low / 2, high * 2) if data.log else (low - 1, high + 1)
-    margin = (high / low) ** 0.04 if data.log else 0.04 * (high - low)
-    ends = (low / margin, high * margin) if data.log else (low - margin, high + margin)
-    axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
+def _scatter(axes: Axes, data: ParityData) -> None:
+    shown = parity_axes(axes, data.target, data.prediction, quantity=data.quantity, unit=data.unit, log=data.log)
     axes.scatter(data.target[shown], data.prediction[shown], s=14, color=BLUE, alpha=0.45, linewidths=0, zorder=2)
-    if data.log:
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-    axes.set_xlim(ends)
-    axes.set_ylim(ends)
-    axes.set_aspect("equal")
-    axes.set_xlabel(f"reference {_label(data)}")
-    axes.set_ylabel(f"predicted {_label(data)}")
     hidden = len(shown) - int(shown.sum())
     some = f"\nnot shown: {hidden} at or below zero" if hidden else ""
     axes.set_title(f"{data.model}\n{data.caption}{some}", fontsize=10)
 
 
-def _strip(axes: object, data: ParityData, methods: Sequence[str]) -> None:
-    from matplotlib.axes import Axes
-
-    assert isinstance(axes, Axes)
+def _strip(axes: Axes, data: ParityData, methods: Sequence[str]) -> None:
     positions = np.arange(len(methods))[::-1]
     for position, method in zip(positions, methods, strict=True):
         values = np.asarray(data.mae[method])

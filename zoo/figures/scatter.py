@@ -109,26 +109,10 @@ def parity(
     import pandas as pd
 
     y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
-    shown = np.isfinite(p) & ((p > 0) | (not log))
-    u, v = (np.log10(y[shown]), np.log10(p[shown])) if log else (y[shown], p[shown])
-    density = point_density(u, v)
     figure, (axes,) = new_figure(height=4.4)
-    _cloud(figure, axes, y[shown], p[shown], density)
-    low, high = float(min(u.min(), v.min())), float(max(u.max(), v.max()))
-    margin = 0.04 * (high - low) or 0.5
-    ends = np.array([low - margin, high + margin])
-    ends = 10**ends if log else ends
-    axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
-    axes.set_xlim(float(ends[0]), float(ends[1]))
-    axes.set_ylim(float(ends[0]), float(ends[1]))
-    if log:
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        plain_log_axis(axes.xaxis)
-        plain_log_axis(axes.yaxis)
-    axes.set_aspect("equal")
-    axes.set_xlabel(f"reference {with_unit(quantity, unit)}")
-    axes.set_ylabel(f"predicted {with_unit(quantity, unit)}")
+    shown = parity_axes(axes, y, p, quantity=quantity, unit=unit, log=log)
+    u, v = (np.log10(y[shown]), np.log10(p[shown])) if log else (y[shown], p[shown])
+    _cloud(figure, axes, y[shown], p[shown], point_density(u, v))
     absolute = float(np.abs(p - y).mean())
     hidden = len(y) - int(shown.sum())
     lost = f" {hidden:,} predictions at or below zero are not shown." if hidden else ""
@@ -143,6 +127,43 @@ def parity(
         f"{absolute:.3g} {unit}".rstrip()
         + f".{lost}",
     )
+
+
+def parity_axes(
+    axes: Axes,
+    target: NDArray[np.float64],
+    prediction: NDArray[np.float64],
+    *,
+    quantity: str,
+    unit: str = "",
+    log: bool = False,
+) -> NDArray[np.bool_]:
+    """Prepare axes for predictions against reference values: equal limits, the diagonal, labels.
+
+    Returns
+    -------
+    array of shape (n,)
+        Which pairs can be shown: a logarithmic axis has no place for a negative modulus.
+    """
+    shown = np.isfinite(prediction) & ((prediction > 0) | (not log))
+    both = np.concatenate([target[shown], prediction[shown]])
+    both = np.log10(both) if log else both
+    low, high = (float(both.min()), float(both.max())) if both.size else (0.0, 1.0)
+    margin = 0.04 * (high - low) or 0.5  # axes need two ends
+    ends = np.array([low - margin, high + margin])
+    ends = 10**ends if log else ends
+    axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
+    if log:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        plain_log_axis(axes.xaxis)
+        plain_log_axis(axes.yaxis)
+    axes.set_xlim(float(ends[0]), float(ends[1]))
+    axes.set_ylim(float(ends[0]), float(ends[1]))
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"reference {with_unit(quantity, unit)}")
+    axes.set_ylabel(f"predicted {with_unit(quantity, unit)}")
+    return shown
 
 
 def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
