@@ -167,6 +167,9 @@ def test_too_few_seeds_have_no_p_value_and_say_why(seeds: int) -> None:
 def test_without_scratch_or_transfer_no_gain_is_stated() -> None:
     alone = analysis(factors={"rf": 0.9, "mean": 3.0})
     assert alone.sentence(50).startswith("Of all methods rf has the smallest error at 50 rows, ")
+    single = analysis(factors={FROM_SCRATCH: 1.0}).sentence(50)
+    assert single.startswith("The error at 50 rows is 1.4")  # 10/√50 eV, give or take noise
+    assert single.endswith(" (from scratch); no backbone was tried, so no gain of transfer is stated")
     assert alone.sentence(50).endswith("nothing was trained from scratch, so no gain of transfer is stated")
     without = analysis(factors={FROM_SCRATCH: 1.0, "rf": 0.9})
     assert without.sentence(50).endswith("no backbone was tried, so no gain of transfer is stated")

@@ -298,10 +298,10 @@ class Analysis:
         best = min(means, key=means.__getitem__)
         missing = "nothing was trained from scratch" if FROM_SCRATCH not in means else "no backbone was tried"
         of = "error in log10" if self.log else "error"
-        return (
-            f"Of all methods {best} has the smallest {of} at {size:,} rows, {means[best]:.3g}; {missing}, so no "
-            "gain of transfer is stated"
-        )
+        said = f"Of all methods {best} has the smallest {of} at {size:,} rows, {means[best]:.3g}"
+        if len(means) == 1:
+            said = f"The {of} at {size:,} rows is {means[best]:.3g} ({best})"
+        return f"{said}; {missing}, so no gain of transfer is stated"
 
 
 def too_few(seeds: int) -> str:

@@ -13,6 +13,7 @@ from zoo import files, study_figures, study_prose
 from zoo.comparisons import MIN_SEEDS
 from zoo.conformal import LEVEL
 from zoo.figures import with_unit
+from zoo.figures.style import counted
 from zoo.report import format_error, format_p, markdown_table
 from zoo.study_analysis import interval
 
@@ -118,7 +119,7 @@ def _facts(study: Study) -> str:
     title = f"{study.options.title}: " if study.options.title else ""
     return (
         f"{title}{study.task.name}, {study.options.data.name}: {len(study.records):,} crystals, "
-        f"{len(analysis.methods)} methods, training sets of {sizes} rows, {seeds} seed{'s' if seeds != 1 else ''}"
+        f"{counted(len(analysis.methods), 'method')}, training sets of {sizes} rows, {counted(seeds, 'seed')}"
     )
 
 

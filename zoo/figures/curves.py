@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.figures.style import GREY, LINES, Picture, headline, legend_below, looks, new_figure, plain_log_axis, short
+from zoo.figures.style import (
+    GREY,
+    LINES,
+    Picture,
+    counted,
+    headline,
+    legend_below,
+    looks,
+    new_figure,
+    plain_log_axis,
+    short,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +105,7 @@ def learning_curve(
         figure,
         pd.DataFrame(summary),
         "Error against the number of training rows",
-        f"Learning curves of {len(methods)} methods from {sizes[0]:,} to {sizes[-1]:,} training rows. At "
+        f"Learning curves of {counted(len(methods), 'method')} from {sizes[0]:,} to {sizes[-1]:,} training rows. At "
         f"{sizes[-1]:,} rows {best['method']} has the smallest error, {best['mean']:.3g}.",
         f"{error_label[0].upper()}{error_label[1:]}, on test rows, mean over seeds; {band}.{laws}",
     )
@@ -146,7 +157,7 @@ def gain_curve(gains: pd.DataFrame, *, reference: str) -> Picture:
         figure,
         gains,
         "Gain against the number of training rows",
-        f"Reduction of the error against {reference} of {len(methods)} methods. The largest is "
+        f"Reduction of the error against {reference} of {counted(len(methods), 'method')}. The largest is "
         f"{100 * top.gain:.1f} %, of {top['method']} at {top['size']:,} rows.",
         f"Above zero a method is better than {reference}. Bars are 95 % bootstrap intervals over seeds; an open marker "
         f"is no significant difference (or not tested).{beyond}",
@@ -222,8 +233,8 @@ def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None 
         figure,
         errors[["method", "size", "seed", "error"]],
         "Error by seed",
-        f"Box plots of the error of {len(methods)} methods at {every} sizes. The worst seed of a method has up to "
-        f"{spread:.2f} times the error of its best.",
+        f"Box plots of the error of {counted(len(methods), 'method')} at {every} sizes. The worst seed of a method has "
+        f"up to {spread:.2f} times the error of its best.",
         f"A dot is a seed, with its own test rows; a box holds the middle half of them, its line is the median.{some}",
     )
 

@@ -92,6 +92,17 @@ def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tupl
     return figure, list(axes)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "seed"), counted(1200, "crystal")
+    ('1 seed', '1,200 crystals')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def with_unit(quantity: str, unit: str) -> str:
     """Write an axis label; a quantity without unit has no empty brackets."""
     return f"{quantity} ({unit})" if unit else quantity
