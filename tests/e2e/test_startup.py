@@ -66,6 +66,14 @@ def test_a_prediction_imports_torch_and_little_else(tmp_path: Path) -> None:
     assert modules & (HEAVY | {"sympy"}) == {"torch", "pymatgen"}, "of pymatgen only its compiled search"
 
 
+def test_a_command_ends_without_a_search_for_garbage() -> None:
+    """What is frozen is not looked at: after torch was imported, that search takes a third of a second."""
+    code = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1000)); from zoo.cli import main; "
+    command = [sys.executable, "-c", code + "main(['list'], standalone_mode=False)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 def test_the_probe_would_notice() -> None:
     assert "torch" in modules_after(IMPORT.replace("import zoo\n", "import zoo; zoo.load\n"))[1]
 
