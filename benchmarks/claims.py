@@ -136,7 +136,7 @@ def same_kind(found: Mapping[str, Study], _r: float) -> Answer:
         if (study := found.get(name)) is None:
             continue
         each = against_scratch(study, "Eg-NM", study.analysis.sizes[-1])
-        answers.append((each.significant and each.paired.gain > 0) is helps)
+        answers.append(bool(each.significant and each.paired.gain > 0) == helps)
         lines.append(f"ΔEf of {of} from Eg-NM, {each.size:,} rows: {change(each)}.")
         own = [
             f"{other} {mean(study, other, each.size):.3f}"

@@ -117,6 +117,13 @@ def test_a_run_killed_in_mid_epoch_ends_where_an_uncut_one_does(longer: Path, tm
     assert_resumed(longer, tmp_path / "cut")
 
 
+def test_a_request_to_end_ends_the_process(longer: Path, tmp_path: Path) -> None:
+    """As it would any other; the work is gone on with."""
+    ended = run_until(18, "os.kill(os.getpid(), signal.SIGTERM)", longer, tmp_path / "cut")
+    assert (ended.returncode, ended.stderr) == (-signal.SIGTERM, "")
+    assert_resumed(longer, tmp_path / "cut")
+
+
 def test_a_disk_that_is_full_in_mid_epoch_costs_one_line(longer: Path, tmp_path: Path) -> None:
     """The system refuses to write more than the first bytes of a checkpoint; the one before it is left."""
     pytest.importorskip("resource")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,6 +100,21 @@ def test_a_mixture_learns_beside_experts_that_stay_as_they_are(
     outputs = scaler.unscale(predict_scaled(network, validation.graphs, validation.rows))
     measured = np.abs(outputs - validation.targets[validation.rows]).mean()
     assert measured == pytest.approx(result.best_error, rel=1e-4)
+
+
+def test_an_interrupt_reaches_the_caller(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:
+    """And no exit, which a study would take for the failure of one cell; nor are later interrupts ignored."""
+
+    def interrupt(_row: dict[str, float], _epochs: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _run(samples, tmp_path, blank(), on_epoch=interrupt)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Cut(Exception):  # noqa: N818

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import signal
 import time
 import warnings
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from zoo.inference import choose_device, expert_vectors
@@ -290,7 +293,7 @@ def fit(
     callbacks.append(SaveOften(workdir, save_minutes))
     last = workdir / LAST
     began = time.monotonic()
-    with _quiet(), _experts_aside(network), torch.random.fork_rng(devices=[]):
+    with _quiet(), _signals_passed_on(), _experts_aside(network), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # what is left out at random in training depends on the seed alone
         trainer = pl.Trainer(
             accelerator="gpu" if chosen == "cuda" else "cpu",
@@ -345,6 +348,21 @@ def _experts_aside(network: CGCNN) -> Iterator[None]:
         yield
     finally:
         network.experts = experts
+
+
+@contextmanager
+def _signals_passed_on() -> Iterator[None]:
+    """Let an interrupt reach the caller, and a request to end the process; Lightning makes an exit of both."""
+    try:
+        yield
+    except SIGTERMException:
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:  # a handler of the user's was called already
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 
 @contextmanager
