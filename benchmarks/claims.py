@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from zoo.report import format_p
-from zoo.study_analysis import interval
 from zoo.transfer import FROM_SCRATCH
+from zoo.wording import format_p, interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -34,7 +34,7 @@ def environment(threads: int) -> dict[str, str]:
 
 
 class Worker:
-    """A peer's process: ``once()`` lets it work once and returns seconds."""
+    """A peer's process, which sets itself up at once; ``once()`` lets it work once and returns seconds."""
 
     def __init__(self, peer: str, task: str, data: Path, threads: int) -> None:
         interpreter = python_of(peer)
@@ -49,7 +49,7 @@ class Worker:
             text=True,
             env=environment(threads),
         )
-        self.facts = self._answer()
+        self.ready = False
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -61,6 +61,9 @@ class Worker:
 
     def once(self) -> float:
         """Work once."""
+        if not self.ready:
+            self._answer()
+            self.ready = True
         assert self.process.stdin is not None
         self.process.stdin.write("run\n")
         self.process.stdin.flush()
@@ -81,7 +84,6 @@ class Comparison:
 
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -99,7 +101,6 @@ def compare(peer: str, task: str, data: Path, threads: int, times: int = 5) -> C
     """Let zoo and a peer take turns at a task, after one round that is not counted."""
     result = Comparison()
     with Worker("zoo", task, data, threads) as ours, Worker(peer, task, data, threads) as theirs:
-        result.facts = {"zoo": ours.facts, peer: theirs.facts}
         ours.once()
         theirs.once()
         for _ in range(times):
@@ -133,6 +134,16 @@ def _finish(command: list[str], cwd: Path, threads: int) -> str:
     return done.stdout
 
 
+def forget(folder: Path) -> None:
+    """Let the system forget what it holds of a folder's files, so that they are read from the disk again."""
+    os.sync()  # pages that are not yet written are not forgotten
+    for path in folder.rglob("*"):
+        if path.is_file():
+            file = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
+
+
 def compare_processes(
     ours: list[str],
     theirs: list[str],
@@ -142,8 +153,12 @@ def compare_processes(
     times: int = 5,
     warm_up: bool = True,
     clean: Path | None = None,
+    cold: tuple[Path, ...] = (),
 ) -> Comparison:
-    """Run two whole processes in turn; `clean` is a folder that ours makes and must not find."""
+    """Run two whole processes in turn.
+
+    `clean` is a folder that ours makes and must not find; `cold` are folders that are forgotten before each run.
+    """
     result = Comparison()
     if warm_up:
         run(ours, cwd, threads)
@@ -151,6 +166,8 @@ def compare_processes(
     for _ in range(times):
         if clean:
             shutil.rmtree(clean, ignore_errors=True)
-        result.ours.append(run(ours, cwd, threads))
-        result.theirs.append(run(theirs, cwd, threads))
+        for command, seconds in ((ours, result.ours), (theirs, result.theirs)):
+            for folder in cold:
+                forget(folder)
+            seconds.append(run(command, cwd, threads))
     return result

@@ -29,7 +29,6 @@ from zoo.studies import run_study
 from zoo.study_analysis import Analysis
 from zoo.study_file import read_study
 from zoo.study_plan import plan
-from zoo.study_result import kinds_of
 
 if TYPE_CHECKING:
     from zoo.study_file import Request
@@ -49,8 +48,7 @@ def published(name: str, folder: Path) -> Study:
     options = asked(name, folder).options
     task = extensions.task(options.task)
     errors = pd.read_parquet(PAGES / name / "results.parquet").query("status == 'ok'")
-    errors["error"] = errors["mae_log10" if task.transform == "log10" else "mae"]
-    analysis = Analysis(errors, kinds_of(plan(options)), task.transform)
+    analysis = Analysis(errors, {method.name: method.kind for method in plan(options)}, task.transform)
     return Study(options.title or name, task.unit, analysis)
 
 

@@ -6,18 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from harness import peak
-
-from zoo.crystals import Crystal
-from zoo.elements import atom_table
-from zoo.graphs import build_graphs
-from zoo.inference import predict_scaled
-from zoo.models.cgcnn import CGCNN, Architecture
-from zoo.packing import PackedGraphs
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from zoo.crystals import Crystal
 
 Row = tuple[str, str, str, str, str, str, str]
 PEER_BYTES = 4 * 92 + 12 * (4 * 41 + 8)
@@ -30,6 +24,9 @@ def measure(cells: list[Crystal], work: Path, binaries: Path) -> list[Row]:
 
 
 def _cached(cells: list[Crystal]) -> Row:
+    from zoo.graphs import build_graphs
+    from zoo.packing import PackedGraphs
+
     packed = PackedGraphs.pack(list(build_graphs(cells)))
     ours, theirs = packed.nbytes / len(cells), PEER_BYTES * sum(map(len, cells)) / len(cells)
     ratio = theirs / ours
@@ -79,6 +76,14 @@ def _peaks(cells: list[Crystal], work: Path, binaries: Path) -> list[Row]:
 
 
 def _seconds(cells: list[Crystal]) -> float:
+    import torch
+
+    from zoo.elements import atom_table
+    from zoo.graphs import build_graphs
+    from zoo.inference import predict_scaled
+    from zoo.models.cgcnn import CGCNN, Architecture
+    from zoo.packing import PackedGraphs
+
     torch.set_num_threads(2)
     model = CGCNN(Architecture(), torch.from_numpy(atom_table().copy()))
     began = time.perf_counter()
@@ -110,6 +115,8 @@ def _by_number(cells: list[Crystal]) -> Row:
 
 def _by_atoms(cells: list[Crystal]) -> Row:
     """Cells of 2 to 200 atoms: supercells of real crystals, shaken by 0.02 Å so that no symmetry saves work."""
+    from zoo.crystals import Crystal
+
     rng = np.random.default_rng(0)
     seeds = [cell for cell in cells if len(cell) == 2][:64]
     sizes, seconds = [], []

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from zoo import extensions, stats
-from zoo.report import comparison_rows, format_error, format_p, markdown_table, prediction_rows, verdict
+from zoo.report import comparison_rows, markdown_table, prediction_rows, verdict
 
 
 @dataclass
@@ -48,27 +48,6 @@ def run(scale: float, *, seeds: int = 4, noise: float = 0.02, task: str = "bulk-
     scratch = [rng.gamma(4, 2.5, 30) for _ in range(seeds)]
     ours = [rows * scale * (1 + noise * rng.normal()) for rows in scratch]
     return Run(task, {"dEf-10k (full)": ours, "from scratch": scratch}, **kwargs)
-
-
-@pytest.mark.parametrize(
-    ("p", "written"),
-    [(0.5, "0.5"), (0.0312, "0.031"), (0.00012, "0.00012"), (0.00009, "< 0.0001"), (1.0, "1"), (np.nan, "n/a")],
-)
-def test_p_values(p: float, written: str) -> None:
-    assert format_p(p) == written
-
-
-@pytest.mark.parametrize(
-    ("mean", "std", "written"),
-    [
-        (12.3456, 1.2345, "12.35 ± 1.2"),
-        (0.053, np.nan, "0.053"),
-        (0.04321, 0.0012, "0.04321 ± 0.0012"),
-        (-0.5, 0.25, "-0.5 ± 0.25"),
-    ],
-)
-def test_errors_with_their_deviation(mean: float, std: float, written: str) -> None:
-    assert format_error(mean, std) == written
 
 
 def test_a_gain_is_claimed_with_its_size_and_test() -> None:

@@ -84,7 +84,10 @@ def test_the_mean_predicts_the_geometric_mean_of_the_training_rows(study: tuple[
     split = json.loads((out / "splits.json").read_text())["40 rows, seed 2"]
     constant = 10 ** np.log10(moduli[split["train"]]).mean()
     row = found.results.set_index(["method", "size", "seed"]).loc[("mean", 40, 2)]
-    assert row.mae == pytest.approx(np.abs(moduli[split["test"]] - constant).mean(), rel=1e-6)
+    tested = moduli[split["test"]]
+    assert row.mae == pytest.approx(np.abs(tested - constant).mean(), rel=1e-6)
+    assert row.mae_over_mad == pytest.approx(row.mae / np.abs(tested - tested.mean()).mean(), rel=1e-6)
+    assert row.test_rows == len(tested)
 
 
 def test_methods_are_compared_by_what_the_cells_say(study: tuple[Study, Path]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zoo import extensions, hub, study_prose
+from zoo import extensions, hub, study_cells, study_prose
 from zoo.recipes import Condition
 from zoo.report import study_rows, study_verdicts
 from zoo.splits import make_split
@@ -30,7 +30,10 @@ from zoo.transfer import FROM_SCRATCH, Mode
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-NAN = float("nan")
+INTERVALS = {
+    ("rf", 60, 0): {"coverage": 0.8, "half_width": 0.1},
+    ("rf", 60, 1): {"coverage": 0.9, "half_width": 0.2},
+}
 FACTORS = {FROM_SCRATCH: 1.0, "dEf-10k": 0.8, "rf": 0.9, "mean": 3.0}
 FIGURES = [
     "learning-curve",
@@ -69,6 +72,17 @@ def make_study(folder: Path, *, seeds: int = 5, sizes: tuple[int, ...] = (30, 60
             error = factor * (1 + 0.02 * rng.normal()) * size**-0.5 * shape
             predictions.setdefault((method, size), {})[seed] = targets[split.test] * 10**error
     del predictions["mean", sizes[0]][0]
+    rows = [
+        {
+            "method": method, "size": size, "seed": seed, "status": "ok", "reason": "",
+            **study_cells.errors(targets[splits[size, seed].test], predicted, task.transform),
+            **INTERVALS.get((method, size, seed), {}),
+        }
+        for (method, size), by_seed in predictions.items()
+        for seed, predicted in by_seed.items()
+    ]
+    reason = "a worker died three times: <out of memory>"
+    rows.append({"method": "mean", "size": sizes[0], "seed": 0, "status": "failed", "reason": reason})
     return Study(
         options=options,
         task=task,
@@ -78,11 +92,9 @@ def make_study(folder: Path, *, seeds: int = 5, sizes: tuple[int, ...] = (30, 60
         targets=targets,
         splits=splits,
         backbones={"dEf-10k": hub.pull("dEf-10k")} if backbones else {},
-        results=pd.DataFrame(
-            {"method": ["rf", "rf", "mean"], "size": 60, "coverage": [0.8, 0.9, NAN], "half_width": [0.1, 0.2, NAN]}
-        ),
+        results=pd.DataFrame(rows),
         predictions=predictions,
-        failed=[FailedCell("mean", sizes[0], 0, "a worker died three times: <out of memory>")],
+        failed=[FailedCell("mean", sizes[0], 0, reason)],
         settings={"weights": {"dEf-10k": "f" * 64}},
     )
 
@@ -261,7 +273,9 @@ def test_who_asks_for_a_stricter_level_gets_it(study: Study) -> None:
 
 def test_a_study_of_which_nothing_was_finished_has_a_report_too(study: Study, tmp_path: Path) -> None:
     failed = [FailedCell(FROM_SCRATCH, 30, 0, "out of memory")]
-    text = words(write_report(replace(study, predictions={}, failed=failed), tmp_path).read_text(encoding="utf-8"))
+    results = study.results[study.results.status == "failed"]
+    none = replace(study, results=results, predictions={}, failed=failed)
+    text = words(write_report(none, tmp_path).read_text(encoding="utf-8"))
     assert "No cell of this study was finished." in text
     assert "Not drawn: all of them: no cell was finished." in text
     assert "from scratch 30 0 out of memory" in text

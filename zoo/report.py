@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.conformal import LEVEL
+from zoo.wording import format_error, format_p, with_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,25 +20,14 @@ if TYPE_CHECKING:
     from zoo.study_result import Study
 
 
-def format_p(p: float) -> str:
-    """Write a p-value as people do: two digits, or ``< 0.0001``."""
-    return "n/a" if math.isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
-
-
-def format_error(mean: float, std: float) -> str:
-    """Write a mean over seeds with its standard deviation, if there is one."""
-    return f"{mean:.4g}" if math.isnan(std) else f"{mean:.4g} ± {std:.2g}"
-
-
 def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of the comparison table; the run's model comes first.
 
     Errors are those on test rows: mean ± sample standard deviation over seeds.
     """
-    unit = f" ({result.task.unit})" if result.task.unit else ""
     summary = result.summary()
-    log = result.task.transform == "log10"
-    header = ["method", f"MAE{unit}", *(["MAE log10"] if log else []), f"RMSE{unit}", "R²"]
+    log, unit = result.task.transform == "log10", result.task.unit
+    header = ["method", with_unit("MAE", unit), *(["MAE log10"] if log else []), with_unit("RMSE", unit), "R²"]
     if result.comparisons:
         header += ["MAE against scratch", "p", *(["log10 against scratch", "p"] if result.log_comparisons else [])]
     rows = []
@@ -102,10 +92,9 @@ def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
 
     A gain is that of the error that methods are compared by; its p-value is that of the paired t-test.
     """
-    unit = f" ({study.task.unit})" if study.task.unit else ""
     log = study.analysis.log
     compared = {(each.method, each.size): each for each in study.analysis.against_scratch}
-    header = ["training rows", "method", f"MAE{unit}", *(["MAE log10"] if log else [])]
+    header = ["training rows", "method", with_unit("MAE", study.task.unit), *(["MAE log10"] if log else [])]
     header += [*([f"{'log10' if log else 'MAE'} against scratch", "p", "p (Holm)"] if compared else []), "R²"]
     rows = []
     for size, method, cells in study.analysis.cells:

@@ -187,9 +187,9 @@ def _gather(
         predicted = np.array(result.pop("predictions"))
         predictions.setdefault((cell.method.name, cell.size), {})[cell.seed] = predicted
         parameters[cell.method.name, cell.size, cell.seed] = result.pop("parameters", {})
-        rows.append({**head, "status": "ok", "reason": "", "test_rows": len(predicted), **result})
+        rows.append({**head, "status": "ok", "reason": "", **result})
     columns = ["mae", "rmse", "r2", *(["mae_log10"] if prepared.task.transform == "log10" else [])]
-    columns += ["test_rows", "coverage", "half_width", "seconds", "best_epoch"]
+    columns += ["mae_over_mad", "test_rows", "coverage", "half_width", "seconds", "best_epoch"]
     results = pd.DataFrame(rows, columns=["method", "size", "seed", "status", "reason", *columns])
     return Study(
         options=prepared.options,

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import comparisons, stats
+from zoo import comparisons
 from zoo.comparisons import MIN_SEEDS, Paired, PowerLaw
-from zoo.report import format_p
 from zoo.transfer import FROM_SCRATCH
+from zoo.wording import counted, format_p, interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
-    from numpy.typing import NDArray
 
     from zoo.contracts import Transform
-
-Kind = Literal["scratch", "transfer", "classical"]
+    from zoo.study_plan import MethodKind
 
 ALPHA = 0.05
 """A difference counts as significant below this corrected p-value, if no other level is asked for."""
@@ -75,44 +72,6 @@ class Compared:
         return "lower error" if self.paired.gain > 0 else "higher error"
 
 
-def cell_errors(
-    targets: Mapping[int, NDArray[np.float64]],
-    predictions: Mapping[tuple[str, int], Mapping[int, NDArray[np.float64]]],
-    *,
-    log10: bool = False,
-) -> pd.DataFrame:
-    """Return the errors of a study's cells.
-
-    Parameters
-    ----------
-    targets : mapping of seed to array of shape (n,)
-        Of the test rows, in the task's unit; the same for all methods and sizes.
-    predictions : mapping of (method, size) to mapping of seed to array of shape (n,)
-        A cell that failed is not there.
-    log10 : bool
-        Whether methods are compared by the error of log10.
-
-    Returns
-    -------
-    DataFrame
-        One row per cell: method, size, seed, mae, rmse, r2, (mae_log10), test_rows (how many), mae_over_mad, error
-        (what methods are compared by).
-    """
-    import pandas as pd
-
-    rows = []
-    for (method, size), by_seed in predictions.items():
-        for seed, predicted in by_seed.items():
-            target = targets[seed]
-            found: dict[str, float] = stats.errors(target, predicted, log10=log10)
-            spread = stats.mean_absolute_deviation(target)
-            found["test_rows"] = len(target)
-            found["mae_over_mad"] = found["mae"] / spread if spread > 0 else math.nan
-            found["error"] = found["mae_log10" if log10 else "mae"]
-            rows.append({"method": method, "size": size, "seed": seed, **found})
-    return pd.DataFrame(rows)
-
-
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Errors of a study, and what follows from them.
@@ -120,7 +79,8 @@ class Analysis:
     Parameters
     ----------
     errors : DataFrame
-        One row per cell, as of :func:`cell_errors`; needed are method, size, seed, test_rows and error.
+        One row per finished cell: method, size, seed, test_rows (how many), mae and, with log10, mae_log10; others of
+        ``results.parquet`` may be there. A column `error` is added: what methods are compared by.
     kinds : mapping of method to {"scratch", "transfer", "classical"}
         In the order of the study.
     transform : {"identity", "log10"}
@@ -130,9 +90,13 @@ class Analysis:
     """
 
     errors: pd.DataFrame
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, MethodKind]
     transform: Transform = "identity"
     alpha: float = ALPHA
+
+    def __post_init__(self) -> None:
+        compared_by = self.errors["mae_log10" if self.log else "mae"]
+        object.__setattr__(self, "errors", self.errors.assign(error=compared_by))
 
     @property
     def log(self) -> bool:
@@ -156,7 +120,7 @@ class Analysis:
         return sorted(self._distinct("seed"))
 
     def _distinct(self, column: str) -> set[Any]:
-        return set() if self.errors.empty else set(self.errors[column].tolist())
+        return set(self.errors[column].tolist())
 
     @property
     def cells(self) -> Iterator[tuple[int, str, pd.DataFrame]]:
@@ -170,12 +134,10 @@ class Analysis:
     def error_of(self, method: str, size: int) -> dict[int, float]:
         """Return the compared error by seed; empty if no cell was finished."""
         found = self.errors
-        if found.empty:
-            return {}
         rows = found[(found["method"] == method) & (found["size"] == size)]
         return {int(seed): float(error) for seed, error in zip(rows["seed"], rows["error"], strict=True)}
 
-    def best(self, kind: Kind, size: int) -> str | None:
+    def best(self, kind: MethodKind, size: int) -> str | None:
         """Return the method of a kind with the smallest mean error at a size; None if there is none."""
         means = {
             method: float(np.mean(list(found.values())))
@@ -222,7 +184,7 @@ class Analysis:
             return ""
         seeds = sorted({each.paired.seeds for each in tested})
         over = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        made = f"{len(tested)} comparison{'s' if len(tested) > 1 else ''}"
+        made = counted(len(tested), "comparison")
         return f"p: paired t-test over {over} seeds, corrected by Holm's method for the {made} of the study"
 
     def _pair(self, method: str, reference: str, size: int) -> Paired | None:
@@ -245,8 +207,6 @@ class Analysis:
     def power_laws(self) -> dict[str, PowerLaw]:
         """How the error of each method falls with the number of training rows; empty for a single size."""
         found: dict[str, PowerLaw] = {}
-        if self.errors.empty:
-            return found
         for method in self.methods:
             rows = self.errors[self.errors["method"] == method]
             law = comparisons.power_law(rows["size"], rows["error"])
@@ -306,19 +266,7 @@ class Analysis:
 
 def too_few(seeds: int) -> str:
     """Say why there is no test."""
-    return f"{seeds} seed{'s' if seeds > 1 else ''} of at least {MIN_SEEDS} that a test over seeds needs"
-
-
-def interval(low: float, high: float, digits: int = 1) -> str:
-    """Write an interval of fractions in per cent.
-
-    Examples
-    --------
-    >>> interval(0.0912, 0.18), interval(-0.03, 0.02)
-    ('9.1–18.0 %', '−3.0 to 2.0 %')
-    """
-    ends = [f"{100 * end:.{digits}f}".replace("-", "−") for end in (low, high)]
-    return f"{' to '.join(ends) if low < 0 else '–'.join(ends)} %"
+    return f"{counted(seeds, 'seed')} of at least {MIN_SEEDS} that a test over seeds needs"
 
 
 def evidence(found: Compared) -> str:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from zoo.contracts import Transform
     from zoo.splits import Split
     from zoo.study_plan import Cell, Method
     from zoo.tables import Record
 
     Vectors = dict[tuple[str | None, str], NDArray[np.float64]]
 
-PLACES = ("predictions", "seconds", "mae", "rmse", "r2")
+PLACES = ("predictions", "seconds", "mae", "rmse", "r2", "mae_over_mad", "test_rows")
 """Keys without which a cell's file is damaged."""
 
 
@@ -106,13 +107,34 @@ def compute(
         "method": cell.method.name,
         "size": cell.size,
         "seed": cell.seed,
-        **stats.errors(target, predicted, log10=problem.transform == "log10"),
+        **errors(target, predicted, problem.transform),
         **_interval(problem, split, outcome),
         "seconds": outcome.seconds,
         "best_epoch": outcome.best_epoch,
         "parameters": outcome.parameters,
         "predictions": [float(value) for value in predicted],
     }
+
+
+def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transform: Transform) -> dict[str, float]:
+    """Return the errors of a cell.
+
+    Parameters
+    ----------
+    target, predicted : array of shape (n,)
+        Of the test rows, in the task's unit.
+    transform : {"identity", "log10"}
+        The task's transform.
+
+    Returns
+    -------
+    dict
+        mae, rmse, r2, (mae_log10), as of :func:`zoo.stats.errors`; mae_over_mad, NaN if all targets are equal; and
+        test_rows, how many there are.
+    """
+    found = stats.errors(target, predicted, log10=transform == "log10")
+    spread = stats.mean_absolute_deviation(target)
+    return {**found, "mae_over_mad": found["mae"] / spread if spread > 0 else float("nan"), "test_rows": len(target)}
 
 
 def _interval(problem: methods.Problem, split: Split, outcome: methods.Outcome) -> dict[str, float | None]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from zoo import figures, prediction
 from zoo.errors import ZooError
-from zoo.figures import short, with_unit
 from zoo.transfer import FROM_SCRATCH
+from zoo.wording import short, with_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from zoo.errors import InputError
 from zoo.stats import MIN_SEEDS
@@ -15,6 +15,8 @@ from zoo.transfer import FROM_SCRATCH, Mode
 if TYPE_CHECKING:
     from zoo.recipes import Condition
     from zoo.splits import How
+
+MethodKind = Literal["scratch", "transfer", "classical"]
 
 SIZES = (50, 100, 200, 500)
 """Numbers of training rows that are compared, as far as the table has so many."""
@@ -132,6 +134,11 @@ class Method:
     backbone: str | None = None
     mode: Mode = "full"
     baseline: str | None = None
+
+    @property
+    def kind(self) -> MethodKind:
+        """What it is compared as; a baseline that is fitted to a frozen backbone's vectors is a transfer."""
+        return "transfer" if self.backbone else "classical" if self.baseline else "scratch"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.comparisons import LEVEL, MIN_SEEDS, RESAMPLES
+from zoo.wording import counted
 
 if TYPE_CHECKING:
     from zoo.study_result import Study
@@ -70,9 +71,9 @@ def statistics(study: Study) -> list[str]:
     if seeds < MIN_SEEDS:
         why = "the deviation over two seeds rests on one number" if seeds == 2 else "one seed has no deviation"
         return [
-            f"No significance test: {seeds} seed{'s were' if seeds > 1 else ' was'} run, and a test over seeds needs "
-            f"{MIN_SEEDS} or more: {why}. Pairing test rows instead would say whether this one network is better, not "
-            "whether the next would be."
+            f"No significance test: {counted(seeds, 'seed')} {'was' if seeds == 1 else 'were'} run, and a test over "
+            f"seeds needs {MIN_SEEDS} or more: {why}. Pairing test rows instead would say whether this one network is "
+            "better, not whether the next would be."
         ]
     return [
         "Tests: for each comparison a paired t-test and Wilcoxon's signed-rank test over the seeds' mean errors, both "

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 from zoo import files, study_figures, study_prose
 from zoo.comparisons import MIN_SEEDS
 from zoo.conformal import LEVEL
-from zoo.figures import with_unit
-from zoo.figures.style import counted
-from zoo.report import format_error, format_p, markdown_table
-from zoo.study_analysis import interval
+from zoo.report import markdown_table
+from zoo.wording import counted, format_error, format_p, interval, listed, with_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +113,7 @@ def headline(study: Study) -> str:
 
 def _facts(study: Study) -> str:
     analysis = study.analysis
-    sizes, seeds = _listed([f"{size:,}" for size in sorted({size for size, _ in study.splits})]), len(analysis.seeds)
+    sizes, seeds = listed([f"{size:,}" for size in sorted({size for size, _ in study.splits})]), len(analysis.seeds)
     title = f"{study.options.title}: " if study.options.title else ""
     return (
         f"{title}{study.task.name}, {study.options.data.name}: {len(study.records):,} crystals, "
@@ -138,9 +136,9 @@ def _answers(study: Study) -> Section:
             "the table of comparisons."
         )
     if study.failed:
-        count = f"{len(study.failed)} cells" if len(study.failed) > 1 else "1 cell"
         paragraphs.append(
-            f"{count} failed, and no number counts what is missing; the last of the tables has the reasons."
+            f"{counted(len(study.failed), 'cell')} failed, and no number counts what is missing; the last of the "
+            "tables has the reasons."
         )
     return Section("At each size", paragraphs, points=points)
 
@@ -326,10 +324,6 @@ def command(options: StudyOptions) -> str:
         else:
             words += [name, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _kept(text: str) -> str:

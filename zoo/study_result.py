@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zoo import stats
-from zoo.study_analysis import ALPHA, Analysis, cell_errors
+from zoo.study_analysis import ALPHA, Analysis
 from zoo.study_plan import plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Any
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from zoo.hub import Pulled
     from zoo.leaks import Leaks
     from zoo.splits import Split
-    from zoo.study_analysis import Kind
     from zoo.study_plan import Method, StudyOptions
     from zoo.tables import Record, Table
 
@@ -61,9 +60,9 @@ class Study:
         Where each backbone came from, with its card.
     results : DataFrame
         One row per cell, those that failed too: method, size, seed, status ("ok" or "failed"), reason, mae, rmse, r2,
-        (mae_log10), test_rows (how many), coverage (share of them inside 90 % split-conformal intervals), half_width
-        (of these; in log10 for a task that is learned in log10), seconds, best_epoch; numbers are NaN where the cell
-        failed.
+        (mae_log10), mae_over_mad, test_rows (how many), coverage (share of them inside 90 % split-conformal intervals),
+        half_width (of these; in log10 for a task that is learned in log10), seconds, best_epoch; numbers are NaN where
+        the cell failed.
     predictions : dict of (method, size) to dict of seed to array
         Predictions for the test rows of the seed, ``splits[size, seed].test``, in the task's unit. A cell that failed
         is not there.
@@ -113,15 +112,7 @@ class Study:
 
     @cached_property
     def analysis(self) -> Analysis:
-        """What follows from the predictions: errors of every cell, comparisons, the answer in a sentence."""
-        targets = {seed: self.targets[self.test_rows(seed)] for _, seed in self.splits}
-        errors = cell_errors(targets, self.predictions, log10=self.task.transform == "log10")
-        return Analysis(errors, kinds_of(self.methods), self.task.transform, self.options.significance or ALPHA)
-
-
-def kinds_of(methods: Sequence[Method]) -> dict[str, Kind]:
-    """Return the kind of each method of a study."""
-    return {
-        method.name: "transfer" if method.backbone else "classical" if method.baseline else "scratch"
-        for method in methods
-    }
+        """What follows from the errors of the cells: comparisons, the answer in a sentence."""
+        finished = self.results[self.results["status"] == "ok"]
+        kinds = {method.name: method.kind for method in self.methods}
+        return Analysis(finished, kinds, self.task.transform, self.options.significance or ALPHA)

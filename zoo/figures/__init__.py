@@ -13,7 +13,7 @@ from __future__ import annotations
 from zoo.figures.chemistry import composition_distances, distance_errors, element_errors, nearest
 from zoo.figures.curves import gain_curve, learning_curve, seed_boxes
 from zoo.figures.scatter import parity, pearson, point_density, source_target
-from zoo.figures.style import Picture, Saved, short, with_unit
+from zoo.figures.style import Picture, Saved
 
 __all__ = [
     "Picture",
@@ -28,7 +28,5 @@ __all__ = [
     "pearson",
     "point_density",
     "seed_boxes",
-    "short",
     "source_target",
-    "with_unit",
 ]

@@ -10,14 +10,13 @@ from zoo.figures.style import (
     GREY,
     LINES,
     Picture,
-    counted,
     headline,
     legend_below,
     looks,
     new_figure,
     plain_log_axis,
-    short,
 )
+from zoo.wording import counted, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.figures.style import DENSITY, GREY, RASTER, Picture, headline, new_figure, plain_log_axis, with_unit
+from zoo.figures.style import DENSITY, GREY, RASTER, Picture, headline, new_figure, plain_log_axis
+from zoo.wording import with_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -67,18 +67,6 @@ def looks(methods: Sequence[str], reference: str | None = None) -> dict[str, Loo
     return {name: found[name] for name in methods}
 
 
-def short(name: str, longest: int = 30) -> str:
-    """Shorten a name in the middle, so that a folder's path leaves room for the picture.
-
-    Examples
-    --------
-    >>> short("runs/2026-11-24/bulk-modulus/from-scratch-500")
-    'runs/2026-11-2…om-scratch-500'
-    """
-    half = (longest - 1) // 2
-    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
-
-
 def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tuple[Figure, list[Axes]]:
     """Return a figure without a window, and its axes from top to bottom, which share what runs along x."""
     import matplotlib as mpl
@@ -90,22 +78,6 @@ def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tupl
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
     return figure, list(axes)
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things.
-
-    Examples
-    --------
-    >>> counted(1, "seed"), counted(1200, "crystal")
-    ('1 seed', '1,200 crystals')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def with_unit(quantity: str, unit: str) -> str:
-    """Write an axis label; a quantity without unit has no empty brackets."""
-    return f"{quantity} ({unit})" if unit else quantity
 
 
 def plain_log_axis(axis: Any, ticks: Sequence[float] | None = None) -> None:

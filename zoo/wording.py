@@ -1,0 +1,70 @@
+"""How numbers and names are written in tables, figures and sentences."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def format_p(p: float) -> str:
+    """Write a p-value as people do: two digits, or ``< 0.0001``."""
+    return "n/a" if math.isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def format_error(mean: float, std: float) -> str:
+    """Write a mean over seeds with its standard deviation, if there is one."""
+    return f"{mean:.4g}" if math.isnan(std) else f"{mean:.4g} ± {std:.2g}"
+
+
+def interval(low: float, high: float, digits: int = 1) -> str:
+    """Write an interval of fractions in per cent.
+
+    Examples
+    --------
+    >>> interval(0.0912, 0.18), interval(-0.03, 0.02)
+    ('9.1–18.0 %', '−3.0 to 2.0 %')
+    """
+    ends = [f"{100 * end:.{digits}f}".replace("-", "−") for end in (low, high)]
+    return f"{' to '.join(ends) if low < 0 else '–'.join(ends)} %"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> counted(1, "seed"), counted(1200, "crystal")
+    ('1 seed', '1,200 crystals')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def with_unit(quantity: str, unit: str) -> str:
+    """Write a quantity with its unit behind it; one without unit has no empty brackets."""
+    return f"{quantity} ({unit})" if unit else quantity
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write words as a list.
+
+    Examples
+    --------
+    >>> listed(["50"]), listed(["50", "100", "500"])
+    ('50', '50, 100 and 500')
+    """
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def short(name: str, longest: int = 30) -> str:
+    """Shorten a name in the middle, so that a folder's path leaves room for the picture.
+
+    Examples
+    --------
+    >>> short("runs/2026-11-24/bulk-modulus/from-scratch-500")
+    'runs/2026-11-2…om-scratch-500'
+    """
+    half = (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
