@@ -1,6 +1,6 @@
 """Change one thing of the recipe of ``dEf-10k`` and see what it does: other rows, other sizes of the network.
 
-    python benchmarks/variants.py mp.parquet [--epochs 20] [VARIANT ...]
+    python benchmarks/variants.py [--epochs 20] mp.parquet [VARIANT ...]
 
 Errors are those on validation rows, which no variant is trained on and no card reports as its result; test rows are not
 touched. Variants of the rows have the same number of steps, whatever the number of rows. The time is that of training
