@@ -24,7 +24,7 @@ bench-setup: $(VENV)/.installed-dev  ## an environment for each program that zoo
 	done
 	$(BIN)/python -m pip download $(QUIET) --no-deps --no-binary :all: --no-build-isolation --dest .bench/data matminer==0.3.2
 
-bench:  ## measure zoo beside its peers, 20 minutes: make bench [DATA=TABLE.parquet]; nothing else should run
+bench:  ## measure zoo beside its peers, 20 to 40 minutes: make bench [DATA=TABLE.parquet]; nothing else should run
 	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
 
 lint: $(VENV)/.installed-dev

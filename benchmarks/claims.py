@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from zoo.transfer import FROM_SCRATCH
-from zoo.wording import format_p, interval
+from zoo.wording import counted, format_p, interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,9 @@ def weigh(answers: list[bool]) -> str:
     """Return the verdict of several answers."""
     if not answers:
         return UNKNOWN
-    return HELD if all(answers) else PART if any(answers) else NOT
+    if not any(answers):
+        return NOT
+    return HELD if all(answers) else f"{PART} ({sum(answers)} of {len(answers)})"
 
 
 def against_scratch(study: Study, method: str, size: int) -> Compared:
@@ -59,7 +61,8 @@ def change(found: Compared) -> str:
     """Say by how much an error differs from that of the reference, with the interval of that and its p-value."""
     percent = f"{-100 * found.paired.gain:+.1f} %".replace("-", "−")
     ends = interval(-found.paired.high, -found.paired.low)
-    return f"{percent} (95 % interval {ends}, p = {format_p(found.p)})".replace("= <", "<")
+    seeds = counted(found.paired.seeds, "seed")
+    return f"{percent} (95 % interval {ends}, p = {format_p(found.p)}, {seeds})".replace("= <", "<")
 
 
 def minus(value: float) -> str:
@@ -108,7 +111,7 @@ def falls_with_size(found: Mapping[str, Study], _r: float) -> Answer:
     )
     verdict = weigh(answers)
     whole = len(answers) == 3 * len(CURVES)
-    return Answer(PART if verdict == HELD and not whole else verdict, rule, lines)
+    return Answer(verdict if whole or verdict != HELD else f"{PART} (not all is measured)", rule, lines)
 
 
 def beats_scratch(found: Mapping[str, Study], _r: float) -> Answer:
@@ -180,7 +183,7 @@ def helps_everywhere(found: Mapping[str, Study], _r: float) -> Answer:
         assert best is not None
         lines.append(f"{what}: the best backbone alone is {best}, {change(against_scratch(study, best, size))}.")
     if lines:
-        lines.append("The same with ten seeds, and more of the shelf: [transfer.md](../transfer.md).")
+        lines.append("An earlier run with ten seeds, and more of the shelf: [transfer.md](../transfer.md).")
     rule = "Held if dEf-91k and Eg-NM, each alone, beat scratch significantly on every property."
     return Answer(weigh(answers), rule, lines)
 

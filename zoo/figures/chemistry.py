@@ -10,6 +10,7 @@ import numpy as np
 from zoo.crystals import SYMBOLS
 from zoo.figures.style import BLUE, DENSITY, ORANGE, RASTER, Picture, headline, new_figure, plain_log_axis
 from zoo.periodic_table import position
+from zoo.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +177,8 @@ def distance_errors(
     axes.set_ylabel(error_label)
     headline(axes, f"Spearman's ρ = {rho:.2f}, {len(x):,} test rows")
     axes.legend(loc="upper left", fontsize=9, frameon=False)
-    cut = f" {beyond:,} errors lie above the picture." if beyond else ""
+    lie = "lies" if beyond == 1 else "lie"
+    cut = f" {counted(beyond, 'error')} {lie} above the picture." if beyond else ""
     return Picture(
         figure,
         pd.DataFrame({"distance": x, "error": y}),

@@ -232,8 +232,8 @@ def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None 
         figure,
         errors[["method", "size", "seed", "error"]],
         "Error by seed",
-        f"Box plots of the error of {counted(len(methods), 'method')} at {every} sizes. The worst seed of a method has "
-        f"up to {spread:.2f} times the error of its best.",
+        f"Box plots of the error of {counted(len(methods), 'method')} at {counted(every, 'size')}. The worst seed of a "
+        f"method has up to {spread:.2f} times the error of its best.",
         f"A dot is a seed, with its own test rows; a box holds the middle half of them, its line is the median.{some}",
     )
 
