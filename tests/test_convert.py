@@ -90,6 +90,26 @@ def test_a_classifier_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    for name, tensor, message in (
+        ("convs.0.fc_full.weight", None, "holds no CGCNN: convs.0.fc_full.weight is missing"),
+        ("convs.0.bn1.weight", torch.zeros(3), "tensors do not fit a CGCNN: size mismatch for convs.0.bn1.weight"),
+    ):
+        raw = torch.load(original("band-gap"), weights_only=True, map_location="cpu")
+        del raw["state_dict"][name]
+        raw["state_dict"] |= {} if tensor is None else {name: tensor}
+        torch.save(raw, tmp_path / "other.pth.tar")
+        with pytest.raises(CheckpointError, match=message):
+            convert_cgcnn(tmp_path / "other.pth.tar", ATOM_INIT, tmp_path / "out")
+
+
+def test_unfinished_work_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "out.partial").mkdir()
+    with pytest.raises(InputError, match=r"out\.partial holds unfinished work"):
+        convert_cgcnn(original("band-gap"), ATOM_INIT, tmp_path / "out")
+    assert not list((tmp_path / "out.partial").iterdir())
+
+
 def test_a_pickle_with_code_in_it_is_refused(tmp_path: Path) -> None:
     class Harmful:
         def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:

@@ -6,7 +6,7 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -234,6 +234,33 @@ def test_a_run_that_was_cut_off_goes_on(
             assert ours["mae"] == pytest.approx(theirs["mae"], rel=1e-3), method
 
 
+def test_a_run_does_not_go_on_with_other_rows(backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A structure file that was missing is there now: all rows behind it have moved."""
+    table = pd.read_csv(EXAMPLES / "bulk_modulus.csv", comment="#").iloc[:40]
+    names = [f"{name}.vasp" for name in table.material_id]
+    for name, text in zip(names[1:], table.structure[1:], strict=True):
+        (tmp_path / name).write_text(text)
+    table.assign(file=names).drop(columns="structure").to_csv(tmp_path / "k.csv", index=False)
+    request = Options("bulk-modulus", tmp_path / "k.csv", backbone=str(backbone), epochs=1)
+
+    def cut(*_args: object, **_kwargs: object) -> methods.Outcome:
+        raise _Cut
+
+    monkeypatch.setattr(methods, "fit_network", cut)
+    with pytest.raises(_Cut):
+        finetune(request, tmp_path / "run", quiet=True)
+    (tmp_path / names[0]).write_text(table.structure[0])
+    with pytest.raises(InputError, match=r"begun with other settings \(rows_sha256\)"):
+        finetune(request, tmp_path / "run", resume=True, quiet=True)
+
+
+def test_a_folder_of_any_name_and_a_baseline_named_twice(data: Path, backbone: Path, tmp_path: Path) -> None:
+    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=("mean", "mean"))
+    result = finetune(request, tmp_path / "ΔEf, my run", quiet=True)
+    assert list(result.errors) == [result.model, "mean"]
+    assert len(zoo.load(tmp_path / "ΔEf, my run").predict([record.crystal for record in result.records[:3]])) == 3
+
+
 def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, backbone: Path, tmp_path: Path) -> None:
     cases = [
         (Options("bulk-modulus", data, backbone=str(backbone), n_train=500), "500"),
@@ -250,8 +277,22 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, back
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "out").exists()
         assert not (tmp_path / "out.partial").exists()
-    with pytest.raises(InputError, match="--seeds 0"):
-        Options("bulk-modulus", data, seeds=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seeds": 0}, "--seeds 0"),
+        ({"batch_size": 0}, "--batch-size 0: must be more than 0"),
+        ({"learning_rate": -1e-3}, "--learning-rate -0.001"),
+        ({"patience": 0}, "--patience 0"),
+        ({"mode": "Head"}, "--mode Head: there is mixture, full, head, layerwise"),
+        ({"precision": "8"}, "--precision 8: there is 32-true"),
+    ],
+)
+def test_options_that_cannot_be(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Options("bulk-modulus", Path("k.csv"), **wrong)
 
 
 def test_default_folders_do_not_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ pytest.importorskip("mp_api", reason="the extra mp is not installed")
 from mp_api.client.core.client import _Rester
 from mpserver import VERSION, MPServer, get
 
+from zoo import materials_project
 from zoo.errors import DependencyError, InputError, SourceError
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def test_what_does_not_pass_is_said_and_costs_no_page(fault: Any, mp_server: MPS
     assert get(tmp_path / "mp.parquet").rows == 22
     assert mp_server.pages == ["2", "3"]
     assert not (tmp_path / "mp.parquet.partial").exists()
+
+
+def test_a_field_that_every_table_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--fields material_id: every table has this column"):
+        materials_project.fetch(tmp_path / "mp.parquet", ("band_gap", "material_id"), quiet=True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_server_that_is_not_there_is_said(

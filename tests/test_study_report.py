@@ -286,7 +286,7 @@ def test_a_study_of_which_nothing_was_finished_has_a_report_too(study: Study, tm
 
 
 def test_more_of_the_same_property_is_not_called_transfer(study: Study, page: str, tmp_path: Path) -> None:
-    said = "Backbones that learned this very property, of other crystals: dEf-10k."
+    said = "Backbones that learned this very property: dEf-10k."
     energies = replace(study, task=extensions.task("formation-energy"))
     assert said in words(write_report(energies, tmp_path).read_text(encoding="utf-8"))
     assert said not in words(page)

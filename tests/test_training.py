@@ -59,6 +59,14 @@ def blank() -> CGCNN:
     return scratch(SMALL, torch.from_numpy(atom_table().copy()), 0)
 
 
+def test_epochs_between_validations_count(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:
+    """Of 200 epochs every second is validated."""
+    result = _run(samples, tmp_path, blank(), FitSettings(epochs=200, batch_size=30, learning_rate=5e-3))
+    best = min(result.history, key=lambda row: row["validation_loss"])
+    assert len(result.history) == 100
+    assert (result.best_epoch, result.best_error) == (best["epoch"], best["validation_mae"])
+
+
 def test_it_learns_and_keeps_the_best_epoch(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:
     _train, validation, scaler = samples
     network = blank()

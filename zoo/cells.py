@@ -56,8 +56,9 @@ class CellStore:
                     f"{folder} was begun with other settings ({', '.join(changed)}); give the same ones to resume, "
                     "or another --out"
                 )
-        folder.mkdir(parents=True, exist_ok=True)
-        self._settings.write_text(checkpoints.to_json(settings), encoding="utf-8")
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            files.write_text(self._settings, checkpoints.to_json(settings))
 
     def workdir(self, name: str) -> Path:
         """Return scratch space for a cell."""

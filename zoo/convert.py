@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from zoo.contracts import Task
 
+NEEDED = ("embedding.weight", "convs.0.fc_full.weight", "conv_to_fc.weight", "fc_out.weight")
+"""Tensors that every CGCNN has, by the original's names."""
+
 
 def read_atom_init(path: Path) -> NDArray[np.float32]:
     """Read the ``atom_init.json`` of the original CGCNN.
@@ -97,12 +100,16 @@ def convert_cgcnn(
     """
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
+    partial = out.with_name(out.name + ".partial")
+    if partial.exists():
+        raise InputError(f"{partial} holds unfinished work; give another --out, or remove it")
     raw = _read(source)
     state: dict[str, Tensor] = raw["state_dict"]
     arguments: dict[str, Any] = raw.get("args") or {}
     normalizer = raw.get("normalizer") or {}
-    if "fc_out.weight" not in state or "embedding.weight" not in state:
-        raise CheckpointError(f"{source} holds no CGCNN: fc_out.weight or embedding.weight is missing")
+    absent = [name for name in NEEDED if name not in state]
+    if absent:
+        raise CheckpointError(f"{source} holds no CGCNN: {absent[0]} is missing")
     if state["fc_out.weight"].shape[0] != 1:
         raise CheckpointError(f"{source} is a classifier; zoo reads regression models")
     table = read_atom_init(atom_init)
@@ -131,7 +138,10 @@ def convert_cgcnn(
         gaussian_end=end,
     )
     network = CGCNN(architecture, torch.from_numpy(table))
-    missing, unexpected = network.load_state_dict(state, strict=False)
+    try:
+        missing, unexpected = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # a shape
+        raise CheckpointError(f"{source}: tensors do not fit a CGCNN: {str(error).splitlines()[-1].strip()}") from error
     missing = [key for key in missing if key != "atom_table" and not key.endswith("num_batches_tracked")]
     if missing or unexpected:
         raise CheckpointError(f"{source}: tensors do not fit a CGCNN: {[*missing, *unexpected][0]}")
@@ -149,8 +159,7 @@ def convert_cgcnn(
         elements=[],
         provenance={"converted_from": source.name, "epoch": int(raw.get("epoch", 0))},
     )
-    partial = out.with_name(out.name + ".partial")
-    partial.mkdir(parents=True, exist_ok=True)
+    partial.mkdir(parents=True)
     checkpoints.save(checkpoint, partial)
     partial.rename(out)
     return checkpoint

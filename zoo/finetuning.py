@@ -15,7 +15,7 @@ from zoo.graphs import GraphSettings
 from zoo.progress import progress
 from zoo.splits import Split, make_split
 from zoo.starting import ALL, Start
-from zoo.tables import Record, Table, read_table
+from zoo.tables import Record, Table, read_table, rows_digest
 from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def finetune(
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
-    baselines = [extensions.baseline(name) for name in options.baselines]
+    baselines = list({each.name: each for each in map(extensions.baseline, options.baselines)}.values())
     everyone = sources.available(GraphSettings()) if options.backbone == ALL else []
     start = starting.begin(replace(options, backbone=everyone[0]) if everyone else options, task)
     partial = out.with_name(out.name + ".partial")
@@ -181,7 +181,8 @@ def finetune(
     ):
         say(line)
     digests = {source.name: source.digest for source in start.sources}
-    fingerprint = options.fingerprint(table.sha256, list(digests.values()), len(splits[0].train))
+    data = {"data_sha256": table.sha256, "rows_sha256": rows_digest(records), "transform": task.transform}
+    fingerprint = options.fingerprint(data, list(digests.values()), len(splits[0].train))
     cells = CellStore(partial / "cells", fingerprint, resume=resume)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
     outcomes |= _baselines(baselines, problem, splits, cells, quiet=quiet)

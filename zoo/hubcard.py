@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from zoo import _frontmatter, registry
-from zoo.card import LIBRARY, Architecture, Card, Graph, Hub, Training
+from zoo.card import LIBRARY, NAME, Architecture, Card, Graph, Hub, Training
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def describe(config: Config, card: Card | None, repo: str, files: Sequence[File]
     card = card or bare(config)
     described = card.model_copy(
         update={
-            "name": name if _is_name(name) else card.name,
+            "name": name if NAME.fullmatch(name) else card.name,
             "aliases": [],  # which belong to the card that is registered here
             "repo_id": repo,
             "revision": None,  # a file cannot know the commit that it will be in
@@ -102,15 +102,11 @@ def is_there(text: str) -> str:
     return re.sub(r"\s+".join(map(re.escape, NOT_THERE.split())), THERE, text)
 
 
-def _is_name(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text) is not None
-
-
 def bare(config: Config) -> Card:
     """Return a card of what a checkpoint says of itself, for one that came without any."""
     target, origin = config.target, config.provenance.get("converted_from")
     return Card(
-        name=config.name if _is_name(config.name) else "checkpoint",
+        name=config.name if NAME.fullmatch(config.name) else "checkpoint",
         title=f"CGCNN that predicts {target.name}",
         repo_id="local/checkpoint",
         target=target.name,

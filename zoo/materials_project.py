@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 DATABASE = "materials-project"
 LICENSE = "CC-BY-4.0"
 CITE = "doi:10.1063/1.4812323"
+COLUMNS = ("material_id", "atomic_numbers", "lattice", "frac_coords")
+"""Of every table that is fetched."""
+
 FIELDS = ("formation_energy_per_atom", "band_gap", "energy_above_hull")
 """What is fetched beside identifier and structure if nothing else is asked for."""
 
@@ -92,6 +95,9 @@ def fetch(
     """
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
+    fixed = [field for field in fields if field in COLUMNS]
+    if fixed:
+        raise InputError(f"--fields {fixed[0]}: every table has this column; leave it out")
     client = Client(os.environ.get(KEY, ""))
     work = out.with_name(out.name + ".partial")
     size = min(page, limit or page)
@@ -206,9 +212,7 @@ class _Parts:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns: dict[str, list[Any]] = {
-            name: [] for name in ("material_id", "atomic_numbers", "lattice", "frac_coords", *fields)
-        }
+        columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, *fields)}
         rejected = []
         for document in documents:
             name = str(document.get("material_id", ""))

@@ -258,11 +258,15 @@ def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: N
             scoring="neg_mean_absolute_error",
             cv=KFold(folds, shuffle=True, random_state=split.seed),
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        regressor.fit(features[split.train], scaler.scale(problem.targets[split.train]))
     rows = np.concatenate([split.train, split.val, split.test])
     predictions = np.full(len(problem.targets), np.nan)
-    predictions[rows] = scaler.unscale(np.ravel(regressor.predict(features[rows])))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            regressor.fit(features[split.train], scaler.scale(problem.targets[split.train]))
+        predictions[rows] = scaler.unscale(np.ravel(regressor.predict(features[rows])))
+    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "no reason given"
+        raise PluginError(f"baseline {baseline.name!r} failed: {type(error).__name__}: {reason}") from error
     chosen = {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}
     return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen)

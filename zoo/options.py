@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from zoo import extensions
 from zoo.errors import InputError
 from zoo.methods import SCRATCH, TRANSFER, sized
+from zoo.training import Precision
+from zoo.transfer import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zoo.contracts import Task
     from zoo.splits import How
-    from zoo.training import FitSettings, Precision
-    from zoo.transfer import Mode
+    from zoo.training import FitSettings
 
 DEFAULT_BACKBONE = "multi-113k"
 """Of a task that recommends none: what did best on the most properties (docs/transfer.md)."""
@@ -88,6 +89,14 @@ class Options:
             raise InputError(f"--seeds {self.seeds}: at least one seed is needed")
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"--epochs {self.epochs}: at least one epoch is needed")
+        for name in ("batch_size", "learning_rate", "patience"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"--{name.replace('_', '-')} {value:g}: must be more than 0")
+        for name, kind in (("mode", Mode), ("precision", Precision)):
+            value = getattr(self, name)
+            if value is not None and value not in get_args(kind):
+                raise InputError(f"--{name} {value}: there is {', '.join(get_args(kind))}")
 
     def chosen_backbone(self, task: Task) -> str | None:
         """Return the backbone's name with "auto" resolved; None for random weights."""
@@ -103,14 +112,24 @@ class Options:
         }
         return replace(settings, **{name: value for name, value in chosen.items() if value is not None})
 
-    def fingerprint(self, data_sha256: str, backbones: Sequence[str], rows: int) -> dict[str, Any]:
-        """Return everything that a finished cell depends on; the seeds and the comparisons may change."""
+    def fingerprint(self, data: Mapping[str, str], backbones: Sequence[str], rows: int) -> dict[str, Any]:
+        """Return everything that a finished cell depends on; the seeds and the comparisons may change.
+
+        Parameters
+        ----------
+        data : mapping of str to str
+            What identifies the rows that were read, in their order.
+        backbones : sequence of str
+            Digests.
+        rows : int
+            Training rows.
+        """
         settings = asdict(self)
         for name in ("seeds", "baselines", "compare_scratch", "data", "structures", "max_rejected"):
             del settings[name]
         return {
             **settings,
-            "data_sha256": data_sha256,
+            **data,
             "backbones_sha256": list(backbones),
             "fit": [asdict(self.fit_settings(rows, from_scratch=flag)) for flag in (False, True)],
         }

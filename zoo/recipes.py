@@ -50,7 +50,8 @@ class Condition(_Strict):
     def __str__(self) -> str:
         if self.equals is not None:
             return f"{self.column}=={self.equals}"
-        return f"{self.column}>{self.above:g}" if self.above is not None else f"{self.column}<={self.at_most:g}"
+        sign, bound = (">", self.above) if self.above is not None else ("<=", self.at_most)
+        return f"{self.column}{sign}{bound:.15g}"
 
     def holds(self, value: object) -> bool:
         """Say whether a cell fulfils the condition; one that is no number is neither above nor below anything."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import checkpoints, plots, report
-from zoo.card import Architecture, Card, Graph, Hub, Training, describe_file
+from zoo.card import NAME, Architecture, Card, Graph, Hub, Training, describe_file
 from zoo.card import Result as CardResult
 from zoo.card import Rows as CardRows
 from zoo.tables import write_rejected
@@ -160,10 +160,11 @@ def card(result: Result, folder: Path) -> Card:
     ]
     if task.citation:
         body += ["## Citation", task.citation]
+    name = config.name if NAME.fullmatch(config.name) else "run"  # a folder may be called what no card may
     return Card(
-        name=config.name,
+        name=name,
         title=f"{task.name} fine-tuned from {pulled.name}" if pulled else f"{task.name} from scratch",
-        repo_id=f"local/{config.name}",
+        repo_id=f"local/{name}",
         files=[describe_file(folder / name) for name in (checkpoints.WEIGHTS, checkpoints.CONFIG)],
         target=config.target.name,
         unit=task.unit,

@@ -95,7 +95,8 @@ def run_study(
     files.write_text(
         out / "options.json", checkpoints.to_json(json.loads(json.dumps(asdict(study.options), default=_plain)))
     )
-    study.results.to_parquet(out / "results.parquet", index=False)
+    with files.whole(out / "results.parquet") as beside:
+        study.results.to_parquet(beside, index=False)
     if report:
         write_report(study, out, more=[Section("Leak checks", points=_sentences(found))])
     return study

@@ -154,6 +154,8 @@ def _distance(study: Study, analysis: Analysis) -> Picture:
         vectors = np.zeros((len(crystals), found.shape[1]))
         vectors[used] = found
         distances = [figures.nearest(vectors[split.test], vectors[split.train]) for split in splits]
+    if sum(map(len, distances)) < 3:
+        raise NotDrawnError("it needs three errors or more")
     picture = figures.distance_errors(
         np.concatenate(distances),
         np.concatenate([errors[seed] for seed in seeds]),

@@ -139,8 +139,8 @@ def _answers(study: Study) -> Section:
     same = [name for name, pulled in study.backbones.items() if _learned(pulled, study.task.target)]
     if same:
         paragraphs.append(
-            f"Backbones that learned this very property, of other crystals: {listed(same)}. What they gain is what "
-            "more data would give; it is no transfer from another property."
+            f"Backbones that learned this very property: {listed(same)}. What they gain is what more data would give; "
+            "it is no transfer from another property."
         )
     if study.failed:
         paragraphs.append(

@@ -18,7 +18,7 @@ from zoo.graphs import GraphSettings
 from zoo.options import DEFAULT_BACKBONE
 from zoo.splits import make_split
 from zoo.study_plan import SIZES, Cell, plan
-from zoo.tables import read_table
+from zoo.tables import read_table, rows_digest
 from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -241,7 +241,6 @@ def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
 
 
 def _settings(options: StudyOptions, task: Task, table: Table, records: list[Record]) -> dict[str, Any]:
-    ids = hashlib.sha256("\n".join(sorted(record.id for record in records)).encode()).hexdigest()
     fit = {FROM_SCRATCH: methods.SCRATCH, "transfer": methods.TRANSFER}
     return {
         "format": FORMAT,
@@ -249,7 +248,7 @@ def _settings(options: StudyOptions, task: Task, table: Table, records: list[Rec
         "transform": task.transform,
         "data_sha256": table.sha256,
         "rows": len(records),
-        "row_ids_sha256": ids,
+        "rows_sha256": rows_digest(records),
         **{name: getattr(options, name) for name in ("split", "test", "epochs", "target")},
         "fit": {name: asdict(settings) for name, settings in fit.items()},
     }

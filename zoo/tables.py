@@ -131,6 +131,14 @@ def read_table(
     return table
 
 
+def rows_digest(records: Sequence[Record]) -> str:
+    """Return a SHA-256 of the identifiers and crystals of rows, in their order."""
+    sha = hashlib.sha256()
+    for record in records:
+        sha.update(f"{record.id}\0{record.crystal.digest}\n".encode())
+    return sha.hexdigest()
+
+
 def check_rejected(
     source: Path, usable: int, rejected: Sequence[Rejection], max_rejected: float, rejected_out: Path | None = None
 ) -> None:

@@ -321,9 +321,10 @@ def fit(
         state = torch.load(best.best_model_path, weights_only=True, map_location="cpu")["state_dict"]
         network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in state.items()})
     trainer.strategy.barrier()  # all have read the file before anybody removes it
-    losses = [row["validation_loss"] for row in module.history]
-    position = int(np.argmin(losses))
-    return FitResult(module.history, position + 1, module.history[position]["validation_mae"], time.monotonic() - began)
+    # As ModelCheckpoint does, which kept the weights: a loss that is no number is no minimum.
+    losses = np.nan_to_num([row["validation_loss"] for row in module.history], nan=np.inf)
+    row = module.history[int(np.argmin(losses))]
+    return FitResult(module.history, int(row["epoch"]), row["validation_mae"], time.monotonic() - began)
 
 
 def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
