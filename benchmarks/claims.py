@@ -59,6 +59,17 @@ def against_scratch(study: Study, method: str, size: int) -> Compared:
     return found
 
 
+def rivals(study: Study) -> Compared:
+    """Return the comparison of the best transfer with the best classical method at the largest size."""
+    analysis, size = study.analysis, study.analysis.sizes[-1]
+    transfer, classical = analysis.best("transfer", size), analysis.best("classical", size)
+    assert transfer is not None
+    assert classical is not None
+    found = analysis.comparison(transfer, classical, size)
+    assert found is not None
+    return found
+
+
 def change(found: Compared) -> str:
     """Say by how much an error differs from that of the reference, with the interval of that and its p-value."""
     percent = f"{-100 * found.paired.gain:+.1f} %".replace("-", "−")
@@ -196,32 +207,25 @@ def beats_classical(found: Mapping[str, Study], _r: float) -> Answer:
     for what, name in {**SCARCE, **GAPS, "Eg of non-metals": "band-gap-non-metals"}.items():
         if (study := found.get(name)) is None:
             continue
-        analysis, size = study.analysis, study.analysis.sizes[-1]
-        transfer, classical = analysis.best("transfer", size), analysis.best("classical", size)
-        assert transfer is not None
-        assert classical is not None
+        found_best = rivals(study)
+        analysis, size = study.analysis, found_best.size
         scratch = mean(study, FROM_SCRATCH, size)
         ahead = [
             method
             for method, kind in analysis.kinds.items()
             if kind == "classical" and mean(study, method, size) < scratch
         ]
-        found_best = analysis.comparison(transfer, classical, size)
-        assert found_best is not None
         answers.append(found_best.significant and found_best.paired.gain > 0)
         lines.append(
-            f"{what}, {size:,} rows: {transfer} against {classical}, the best classical method: {change(found_best)}; "
+            f"{what}, {size:,} rows: {found_best.method} against {found_best.reference}, the best classical method: "
+            f"{change(found_best)}; "
             f"classical methods with a smaller error than scratch: {', '.join(ahead) or 'none'}."
         )
     for what, name in AGAIN.items():
         if (study := found.get(name)) is not None:
-            size = study.analysis.sizes[-1]
-            best = study.analysis.best("transfer", size), study.analysis.best("classical", size)
-            again = study.analysis.comparison(str(best[0]), str(best[1]), size)
-            assert again is not None
-            lines.append(
-                f"{what}, {size:,} rows, on other seeds: {again.method} against {again.reference}: {change(again)}."
-            )
+            again = rivals(study)
+            pair = f"{again.method} against {again.reference}"
+            lines.append(f"{what}, {again.size:,} rows, on other seeds: {pair}: {change(again)}.")
     rule = "Held if the best transfer beats the best classical method significantly on every property."
     return Answer(weigh(answers), rule, lines)
 

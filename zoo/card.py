@@ -31,6 +31,8 @@ MAX_BYTES = 1_000_000
 """Largest card that is read; a real one has a few kilobytes."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a card may be called; a folder may have other names."""
+
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 Alias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/\\:@]+$")]
 RepoId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]

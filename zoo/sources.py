@@ -14,7 +14,7 @@ from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from zoo.contracts import Task
@@ -117,9 +117,14 @@ def leaks(
     sources: Sequence[Source], task: Task, records: Sequence[Record], splits: Sequence[Split]
 ) -> dict[str, list[int]]:
     """Return the sources that know the very property of some test rows, with the number of those of each seed."""
-    same = [source for source in sources if set(source.targets) & set(task.columns)]
+    same = [source for source in sources if same_property(source.targets, task)]
     counts = {source.name: seen([source], records, splits) for source in same}
     return {name: each for name, each in counts.items() if each and max(each)}
+
+
+def same_property(targets: Iterable[str], task: Task) -> bool:
+    """Say whether a backbone of these targets learned the very property of a task."""
+    return not set(targets).isdisjoint(task.columns)
 
 
 def trained_on(pulled: hub.Pulled) -> frozenset[str]:

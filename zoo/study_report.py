@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from zoo import files, study_figures, study_prose
+from zoo import files, sources, study_figures, study_prose
 from zoo.comparisons import MIN_SEEDS
 from zoo.conformal import LEVEL
 from zoo.report import markdown_table
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.figures import Saved
-    from zoo.hub import Pulled
     from zoo.study_plan import StudyOptions
     from zoo.study_result import Study
 
@@ -136,7 +135,12 @@ def _answers(study: Study) -> Section:
             "significant by the stricter corrected resampled t-test, which allows for training sets that overlap; see "
             "the table of comparisons."
         )
-    same = [name for name, pulled in study.backbones.items() if _learned(pulled, study.task.target)]
+    cards = {name: pulled.card for name, pulled in study.backbones.items()}
+    same = [
+        name
+        for name, card in cards.items()
+        if card and sources.same_property((card.target, *card.other_targets), study.task)
+    ]
     if same:
         paragraphs.append(
             f"Backbones that learned this very property: {listed(same)}. What they gain is what more data would give; "
@@ -148,11 +152,6 @@ def _answers(study: Study) -> Section:
             "tables has the reasons."
         )
     return Section("At each size", paragraphs, points=points)
-
-
-def _learned(backbone: Pulled, target: str) -> bool:
-    card = backbone.card
-    return card is not None and target in (card.target, *card.other_targets)
 
 
 def _tables(study: Study) -> Section:
