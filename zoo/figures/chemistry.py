@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.crystals import SYMBOLS
-from zoo.figures.style import BLUE, DENSITY, ORANGE, RASTER, Picture, headline, new_figure, plain_log_axis
+from zoo.figures.style import BLUE, DENSITY, ORANGE, RASTER, Picture, headline, legend_below, new_figure, plain_log_axis
 from zoo.periodic_table import position
 from zoo.wording import counted
 
@@ -176,7 +176,7 @@ def distance_errors(
     axes.set_xlabel(distance_label)
     axes.set_ylabel(error_label)
     headline(axes, f"Spearman's ρ = {rho:.2f}, {len(x):,} test rows")
-    axes.legend(loc="upper left", fontsize=9, frameon=False)
+    legend_below(figure, axes)
     lie = "lies" if beyond == 1 else "lie"
     cut = f" {counted(beyond, 'error')} {lie} above the picture." if beyond else ""
     return Picture(
