@@ -332,11 +332,33 @@ def test_the_best_backbone_on_validation_rows_is_kept(data: Path, tmp_path: Path
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["backbones_tried"] == pytest.approx(found.tried)
 
 
+def test_a_comparison_that_was_cut_off_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, out = Options("bulk-modulus", data, backbone="all", mode="head", epochs=1, val=0.3), tmp_path / "run"
+    real, fitted = methods.fit_network, []
+
+    def counted(*args: Any, **kwargs: Any) -> methods.Outcome:
+        if len(fitted) == 2:
+            raise _Cut
+        fitted.append(args)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(methods, "fit_network", counted)
+    with pytest.raises(_Cut):
+        finetune(request, out, quiet=True)
+    with pytest.raises(InputError, match="unfinished run; give --resume"):
+        finetune(request, out, quiet=True)
+    fitted.append(())  # no longer two
+    result = finetune(request, out, resume=True, quiet=True)
+    assert len(result.tried) > 2
+    assert len(fitted) == 3 + len(result.tried) - 2 + 1  # of the comparison what was missing, then the run's own
+
+
 def test_no_test_row_of_any_seed_chooses(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are tested on by no seed"):
         finetune(
             Options("bulk-modulus", data, backbone="all", epochs=1, seeds=5, test=0.3), tmp_path / "run", quiet=True
         )
+    assert not (tmp_path / "run.partial").exists()
 
 
 def test_the_recommended_backbone_is_named_with_its_reason(data: Path, tmp_path: Path) -> None:

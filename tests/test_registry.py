@@ -31,7 +31,7 @@ def card(name: str, aliases: str = "[]") -> str:
 
 
 def test_ours_are_listed_in_order_of_size() -> None:
-    assert registry.names()[: len(OURS)] == OURS
+    assert list(registry.named())[: len(OURS)] == OURS
     assert [found.name for found in registry.cards()][: len(OURS)] == OURS
 
 
@@ -76,16 +76,16 @@ def test_a_strangers_shelf(shelf: Shelf) -> None:
     assert found.title == "hard of a stranger"
     assert registry.card_folder(found) == folder
     assert registry.weights_folder(found) == folder / "weights" / "hard"
-    assert [*OURS, "hard"] == [name for name in registry.names() if name in {*OURS, "hard"}]
+    assert [*OURS, "hard"] == [name for name in registry.named() if name in {*OURS, "hard"}]
     assert registry.problems() == []
 
 
 def test_third_parties_can_be_switched_off(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf("zoo-shelf", {"hard.md": card("hard")})
-    assert "hard" in registry.names()
+    assert "hard" in registry.named()
     monkeypatch.setenv("ZOO_PLUGINS", "off")
-    assert "hard" not in registry.names()
-    assert "dEf-10k" in registry.names()
+    assert "hard" not in registry.named()
+    assert "dEf-10k" in registry.named()
 
 
 def test_two_of_one_name_are_refused_until_one_is_chosen(shelf: Shelf) -> None:
@@ -94,9 +94,9 @@ def test_two_of_one_name_are_refused_until_one_is_chosen(shelf: Shelf) -> None:
         registry.get("dEf-10k")
     assert registry.get("zoo-copycat:dEf-10k").repo_id == "stranger/def-10K"
     assert registry.get("crystal-zoo:dEf-10k").repo_id == "crystal-zoo/dEf-10k"
-    assert registry.names().count("zoo-copycat:def-10K") == 1
-    assert registry.names().count("crystal-zoo:dEf-10k") == 1
-    assert "dEf-10k" not in registry.names()
+    assert registry.named()["zoo-copycat:def-10K"].repo_id == "stranger/def-10K"
+    assert registry.named()["crystal-zoo:dEf-10k"].repo_id == "crystal-zoo/dEf-10k"
+    assert "dEf-10k" not in registry.named()
     assert registry.get("dEf-54k").name == "dEf-54k"
 
 

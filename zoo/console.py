@@ -152,7 +152,7 @@ def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str
             if kind == "backbone":
                 from zoo import registry
 
-                known = registry.names()
+                known = list(registry.named())
             else:
                 from zoo import extensions
 

@@ -135,11 +135,11 @@ def _backbones() -> list[Check]:
     from zoo import hub, registry
 
     try:
-        cards, names, problems = registry.cards(), registry.names(), registry.problems()
+        cards, problems = registry.named(), registry.problems()
     except ZooError as error:
         return [Check("cards", False, str(error))]
     checks = [Check("cards", False, problem) for problem in problems]
-    for card, name in zip(cards, names, strict=True):
+    for name, card in cards.items():
         if ":" in name:
             checks.append(Check("cards", False, f"several packages bring {card.name}; say {name} for this one"))
         if card.bundled:

@@ -128,9 +128,9 @@ def finetune(
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
     baselines = list({each.name: each for each in map(extensions.baseline, options.baselines)}.values())
-    everyone = sources.available(GraphSettings()) if options.backbone == ALL else []
-    start = starting.begin(replace(options, backbone=everyone[0]) if everyone else options, task)
     partial = out.with_name(out.name + ".partial")
+    candidates = sources.available(GraphSettings()) if options.backbone == ALL else []
+    start = starting.begin(replace(options, backbone=candidates[0].name) if candidates else options, task)
     table = read_table(
         options.data,
         task,
@@ -158,15 +158,22 @@ def finetune(
         np.array([record.target for record in records]),
         task.transform,
     )
+    judges = choosing.rows(splits) if candidates else None
+    digests = {source.name: source.digest for source in (*start.sources, *candidates)}
+    data = {"data_sha256": table.sha256, "rows_sha256": rows_digest(records), "transform": task.transform}
+    fingerprint = options.fingerprint(data, list(digests.values()), len(splits[0].train))
+    cells = CellStore(partial / "cells", fingerprint, resume=resume)
     tried: dict[str, float] = {}
-    if everyone:
+    if judges is not None:
         settings = options.fit_settings(len(splits[0].train), from_scratch=False)
         tried = choosing.compare_backbones(
-            everyone,
+            candidates,
             problem,
-            splits,
+            splits[0],
+            judges,
             settings,
             start.blank,
+            cells,
             mode=start.mode,
             experts=start.networks,
             device=device,
@@ -180,10 +187,6 @@ def finetune(
         *starting.warnings(start, leaks, overlap, len(splits[0].test)),
     ):
         say(line)
-    digests = {source.name: source.digest for source in start.sources}
-    data = {"data_sha256": table.sha256, "rows_sha256": rows_digest(records), "transform": task.transform}
-    fingerprint = options.fingerprint(data, list(digests.values()), len(splits[0].train))
-    cells = CellStore(partial / "cells", fingerprint, resume=resume)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
     outcomes |= _baselines(baselines, problem, splits, cells, quiet=quiet)
     errors = {
@@ -222,7 +225,7 @@ def finetune(
         ),
         trust=assessed,
         backbone=start.source.pulled if start.source else None,
-        digests=digests,
+        digests={source.name: digests[source.name] for source in start.sources},
         overlap=overlap,
         leaks=leaks,
         tried=tried,

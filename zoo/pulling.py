@@ -27,8 +27,7 @@ AT_ONCE = 4
 
 def available() -> list[str]:
     """Return the names of all registered backbones that have weights somewhere."""
-    there = zip(registry.names(), registry.cards(), strict=True)
-    return [name for name, card in there if hub.status(card) != "not published yet"]
+    return [name for name, card in registry.named().items() if hub.status(card) != "not published yet"]
 
 
 def pull_all(

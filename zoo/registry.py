@@ -13,6 +13,7 @@ import json
 import logging
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -61,14 +62,15 @@ def shelf() -> list[Card]:
     return [entry.card for entry in _entries() if entry.card is not None and entry.distribution == OURS]
 
 
-def names() -> list[str]:
-    """Return the names that :func:`get` takes; ``dist:name`` where two distributions share a name."""
-    entries = [entry for entry in _entries() if entry.card is not None]
-    folded = [fold(entry.name) for entry in entries]
-    return [
-        f"{entry.distribution}:{entry.name}" if folded.count(key) > 1 else entry.name
-        for entry, key in zip(entries, folded, strict=True)
-    ]
+def named() -> dict[str, Card]:
+    """Return all readable cards by the names that :func:`get` takes; ``dist:name`` where distributions share a name."""
+    entries = _entries()
+    shared = Counter(fold(entry.name) for entry in entries if entry.card is not None)
+    return {
+        f"{entry.distribution}:{entry.name}" if shared[fold(entry.name)] > 1 else entry.name: entry.card
+        for entry in entries
+        if entry.card is not None
+    }
 
 
 def get(name: str) -> Card:
@@ -102,7 +104,7 @@ def get(name: str) -> Card:
         broken = [entry.error for entry in entries if entry.error and not entry.name]
         if colon and broken:
             raise broken[0]
-        raise UnknownNameError("backbone", name, names())
+        raise UnknownNameError("backbone", name, list(named()))
     if len(found) > 1:
         choices = [f"{entry.distribution}:{entry.name}" for entry in found]
         if len(set(map(fold, choices))) < len(choices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -10,17 +11,20 @@ import torch
 
 from zoo import checkpoints, hub, registry, transfer
 from zoo.elements import atom_table, known_elements
-from zoo.graphs import GraphSettings
+from zoo.errors import ZooError
 from zoo.models.cgcnn import Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from zoo.contracts import Task
+    from zoo.graphs import GraphSettings
     from zoo.models.cgcnn import CGCNN
     from zoo.splits import Split
     from zoo.tables import Record
+
+_log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,20 +83,32 @@ def blank(seed: int) -> CGCNN:
     return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)
 
 
-def available(settings: GraphSettings) -> list[str]:
-    """Return the backbones whose weights are at hand or on the Hub, and whose graphs are built with these settings."""
-    there = [card for card in registry.cards() if hub.status(card) != "not published yet"]
-    return [card.name for card in there if card.graph and GraphSettings(**card.graph.model_dump()) == settings]
+def available(settings: GraphSettings) -> list[Source]:
+    """Return the backbones whose weights are at hand or on the Hub, and whose graphs are built with these settings.
+
+    One that cannot be loaded is logged and left out: somebody's broken package is no reason to stop.
+    """
+    return [each for each in _registered(("bundled", "cached", "on the Hub")) if each.graph == settings]
 
 
 def experts(source: Source) -> list[Source]:
     """Return all backbones that can be read beside a source, itself among them: those at hand with a body like its own.
 
     None, if the source's body is unlike that of every backbone of the shelf: an imported checkpoint's, for example.
+    One that cannot be loaded is logged and left out.
     """
-    names = [card.name for card in registry.cards() if hub.status(card) in ("bundled", "cached")]
-    found = [load(name) for name in names]
-    return [each for each in found if _alike(each, source)]
+    return [each for each in _registered(("bundled", "cached")) if _alike(each, source)]
+
+
+def _registered(statuses: Container[hub.Status]) -> Iterator[Source]:
+    for name, card in registry.named().items():
+        if hub.status(card) in statuses:
+            try:
+                source = load(name)
+            except ZooError as error:
+                _log.warning("left out: %s", error)
+            else:
+                yield replace(source, pulled=replace(source.pulled, name=name))  # two packages may share a name
 
 
 def _alike(one: Source, other: Source) -> bool:
