@@ -282,6 +282,15 @@ def test_only_some_rows(tmp_path: Path) -> None:
         assert message(tmp_path / name, only={"LiH"}) == "there is no row of those wanted"
 
 
+def test_some_rows_by_identifiers_with_blanks_and_by_number(tmp_path: Path) -> None:
+    rows = [{**ROWS[0], "material_id": " padded "}, {**ROWS[1], "material_id": None}, ROWS[2]]
+    pd.DataFrame(rows).to_parquet(tmp_path / "data.parquet")
+    write_csv(tmp_path / "data.csv", rows)
+    for name in ("data.parquet", "data.csv"):
+        table = read_table(tmp_path / name, BULK, only={"padded", "2"}, max_rejected=0.0)
+        assert [(record.id, record.row) for record in table.records] == [("padded", 1), ("2", 2)]
+
+
 def test_requirement(tmp_path: Path) -> None:
     rows = [{"id": i, "structure": CIFS["NaCl"], "gap": 5.0, "Band_Gap": gap} for i, gap in enumerate([8.5, 0, None])]
     path = write_csv(tmp_path / "data.csv", rows)

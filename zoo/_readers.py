@@ -13,7 +13,7 @@ import itertools
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -23,8 +23,8 @@ from zoo.structures import MAX_CHARACTERS, is_number
 if TYPE_CHECKING:
     from pathlib import Path
 
-Select = tuple[str, Container[str]]
-"""A column, and the values whose rows are wanted."""
+Select = tuple[str, Callable[[object, int], bool]]
+"""A column, and whether the row with this cell there, and this number, is wanted."""
 
 FORMATS = ".csv, .tsv, .json, .jsonl and .parquet"
 _CSV, _TSV, _JSON, _JSONL, _PARQUET = (
@@ -334,7 +334,7 @@ def _open_parquet(path: Path) -> Source:
                     number += batch.num_rows
                     if select is not None:
                         labels = batch.column(select[0]).to_pylist()
-                        wanted = [i for i, label in enumerate(labels) if str(label) in select[1]]
+                        wanted = [i for i, label in enumerate(labels) if select[1](label, numbers[i])]
                         batch, numbers = (
                             batch.take(pa.array(wanted, pa.int64())),
                             [numbers[i] for i in wanted],

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zoo import structures as parsing
-from zoo._readers import INDEX, Row, Source
+from zoo._readers import INDEX, Row, Select, Source
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -108,15 +108,19 @@ class RowReader:
         """Read the rows, or those whose identifiers are wanted."""
         named = (self.id_column, *self.crystal_columns, self.target, self.required)
         columns = list(dict.fromkeys(name for name in named if name))
-        select = (self.id_column, frozenset(only)) if self.id_column and only is not None else None
-        for row in self.source.rows(columns, select):
+        for row in self.source.rows(columns, self.select(only)):
             if only is None or self.identify(row) in only:
                 yield row
 
+    def select(self, only: Collection[str] | None) -> Select | None:
+        """Return what lets a source that can skip all rows but those of some identifiers; None for all rows."""
+        if only is None or not self.id_column:
+            return None
+        return self.id_column, lambda value, number: _identifier(value, number) in only
+
     def identify(self, row: Row) -> str:
         """Return the row's identifier, or its number where it has none."""
-        value = row.cells.get(self.id_column) if self.id_column else None
-        return str(row.number) if _is_missing(value) else str(value).strip()
+        return _identifier(row.cells.get(self.id_column) if self.id_column else None, row.number)
 
     def value(self, row: Row) -> float:
         """Return the row's target, or NaN if it has none that the task can use; its crystal is not looked at."""
@@ -261,6 +265,10 @@ def _number(value: object) -> float:
         return float(value)
     except (ValueError, OverflowError):
         raise InputError("not a number") from None
+
+
+def _identifier(value: object, number: int) -> str:
+    return str(number) if _is_missing(value) else str(value).strip()
 
 
 def _is_missing(value: object) -> bool:

@@ -121,7 +121,7 @@ def _labelled(
             raise InputError(f"{path} lacks the column {condition.column!r} that {recipe.path} names")
     used = [identity.id_column, *(reader.target for reader in readers), *(each.column for each in conditions)]
     columns = list(dict.fromkeys(filter(None, used)))
-    for row in source.rows(columns, None if wanted is None else (identity.id_column, wanted)):
+    for row in source.rows(columns, identity.select(wanted)):
         name = identity.identify(row)
         if wanted is not None and name not in wanted:
             continue
