@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECIPES = sorted((ROOT / "cards" / "recipes").glob("*.toml"))
-SHIPPED = [path for path in RECIPES if path.stem in registry.names()]
+SHIPPED = [path for path in RECIPES if path.stem in registry.named()]
 
 
 def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
