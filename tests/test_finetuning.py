@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import zoo
-from zoo import checkpoints, extensions, finetuning, methods, registry
+from zoo import checkpoints, extensions, finetuning, methods
 from zoo.errors import InputError
 from zoo.finetuning import finetune
 from zoo.options import Options, default_out
@@ -306,59 +306,6 @@ def test_default_folders_do_not_collide(tmp_path: Path, monkeypatch: pytest.Monk
     assert default_out(options) == Path("runs/dielectric-multi-113k-3")
     assert default_out(options, resume=True) == Path("runs/dielectric-multi-113k-2")
     assert default_out(Options("dielectric", tmp_path / "d.csv", backbone=None)) == Path("runs/dielectric-scratch")
-
-
-def test_the_best_backbone_on_validation_rows_is_kept(data: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    request = Options("bulk-modulus", data, backbone="all", epochs=2, test=0.2, val=0.3)
-    found = finetune(request, tmp_path / "run", quiet=True, say=said.append)
-    there = [card.name for card in registry.cards() if card.bundled]
-    assert len(there) > 2
-    assert set(found.tried) == set(there)
-    assert list(found.tried.values()) == sorted(found.tried.values())
-    best = next(iter(found.tried))
-    assert found.backbone is not None
-    assert found.backbone.name == best
-    assert any(
-        f"backbone {best} from" in line and "the best on validation rows (MAE of log10: " in line for line in said
-    )
-    # The errors are those of a fine-tuning of each on the same split.
-    for name in {best, there[-1]}:
-        alone = finetune(replace(request, backbone=name), tmp_path / name, quiet=True)
-        outcome, split = alone.outcomes[alone.model][0], alone.splits[0]
-        targets = np.array([record.target for record in alone.records])
-        error = np.abs(np.log10(outcome.predictions[split.val]) - np.log10(targets[split.val])).mean()
-        assert found.tried[name] == pytest.approx(error, rel=1e-3)
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["backbones_tried"] == pytest.approx(found.tried)
-
-
-def test_a_comparison_that_was_cut_off_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request, out = Options("bulk-modulus", data, backbone="all", mode="head", epochs=1, val=0.3), tmp_path / "run"
-    real, fitted = methods.fit_network, []
-
-    def counted(*args: Any, **kwargs: Any) -> methods.Outcome:
-        if len(fitted) == 2:
-            raise _Cut
-        fitted.append(args)
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(methods, "fit_network", counted)
-    with pytest.raises(_Cut):
-        finetune(request, out, quiet=True)
-    with pytest.raises(InputError, match="unfinished run; give --resume"):
-        finetune(request, out, quiet=True)
-    fitted.append(())  # no longer two
-    result = finetune(request, out, resume=True, quiet=True)
-    assert len(result.tried) > 2
-    assert len(fitted) == 3 + len(result.tried) - 2 + 1  # of the comparison what was missing, then the run's own
-
-
-def test_no_test_row_of_any_seed_chooses(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are tested on by no seed"):
-        finetune(
-            Options("bulk-modulus", data, backbone="all", epochs=1, seeds=5, test=0.3), tmp_path / "run", quiet=True
-        )
-    assert not (tmp_path / "run.partial").exists()
 
 
 def test_the_recommended_backbone_is_named_with_its_reason(data: Path, tmp_path: Path) -> None:

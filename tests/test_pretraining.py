@@ -15,7 +15,7 @@ from tinyrecipe import EXAMPLE, FILES, RECIPE, example, ids, write
 from zoo.cli import main
 
 import zoo
-from zoo import checkpoints, pretraining, store
+from zoo import checkpoints, pretraining, registry, store
 from zoo.card import Card
 from zoo.errors import InputError, ZooError
 from zoo.graphs import GraphSettings
@@ -150,10 +150,20 @@ def test_the_checkpoint_predicts_what_the_report_says(run: tuple[list[Report], P
     assert config.provenance["recipe"]["fit"]["epochs"] == 2
 
 
+def test_a_registered_backbone_that_is_trained_anew_is_not_the_one_on_the_shelf(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, RECIPE.replace('"tiny"', '"dEf-10k"').replace("epochs = 2", "epochs = 1")))
+    pretrain(recipe, [EXAMPLE], tmp_path / "anew", quiet=True)
+    card = Card.read(tmp_path / "anew" / "README.md")
+    assert card.body == registry.get("dEf-10k").body
+    assert (card.bundled, card.revision) == (False, None)
+    assert registry.training_ids(card) == set(ids()["train"])
+
+
 def test_the_card_has_digests_figures_and_the_command(run: tuple[list[Report], Path]) -> None:
     report, out = run
     card = Card.read(out / "README.md")
     assert (card.name, card.target, card.unit, card.transform) == ("tiny", "K_VRH", "GPa", "log10")
+    assert registry.training_ids(card) == set(ids()["train"])
     for file in card.files:
         assert file.sha256 == hashlib.sha256((out / file.name).read_bytes()).hexdigest()
     assert card.training.rows is not None

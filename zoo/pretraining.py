@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
     from zoo.recipes import Recipe
 
+SPLITS = "splits.json"
+"""The identifiers of each part, beside the weights."""
+
 MAX_UNREADABLE = 0.01
 """Fraction of the rows that a rule chose whose crystals may be unusable; they are reported and left out."""
 
@@ -187,7 +190,7 @@ def pretrain(
         done.mkdir()
         checkpoints.save(checkpoint, done)
         ids = {part: [rows.ids[position] for position in positions] for part, positions in rows.parts.items()}
-        (done / "splits.json").write_text(checkpoints.to_json(ids), encoding="utf-8")
+        (done / SPLITS).write_text(checkpoints.to_json(ids), encoding="utf-8")
         if rows.rejected:
             write_rejected(rows.rejected, done / "rejected.csv")
         (done / "README.md").write_text(_card(recipe, checkpoint, reports, done, command).render(), encoding="utf-8")
@@ -364,13 +367,18 @@ def _card(
     fetched = [f"{note['source']}, version {note['version']}" for note in config.provenance["tables"]]
     licenses = sorted({note["license"] for note in config.provenance["tables"]})
     origin = {"source": " and ".join(fetched), "license": " and ".join(licenses)} if fetched else {}
+    # Paths beside the registered card do not lead anywhere here.
+    recipe_of = None if isinstance(card.training.recipe, str) else card.training.recipe
+    training = {"rows": rows, "ids": SPLITS, "recipe": recipe_of, **origin}
     return card.model_copy(
         update={
+            "revision": None,
+            "bundled": False,
             "files": [describe_file(folder / name) for name in (checkpoints.WEIGHTS, checkpoints.CONFIG)],
             "architecture": CardArchitecture(**config.architecture.model_dump(exclude={"gaussian_end"})),
             "graph": CardGraph(**config.graph.model_dump()),
             "elements": config.elements,
-            "training": card.training.model_copy(update={"rows": rows, **origin}),
+            "training": card.training.model_copy(update=training),
             "results": results,
             "other_targets": [each.target for each in others],
             "command": command,
