@@ -214,6 +214,7 @@ for command in (study, fetch, hub_commands.pull, hub_commands.push, hub_commands
 
 
 @main.group()
+@common
 def convert() -> None:
     """Import checkpoints that other programs wrote."""
 
@@ -290,6 +291,7 @@ def pretrain(
 
 
 @main.group()
+@common
 def cache() -> None:
     """Look after the graphs of large tables, which are kept on disk."""
 
@@ -331,6 +333,7 @@ def cache_clear(tables: bool) -> None:
 
 
 @main.group()
+@common
 def plugins() -> None:
     """Tasks, featurizers, baselines and backbones, ours and everybody's."""
 

@@ -174,7 +174,7 @@ class Embedding:
         return [_CGCNN, _FROZEN]
 
     def featurize(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
-        """Return an array of shape (n, d), d the width of the network.
+        """Return an array of shape (n, d), d the length of the backbone's vectors: all layers side by side.
 
         Raises
         ------

@@ -208,6 +208,16 @@ def test_predict_with_nothing_usable(backbone: Path, tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "p.rejected.csv")) == 2
 
 
+def test_predict_forgets_what_an_earlier_run_rejected(backbone: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.cif").write_text("no crystal")
+    next(iter(samples.crystals().values())).to(str(tmp_path / "b.cif"))
+    out = tmp_path / "p.csv"
+    zoo("predict", backbone, tmp_path / "a.cif", tmp_path / "b.cif", "--out", out, "-q")
+    assert len(pd.read_csv(tmp_path / "p.rejected.csv")) == 1
+    zoo("predict", backbone, tmp_path / "b.cif", "--out", out, "-q")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.cif", "b.cif", "p.csv"]
+
+
 def test_predict_with_no_such_model(table: Path, tmp_path: Path) -> None:
     assert "did you mean" in refused("predict", "dEf-11k", table)
     assert "config.json" in refused("predict", tmp_path, table)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,16 @@ def test_a_store_is_known_by_content_and_settings_alone(table: Path, tmp_path: P
     pd.read_csv(table, dtype={"material_id": str}).iloc[:30].to_csv(table, index=False)
     assert len(store.table_graphs(table, GraphSettings(), quiet=True).ids) == 29
     assert len(list(cache.iterdir())) == 3
+
+
+def test_clearing_leaves_what_another_process_builds(table: Path, cache: Path) -> None:
+    store.table_graphs(table, GraphSettings(), quiet=True)
+    for name in ("now", "of-a-killed-process"):
+        (cache / f".building-{name}").mkdir()
+    long_ago = time.time() - store.ABANDONED - 1
+    os.utime(cache / ".building-of-a-killed-process", (long_ago, long_ago))
+    assert store.clear()[0] == 2
+    assert [path.name for path in cache.iterdir()] == [".building-now"]
 
 
 def test_workers_build_the_same(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

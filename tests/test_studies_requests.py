@@ -100,6 +100,7 @@ def test_leaks_are_told_and_strict_refuses_them(table: Path, tmp_path: Path) -> 
         (["--seeds", "1", "--significance", "0.01"], "a paired test over seeds needs at least 3 of them"),
         (["--significance", "5"], "no level between 0 and 1"),
         (["--engine", "slurm"], "--engine slurm: there is local, ray, dask"),
+        (["--workers", "0"], "--workers 0: at least one is needed"),
         (["--modes", "frozen-svm"], "no baseline is called 'svm'"),
         (["--where", "K_VRH=3"], "write COLUMN>NUMBER, COLUMN<=NUMBER or COLUMN==TEXT"),
         (["--where", "colour==red"], "--where: there is no column 'colour'"),

@@ -22,13 +22,15 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_keys_are_the_options_and_paths_are_relative_to_the_file(tmp_path: Path) -> None:
-    text = 'sizes = [50, 100]\nbackbones = []\nwhere = [{column = "gap", above = 0}]\nunseen = true\nengine = "dask"\n'
-    found = read_study(write(tmp_path, text + 'out = "here"\nstrict = true\nworkers = 3\n'), {})
+    text = (
+        'sizes = [50, 100]\nbackbones = ["dEf-10k", "./mine"]\nwhere = [{column = "gap", above = 0}]\nunseen = true\n'
+    )
+    found = read_study(write(tmp_path, text + 'engine = "dask"\nout = "here"\nstrict = true\nworkers = 3\n'), {})
     assert found.options == StudyOptions(
         "bulk-modulus",
         tmp_path / "tables" / "k.csv",
         (50, 100),
-        backbones=(),
+        backbones=("dEf-10k", str(tmp_path / "mine")),
         where=(Condition(column="gap", above=0),),
         unseen=True,
     )

@@ -13,7 +13,7 @@ import torch
 from zoo import interruptions
 from zoo.crystals import Crystal
 from zoo.elements import atom_table
-from zoo.errors import DependencyError
+from zoo.errors import DependencyError, TrainingError
 from zoo.graphs import build_graph
 from zoo.inference import choose_device, predict_scaled
 from zoo.interruptions import LAST, SaveOften
@@ -108,6 +108,11 @@ def test_a_mixture_learns_beside_experts_that_stay_as_they_are(
     outputs = scaler.unscale(predict_scaled(network, validation.graphs, validation.rows))
     measured = np.abs(outputs - validation.targets[validation.rows]).mean()
     assert measured == pytest.approx(result.best_error, rel=1e-4)
+
+
+def test_a_training_that_diverges_is_an_error(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"no numbers at a learning rate of 1e\+15; give a smaller one"):
+        _run(samples, tmp_path, blank(), FitSettings(epochs=2, batch_size=8, learning_rate=1e15))
 
 
 def test_an_interrupt_reaches_the_caller(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:

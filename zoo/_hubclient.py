@@ -38,12 +38,10 @@ class Remote:
     commit : str
     files : mapping of str to File
         What the Hub says of each file: size in bytes, and the SHA-256 or git's SHA-1, as far as it tells.
-    private : bool
     """
 
     commit: str
     files: Mapping[str, RemoteFile]
-    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def resolve(repo: str, revision: str | None) -> Remote:
             )
             for file in info.siblings or []
         }
-        return Remote(str(info.sha), files, bool(info.private))
+        return Remote(str(info.sha), files)
 
 
 def download(repo: str, revision: str, name: str, *, limit: int, force: bool) -> Path:

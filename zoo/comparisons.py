@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.stats import MIN_SEEDS, paired_t
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-MIN_SEEDS = 3
-"""Fewest seeds of a significance test: the deviation over two seeds rests on one number."""
 
 LEVEL = 0.95
 """Confidence of every interval."""
@@ -102,7 +101,7 @@ def paired(method: ArrayLike, reference: ArrayLike, *, n_train: int, n_test: int
         gain,
         low,
         high,
-        float(stats.ttest_rel(ours, theirs).pvalue),
+        paired_t(ours, theirs),
         float(stats.wilcoxon(ours, theirs).pvalue),
         corrected_resampled_t(theirs - ours, n_train=n_train, n_test=n_test)[1],
         len(ours),

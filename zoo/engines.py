@@ -71,18 +71,20 @@ class _WorkerDiedError(Exception):
     """Dask gave a piece up because its workers died."""
 
 
-def check(engine: str) -> Engine:
-    """Return the engine if it can be used.
+def check(engine: str, workers: int | None = None) -> Engine:
+    """Return the engine if it can be used, with so many workers if a number is given.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is none of that name, or no worker.
     DependencyError
         If it is not installed; says what to install.
     """
     if engine not in get_args(Engine):
         raise InputError(f"--engine {engine}: there is {', '.join(get_args(Engine))}")
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: at least one is needed")
     if engine in _NEEDS:
         module, title = _NEEDS[engine]
         if find_spec(module) is None:
@@ -114,7 +116,7 @@ def compute(
     InputError, DependencyError
         If the engine is unknown, not installed, or its cluster cannot be reached.
     """
-    check(engine)
+    check(engine, workers)
     if not pieces:
         return
     with _backend(engine, workers) as (jobs, deaths):
@@ -173,8 +175,6 @@ def _backend(engine: Engine, workers: int | None) -> Iterator[tuple[int, tuple[t
     """Make an engine joblib's; yields the number of workers (-1: all of a cluster) and what a death is raised as."""
     from joblib import cpu_count
 
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers {workers}: at least one is needed")
     if engine == "local":
         yield workers or cpu_count(), (BrokenProcessPool,)
     elif engine == "ray":

@@ -11,6 +11,7 @@
     ├── HubError              the Hugging Face Hub refused, or cannot be reached
     ├── SourceError           a database refused, or cannot be reached
     ├── IntegrityError        exit code 3: bytes that are not the ones that were pinned
+    ├── TrainingError         a training that came to no numbers
     ├── CheckpointError       a checkpoint that this version cannot read or honour
     └── DependencyError       a package that is missing or broken in this environment
 
@@ -82,6 +83,10 @@ class IntegrityError(ZooError):
     """Bytes whose SHA-256 is not the pinned one."""
 
     exit_code = 3
+
+
+class TrainingError(ZooError):
+    """A training that came to no numbers."""
 
 
 class CheckpointError(ZooError):

@@ -89,14 +89,16 @@ def predict_files(
                     if bar:
                         bar.advance()
                     first = next(results, None)
-            rejected_out = out.with_name(f"{out.stem}.rejected.csv") if rejected else None
-            if rejected_out:
+            rejected_out = out.with_name(f"{out.stem}.rejected.csv")
+            if rejected:
                 write_rejected(rejected, rejected_out)
+            else:
+                rejected_out.unlink(missing_ok=True)  # of an earlier run
             if not count:
                 raise _no_crystal(inputs, rejected)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
-    return Predicted(count, rejected, out, rejected_out, head, interval)
+    return Predicted(count, rejected, out, rejected_out if rejected else None, head, interval)
 
 
 def _no_crystal(inputs: Sequence[Path], rejected: Sequence[Rejection]) -> InputError:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MIN_SEEDS = 3
-"""Fewest seeds for a paired t-test over seeds; below it the test pairs test rows instead."""
+"""Fewest seeds for a test over seeds: the deviation over two rests on one number."""
 
 
 def errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = False) -> dict[str, float]:
@@ -98,6 +98,15 @@ class Comparison:
     pairs: int
 
 
+def paired_t(method: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """Return the two-sided p-value of the paired t-test between errors of shape (seeds,); 1 if they are equal."""
+    from scipy import stats
+
+    if np.allclose(method, reference, rtol=1e-12, atol=0):
+        return 1.0
+    return float(stats.ttest_rel(method, reference).pvalue)
+
+
 def compare(method: Sequence[ArrayLike], reference: Sequence[ArrayLike]) -> Comparison:
     """Compare absolute errors pairwise.
 
@@ -117,9 +126,7 @@ def compare(method: Sequence[ArrayLike], reference: Sequence[ArrayLike]) -> Comp
     mean_ours, mean_theirs = (np.array([rows.mean() for rows in side]) for side in (ours, theirs))
     gain = float(1 - mean_ours.mean() / mean_theirs.mean())
     if len(ours) >= MIN_SEEDS:
-        if np.allclose(mean_ours, mean_theirs, rtol=1e-12, atol=0):
-            return Comparison(gain, 1.0, f"paired t-test over {len(ours)} seeds", len(ours))
-        p = float(stats.ttest_rel(mean_ours, mean_theirs).pvalue)
+        p = paired_t(mean_ours, mean_theirs)
         return Comparison(gain, p, f"paired t-test over {len(ours)} seeds", len(ours))
     difference = np.concatenate(ours) - np.concatenate(theirs)
     p = float(stats.wilcoxon(difference).pvalue) if np.any(difference) else 1.0

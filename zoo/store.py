@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -46,6 +47,12 @@ CHUNK = 1000
 
 SMALL = 4 * CHUNK
 """Tables of fewer rows are built in this process: starting others would take longer."""
+
+_BUILDING = ".building-"
+"""How the name of a folder begins in which a store is being written."""
+
+ABANDONED = 24 * 3600
+"""Seconds after which such a folder is what a process left that was killed."""
 
 _ARRAYS = tuple(field.name for field in fields(PackedGraphs))
 
@@ -130,9 +137,11 @@ def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) ->
 
 
 def entries() -> list[Entry]:
-    """List the stores, the largest first; a damaged one counts by its size."""
+    """List the stores, the largest first; a damaged one counts by its size, and one that a process builds does not."""
     found = []
     for folder in sorted(cache_folder().glob("*")):
+        if folder.name.startswith(_BUILDING) and time.time() - folder.stat().st_mtime < ABANDONED:
+            continue
         size = sum(file.stat().st_size for file in folder.glob("*"))
         try:
             note = json.loads((folder / "store.json").read_text(encoding="utf-8"))
@@ -254,7 +263,7 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
     work = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+        work = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
         digests = {}
         for name in _ARRAYS:
             _save(work / f"{name}.npy", getattr(built.graphs, name))

@@ -77,7 +77,7 @@ def run_study(
         If the request or the data cannot be used, or `out` was made with other settings; names them.
     """
     out = Path(out)
-    chosen = engines.check(engine)
+    chosen = engines.check(engine, workers)
     prepared = prepare(options)
     found = leaks.find(prepared.records, prepared.splits, prepared.trained_on, options.split)
     for line in [introduction(prepared), *(f"leaks: {each}" for each in found.lines())]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import comparisons
-from zoo.comparisons import MIN_SEEDS, Paired, PowerLaw
+from zoo.stats import MIN_SEEDS
 from zoo.transfer import FROM_SCRATCH
 from zoo.wording import counted, format_p, interval
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from zoo.comparisons import Paired, PowerLaw
     from zoo.contracts import Transform
     from zoo.study_plan import MethodKind
 

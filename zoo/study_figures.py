@@ -150,7 +150,10 @@ def _distance(study: Study, analysis: Analysis) -> Picture:
         named = short(backbone)
         label = f"distance to the nearest training crystal, embedding of {named}\n(1: usual distance between them)"
         used = np.unique(np.concatenate([rows for split in splits for rows in (split.test, split.train)]))
-        found = _load(study, backbone).embed([crystals[i] for i in used])
+        try:
+            found = _load(study, backbone).embed([crystals[i] for i in used])
+        except ZooError as error:  # an element that the backbone has no features for
+            raise NotDrawnError(str(error)) from error
         vectors = np.zeros((len(crystals), found.shape[1]))
         vectors[used] = found
         distances = [figures.nearest(vectors[split.test], vectors[split.train]) for split in splits]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from zoo import tomlfile
+from zoo import engines, tomlfile
 from zoo.errors import InputError
 from zoo.recipes import Condition
 from zoo.study_plan import StudyOptions
@@ -88,12 +88,16 @@ def read_study(path: Path, given: Mapping[str, Any], data_dir: Path | None = Non
     ------
     InputError
         If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
+    DependencyError
+        If its engine is not installed.
     """
     read, _ = tomlfile.read(path, _File)
     values: dict[str, Any] = {name: getattr(read, name) for name in read.model_fields_set}
     for name, folder in (("data", data_dir or path.parent), ("structures", data_dir or path.parent)):
         if values.get(name):
             values[name] = folder / values[name]
+    if values.get("backbones"):
+        values["backbones"] = tuple(str(path.parent / x) if x.startswith(".") else x for x in values["backbones"])
     if "out" in values:
         values["out"] = path.parent / values["out"]
     return request({**values, **given})
@@ -104,7 +108,9 @@ def request(values: Mapping[str, Any]) -> Request:
     of_study = {field.name for field in fields(StudyOptions)}
     known = {name: value for name, value in values.items() if value is not None}
     options = StudyOptions(**{name: value for name, value in known.items() if name in of_study})
-    return Request(options, **{name: value for name, value in known.items() if name not in of_study})
+    asked = Request(options, **{name: value for name, value in known.items() if name not in of_study})
+    engines.check(asked.engine, asked.workers)
+    return asked
 
 
 def parse_condition(text: str) -> Condition:

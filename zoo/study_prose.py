@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.comparisons import LEVEL, MIN_SEEDS, RESAMPLES
+from zoo.comparisons import LEVEL, RESAMPLES
+from zoo.stats import MIN_SEEDS
 from zoo.wording import counted
 
 if TYPE_CHECKING:

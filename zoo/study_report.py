@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import re
 import shlex
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from zoo import files, sources, study_figures, study_prose
-from zoo.comparisons import MIN_SEEDS
 from zoo.conformal import LEVEL
 from zoo.report import markdown_table
+from zoo.stats import MIN_SEEDS
 from zoo.wording import counted, format_error, format_p, interval, listed, with_unit
 
 if TYPE_CHECKING:
@@ -321,11 +321,7 @@ def command(options: StudyOptions) -> str:
     words = ["zoo", "study", options.data.name, "--task", options.task]
     for each in fields(options):
         value = getattr(options, each.name)
-        if (
-            each.name in ("task", "data", "title")
-            or value in (each.default, None)
-            or each.default_factory is not MISSING
-        ):
+        if each.name in ("task", "data", "title") or value in (each.default, None):
             continue
         name = f"--{each.name.replace('_', '-')}"
         if each.name == "where":

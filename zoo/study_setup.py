@@ -223,19 +223,19 @@ def _wanted(
 
 def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
     """Return the sizes asked for, if the table allows them, or those of `SIZES` that it does allow."""
-    largest: Split | None = None
+    tightest: Split | None = None
     for seed in range(options.seed, options.seed + options.seeds):
         split = make_split(records, seed=seed, how=options.split, test=options.test)
-        if largest is None or len(split.train) < len(largest.train):
-            largest = split
-    assert largest is not None
-    most = len(largest.train)
+        if tightest is None or len(split.train) < len(tightest.train):
+            tightest = split
+    assert tightest is not None
+    most = len(tightest.train)
     if options.sizes is None:
         return tuple(size for size in SIZES if size <= most) or (most,)
     if max(options.sizes) > most:
         raise InputError(
             f"--sizes {max(options.sizes)}: at most {most} of the {len(records)} usable rows can be trained on, beside "
-            f"{len(largest.val)} validation and {len(largest.test)} test rows"
+            f"{len(tightest.val)} validation and {len(tightest.test)} test rows"
         )
     return options.sizes
 

@@ -19,8 +19,9 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAv
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from zoo.errors import TrainingError
 from zoo.inference import choose_device, expert_vectors
-from zoo.interruptions import LAST, MINUTES, SaveOften, WholeFiles
+from zoo.interruptions import LAST, SaveOften, WholeFiles
 from zoo.loading import EpochShuffle, Samples, training_loader, validation_loader
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def fit(
     devices: int = 1,
     nodes: int = 1,
     resume: bool = False,
-    save_minutes: float = MINUTES,
+    save_minutes: float | None = None,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
 ) -> FitResult:
     """Fit a network in place and leave the weights of the best validation epoch in it.
@@ -252,8 +253,9 @@ def fit(
         Seed of the order of batches.
     workdir : Path
         Folder for Lightning's checkpoints; with `resume` a run that was cut off goes on from there.
-    save_minutes : float
-        Between checkpoints within an epoch; after a validation there is one as well.
+    save_minutes : float, optional
+        Between checkpoints within an epoch; after a validation there is one as well. If not given, there is none that
+        `resume` could go on from: a short fit is sooner done anew.
     rates : mapping of parameter-name prefix to factor, optional
         Learning rates by depth: the factor of the longest fitting prefix multiplies the learning rate.
     device : {"auto", "cpu", "cuda"}
@@ -271,6 +273,8 @@ def fit(
     ------
     InputError
         If a checkpoint cannot be written, for example because the disk is full; the one before it is left whole.
+    TrainingError
+        If no validation gave a number: the training diverged from its first steps on.
     """
     chosen = choose_device(device)
     train, validation = (
@@ -290,7 +294,8 @@ def fit(
         callbacks.append(EarlyStopping("validation", patience=settings.patience, check_on_train_epoch_end=False))
     if settings.average is not None:
         callbacks.append(WeightAveraging(multi_avg_fn=_averaging(settings.average)))
-    callbacks.append(SaveOften(workdir, save_minutes))
+    if save_minutes is not None:
+        callbacks.append(SaveOften(workdir, save_minutes))
     last = workdir / LAST
     began = time.monotonic()
     with _quiet(), _signals_passed_on(), _experts_aside(network), torch.random.fork_rng(devices=[]):
@@ -324,6 +329,11 @@ def fit(
     # As ModelCheckpoint does, which kept the weights: a loss that is no number is no minimum.
     losses = np.nan_to_num([row["validation_loss"] for row in module.history], nan=np.inf)
     row = module.history[int(np.argmin(losses))]
+    if not math.isfinite(row["validation_mae"]):
+        raise TrainingError(
+            f"the training came to no numbers at a learning rate of {settings.learning_rate:g}; give a smaller one, "
+            "and look for absurd targets"
+        )
     return FitResult(module.history, int(row["epoch"]), row["validation_mae"], time.monotonic() - began)
 
 
