@@ -1,10 +1,11 @@
-"""The paper's figures on tables of today: run ``studies/*.toml`` and write ``docs/paper/``.
+"""The paper's figures on tables of today: run ``studies/*.toml``; write ``docs/paper/`` and ``docs/transfer.md``.
 
     python benchmarks/paper.py FOLDER [STUDY ...] [--workers N] [--claims]
 
 FOLDER holds ``mp.parquet``, ``elastic.parquet``, ``dielectric.parquet`` and ``gw.parquet`` (studies/README.md says
 what is in them). Each study lies in ``runs/`` and goes on where it was cut off; without names all are run. The page of
-claims is made of the results that were published, with ``--claims`` without running anything.
+claims, that of the shelf and the tables on the backbones' cards are made of the results that were published, with
+``--claims`` without running anything.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import shelf
 from claims import CLAIMS, TITLES, Study
 from PIL import Image
 
-from zoo import extensions, figures
+from zoo import extensions, figures, registry
+from zoo._readers import open_source
+from zoo._rows import RowReader
 from zoo.figures.__main__ import columns
 from zoo.report import markdown_table
 from zoo.studies import run_study
@@ -109,6 +113,16 @@ def write_claims(found: dict[str, Study], r: float) -> None:
     (PAGES / "README.md").write_text(text + "\n", encoding="utf-8")
 
 
+def known(name: str, folder: Path) -> dict[str, float]:
+    """Return which part of the rows with a target each backbone of a study was trained on."""
+    options = asked(name, folder).options
+    reader = RowReader(source := open_source(options.data), None, extensions.task(options.task), options.target)
+    rows = source.rows([reader.id_column, reader.target], None)
+    ids = {reader.identify(row) for row in rows if np.isfinite(reader.value(row))}
+    trained_on = {each: registry.training_ids(registry.get(each)) for each in options.backbones or ()}
+    return {each: len(ids & there) / len(ids) for each, there in trained_on.items()}
+
+
 def main() -> None:
     """Run the studies and write the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -125,6 +139,10 @@ def main() -> None:
         publish(name, run_study(request.options, out, workers=options.workers, say=say))
     found = {name: published(name, options.folder) for name in every if (PAGES / name).exists()}
     write_claims(found, scatter(options.folder))
+    shelves = [name for _, name, _ in shelf.shelves(found)]
+    page = shelf.page(found, {name: known(name, options.folder) for name in shelves})
+    (ROOT / "docs" / "transfer.md").write_text(page, encoding="utf-8")
+    shelf.write_cards(found)
 
 
 if __name__ == "__main__":
