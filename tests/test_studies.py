@@ -216,8 +216,8 @@ def test_a_mixture_of_other_backbones_is_another_study(table: Path, tmp_path: Pa
 def test_a_killed_study_goes_on(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "study"
     command = [sys.executable, "-m", "zoo.cli", "study", str(table), "--task", "bulk-modulus", "--sizes", "20,40"]
-    command += ["--backbones", "dEf-10k", "--seeds", "4", "--epochs", "2", "--workers", "1", "--no-report"]
-    command += ["--out", str(out)]
+    command += ["--backbones", "dEf-10k", "--modes", "full", "--seeds", "4", "--epochs", "2", "--workers", "1"]
+    command += ["--no-report", "--out", str(out)]
     running = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     while not len(list((out / "cells").glob("*.json"))) >= 2:
         assert running.poll() is None
@@ -309,7 +309,8 @@ def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(
 ) -> None:
     out = tmp_path / "study"
     command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "20,40", "--seeds", "2", "--epochs", "2"]
-    command += ["--backbones", "dEf-10k", "--baselines", "mean", "--workers", "1", "--out", str(out)]
+    command += ["--backbones", "dEf-10k", "--modes", "full", "--baselines", "mean", "--workers", "1"]
+    command += ["--out", str(out)]
     asked = CliRunner().invoke(main, [*command, "--dry-run"])
     assert asked.exit_code == 0, asked.output
     assert "12 cells, 0 done, 12 to do" in asked.stdout
@@ -326,7 +327,7 @@ def test_a_study_as_a_file(study: tuple[Study, Path], table: Path, tmp_path: Pat
     path = tmp_path / "mine.toml"
     path.write_text(
         f'task = "bulk-modulus"\ndata = "{table.name}"\nsizes = [20, 40]\nbackbones = ["dEf-10k"]\nseeds = 5\n'
-        'baselines = ["mean"]\nepochs = 2\nout = "study"\n'
+        'modes = ["full"]\nbaselines = ["mean"]\nepochs = 2\nout = "study"\n'
     )
     shutil.copytree(study[1], tmp_path / "study")
     command = ["study", str(path), "--data-dir", str(table.parent), "--seeds", "3", "--workers", "1", "--json"]

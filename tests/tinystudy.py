@@ -19,5 +19,6 @@ def write_table(folder: Path) -> Path:
 
 
 def options(table: Path, **changed: object) -> StudyOptions:
-    given = {"sizes": (20, 40), "backbones": ("dEf-10k",), "seeds": 3, "epochs": 2, "baselines": ("mean",), **changed}
+    given = {"sizes": (20, 40), "backbones": ("dEf-10k",), "modes": ("full",), "baselines": ("mean",)}
+    given |= {"seeds": 3, "epochs": 2, **changed}
     return StudyOptions("bulk-modulus", table, **given)  # type: ignore[arg-type]

@@ -56,7 +56,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
 @click.option(
     "--modes",
     type=Listed(),
-    default="full",
+    default="mixture,full",
     show_default=True,
     help="Fine-tuned: mixture,full,layerwise,head; a baseline on the frozen embedding: frozen-ridge,frozen-rf.",
 )

@@ -68,7 +68,7 @@ class StudyOptions:
     data: Path
     sizes: tuple[int, ...] | None = None
     backbones: tuple[str, ...] | None = None
-    modes: tuple[str, ...] = ("full",)
+    modes: tuple[str, ...] = ("mixture", "full")
     baselines: tuple[str, ...] = ()
     scratch: bool = True
     seeds: int = 10

@@ -183,7 +183,10 @@ def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[di
     for name in backbones if "mixture" in options.modes else ():
         found = sources.experts(sources.load(name))
         if not found:
-            raise InputError(f"no mixture with {name}: no backbone of the shelf has a body like its own; leave it out")
+            raise InputError(
+                f"no mixture with {name}: no backbone of the shelf has a body like its own; "
+                "leave it out, or give --modes full"
+            )
         experts[name] = [each.name for each in found]
         others |= {each.name: each.pulled for each in found if each.name not in backbones}
     return experts, others
