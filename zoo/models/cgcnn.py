@@ -287,13 +287,11 @@ class Body(nn.Module):
         """
         bonds = Bonds(batch, self.expand(batch.distances))
         atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
-        everything = (pooling or self.architecture.pooling) == "all"
-        layers = [mean_atoms(batch, atoms)] if everything else []
+        layers = [atoms]
         for convolution in self.convs:
-            atoms = convolution(batch, atoms, bonds)
-            if everything:
-                layers.append(mean_atoms(batch, atoms))
-        return torch.cat(layers, dim=1) if everything else mean_atoms(batch, atoms)
+            layers.append(convolution(batch, layers[-1], bonds))
+        everything = (pooling or self.architecture.pooling) == "all"
+        return mean_atoms(batch, torch.cat(layers, dim=1) if everything else layers[-1])
 
     def expand(self, distances: Tensor) -> Tensor:
         """Expand distances of shape (E,) in Å into Gaussians, shape (E, gaussians)."""
