@@ -135,6 +135,15 @@ def test_the_learning_curve(errors: pd.DataFrame, tmp_path: Path) -> None:
     assert band[:, 1].max() == pytest.approx((table["mean"] + table["std"])["dEf-10k"].max())
 
 
+def test_of_many_curves_only_two_have_bands(errors: pd.DataFrame) -> None:
+    copies = [errors.assign(method=errors["method"] + mark, error=errors["error"] * 1.1) for mark in ("'", "''")]
+    many = pd.concat([errors, *copies])
+    picture = figures.learning_curve(many, error_label="MAE", reference="from scratch")
+    assert many["method"].nunique() > 4
+    assert len(picture.figure.axes[0].collections) == 2
+    assert "the band (of from scratch and dEf-10k alone) is ± one standard deviation" in picture.caption
+
+
 def test_a_single_seed_has_no_band(errors: pd.DataFrame) -> None:
     picture = figures.learning_curve(errors[errors.seed == 0], error_label="MAE")
     assert "there is one seed, hence no band" in picture.caption

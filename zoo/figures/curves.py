@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from zoo.comparisons import PowerLaw
 
 
+MOST_BANDS = 4
+"""With more methods than these, bands would hide each other: only the reference and the best one have theirs."""
+
 MOST_BOXES = 30
 """With more boxes than these, only the smallest and the largest size are drawn; the CSV has all."""
 
@@ -60,6 +63,9 @@ def learning_curve(
         .sort_values("size", kind="stable")
     )
     methods = list(dict.fromkeys(errors["method"]))
+    sizes = sorted(set(summary["size"]))
+    best = summary[summary["size"] == sizes[-1]].sort_values("mean").iloc[0]
+    banded = methods if len(methods) <= MOST_BANDS else [reference, best["method"]]
     figure, (axes,) = new_figure(height=3.5 + 0.22 * ((len(methods) + 1) // 2))
     for name, look in looks(methods, reference).items():
         rows = summary[summary["method"] == name]
@@ -67,14 +73,10 @@ def learning_curve(
         label = short(name) if law is None else f"{short(name)} (∝ n$^{{{law.exponent:.2f}}}$)"
         size, mean = rows["size"].to_numpy(dtype=float), rows["mean"].to_numpy()
         deviation = rows["std"].fillna(0).to_numpy()
-        # A logarithm has no place for what is at or below zero.
-        axes.fill_between(
-            size,
-            np.maximum(mean - deviation, mean / 100),
-            mean + deviation,
-            color=look.color,
-            alpha=0.15 if len(methods) <= 6 else 0.07,
-        )
+        if name in banded:
+            # A logarithm has no place for what is at or below zero.
+            lowest = np.maximum(mean - deviation, mean / 100)
+            axes.fill_between(size, lowest, mean + deviation, color=look.color, alpha=0.15)
         axes.plot(
             size,
             mean,
@@ -90,15 +92,16 @@ def learning_curve(
             axes.plot(size, law(size), color=look.color, linewidth=0.7, linestyle=LINES[4])
     axes.set_xscale("log")
     axes.set_yscale("log")
-    sizes = sorted(set(summary["size"]))
     _sizes(axes, sizes)
     plain_log_axis(axes.yaxis)
     axes.set_ylabel(error_label)
     axes.grid(alpha=0.25, which="both")
     legend_below(figure, axes)
-    best = summary[summary["size"] == sizes[-1]].sort_values("mean").iloc[0]
     most = int(summary.seeds.max())
-    band = f"the band is ± one standard deviation over {most} seeds" if most > 1 else "there is one seed, hence no band"
+    whose = "" if banded == methods else f" (of {' and '.join(dict.fromkeys(filter(None, banded)))} alone)"
+    band = f"the band{whose} is ± one standard deviation over {most} seeds"
+    if most == 1:
+        band = "there is one seed, hence no band"
     laws = " Exponents are those of a power law, error ∝ n^exponent." if fits else ""
     return Picture(
         figure,
