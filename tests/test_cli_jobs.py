@@ -216,6 +216,9 @@ def test_predict_forgets_what_an_earlier_run_rejected(backbone: Path, tmp_path: 
     assert len(pd.read_csv(tmp_path / "p.rejected.csv")) == 1
     zoo("predict", backbone, tmp_path / "b.cif", "--out", out, "-q")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.cif", "b.cif", "p.csv"]
+    (tmp_path / "p.rejected.csv").write_text("mine\n")
+    zoo("predict", backbone, tmp_path / "b.cif", "--out", out, "-q")
+    assert (tmp_path / "p.rejected.csv").read_text() == "mine\n"
 
 
 def test_predict_with_no_such_model(table: Path, tmp_path: Path) -> None:

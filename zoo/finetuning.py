@@ -15,7 +15,7 @@ from zoo.graphs import GraphSettings
 from zoo.progress import progress
 from zoo.splits import Split, make_split
 from zoo.starting import ALL, Start
-from zoo.tables import Record, Table, read_table, rows_digest
+from zoo.tables import Record, Table, forget_rejected, read_table, rows_digest
 from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def finetune(
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
     baselines = list({each.name: each for each in map(extensions.baseline, options.baselines)}.values())
-    partial = out.with_name(out.name + ".partial")
+    partial, rejected_out = (out.with_name(out.name + suffix) for suffix in (".partial", ".rejected.csv"))
     candidates = sources.available(GraphSettings()) if options.backbone == ALL else []
     start = starting.begin(replace(options, backbone=candidates[0].name) if candidates else options, task)
     table = read_table(
@@ -137,11 +137,12 @@ def finetune(
         target=options.target,
         structures=options.structures,
         max_rejected=options.max_rejected,
-        rejected_out=out.with_name(out.name + ".rejected.csv"),
+        rejected_out=rejected_out,
     )
     table, records, graphs = methods.build(
-        table, start.graph, start.known, start.name, options.max_rejected, out.with_name(out.name + ".rejected.csv")
+        table, start.graph, start.known, start.name, options.max_rejected, rejected_out
     )
+    forget_rejected(rejected_out)
     splits = [
         make_split(records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train)
         for seed in range(options.seed, options.seed + options.seeds)

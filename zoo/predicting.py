@@ -11,7 +11,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.files import whole
 from zoo.prediction import COLUMNS, WITH_INTERVAL, Model
-from zoo.tables import Record, Rejection, iter_inputs, write_rejected
+from zoo.tables import Record, Rejection, forget_rejected, iter_inputs, write_rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -93,7 +93,7 @@ def predict_files(
             if rejected:
                 write_rejected(rejected, rejected_out)
             else:
-                rejected_out.unlink(missing_ok=True)  # of an earlier run
+                forget_rejected(rejected_out)
             if not count:
                 raise _no_crystal(inputs, rejected)
     except OSError as error:

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -178,6 +179,9 @@ def check_rejected(
     raise InputError(f"{source}: {bad} of {rows} rows cannot be used{limit} ({reasons}); {where}")
 
 
+_REJECTED = ("file", "row", "id", "column", "value", "reason")
+
+
 def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
     """Write rejected rows as CSV (file, row, id, column, value, reason), whole or not at all.
 
@@ -189,11 +193,20 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
     try:
         with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["file", "row", "id", "column", "value", "reason"])
+            writer.writerow(_REJECTED)
             for each in rejected:
                 writer.writerow([each.file, each.row or "", each.id, each.column, each.value, each.reason])
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def forget_rejected(path: Path) -> None:
+    """Remove the list of rejected rows that an earlier run left there; any other file of that name stays."""
+    with suppress(OSError, UnicodeDecodeError):
+        with path.open(encoding="utf-8") as file:
+            ours = file.readline().rstrip("\n") == ",".join(_REJECTED)
+        if ours:
+            path.unlink()
 
 
 class Inputs:
