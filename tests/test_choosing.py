@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zoo import methods, registry
+from zoo import choosing, extensions, methods, registry
 from zoo.errors import InputError
 from zoo.finetuning import finetune
 from zoo.options import Options
+from zoo.splits import make_split
+from zoo.tables import read_table
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
 
@@ -29,6 +31,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 class _Cut(Exception):  # noqa: N818
     pass
+
+
+def _cut(*_args: object) -> None:
+    raise _Cut
 
 
 def test_the_best_backbone_on_validation_rows_is_kept(data: Path, tmp_path: Path) -> None:
@@ -73,12 +79,37 @@ def test_a_comparison_that_was_cut_off_goes_on(data: Path, tmp_path: Path, monke
     fitted.append(())  # no longer two
     result = finetune(request, out, resume=True, quiet=True)
     assert len(result.tried) > 2
-    assert len(fitted) == 3 + len(result.tried) - 2 + 1  # of the comparison what was missing, then the run's own
+    assert len(fitted) == 3 + len(result.tried) - 2  # what was missing; the best one's fit is the run's own
 
 
-def test_no_test_row_of_any_seed_chooses(data: Path, tmp_path: Path) -> None:
+def test_more_seeds_on_resume_do_not_mix_backbones(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice may fall otherwise, for other rows are left to judge by: each network is kept under its backbone."""
+    request = Options("bulk-modulus", data, backbone="all", mode="head", epochs=1, test=0.2, val=0.4)
+    real, judged = choosing.compare_backbones, []
+
+    def otherwise(*args: Any, **kwargs: Any) -> dict[str, float]:
+        found = real(*args, **kwargs)
+        judged.append(dict(sorted(found.items(), key=lambda item: item[0] != ("Eg-NM", "dEf-10k")[len(judged) % 2])))
+        return judged[-1]
+
+    monkeypatch.setattr(choosing, "compare_backbones", otherwise)
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.rundir.write_run", _cut)
+        with pytest.raises(_Cut):
+            finetune(request, tmp_path / "run", quiet=True)
+    result = finetune(replace(request, seeds=2), tmp_path / "run", resume=True, quiet=True)
+    assert result.backbone is not None
+    assert result.backbone.name == "dEf-10k"
+    alone = finetune(replace(request, backbone="dEf-10k"), tmp_path / "alone", quiet=True)
+    ours, theirs = (each.outcomes[each.model][0].predictions for each in (result, alone))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_no_row_that_a_seed_tests_on_is_a_judge(data: Path, tmp_path: Path) -> None:
+    records = read_table(data, extensions.task("bulk-modulus")).records
+    splits = [make_split(records, seed=seed, test=0.2, val=0.4) for seed in range(3)]
+    found = choosing.rows(splits)
+    assert set(found) == set(splits[0].val) - {row for split in splits for row in split.test} < set(splits[0].val)
     with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are tested on by no seed"):
-        finetune(
-            Options("bulk-modulus", data, backbone="all", epochs=1, seeds=5, test=0.3), tmp_path / "run", quiet=True
-        )
+        finetune(Options("bulk-modulus", data, backbone="all", epochs=1, seeds=8, test=0.3, val=0.4), tmp_path / "run")
     assert not (tmp_path / "run.partial").exists()

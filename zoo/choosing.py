@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo import methods
 from zoo.errors import InputError
 from zoo.progress import progress
 from zoo.stats import absolute_errors
@@ -16,20 +15,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from zoo.cells import CellStore
-    from zoo.inference import Device
-    from zoo.models.cgcnn import CGCNN
-    from zoo.sources import Source
+    from zoo import methods
     from zoo.splits import Split
-    from zoo.training import FitSettings
-    from zoo.transfer import Mode
+    from zoo.starting import Start
 
 MIN_ROWS = 10
 """Fewest validation rows that a choice may rest on."""
 
 
 def rows(splits: Sequence[Split]) -> NDArray[np.int64]:
-    """Return the validation rows of the first split that none of the splits tests on: no test row ever chooses.
+    """Return the validation rows of the first split that none of the splits tests on: no test row is a judge.
 
     Raises
     ------
@@ -46,37 +41,24 @@ def rows(splits: Sequence[Split]) -> NDArray[np.int64]:
 
 
 def compare_backbones(
-    candidates: Sequence[Source],
+    starts: Sequence[Start],
+    fit: Callable[[Start], methods.Outcome],
     problem: methods.Problem,
-    split: Split,
     judges: NDArray[np.int64],
-    settings: FitSettings,
-    blank: Callable[[int], CGCNN],
-    cells: CellStore,
     *,
-    mode: Mode,
-    experts: Sequence[CGCNN] = (),
-    device: Device = "auto",
     quiet: bool = False,
 ) -> dict[str, float]:
-    """Fine-tune each backbone on a split and return its error on some rows.
+    """Fine-tune each backbone and return its error on some rows.
 
     Parameters
     ----------
-    candidates : sequence of Source
+    starts : sequence of Start
+        One for each backbone.
+    fit : callable
+        Fine-tunes from a start.
     problem : Problem
-    split : Split
-        Its training rows are trained on.
     judges : array of int
         The rows, of :func:`rows`.
-    settings : FitSettings
-    blank : callable
-        Makes a network with random weights from a seed.
-    cells : CellStore
-        Keeps each comparison that is done, for a run that is cut off.
-    mode : {"mixture", "full", "head", "layerwise"}
-    experts : sequence of CGCNN
-        Read beside each of them, for a mixture.
 
     Returns
     -------
@@ -85,26 +67,10 @@ def compare_backbones(
         best first.
     """
     found = {}
-    with progress("choosing a backbone", len(candidates), "backbones", quiet=quiet) as bar:
-        for position, source in enumerate(candidates):
-            cell = f"candidate-{position}"
-            outcome = cells.get(cell)
-            if outcome is None:
-                outcome = methods.fit_network(
-                    problem,
-                    split,
-                    source.network,
-                    blank,
-                    settings,
-                    mode=mode,
-                    experts=experts,
-                    workdir=cells.workdir(cell),
-                    device=device,
-                )
-                cells.put(cell, outcome)
-            errors = absolute_errors(
-                problem.targets[judges], outcome.predictions[judges], log10=problem.transform == "log10"
-            )
-            found[source.name] = float(errors.mean())
-            bar.advance(1, f"{source.name}: {found[source.name]:.4g} on {len(judges)} validation rows")
+    with progress("choosing a backbone", len(starts), "backbones", quiet=quiet) as bar:
+        for start in starts:
+            predicted = fit(start).predictions[judges]
+            errors = absolute_errors(problem.targets[judges], predicted, log10=problem.transform == "log10")
+            found[start.name] = float(errors.mean())
+            bar.advance(1, f"{start.name}: {found[start.name]:.4g} on {len(judges)} validation rows")
     return dict(sorted(found.items(), key=lambda item: item[1]))

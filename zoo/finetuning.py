@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from zoo import hub
     from zoo.contracts import Baseline, Task
     from zoo.inference import Device
-    from zoo.models.cgcnn import CGCNN
     from zoo.options import Options
+    from zoo.training import FitSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +129,15 @@ def finetune(
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
     baselines = list({each.name: each for each in map(extensions.baseline, options.baselines)}.values())
-    partial, rejected_out = (out.with_name(out.name + suffix) for suffix in (".partial", ".rejected.csv"))
-    candidates = sources.available(GraphSettings()) if options.backbone == ALL else []
-    start = starting.begin(replace(options, backbone=candidates[0].name) if candidates else options, task)
+    unfinished, rejected_out = (out.with_name(out.name + suffix) for suffix in (".partial", ".rejected.csv"))
+    asked = [options]
+    if options.backbone == ALL:
+        asked = [replace(options, backbone=source.name) for source in sources.available(GraphSettings())]
+    if not asked:
+        raise InputError(f"--backbone {ALL}: no backbone is at hand")
+    starts = [starting.begin(each, task) for each in asked]
+    start, *others = starts
+    known = start.known.intersection(*(each.known for each in others))
     table = read_table(
         options.data,
         task,
@@ -139,9 +146,7 @@ def finetune(
         max_rejected=options.max_rejected,
         rejected_out=rejected_out,
     )
-    table, records, graphs = methods.build(
-        table, start.graph, start.known, start.name, options.max_rejected, rejected_out
-    )
+    table, records, graphs = methods.build(table, start.graph, known, start.name, options.max_rejected, rejected_out)
     forget_rejected(rejected_out)
     splits = [
         make_split(records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train)
@@ -159,28 +164,17 @@ def finetune(
         np.array([record.target for record in records]),
         task.transform,
     )
-    judges = choosing.rows(splits) if candidates else None
-    digests = {source.name: source.digest for source in (*start.sources, *candidates)}
+    judges = choosing.rows(splits) if options.backbone == ALL else None
+    digests = {source.name: source.digest for each in starts for source in each.sources}
     data = {"data_sha256": table.sha256, "rows_sha256": rows_digest(records), "transform": task.transform}
     fingerprint = options.fingerprint(data, list(digests.values()), len(splits[0].train))
-    cells = CellStore(partial / "cells", fingerprint, resume=resume)
+    cells = CellStore(unfinished / "cells", fingerprint, resume=resume)
     tried: dict[str, float] = {}
     if judges is not None:
         settings = options.fit_settings(len(splits[0].train), from_scratch=False)
-        tried = choosing.compare_backbones(
-            candidates,
-            problem,
-            splits[0],
-            judges,
-            settings,
-            start.blank,
-            cells,
-            mode=start.mode,
-            experts=start.networks,
-            device=device,
-            quiet=quiet,
-        )
-        start = starting.begin(replace(options, backbone=next(iter(tried))), task)
+        fit = partial(_fit, problem=problem, split=splits[0], settings=settings, cells=cells, device=device)
+        tried = choosing.compare_backbones(starts, fit, problem, judges, quiet=quiet)
+        start = next(each for each in starts if each.name == next(iter(tried)))
     overlap = sources.seen(start.sources, records, splits)
     leaks = sources.leaks(start.sources, task, records, splits)
     for line in (
@@ -231,9 +225,9 @@ def finetune(
         leaks=leaks,
         tried=tried,
     )
-    write_run(result, partial)
+    write_run(result, unfinished)
     cells.discard()
-    partial.rename(out)
+    unfinished.rename(out)
     return result
 
 
@@ -248,45 +242,58 @@ def _train(
     device: Device,
     quiet: bool,
 ) -> dict[str, list[methods.Outcome]]:
-    named: dict[str, CGCNN | None] = {}
-    if start.source:
-        named[f"{start.name} ({start.mode})"] = start.source.network
+    named = {f"{start.name} ({start.mode})": start} if start.source else {}
     if not start.source or options.compare_scratch:
-        named[FROM_SCRATCH] = None
+        named[FROM_SCRATCH] = replace(start, source=None, experts=())
     rows = len(splits[0].train)
-    plan = {name: options.fit_settings(rows, from_scratch=source is None) for name, source in named.items()}
+    plan = {name: options.fit_settings(rows, from_scratch=each.source is None) for name, each in named.items()}
     total = len(splits) * sum(settings.epochs for settings in plan.values())
     outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in named}
     with progress("training", total, "epochs", quiet=quiet) as bar:
         # Seeds outside, methods inside: if a run is cut off, what is there can be compared.
         for split in splits:
-            for name, source in named.items():
-                cell = f"{'scratch' if source is None else 'transfer'}-{split.seed}"
-                outcome = cells.get(cell)
-                if outcome is None:
+            for name, begun in named.items():
+                what, told = f"seed {split.seed}, {name}", [0]
 
-                    def tell(row: dict[str, float], epochs: int, name: str = name, seed: int = split.seed) -> None:
-                        note = f"seed {seed}, {name}: validation MAE {row['validation_mae']:.4g} {task.unit}"
-                        bar.advance(epochs, note.rstrip())
+                def tell(row: dict[str, float], epochs: int, what: str = what, told: list[int] = told) -> None:
+                    told.append(epochs)
+                    bar.advance(epochs, f"{what}: validation MAE {row['validation_mae']:.4g} {task.unit}".rstrip())
 
-                    outcome = methods.fit_network(
-                        problem,
-                        split,
-                        source,
-                        start.blank,
-                        plan[name],
-                        mode=start.mode,
-                        experts=start.networks,
-                        workdir=cells.workdir(cell),
-                        device=device,
-                        on_epoch=tell,
-                    )
-                    cells.put(cell, outcome)
-                    bar.advance(plan[name].epochs - (outcome.history[-1]["epoch"] if outcome.history else 0))
-                else:
-                    bar.advance(plan[name].epochs, f"seed {split.seed}, {name}: done before")
+                outcome = _fit(begun, problem, split, plan[name], cells, device, tell)
+                done = sum(told)
+                bar.advance(plan[name].epochs - done, "" if done else f"{what}: done before")
                 outcomes[name].append(outcome)
     return outcomes
+
+
+def _fit(
+    start: Start,
+    problem: methods.Problem,
+    split: Split,
+    settings: FitSettings,
+    cells: CellStore,
+    device: Device,
+    on_epoch: Callable[[dict[str, float], int], None] | None = None,
+) -> methods.Outcome:
+    """Fit a network on a split, or read what was fitted before."""
+    source = start.source
+    cell = f"transfer-{source.digest[:12]}-{split.seed}" if source else f"scratch-{split.seed}"
+    outcome = cells.get(cell)
+    if outcome is None:
+        outcome = methods.fit_network(
+            problem,
+            split,
+            source.network if source else None,
+            start.blank,
+            settings,
+            mode=start.mode,
+            experts=start.networks,
+            workdir=cells.workdir(cell),
+            device=device,
+            on_epoch=on_epoch,
+        )
+        cells.put(cell, outcome)
+    return outcome
 
 
 def _baselines(

@@ -41,22 +41,20 @@ class Source:
         Of the graphs that it was trained on.
     targets : tuple of str
         What it was trained on.
+    digest : str
+        SHA-256 of the weights.
     """
 
     pulled: hub.Pulled
     network: CGCNN
     graph: GraphSettings
     targets: tuple[str, ...]
+    digest: str
 
     @property
     def name(self) -> str:
         """Name of the backbone or of the run."""
         return self.pulled.name
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the weights."""
-        return hub.sha256(self.pulled.directory / checkpoints.WEIGHTS)
 
     @property
     def known(self) -> frozenset[int]:
@@ -67,13 +65,21 @@ class Source:
 def load(ref: str | Path) -> Source:
     """Pull a backbone and load it; raises as :func:`zoo.hub.pull` and :func:`zoo.checkpoints.load` do."""
     pulled = hub.pull(ref)
+    if ref in registry.named():  # with the package, where two packages share a name
+        pulled = replace(pulled, name=str(ref))
     config = checkpoints.read_config(pulled.directory)
-    return Source(pulled, network(pulled.directory), config.graph_settings, tuple(each.name for each in config.targets))
+    targets = tuple(each.name for each in config.targets)
+    digest = hub.sha256(pulled.directory / checkpoints.WEIGHTS)
+    return Source(pulled, _network(pulled.directory, digest), config.graph_settings, targets, digest)
+
+
+def network(directory: Path) -> CGCNN:
+    """Return the network of a checkpoint folder, with the head of its first target alone; its first member's."""
+    return _network(directory, hub.sha256(directory / checkpoints.WEIGHTS))
 
 
 @lru_cache(maxsize=16)
-def network(directory: Path) -> CGCNN:
-    """Return the network of a checkpoint folder, with the head of its first target alone; its first member's."""
+def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - other bytes are another network
     checkpoint = checkpoints.load(directory)
     return checkpoints.focus(checkpoint, checkpoint.config.target.name).members[0].network
 
@@ -108,7 +114,7 @@ def _registered(statuses: Container[hub.Status]) -> Iterator[Source]:
             except ZooError as error:
                 _log.warning("left out: %s", error)
             else:
-                yield replace(source, pulled=replace(source.pulled, name=name))  # two packages may share a name
+                yield source
 
 
 def _alike(one: Source, other: Source) -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from zoo import sources, transfer
 from zoo.elements import atom_table, known_elements
 from zoo.graphs import GraphSettings
-from zoo.options import DEFAULT_BACKBONE
 from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -55,9 +54,10 @@ class Start:
 
 def begin(options: Options, task: Task) -> Start:
     """Load what a fine-tuning starts from; raises as :func:`zoo.sources.load` does."""
-    if options.backbone is None:
+    chosen = options.chosen_backbone(task)
+    if chosen is None:
         return Start(None, sources.blank, GraphSettings(), known_elements(atom_table()))
-    source = sources.load(options.chosen_backbone(task) or DEFAULT_BACKBONE)
+    source = sources.load(chosen)
     network = source.network
     same = replace(network.architecture, targets=1, pooling="all", experts=0)
     beside = tuple(sources.experts(source)) if options.mode == "mixture" else ()
