@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from tinyrecipe import EXAMPLE, RECIPE, example, ids, write
 
+from zoo import store
 from zoo.errors import InputError
+from zoo.graphs import GraphSettings
 from zoo.pretraining import pretrain
 from zoo.recipes import read_recipe
 from zoo.selection import select
@@ -81,6 +83,33 @@ def test_conditions_leave_rows_out_and_move_none(tmp_path: Path) -> None:
     for part, rows in stiff.items():
         assert rows == [name for name in every[part] if table.K_VRH[name] > 100]
         assert 0 < len(rows) < len(every[part])
+
+
+def test_target_and_graph_of_an_identifier_are_of_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first row of an identifier counts, for both; it lacks the target, so the identifier takes no part."""
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
+    table = example().iloc[:30].copy()
+    table.loc[1, "material_id"] = table.loc[0, "material_id"]
+    table.loc[0, "K_VRH"] = np.nan
+    table.loc[2, "structure"], table.loc[3, "material_id"] = "no crystal", table.loc[2, "material_id"]
+    table.to_csv(tmp_path / "twice.csv", index=False)
+    found = select(read_recipe(ruled(tmp_path / "r")), [tmp_path / "twice.csv"])
+    assert table.loc[0, "material_id"] not in found.targets
+    assert found.targets[table.loc[2, "material_id"]] == [table.loc[2, "K_VRH"]]
+    graphs = store.table_graphs(tmp_path / "twice.csv", GraphSettings(), quiet=True)
+    assert len(graphs.ids) == 27
+    assert table.loc[2, "material_id"] not in graphs.ids  # rather than with the crystal of the fourth row
+
+
+@pytest.mark.parametrize("word", ["", "nan", "None", "N/A", "metal"])
+def test_a_missing_cell_is_no_label(word: str, tmp_path: Path) -> None:
+    label = '\n[[others]]\ntask = "metallicity"\nlabel = { column = "gap", at_most = 0 }\n'
+    text = RECIPE.replace('[data]\nids = "ids.json"\n', f"[data]\n{RULE}").replace("head = 8", "head = 8\ntargets = 2")
+    gaps = [word, "0.0", "1.5", *["2"] * 37]
+    example().iloc[:40].assign(gap=gaps).to_csv(tmp_path / "gaps.csv", index=False)
+    found = select(read_recipe(write(tmp_path, text + label)), [tmp_path / "gaps.csv"])
+    labels = [found.targets[name][1] for name in example().material_id[:3]]
+    np.testing.assert_equal(labels, [np.nan, 1.0, 0.0])
 
 
 def test_subsets_are_those_that_fulfil_their_condition(tmp_path: Path) -> None:

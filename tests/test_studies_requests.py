@@ -64,6 +64,19 @@ def test_rows_that_conditions_and_pretraining_leave(table: Path) -> None:
     assert {record.id for record in few.records} == set(by_hash[:40])
 
 
+def test_a_row_that_fails_a_condition_does_not_come_in_by_a_later_one(table: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(table, dtype={"material_id": str})
+    name, few, many = rows.material_id[0], rows.K_VRH.min() - 1, rows.K_VRH.max() + 1
+    again = rows.iloc[[0]].assign(K_VRH=many)
+    pd.concat([rows.assign(K_VRH=rows.K_VRH.where(rows.index > 0, few)), again]).to_csv(
+        tmp_path / "twice.csv", index=False
+    )
+    condition = (Condition(column="K_VRH", above=rows.K_VRH.min() - 0.5),)
+    left = prepare(options(tmp_path / "twice.csv", sizes=None, where=condition))
+    assert name not in {record.id for record in left.records}
+    assert len(left.records) == len(rows) - 1
+
+
 def test_an_engine_that_is_not_installed(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     command = ["study", str(table), "--task", "bulk-modulus", "--engine", "ray"]

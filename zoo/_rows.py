@@ -209,7 +209,7 @@ def _from_arrays(columns: tuple[str, ...]) -> CrystalReader:
 def _from_files(folder: Path, column: str) -> CrystalReader:
     def read(cells: Mapping[str, object], _identifier: str) -> Crystal:
         name = cells.get(column)
-        if _is_missing(name):
+        if is_missing(name):
             raise InputError("no structure file is named")
         return parsing.read_file(parsing.find_file(folder, str(name).strip()))
 
@@ -257,7 +257,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 
 def _number(value: object) -> float:
-    if _is_missing(value):
+    if is_missing(value):
         raise InputError("no value")
     if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
         raise InputError("not a number")
@@ -268,10 +268,11 @@ def _number(value: object) -> float:
 
 
 def _identifier(value: object, number: int) -> str:
-    return str(number) if _is_missing(value) else str(value).strip()
+    return str(number) if is_missing(value) else str(value).strip()
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Say whether a cell is empty, or holds one of the words for nothing."""
     if isinstance(value, str):
         return value.strip().lower() in parsing.MISSING
     return value is None or (isinstance(value, float) and math.isnan(value))

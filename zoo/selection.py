@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo._readers import open_source
-from zoo._rows import RowReader
+from zoo._rows import RowReader, is_missing
 from zoo.errors import InputError
 from zoo.splits import hash_split
 
@@ -60,7 +60,8 @@ def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
     ----------
     recipe : Recipe
     data : sequence of Path
-        Tables. Of several rows with one identifier the first counts.
+        Tables. Of several rows of a table with one identifier the first counts, even if it is of no use; of several
+        tables, the first that has a usable one.
 
     Raises
     ------
@@ -74,7 +75,11 @@ def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
     tables: dict[str, int] = {}
     subsets: dict[str, set[str]] = {name: set() for name in recipe.data.subsets}
     for table, path in enumerate(data):
+        met: set[str] = set()
         for name, row, values in _labelled(recipe, path, wanted):
+            if name in met:
+                continue
+            met.add(name)
             if name in targets or not all(each.holds(row.cells.get(each.column)) for each in recipe.data.where):
                 continue
             if not np.isfinite(values).any():
@@ -134,7 +139,14 @@ def _labelled(
 
 def _label(condition: Condition, row: Row) -> float:
     value = row.cells.get(condition.column)
-    return float("nan") if value is None or value != value or value == "" else float(condition.holds(value))
+    if is_missing(value):
+        return float("nan")
+    if condition.equals is None:
+        try:
+            float(str(value))
+        except ValueError:
+            return float("nan")
+    return float(condition.holds(value))
 
 
 def _read_ids(recipe: Recipe) -> dict[str, list[str]]:

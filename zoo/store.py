@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 """Raised when graphs of the same crystals come out differently, or are laid out differently."""
 
 CHUNK = 1000
@@ -205,8 +205,7 @@ Built = tuple[PackedGraphs | None, list[bool], list[str]]
 def _records(reader: RowReader, seen: dict[str, int]) -> Iterator[Record | Rejection]:
     for row in reader.rows():
         item = reader.read(row, seen)
-        if isinstance(item, Record):
-            seen[item.id] = item.row
+        seen.setdefault(item.id, row.number)  # of no use either: what a recipe knows of the identifier is of that row
         yield item
 
 

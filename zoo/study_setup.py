@@ -208,9 +208,12 @@ def _wanted(
             raise InputError(f"{options.data}: --where: there is no column {condition.column!r}")
     reader = RowReader(source, options.structures, task, options.target)
     columns = (reader.id_column, reader.target, reader.required, *(each.column for each in options.where))
-    found = []
+    found, met = [], set()
     for row in source.rows(list(dict.fromkeys(filter(None, columns))), None):
         name = reader.identify(row)
+        if name in met:  # of several rows with one identifier the first counts
+            continue
+        met.add(name)
         # Of a sample all rows are to count; otherwise one without a value is reported.
         usable = options.rows is None or np.isfinite(reader.value(row))
         if usable and name not in seen and all(each.holds(row.cells.get(each.column)) for each in options.where):
