@@ -283,6 +283,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, back
     ("wrong", "message"),
     [
         ({"seeds": 0}, "--seeds 0"),
+        ({"seeds": 101}, "--seeds 101: from 1 to 100, all of which the model keeps"),
         ({"batch_size": 0}, "--batch-size 0: must be more than 0"),
         ({"learning_rate": -1e-3}, "--learning-rate -0.001"),
         ({"patience": 0}, "--patience 0"),

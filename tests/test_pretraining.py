@@ -88,8 +88,10 @@ def changed_recipe(folder: Path, text: str) -> str:
     other = read_recipe(write(folder / "other", text.replace("seed = 3", "seed = 4").replace("1e-2", "2e-2")))
     (folder / "out.partial").mkdir()
     digest = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
-    pretraining._begin(folder / "out.partial/begun.json", {"recipe": other.model_dump(mode="json"), "table": digest})
-    return "was begun with another recipe.fit.learning_rate, another recipe.seed; give the same to resume"
+    begun = {"recipe": other.model_dump(mode="json"), "table": digest, "processes": 2, "precision": "32-true"}
+    pretraining._begin(folder / "out.partial/begun.json", begun)
+    changed = "another processes, another recipe.fit.learning_rate, another recipe.seed"
+    return f"was begun with {changed}; give the same to resume"
 
 
 def corrupted_store(folder: Path, text: str) -> str:

@@ -323,6 +323,26 @@ def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(
     assert "from finished cells" in again.stdout
 
 
+def test_a_changed_plugin_is_not_taken_for_the_old_one(
+    table: Path,
+    tmp_path: Path,
+    as_in_a_new_process: None,
+) -> None:
+    plugin = tmp_path / "mine.py"
+    text = "from sklearn.dummy import DummyRegressor\nfrom zoo.contracts import Baseline\n"
+    text += "mine = Baseline('mine', lambda seed: DummyRegressor(strategy='median'), featurizer='magpie')\n"
+    plugin.write_text(text)
+    command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "20", "--seeds", "1", "--backbones", ""]
+    command += ["--no-scratch", "--baselines", "mine", "--plugin", str(plugin), "--workers", "1", "--no-report"]
+    command += ["--out", str(tmp_path / "study"), "-q"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    plugin.write_text(text.replace("median", "mean"))
+    for more in ([], ["--dry-run"]):
+        again = CliRunner().invoke(main, [*command, *more])
+        assert again.exit_code == 2
+        assert "was made with other settings (baselines of mine)" in again.stderr
+
+
 def test_a_study_as_a_file(study: tuple[Study, Path], table: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(

@@ -85,6 +85,11 @@ def test_a_failed_cell_takes_its_partner_out_and_nothing_else() -> None:
     seeds = {(each.method, each.reference, each.size): each.paired.seeds for each in found.compared}
     assert seeds["dEf-10k", FROM_SCRATCH, 50] == seeds["dEf-10k", "rf", 50] == 5
     assert seeds["rf", FROM_SCRATCH, 50] == seeds["dEf-10k", FROM_SCRATCH, 200] == 6
+    assert found.best("transfer", 50) == "dEf-10k"
+    # A method that failed on all but the seeds that are easy for everybody is not the best for it.
+    few = found.errors.assign(error=lambda e: e.error.where(~(e.eval("method == 'Eg-NM' and size == 50")), 0.01))
+    few = few[~few.eval("method == 'Eg-NM' and size == 50 and seed > 1")].assign(mae=few["error"])
+    assert replace(whole, errors=few).best("transfer", 50) == "dEf-10k"
     found = replace(whole, errors=whole.errors[~lost])
     assert found.best("transfer", 50) == "Eg-NM"
     assert found.sentence(50).startswith("Transfer from Eg-NM")

@@ -57,6 +57,7 @@ def make_study(folder: Path, *, seeds: int = 5, sizes: tuple[int, ...] = (30, 60
         table,
         sizes=sizes,
         backbones=("dEf-10k",) if backbones else (),
+        modes=("full",),
         baselines=("rf", "mean"),
         seeds=seeds,
     )
@@ -222,6 +223,17 @@ def test_it_says_how_it_was_made(study: Study, page: str) -> None:
     assert "With 5 seeds Wilcoxon's p cannot fall below 0.062" in text
     assert "moduli.csv: 150 rows. Target: K_VRH (GPa)." in text
     assert re.search(r"scipy \d+\.\d+", text)
+
+
+def test_what_a_mixture_reads_is_told(study: Study, tmp_path: Path) -> None:
+    """Backbones that learned the very property count, whether they are compared or read beside."""
+    read = {name: hub.pull(name) for name in ("Eg-NM", "multi-113k")}
+    asked = replace(study.options, modes=("mixture",))
+    gaps = replace(study, options=asked, task=extensions.task("band-gap"), others=read)
+    text = words(write_report(gaps, tmp_path).read_text(encoding="utf-8"))
+    assert "Backbones that learned this very property: Eg-NM and multi-113k." in text
+    assert "A mixture reads them too." in text
+    assert "Eg-NM read in mixtures CGCNN pretrained on" in text
 
 
 def test_a_cell_that_failed_is_named_and_escaped(page: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -191,6 +192,39 @@ def test_a_run_cut_off_anywhere_ends_where_an_uncut_one_does(
             assert ours[key] == pytest.approx(theirs[key], rel=1e-6), key
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(tensor, weights[name], rtol=1e-5, atol=1e-6)
+
+
+def test_an_unfinished_run_may_be_moved(
+    samples: tuple[Samples, Samples, TargetScaler],
+    uncut: tuple[FitResult, dict[str, torch.Tensor]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The best epoch so far is known in the new folder too, so what is kept is the best of all."""
+    monkeypatch.setattr(interruptions, "SECONDS", 0.0)
+    settings = replace(SETTINGS, learning_rate=0.3)  # so that errors rise again
+    whole = _run(samples, tmp_path / "uncut", blank(), settings, save_minutes=1e9)
+    best = min(range(6), key=lambda i: whole.history[i]["validation_loss"])
+    assert best < 5
+    stop = SaveOften.on_validation_end
+
+    def cut(self: SaveOften, trainer: pl.Trainer, *rest: object) -> None:
+        stop(self, trainer, *rest)
+        if trainer.current_epoch == best + 1:
+            raise Cut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SaveOften, "on_validation_end", cut)
+        with pytest.raises(Cut):
+            _run(samples, tmp_path / "here", blank(), settings, save_minutes=1e9)
+    (tmp_path / "here").rename(tmp_path / "there")
+    network = blank()
+    resumed = _run(samples, tmp_path / "there", network, settings, resume=True, save_minutes=1e9)
+    assert resumed.best_epoch == whole.best_epoch == best + 1
+    _, validation, scaler = samples
+    outputs = scaler.unscale(predict_scaled(network, validation.graphs, validation.rows))
+    measured = np.abs(outputs - validation.targets[validation.rows]).mean()
+    assert measured == pytest.approx(whole.best_error, rel=1e-4)
 
 
 def test_early_stopping(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:

@@ -202,8 +202,9 @@ def read_config(directory: Path) -> Config:
         where = ".".join(str(part)[:60] for part in first["loc"]) or "the file"
         why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"
         raise CheckpointError(f"{path}: {''.join(filter(str.isprintable, why))}") from error
-    count = len(config.members) * sum(
-        tensor.numel() for tensor in tensorlist.outline(config.architecture.sizes, 2).values()
+    outlined = tensorlist.outline(config.architecture.sizes, 2).items()
+    count = sum(
+        tensor.numel() * (1 if name.startswith(tensorlist.SHARED) else len(config.members)) for name, tensor in outlined
     )
     if count > MAX_PARAMETERS:
         raise CheckpointError(f"{path}: asks for {count:,} parameters in all; zoo loads {MAX_PARAMETERS:,} at most")

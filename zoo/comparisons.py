@@ -221,7 +221,9 @@ def power_law(sizes: ArrayLike, errors: ArrayLike, *, level: float = LEVEL) -> P
     sizes, errors : array-like of shape (n,)
         One pair per size and seed. Pairs with an error of zero or NaN have no logarithm and are left out.
     level : float
-        Confidence of the interval of the exponent (Student's t with n - 2 degrees of freedom).
+        Confidence of the interval of the exponent (Student's t with n - 2 degrees of freedom). It takes all pairs for
+        independent; but the sizes of a seed share test rows, what seeds differ by moves all of them alike, and so the
+        interval is too wide rather than too narrow.
 
     Returns
     -------

@@ -66,8 +66,9 @@ def check_level(level: float, calibrations: Sequence[Sequence[float]]) -> None:
     ------
     InputError
     """
-    if not 0 < level < 1:
-        raise InputError(f"--interval {level:g} is no probability between 0 and 1; 0.9 asks for a 90 % interval")
+    # Below a half the ends of several networks may cross, and nobody wants an interval that mostly fails.
+    if not 0.5 <= level < 1:
+        raise InputError(f"--interval {level:g}: from 0.5 to below 1; 0.9 asks for a 90 % interval")
     rows = sum(map(len, calibrations))
     if _rank(rows, level) > rows:
         most = np.floor(1000 * rows / (rows + 1)) / 1000

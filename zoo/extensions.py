@@ -17,6 +17,7 @@ What ships with zoo is registered the same way. Three things keep a house full o
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from contextlib import suppress
@@ -249,6 +250,14 @@ def featurizer(name: str) -> Featurizer:
 def baseline(name: str) -> Baseline:
     """Load a baseline by name; see :func:`load`."""
     return cast("Baseline", load("baseline", name))
+
+
+def identity(kind: Kind, name: str) -> str:
+    """Return what changes when a plugin does: the SHA-256 of its file, or its distribution and version."""
+    plugin = find(kind, name)
+    if plugin.origin is not None:
+        return hashlib.sha256(Path(plugin.origin).expanduser().read_bytes()).hexdigest()
+    return f"{plugin.distribution} {plugin.version} {plugin.value}"
 
 
 def add_file(path: str | os.PathLike[str]) -> list[Plugin]:

@@ -306,6 +306,7 @@ def _baselines(
 ) -> dict[str, list[methods.Outcome]]:
     if not baselines:
         return {}
+    digests = {baseline.name: methods.baseline_digest(baseline.name)[:12] for baseline in baselines}
     features_of = {baseline.featurizer for baseline in baselines}
     with progress("featurizing", len(features_of) * len(problem.crystals), "crystals", quiet=quiet) as bar:
         features = methods.featurize(baselines, problem.crystals, bar)
@@ -313,7 +314,7 @@ def _baselines(
     with progress("baselines", len(baselines) * len(splits), "fits", quiet=quiet) as bar:
         for split in splits:
             for baseline in baselines:
-                cell = f"baseline-{baseline.name}-{split.seed}"
+                cell = f"baseline-{baseline.name}-{digests[baseline.name]}-{split.seed}"
                 outcome = cells.get(cell)
                 if outcome is None:
                     outcome = methods.fit_baseline(problem, split, baseline, features[baseline.featurizer])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo import files
@@ -28,6 +28,24 @@ MINUTES = 3.0
 
 SECONDS = 10.0
 """Between two checkpoints of short epochs, whose validations follow one another fast."""
+
+
+class Best(ModelCheckpoint):
+    """Keeps the best epoch, and goes on doing so where the folder of an unfinished run was moved to.
+
+    Lightning forgets the best score if the folder is another than the one that was saved, and the next validation
+    would pass for the best.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the state for that of this folder."""
+        folder = Path(str(self.dirpath))
+        moved = {key: str(folder / Path(state_dict[key]).name) if state_dict[key] else "" for key in _PATHS}
+        best = {str(folder / Path(path).name): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **moved, "dirpath": self.dirpath, "best_k_models": best})
+
+
+_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 class SaveOften(Checkpoint):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from zoo.splits import Split
     from zoo.tables import Record, Table
 
-# Chosen on validation rows of bulk moduli at 100 and 500 training rows: docs/tuning.md has the figures.
+# Chosen on validation rows of bulk moduli and dielectric constants (docs/tuning.md).
 TRANSFER = FitSettings(batch_size=32, learning_rate=1e-3, weight_decay=1e-1, average=0.99)
 SCRATCH = FitSettings(batch_size=32, learning_rate=2e-3, weight_decay=1e-1, average=0.99)
 
@@ -228,6 +230,17 @@ def featurize(baselines: Sequence[Baseline], crystals: Sequence[Crystal], bar: B
             bar.advance(len(chunk), name)
         features[name] = np.concatenate(parts)
     return features
+
+
+def baseline_digest(name: str) -> str:
+    """Return a SHA-256 that changes when a baseline, its featurizer or its grid does."""
+    baseline = extensions.baseline(name)
+    parts = [
+        extensions.identity("baseline", name),
+        extensions.identity("featurizer", baseline.featurizer),
+        {key: [str(value) for value in values] for key, values in baseline.grid.items()},
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: NDArray[np.float64]) -> Outcome:

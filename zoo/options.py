@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from zoo import extensions
 from zoo.errors import InputError
 from zoo.methods import SCRATCH, TRANSFER, sized
+from zoo.schema import MAX_MEMBERS
 from zoo.training import Precision
 from zoo.transfer import Mode
 
@@ -85,8 +86,8 @@ class Options:
         # A notebook gives paths as text.
         object.__setattr__(self, "data", Path(self.data))
         object.__setattr__(self, "structures", Path(self.structures) if self.structures else None)
-        if self.seeds < 1:
-            raise InputError(f"--seeds {self.seeds}: at least one seed is needed")
+        if not 1 <= self.seeds <= MAX_MEMBERS:
+            raise InputError(f"--seeds {self.seeds}: from 1 to {MAX_MEMBERS}, all of which the model keeps")
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"--epochs {self.epochs}: at least one epoch is needed")
         for name in ("batch_size", "learning_rate", "patience"):

@@ -139,11 +139,13 @@ def pretrain(
     ]
     architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
     network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
+    settings = recipe.fit.settings(used)
     if first:
         partial.mkdir(parents=True, exist_ok=True)
-        _begin(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256})
+        how = {"processes": devices * nodes, "precision": settings.precision}
+        begun = {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how}
+        _begin(partial / "begun.json", begun)
         (partial / "work").mkdir(exist_ok=True)
-    settings = recipe.fit.settings(used)
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
         fit(
             network,
@@ -175,6 +177,7 @@ def pretrain(
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.digest,
             "device": used,
+            "processes": devices * nodes,
             "precision": settings.precision,
             "tables": [note for note in map(provenance, data) if note],
             "rows": {part: len(positions) for part, positions in rows.parts.items()},

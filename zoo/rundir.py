@@ -129,6 +129,7 @@ def card(result: Result, folder: Path) -> Card:
         else ""
     )
     rejected = len(result.table.rejected)
+    chose = " and its backbone" if result.tried else ""
     body = [
         f"# {config.name}",
         f"Predicts {task.description or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
@@ -139,13 +140,14 @@ def card(result: Result, folder: Path) -> Card:
         report.verdict(result),
         f"Mean ± standard deviation over {len(result.splits)} seed(s); every seed has its own {options.split} split "
         f"({counts.train} training, {counts.val} validation, {counts.test} test rows; ids in `splits.json`). The "
-        "validation rows chose the epoch; the test rows were predicted once.",
+        f"validation rows chose the epoch{chose}; the test rows were predicted once.",
         "![Predicted against reference values](parity.png)",
         "## Intervals",
         f"{report.intervals(result)} {report.far(result)}",
-        "The validation rows that calibrate them trained no network, but chose its epoch. The promise is for crystals "
-        "drawn as those of the table were: for others it is none. With several seeds, `--interval` puts the networks "
-        "together; that this holds as often was not measured here, for each network was trained on others' test rows.",
+        f"The validation rows that calibrate them trained no network, but chose its epoch{chose}. The promise is for "
+        "crystals drawn as those of the table were: for others it is none. With several seeds, `--interval` puts the "
+        "networks together; that this holds as often was not measured here, for each network was trained on others' "
+        "test rows.",
         "![Coverage that was asked for against coverage that was measured](coverage.png)",
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}, column `{result.table.target_column}`: "

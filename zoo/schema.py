@@ -12,6 +12,9 @@ from zoo.crystals import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.graphs import GraphSettings
 from zoo.models.cgcnn import Architecture
 
+MAX_MEMBERS, MAX_EXPERTS = 100, 16
+"""Most networks of a checkpoint, and most frozen ones that each of them reads."""
+
 MAX_RESIDUALS = 499
 """Most residuals of a member: enough for levels up to 0.998, and small in the file with a hundred members."""
 
@@ -44,7 +47,7 @@ class ArchitectureConfig(_Strict):
     gaussian_end: float = Field(gt=0, le=100)
     targets: int = Field(default=1, ge=1, le=16)
     pooling: Literal["last", "all"] = "last"
-    experts: int = Field(default=0, ge=0, le=16)
+    experts: int = Field(default=0, ge=0, le=MAX_EXPERTS)
 
     @property
     def sizes(self) -> Architecture:
@@ -109,7 +112,7 @@ class Config(_Strict):
     graph: GraphConfig
     element_table: str = Field(pattern="^[0-9a-f]{64}$")
     elements: list[Text] = Field(max_length=MAX_ATOMIC_NUMBER)
-    members: list[MemberConfig] = Field(min_length=1, max_length=100)
+    members: list[MemberConfig] = Field(min_length=1, max_length=MAX_MEMBERS)
     reference: ReferenceConfig | None = None
     provenance: dict[str, Any] = Field(default_factory=dict)
 

@@ -11,8 +11,9 @@ import torch
 
 from zoo import checkpoints, hub, registry, transfer
 from zoo.elements import atom_table, known_elements
-from zoo.errors import ZooError
+from zoo.errors import InputError, ZooError
 from zoo.models.cgcnn import Architecture
+from zoo.schema import MAX_EXPERTS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
@@ -102,8 +103,19 @@ def experts(source: Source) -> list[Source]:
 
     None, if the source's body is unlike that of every backbone of the shelf: an imported checkpoint's, for example.
     One that cannot be loaded is logged and left out.
+
+    Raises
+    ------
+    InputError
+        If there are more than a checkpoint can hold.
     """
-    return [each for each in _registered(("bundled", "cached")) if _alike(each, source)]
+    found = [each for each in _registered(("bundled", "cached")) if _alike(each, source)]
+    if len(found) > MAX_EXPERTS:
+        raise InputError(
+            f"mode mixture: {len(found)} backbones are at hand, and a network reads {MAX_EXPERTS} at most; "
+            "give --mode full"
+        )
+    return found
 
 
 def _registered(statuses: Container[hub.Status]) -> Iterator[Source]:

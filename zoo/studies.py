@@ -207,6 +207,7 @@ def _gather(
         parameters=parameters,
         settings=settings,
         leaks=found,
+        others=prepared.others,
     )
 
 

@@ -14,7 +14,7 @@ from zoo.transfer import FROM_SCRATCH
 from zoo.wording import counted, format_p, interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -138,14 +138,26 @@ class Analysis:
         rows = found[(found["method"] == method) & (found["size"] == size)]
         return {int(seed): float(error) for seed, error in zip(rows["seed"], rows["error"], strict=True)}
 
+    def ranked(self, size: int, methods: Iterable[str]) -> dict[str, float]:
+        """Return the mean errors of methods at a size, the smallest first, over the seeds that all of them finished.
+
+        A method that finished fewer than half as many as another is left out: it would have all judged by the few
+        seeds on which it did not fail.
+        """
+        found = {method: self.error_of(method, size) for method in methods}
+        most = max(map(len, found.values()), default=0)
+        rivals = {method: each for method, each in found.items() if each and 2 * len(each) >= most}
+        common = set.intersection(*(set(each) for each in rivals.values())) if rivals else set()
+        means = {
+            method: float(np.mean([error for seed, error in each.items() if seed in common or not common]))
+            for method, each in rivals.items()
+        }
+        return dict(sorted(means.items(), key=lambda item: item[1]))
+
     def best(self, kind: MethodKind, size: int) -> str | None:
         """Return the method of a kind with the smallest mean error at a size; None if there is none."""
-        means = {
-            method: float(np.mean(list(found.values())))
-            for method in self.methods
-            if self.kinds[method] == kind and method != TRIVIAL and (found := self.error_of(method, size))
-        }
-        return min(means, key=means.__getitem__) if means else None
+        rivals = [method for method in self.methods if self.kinds[method] == kind and method != TRIVIAL]
+        return next(iter(self.ranked(size, rivals)), None)
 
     @cached_property
     def compared(self) -> list[Compared]:
@@ -251,12 +263,10 @@ class Analysis:
         )
 
     def _without_comparison(self, size: int) -> str:
-        means = {
-            method: np.mean(list(found.values())) for method in self.methods if (found := self.error_of(method, size))
-        }
+        means = self.ranked(size, self.methods)
         if not means:
             return f"No cell at {size:,} rows was finished"
-        best = min(means, key=means.__getitem__)
+        best = next(iter(means))
         missing = "nothing was trained from scratch" if FROM_SCRATCH not in means else "no backbone was tried"
         of = "error in log10" if self.log else "error"
         said = f"Of all methods {best} has the smallest {of} at {size:,} rows, {means[best]:.3g}"

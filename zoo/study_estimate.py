@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo import methods, studies, study_cells
 from zoo.progress import duration
-from zoo.study_setup import prepare
+from zoo.study_setup import agree, prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,8 @@ class Estimate:
     seconds : float
         Of one core, for the cells to do.
     workers : int
-    measured : int
-        Kinds of cells (a method and a size) of which finished ones gave the time.
+    measured, tried : int
+        Kinds of cells (a method and a size) of which there are finished ones, and those that were tried for a moment.
     """
 
     introduction: str
@@ -49,16 +49,19 @@ class Estimate:
     seconds: float
     workers: int
     measured: int
+    tried: int
 
     def lines(self) -> list[str]:
         """Say it."""
         left = self.cells - self.done
         wall = duration(self.seconds / max(1, min(self.workers, left)))
-        source = "from finished cells" if self.measured else "from short trials; early stopping may make it less"
+        known = [("finished cells", self.measured), ("short trials", self.tried)]
+        source = " and ".join(name for name, kinds in known if kinds) or "nothing to do"
         return [
             self.introduction,
             f"{self.cells} cells, {self.done} done, {left} to do",
-            f"estimated time: {wall} with {self.workers} worker(s), {duration(self.seconds)} of one core ({source})",
+            f"estimated time: {wall} with {self.workers} worker(s), {duration(self.seconds)} of one core "
+            f"(from {source})",
         ]
 
 
@@ -84,6 +87,7 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
     from joblib import cpu_count
 
     prepared = prepare(options)
+    agree(out, prepared)
     finished: dict[tuple[_Kind, int], list[float]] = {}
     missing: list[Cell] = []
     for cell in prepared.cells:
@@ -99,9 +103,11 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
     )
     if first is not None:
         _network(prepared, first, 1)  # pays for imports
+    tried = 0
     for cell in missing:
         if (_kind(cell.method), cell.size) not in times:
             times[_kind(cell.method), cell.size] = _trial(prepared, cell)
+            tried += 1
     return Estimate(
         studies.introduction(prepared),
         len(prepared.cells),
@@ -109,6 +115,7 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
         sum(times[_kind(cell.method), cell.size] for cell in missing),
         workers or cpu_count(),
         len(finished),
+        tried,
     )
 
 

@@ -102,9 +102,7 @@ def _seeds(study: Study, analysis: Analysis) -> Picture:
 def _best(analysis: Analysis) -> tuple[str, int]:
     """Return the method with the smallest mean error at the largest size."""
     size = analysis.sizes[-1]
-    rows = analysis.errors[analysis.errors["size"] == size]
-    means = rows.groupby("method").error.mean()
-    return str(means.index[int(means.argmin())]), size
+    return next(iter(analysis.ranked(size, analysis.methods))), size
 
 
 def _parity(study: Study, analysis: Analysis) -> Picture:

@@ -37,8 +37,8 @@ def methods(study: Study) -> list[str]:
     points = [
         f"Rows: {seeds}, {span} test rows, {_APART[options.split]}; they are the same for every method and size. The "
         "training rows of a size are among those of every larger one. Validation rows (20, or a fifth of the training "
-        "rows if that is more) choose the epoch of a network, and are used for nothing else. Test rows are predicted "
-        "once.",
+        "rows if that is more, but no more than a tenth of all rows) choose the epoch of a network and calibrate its "
+        "intervals. Test rows are predicted once.",
         f"Networks: crystal graph convolutional networks, trained for {epochs}. From scratch means the same network "
         "with random weights, and settings that were tuned for it. A transfer starts from the weights of a backbone.",
     ]

@@ -135,7 +135,7 @@ def _answers(study: Study) -> Section:
             "significant by the stricter corrected resampled t-test, which allows for training sets that overlap; see "
             "the table of comparisons."
         )
-    cards = {name: pulled.card for name, pulled in study.backbones.items()}
+    cards = {name: pulled.card for name, pulled in (study.backbones | study.others).items()}
     same = [
         name
         for name, card in cards.items()
@@ -145,6 +145,7 @@ def _answers(study: Study) -> Section:
         paragraphs.append(
             f"Backbones that learned this very property: {listed(same)}. What they gain is what more data would give; "
             "it is no transfer from another property."
+            + (" A mixture reads them too." if "mixture" in study.options.modes else "")
         )
     if study.failed:
         paragraphs.append(
@@ -269,7 +270,7 @@ def _methods(study: Study) -> Section:
 
 def _backbones(study: Study) -> list[Table]:
     rows = []
-    for name, pulled in study.backbones.items():
+    for name, pulled in (study.backbones | study.others).items():
         card = pulled.card
         if card is None:  # a folder, or somebody's repository
             what = ["", "", ""]
@@ -277,8 +278,9 @@ def _backbones(study: Study) -> list[Table]:
             counts = f"{card.training.rows.train:,} rows" if card.training.rows else ""
             pretrained = with_unit(card.target, card.unit)
             what = [card.title, pretrained, ", ".join(filter(None, [card.training.source, counts]))]
-        rows.append([name, *what, str(study.settings.get("weights", {}).get(name, ""))])
-    header = ["backbone", "title", "pretrained on", "source", "SHA-256 of the weights"]
+        used = "compared" if name in study.backbones else "read in mixtures"
+        rows.append([name, used, *what, str(study.settings.get("weights", {}).get(name, ""))])
+    header = ["backbone", "use", "title", "pretrained on", "source", "SHA-256 of the weights"]
     return [Table("Backbones", header, rows)] if rows else []
 
 

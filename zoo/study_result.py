@@ -73,6 +73,8 @@ class Study:
         Everything that the cells depend on, as in ``study.json``: digests, settings of the fit, split.
     leaks : Leaks or None
         What test rows share with what was trained on.
+    others : dict of str to Pulled
+        Backbones that mixtures read beside those that are compared.
     """
 
     options: StudyOptions
@@ -89,6 +91,7 @@ class Study:
     parameters: dict[tuple[str, int, int], dict[str, str]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     leaks: Leaks | None = None
+    others: dict[str, Pulled] = field(default_factory=dict)
 
     @property
     def methods(self) -> list[Method]:

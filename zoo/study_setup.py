@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 FORMAT = 4
 """Raised when the same cell would come out differently."""
 
-ADDED = ("weights", "mixtures")
-"""Settings by backbone; a study may be gone on with, with more of them."""
+ADDED = ("weights", "mixtures", "baselines")
+"""Settings by backbone or baseline; a study may be gone on with, with more of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,13 +140,21 @@ def prepare(options: StudyOptions) -> Prepared:
 
 
 def begin(out: Path, prepared: Prepared) -> dict[str, Any]:
-    """Note the settings that every cell depends on; refuse a folder that was made with others.
+    """Note the settings that every cell depends on; returns and raises as :func:`agree` does."""
+    now = agree(out, prepared)
+    (out / "cells").mkdir(parents=True, exist_ok=True)
+    files.write_text(out / "study.json", checkpoints.to_json(now))
+    return now
+
+
+def agree(out: Path, prepared: Prepared) -> dict[str, Any]:
+    """Refuse a folder that was made with other settings than a study's; writes nothing.
 
     Returns
     -------
     dict
-        What ``study.json`` holds: the settings, the digest of each backbone's weights, and which backbones each
-        mixture reads.
+        What ``study.json`` holds: the settings, the digests of each backbone's weights and of each baseline, and which
+        backbones each mixture reads.
 
     Raises
     ------
@@ -156,8 +164,12 @@ def begin(out: Path, prepared: Prepared) -> dict[str, Any]:
     path = out / "study.json"
     backbones = prepared.backbones | prepared.others
     weights = {name: hub.sha256(pulled.directory / checkpoints.WEIGHTS) for name, pulled in backbones.items()}
+    fitted = sorted({method.baseline for method in plan(prepared.options) if method.baseline})
+    baselines = {name: methods.baseline_digest(name) for name in fitted}
     now: dict[str, Any] = json.loads(
-        checkpoints.to_json({**prepared.settings, "weights": weights, "mixtures": prepared.experts})
+        checkpoints.to_json(
+            {**prepared.settings, "weights": weights, "mixtures": prepared.experts, "baselines": baselines}
+        )
     )
     if path.exists():
         try:
@@ -171,8 +183,6 @@ def begin(out: Path, prepared: Prepared) -> dict[str, Any]:
         if changed:
             raise InputError(f"{out} was made with other settings ({', '.join(changed)}); give another --out")
         now |= {what: kept[what] | now[what] for what in ADDED}
-    (out / "cells").mkdir(parents=True, exist_ok=True)
-    files.write_text(path, checkpoints.to_json(now))
     return now
 
 

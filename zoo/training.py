@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from zoo.errors import TrainingError
 from zoo.inference import choose_device, expert_vectors
-from zoo.interruptions import LAST, SaveOften, WholeFiles
+from zoo.interruptions import LAST, Best, SaveOften, WholeFiles
 from zoo.loading import EpochShuffle, Samples, training_loader, validation_loader
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ def fit(
         for samples in (train, validation)
     )
     module = _Fit(network, train, validation, scalers, settings, seed, rates or {}, on_epoch)
-    best = ModelCheckpoint(
+    best = Best(
         workdir,
         filename="best",
         monitor="validation",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 RULE = (
     "split conformal: each seed's network has the interval that its own validation rows give, which did not train it "
-    "but chose its epoch; measured on its own test rows"
+    "but chose its epoch, and the backbone where one was chosen; measured on its own test rows"
 )
 
 
