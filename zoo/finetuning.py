@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from zoo import hub
     from zoo.contracts import Baseline, Task
+    from zoo.crystals import Crystal
     from zoo.inference import Device
     from zoo.options import Options
     from zoo.training import FitSettings
@@ -158,12 +159,7 @@ def finetune(
         f"target {table.target_column} ({task.unit or 'no unit'}); "
         f"{len(splits[0].train)} training, {len(splits[0].val)} validation, {len(splits[0].test)} test rows a seed"
     )
-    problem = methods.Problem(
-        [record.crystal for record in records],
-        graphs,
-        np.array([record.target for record in records]),
-        task.transform,
-    )
+    problem = methods.Problem(graphs, np.array([record.target for record in records]), task.transform)
     judges = choosing.rows(splits) if options.backbone == ALL else None
     digests = {source.name: source.digest for each in starts for source in each.sources}
     data = {"data_sha256": table.sha256, "rows_sha256": rows_digest(records), "transform": task.transform}
@@ -183,7 +179,8 @@ def finetune(
     ):
         say(line)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
-    outcomes |= _baselines(baselines, problem, splits, cells, quiet=quiet)
+    crystals = [record.crystal for record in records]
+    outcomes |= _baselines(baselines, crystals, problem, splits, cells, quiet=quiet)
     errors = {
         method: [
             stats.errors(problem.targets[split.test], outcome.predictions[split.test], log10=task.transform == "log10")
@@ -298,6 +295,7 @@ def _fit(
 
 def _baselines(
     baselines: Sequence[Baseline],
+    crystals: Sequence[Crystal],
     problem: methods.Problem,
     splits: Sequence[Split],
     cells: CellStore,
@@ -308,8 +306,8 @@ def _baselines(
         return {}
     digests = {baseline.name: methods.baseline_digest(baseline.name)[:12] for baseline in baselines}
     features_of = {baseline.featurizer for baseline in baselines}
-    with progress("featurizing", len(features_of) * len(problem.crystals), "crystals", quiet=quiet) as bar:
-        features = methods.featurize(baselines, problem.crystals, bar)
+    with progress("featurizing", len(features_of) * len(crystals), "crystals", quiet=quiet) as bar:
+        features = methods.featurize(baselines, crystals, bar)
     outcomes: dict[str, list[methods.Outcome]] = {baseline.name: [] for baseline in baselines}
     with progress("baselines", len(baselines) * len(splits), "fits", quiet=quiet) as bar:
         for split in splits:

@@ -55,16 +55,14 @@ class Problem:
 
     Parameters
     ----------
-    crystals : list of n Crystal
     graphs : PackedGraphs
-        Their graphs.
+        Of n crystals.
     targets : array of shape (n,), float64
         In the task's unit.
     transform : {"identity", "log10"}
         The task's transform.
     """
 
-    crystals: list[Crystal]
     graphs: PackedGraphs
     targets: NDArray[np.float64]
     transform: Transform

@@ -125,7 +125,7 @@ def prepare(options: StudyOptions) -> Prepared:
         task,
         table,
         records,
-        methods.Problem([], graphs, targets, task.transform),
+        methods.Problem(graphs, targets, task.transform),
         {
             (size, seed): make_split(records, seed=seed, how=options.split, test=options.test, n_train=size)
             for size in options.sizes or ()
