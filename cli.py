@@ -29,13 +29,13 @@ device_option = click.option(
 @click.version_option(__version__, "--version", prog_name="zoo")
 @common
 def main() -> None:
-    r"""Pretrained crystal graph networks, fine-tuned on your few hundred crystals.
+    """Pretrained crystal graph networks, fine-tuned on your few hundred crystals.
 
     \b
-    zoo pull dEf-10k                             fetch a pretrained backbone
-    zoo finetune --task dielectric data.csv      fine-tune it on your data
-    zoo predict runs/dielectric-multi-113k new/     predict new crystals with the result
-    """
+    zoo pull dEf-10k                              fetch a pretrained backbone
+    zoo finetune --task dielectric data.csv       fine-tune it on your data
+    zoo predict runs/dielectric-multi-113k new/   predict new crystals with the result
+    """  # noqa: D301 - \b is meant
     console.collect_seldom()
     console.set_up_logging()
 
@@ -343,7 +343,7 @@ def plugins() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @common
 def list_plugins(check: bool, as_json: bool) -> None:
-    """List what is installed, without importing it."""
+    """List what is installed, without importing it. Exit code 1: something is known to be broken."""
     from zoo import extensions
 
     rows = [
@@ -359,11 +359,11 @@ def list_plugins(check: bool, as_json: bool) -> None:
     ]
     if as_json:
         show_json(rows)
-        return
-    show_table(
-        ("kind", "name", "distribution", "version", "status"),
-        ([row[key] for key in ("kind", "name", "distribution", "version", "status")] for row in rows),
-    )
+    else:
+        columns = ("kind", "name", "distribution", "version", "status")
+        show_table(columns, ([row[key] for key in columns] for row in rows))
+    if any("broken:" in row["status"] for row in rows):
+        raise SystemExit(1)
 
 
 @main.command()

@@ -128,7 +128,7 @@ def test_plugins_are_listed_with_who_brought_them() -> None:
 def test_plugins_are_checked_when_asked(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text(PLUGIN.replace('unit="GPa"', 'unit="GPa", zoo_api=99'))
-    listed = json.loads(zoo("plugins", "list", "--check", "--json", "--plugin", broken).stdout)
+    listed = json.loads(zoo("plugins", "list", "--check", "--json", "--plugin", broken, code=1).stdout)
     status = {(each["kind"], each["name"]): each["status"] for each in listed}
     assert "zoo_api 99" in status.pop(("task", "stiffness"))
     assert {status[key] for key in status if key != ("task", "stiffness")} == {"ok"}

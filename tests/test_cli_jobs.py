@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -206,6 +207,16 @@ def test_predict_with_nothing_usable(backbone: Path, tmp_path: Path) -> None:
     assert message.startswith("Error: none of the 2 crystals given can be used")
     assert not out.exists()
     assert len(pd.read_csv(tmp_path / "p.rejected.csv")) == 2
+
+
+def test_predict_overwrites_predictions_alone(backbone: Path, table: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    shutil.copy(table, mine)
+    before = mine.read_bytes()
+    assert "mine.csv exists and holds no predictions" in refused("predict", backbone, mine, "--out", mine, "-q")
+    assert mine.read_bytes() == before
+    for _ in range(2):
+        zoo("predict", backbone, mine, "--out", tmp_path / "p.csv", "-q")
 
 
 def test_predict_forgets_what_an_earlier_run_rejected(backbone: Path, tmp_path: Path) -> None:

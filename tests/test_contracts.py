@@ -53,10 +53,27 @@ def test_a_task_without_a_unit_names_its_range_without_one():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ({"unit": None}, "unit=None is no text"),
+        ({"target": 3}, "target=3 is no text"),
+        ({"aliases": "H"}, r"aliases='H' is no tuple; one alias is written \('H',\)"),
+        ({"aliases": (1,)}, r"aliases\[0\]=1 is no text"),
+        ({"requires": "gap > 0"}, r"requires='gap > 0' is no zoo\.contracts\.Requirement"),
+        ({"valid": ("a", "b")}, "is not a range of numbers"),
+    ],
+)
+def test_a_task_of_wrong_types_is_refused_when_it_is_made(arguments, said):
+    with pytest.raises(TypeError, match=said):
+        Task(**{"name": "hardness", "target": "H_V", "unit": "GPa", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
         ({"valid": (2.0, 1.0)}, "is not a range"),
         ({"valid": (1.0, 1.0)}, "is not a range"),
         ({"valid": (nan, 1.0)}, "is not a range"),
         ({"transform": "log"}, "unknown transform 'log'"),
+        ({"metric": "mape"}, "metric='mape' is neither 'mae' nor 'rmse'"),
         ({"transform": "log10", "valid": (-1.0, 1.0)}, "log10 needs a range without negative values"),
         ({"transform": "log10"}, "log10 needs a range without negative values"),
     ],

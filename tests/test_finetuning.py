@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ import pandas as pd
 import pytest
 
 import zoo
-from zoo import checkpoints, extensions, finetuning, methods
-from zoo.errors import InputError
+from zoo import checkpoints, extensions, finetuning, methods, registry
+from zoo.errors import InputError, TrainingError
 from zoo.finetuning import finetune
+from zoo.leaks import UNKNOWN_IDS
 from zoo.options import Options, default_out
 from zoo.transfer import FROM_SCRATCH
 
@@ -241,12 +243,12 @@ def test_a_run_does_not_go_on_with_other_rows(backbone: Path, tmp_path: Path, mo
     for name, text in zip(names[1:], table.structure[1:], strict=True):
         (tmp_path / name).write_text(text)
     table.assign(file=names).drop(columns="structure").to_csv(tmp_path / "k.csv", index=False)
-    request = Options("bulk-modulus", tmp_path / "k.csv", backbone=str(backbone), epochs=1)
+    request = Options("bulk-modulus", tmp_path / "k.csv", backbone=str(backbone), epochs=1, baselines=("mean",))
 
     def cut(*_args: object, **_kwargs: object) -> methods.Outcome:
         raise _Cut
 
-    monkeypatch.setattr(methods, "fit_network", cut)
+    monkeypatch.setattr(methods, "fit_baseline", cut)
     with pytest.raises(_Cut):
         finetune(request, tmp_path / "run", quiet=True)
     (tmp_path / names[0]).write_text(table.structure[0])
@@ -284,7 +286,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, back
     [
         ({"seeds": 0}, "--seeds 0"),
         ({"seeds": 101}, "--seeds 101: from 1 to 100, all of which the model keeps"),
-        ({"batch_size": 0}, "--batch-size 0: must be more than 0"),
+        ({"batch_size": 1}, "--batch-size 1: at least two crystals a step are needed"),
         ({"learning_rate": -1e-3}, "--learning-rate -0.001"),
         ({"patience": 0}, "--patience 0"),
         ({"mode": "Head"}, "--mode Head: there is mixture, full, head, layerwise"),
@@ -340,6 +342,43 @@ def test_test_rows_that_the_backbone_was_trained_on_are_counted(data: Path, tmp_
     )
     assert line in said
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test_rows_in_pretraining"] == expected
+
+
+def test_what_cannot_be_told_is_said(data: Path, tmp_path: Path) -> None:
+    """Identifiers of somebody's own, a backbone without a list, a copy of one with it, copies in the table."""
+    table = pd.read_csv(data).iloc[10:30]
+    own = pd.concat([table, table.iloc[:2]]).assign(material_id=[f"mine-{i}" for i in range(22)])
+    own.to_csv(tmp_path / "own.csv", index=False)
+    said: list[str] = []
+    request = Options("bulk-modulus", tmp_path / "own.csv", backbone="dEf-10k", mode="full", epochs=1, test=0.3)
+    found = finetune(request, tmp_path / "own", quiet=True, say=said.append)
+    assert found.overlap is None
+    assert UNKNOWN_IDS in said
+    assert any(line.startswith("4 of 22 rows are exact copies of another row's crystal") for line in said)
+    copy = tmp_path / "copy"
+    shutil.copytree(registry.weights_folder(registry.get("dEf-10k")), copy)
+    again = replace(request, data=data, backbone=str(copy), test=0.4)
+    assert (
+        finetune(again, tmp_path / "again", quiet=True).overlap
+        == finetune(replace(again, backbone="dEf-10k"), tmp_path / "known", quiet=True).overlap
+    )
+    # A run as the backbone of the next knows the rows that it was trained on, and that they are of this property.
+    said.clear()
+    finetune(replace(again, backbone=str(tmp_path / "known"), seed=3), tmp_path / "next", quiet=True, say=said.append)
+    assert any("test rows are crystals that known was trained on, on this very property" in line for line in said)
+    (tmp_path / "known" / "splits.json").unlink()
+    finetune(replace(again, backbone=str(tmp_path / "known")), tmp_path / "last", quiet=True, say=said.append)
+    assert "known: nothing says which crystals it was trained on; not compared with test rows" in said
+
+
+def test_a_run_without_a_finished_cell_begins_anew(
+    data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=2, learning_rate=1e15)
+    with pytest.raises(TrainingError, match="no numbers"):
+        finetune(request, tmp_path / "run", quiet=True)
+    finetune(replace(request, learning_rate=None), tmp_path / "run", quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 @pytest.mark.parametrize(

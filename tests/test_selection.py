@@ -112,6 +112,12 @@ def test_a_missing_cell_is_no_label(word: str, tmp_path: Path) -> None:
     np.testing.assert_equal(labels, [np.nan, 1.0, 0.0])
 
 
+def test_a_subset_without_a_row_is_named(tmp_path: Path) -> None:
+    path = ruled(tmp_path, split=RULE + '\n[data.subsets.hard]\ncolumn = "K_VRH"\nabove = 1e4\n')
+    with pytest.raises(InputError, match=r"data\.subsets\.hard: no chosen row fulfils K_VRH>10000; mend or remove it"):
+        choose(path)
+
+
 def test_subsets_are_those_that_fulfil_their_condition(tmp_path: Path) -> None:
     table = example()
     formula = table.formula[0]

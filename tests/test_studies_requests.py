@@ -77,6 +77,14 @@ def test_a_row_that_fails_a_condition_does_not_come_in_by_a_later_one(table: Pat
     assert len(left.records) == len(rows) - 1
 
 
+def test_a_folder_that_holds_something_else_is_left_alone(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "splits.json").write_text("of a run")
+    command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "20", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, command)
+    assert (result.exit_code, "exists and holds no study" in result.stderr) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["splits.json"]
+
+
 def test_an_engine_that_is_not_installed(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     command = ["study", str(table), "--task", "bulk-modulus", "--engine", "ray"]

@@ -34,7 +34,8 @@ class CellStore:
     settings : dict
         JSON-able settings of the run.
     resume : bool
-        Go on with what is there. Otherwise an unfinished run is an error, so that nobody loses hours by accident.
+        Go on with what is there. Otherwise an unfinished run is an error, so that nobody loses hours by accident;
+        unless not one cell of it is finished.
 
     Raises
     ------
@@ -45,7 +46,8 @@ class CellStore:
     def __init__(self, folder: Path, settings: dict[str, Any], *, resume: bool) -> None:
         self.folder = folder
         self._settings = folder / "settings.json"
-        if self._settings.exists():
+        done = [path for path in folder.glob("*.json") if path != self._settings]
+        if self._settings.exists() and done:
             if not resume:
                 raise InputError(f"{folder} holds an unfinished run; give --resume to go on with it, or remove it")
             before = json.loads(self._settings.read_text(encoding="utf-8"))

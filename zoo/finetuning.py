@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zoo import hub
-    from zoo.contracts import Baseline, Task
+    from zoo.contracts import Task
     from zoo.crystals import Crystal
     from zoo.inference import Device
     from zoo.options import Options
@@ -129,7 +129,7 @@ def finetune(
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
-    baselines = list({each.name: each for each in map(extensions.baseline, options.baselines)}.values())
+    baselines = {each.name: name for name in options.baselines for each in [extensions.baseline(name)]}
     unfinished, rejected_out = (out.with_name(out.name + suffix) for suffix in (".partial", ".rejected.csv"))
     asked = [options]
     if options.backbone == ALL:
@@ -175,12 +175,12 @@ def finetune(
     leaks = sources.leaks(start.sources, task, records, splits)
     for line in (
         *starting.introduction(start, options, task, tried),
-        *starting.warnings(start, leaks, overlap, len(splits[0].test)),
+        *starting.warnings(start, records, leaks, overlap, len(splits[0].test)),
     ):
         say(line)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
     crystals = [record.crystal for record in records]
-    outcomes |= _baselines(baselines, crystals, problem, splits, cells, quiet=quiet)
+    outcomes |= _baselines(list(baselines.values()), crystals, problem, splits, cells, quiet=quiet)
     errors = {
         method: [
             stats.errors(problem.targets[split.test], outcome.predictions[split.test], log10=task.transform == "log10")
@@ -294,7 +294,7 @@ def _fit(
 
 
 def _baselines(
-    baselines: Sequence[Baseline],
+    names: Sequence[str],
     crystals: Sequence[Crystal],
     problem: methods.Problem,
     splits: Sequence[Split],
@@ -302,9 +302,10 @@ def _baselines(
     *,
     quiet: bool,
 ) -> dict[str, list[methods.Outcome]]:
-    if not baselines:
+    if not names:
         return {}
-    digests = {baseline.name: methods.baseline_digest(baseline.name)[:12] for baseline in baselines}
+    baselines = [extensions.baseline(name) for name in names]
+    digests = {each.name: methods.baseline_digest(name)[:12] for each, name in zip(baselines, names, strict=True)}
     features_of = {baseline.featurizer for baseline in baselines}
     with progress("featurizing", len(features_of) * len(crystals), "crystals", quiet=quiet) as bar:
         features = methods.featurize(baselines, crystals, bar)

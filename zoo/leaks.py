@@ -34,6 +34,12 @@ SAME = 0.005
 """Largest such difference, and of the logarithm of the volume per atom, of two copies of the same crystal: relaxations
 with another code or cutoff differ by less, another magnetic order or composition by more."""
 
+UNKNOWN_IDS = (
+    "no identifier of the table is among those that the backbones were trained on, such as mp-149: whether they saw "
+    "these crystals cannot be told"
+)
+"""What is said where nothing can be compared."""
+
 MOST = 5_000
 """Comparisons that are made at most; which were left out is said."""
 
@@ -136,6 +142,8 @@ class Leaks:
                     f"backbone {each.backbone} was trained, perhaps on another property, on {each.rows:,} of the "
                     f"{self.rows:,} crystals and {share:.1%} of the test rows"
                 )
+        if any(each.listed for each in self.pretrained) and not any(each.rows for each in self.pretrained):
+            lines.append(UNKNOWN_IDS)
         return lines
 
     def check(self) -> None:

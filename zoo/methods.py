@@ -16,6 +16,7 @@ from zoo.graphs import CrystalGraph, build_graphs
 from zoo.inference import Device, choose_device, predict_scaled
 from zoo.loading import Samples
 from zoo.packing import PackedGraphs
+from zoo.plugin_files import one_line
 from zoo.scaling import TargetScaler
 from zoo.tables import Rejection, check_rejected
 from zoo.training import FitSettings, fit
@@ -217,8 +218,8 @@ def featurize(baselines: Sequence[Baseline], crystals: Sequence[Crystal], bar: B
             chunk = structures[start : start + 50]
             try:
                 part = np.asarray(featurizer.featurize(chunk), dtype=np.float64)
-            except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-                raise PluginError(f"featurizer {name!r} failed: {type(error).__name__}: {error}") from error
+            except Exception as error:  # code of strangers may raise anything
+                raise PluginError(f"featurizer {name!r} failed: {one_line(error)}") from error
             if part.shape != (len(chunk), len(featurizer.labels)):
                 raise PluginError(
                     f"featurizer {name!r} returned an array of shape {part.shape} for {len(chunk)} structures and "
@@ -260,24 +261,24 @@ def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: N
 
     began = time.monotonic()
     scaler = TargetScaler.fit(problem.targets[split.train], problem.transform, bound=None)
-    regressor = baseline.build(split.seed)
-    folds = min(5, len(split.train))
-    if baseline.grid:
-        regressor = GridSearchCV(
-            regressor,
-            {name: list(values) for name, values in baseline.grid.items()},
-            scoring="neg_mean_absolute_error",
-            cv=KFold(folds, shuffle=True, random_state=split.seed),
-        )
     rows = np.concatenate([split.train, split.val, split.test])
     predictions = np.full(len(problem.targets), np.nan)
     try:
+        regressor = baseline.build(split.seed)
+        if baseline.grid:
+            regressor = GridSearchCV(
+                regressor,
+                {name: list(values) for name, values in baseline.grid.items()},
+                scoring="neg_mean_absolute_error",
+                cv=KFold(min(5, len(split.train)), shuffle=True, random_state=split.seed),
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             regressor.fit(features[split.train], scaler.scale(problem.targets[split.train]))
         predictions[rows] = scaler.unscale(np.ravel(regressor.predict(features[rows])))
-    except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "no reason given"
-        raise PluginError(f"baseline {baseline.name!r} failed: {type(error).__name__}: {reason}") from error
+    except Exception as error:  # code of strangers may raise anything
+        raise PluginError(f"baseline {baseline.name!r} failed: {one_line(error)}") from error
+    if lost := int((~np.isfinite(predictions[rows])).sum()):
+        raise PluginError(f"baseline {baseline.name!r} failed: {lost} of its {len(rows)} predictions are no numbers")
     chosen = {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}
     return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen)

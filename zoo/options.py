@@ -90,10 +90,12 @@ class Options:
             raise InputError(f"--seeds {self.seeds}: from 1 to {MAX_MEMBERS}, all of which the model keeps")
         if self.epochs is not None and self.epochs < 1:
             raise InputError(f"--epochs {self.epochs}: at least one epoch is needed")
-        for name in ("batch_size", "learning_rate", "patience"):
+        for name in ("learning_rate", "patience"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InputError(f"--{name.replace('_', '-')} {value:g}: must be more than 0")
+        if self.batch_size is not None and self.batch_size < 2:  # one value has no variance to normalise by
+            raise InputError(f"--batch-size {self.batch_size}: at least two crystals a step are needed")
         for name, kind in (("mode", Mode), ("precision", Precision)):
             value = getattr(self, name)
             if value is not None and value not in get_args(kind):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,7 @@ def predict_files(
         If an input does not exist, or not one crystal can be used, or the model cannot give such an interval.
     """
     model.check_interval(interval)
+    _check_out(out)
     rejected: list[Rejection] = []
     head: list[dict[str, Any]] = []
     count = 0
@@ -99,6 +101,17 @@ def predict_files(
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
     return Predicted(count, rejected, out, rejected_out if rejected else None, head, interval)
+
+
+def _check_out(out: Path) -> None:
+    """Let nothing be overwritten but earlier predictions: an input may have the name that was given."""
+    if not out.exists():
+        return
+    ours = ",".join(COLUMNS[:3])
+    with suppress(OSError, UnicodeDecodeError), out.open(encoding="utf-8") as file:
+        if file.readline().startswith(f"{ours},"):
+            return
+    raise InputError(f"{out} exists and holds no predictions; give another --out")
 
 
 def _no_crystal(inputs: Sequence[Path], rejected: Sequence[Rejection]) -> InputError:

@@ -193,6 +193,9 @@ class Recipe(_Strict):
     def _one_head_per_target(self) -> Self:
         if self.network.targets != 1 + len(self.others):
             raise ValueError(f"network.targets is {self.network.targets}; task and others are {1 + len(self.others)}")
+        named = [self.task, *(each.task for each in self.others)]
+        if twice := [name for name in named if named.count(name) > 1]:
+            raise ValueError(f"the task {twice[0]} is named twice; a property has one head")
         return self
 
     @property

@@ -145,11 +145,13 @@ def training_ids(card: Card) -> frozenset[str]:
     path = card_folder(card) / card.training.ids
     try:
         data = path.read_bytes()
-        ids = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)["train"]
-        return frozenset(map(str, ids))
+        parts = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+        # A run has a list for every seed.
+        lists = [parts["train"]] if "train" in parts else [each["train"] for each in parts.values()]
+        return frozenset(str(name) for names in lists for name in names)
     except FileNotFoundError:  # the list stays with the card's package; a folder of weights has none
         return frozenset()
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CardError(f"{path}: no list of training ids: {error}") from error
 
 

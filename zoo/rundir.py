@@ -174,7 +174,7 @@ def card(result: Result, folder: Path) -> Card:
         architecture=Architecture(**architecture),
         graph=Graph(**config.graph.model_dump()),
         elements=config.elements,
-        training=Training(source=result.table.source.name, license="that of the data", rows=counts),
+        training=Training(source=result.table.source.name, license="that of the data", rows=counts, ids="splits.json"),
         results=[
             CardResult(
                 metric=name,

@@ -90,6 +90,11 @@ def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
             for subset, condition in recipe.data.subsets.items():
                 if condition.holds(row.cells.get(condition.column)):
                     subsets[subset].add(name)
+    if empty := [name for name, members in subsets.items() if not members]:
+        condition = recipe.data.subsets[empty[0]]
+        raise InputError(
+            f"{recipe.path}: data.subsets.{empty[0]}: no chosen row fulfils {condition}; mend or remove it"
+        )
     if asked is None:
         rule = recipe.data.split
         assert rule is not None

@@ -142,9 +142,20 @@ def _alike(one: Source, other: Source) -> bool:
 
 
 def seen(sources: Sequence[Source], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
-    """Count the test rows of each seed whose crystals one of the sources was trained on; None if no source says."""
-    known = frozenset[str]().union(*(trained_on(source.pulled) for source in sources))
-    return [sum(records[row].id in known for row in split.test) for split in splits] if known else None
+    """Count the test rows of each seed whose crystals one of the sources was trained on, by their identifiers.
+
+    None, if no source says what it was trained on, or no identifier of the table is one of theirs: then nothing can be
+    told.
+    """
+    known = frozenset[str]().union(*(trained_on(source.pulled) or () for source in sources))
+    if known.isdisjoint(record.id for record in records):
+        return None
+    return [sum(records[row].id in known for row in split.test) for split in splits]
+
+
+def silent(sources: Sequence[Source]) -> list[str]:
+    """Return the names of the sources that do not say what they were trained on."""
+    return [source.name for source in sources if trained_on(source.pulled) is None]
 
 
 def leaks(
@@ -161,6 +172,14 @@ def same_property(targets: Iterable[str], task: Task) -> bool:
     return not set(targets).isdisjoint(task.columns)
 
 
-def trained_on(pulled: hub.Pulled) -> frozenset[str]:
-    """Return the identifiers of the crystals that a checkpoint was trained on; none, if its card does not list them."""
-    return registry.training_ids(pulled.card) if pulled.card else frozenset()
+def trained_on(pulled: hub.Pulled) -> frozenset[str] | None:
+    """Return the identifiers of the crystals that a checkpoint was trained on; None, if nobody lists them.
+
+    The list lies with its card, or with the registered card of the same weights, of which this is a copy.
+    """
+    ids = registry.training_ids(pulled.card) if pulled.card else frozenset[str]()
+    if not ids and pulled.origin == "directory":
+        digest = hub.sha256(pulled.directory / checkpoints.WEIGHTS)
+        same = (card for card in registry.cards() if any(file.sha256 == digest for file in card.files))
+        ids = next(map(registry.training_ids, same), ids)
+    return ids or None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo import sources, transfer
 from zoo.elements import atom_table, known_elements
 from zoo.graphs import GraphSettings
+from zoo.leaks import UNKNOWN_IDS
 from zoo.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
     from zoo.options import Options
     from zoo.sources import Source
-    from zoo.tables import Table
+    from zoo.tables import Record, Table
     from zoo.transfer import Mode
 
 ALL = "all"
@@ -101,31 +103,47 @@ def introduction(start: Start, options: Options, task: Task, tried: dict[str, fl
     return [line]
 
 
-def warnings(start: Start, leaks: dict[str, list[int]], overlap: Sequence[int] | None, tested: int) -> list[str]:
-    """Say which of the first seed's test rows are no strangers to what the networks start from.
+def warnings(
+    start: Start, records: Sequence[Record], leaks: dict[str, list[int]], overlap: Sequence[int] | None, tested: int
+) -> list[str]:
+    """Say which rows are no strangers to each other, or to what the networks start from.
 
     Parameters
     ----------
     start : Start
+    records : sequence of Record
     leaks, overlap
-        Of :func:`zoo.sources.leaks` and :func:`zoo.sources.seen`.
+        Of :func:`zoo.sources.leaks` and :func:`zoo.sources.seen`; of the test rows, the first seed's are told.
     tested : int
         Number of test rows.
     """
+    lines = []
+    if copies := sum(n for n in Counter(record.crystal.digest for record in records).values() if n > 1):
+        lines.append(
+            f"{copies} of {len(records)} rows are exact copies of another row's crystal, so that test rows may be "
+            "among those trained on; --split composition keeps them together, zoo study looks for near copies too"
+        )
+    unlisted = sources.silent(start.sources)
+    if unlisted:
+        lines.append(
+            f"{', '.join(unlisted)}: nothing says which crystals it was trained on; not compared with test rows"
+        )
     if leaks:
-        return [
+        lines += [
             f"{counts[0]} of {tested} test rows are crystals that {name} was trained on, on this very property: "
             "their error says nothing about new crystals"
             for name, counts in leaks.items()
         ]
-    if not overlap or not max(overlap):
-        return []
-    names = ", ".join(source.name for source in start.sources)
-    targets = ", ".join(dict.fromkeys(target for source in start.sources for target in source.targets))
-    return [
-        f"{overlap[0]} of {tested} test rows are crystals that {names} saw in training, "
-        f"with another property ({targets}): no leak of the target"
-    ]
+    elif overlap and max(overlap):
+        names = ", ".join(source.name for source in start.sources if source.name not in unlisted)
+        targets = ", ".join(dict.fromkeys(target for source in start.sources for target in source.targets))
+        lines.append(
+            f"{overlap[0]} of {tested} test rows are crystals that {names} saw in training, "
+            f"with another property ({targets}): no leak of the target"
+        )
+    elif overlap is None and len(unlisted) < len(start.sources):
+        lines.append(UNKNOWN_IDS)
+    return lines
 
 
 def provenance(start: Start, options: Options, table: Table, digests: dict[str, str]) -> dict[str, Any]:

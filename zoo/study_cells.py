@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import conformal, extensions, files, methods, sources, stats, transfer
+from zoo.errors import PluginError
 from zoo.inference import threads
 from zoo.prediction import load
 from zoo.progress import progress
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from zoo.study_plan import Cell, Method
     from zoo.tables import Record
 
-    Vectors = dict[tuple[str | None, str], NDArray[np.float64]]
+    Vectors = dict[tuple[str | None, str], NDArray[np.float64] | PluginError]
 
 PLACES = ("predictions", "seconds", "mae", "rmse", "r2", "mae_over_mad", "test_rows")
 """Keys without which a cell's file is damaged."""
@@ -38,7 +39,7 @@ def vectors(used: Sequence[Method], records: Sequence[Record], folders: dict[str
     Returns
     -------
     dict of (backbone or None, baseline) to array of shape (n, d)
-        The backbone's embedding, or the vectors of the baseline's own featurizer.
+        The backbone's embedding, or the vectors of the baseline's own featurizer; its error, if it failed.
     """
     fitted = {(method.backbone, method.baseline): method for method in used if method.baseline}
     own = {name: extensions.baseline(name) for backbone, name in fitted if backbone is None and name}
@@ -48,7 +49,12 @@ def vectors(used: Sequence[Method], records: Sequence[Record], folders: dict[str
     crystals = [record.crystal for record in records]
     kinds = len({baseline.featurizer for baseline in own.values()}) + len(frozen)
     with progress("featurizing", kinds * len(crystals), "crystals", quiet=quiet) as bar:
-        features = methods.featurize(list(own.values()), crystals, bar) if own else {}
+        features: dict[str, NDArray[np.float64] | PluginError] = {}
+        for name in sorted({baseline.featurizer for baseline in own.values()}):
+            try:
+                features |= methods.featurize([each for each in own.values() if each.featurizer == name], crystals, bar)
+            except PluginError as error:  # fails the cells that it is for, and no others
+                features[name] = error
         embedded = {}
         for name in frozen:
             embedded[name] = np.asarray(load(folders[name]).embed(crystals), dtype=np.float64)
@@ -66,7 +72,7 @@ def compute(
     split: Split,
     backbone: Path | None,
     experts: Sequence[Path],
-    features: NDArray[np.float64] | None,
+    features: NDArray[np.float64] | PluginError | None,
     epochs: int | None,
     plugins: Sequence[Path] = (),
 ) -> dict[str, Any]:
@@ -81,8 +87,8 @@ def compute(
         Folder of the backbone.
     experts : sequence of Path
         Folders of the backbones that are read beside it, for a mixture.
-    features : array of shape (n, d) or None
-        What a baseline is fitted to.
+    features : array of shape (n, d) or PluginError or None
+        What a baseline is fitted to; or why there is nothing, which is raised.
     epochs : int or None
         Instead of the tuned number.
     plugins : sequence of Path
@@ -95,6 +101,8 @@ def compute(
     """
     if cell.method.baseline is not None:
         assert features is not None
+        if isinstance(features, PluginError):
+            raise features
         for path in sorted(set(plugins) - set(extensions.files())):
             extensions.add_file(path)
         outcome = methods.fit_baseline(problem, split, extensions.baseline(cell.method.baseline), features)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo import methods, studies, study_cells
+from zoo.errors import PluginError
 from zoo.progress import duration
 from zoo.study_setup import agree, prepare
 
@@ -150,6 +151,8 @@ def _baseline(prepared: Prepared, cell: Cell) -> float:
     folders = {name: pulled.directory for name, pulled in prepared.backbones.items()}
     began = time.monotonic()
     (vectors,) = study_cells.vectors([cell.method], few, folders, quiet=True).values()
+    if isinstance(vectors, PluginError):  # its cells fail at once
+        return 0.0
     featurized = time.monotonic()
     # The vectors of a few crystals, again and again: a fit to them takes as long.
     features = np.resize(vectors, (len(prepared.records), vectors.shape[1]))

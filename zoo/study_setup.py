@@ -106,7 +106,7 @@ def prepare(options: StudyOptions) -> Prepared:
         if checkpoints.read_config(pulled.directory).graph_settings != GraphSettings():
             raise InputError(f"{name} was trained on graphs of other settings; a study compares networks on one graph")
     experts, others = _experts(options, backbones)
-    trained_on = {name: sources.trained_on(pulled) or None for name, pulled in (backbones | others).items()}
+    trained_on = {name: sources.trained_on(pulled) for name, pulled in (backbones | others).items()}
     table = read_table(
         options.data,
         task,
@@ -183,6 +183,8 @@ def agree(out: Path, prepared: Prepared) -> dict[str, Any]:
         if changed:
             raise InputError(f"{out} was made with other settings ({', '.join(changed)}); give another --out")
         now |= {what: kept[what] | now[what] for what in ADDED}
+    elif out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} exists and holds no study; give another --out")
     return now
 
 

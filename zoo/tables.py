@@ -168,8 +168,11 @@ def check_rejected(
     bad, rows = len(rejected), usable + len(rejected)
     if usable and bad <= max_rejected * rows:
         return
-    frequent = Counter(_kind_of(rejection.reason) for rejection in rejected).most_common(2)
-    reasons = ", ".join(f"{count} × {reason}" for reason, count in frequent)
+    kinds = [_kind_of(rejection.reason) for rejection in rejected]
+    shown: dict[str, str] = {}
+    for kind, rejection in zip(kinds, rejected, strict=True):
+        shown.setdefault(kind, f", such as {rejection.value!r}" if rejection.column and rejection.value else "")
+    reasons = ", ".join(f"{count} × {kind}{shown[kind]}" for kind, count in Counter(kinds).most_common(2))
     if rejected_out is not None:
         write_rejected(rejected, rejected_out)
         where = f"every row with its reason: {rejected_out}"

@@ -41,4 +41,5 @@ def read(path: Path, kind: type[Model]) -> tuple[Model, bytes]:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise InputError(f"{path}: {key}: {what}") from error
+        where = f"{path}: {key}" if key else f"{path}"
+        raise InputError(f"{where}: {what.removeprefix('Value error, ')}") from error
