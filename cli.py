@@ -140,9 +140,10 @@ def finetune(
     from zoo.rundir import metrics
 
     quiet = console.is_quiet(ctx)
-    request = Options(
-        backbone=None if backbone.lower() == "none" else backbone, compare_scratch=bool(compare), **options
-    )
+    scratch = backbone.lower() == "none"
+    if scratch and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--mode says how a backbone is used; it does not go with --backbone none")
+    request = Options(backbone=None if scratch else backbone, compare_scratch=bool(compare), **options)
     folder = out or default_out(request, resume=resume)
     result = run(
         request,

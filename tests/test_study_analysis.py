@@ -121,6 +121,12 @@ def test_a_gain_is_claimed_with_its_interval_and_p() -> None:
     assert "error in log10 by" in analysis(transform="log10").sentence(200)
 
 
+def test_a_constant_that_is_better_is_named() -> None:
+    found = analysis(factors={FROM_SCRATCH: 1.0, "dEf-10k": 0.8, "mean": 0.7})
+    assert found.sentence(200).endswith("; but guessing the mean of the training rows is better still")
+    assert "guessing" not in analysis().sentence(200)
+
+
 def test_luck_is_called_luck() -> None:
     found = analysis(noise=0.3, factors={FROM_SCRATCH: 1.0, "dEf-10k": 0.97, "rf": 1.0})
     assert found.sentence(50).startswith(

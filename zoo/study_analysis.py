@@ -229,6 +229,13 @@ class Analysis:
 
     def sentence(self, size: int) -> str:
         """Say whether transfer helped at a size, by how much, and whether that is luck."""
+        said, best = self._sentence(size), self.best("transfer", size)
+        ranked = self.ranked(size, [method for method in (best, TRIVIAL) if method in self.methods])
+        if best and len(ranked) == 2 and next(iter(ranked)) == TRIVIAL:
+            return f"{said}; but guessing the mean of the training rows is better still"
+        return said
+
+    def _sentence(self, size: int) -> str:
         best, scratch = self.best("transfer", size), self.error_of(FROM_SCRATCH, size)
         found = self.comparison(best, FROM_SCRATCH, size) if best and scratch else None
         if best is None or found is None:
