@@ -12,6 +12,7 @@ from zoo import __version__, console, hub_commands
 from zoo.console import common, show_json, show_table
 from zoo.fetch_command import fetch
 from zoo.study_command import study
+from zoo.wording import counted
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -316,7 +317,9 @@ def cache_info(as_json: bool) -> None:
     if rows:
         show_table(("store", "crystals", "atoms", "size"), rows)
     total = sum(entry.bytes for entry in there) / 1e6
-    click.echo(f"{len(there)} stores, {total:.1f} MB, in {store.cache_folder()} (ZOO_CACHE chooses another folder)")
+    click.echo(
+        f"{counted(len(there), 'store')}, {total:.1f} MB, in {store.cache_folder()} (ZOO_CACHE chooses another folder)"
+    )
     for path, size in tables:
         click.echo(f"fetched table, {size / 1e6:.1f} MB: {path}")
 
@@ -329,8 +332,8 @@ def cache_clear(tables: bool) -> None:
     from zoo import store
 
     count, size = store.clear(tables=tables)
-    what = "stores and tables" if tables else "stores"
-    click.echo(f"{count} {what} removed, {size / 1e6:.1f} MB, from {store.cache_folder()}")
+    what = counted(count, "item" if tables else "store")
+    click.echo(f"{what} removed, {size / 1e6:.1f} MB, from {store.cache_folder()}")
 
 
 @main.group()

@@ -135,9 +135,9 @@ def test_a_recipe_fetches_its_table_once_and_the_card_says_from_where(
     shown = json.loads(CliRunner().invoke(main, ["cache", "info", "--json"]).stdout)["tables"]
     (table,) = (tmp_path / "cache/tables").glob("*.parquet")
     assert shown == [{"file": str(table), "bytes": table.stat().st_size}]
-    assert CliRunner().invoke(main, ["cache", "clear"]).stdout.startswith("1 stores removed")
+    assert CliRunner().invoke(main, ["cache", "clear"]).stdout.startswith("1 store removed")
     assert table.exists()
-    assert CliRunner().invoke(main, ["cache", "clear", "--tables"]).stdout.startswith("1 stores and tables removed")
+    assert CliRunner().invoke(main, ["cache", "clear", "--tables"]).stdout.startswith("1 item removed")
     assert not table.exists()
 
 

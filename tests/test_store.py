@@ -155,7 +155,7 @@ def test_a_damaged_store_is_named_and_cleared(harm: Callable[[Path], None], tabl
         store.table_graphs(table, GraphSettings(), quiet=True)
     cleared = CliRunner().invoke(main, ["cache", "clear"])
     assert cleared.exit_code == 0, cleared.output
-    assert cleared.stdout.startswith("1 stores removed")
+    assert cleared.stdout.startswith("1 store removed")
     assert len(store.table_graphs(table, GraphSettings(), quiet=True).ids) == 59
 
 

@@ -130,6 +130,8 @@ def card(result: Result, folder: Path) -> Card:
     )
     rejected = len(result.table.rejected)
     chose = " and its backbone" if result.tried else ""
+    level = next((each for each in (0.9, 0.8, 0.5) if result.trust.measured(each) is not None), None)
+    interval = f", interval={level:g}" if level else ""  # as far as the calibration rows allow
     body = [
         f"# {config.name}",
         f"Predicts {task.description or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
@@ -154,8 +156,7 @@ def card(result: Result, folder: Path) -> Card:
         f"{len(result.records)} rows used, {rejected} rejected (`rejected.csv`). "
         f"Elements: {', '.join(config.elements)}.",
         "## Use",
-        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\n'
-        f"model.predict(structures, interval=0.9)\n```",
+        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict(structures{interval})\n```',
         "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
         "extrapolation; `spread` is the standard deviation over the seeds' networks, not an error bar; "
         "`lower` and `upper` are. `note` names crystals that are far from the training set.",

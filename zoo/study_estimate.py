@@ -62,7 +62,7 @@ class Estimate:
             self.introduction,
             f"{self.cells} cells, {self.done} done, {left} to do",
             f"estimated time: {wall} with {self.workers} worker(s), {duration(self.seconds)} of one core "
-            f"(from {source})",
+            f"(from {source}; starting, features and figures come on top)",
         ]
 
 
