@@ -28,6 +28,9 @@ Engine = Literal["local", "ray", "dask"]
 PATIENCE = 30
 """Seconds to wait for a scheduler's answer."""
 
+IDLE = 60
+"""Seconds after which a local worker without work ends, also where the process that started it was killed."""
+
 _BACKENDS = {"local": "loky", "ray": "zoo-ray", "dask": "zoo-dask"}
 _NEEDS = {"ray": ("ray", "Ray"), "dask": ("distributed", "Dask")}
 
@@ -148,7 +151,9 @@ def compute(
 def _parallel(engine: Engine, jobs: int) -> Any:
     from joblib import Parallel, parallel_config
 
-    with parallel_config(_BACKENDS[engine]):  # a new backend each time: after a death nothing of the old is trusted
+    options = {"idle_worker_timeout": IDLE} if engine == "local" else {}
+    # A new backend each time: after a death nothing of the old is trusted.
+    with parallel_config(_BACKENDS[engine], **options):
         # No more is handed out than is being computed, so that a death has few suspects.
         return Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
 
