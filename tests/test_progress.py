@@ -37,6 +37,19 @@ def test_steps_of_any_size_are_counted(capsys: pytest.CaptureFixture[str]) -> No
     assert [line.split(",")[0] for line in lines] == ["reading: 5 of 10 files", "reading: 10 of 10 files"]
 
 
+def test_what_an_earlier_run_did_tells_nothing_of_the_rate(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("zoo.progress.time.monotonic", lambda: now[0])
+    with progress("training", 100, "epochs") as bar:
+        bar.skip(60, "done before")
+        now[0] = 10.0
+        bar.advance(20)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["training: 60 of 100 epochs  done before", "training: 80 of 100 epochs, 2/s, 10 s left"]
+
+
 def test_an_unknown_total_gives_no_false_promises(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a total there are no tenths; a line is due every half a minute only."""
     with progress("reading", None, "files") as bar:

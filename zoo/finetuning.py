@@ -258,7 +258,10 @@ def _train(
 
                 outcome = _fit(begun, problem, split, plan[name], cells, device, tell)
                 done = sum(told)
-                bar.advance(plan[name].epochs - done, "" if done else f"{what}: done before")
+                if done:
+                    bar.advance(plan[name].epochs - done)
+                else:
+                    bar.skip(plan[name].epochs, f"{what}: done before")
                 outcomes[name].append(outcome)
     return outcomes
 

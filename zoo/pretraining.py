@@ -146,7 +146,14 @@ def pretrain(
         begun = {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how}
         _begin(partial / "begun.json", begun)
         (partial / "work").mkdir(exist_ok=True)
+    told = [0.0]
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
+
+        def tell(row: dict[str, float], epochs: int) -> None:
+            bar.skip(row["epoch"] - epochs - told[-1])  # what was done before a resume
+            told.append(row["epoch"])
+            bar.advance(epochs, f"validation MAE {row['validation_mae']:.4f} {tasks[0].unit}")
+
         fit(
             network,
             Samples(rows.graphs, rows.targets, train),
@@ -160,9 +167,7 @@ def pretrain(
             nodes=nodes,
             resume=resume,
             save_minutes=save_minutes,
-            on_epoch=lambda row, epochs: bar.advance(
-                epochs, f"validation MAE {row['validation_mae']:.4f} {tasks[0].unit}"
-            ),
+            on_epoch=tell,
         )
     if not first:
         return []

@@ -18,9 +18,16 @@ class Bar(Protocol):
         """Report `steps` more of the total as done; `note` replaces the text behind the bar."""
         ...
 
+    def skip(self, steps: float, note: str = "") -> None:
+        """Report `steps` as done by an earlier run: they tell nothing of the rate."""
+        ...
+
 
 class _Silent:
     def advance(self, steps: float = 1, note: str = "") -> None:
+        """Say nothing."""
+
+    def skip(self, steps: float, note: str = "") -> None:
         """Say nothing."""
 
 
@@ -29,7 +36,7 @@ class _Lines:
 
     def __init__(self, label: str, total: float | None, unit: str) -> None:
         self.label, self.total, self.unit = label, total, unit
-        self.done = 0.0
+        self.done = self.skipped = 0.0
         self.start = self.last = time.monotonic()
         self.last_tenth = 0
 
@@ -42,11 +49,23 @@ class _Lines:
             return
         self.last_tenth, self.last = max(tenth, self.last_tenth), now
         elapsed = max(now - self.start, 1e-9)
-        rate = self.done / elapsed
+        rate = (self.done - self.skipped) / elapsed
         of_total = f" of {self.total:g}" if self.total else ""
-        left = f", {duration((self.total - self.done) / rate)} left" if self.total and self.done < self.total else ""
+        pace = f", {per_time(rate)}" if rate else ""
+        left = (
+            f", {duration((self.total - self.done) / rate)} left"
+            if rate and self.total and self.done < self.total
+            else ""
+        )
         tail = f"  {note}" if note else ""
-        print(f"{self.label}: {self.done:g}{of_total} {self.unit}, {per_time(rate)}{left}{tail}", file=sys.stderr)  # noqa: T201
+        print(f"{self.label}: {self.done:g}{of_total} {self.unit}{pace}{left}{tail}", file=sys.stderr)  # noqa: T201
+
+    def skip(self, steps: float, note: str = "") -> None:
+        """Count without time."""
+        if not steps:
+            return
+        self.skipped += steps
+        self.advance(steps, note)
 
 
 def duration(seconds: float) -> str:
@@ -134,5 +153,10 @@ def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = F
                         display.update(task, advance=steps, note=note)
                     else:
                         display.update(task, advance=steps)
+
+                def skip(self, steps: float, note: str = "") -> None:
+                    if not steps:
+                        return
+                    display.reset(task, completed=int(display.tasks[0].completed + steps), note=note)
 
             yield _Rich()
