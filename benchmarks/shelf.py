@@ -66,7 +66,7 @@ def page(found: Mapping[str, Study], known: Mapping[str, Mapping[str, float]]) -
     for what, name, study in shelves(found):
         analysis = study.analysis
         error = "MAE of log10" if analysis.log else f"MAE in {study.unit}"
-        scratch = [f"{mean(study, FROM_SCRATCH, size):.4g}" for size in analysis.sizes]
+        scratch = [f"{mean(study, FROM_SCRATCH, size):#.4g}" for size in analysis.sizes]
         rows = [[f"from scratch, {error}", *scratch, ""]]
         rows += [
             [method, *(change(study, method, size) for size in analysis.sizes), f"{100 * known[name][method]:.0f} %"]
@@ -90,17 +90,19 @@ def _pairs(found: Mapping[str, Study]) -> list[str]:
     errors = [[_errors(study, ours, theirs, size) for _, study, size in columns] for ours, theirs, _ in PAIRS]
     tests = [stats.paired_t(*pair) if len(pair[0]) > 1 else np.nan for row in errors for pair in row]
     corrected = iter(comparisons.holm(tests))
-    rows = []
+    rows, significant = [], 0
     for (ours, theirs, meaning), row in zip(PAIRS, errors, strict=True):
         cells = []
         for pair in row:
             shown, p = percent(comparisons.relative_gain(*pair)) if len(pair[0]) else "", next(corrected)
             cells.append(f"**{shown}** ({format_p(p)})" if p < 0.05 else shown)
+            significant += p < 0.05
         rows.append([f"`{ours}` against `{theirs}`: {meaning}", *cells])
     return [
         "## One backbone against another",
         "By how much the error from the first differs from that from the second, on the same rows. Bold, with its p: "
-        f"significant after Holm's correction for the {np.isfinite(tests).sum()} comparisons of this table.",
+        f"significant after Holm's correction for the {np.isfinite(tests).sum()} comparisons of this table: "
+        f"{significant or 'none'} of them.",
         markdown_table(["", *(f"{what}, {size:,}" for what, _, size in columns)], rows),
     ]
 
