@@ -228,7 +228,8 @@ def test_predict_forgets_what_an_earlier_run_rejected(backbone: Path, tmp_path: 
     zoo("predict", backbone, tmp_path / "b.cif", "--out", out, "-q")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.cif", "b.cif", "p.csv"]
     (tmp_path / "p.rejected.csv").write_text("mine\n")
-    zoo("predict", backbone, tmp_path / "b.cif", "--out", out, "-q")
+    line = refused("predict", backbone, tmp_path / "b.cif", "--out", out, "-q")
+    assert "p.rejected.csv exists and lists no rejected rows" in line
     assert (tmp_path / "p.rejected.csv").read_text() == "mine\n"
 
 

@@ -13,6 +13,7 @@ from tinystudy import EXAMPLE, options, write_table
 from zoo.cli import main
 
 from zoo import extensions
+from zoo.leaks import UNKNOWN_IDS
 from zoo.recipes import Condition
 from zoo.study_setup import prepare
 
@@ -50,13 +51,20 @@ def test_sizes_and_backbones_that_are_left_open(table: Path) -> None:
     assert small.options.sizes == (15,)
 
 
-def test_rows_that_conditions_and_pretraining_leave(table: Path) -> None:
+def test_rows_that_conditions_and_pretraining_leave(
+    table: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = prepare(options(table, sizes=None))
     ids = {record.id for record in whole.records}
     seen = whole.trained_on["dEf-10k"]
     assert seen
     left = prepare(options(table, sizes=None, unseen=True))
     assert {record.id for record in left.records} == ids - seen < ids
+    assert not any(line == UNKNOWN_IDS for line in caplog.messages)
+    nobody = pd.read_csv(table).assign(material_id=lambda frame: [f"mine-{i}" for i in frame.index])
+    nobody.to_csv(tmp_path / "mine.csv", index=False)
+    prepare(options(tmp_path / "mine.csv", sizes=None, unseen=True))
+    assert f"--unseen: {UNKNOWN_IDS}" in caplog.messages
     hard = prepare(options(table, sizes=None, where=(Condition(column="K_VRH", above=100.0),)))
     assert {record.id for record in hard.records} == {r.id for r in whole.records if (r.target or 0) > 100}
     few = prepare(options(table, sizes=None, rows=40))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from zoo.models.cgcnn import CGCNN, Architecture
 from zoo.scaling import TargetScaler
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -35,7 +37,7 @@ class CellStore:
         JSON-able settings of the run.
     resume : bool
         Go on with what is there. Otherwise an unfinished run is an error, so that nobody loses hours by accident;
-        unless not one cell of it is finished.
+        unless nothing of it is there, because no fit of it has begun, or the only one failed.
 
     Raises
     ------
@@ -46,8 +48,8 @@ class CellStore:
     def __init__(self, folder: Path, settings: dict[str, Any], *, resume: bool) -> None:
         self.folder = folder
         self._settings = folder / "settings.json"
-        done = [path for path in folder.glob("*.json") if path != self._settings]
-        if self._settings.exists() and done:
+        begun = [path for path in folder.glob("*") if path != self._settings]
+        if self._settings.exists() and begun:
             if not resume:
                 raise InputError(f"{folder} holds an unfinished run; give --resume to go on with it, or remove it")
             before = json.loads(self._settings.read_text(encoding="utf-8"))
@@ -62,11 +64,15 @@ class CellStore:
             folder.mkdir(parents=True, exist_ok=True)
             files.write_text(self._settings, checkpoints.to_json(settings))
 
-    def workdir(self, name: str) -> Path:
-        """Return scratch space for a cell."""
+    @contextmanager
+    def working(self, name: str) -> Iterator[Path]:
+        """Give scratch space to a cell; it is gone afterwards, and what is left of it tells of a process killed."""
         path = self.folder / f"{name}.work"
         path.mkdir(exist_ok=True)
-        return path
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
 
     def get(self, name: str) -> Outcome | None:
         """Read a finished cell, or return None if it has not been computed."""
@@ -103,7 +109,6 @@ class CellStore:
             "seed": member.seed if member else 0,
         }
         files.write_text(self.folder / f"{name}.json", checkpoints.to_json(data))
-        shutil.rmtree(self.folder / f"{name}.work", ignore_errors=True)
 
     def discard(self) -> None:
         """Remove everything."""

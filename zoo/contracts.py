@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -107,21 +108,21 @@ class Task:
 
     def __post_init__(self) -> None:
         # A file of somebody's may say anything, and nobody checks its types before it is used.
+        aliases: object = self.aliases
+        if not isinstance(aliases, tuple):
+            hint = f"; one alias is written ({self.aliases!r},)" if isinstance(aliases, str) else ""
+            raise TypeError(f"task {self.name!r}: aliases={self.aliases!r} is no tuple{hint}")
         texts = {name: getattr(self, name) for name in ("name", "target", "unit", "description", "citation")}
         texts |= {f"aliases[{i}]": alias for i, alias in enumerate(self.aliases)}
         for name, value in texts.items():
             if not isinstance(value, str):
                 raise TypeError(f"task {self.name!r}: {name}={value!r} is no text")
-        if not isinstance(self.aliases, tuple):
-            raise TypeError(
-                f"task {self.name!r}: aliases={self.aliases!r} is no tuple; one alias is written ({self.aliases!r},)"
-            )
         if self.requires is not None and not isinstance(self.requires, Requirement):
             raise TypeError(f"task {self.name!r}: requires={self.requires!r} is no zoo.contracts.Requirement")
         if self.metric not in ("mae", "rmse"):
             raise ValueError(f"task {self.name!r}: metric={self.metric!r} is neither 'mae' nor 'rmse'")
         low, high = self.valid
-        if not all(isinstance(end, int | float) for end in self.valid):
+        if not all(isinstance(end, Real) for end in self.valid):
             raise TypeError(f"task {self.name!r}: valid={self.valid!r} is not a range of numbers")
         if not low < high:
             raise ValueError(f"task {self.name!r}: valid=({low}, {high}) is not a range")

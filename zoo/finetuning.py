@@ -147,7 +147,8 @@ def finetune(
         max_rejected=options.max_rejected,
         rejected_out=rejected_out,
     )
-    table, records, graphs = methods.build(table, start.graph, known, start.name, options.max_rejected, rejected_out)
+    who = "one of the backbones" if others else start.name
+    table, records, graphs = methods.build(table, start.graph, known, who, options.max_rejected, rejected_out)
     forget_rejected(rejected_out)
     splits = [
         make_split(records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train)
@@ -280,18 +281,19 @@ def _fit(
     cell = f"transfer-{source.digest[:12]}-{split.seed}" if source else f"scratch-{split.seed}"
     outcome = cells.get(cell)
     if outcome is None:
-        outcome = methods.fit_network(
-            problem,
-            split,
-            source.network if source else None,
-            start.blank,
-            settings,
-            mode=start.mode,
-            experts=start.networks,
-            workdir=cells.workdir(cell),
-            device=device,
-            on_epoch=on_epoch,
-        )
+        with cells.working(cell) as workdir:
+            outcome = methods.fit_network(
+                problem,
+                split,
+                source.network if source else None,
+                start.blank,
+                settings,
+                mode=start.mode,
+                experts=start.networks,
+                workdir=workdir,
+                device=device,
+                on_epoch=on_epoch,
+            )
         cells.put(cell, outcome)
     return outcome
 

@@ -122,8 +122,8 @@ class Leaks:
         names = ("duplicates", "near", "compositions", "chemsys")
         return {name: sum(getattr(each, name) for each in self.seeds) / total for name in names}
 
-    def lines(self) -> list[str]:
-        """Say in a few lines what was found."""
+    def lines(self, *, unseen: bool = False) -> list[str]:
+        """Say in a few lines what was found; `unseen` if rows were left out that a backbone has seen."""
         copies, near = sum(map(len, self.duplicates)), sum(map(len, self.near))
         more = f"; {self.unchecked:,} further pairs were not compared" if self.unchecked else ""
         shares = self.across
@@ -142,7 +142,8 @@ class Leaks:
                     f"backbone {each.backbone} was trained, perhaps on another property, on {each.rows:,} of the "
                     f"{self.rows:,} crystals and {share:.1%} of the test rows"
                 )
-        if any(each.listed for each in self.pretrained) and not any(each.rows for each in self.pretrained):
+        listed = [each for each in self.pretrained if each.listed]
+        if listed and not unseen and not any(each.rows for each in listed):
             lines.append(UNKNOWN_IDS)
         return lines
 

@@ -12,7 +12,7 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.files import whole
 from zoo.prediction import COLUMNS, WITH_INTERVAL, Model
-from zoo.tables import Record, Rejection, forget_rejected, iter_inputs, write_rejected
+from zoo.tables import Record, Rejection, forget_rejected, iter_inputs, lists_rejected, write_rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,7 +91,7 @@ def predict_files(
                     if bar:
                         bar.advance()
                     first = next(results, None)
-            rejected_out = out.with_name(f"{out.stem}.rejected.csv")
+            rejected_out = _rejected(out)
             if rejected:
                 write_rejected(rejected, rejected_out)
             else:
@@ -103,8 +103,15 @@ def predict_files(
     return Predicted(count, rejected, out, rejected_out if rejected else None, head, interval)
 
 
+def _rejected(out: Path) -> Path:
+    return out.with_name(f"{out.stem}.rejected.csv")
+
+
 def _check_out(out: Path) -> None:
     """Let nothing be overwritten but earlier predictions: an input may have the name that was given."""
+    rejected = _rejected(out)
+    if rejected.exists() and not lists_rejected(rejected):
+        raise InputError(f"{rejected} exists and lists no rejected rows; give another --out")
     if not out.exists():
         return
     ours = ",".join(COLUMNS[:3])

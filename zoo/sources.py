@@ -113,7 +113,7 @@ def experts(source: Source) -> list[Source]:
     if len(found) > MAX_EXPERTS:
         raise InputError(
             f"mode mixture: {len(found)} backbones are at hand, and a network reads {MAX_EXPERTS} at most; "
-            "give --mode full"
+            "use mode full, or ZOO_PLUGINS=off"
         )
     return found
 

@@ -50,8 +50,8 @@ def absolute_errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = F
     y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     if not log10:
         return np.abs(p - y)
-    # Zero and less have no logarithm: a tenth of the smallest target stands in for them.
-    ratio: NDArray[np.float64] = np.log10(np.where(p <= 0, float(y.min()) / 10, p)) - np.log10(y)
+    # Zero and less have no logarithm: a tenth of the smallest target stands in for them, and for what is smaller still.
+    ratio: NDArray[np.float64] = np.log10(np.maximum(p, float(y.min()) / 10)) - np.log10(y)
     return np.abs(ratio)
 
 

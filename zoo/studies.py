@@ -80,7 +80,7 @@ def run_study(
     chosen = engines.check(engine, workers)
     prepared = prepare(options)
     found = leaks.find(prepared.records, prepared.splits, prepared.trained_on, options.split)
-    for line in [introduction(prepared), *(f"leaks: {each}" for each in found.lines())]:
+    for line in [introduction(prepared), *(f"leaks: {each}" for each in found.lines(unseen=options.unseen))]:
         say(line)
     if strict:
         found.check()
@@ -98,7 +98,7 @@ def run_study(
     with files.whole(out / "results.parquet") as beside:
         study.results.to_parquet(beside, index=False)
     if report:
-        write_report(study, out, more=[Section("Leak checks", points=_sentences(found))])
+        write_report(study, out, more=[Section("Leak checks", points=_sentences(found, options))])
     return study
 
 
@@ -211,8 +211,8 @@ def _gather(
     )
 
 
-def _sentences(found: leaks.Leaks) -> list[str]:
-    return [f"{line[0].upper()}{line[1:]}." for line in found.lines()]
+def _sentences(found: leaks.Leaks, options: StudyOptions) -> list[str]:
+    return [f"{line[0].upper()}{line[1:]}." for line in found.lines(unseen=options.unseen)]
 
 
 def _ids(study: Study) -> dict[str, dict[str, list[str]]]:

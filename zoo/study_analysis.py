@@ -141,8 +141,8 @@ class Analysis:
     def ranked(self, size: int, methods: Iterable[str]) -> dict[str, float]:
         """Return the mean errors of methods at a size, the smallest first, over the seeds that all of them finished.
 
-        A method that finished fewer than half as many as another is left out: it would have all judged by the few
-        seeds on which it did not fail.
+        Over each one's own seeds, if there is none that all finished. A method that finished fewer than half as many as
+        another is left out: it would have all judged by the few seeds on which it did not fail.
         """
         found = {method: self.error_of(method, size) for method in methods}
         most = max(map(len, found.values()), default=0)
@@ -274,7 +274,9 @@ class Analysis:
         if not means:
             return f"No cell at {size:,} rows was finished"
         best = next(iter(means))
-        missing = "nothing was trained from scratch" if FROM_SCRATCH not in means else "no backbone was tried"
+        missing = (
+            "nothing was trained from scratch" if not self.error_of(FROM_SCRATCH, size) else "no backbone was tried"
+        )
         of = "error in log10" if self.log else "error"
         said = f"Of all methods {best} has the smallest {of} at {size:,} rows, {means[best]:.3g}"
         if len(means) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ class Estimate:
         Of one core, for the cells to do.
     workers : int
     measured, tried : int
-        Kinds of cells (a method and a size) of which there are finished ones, and those that were tried for a moment.
+        Kinds of cells to do (a method and a size) of which there are finished ones, and that were tried for a moment.
     """
 
     introduction: str
@@ -115,7 +116,7 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
         len(prepared.cells) - len(missing),
         sum(times[_kind(cell.method), cell.size] for cell in missing),
         workers or cpu_count(),
-        len(finished),
+        len({(_kind(cell.method), cell.size) for cell in missing} & finished.keys()),
         tried,
     )
 
@@ -156,9 +157,10 @@ def _baseline(prepared: Prepared, cell: Cell) -> float:
     featurized = time.monotonic()
     # The vectors of a few crystals, again and again: a fit to them takes as long.
     features = np.resize(vectors, (len(prepared.records), vectors.shape[1]))
-    study_cells.compute(
-        cell, prepared.problem, prepared.splits[cell.size, cell.seed], None, [], features, prepared.options.epochs
-    )
+    with suppress(PluginError):  # as above
+        study_cells.compute(
+            cell, prepared.problem, prepared.splits[cell.size, cell.seed], None, [], features, prepared.options.epochs
+        )
     done = time.monotonic()
     # Vectors are computed once for the whole study.
     share = len(prepared.records) / len(few) / sum(1 for each in prepared.cells if each.method == cell.method)

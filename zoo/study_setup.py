@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from zoo._rows import RowReader
 from zoo.elements import atom_table, known_elements
 from zoo.errors import InputError
 from zoo.graphs import GraphSettings
+from zoo.leaks import UNKNOWN_IDS
 from zoo.options import DEFAULT_BACKBONE
 from zoo.splits import make_split
 from zoo.study_plan import SIZES, Cell, plan
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from zoo.study_plan import Method, StudyOptions
     from zoo.tables import Record, Table
 
-FORMAT = 4
+FORMAT = 5
 """Raised when the same cell would come out differently."""
+
+_log = logging.getLogger("zoo")
 
 ADDED = ("weights", "mixtures", "baselines")
 """Settings by backbone or baseline; a study may be gone on with, with more of them."""
@@ -142,8 +146,8 @@ def prepare(options: StudyOptions) -> Prepared:
 def begin(out: Path, prepared: Prepared) -> dict[str, Any]:
     """Note the settings that every cell depends on; returns and raises as :func:`agree` does."""
     now = agree(out, prepared)
-    (out / "cells").mkdir(parents=True, exist_ok=True)
     files.write_text(out / "study.json", checkpoints.to_json(now))
+    (out / "cells").mkdir(exist_ok=True)
     return now
 
 
@@ -183,7 +187,7 @@ def agree(out: Path, prepared: Prepared) -> dict[str, Any]:
         if changed:
             raise InputError(f"{out} was made with other settings ({', '.join(changed)}); give another --out")
         now |= {what: kept[what] | now[what] for what in ADDED}
-    elif out.exists() and any(out.iterdir()):
+    elif out.exists() and any(not each.name.startswith(".") for each in out.iterdir()):
         raise InputError(f"{out} exists and holds no study; give another --out")
     return now
 
@@ -220,22 +224,26 @@ def _wanted(
             raise InputError(f"{options.data}: --where: there is no column {condition.column!r}")
     reader = RowReader(source, options.structures, task, options.target)
     columns = (reader.id_column, reader.target, reader.required, *(each.column for each in options.where))
-    found, met = [], set()
+    wanted: dict[str, bool] = {}
+    usable: set[str] = set()
     for row in source.rows(list(dict.fromkeys(filter(None, columns))), None):
         name = reader.identify(row)
-        if name in met:  # of several rows with one identifier the first counts
+        if name in usable:  # of several rows with one identifier the first that can be used counts
             continue
-        met.add(name)
-        # Of a sample all rows are to count; otherwise one without a value is reported.
-        usable = options.rows is None or np.isfinite(reader.value(row))
-        if usable and name not in seen and all(each.holds(row.cells.get(each.column)) for each in options.where):
-            found.append(name)
+        if np.isfinite(reader.value(row)):
+            usable.add(name)
+        elif options.rows is not None:  # of a sample all rows are to count; otherwise one without a value is reported
+            continue
+        wanted[name] = all(each.holds(row.cells.get(each.column)) for each in options.where)
+    found = [name for name, fulfils in wanted.items() if fulfils and name not in seen]
+    if options.unseen and seen.isdisjoint(wanted):
+        _log.warning("--unseen: %s", UNKNOWN_IDS)
     if not found:
         raise InputError(f"{options.data}: no row is left by --where and --unseen")
     if options.rows is not None:
         if options.rows < 1:
             raise InputError(f"--rows {options.rows}: at least one row is needed")
-        found = sorted(set(found), key=lambda name: hashlib.sha256(name.encode()).digest())[: options.rows]
+        found = sorted(found, key=lambda name: hashlib.sha256(name.encode()).digest())[: options.rows]
     return frozenset(found)
 
 

@@ -205,11 +205,15 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
 
 def forget_rejected(path: Path) -> None:
     """Remove the list of rejected rows that an earlier run left there; any other file of that name stays."""
-    with suppress(OSError, UnicodeDecodeError):
-        with path.open(encoding="utf-8") as file:
-            ours = file.readline().rstrip("\n") == ",".join(_REJECTED)
-        if ours:
-            path.unlink()
+    if lists_rejected(path):
+        path.unlink(missing_ok=True)
+
+
+def lists_rejected(path: Path) -> bool:
+    """Say whether a file is a list of rejected rows."""
+    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
+        return file.readline().rstrip("\n") == ",".join(_REJECTED)
+    return False
 
 
 class Inputs:

@@ -65,7 +65,9 @@ def learning_curve(
     methods = list(dict.fromkeys(errors["method"]))
     sizes = sorted(set(summary["size"]))
     best = summary[summary["size"] == sizes[-1]].sort_values("mean").iloc[0]
-    banded = methods if len(methods) <= MOST_BANDS else [reference, best["method"]]
+    banded = (
+        methods if len(methods) <= MOST_BANDS else [name for name in methods if name in (reference, best["method"])]
+    )
     figure, (axes,) = new_figure(height=3.5 + 0.22 * ((len(methods) + 1) // 2))
     for name, look in looks(methods, reference).items():
         rows = summary[summary["method"] == name]
@@ -98,7 +100,7 @@ def learning_curve(
     axes.grid(alpha=0.25, which="both")
     legend_below(figure, axes)
     most = int(summary.seeds.max())
-    whose = "" if banded == methods else f" (of {' and '.join(dict.fromkeys(filter(None, banded)))} alone)"
+    whose = "" if banded == methods else f" (of {' and '.join(banded)} alone)"
     band = f"the band{whose} is ± one standard deviation over {most} seeds"
     if most == 1:
         band = "there is one seed, hence no band"
