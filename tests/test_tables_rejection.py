@@ -145,7 +145,7 @@ def test_too_many_rejected(tmp_path: Path) -> None:
     assert not out.exists()
     assert message(path, rejected_out=out) == (
         "4 of 8 rows cannot be used, more than the 0.1 of --max-rejected (2 × below the physical range of "
-        f"bulk-modulus, 1 × no value); every row with its reason: {out}"
+        f"bulk-modulus, such as '-1.0', 1 × no value); every row with its reason: {out}"
     )
     written = pd.read_csv(out)
     assert list(written.columns) == ["file", "row", "id", "column", "value", "reason"]

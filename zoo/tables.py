@@ -170,9 +170,10 @@ def check_rejected(
         return
     kinds = [_kind_of(rejection.reason) for rejection in rejected]
     shown: dict[str, str] = {}
-    for kind, rejection in zip(kinds, rejected, strict=True):
-        shown.setdefault(kind, f", such as {rejection.value!r}" if rejection.column and rejection.value else "")
-    reasons = ", ".join(f"{count} × {kind}{shown[kind]}" for kind, count in Counter(kinds).most_common(2))
+    if rejected_out is not None:  # otherwise the first is shown
+        for kind, rejection in zip(kinds, rejected, strict=True):
+            shown.setdefault(kind, f", such as {rejection.value!r}" if rejection.column and rejection.value else "")
+    reasons = ", ".join(f"{count} × {kind}{shown.get(kind, '')}" for kind, count in Counter(kinds).most_common(2))
     if rejected_out is not None:
         write_rejected(rejected, rejected_out)
         where = f"every row with its reason: {rejected_out}"
