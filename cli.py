@@ -135,6 +135,7 @@ def finetune(
 
     DATA is CSV, TSV, JSON, JSONL or Parquet with a structure and a target in each row, or the folder of an id_prop.csv.
     """
+    from zoo.errors import InputError
     from zoo.finetuning import finetune as run
     from zoo.options import Options, default_out
     from zoo.report import comparison_rows, intervals, verdict
@@ -143,7 +144,7 @@ def finetune(
     quiet = console.is_quiet(ctx)
     scratch = backbone.lower() == "none"
     if scratch and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError("--mode says how a backbone is used; it does not go with --backbone none")
+        raise InputError("--mode says how a backbone is used; leave it out, or name a --backbone")
     request = Options(backbone=None if scratch else backbone, compare_scratch=bool(compare), **options)
     folder = out or default_out(request, resume=resume)
     result = run(

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from interrupted import Cut, cut_after
 
-from zoo import choosing, extensions, methods, registry
+from zoo import choosing, extensions, registry
 from zoo.errors import InputError
 from zoo.finetuning import finetune
 from zoo.options import Options
@@ -29,12 +30,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class _Cut(Exception):  # noqa: N818
-    pass
-
-
 def _cut(*_args: object) -> None:
-    raise _Cut
+    raise Cut
 
 
 def test_the_best_backbone_on_validation_rows_is_kept(data: Path, tmp_path: Path) -> None:
@@ -63,16 +60,8 @@ def test_the_best_backbone_on_validation_rows_is_kept(data: Path, tmp_path: Path
 
 def test_a_comparison_that_was_cut_off_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request, out = Options("bulk-modulus", data, backbone="all", mode="head", epochs=1, val=0.3), tmp_path / "run"
-    real, fitted = methods.fit_network, []
-
-    def counted(*args: Any, **kwargs: Any) -> methods.Outcome:
-        if len(fitted) == 2:
-            raise _Cut
-        fitted.append(args)
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(methods, "fit_network", counted)
-    with pytest.raises(_Cut):
+    fitted = cut_after(2, monkeypatch)
+    with pytest.raises(Cut):
         finetune(request, out, quiet=True)
     with pytest.raises(InputError, match="unfinished run; give --resume"):
         finetune(request, out, quiet=True)
@@ -95,7 +84,7 @@ def test_more_seeds_on_resume_do_not_mix_backbones(data: Path, tmp_path: Path, m
     monkeypatch.setattr(choosing, "compare_backbones", otherwise)
     with monkeypatch.context() as patch:
         patch.setattr("zoo.rundir.write_run", _cut)
-        with pytest.raises(_Cut):
+        with pytest.raises(Cut):
             finetune(request, tmp_path / "run", quiet=True)
     result = finetune(replace(request, seeds=2), tmp_path / "run", resume=True, quiet=True)
     assert result.backbone is not None

@@ -209,6 +209,11 @@ def test_predict_with_nothing_usable(backbone: Path, tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "p.rejected.csv")) == 2
 
 
+def test_a_mode_needs_a_backbone(table: Path) -> None:
+    line = refused("finetune", "--task", "bulk-modulus", table, "--backbone", "none", "--mode", "head")
+    assert "leave it out, or name a --backbone" in line
+
+
 def test_predict_overwrites_predictions_alone(backbone: Path, table: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine.csv"
     shutil.copy(table, mine)

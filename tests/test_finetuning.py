@@ -7,11 +7,12 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from interrupted import Cut, cut_after
 
 import zoo
 from zoo import checkpoints, extensions, finetuning, methods, registry
@@ -20,9 +21,6 @@ from zoo.finetuning import finetune
 from zoo.leaks import UNKNOWN_IDS
 from zoo.options import Options, default_out
 from zoo.transfer import FROM_SCRATCH
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FILES = {
@@ -204,29 +202,17 @@ def test_card_names_backbone_data_and_results(run: tuple[finetuning.Result, Path
     assert [file.name for file in card.files] == ["model.safetensors", "config.json"]
 
 
-class _Cut(Exception):  # noqa: N818
-    pass
-
-
 def test_a_run_that_was_cut_off_goes_on(
     options: Options, run: tuple[finetuning.Result, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, fitted = tmp_path / "run", []
-    real: Callable[..., methods.Outcome] = methods.fit_network
-
-    def counted(*args: object, **kwargs: object) -> methods.Outcome:
-        if len(fitted) == 2:
-            raise _Cut
-        fitted.append(args)
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(methods, "fit_network", counted)
-    with pytest.raises(_Cut):
-        finetune(options, out, quiet=True)
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        cut_after(2, patch)
+        with pytest.raises(Cut):
+            finetune(options, out, quiet=True)
     assert not out.exists()
     with pytest.raises(InputError, match="unfinished run; give --resume"):
         finetune(options, out, quiet=True)
-    monkeypatch.setattr(methods, "fit_network", real)
     other = Options(**{**vars(options), "epochs": 3})
     with pytest.raises(InputError, match=r"begun with other settings \(epochs, fit\)"):
         finetune(other, out, resume=True, quiet=True)
@@ -246,10 +232,10 @@ def test_a_run_does_not_go_on_with_other_rows(backbone: Path, tmp_path: Path, mo
     request = Options("bulk-modulus", tmp_path / "k.csv", backbone=str(backbone), epochs=1, baselines=("mean",))
 
     def cut(*_args: object, **_kwargs: object) -> methods.Outcome:
-        raise _Cut
+        raise Cut
 
     monkeypatch.setattr(methods, "fit_baseline", cut)
-    with pytest.raises(_Cut):
+    with pytest.raises(Cut):
         finetune(request, tmp_path / "run", quiet=True)
     (tmp_path / names[0]).write_text(table.structure[0])
     with pytest.raises(InputError, match=r"begun with other settings \(rows_sha256\)"):

@@ -129,7 +129,7 @@ def finetune(
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
-    baselines = {each.name: name for name in options.baselines for each in [extensions.baseline(name)]}
+    baselines = {extensions.baseline(name).name: name for name in options.baselines}
     unfinished, rejected_out = (out.with_name(out.name + suffix) for suffix in (".partial", ".rejected.csv"))
     asked = [options]
     if options.backbone == ALL:

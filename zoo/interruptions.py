@@ -40,12 +40,10 @@ class Best(ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the state for that of this folder."""
         folder = Path(str(self.dirpath))
-        moved = {key: str(folder / Path(state_dict[key]).name) if state_dict[key] else "" for key in _PATHS}
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        moved = {key: str(folder / Path(state_dict[key]).name) if state_dict[key] else "" for key in paths}
         best = {str(folder / Path(path).name): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **moved, "dirpath": self.dirpath, "best_k_models": best})
-
-
-_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 class SaveOften(Checkpoint):

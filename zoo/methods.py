@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from pymatgen.core import Structure
 
     from zoo.contracts import Baseline, Transform
     from zoo.crystals import Crystal
@@ -196,39 +197,46 @@ def fit_network(
     return Outcome(predictions, result.history, result.best_epoch, result.seconds, member)
 
 
-def featurize(baselines: Sequence[Baseline], crystals: Sequence[Crystal], bar: Bar) -> dict[str, NDArray[np.float64]]:
+Features: TypeAlias = "NDArray[np.float64] | PluginError"
+"""Vectors of all rows, shape (n, d); or why a featurizer gave none."""
+
+
+def featurize(baselines: Sequence[Baseline], crystals: Sequence[Crystal], bar: Bar) -> dict[str, Features]:
     """Compute the vectors that the baselines ask for, each featurizer once.
 
     Returns
     -------
-    dict of featurizer name to array of shape (n, d)
-
-    Raises
-    ------
-    PluginError
-        If a featurizer raises, or returns an array of the wrong shape.
+    dict of featurizer name to array of shape (n, d) or PluginError
+        The error of one that raises, or returns an array of the wrong shape: it fails the fits to it, and no others.
     """
     names = sorted({baseline.featurizer for baseline in baselines})
     structures = [crystal.to_structure() for crystal in crystals] if names else []
-    features = {}
+    features: dict[str, Features] = {}
     for name in names:
-        featurizer = extensions.featurizer(name)
-        parts = []
-        for start in range(0, len(structures), 50):
-            chunk = structures[start : start + 50]
-            try:
-                part = np.asarray(featurizer.featurize(chunk), dtype=np.float64)
-            except Exception as error:  # code of strangers may raise anything
-                raise PluginError(f"featurizer {name!r} failed: {one_line(error)}") from error
-            if part.shape != (len(chunk), len(featurizer.labels)):
-                raise PluginError(
-                    f"featurizer {name!r} returned an array of shape {part.shape} for {len(chunk)} structures and "
-                    f"{len(featurizer.labels)} labels"
-                )
-            parts.append(part)
-            bar.advance(len(chunk), name)
-        features[name] = np.concatenate(parts)
+        try:
+            features[name] = _vectors(name, structures, bar)
+        except PluginError as error:
+            features[name] = error
     return features
+
+
+def _vectors(name: str, structures: Sequence[Structure], bar: Bar) -> NDArray[np.float64]:
+    featurizer = extensions.featurizer(name)
+    parts = []
+    for start in range(0, len(structures), 50):
+        chunk = structures[start : start + 50]
+        try:
+            part = np.asarray(featurizer.featurize(chunk), dtype=np.float64)
+        except Exception as error:  # code of strangers may raise anything
+            raise PluginError(f"featurizer {name!r} failed: {one_line(error)}") from error
+        if part.shape != (len(chunk), len(featurizer.labels)):
+            raise PluginError(
+                f"featurizer {name!r} returned an array of shape {part.shape} for {len(chunk)} structures and "
+                f"{len(featurizer.labels)} labels"
+            )
+        parts.append(part)
+        bar.advance(len(chunk), name)
+    return np.concatenate(parts)
 
 
 def baseline_digest(name: str) -> str:
@@ -242,7 +250,7 @@ def baseline_digest(name: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: NDArray[np.float64]) -> Outcome:
+def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: Features) -> Outcome:
     """Fit a baseline on the training rows of a split.
 
     Its hyper-parameters are searched by five-fold cross-validation inside the training rows; validation rows
@@ -250,9 +258,16 @@ def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: N
 
     Parameters
     ----------
-    features : array of shape (n, d)
+    features : array of shape (n, d) or PluginError
         Of all rows; only the training rows are ever fitted on.
+
+    Raises
+    ------
+    PluginError
+        If its featurizer failed, the baseline raises, or it predicts what are no numbers.
     """
+    if isinstance(features, PluginError):
+        raise features
     import time
     import warnings
 

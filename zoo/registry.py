@@ -144,15 +144,21 @@ def training_ids(card: Card) -> frozenset[str]:
         return frozenset()
     path = card_folder(card) / card.training.ids
     try:
-        data = path.read_bytes()
-        parts = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-        # A run has a list for every seed.
-        lists = [parts["train"]] if "train" in parts else [each["train"] for each in parts.values()]
-        return frozenset(str(name) for names in lists for name in names)
+        return _training_ids(path, path.stat().st_mtime_ns)
     except FileNotFoundError:  # the list stays with the card's package; a folder of weights has none
         return frozenset()
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CardError(f"{path}: no list of training ids: {error}") from error
+
+
+@lru_cache(maxsize=32)
+def _training_ids(path: Path, mtime: int) -> frozenset[str]:  # noqa: ARG001 - the time of change is part of the key
+    """Read a list once for each state of its file: a tenth of a second for the largest."""
+    data = path.read_bytes()
+    parts = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    # A run has a list for every seed.
+    lists = [parts["train"]] if "train" in parts else [each["train"] for each in parts.values()]
+    return frozenset(str(name) for names in lists for name in names)
 
 
 def fold(name: str) -> str:

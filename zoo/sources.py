@@ -70,7 +70,7 @@ def load(ref: str | Path) -> Source:
         pulled = replace(pulled, name=str(ref))
     config = checkpoints.read_config(pulled.directory)
     targets = tuple(each.name for each in config.targets)
-    digest = hub.sha256(pulled.directory / checkpoints.WEIGHTS)
+    digest = pulled.digests.get(checkpoints.WEIGHTS) or hub.sha256(pulled.directory / checkpoints.WEIGHTS)
     return Source(pulled, _network(pulled.directory, digest), config.graph_settings, targets, digest)
 
 

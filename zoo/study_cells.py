@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import conformal, extensions, files, methods, sources, stats, transfer
-from zoo.errors import PluginError
 from zoo.inference import threads
 from zoo.prediction import load
 from zoo.progress import progress
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from zoo.study_plan import Cell, Method
     from zoo.tables import Record
 
-    Vectors = dict[tuple[str | None, str], NDArray[np.float64] | PluginError]
+    Vectors = dict[tuple[str | None, str], methods.Features]
 
 PLACES = ("predictions", "seconds", "mae", "rmse", "r2", "mae_over_mad", "test_rows")
 """Keys without which a cell's file is damaged."""
@@ -49,12 +48,7 @@ def vectors(used: Sequence[Method], records: Sequence[Record], folders: dict[str
     crystals = [record.crystal for record in records]
     kinds = len({baseline.featurizer for baseline in own.values()}) + len(frozen)
     with progress("featurizing", kinds * len(crystals), "crystals", quiet=quiet) as bar:
-        features: dict[str, NDArray[np.float64] | PluginError] = {}
-        for name in sorted({baseline.featurizer for baseline in own.values()}):
-            try:
-                features |= methods.featurize([each for each in own.values() if each.featurizer == name], crystals, bar)
-            except PluginError as error:  # fails the cells that it is for, and no others
-                features[name] = error
+        features = methods.featurize(list(own.values()), crystals, bar) if own else {}
         embedded = {}
         for name in frozen:
             embedded[name] = np.asarray(load(folders[name]).embed(crystals), dtype=np.float64)
@@ -72,7 +66,7 @@ def compute(
     split: Split,
     backbone: Path | None,
     experts: Sequence[Path],
-    features: NDArray[np.float64] | PluginError | None,
+    features: methods.Features | None,
     epochs: int | None,
     plugins: Sequence[Path] = (),
 ) -> dict[str, Any]:
@@ -88,7 +82,7 @@ def compute(
     experts : sequence of Path
         Folders of the backbones that are read beside it, for a mixture.
     features : array of shape (n, d) or PluginError or None
-        What a baseline is fitted to; or why there is nothing, which is raised.
+        What a baseline is fitted to; or why there is nothing.
     epochs : int or None
         Instead of the tuned number.
     plugins : sequence of Path
@@ -101,8 +95,6 @@ def compute(
     """
     if cell.method.baseline is not None:
         assert features is not None
-        if isinstance(features, PluginError):
-            raise features
         for path in sorted(set(plugins) - set(extensions.files())):
             extensions.add_file(path)
         outcome = methods.fit_baseline(problem, split, extensions.baseline(cell.method.baseline), features)
