@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,18 @@ if TYPE_CHECKING:
 
 
 def work(number: int, folder: Path) -> int:
-    """Square a number; 3 kills its process once, 5 always, and 6 raises."""
+    """Square a number; 3 kills its process once, while 5 is at work, which always kills its own, and 6 raises."""
     mark = folder / str(number)
-    if number == 5 or (number == 3 and not mark.exists()):
-        mark.touch()
+    first = not mark.exists()
+    mark.touch()
+    if number == 3 and first:
+        for _wait in range(200):  # Ray may have put 5 behind 3
+            if (folder / "5").exists():
+                break
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    if number == 5:
+        time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGKILL)
     if number == 6:
         raise InputError("six\nis not liked")

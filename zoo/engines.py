@@ -4,8 +4,8 @@
 ``RAY_ADDRESS`` or ``DASK_SCHEDULER_ADDRESS`` names, else to one that is started here for the purpose.
 
 Results come as they are finished. A piece that raises has failed. A worker that dies (no memory left, a crash in a
-library) takes the pieces that were being computed with it: each of them is tried again alone, so that a second death
-says which one it was.
+library) takes the pieces that were being computed with it: each of them is tried again alone, when nothing else is
+being computed, so that a second death says which one it was.
 """
 
 from __future__ import annotations
@@ -70,8 +70,11 @@ class Outcome:
     failure: str = ""
 
 
-class _WorkerDiedError(Exception):
-    """Dask gave a piece up because its workers died."""
+@dataclass(frozen=True)
+class _Death:
+    """What takes the place of a piece's value where its worker's death does not stop the others."""
+
+    kind: str
 
 
 def check(engine: str, workers: int | None = None) -> Engine:
@@ -129,21 +132,29 @@ def compute(
             alone = bool(suspects)
             batch = [suspects.pop(0)] if alone else list(waiting)
             at_work: set[int] = set()
+            dead: list[int] = []
+            kind = ""
             # joblib computes in this process what it is given one worker for: a suspect is not to take us with it.
             parallel = _parallel(engine, max(2, jobs) if alone and jobs > 0 else jobs)
             try:
                 for index, value, failure in parallel(_feed(batch, waiting, at_work)):
                     at_work.discard(index)
+                    if isinstance(value, _Death):
+                        dead.append(index)
+                        kind = value.kind
+                        continue
                     del waiting[index]
                     yield Outcome(index, value, failure)
             except deaths as error:
                 logging.getLogger("zoo").debug("a worker died", exc_info=True)
-                if alone:
-                    name = waiting.pop(batch[0]).name
-                    say(f"{name}: its worker process died again; given up")
-                    yield Outcome(batch[0], None, f"its worker process died twice ({type(error).__name__})")
-                    continue
-                suspects = sorted(at_work)
+                dead = sorted(at_work)
+                kind = type(error).__name__
+            if alone and dead:
+                name = waiting.pop(batch[0]).name
+                say(f"{name}: its worker process died again; given up")
+                yield Outcome(batch[0], None, f"its worker process died twice ({kind})")
+            elif dead:
+                suspects = dead
                 names = "; ".join(waiting[index].name for index in suspects)
                 say(f"a worker process died, at work: {names}; tried again, one at a time")
 
@@ -177,7 +188,7 @@ def _guarded(index: int, call: Callable[[], Any]) -> tuple[int, Any, str]:
 
 @contextmanager
 def _backend(engine: Engine, workers: int | None) -> Iterator[tuple[int, tuple[type[BaseException], ...]]]:
-    """Make an engine joblib's; yields the number of workers (-1: all of a cluster) and what a death is raised as."""
+    """Make an engine joblib's; yields the number of workers (-1: all of a cluster) and what deaths are raised as."""
     from joblib import cpu_count
 
     if engine == "local":
@@ -190,7 +201,7 @@ def _backend(engine: Engine, workers: int | None) -> Iterator[tuple[int, tuple[t
             yield max(2, workers) if workers else -1, (RayError,)
     else:
         with _dask(workers or cpu_count()):
-            yield workers or -1, (_WorkerDiedError,)
+            yield workers or -1, ()
 
 
 @contextmanager
@@ -229,25 +240,29 @@ def _dask(workers: int) -> Iterator[None]:
     from joblib._dask import DaskDistributedBackend
 
     class Backend(DaskDistributedBackend):  # type: ignore[misc]
-        """joblib's, which waits for ever for a piece whose workers died, and computes here if but one is left."""
+        """joblib's, which waits for ever for a piece whose workers died, and computes here if but one is left.
+
+        The others go on after a death: to stop would leave them running unseen, and a suspect that is tried again on
+        a worker that one of them then kills would be blamed for it.
+        """
 
         def effective_n_jobs(self, n_jobs: int) -> int:
             return max(2, int(super().effective_n_jobs(n_jobs)))
 
         def submit(self, func: Any, callback: Any = None) -> Any:
             future = super().submit(func, callback)
+            (index, _call), _names = func.items[0][1:]
 
             def finish(done: Any) -> None:
                 if done.exception() is not None:
-                    callback(_WorkerDiedError(str(done.exception())))
+                    callback((index, _Death(type(done.exception()).__name__), ""))
 
             future.add_done_callback(finish)
             return future
 
         def retrieve_result_callback(self, out: Any) -> Any:
-            if isinstance(out, _WorkerDiedError):
-                raise out
-            return super().retrieve_result_callback(out)
+            died = isinstance(out, tuple) and isinstance(out[1], _Death)
+            return [out] if died else super().retrieve_result_callback(out)
 
     register_parallel_backend(_BACKENDS["dask"], Backend)
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
