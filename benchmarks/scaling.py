@@ -92,25 +92,18 @@ def _seconds(cells: list[Crystal]) -> float:
     return time.perf_counter() - began
 
 
-def _exponent(sizes: list[float], seconds: list[float]) -> float:
-    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+def _growth(what: str, sizes: list[int], seconds: list[float], shown: str) -> Row:
+    exponent = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+    met = "goal" if exponent <= 1.005 else "yes" if exponent <= 1.05 else "no"
+    return (what, "–", f"exponent {exponent:.3f}", "≤ 1.05", "1.0", shown, met)
 
 
 def _by_number(cells: list[Crystal]) -> Row:
     _seconds(cells[:500])
     counts = [1_000, 3_000, 10_000, 30_000, 100_000]
     seconds = [_seconds([cells[i % len(cells)] for i in range(count)]) for count in counts]
-    found = _exponent([float(count) for count in counts], seconds)
     shown = ", ".join(f"{count:,}: {value:.3g} s" for count, value in zip(counts, seconds, strict=True))
-    return (
-        "graphs and predictions against the number of crystals",
-        "–",
-        f"exponent {found:.3f}",
-        "≤ 1.05",
-        "1.0",
-        shown,
-        "goal" if found <= 1.005 else "yes" if found <= 1.05 else "no",
-    )
+    return _growth("graphs and predictions against the number of crystals", counts, seconds, shown)
 
 
 def _by_atoms(cells: list[Crystal]) -> Row:
@@ -119,7 +112,8 @@ def _by_atoms(cells: list[Crystal]) -> Row:
 
     rng = np.random.default_rng(0)
     seeds = [cell for cell in cells if len(cell) == 2][:64]
-    sizes, seconds = [], []
+    sizes: list[int] = []
+    seconds: list[float] = []
     for shape in ((1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2), (4, 2, 2), (4, 4, 2), (5, 5, 4)):
         atoms = 2 * int(np.prod(shape))
         made = []
@@ -131,16 +125,7 @@ def _by_atoms(cells: list[Crystal]) -> Row:
         batch = made * (12_800 // (64 * atoms) + 1)
         _seconds(batch[:64])
         values = [_seconds(batch) / len(batch) for _ in range(3)]
-        sizes.append(float(atoms))
+        sizes.append(atoms)
         seconds.append(float(np.median(values)))
-    found = _exponent(sizes, seconds)
-    shown = ", ".join(f"{size:.0f}: {value * 1e3:.3g} ms" for size, value in zip(sizes, seconds, strict=True))
-    return (
-        "the same against the atoms in a cell",
-        "–",
-        f"exponent {found:.3f}",
-        "≤ 1.05",
-        "1.0",
-        shown,
-        "goal" if found <= 1.005 else "yes" if found <= 1.05 else "no",
-    )
+    shown = ", ".join(f"{size}: {value * 1e3:.3g} ms" for size, value in zip(sizes, seconds, strict=True))
+    return _growth("the same against the atoms in a cell", sizes, seconds, shown)

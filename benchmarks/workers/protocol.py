@@ -31,6 +31,34 @@ def rows(data: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
+def training(model: Any, loss: Callable[[], Any]) -> Work:
+    """Return one training step of a network, on the loss that a call gives."""
+    import torch
+
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def work() -> None:
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+
+    return work
+
+
+def predicting(model: Any, call: Callable[[], Any]) -> Work:
+    """Return one batch of predictions of a network, as a call makes them."""
+    import torch
+
+    model.eval()
+
+    def work() -> None:
+        with torch.no_grad():
+            call()
+
+    return work
+
+
 def serve(tasks: dict[str, Callable[[Path], Work]], packages: tuple[str, ...]) -> None:
     """Answer on standard output, one JSON object a line."""
     task, data, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])

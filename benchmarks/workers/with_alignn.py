@@ -9,7 +9,7 @@ import torch
 from alignn.models.alignn_atomwise_pure import ALIGNNAtomWisePure, ALIGNNAtomWisePureConfig
 from alignn.torch_graph_builder import batch_torch_graph_pairs, build_pure_torch_graph
 from jarvis.core.atoms import pmg_to_atoms
-from protocol import BATCH, Work, serve, structures
+from protocol import BATCH, Work, predicting, serve, structures, training
 
 
 def _batch(data: Path) -> tuple[Any, ALIGNNAtomWisePure]:
@@ -33,27 +33,13 @@ def _batch(data: Path) -> tuple[Any, ALIGNNAtomWisePure]:
 def step(data: Path) -> Work:
     """One training step, on a batch that is at hand."""
     batch, model = _batch(data)
-    model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-
-    def work() -> None:
-        optimizer.zero_grad()
-        model(batch)["out"].abs().mean().backward()
-        optimizer.step()
-
-    return work
+    return training(model, lambda: model(batch)["out"].abs().mean())
 
 
 def inference(data: Path) -> Work:
     """One batch of predictions, on a batch that is at hand."""
     batch, model = _batch(data)
-    model.eval()
-
-    def work() -> None:
-        with torch.no_grad():
-            model(batch)
-
-    return work
+    return predicting(model, lambda: model(batch))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from cgcnn2 import data as loading
 from cgcnn2.model import CrystalGraphConvNet
-from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, serve, structures
+from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, predicting, serve, structures, training
 
 ASSETS = Path(loading.__file__).parent / "asset"
 
@@ -70,29 +70,18 @@ def _output(model: CrystalGraphConvNet, inputs: Any) -> torch.Tensor:
 def step(data: Path) -> Work:
     """One training step, its batch put together anew."""
     items, model = _batches(data)
-    model.train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
-    def work() -> None:
+    def loss() -> torch.Tensor:
         inputs, target, _ = loading.collate_pool(items)
-        loss = torch.nn.functional.mse_loss(_output(model, inputs), target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return torch.nn.functional.mse_loss(_output(model, inputs), target)
 
-    return work
+    return training(model, loss)
 
 
 def inference(data: Path) -> Work:
     """One batch of predictions, put together anew."""
     items, model = _batches(data)
-    model.eval()
-
-    def work() -> None:
-        with torch.no_grad():
-            _output(model, loading.collate_pool(items)[0])
-
-    return work
+    return predicting(model, lambda: _output(model, loading.collate_pool(items)[0]))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from chgnet.graph import CrystalGraph, CrystalGraphConverter
 from chgnet.model import CHGNet
-from protocol import BATCH, Work, serve, structures
+from protocol import BATCH, Work, predicting, serve, structures, training
 
 
 def graphs5(data: Path) -> Work:
@@ -26,27 +25,13 @@ def _batch(data: Path) -> tuple[list[CrystalGraph], CHGNet]:
 def step(data: Path) -> Work:
     """One training step, on graphs that are at hand."""
     graphs, model = _batch(data)
-    model.train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-
-    def work() -> None:
-        optimizer.zero_grad()
-        model(graphs, task="e")["e"].abs().mean().backward()
-        optimizer.step()
-
-    return work
+    return training(model, lambda: model(graphs, task="e")["e"].abs().mean())
 
 
 def inference(data: Path) -> Work:
     """One batch of predictions, on graphs that are at hand."""
     graphs, model = _batch(data)
-    model.eval()
-
-    def work() -> None:
-        with torch.no_grad():
-            model(graphs, task="e")
-
-    return work
+    return predicting(model, lambda: model(graphs, task="e"))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from matgl.config import DEFAULT_ELEMENTS
 from matgl.ext.pymatgen import Structure2Graph
 from matgl.graph.data import collate_fn_graph
 from matgl.models import MEGNet
-from protocol import BATCH, Work, serve, structures
+from protocol import BATCH, Work, predicting, serve, structures, training
 
 
 def graphs5(data: Path) -> Work:
@@ -35,27 +35,13 @@ def _batch(data: Path) -> tuple[Any, Any, MEGNet]:
 def step(data: Path) -> Work:
     """One training step, on a batch that is at hand."""
     graph, state, model = _batch(data)
-    model.train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
-
-    def work() -> None:
-        optimizer.zero_grad()
-        model(graph, state).abs().mean().backward()
-        optimizer.step()
-
-    return work
+    return training(model, lambda: model(graph, state).abs().mean())
 
 
 def inference(data: Path) -> Work:
     """One batch of predictions, on a batch that is at hand."""
     graph, state, model = _batch(data)
-    model.eval()
-
-    def work() -> None:
-        with torch.no_grad():
-            model(graph, state)
-
-    return work
+    return predicting(model, lambda: model(graph, state))
 
 
 if __name__ == "__main__":

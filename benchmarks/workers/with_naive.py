@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, rows, serve
+from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, predicting, rows, serve, training
 from torch import nn
 from torch.nn import functional
 
@@ -77,26 +77,15 @@ def batch(data: Path) -> Any:
 
 def step(data: Path) -> Work:
     """One training step, on a batch that is at hand."""
-    graph, model = batch(data), Network().train()
-    optimizer, target = torch.optim.AdamW(model.parameters(), lr=1e-4), torch.randn(graph.batch_size)
-
-    def work() -> None:
-        optimizer.zero_grad()
-        functional.l1_loss(model(graph), target).backward()
-        optimizer.step()
-
-    return work
+    graph, model = batch(data), Network()
+    target = torch.randn(graph.batch_size)
+    return training(model, lambda: functional.l1_loss(model(graph), target))
 
 
 def inference(data: Path) -> Work:
     """One batch of predictions, on a batch that is at hand."""
-    graph, model = batch(data), Network().eval()
-
-    def work() -> None:
-        with torch.no_grad():
-            model(graph)
-
-    return work
+    graph, model = batch(data), Network()
+    return predicting(model, lambda: model(graph))
 
 
 if __name__ == "__main__":

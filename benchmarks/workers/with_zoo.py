@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, rows, serve
+from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, rows, serve, training
 
 from zoo import structures as reading
 from zoo.batches import GraphBatch
@@ -48,16 +48,14 @@ def cif(data: Path) -> Work:
 
 def step(data: Path) -> Work:
     """One training step, its batch put together anew."""
-    packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network().train()
-    optimizer, target = torch.optim.AdamW(model.parameters(), lr=1e-4), torch.randn(len(packed))
+    packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
+    target = torch.randn(len(packed))
 
-    def work() -> None:
+    def loss() -> torch.Tensor:
         batch = GraphBatch.gather(packed, np.arange(len(packed)))
-        optimizer.zero_grad()
-        torch.nn.functional.l1_loss(model(batch), target).backward()
-        optimizer.step()
+        return torch.nn.functional.l1_loss(model(batch), target)
 
-    return work
+    return training(model, loss)
 
 
 def inference(data: Path) -> Work:
