@@ -18,6 +18,7 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp import Poscar
 from zoo.plugins import tasks
 
+from zoo import checkpoints
 from zoo.convert import convert_cgcnn, read_atom_init
 from zoo.errors import CheckpointError, InputError
 from zoo.prediction import Model
@@ -62,7 +63,8 @@ def test_predictions_agree_with_the_original_program(name: str, cif_folder: Path
     assert len(expected) == 60
 
     out = tmp_path / "converted"
-    model = Model(convert_cgcnn(original(name), ATOM_INIT, out), name, out)
+    convert_cgcnn(original(name), ATOM_INIT, out)
+    model = Model(checkpoints.load(out), name, out)
     structures = [Structure.from_file(cif_folder / f"{identifier}.cif") for identifier in expected]
     found = model.predict(structures, ids=list(expected)).prediction
     assert np.abs(found.to_numpy() - np.array(list(expected.values()))).max() < 1e-4
@@ -132,7 +134,18 @@ def test_other_settings_than_the_checkpoints_are_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"x": [1]}', '{"1": [1], "2": [1, 2]}', '{"500": [1]}', '{"1": "a"}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"x": [1]}',
+        '{"1": [1], "2": [1, 2]}',
+        '{"500": [1]}',
+        '{"1": "a"}',
+        '{"1": [0.5]}',
+        '{"1": [-1]}',
+    ],
 )
 def test_what_is_no_atom_init(text: str, tmp_path: Path) -> None:
     path = tmp_path / "atom_init.json"

@@ -354,7 +354,7 @@ def test_what_cannot_be_told_is_said(data: Path, tmp_path: Path) -> None:
     assert any("test rows are crystals that known was trained on, on this very property" in line for line in said)
     (tmp_path / "known" / "splits.json").unlink()
     finetune(replace(again, backbone=str(tmp_path / "known")), tmp_path / "last", quiet=True, say=said.append)
-    assert "known: nothing says which crystals it was trained on; not compared with test rows" in said
+    assert "known: nobody lists all crystals that it was trained on; the others are not compared with test rows" in said
 
 
 def test_a_run_without_a_finished_cell_begins_anew(

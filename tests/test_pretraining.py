@@ -15,7 +15,7 @@ from tinyrecipe import EXAMPLE, FILES, RECIPE, example, ids, write
 from zoo.cli import main
 
 import zoo
-from zoo import checkpoints, pretraining, registry, store
+from zoo import begun, checkpoints, pretraining, registry, store
 from zoo.card import Card
 from zoo.errors import InputError, ZooError
 from zoo.graphs import GraphSettings
@@ -88,10 +88,9 @@ def changed_recipe(folder: Path, text: str) -> str:
     other = read_recipe(write(folder / "other", text.replace("seed = 3", "seed = 4").replace("1e-2", "2e-2")))
     (folder / "out.partial").mkdir()
     digest = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
-    begun = {"recipe": other.model_dump(mode="json"), "table": digest, "processes": 2, "precision": "32-true"}
-    pretraining._begin(folder / "out.partial/begun.json", begun)
-    changed = "another processes, another recipe.fit.learning_rate, another recipe.seed"
-    return f"was begun with {changed}; give the same to resume"
+    inputs = {"recipe": other.model_dump(mode="json"), "table": digest, "processes": 2, "precision": "32-true"}
+    begun.agree(folder / "out.partial/begun.json", inputs)
+    return "was begun with other settings (processes, recipe.fit.learning_rate, recipe.seed); give the same ones"
 
 
 def corrupted_store(folder: Path, text: str) -> str:
@@ -206,3 +205,10 @@ def test_the_command_prints_a_table_and_the_folder(
     assert Card.read(tmp_path / "runs/tiny/README.md").command == (
         "zoo pretrain recipes/tiny.toml --data bulk_modulus.csv"
     )
+
+
+def test_the_command_on_the_card_says_how_many_crystals_a_step_has(tmp_path: Path) -> None:
+    recipe, tables = read_recipe(write(tmp_path)), [tmp_path / "a.csv", tmp_path / "b.parquet"]
+    command = f"zoo pretrain {recipe.path.name} --data a.csv --data b.parquet"
+    assert pretraining._command(recipe, tables, 1, 1) == command
+    assert pretraining._command(recipe, tables, 4, 2) == f"{command} --devices 4 --num-nodes 2"

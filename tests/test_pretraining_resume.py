@@ -59,10 +59,10 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(InputError, match=r"tiny\.partial holds an unfinished run; give --resume"):
         pretrain(recipe, [EXAMPLE], out, quiet=True)
     other = read_recipe(write(tmp_path / "other", RECIPE.replace("1e-2", "2e-2")))
-    with pytest.raises(InputError, match=r"begun with another recipe\.fit\.learning_rate; give the same"):
+    with pytest.raises(InputError, match=r"other settings \(recipe\.fit\.learning_rate\); give the same"):
         pretrain(other, [EXAMPLE], out, resume=True, quiet=True)
     example().iloc[:100].to_csv(tmp_path / "data.csv", index=False)
-    with pytest.raises(InputError, match="begun with another table; give the same"):
+    with pytest.raises(InputError, match=r"begun with other settings \(table\); give the same"):
         pretrain(recipe, [tmp_path / "data.csv"], out, resume=True, quiet=True)
     assert histories == []
     resumed = pretrain(recipe, [EXAMPLE], out, resume=True, quiet=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo import reading, samples, tables
+from zoo import pools, reading, samples, tables
 from zoo.errors import InputError
 from zoo.reading import Files, read_structure_file
 from zoo.tables import Record, Rejection, iter_inputs
@@ -47,7 +47,7 @@ def test_workers_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_few_files_start_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "MANY", 200)
-    monkeypatch.setattr(reading, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(pools, "guarded", None)
     files = sorted(folder.iterdir())[:199]
     assert len(list(iter_inputs(files, workers=2))) == 199
     assert len(list(iter_inputs([folder]))) == 230  # nor do many, if none is asked for

@@ -48,3 +48,15 @@ def test_bounded_whatever_comes_in_and_finite_whatever_comes_out() -> None:
 def test_equal_targets_are_refused() -> None:
     with pytest.raises(InputError, match="all 3 training targets are equal"):
         TargetScaler.fit([4.0, 4.0, 4.0])
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1e-12, 1.0, 1e21])
+def test_the_unit_does_not_matter(unit: float) -> None:
+    """Piezoelectric coefficients in C/N, carriers per cm³: what is learned is the same in every unit."""
+    scaled = TargetScaler.fit(np.array(MODULI) * unit).scale(np.array(MODULI) * unit)
+    assert scaled == pytest.approx(TargetScaler.fit(MODULI).scale(MODULI))
+
+
+def test_equal_but_for_rounding_is_equal() -> None:
+    with pytest.raises(InputError, match="are equal"):
+        TargetScaler.fit(np.array([0.1 + 0.2, 0.3, 0.3]) * 1e-20)

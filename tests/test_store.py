@@ -159,6 +159,17 @@ def test_a_damaged_store_is_named_and_cleared(harm: Callable[[Path], None], tabl
     assert len(store.table_graphs(table, GraphSettings(), quiet=True).ids) == 59
 
 
+def test_a_store_is_as_open_to_others_as_the_umask_allows(table: Path, cache: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        store.table_graphs(table, GraphSettings(), quiet=True)
+    finally:
+        os.umask(before)
+    (folder,) = cache.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o644}
+
+
 def test_a_cache_that_cannot_be_written_is_named(table: Path, cache: Path) -> None:
     cache.parent.mkdir(parents=True)
     cache.write_text("a file where the folder should be")

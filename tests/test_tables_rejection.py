@@ -108,6 +108,17 @@ def test_ragged_rows_and_broken_quotes(tmp_path: Path) -> None:
     ]
 
 
+def test_a_quote_that_is_not_closed_rejects_every_row_that_it_swallows(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "data.csv", ROWS)
+    with path.open("a") as file:
+        file.write('x,"5 mm pellet,1\n' + "y,z,1\n" * 30)
+    found = reasons(path)
+    assert found[0] == f"row {len(ROWS) + 1}: broken quoting: unexpected end of data"
+    assert len(found) == 31
+    with pytest.raises(InputError, match=r"31 of \d+ rows cannot be used, more than the 0\.1 of --max-rejected"):
+        read_table(path, BULK)
+
+
 def test_files_that_are_missing_or_broken(tmp_path: Path) -> None:
     (tmp_path / "good.cif").write_text(CIFS["NaCl"])
     (tmp_path / "broken.cif").write_text(CIFS["NaCl"][:-15])

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from rocksalt import DICTS, ROWS, message, write_csv
 
@@ -93,10 +94,16 @@ def test_many_columns_are_listed_in_part(tmp_path: Path) -> None:
     assert message(path).endswith("c18, c19 and 30 more)")
 
 
-def test_damaged_parquet_is_reported(tmp_path: Path) -> None:
+def test_damaged_parquet_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row that is lost counts, so that few readable ones are not taken for a table."""
+    monkeypatch.setattr("zoo._readers._BATCH", 50)
     path = tmp_path / "data.parquet"
-    pd.DataFrame(ROWS * 50).to_parquet(path, compression=None)
+    pd.DataFrame(ROWS * 50).assign(material_id=range(200)).to_parquet(
+        path, compression=None, row_group_size=50, use_dictionary=False
+    )
     data = bytearray(path.read_bytes())
-    data[4:200] = b"\xff" * 196
+    start = pq.ParquetFile(path).metadata.row_group(3).column(0).data_page_offset
+    data[start : start + 20] = b"\xff" * 20
     path.write_bytes(data)
-    assert message(path).endswith("the file is damaged; 200 rows cannot be read")
+    assert message(path).startswith("50 of 200 rows cannot be used, more than the 0.1 of --max-rejected (50 × the file")
+    assert message(path).endswith("row 151: the file is damaged there")

@@ -25,10 +25,13 @@ def read(text: str, where: str) -> tuple[dict[str, Any], str]:
     Raises
     ------
     CardError
-        If there is no front matter, or it is not a mapping in YAML.
+        If there is no front matter, or it is not a mapping in YAML, or has aliases: no card needs them, and a few
+        lines of them stand for gigabytes.
     """
     front, body = _split(text, where)
     try:
+        if "*" in front and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(front, _Loader)):
+            raise CardError(f"{where}: the front matter has YAML aliases (*name), which zoo does not read")
         data = _Loader(front).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -176,12 +176,14 @@ def _open_csv(path: Path) -> Source:
         csv.field_size_limit(max(csv.field_size_limit(), MAX_CHARACTERS))
         reader = csv.reader(body(), delimiter=delimiter, strict=True, skipinitialspace=True)
         while True:
+            before = reader.line_num
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield f"broken quoting: {error}"
+                # A quote that is not closed swallows lines, each of which may have been a row.
+                yield from [f"broken quoting: {error}"] * max(1, reader.line_num - before)
             else:
                 if cells:
                     yield cells
@@ -341,6 +343,7 @@ def _open_parquet(path: Path) -> Source:
                         )
                     yield from map(Row, numbers, batch.to_pylist())
         except (pa.ArrowException, OSError):
-            yield Row(number + 1, {}, f"the file is damaged; {count - number} rows cannot be read")
+            for lost in range(number + 1, count + 1):
+                yield Row(lost, {}, "the file is damaged there")
 
     return Source(path, names, rows, count=count)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from zoo import checkpoints, files
+from zoo import begun, checkpoints, files
 from zoo.errors import InputError
 from zoo.methods import Outcome
 from zoo.models.cgcnn import CGCNN, Architecture
@@ -47,22 +47,14 @@ class CellStore:
 
     def __init__(self, folder: Path, settings: dict[str, Any], *, resume: bool) -> None:
         self.folder = folder
-        self._settings = folder / "settings.json"
-        begun = [path for path in folder.glob("*") if path != self._settings]
-        if self._settings.exists() and begun:
+        note = folder / "settings.json"
+        if [path for path in folder.glob("*") if path != note]:
             if not resume:
                 raise InputError(f"{folder} holds an unfinished run; give --resume to go on with it, or remove it")
-            before = json.loads(self._settings.read_text(encoding="utf-8"))
-            now = json.loads(checkpoints.to_json(settings))
-            changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-            if changed:
-                raise InputError(
-                    f"{folder} was begun with other settings ({', '.join(changed)}); give the same ones to resume, "
-                    "or another --out"
-                )
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            files.write_text(self._settings, checkpoints.to_json(settings))
+            note.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        begun.agree(note, settings)
 
     @contextmanager
     def working(self, name: str) -> Iterator[Path]:

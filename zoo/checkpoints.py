@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from zoo.contracts import Task
     from zoo.graphs import GraphSettings
 
 __all__ = [
@@ -100,6 +101,20 @@ class Checkpoint:
     reference: Reference | None = None
 
 
+def target(name: str, task: Task | None) -> TargetConfig:
+    """Describe what the numbers of a network are: the column of a table, and the task that gives its unit.
+
+    Raises
+    ------
+    InputError
+        If the name cannot stand in a checkpoint: it is too long, or a part of it cannot be printed.
+    """
+    try:
+        return TargetConfig(name=name, unit=task.unit if task else "", task=task.name if task else None)
+    except ValidationError as error:
+        raise InputError(f"the target {name[:60]!r} cannot be named in a checkpoint: {_problem(error)}") from error
+
+
 def describe(
     members: Sequence[Member],
     *,
@@ -128,11 +143,32 @@ def describe(
         JSON-able record of where the weights come from.
     reference : Reference, optional
         Of the first member's vectors.
+
+    Raises
+    ------
+    CheckpointError
+        If a value is beyond what a checkpoint may hold; names it.
     """
+    try:
+        config = _describe(members, name, targets, graph, elements, provenance, reference)
+    except ValidationError as error:
+        raise CheckpointError(f"{name}: {_problem(error)}") from error
+    return Checkpoint(config, list(members), reference)
+
+
+def _describe(
+    members: Sequence[Member],
+    name: str,
+    targets: Sequence[TargetConfig],
+    graph: GraphSettings,
+    elements: Sequence[str],
+    provenance: dict[str, Any] | None,
+    reference: Reference | None,
+) -> Config:
     from zoo import __version__
 
     network = members[0].network
-    config = Config(
+    return Config(
         name=name,
         version=__version__,
         target=targets[0],
@@ -155,7 +191,13 @@ def describe(
         else None,
         provenance=provenance or {},
     )
-    return Checkpoint(config, list(members), reference)
+
+
+def _problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part)[:60] for part in first["loc"]) or "the file"
+    why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"
+    return "".join(filter(str.isprintable, why))
 
 
 def save(checkpoint: Checkpoint, directory: Path) -> None:
@@ -198,10 +240,7 @@ def read_config(directory: Path) -> Config:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part)[:60] for part in first["loc"]) or "the file"
-        why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"
-        raise CheckpointError(f"{path}: {''.join(filter(str.isprintable, why))}") from error
+        raise CheckpointError(f"{path}: {_problem(error)}") from error
     outlined = tensorlist.outline(config.architecture.sizes, 2).items()
     count = sum(
         tensor.numel() * (1 if name.startswith(tensorlist.SHARED) else len(config.members)) for name, tensor in outlined

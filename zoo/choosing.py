@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,23 +21,28 @@ if TYPE_CHECKING:
     from zoo.starting import Start
 
 MIN_ROWS = 10
-"""Fewest validation rows that a choice may rest on."""
+"""Fewest training rows, and validation rows, that a choice may rest on."""
 
 
-def rows(splits: Sequence[Split]) -> NDArray[np.int64]:
-    """Return the validation rows of the first split that none of the splits tests on: no test row is a judge.
+def choosing_split(splits: Sequence[Split]) -> Split:
+    """Return the first split without the rows that any of the splits tests on, so that no test label helps to choose.
+
+    The test rows are those of the first split; with a single seed it is that split itself.
 
     Raises
     ------
     InputError
-        If they are fewer than `MIN_ROWS`.
+        If fewer than `MIN_ROWS` rows to train on, or to judge by, are left.
     """
-    found = np.setdiff1d(splits[0].val, np.concatenate([split.test for split in splits]))
-    if len(found) < MIN_ROWS:
-        raise InputError(
-            f"--backbone all: only {len(found)} validation rows are tested on by no seed, and a choice needs "
-            f"{MIN_ROWS}; give more data, fewer --seeds, or name a backbone"
-        )
+    tested = np.concatenate([split.test for split in splits])
+    train, val = (rows[~np.isin(rows, tested)] for rows in (splits[0].train, splits[0].val))
+    found = replace(splits[0], train=train, val=val)
+    for what, left in (("validation", found.val), ("training", found.train)):
+        if len(left) < MIN_ROWS:
+            raise InputError(
+                f"--backbone all: only {len(left)} {what} rows are tested on by no seed, and a choice needs "
+                f"{MIN_ROWS}; give more data, fewer --seeds, or name a backbone"
+            )
     return found
 
 
@@ -58,7 +64,7 @@ def compare_backbones(
         Fine-tunes from a start.
     problem : Problem
     judges : array of int
-        The rows, of :func:`rows`.
+        The rows: the validation rows of :func:`choosing_split`.
 
     Returns
     -------

@@ -39,7 +39,8 @@ def read_atom_init(path: Path) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If the file is no JSON object from atomic numbers to vectors of one length.
+        If the file is no JSON object from atomic numbers to vectors of one length, or a feature is no whole number
+        from 0 to 255: embeddings that were learned are not read.
     """
     try:
         vectors = {int(number): vector for number, vector in json.loads(path.read_text(encoding="utf-8")).items()}
@@ -49,6 +50,8 @@ def read_atom_init(path: Path) -> NDArray[np.float32]:
             if not 1 <= number <= MAX_ATOMIC_NUMBER:
                 raise ValueError(f"{number} is no atomic number")
             table[number] = vector
+        if not np.array_equal(table, table.astype(np.uint8)):
+            raise ValueError("a feature is no whole number from 0 to 255, as zoo stores them")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, AttributeError, TypeError, StopIteration) as error:
@@ -150,11 +153,7 @@ def convert_cgcnn(
     checkpoint = checkpoints.describe(
         [checkpoints.Member(network.eval(), scaler)],
         name=name or source.name.removesuffix(".tar").removesuffix(".pth"),
-        targets=[
-            checkpoints.TargetConfig(name=task.target, unit=task.unit, task=task.name)
-            if task
-            else checkpoints.TargetConfig(name="prediction", unit="")
-        ],
+        targets=[checkpoints.target(task.target if task else "prediction", task)],
         graph=GraphSettings(cutoff=radius, neighbors=int(arguments.get("max_num_nbr") or 12), ties="order"),
         elements=[],
         provenance={"converted_from": source.name, "epoch": int(raw.get("epoch", 0))},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo import checkpoints, choosing, extensions, methods, sources, starting, stats, trust
+from zoo import begun, checkpoints, choosing, extensions, lineage, methods, sources, starting, stats, trust
 from zoo.cells import CellStore
-from zoo.errors import InputError
+from zoo.errors import InputError, PluginError
 from zoo.graphs import GraphSettings
 from zoo.progress import progress
 from zoo.splits import Split, make_split
@@ -123,13 +124,20 @@ def finetune(
     ZooError
         One of its children, before anything is trained, if the request or the data cannot be used.
     """
+    out = Path(out)
+    with begun.alone(out):
+        return _finetune(options, out, device, resume=resume, quiet=quiet, say=say)
+
+
+def _finetune(
+    options: Options, out: Path, device: Device, *, resume: bool, quiet: bool, say: Callable[[str], None]
+) -> Result:
     from zoo.rundir import write_run
 
-    out = Path(out)
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
-    baselines = {extensions.baseline(name).name: name for name in options.baselines}
+    baselines = _named(options.baselines)
     unfinished, rejected_out = (out.with_name(out.name + suffix) for suffix in (".partial", ".rejected.csv"))
     asked = [options]
     if options.backbone == ALL:
@@ -148,6 +156,7 @@ def finetune(
         rejected_out=rejected_out,
     )
     who = "one of the backbones" if others else start.name
+    target = checkpoints.target(table.target_column, task)
     table, records, graphs = methods.build(table, start.graph, known, who, options.max_rejected, rejected_out)
     forget_rejected(rejected_out)
     splits = [
@@ -161,19 +170,20 @@ def finetune(
         f"{len(splits[0].train)} training, {len(splits[0].val)} validation, {len(splits[0].test)} test rows a seed"
     )
     problem = methods.Problem(graphs, np.array([record.target for record in records]), task.transform)
-    judges = choosing.rows(splits) if options.backbone == ALL else None
+    choice = choosing.choosing_split(splits) if options.backbone == ALL else None
     digests = {source.name: source.digest for each in starts for source in each.sources}
     data = {"data_sha256": table.sha256, "rows_sha256": rows_digest(records), "transform": task.transform}
     fingerprint = options.fingerprint(data, list(digests.values()), len(splits[0].train))
     cells = CellStore(unfinished / "cells", fingerprint, resume=resume)
     tried: dict[str, float] = {}
-    if judges is not None:
-        settings = options.fit_settings(len(splits[0].train), from_scratch=False)
-        fit = partial(_fit, problem=problem, split=splits[0], settings=settings, cells=cells, device=device)
-        tried = choosing.compare_backbones(starts, fit, problem, judges, quiet=quiet)
+    if choice is not None:
+        settings = options.fit_settings(len(choice.train), from_scratch=False)
+        rows = "" if len(splits) == 1 else f"choice-of-{len(splits)}-"  # otherwise it is the run's own first fit
+        fit = partial(_fit, problem=problem, split=choice, settings=settings, cells=cells, device=device, prefix=rows)
+        tried = choosing.compare_backbones(starts, fit, problem, choice.val, quiet=quiet)
         start = next(each for each in starts if each.name == next(iter(tried)))
-    overlap = sources.seen(start.sources, records, splits)
-    leaks = sources.leaks(start.sources, task, records, splits)
+    overlap = lineage.seen(start.sources, records, splits)
+    leaks = lineage.leaks(start.sources, task, records, splits)
     for line in (
         *starting.introduction(start, options, task, tried),
         *starting.warnings(start, records, leaks, overlap, len(splits[0].test)),
@@ -181,7 +191,7 @@ def finetune(
         say(line)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
     crystals = [record.crystal for record in records]
-    outcomes |= _baselines(list(baselines.values()), crystals, problem, splits, cells, quiet=quiet)
+    outcomes |= _baselines(baselines, crystals, problem, splits, cells, quiet=quiet)
     errors = {
         method: [
             stats.errors(problem.targets[split.test], outcome.predictions[split.test], log10=task.transform == "log10")
@@ -209,8 +219,8 @@ def finetune(
         log_comparisons=_compare(outcomes, problem, splits, log10=True) if task.transform == "log10" else {},
         checkpoint=checkpoints.describe(
             members,
-            name=out.name,
-            targets=[checkpoints.TargetConfig(name=table.target_column, unit=task.unit, task=task.name)],
+            name="".join(filter(str.isprintable, out.name))[:200],
+            targets=[target],
             graph=start.graph,
             elements=sorted({symbol for row in trained_on for symbol in records[row].crystal.elements}),
             provenance=starting.provenance(start, options, table, digests),
@@ -250,14 +260,14 @@ def _train(
     with progress("training", total, "epochs", quiet=quiet) as bar:
         # Seeds outside, methods inside: if a run is cut off, what is there can be compared.
         for split in splits:
-            for name, begun in named.items():
+            for name, begins in named.items():
                 what, told = f"seed {split.seed}, {name}", [0]
 
                 def tell(row: dict[str, float], epochs: int, what: str = what, told: list[int] = told) -> None:
                     told.append(epochs)
                     bar.advance(epochs, f"{what}: validation MAE {row['validation_mae']:.4g} {task.unit}".rstrip())
 
-                outcome = _fit(begun, problem, split, plan[name], cells, device, tell)
+                outcome = _fit(begins, problem, split, plan[name], cells, device, tell)
                 done = sum(told)
                 if done:
                     bar.advance(plan[name].epochs - done)
@@ -275,10 +285,12 @@ def _fit(
     cells: CellStore,
     device: Device,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
+    *,
+    prefix: str = "",
 ) -> methods.Outcome:
-    """Fit a network on a split, or read what was fitted before."""
+    """Fit a network on a split, or read what was fitted before; the prefix tells splits of one seed apart."""
     source = start.source
-    cell = f"transfer-{source.digest[:12]}-{split.seed}" if source else f"scratch-{split.seed}"
+    cell = prefix + (f"transfer-{source.digest[:12]}-{split.seed}" if source else f"scratch-{split.seed}")
     outcome = cells.get(cell)
     if outcome is None:
         with cells.working(cell) as workdir:
@@ -298,8 +310,18 @@ def _fit(
     return outcome
 
 
+def _named(baselines: Sequence[str]) -> dict[str, str]:
+    """Return what is shown of each baseline → what was asked for, each once; checks that it and its featurizer exist.
+
+    Two plugins' baselines of one name keep the names of their packages.
+    """
+    asked = {methods.baseline_digest(name): name for name in baselines}
+    shown = Counter(extensions.baseline(name).name for name in asked.values())
+    return {own if shown[own := extensions.baseline(name).name] == 1 else name: name for name in asked.values()}
+
+
 def _baselines(
-    names: Sequence[str],
+    names: dict[str, str],
     crystals: Sequence[Crystal],
     problem: methods.Problem,
     splits: Sequence[Split],
@@ -309,22 +331,25 @@ def _baselines(
 ) -> dict[str, list[methods.Outcome]]:
     if not names:
         return {}
-    baselines = [extensions.baseline(name) for name in names]
-    digests = {each.name: methods.baseline_digest(name)[:12] for each, name in zip(baselines, names, strict=True)}
-    features_of = {baseline.featurizer for baseline in baselines}
+    baselines = {shown: extensions.baseline(name) for shown, name in names.items()}
+    digests = {shown: methods.baseline_digest(name)[:12] for shown, name in names.items()}
+    features_of = {baseline.featurizer for baseline in baselines.values()}
     with progress("featurizing", len(features_of) * len(crystals), "crystals", quiet=quiet) as bar:
-        features = methods.featurize(baselines, crystals, bar)
-    outcomes: dict[str, list[methods.Outcome]] = {baseline.name: [] for baseline in baselines}
+        features = methods.featurize(list(baselines.values()), crystals, bar)
+    outcomes: dict[str, list[methods.Outcome]] = {shown: [] for shown in baselines}
     with progress("baselines", len(baselines) * len(splits), "fits", quiet=quiet) as bar:
         for split in splits:
-            for baseline in baselines:
-                cell = f"baseline-{baseline.name}-{digests[baseline.name]}-{split.seed}"
+            for shown, baseline in baselines.items():
+                cell = f"baseline-{baseline.name}-{digests[shown]}-{split.seed}"
                 outcome = cells.get(cell)
                 if outcome is None:
-                    outcome = methods.fit_baseline(problem, split, baseline, features[baseline.featurizer])
+                    try:
+                        outcome = methods.fit_baseline(problem, split, baseline, features[baseline.featurizer])
+                    except PluginError as error:
+                        raise PluginError(f"{error}; what is done is kept: --resume, without it if need be") from error
                     cells.put(cell, outcome)
-                outcomes[baseline.name].append(outcome)
-                bar.advance(1, f"seed {split.seed}, {baseline.name}")
+                outcomes[shown].append(outcome)
+                bar.advance(1, f"seed {split.seed}, {shown}")
     return outcomes
 
 

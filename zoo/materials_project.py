@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import structures
 from zoo._mpclient import KEY, RENAMED, Client
 from zoo._rows import Rejection
+from zoo.begun import agree
 from zoo.errors import InputError, SourceError
 from zoo.files import whole
 from zoo.progress import progress
@@ -103,7 +104,7 @@ def fetch(
     size = min(page, limit or page)
     query = {"fields": list(fields), "limit": limit, "page": size}
     parts = _Parts(work, out)
-    parts.begin({"database": DATABASE, "version": client.version, "query": query})
+    agree(work / "begun.json", {"database": DATABASE, "database version": client.version, **query})
     total = min(limit or client.total, client.total)
     if not total:
         raise SourceError("the Materials Project has no material for this query")
@@ -175,25 +176,6 @@ class _Parts:
     def __init__(self, folder: Path, out: Path) -> None:
         self.folder, self.out = folder, out
         self._there: list[int] = []
-
-    def begin(self, inputs: dict[str, Any]) -> None:
-        """Note what the work was begun with; refuse to go on with something else, and name it."""
-        note = self.folder / "begun.json"
-        if note.exists():
-            before = json.loads(note.read_text(encoding="utf-8"))
-            if before["query"] != inputs["query"]:
-                keys = [key for key in inputs["query"] if before["query"].get(key) != inputs["query"][key]]
-                raise InputError(
-                    f"{self.folder} was begun with another {', another '.join(keys)}; give the same, or remove it"
-                )
-            if before != inputs:
-                raise InputError(
-                    f"{self.folder} was begun with version {before['version']} of the data, and there is "
-                    f"{inputs['version']} now; remove it to begin again"
-                )
-            return
-        with _written(note) as beside:
-            beside.write_text(json.dumps(inputs), encoding="utf-8")
 
     def has(self, number: int) -> bool:
         """Say whether a page is there and whole."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from zoo import checkpoints, files, materials_project, registry, stats, store, transfer
+from zoo import begun, checkpoints, launch, materials_project, registry, stats, store, transfer
 from zoo.card import Architecture as CardArchitecture
 from zoo.card import Card, Hub, Training, describe_file
 from zoo.card import Graph as CardGraph
@@ -111,13 +110,30 @@ def pretrain(
     SourceError
         If the table must be fetched and cannot be.
     """
+    launch.check(devices, nodes)
+    first = launch.first()
+    with begun.alone(out) if first else nullcontext():
+        return _pretrain(
+            recipe, data, out, device, devices, nodes, save_minutes, first=first, resume=resume, quiet=quiet
+        )
+
+
+def _pretrain(
+    recipe: Recipe,
+    data: Sequence[Path],
+    out: Path,
+    device: Device,
+    devices: int,
+    nodes: int,
+    save_minutes: float,
+    *,
+    first: bool,
+    resume: bool,
+    quiet: bool,
+) -> list[Report]:
     partial = out.with_name(out.name + ".partial")
-    first = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0  # as Lightning and torchrun say it
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
-    if devices < 1 or nodes < 1:
-        raise InputError(f"--devices {devices} --num-nodes {nodes}: at least one of each is needed")
-    _check_launch(devices, nodes)
     if first and partial.exists() and not resume:
         raise InputError(f"{partial} holds an unfinished run; give --resume to go on with it, or remove it")
     tasks = recipe.tasks
@@ -129,7 +145,7 @@ def pretrain(
     used = choose_device(device)
     if used == "cuda" and devices > (there := torch.cuda.device_count()):
         raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
-    command = _command(recipe, data)
+    command = _command(recipe, data, devices, nodes)
     data = data or [_fetched(recipe, quiet=quiet or not first)]
     rows = _read_rows(recipe, data, quiet=quiet or not first)
     train = rows.parts["train"]
@@ -143,8 +159,7 @@ def pretrain(
     if first:
         partial.mkdir(parents=True, exist_ok=True)
         how = {"processes": devices * nodes, "precision": settings.precision}
-        begun = {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how}
-        _begin(partial / "begun.json", begun)
+        begun.agree(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how})
         (partial / "work").mkdir(exist_ok=True)
     told = [0.0]
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
@@ -175,7 +190,7 @@ def pretrain(
     checkpoint = checkpoints.describe(
         [checkpoints.Member(network.cpu(), scalers[0], recipe.seed, tuple(scalers[1:]))],
         name=recipe.name,
-        targets=[checkpoints.TargetConfig(name=task.target, unit=task.unit, task=task.name) for task in tasks],
+        targets=[checkpoints.target(task.target, task) for task in tasks],
         graph=GraphSettings(**recipe.graph.model_dump()),
         elements=_elements(rows.graphs, train),
         provenance={
@@ -223,27 +238,18 @@ class _Rows:
     sha256: str
 
 
-def _check_launch(devices: int, nodes: int) -> None:
-    """Refuse other numbers than torchrun was given, if it started this process."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return
-    here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
-    if (devices, devices * nodes) != (here, everywhere):
-        raise InputError(
-            f"torchrun started {here} processes here and {everywhere} in all; "
-            f"give --devices {here} --num-nodes {max(1, everywhere // here)}"
-        )
-
-
 def _fetched(recipe: Recipe, *, quiet: bool) -> Path:
     if recipe.data.fetch is None:
         raise InputError(f"{recipe.path} needs a table: give --data TABLE")
     return materials_project.cached(recipe.data.fetch.fields, quiet=quiet)
 
 
-def _command(recipe: Recipe, data: Sequence[Path]) -> str:
-    tables = [f"--data {path.name}" for path in data]
-    return " ".join(["zoo pretrain", recipe.path.name if recipe.path.is_absolute() else str(recipe.path), *tables])
+def _command(recipe: Recipe, data: Sequence[Path], devices: int, nodes: int) -> str:
+    """Return the command that trains this again; a step has a batch of crystals on each device."""
+    name = recipe.path.name if recipe.path.is_absolute() else str(recipe.path)
+    numbers = {"--devices": devices, "--num-nodes": nodes}
+    more = [f"{option} {number}" for option, number in numbers.items() if number > 1]
+    return " ".join(["zoo pretrain", name, *(f"--data {path.name}" for path in data), *more])
 
 
 def _read_rows(recipe: Recipe, data: Sequence[Path], *, quiet: bool) -> _Rows:
@@ -263,7 +269,7 @@ def _read_rows(recipe: Recipe, data: Sequence[Path], *, quiet: bool) -> _Rows:
         table = store.table_graphs(path, settings, quiet=quiet)
         found = {name: len(ids) + index for index, name in enumerate(table.ids) if name in wanted}
         refused = [rejection for rejection in table.rejected if rejection.id in wanted]
-        check_rejected(path, len(found), refused, tolerated)
+        check_rejected(path, len(found), refused, tolerated, limit="that a recipe tolerates")
         parts.append(table.graphs)
         ids += table.ids
         positions |= found
@@ -304,31 +310,6 @@ def _measure(
 
 def _elements(graphs: PackedGraphs, rows: NDArray[np.int64]) -> list[str]:
     return sorted(SYMBOLS[number] for number in np.unique(graphs.select(rows).numbers))
-
-
-def _begin(note: Path, inputs: dict[str, Any]) -> None:
-    """Note what the work was begun with; refuse to go on with something else, and name the keys."""
-    if note.exists():
-        before, now = _flat(json.loads(note.read_text(encoding="utf-8"))), _flat(inputs)
-        changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-        if changed:
-            raise InputError(
-                f"{note.parent} was begun with another {', another '.join(changed)}; "
-                "give the same to resume, or another --out"
-            )
-        return
-    files.write_text(note, checkpoints.to_json(inputs))
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Return nested settings as one mapping from dotted keys."""
-    if not isinstance(value, dict):
-        return {path: value}
-    return {
-        key: found
-        for name, each in value.items()
-        for key, found in _flat(each, f"{path}.{name}" if path else name).items()
-    }
 
 
 def _card(

@@ -6,17 +6,12 @@ of earlier files are predicted. They are few files ahead, so that memory stays b
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from zoo import pools
 from zoo import structures as parsing
 from zoo._rows import Record, Rejection
 from zoo.errors import InputError
@@ -36,8 +31,7 @@ AHEAD = 80
 
 def spare_workers() -> int:
     """Return how many processes may read while this one computes: one less than there are cores, at most 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(8, cores - 1)
+    return min(8, pools.cores() - 1)
 
 
 def read_structure_file(path: Path) -> Record | Rejection:
@@ -66,9 +60,9 @@ class Files:
         batches = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
         self._batches = iter(batches)
         self._read: Iterator[Record | Rejection] = iter(())
-        self._pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _watch_parent)
+        self._pool = pools.guarded(workers)
         self._pending: deque[Future[list[Record | Rejection]]] = deque()
-        with _interrupts_ignored():  # and so by the processes that start now: this one ends them
+        with pools.interrupts_ignored():  # and so by the processes that start now: this one ends them
             self._submit(AHEAD)
 
     def _submit(self, count: int) -> None:
@@ -97,28 +91,3 @@ class Files:
 
 def _read_batch(files: Sequence[Path]) -> list[Record | Rejection]:
     return [read_structure_file(path) for path in files]
-
-
-def _watch_parent() -> None:
-    """Leave interrupts to the process that started this one; end when that is gone, for a kill gives no notice."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # again: the user's script, which runs here too, may have set it
-
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

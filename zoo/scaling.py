@@ -85,7 +85,7 @@ class TargetScaler:
         """
         targets = transformed(values, transform)
         std = float(targets.std())
-        if not std > 1e-12:
+        if not std > 1e-12 * float(np.abs(targets).max(initial=0.0)):
             raise InputError(f"all {len(targets)} training targets are equal; there is nothing to learn from them")
         mean = float(targets.mean())
         limit = None if bound is None else float(np.abs(targets - mean).max() / std) + BEYOND

@@ -75,8 +75,8 @@ class ScalingConfig(_Strict):
     """See :class:`zoo.scaling.TargetScaler`."""
 
     transform: Transform
-    mean: float = Field(ge=-1e12, le=1e12)
-    std: float = Field(gt=0, le=1e12)
+    mean: float = Field(ge=-1e100, le=1e100)
+    std: float = Field(gt=0, le=1e100)
     bound: float | None = Field(default=None, gt=0, le=1000)
     limit: float | None = Field(default=None, gt=0, le=1e6)
 

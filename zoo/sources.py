@@ -16,14 +16,11 @@ from zoo.models.cgcnn import Architecture
 from zoo.schema import MAX_EXPERTS
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterator
     from pathlib import Path
 
-    from zoo.contracts import Task
     from zoo.graphs import GraphSettings
     from zoo.models.cgcnn import CGCNN
-    from zoo.splits import Split
-    from zoo.tables import Record
 
 _log = logging.getLogger("zoo")
 
@@ -139,47 +136,3 @@ def _alike(one: Source, other: Source) -> bool:
         and one.graph == other.graph
         and torch.equal(one.network.atom_table, other.network.atom_table)
     )
-
-
-def seen(sources: Sequence[Source], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
-    """Count the test rows of each seed whose crystals one of the sources was trained on, by their identifiers.
-
-    None, if no source says what it was trained on, or no identifier of the table is one of theirs: then nothing can be
-    told.
-    """
-    known = frozenset[str]().union(*(trained_on(source.pulled) or () for source in sources))
-    if known.isdisjoint(record.id for record in records):
-        return None
-    return [sum(records[row].id in known for row in split.test) for split in splits]
-
-
-def silent(sources: Sequence[Source]) -> list[str]:
-    """Return the names of the sources that do not say what they were trained on."""
-    return [source.name for source in sources if trained_on(source.pulled) is None]
-
-
-def leaks(
-    sources: Sequence[Source], task: Task, records: Sequence[Record], splits: Sequence[Split]
-) -> dict[str, list[int]]:
-    """Return the sources that know the very property of some test rows, with the number of those of each seed."""
-    same = [source for source in sources if same_property(source.targets, task)]
-    counts = {source.name: seen([source], records, splits) for source in same}
-    return {name: each for name, each in counts.items() if each and max(each)}
-
-
-def same_property(targets: Iterable[str], task: Task) -> bool:
-    """Say whether a backbone of these targets learned the very property of a task."""
-    return not set(targets).isdisjoint(task.columns)
-
-
-def trained_on(pulled: hub.Pulled) -> frozenset[str] | None:
-    """Return the identifiers of the crystals that a checkpoint was trained on; None, if nobody lists them.
-
-    The list lies with its card, or with the registered card of the same weights, of which this is a copy.
-    """
-    ids = registry.training_ids(pulled.card) if pulled.card else frozenset[str]()
-    if not ids and pulled.origin == "directory":
-        digest = hub.sha256(pulled.directory / checkpoints.WEIGHTS)
-        same = (card for card in registry.cards() if any(file.sha256 == digest for file in card.files))
-        ids = next(map(registry.training_ids, same), ids)
-    return ids or None

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from zoo import sources, transfer
+from zoo import lineage, sources, transfer
 from zoo.elements import atom_table, known_elements
 from zoo.graphs import GraphSettings
 from zoo.leaks import UNKNOWN_IDS
@@ -113,7 +113,7 @@ def warnings(
     start : Start
     records : sequence of Record
     leaks, overlap
-        Of :func:`zoo.sources.leaks` and :func:`zoo.sources.seen`; of the test rows, the first seed's are told.
+        Of :func:`zoo.lineage.leaks` and :func:`zoo.lineage.seen`; of the test rows, the first seed's are told.
     tested : int
         Number of test rows.
     """
@@ -123,10 +123,11 @@ def warnings(
             f"{copies} of {len(records)} rows are exact copies of another row's crystal, so that test rows may be "
             "among those trained on; --split composition keeps them together, zoo study looks for near copies too"
         )
-    unlisted = sources.silent(start.sources)
+    unlisted = lineage.silent(start.sources)
     if unlisted:
         lines.append(
-            f"{', '.join(unlisted)}: nothing says which crystals it was trained on; not compared with test rows"
+            f"{', '.join(unlisted)}: nobody lists all crystals that it was trained on; "
+            "the others are not compared with test rows"
         )
     if leaks:
         lines += [

@@ -12,21 +12,18 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import chain, islice
-from multiprocessing import get_context
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import places
+from zoo import places, pools
 from zoo._readers import open_source
 from zoo._rows import Record, Rejection, RowReader
 from zoo.errors import InputError
@@ -36,6 +33,8 @@ from zoo.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -214,26 +213,28 @@ def _graphs(items: Iterator[Record | Rejection], settings: GraphSettings) -> Ite
     first = list(islice(items, SMALL))
     chunks = _chunks(chain(first, items))
     work = partial(_build_chunk, settings=settings)
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = pools.cores()
     if len(first) < SMALL or workers == 1:
         yield from ((chunk, work(chunk)) for chunk in chunks)
         return
+    pool = pools.guarded(workers)
+    waiting: deque[tuple[Chunk, Future[Built]]] = deque()
     try:
-        # Started afresh: a fork would inherit the locks of this process's threads.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            waiting: list[tuple[Chunk, Any]] = []
-            for chunk in chunks:
+        for chunk in chunks:
+            with pools.interrupts_ignored():
                 waiting.append((chunk, pool.submit(work, chunk)))
-                if len(waiting) > 2 * workers:  # not the whole table at once
-                    done, future = waiting.pop(0)
-                    yield done, future.result()
-            for chunk, future in waiting:
-                yield chunk, future.result()
+            if len(waiting) > 2 * workers:  # not the whole table at once
+                done, future = waiting.popleft()
+                yield done, future.result()
+        for chunk, future in waiting:
+            yield chunk, future.result()
     except BrokenProcessPool as error:
         raise InputError(
             "a process that built graphs was ended from outside, for want of memory perhaps; or a script of yours "
             "lacks the line if __name__ == '__main__', which every start of processes needs"
         ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _chunks(items: Iterable[Record | Rejection]) -> Iterator[Chunk]:
@@ -262,7 +263,8 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
     work = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
+        work = folder.with_name(f"{_BUILDING}{os.urandom(8).hex()}")
+        work.mkdir()  # unlike tempfile's, as open to others as the umask allows: a cache may be shared
         digests = {}
         for name in _ARRAYS:
             _save(work / f"{name}.npy", getattr(built.graphs, name))
@@ -304,6 +306,9 @@ def _open(folder: Path, path: Path) -> TableGraphs:
             arrays[name] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
         rejected = [Rejection(**{**each, "file": str(path)}) for each in note["rejected"]]
         return TableGraphs(note["ids"], PackedGraphs(**arrays), rejected, note["table"])
+    except PermissionError as error:
+        reason = f"{error.strerror}; set ZOO_CACHE to another folder"
+        raise InputError(f"the graph store {folder} cannot be read: {reason}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"the graph store {folder} is damaged ({error}); remove it: zoo cache clear") from error
 

@@ -158,8 +158,8 @@ def fit(
 ) -> methods.Outcome:
     """Fit a network with the tuned settings; from scratch if there is no backbone.
 
-    With one thread, whatever the number of workers: rounding differs between numbers of threads, and training enlarges
-    what differs.
+    With one thread on the CPU, whatever the machine and the number of workers: rounding differs between numbers of
+    threads and between devices, and training enlarges what differs; and many workers would share one GPU's memory.
     """
     source = None if backbone is None else sources.network(backbone)
     settings = methods.sized(methods.SCRATCH if source is None else methods.TRANSFER, len(split.train))
@@ -173,7 +173,7 @@ def fit(
             mode=mode,
             experts=[sources.network(folder) for folder in experts],
             workdir=Path(folder),
-            device="auto",
+            device="cpu",
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from zoo import files, sources, study_figures, study_prose
+from zoo import files, lineage, study_figures, study_prose
 from zoo.conformal import LEVEL
 from zoo.report import markdown_table
 from zoo.stats import MIN_SEEDS
@@ -135,12 +135,8 @@ def _answers(study: Study) -> Section:
             "significant by the stricter corrected resampled t-test, which allows for training sets that overlap; see "
             "the table of comparisons."
         )
-    cards = {name: pulled.card for name, pulled in (study.backbones | study.others).items()}
-    same = [
-        name
-        for name, card in cards.items()
-        if card and sources.same_property((card.target, *card.other_targets), study.task)
-    ]
+    pulled = study.backbones | study.others
+    same = [name for name, each in pulled.items() if lineage.knows(each, study.task)]
     if same:
         paragraphs.append(
             f"Backbones that learned this very property: {listed(same)}. What they gain is what more data would give; "

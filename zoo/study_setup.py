@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import checkpoints, extensions, files, hub, methods, sources
+from zoo import checkpoints, extensions, files, hub, lineage, methods, sources
 from zoo._readers import open_source
 from zoo._rows import RowReader
 from zoo.elements import atom_table, known_elements
@@ -110,7 +110,7 @@ def prepare(options: StudyOptions) -> Prepared:
         if checkpoints.read_config(pulled.directory).graph_settings != GraphSettings():
             raise InputError(f"{name} was trained on graphs of other settings; a study compares networks on one graph")
     experts, others = _experts(options, backbones)
-    trained_on = {name: sources.trained_on(pulled) for name, pulled in (backbones | others).items()}
+    trained_on = {name: lineage.trained_on(pulled) for name, pulled in (backbones | others).items()}
     table = read_table(
         options.data,
         task,

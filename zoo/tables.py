@@ -141,7 +141,13 @@ def rows_digest(records: Sequence[Record]) -> str:
 
 
 def check_rejected(
-    source: Path, usable: int, rejected: Sequence[Rejection], max_rejected: float, rejected_out: Path | None = None
+    source: Path,
+    usable: int,
+    rejected: Sequence[Rejection],
+    max_rejected: float,
+    rejected_out: Path | None = None,
+    *,
+    limit: str = "of --max-rejected",
 ) -> None:
     """Refuse a table of which too many rows, or all, are rejected.
 
@@ -157,6 +163,8 @@ def check_rejected(
         Largest fraction of rows that may be rejected, 0 to 1.
     rejected_out : Path, optional
         Where the rejected rows are written before the error is raised.
+    limit : str
+        What the largest fraction is, for the message.
 
     Raises
     ------
@@ -179,8 +187,8 @@ def check_rejected(
         where = f"every row with its reason: {rejected_out}"
     else:
         where = f"the first: {rejected[0]}"
-    limit = f", more than the {max_rejected:.3g} of --max-rejected" if usable else ""
-    raise InputError(f"{source}: {bad} of {rows} rows cannot be used{limit} ({reasons}); {where}")
+    most = f", more than the {max_rejected:.3g} {limit}" if usable else ""
+    raise InputError(f"{source}: {bad} of {rows} rows cannot be used{most} ({reasons}); {where}")
 
 
 _REJECTED = ("file", "row", "id", "column", "value", "reason")

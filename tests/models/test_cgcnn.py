@@ -297,3 +297,15 @@ def test_gaussians_peak_at_their_centres() -> None:
     expanded = network().expand(torch.tensor([0.0, 2.4, 8.0]))
     assert expanded.argmax(dim=1).tolist() == [0, 12, 40]
     assert expanded[1, 13] == pytest.approx(np.exp(-1.0), rel=1e-4)  # one spacing away, one width away
+
+
+def test_statistics_of_many_edges_fit_half_precision(graphs: list[CrystalGraph]) -> None:
+    """256 cells of two hundred atoms: sums over their edges exceed 65,504, where half precision ends."""
+    batch = GraphBatch.gather(PackedGraphs.pack([graphs[1]] * 256), np.arange(256))
+    found = {}
+    for enabled in (False, True):
+        model = network().train()
+        with torch.autocast("cpu", torch.float16, enabled=enabled), torch.no_grad():
+            model(batch)
+        found[enabled] = torch.cat([conv.bn1.running_var for conv in model.convs])
+    torch.testing.assert_close(found[True], found[False], rtol=0.02, atol=1e-3)

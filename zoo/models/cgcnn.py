@@ -21,11 +21,13 @@ from torch import nn
 from torch.nn import functional
 
 from zoo.models.kernels import gated_sum, mean_atoms, sum_neighbors
+from zoo.models.normalization import full, normalization, single_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.batches import GraphBatch
+    from zoo.models.normalization import Statistics
 
 
 Pooling = Literal["last", "all"]
@@ -152,10 +154,13 @@ class Convolution(nn.Module):
         """Update atoms of shape (M, width)."""
         weight, width = self.fc_full.weight, self.width
         of_center, of_neighbor, of_bond = weight[:, :width], weight[:, width : 2 * width], weight[:, 2 * width :]
-        center = _full(functional.linear(atoms, of_center, self.fc_full.bias))
-        neighbor = _full(functional.linear(atoms, of_neighbor))
-        statistics = self._edge_statistics(batch, center, neighbor, bonds, of_bond) if self.bn1.training else None
-        scale, shift = _normalization(self.bn1, statistics)
+        center = full(functional.linear(atoms, of_center, self.fc_full.bias))
+        neighbor = full(functional.linear(atoms, of_neighbor))
+        statistics = None
+        if self.bn1.training:
+            with single_precision(center.device):
+                statistics = self._edge_statistics(batch, center, neighbor, bonds, of_bond)
+        scale, shift = normalization(self.bn1, statistics)
         message = gated_sum(
             batch, torch.addcmul(shift, center, scale), neighbor * scale, bonds.values, of_bond * scale.unsqueeze(1)
         )
@@ -164,13 +169,13 @@ class Convolution(nn.Module):
             total = batch.copies.sum()
             mean = (batch.copies * message).sum(dim=0) / total
             statistics = mean, (batch.copies * (message - mean).square()).sum(dim=0) / total, total
-        scale, shift = _normalization(self.bn2, statistics)
+        scale, shift = normalization(self.bn2, statistics)
         return functional.softplus(atoms + torch.addcmul(shift, message, scale))
 
     @staticmethod
     def _edge_statistics(
         batch: GraphBatch, center: Tensor, neighbor: Tensor, bonds: Bonds, of_bond: Tensor
-    ) -> _Statistics:
+    ) -> Statistics:
         """Return mean and variance over all edges of center_i + neighbor_j + u_ij W, from sums over atoms.
 
         Each of the three is taken relative to its own mean, so that no large numbers cancel.
@@ -185,33 +190,6 @@ class Convolution(nn.Module):
         of_bonds = ((of_bond @ bonds.covariance) * of_bond).sum(dim=1)
         variance = ((c * with_center).sum(dim=0) + (n * with_neighbor).sum(dim=0)) / total + of_bonds
         return center_mean + neighbor_mean + of_bond @ bonds.mean, variance.clamp(min=0), total
-
-
-def _full(values: Tensor) -> Tensor:
-    """Return half-precision values in single precision: statistics need it."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
-
-
-_Statistics = tuple["Tensor", "Tensor", "Tensor"]
-"""Mean, biased variance, and the number of values that they are of."""
-
-
-def _normalization(norm: nn.BatchNorm1d, statistics: _Statistics | None) -> tuple[Tensor, Tensor]:
-    """Return the scale and shift of a batch normalisation: by the batch's statistics, and note them, or by its own."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    if statistics is None:
-        mean, variance = norm.running_mean, norm.running_var
-    else:
-        mean, variance, n = statistics
-        assert norm.momentum is not None
-        assert norm.num_batches_tracked is not None
-        with torch.no_grad():
-            norm.running_mean.lerp_(mean, norm.momentum)
-            norm.running_var.lerp_(variance * (n / (n - 1)), norm.momentum)
-            norm.num_batches_tracked.add_(1)
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    return scale, norm.bias - mean * scale
 
 
 class Head(nn.Module):
