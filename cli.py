@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,10 +143,9 @@ def finetune(
     from zoo.rundir import metrics
 
     quiet = console.is_quiet(ctx)
-    scratch = backbone.lower() == "none"
-    if scratch and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
+    if backbone.lower() == "none" and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
         raise InputError("--mode says how a backbone is used; leave it out, or name a --backbone")
-    request = Options(backbone=None if scratch else backbone, compare_scratch=bool(compare), **options)
+    request = Options(backbone=backbone, compare_scratch=bool(compare), **options)
     folder = out or default_out(request, resume=resume)
     result = run(
         request,
@@ -153,12 +153,13 @@ def finetune(
         device=device,
         resume=resume,
         quiet=quiet,
-        say=lambda line: None if quiet else click.echo(line, err=True),
+        say=None if quiet else partial(click.echo, err=True),
     )
     if as_json:
         show_json(metrics(result))
         return
-    show_table(*comparison_rows(result), title=f"Errors on test rows, {len(result.splits)} seed(s)")
+    header, rows = comparison_rows(result)
+    show_table(header, rows, title=f"Errors on test rows, {len(result.splits)} seed(s)", keep=header[:1])
     lines = [verdict(result), intervals(result), *console.rejections(result.table.rejected, folder / "rejected.csv")]
     click.echo("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))
 
@@ -349,7 +350,11 @@ def plugins() -> None:
 @common
 def list_plugins(check: bool, as_json: bool) -> None:
     """List what is installed, without importing it. Exit code 1: something is known to be broken."""
-    from zoo import extensions
+    from zoo import extensions, registry
+
+    def status(plugin: extensions.Plugin) -> str:
+        wrong = registry.problems(plugin) if check and plugin.kind == "backbone" else []
+        return f"broken: {'; '.join(wrong)}" if wrong else extensions.status(plugin, load=check)
 
     rows = [
         {
@@ -358,7 +363,7 @@ def list_plugins(check: bool, as_json: bool) -> None:
             "distribution": plugin.distribution,
             "version": plugin.version,
             "object": plugin.value,
-            "status": extensions.status(plugin, load=check),
+            "status": status(plugin),
         }
         for plugin in extensions.plugins()
     ]

@@ -73,6 +73,7 @@ LAYERS = (
         "lineage",
         "methods",
         "cells",
+        "classical",
         "choosing",
         "options",
         "starting",

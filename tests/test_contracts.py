@@ -31,7 +31,7 @@ def test_a_task_is_a_value():
         (1e-3, None),
         (150.1, "above the physical range of hardness, 0 to 150 GPa"),
         (-3.0, "below the physical range of hardness, 0 to 150 GPa"),
-        (0.0, "below the physical range of hardness, 0 to 150 GPa"),
+        (0.0, "zero, which has no logarithm"),
         (nan, "not a finite number"),
         (inf, "not a finite number"),
         (-inf, "not a finite number"),
@@ -59,11 +59,39 @@ def test_a_task_without_a_unit_names_its_range_without_one():
         ({"aliases": (1,)}, r"aliases\[0\]=1 is no text"),
         ({"requires": "gap > 0"}, r"requires='gap > 0' is no zoo\.contracts\.Requirement"),
         ({"valid": ("a", "b")}, "is not a range of numbers"),
+        ({"valid": 5}, r"valid=5 is not a range of numbers \(low, high\)"),
+        ({"valid": (1, 2, 3)}, r"valid=\(1, 2, 3\) is not a range of numbers"),
+        ({"recommended_backbone": 5}, "recommended_backbone=5 is no name"),
     ],
 )
 def test_a_task_of_wrong_types_is_refused_when_it_is_made(arguments, said):
     with pytest.raises(TypeError, match=said):
         Task(**{"name": "hardness", "target": "H_V", "unit": "GPa", **arguments})
+
+
+@pytest.mark.parametrize("name", ["", "my task", "package:task", "a/../../b", "two\nlines", "-x", "3d"])
+def test_names_that_cannot_be_typed_or_stand_in_a_file_name(name):
+    with pytest.raises(ValueError, match="no usable name"):
+        Task(name, target="x", unit="")
+    with pytest.raises(ValueError, match="no usable name"):
+        Baseline(name, build=abs)
+    assert contracts.breach("featurizer", name, Magpie()).startswith("has no usable name")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"build": 3}, "build=3 is no function of a seed"),
+        ({"featurizer": 3}, "featurizer=3 is no name"),
+        ({"grid": None}, "grid=None is no mapping"),
+        ({"grid": ["alpha"]}, r"grid=\['alpha'\] is no mapping"),
+        ({"grid": {"alpha": 1.0}}, r"grid\['alpha'\]=1\.0 is no list of values"),
+        ({"grid": {"alpha": "1.0"}}, r"grid\['alpha'\]='1\.0' is no list of values"),
+    ],
+)
+def test_a_baseline_of_wrong_types_is_refused_when_it_is_made(arguments, said):
+    with pytest.raises(TypeError, match=said):
+        Baseline(**{"name": "ridge", "build": abs, **arguments})
 
 
 @pytest.mark.parametrize(

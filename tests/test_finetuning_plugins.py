@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -82,3 +83,63 @@ def test_a_column_that_no_checkpoint_can_name(data: Path, backbone: Path, tmp_pa
     with pytest.raises(InputError, match=r"the target 'K\\n\(GPa\)' cannot be named in a checkpoint: name"):
         finetune(request, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run.partial").exists()
+
+
+FEATURIZER = """
+import sys
+import numpy as np
+from zoo import Baseline
+
+class Own:
+    name = "magpie"
+    labels = ["atoms", "volume"]
+    citations = []
+
+    def featurize(self, structures):
+        {first}
+        return np.array([[len(s), s.volume] for s in structures], dtype=float)
+
+def build(seed):
+    from sklearn.linear_model import Ridge
+    return {build}
+
+mine = Baseline("mine", build=build, featurizer="magpie")
+"""
+
+
+def test_ones_own_featurizer_is_meant_and_changes_nobody_elses_structures(
+    data: Path, backbone: Path, tmp_path: Path
+) -> None:
+    """It is called as one of ours is, which ours goes on with; and it spoils what it is given."""
+    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=("ridge",))
+    before = finetune(request, tmp_path / "before", quiet=True)
+    (tmp_path / "own.py").write_text(FEATURIZER.format(first="structures[0].remove_sites([0])", build="Ridge()"))
+    extensions.add_file(tmp_path / "own.py")
+    assert extensions.baseline("mine").featurizer == "own.py:magpie"
+    assert extensions.baseline("rf").featurizer == "magpie-structure"
+    after = finetune(replace(request, baselines=("mine", "ridge")), tmp_path / "after", quiet=True)
+    assert after.errors["ridge"] == before.errors["ridge"]
+    assert after.errors["mine"] != after.errors["ridge"]
+
+
+@pytest.mark.parametrize(
+    ("first", "build", "said"),
+    [
+        ("sys.exit(7)", "Ridge()", r"featurizer 'own.py:magpie' failed: SystemExit: 7 \(own\.py, line 12\)"),
+        ("return np.ones((len(structures), 2)) * 1j", "Ridge()", r"returned a complex128 array of shape \(.*, 2\) for"),
+        ("pass", "sys.exit('bye')", r"baseline 'mine' failed: SystemExit: bye \(own\.py, line 17\)"),
+        ("pass", "One()", r"baseline 'mine' failed: ValueError: predict gives 1 numbers for 30 rows"),
+    ],
+)
+def test_what_a_plugin_does_wrong_is_told_with_its_place(
+    first: str, build: str, said: str, data: Path, backbone: Path, tmp_path: Path
+) -> None:
+    text = FEATURIZER.format(first=first, build=build)
+    if build == "One()":
+        text = f"class One:\n    fit = lambda self, X, y: self\n    predict = lambda self, X: [0.0]\n{text}"
+    (tmp_path / "own.py").write_text(text)
+    extensions.add_file(tmp_path / "own.py")
+    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=("mine",))
+    with pytest.raises(PluginError, match=said) as caught:
+        finetune(request, tmp_path / "run", quiet=True)
+    assert "\n" not in str(caught.value)

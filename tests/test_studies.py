@@ -291,7 +291,7 @@ def test_a_worker_that_dies_is_retried_and_what_fails_is_in_the_report(table: Pa
         for size in (20, 30, 40, 50)
     }
     assert "died twice" in rows.reason["fragile", 30]
-    assert rows.reason["fragile", 40] == "baseline 'fragile' failed: ValueError: no luck"
+    assert rows.reason["fragile", 40] == "baseline 'fragile' failed: ValueError: no luck (fragile.py, line 17)"
     assert rows.mae["fragile", 20] == rows.mae["mean", 20]
 
 

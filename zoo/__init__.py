@@ -86,7 +86,13 @@ __all__ = [
 ]
 
 
+_MODULES = ("contracts", "errors", "extensions", "figures", "registry", "testing")
+"""Modules that are there without an import of their own, as the documentation uses them."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"zoo.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     module, attribute = _HOMES[name]

@@ -40,6 +40,8 @@ ID_COLUMNS = ("id", "material_id", "cif_id", "mp_id", "mpid", "task_id", "jid", 
 _INDEX_COLUMNS = (INDEX, "__index_level_0__")  # pandas' row labels, as JSON and Parquet keep them
 _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
 _VALUE_WIDTH = 60
+_YES_OR_NO = {"true": 1.0, "false": 0.0}
+"""What tables write for a property that is 1 or 0."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class RowReader:
         self.self_contained = structures is None and not self.description.startswith("files ")
         """Whether the table itself holds the crystals, and does not name files."""
         self.target = _target_column(source, task, target) if task else ""
+        self.yes_or_no = task is not None and not task.unit and task.valid == (0.0, 1.0)
+        """Whether the property is 1 or 0, as whether a crystal is a metal: True and False will do."""
         self.required = _required_column(source, task) if task and task.requires else ""
 
     def rows(self, only: Collection[str] | None = None) -> Iterator[Row]:
@@ -125,7 +129,7 @@ class RowReader:
     def value(self, row: Row) -> float:
         """Return the row's target, or NaN if it has none that the task can use; its crystal is not looked at."""
         try:
-            value = _number(row.cells.get(self.target))
+            value = _number(row.cells.get(self.target), yes_or_no=self.yes_or_no)
         except InputError:
             return math.nan
         return value if self.task is not None and not self.task.problem(value) else math.nan
@@ -142,7 +146,7 @@ class RowReader:
                 raise InputError(f"duplicate id, first at row {seen[identifier]}")
             if self.task:
                 column = self.target
-                target = _number(row.cells.get(column))
+                target = _number(row.cells.get(column), yes_or_no=self.yes_or_no)
                 if problem := self.task.problem(target):
                     raise InputError(problem)
             if self.task and self.task.requires:
@@ -256,9 +260,11 @@ def _listed(columns: Sequence[str]) -> str:
     return f"{shown} and {len(columns) - 20} more" if len(columns) > 20 else shown
 
 
-def _number(value: object) -> float:
+def _number(value: object, *, yes_or_no: bool = False) -> float:
     if is_missing(value):
         raise InputError("no value")
+    if yes_or_no and str(value).strip().lower() in _YES_OR_NO:
+        return _YES_OR_NO[str(value).strip().lower()]
     if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
         raise InputError("not a number")
     try:

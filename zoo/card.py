@@ -252,6 +252,9 @@ class Card(Backbone):
     body: str = ""
     source: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Card {self.name}: {self.title}>"
+
     @classmethod
     def parse(cls, text: str, source: str = "") -> Card:
         """Read a card from text.

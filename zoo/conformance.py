@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
-import re
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from zoo.contracts import ZOO_API, Baseline, Task
+from zoo.plugin_files import one_line_with_place
 from zoo.samples import crystals
 
 if TYPE_CHECKING:
@@ -19,17 +20,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 _TOLERANCE = 1e-5
 
 
 # --- tasks
 
 
-def task_has_a_name(task: Any) -> None:
-    """Check that the name can be typed, and cannot be taken for ``distribution:name``."""
+def task_is_one(task: Any) -> None:
+    """Check that the object is a task, for this version of the contracts."""
     assert isinstance(task, Task), f"{task!r} is not a zoo.contracts.Task"
-    _check_name(task)
     _check_api(task)
 
 
@@ -101,6 +100,7 @@ def featurizer_returns_one_row_per_structure(featurizer: Any, structures: Any = 
     assert result.dtype == np.float64, f"{label(made)}: featurize returns {result.dtype}, not float64"
     infinite = [label for label, column in zip(labels, result.T, strict=True) if np.isinf(column).any()]
     assert not infinite, f"{label(made)}: infinite values in {', '.join(infinite)}; give NaN where undefined"
+    assert np.isfinite(result).any(), f"{label(made)}: nothing but NaN, which nothing can be fitted to"
     _check_api(made)
 
 
@@ -192,15 +192,12 @@ def _compare(
 # --- baselines
 
 
-def baseline_has_a_name(baseline: Any) -> None:
-    """Check that the baseline has a name that can be typed, and a grid of lists."""
+def baseline_is_one(baseline: Any) -> None:
+    """Check that the object is a baseline, for this version of the contracts, and its grid has values."""
     assert isinstance(baseline, Baseline), f"{baseline!r} is not a zoo.contracts.Baseline"
-    _check_name(baseline)
     _check_api(baseline)
-    assert isinstance(baseline.featurizer, str), f"baseline {baseline.name!r}: featurizer is the name of one"
     assert baseline.featurizer, f"baseline {baseline.name!r}: name the featurizer whose vectors it takes"
     for key, values in baseline.grid.items():
-        assert not isinstance(values, str), f"baseline {baseline.name!r}: grid[{key!r}] must be a list of values"
         assert len(values) > 0, f"baseline {baseline.name!r}: grid[{key!r}] is empty"
 
 
@@ -306,38 +303,63 @@ def label(plugin: object) -> str:
     return name if isinstance(name, str) else type(plugin).__name__
 
 
-def _check_name(plugin: Task | Baseline) -> None:
-    assert isinstance(plugin.name, str), f"{plugin!r}: the name must be a string"
-    assert _NAME.fullmatch(plugin.name), (
-        f"{plugin.name!r} is no usable name: letters, digits and single hyphens, beginning with a letter"
-    )
-
-
 def _check_api(plugin: Any) -> None:
     api = getattr(plugin, "zoo_api", ZOO_API)
     assert api == ZOO_API, f"{label(plugin)} was written for zoo_api {api!r}; this zoo speaks {ZOO_API}"
 
 
-TASK_CHECKS: tuple[Callable[..., None], ...] = (
-    task_has_a_name,
-    task_is_hashable,
-    task_survives_json,
-    task_columns_are_distinct,
-    task_unit_and_range_make_sense,
+def _told(check: Callable[..., None]) -> Callable[..., None]:
+    """Let whatever a plugin raises come out as what a check promises."""
+
+    @functools.wraps(check)
+    def checked(plugin: Any, *more: Any) -> None:
+        try:
+            check(plugin, *more)
+        except AssertionError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise AssertionError(f"{label(plugin)} raises {one_line_with_place(error)}") from error
+
+    return checked
+
+
+_Checks = tuple["Callable[..., None]", ...]
+
+TASK_CHECKS: _Checks = tuple(
+    map(
+        _told,
+        (
+            task_is_one,
+            task_is_hashable,
+            task_survives_json,
+            task_columns_are_distinct,
+            task_unit_and_range_make_sense,
+        ),
+    )
 )
-FEATURIZER_CHECKS: tuple[Callable[..., None], ...] = (
-    featurizer_returns_one_row_per_structure,
-    featurizer_is_pure,
-    featurizer_treats_structures_alone,
-    featurizer_ignores_order_of_atoms,
-    featurizer_ignores_choice_of_origin,
+FEATURIZER_CHECKS: _Checks = tuple(
+    map(
+        _told,
+        (
+            featurizer_returns_one_row_per_structure,
+            featurizer_is_pure,
+            featurizer_treats_structures_alone,
+            featurizer_ignores_order_of_atoms,
+            featurizer_ignores_choice_of_origin,
+        ),
+    )
 )
-BASELINE_CHECKS: tuple[Callable[..., None], ...] = (
-    baseline_has_a_name,
-    baseline_can_be_cloned,
-    baseline_fits_and_predicts,
-    baseline_works_on_few_rows,
-    baseline_is_reproducible,
-    baseline_grid_can_be_searched,
-    baseline_has_a_featurizer,
+BASELINE_CHECKS: _Checks = tuple(
+    map(
+        _told,
+        (
+            baseline_is_one,
+            baseline_can_be_cloned,
+            baseline_fits_and_predicts,
+            baseline_works_on_few_rows,
+            baseline_is_reproducible,
+            baseline_grid_can_be_searched,
+            baseline_has_a_featurizer,
+        ),
+    )
 )

@@ -16,6 +16,8 @@ This module imports nothing heavy, so that a task can be listed in milliseconds.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from numbers import Real
@@ -23,7 +25,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 ZOO_API = 1
 """Version of these contracts. A plugin states the one it was written for in ``zoo_api``."""
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
+"""What the name of a plugin looks like: it can be typed, stand in a file's name, and not be taken for ``dist:name``."""
 
 Kind = Literal["task", "featurizer", "baseline", "backbone"]
 Transform = Literal["identity", "log10"]
@@ -117,13 +122,17 @@ class Task:
         for name, value in texts.items():
             if not isinstance(value, str):
                 raise TypeError(f"task {self.name!r}: {name}={value!r} is no text")
+        _check_name("task", self.name)
+        if self.recommended_backbone is not None and not isinstance(self.recommended_backbone, str):
+            raise TypeError(f"task {self.name!r}: recommended_backbone={self.recommended_backbone!r} is no name")
         if self.requires is not None and not isinstance(self.requires, Requirement):
             raise TypeError(f"task {self.name!r}: requires={self.requires!r} is no zoo.contracts.Requirement")
         if self.metric not in ("mae", "rmse"):
             raise ValueError(f"task {self.name!r}: metric={self.metric!r} is neither 'mae' nor 'rmse'")
+        valid: object = self.valid
+        if not (isinstance(valid, tuple) and len(valid) == 2 and all(isinstance(end, Real) for end in valid)):
+            raise TypeError(f"task {self.name!r}: valid={self.valid!r} is not a range of numbers (low, high)")
         low, high = self.valid
-        if not all(isinstance(end, Real) for end in self.valid):
-            raise TypeError(f"task {self.name!r}: valid={self.valid!r} is not a range of numbers")
         if not low < high:
             raise ValueError(f"task {self.name!r}: valid=({low}, {high}) is not a range")
         if self.transform not in ("identity", "log10"):
@@ -147,9 +156,11 @@ class Task:
         low, high = self.valid
         if not isfinite(value):
             return "not a finite number"
-        if not low <= value <= high or (self.transform == "log10" and value == 0):
-            side = "below" if value <= low else "above"
+        if not low <= value <= high:
+            side = "below" if value < low else "above"
             return f"{side} the physical range of {self.name}, {low:g} to {high:g} {self.unit}".rstrip()
+        if self.transform == "log10" and value == 0:
+            return "zero, which has no logarithm"
         return None
 
 
@@ -205,6 +216,26 @@ class Baseline:
     citation: str = ""
     zoo_api: int = ZOO_API
 
+    def __post_init__(self) -> None:
+        _check_name("baseline", self.name)
+        build, featurizer, grid = vars(self)["build"], vars(self)["featurizer"], vars(self)["grid"]
+        if not callable(build):
+            raise TypeError(f"baseline {self.name!r}: build={build!r} is no function of a seed that makes a regressor")
+        if not isinstance(featurizer, str):
+            raise TypeError(f"baseline {self.name!r}: featurizer={featurizer!r} is no name of one")
+        if not isinstance(grid, Mapping):
+            raise TypeError(f"baseline {self.name!r}: grid={grid!r} is no mapping from parameters to lists of values")
+        for name, values in grid.items():
+            if isinstance(values, str) or not (isinstance(values, Sequence) or hasattr(values, "__array__")):
+                raise TypeError(f"baseline {self.name!r}: grid[{name!r}]={values!r} is no list of values")
+
+
+def _check_name(kind: Kind, name: object) -> None:
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise ValueError(
+            f"{kind} {name!r}: no usable name; letters, digits and single hyphens, beginning with a letter"
+        )
+
 
 def breach(kind: Kind, name: str, made: object) -> str | None:
     """Say how an object breaks the contract of its kind, or return None.
@@ -223,6 +254,8 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
         is_package = isinstance(made, ModuleType) and hasattr(made, "__path__")
         return None if is_package else f"is {_described(made)}, not a package with a folder of cards"
     if kind == "featurizer":
+        if not NAME.fullmatch(name):
+            return f"has no usable name: {name!r}; letters, digits and single hyphens, beginning with a letter"
         if not callable(getattr(made, "featurize", None)):
             return f"is {_described(made)}, without a method featurize"
         missing = [attribute for attribute in ("labels", "citations") if not _has(made, attribute)]

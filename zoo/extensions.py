@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections import Counter
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from zoo.contracts import ZOO_API, Baseline, Featurizer, Kind, Task, breach
 from zoo.errors import PluginError, UnknownNameError
-from zoo.plugin_files import one_line, read_plugin_file
+from zoo.plugin_files import one_line_with_place, read_plugin_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,14 +181,17 @@ def load_plugin(plugin: Plugin) -> object:
         demands, or calls itself by another name than its entry point does.
     """
     try:
-        made = _object_behind(plugin)
-        api = getattr(made, "zoo_api", ZOO_API)
-        if api == ZOO_API and plugin.kind == "featurizer" and _is_factory(made):
-            made = made()
+        with redirect_stdout(sys.stderr):  # what it prints is no part of our output
+            made = _object_behind(plugin)
             api = getattr(made, "zoo_api", ZOO_API)
+            if api == ZOO_API and plugin.kind == "featurizer" and _is_factory(made):
+                made = made()
+                api = getattr(made, "zoo_api", ZOO_API)
     # Code of strangers may raise anything, and must break nothing but itself.
     except (Exception, SystemExit) as error:
-        raise PluginError(f"{plugin} cannot be loaded: {one_line(error)}; {_remedy(plugin)}") from error
+        later = isinstance(error, TypeError) and "unexpected keyword argument" in str(error)
+        remedy = _remedy(plugin) + (f", or update {OURS}, if it is for a later one" if later else "")
+        raise PluginError(f"{plugin} cannot be loaded: {one_line_with_place(error)}; {remedy}") from error
     if api != ZOO_API:
         behind = isinstance(api, int) and api > ZOO_API
         remedy = f"update {OURS}" if behind else f"update {plugin.distribution}"
@@ -248,16 +252,32 @@ def featurizer(name: str) -> Featurizer:
 
 
 def baseline(name: str) -> Baseline:
-    """Load a baseline by name; see :func:`load`."""
-    return cast("Baseline", load("baseline", name))
+    """Load a baseline by name; see :func:`load`.
+
+    Where several distributions have a featurizer of the name that it asks for, its own is meant, then ours.
+    """
+    plugin = find("baseline", name)
+    made = cast("Baseline", load_plugin(plugin))
+    offered = [each for each in plugins("featurizer") if _is_called(each, made.featurizer)]
+    if len(offered) > 1:
+        for distribution in (plugin.distribution, OURS):
+            if meant := next((each for each in offered if each.distribution == distribution), None):
+                return replace(made, featurizer=meant.qualified)
+    return made
 
 
 def identity(kind: Kind, name: str) -> str:
-    """Return what changes when a plugin does: the SHA-256 of its file, or its distribution and version."""
+    """Return what changes when a plugin does: the SHA-256 of its file, or its distribution, version and module."""
     plugin = find(kind, name)
     if plugin.origin is not None:
         return hashlib.sha256(Path(plugin.origin).expanduser().read_bytes()).hexdigest()
-    return f"{plugin.distribution} {plugin.version} {plugin.value}"
+    named = f"{plugin.distribution} {plugin.version} {plugin.value}"
+    if plugin.ours:  # whose version says it all
+        return named
+    load_plugin(plugin)
+    source = getattr(sys.modules.get(plugin.value.partition(":")[0].strip()), "__file__", None)
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
+    return f"{named} {digest}".rstrip()
 
 
 def add_file(path: str | os.PathLike[str]) -> list[Plugin]:

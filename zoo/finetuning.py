@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import logging
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo import begun, checkpoints, choosing, extensions, lineage, methods, sources, starting, stats, trust
+from zoo import begun, checkpoints, choosing, classical, extensions, lineage, methods, sources, starting, stats, trust
 from zoo.cells import CellStore
-from zoo.errors import InputError, PluginError
+from zoo.errors import InputError
 from zoo.graphs import GraphSettings
 from zoo.progress import progress
 from zoo.splits import Split, make_split
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from zoo import hub
     from zoo.contracts import Task
-    from zoo.crystals import Crystal
     from zoo.inference import Device
     from zoo.options import Options
     from zoo.training import FitSettings
+
+
+_log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,8 @@ class Result:
         none has a list of them.
     leaks : dict of str to list of int
         The backbones that were trained on this very property of some test rows, with their number per seed.
+    warned : list of str
+        What was said about rows that are no strangers to each other, or to what the networks began from.
     tried : dict of str to float
         Where the backbone was chosen among all: each one's error on validation rows, the best first.
     """
@@ -83,12 +87,21 @@ class Result:
     digests: dict[str, str] = field(default_factory=dict)
     overlap: list[int] | None = None
     leaks: dict[str, list[int]] = field(default_factory=dict)
+    warned: list[str] = field(default_factory=list)
     tried: dict[str, float] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
         """Name of the method that is the run's model."""
         return next(iter(self.outcomes))
+
+    def __repr__(self) -> str:
+        unit, mae = self.task.unit, self.summary()[self.model]["mae"]
+        shown = f"{mae['mean']:.4g}" + (f" ± {mae['std']:.2g}" if len(self.splits) > 1 else "")
+        return (
+            f"<Result: {self.table.target_column} by {self.model}, MAE {shown} {unit}".rstrip()
+            + f" on {len(self.splits[0].test)} test rows, {len(self.splits)} seed(s)>"
+        )
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return method → error → mean and standard deviation over seeds."""
@@ -102,7 +115,7 @@ def finetune(
     device: Device = "auto",
     resume: bool = False,
     quiet: bool = False,
-    say: Callable[[str], None] = lambda _line: None,
+    say: Callable[[str], None] | None = None,
 ) -> Result:
     """Run a fine-tuning and write its folder.
 
@@ -116,8 +129,9 @@ def finetune(
     resume : bool
     quiet : bool
         Show no progress.
-    say : callable
-        Told, in one line each, what is being done.
+    say : callable, optional
+        Told, in one line each, what is being done. Without it, only what makes the errors mean less, such as test rows
+        that a backbone knew, is told: as warnings of the logger ``zoo``.
 
     Raises
     ------
@@ -126,19 +140,24 @@ def finetune(
     """
     out = Path(out)
     with begun.alone(out):
-        return _finetune(options, out, device, resume=resume, quiet=quiet, say=say)
+        try:
+            return _finetune(options, out, device, resume=resume, quiet=quiet, say=say)
+        except KeyboardInterrupt:
+            if kept := sum(path.name != "settings.json" for path in _unfinished(out).glob("cells/*.json")):
+                _log.warning("interrupted; finished fits that are kept: %d; --resume goes on after them", kept)
+            raise
 
 
 def _finetune(
-    options: Options, out: Path, device: Device, *, resume: bool, quiet: bool, say: Callable[[str], None]
+    options: Options, out: Path, device: Device, *, resume: bool, quiet: bool, say: Callable[[str], None] | None
 ) -> Result:
     from zoo.rundir import write_run
 
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = extensions.task(options.task)
-    baselines = _named(options.baselines)
-    unfinished, rejected_out = (out.with_name(out.name + suffix) for suffix in (".partial", ".rejected.csv"))
+    baselines = classical.named(options.baselines)
+    unfinished, rejected_out = _unfinished(out), out.with_name(out.name + ".rejected.csv")
     asked = [options]
     if options.backbone == ALL:
         asked = [replace(options, backbone=source.name) for source in sources.available(GraphSettings())]
@@ -163,7 +182,8 @@ def _finetune(
         make_split(records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train)
         for seed in range(options.seed, options.seed + options.seeds)
     ]
-    say(
+    tell, warn = say or _log.info, say or _log.warning
+    tell(
         f"{options.data.name}: {len(records)} of {len(records) + len(table.rejected)} rows used, "
         f"crystals from {table.structure_source}, "
         f"target {table.target_column} ({task.unit or 'no unit'}); "
@@ -184,14 +204,14 @@ def _finetune(
         start = next(each for each in starts if each.name == next(iter(tried)))
     overlap = lineage.seen(start.sources, records, splits)
     leaks = lineage.leaks(start.sources, task, records, splits)
-    for line in (
-        *starting.introduction(start, options, task, tried),
-        *starting.warnings(start, records, leaks, overlap, len(splits[0].test)),
-    ):
-        say(line)
+    warned = starting.warnings(start, records, leaks, overlap, len(splits[0].test))
+    for line in starting.introduction(start, options, task, tried):
+        tell(line)
+    for line in warned:
+        warn(line)
     outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
     crystals = [record.crystal for record in records]
-    outcomes |= _baselines(baselines, crystals, problem, splits, cells, quiet=quiet)
+    outcomes |= classical.fit(baselines, crystals, problem, splits, cells, quiet=quiet)
     errors = {
         method: [
             stats.errors(problem.targets[split.test], outcome.predictions[split.test], log10=task.transform == "log10")
@@ -231,12 +251,17 @@ def _finetune(
         digests={source.name: digests[source.name] for source in start.sources},
         overlap=overlap,
         leaks=leaks,
+        warned=warned,
         tried=tried,
     )
     write_run(result, unfinished)
     cells.discard()
     unfinished.rename(out)
     return result
+
+
+def _unfinished(out: Path) -> Path:
+    return out.with_name(out.name + ".partial")
 
 
 def _train(
@@ -308,49 +333,6 @@ def _fit(
             )
         cells.put(cell, outcome)
     return outcome
-
-
-def _named(baselines: Sequence[str]) -> dict[str, str]:
-    """Return what is shown of each baseline → what was asked for, each once; checks that it and its featurizer exist.
-
-    Two plugins' baselines of one name keep the names of their packages.
-    """
-    asked = {methods.baseline_digest(name): name for name in baselines}
-    shown = Counter(extensions.baseline(name).name for name in asked.values())
-    return {own if shown[own := extensions.baseline(name).name] == 1 else name: name for name in asked.values()}
-
-
-def _baselines(
-    names: dict[str, str],
-    crystals: Sequence[Crystal],
-    problem: methods.Problem,
-    splits: Sequence[Split],
-    cells: CellStore,
-    *,
-    quiet: bool,
-) -> dict[str, list[methods.Outcome]]:
-    if not names:
-        return {}
-    baselines = {shown: extensions.baseline(name) for shown, name in names.items()}
-    digests = {shown: methods.baseline_digest(name)[:12] for shown, name in names.items()}
-    features_of = {baseline.featurizer for baseline in baselines.values()}
-    with progress("featurizing", len(features_of) * len(crystals), "crystals", quiet=quiet) as bar:
-        features = methods.featurize(list(baselines.values()), crystals, bar)
-    outcomes: dict[str, list[methods.Outcome]] = {shown: [] for shown in baselines}
-    with progress("baselines", len(baselines) * len(splits), "fits", quiet=quiet) as bar:
-        for split in splits:
-            for shown, baseline in baselines.items():
-                cell = f"baseline-{baseline.name}-{digests[shown]}-{split.seed}"
-                outcome = cells.get(cell)
-                if outcome is None:
-                    try:
-                        outcome = methods.fit_baseline(problem, split, baseline, features[baseline.featurizer])
-                    except PluginError as error:
-                        raise PluginError(f"{error}; what is done is kept: --resume, without it if need be") from error
-                    cells.put(cell, outcome)
-                outcomes[shown].append(outcome)
-                bar.advance(1, f"seed {split.seed}, {shown}")
-    return outcomes
 
 
 def _compare(

@@ -155,9 +155,10 @@ def _base_model(config: Config) -> str | None:
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name):
         return name
     try:
-        return registry.get(name).repo_id if name else None
+        repo = registry.get(name).repo_id if name else ""
     except ZooError:
         return None
+    return None if repo.startswith("local/") else repo or None
 
 
 def _slug(text: str) -> str:

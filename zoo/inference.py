@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
 
 from zoo.batches import GraphBatch
-from zoo.errors import DependencyError
+from zoo.errors import DependencyError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,9 +32,13 @@ def choose_device(device: Device) -> str:
 
     Raises
     ------
+    InputError
+        If there is no device of that name.
     DependencyError
         If CUDA is asked for and this torch sees no CUDA device.
     """
+    if device not in get_args(Device):
+        raise InputError(f"device {device!r}: there is {', '.join(get_args(Device))}")
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise DependencyError(

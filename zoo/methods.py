@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,7 +17,7 @@ from zoo.graphs import CrystalGraph, build_graphs
 from zoo.inference import Device, choose_device, predict_scaled
 from zoo.loading import Samples
 from zoo.packing import PackedGraphs
-from zoo.plugin_files import one_line
+from zoo.plugin_files import one_line_with_place
 from zoo.scaling import TargetScaler
 from zoo.tables import Rejection, check_rejected
 from zoo.training import FitSettings, fit
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 # Chosen on validation rows of bulk moduli and dielectric constants (docs/tuning.md).
 TRANSFER = FitSettings(batch_size=32, learning_rate=1e-3, weight_decay=1e-1, average=0.99)
 SCRATCH = FitSettings(batch_size=32, learning_rate=2e-3, weight_decay=1e-1, average=0.99)
+
+_TURN = threading.Lock()
+"""Of threads that fit networks: torch's random numbers, which a seed must determine, are those of the process."""
 
 STEPS = 1500
 """Optimiser steps that a fit should have: fewer rows need more epochs to get as far."""
@@ -172,23 +176,24 @@ def fit_network(
         Scratch space.
     """
     rates: dict[str, float] = {}
-    if source is None:
-        network = blank(split.seed)
-    else:
-        network, rates = transfer.transfer(source, mode, split.seed, experts=experts)
-    scaler = TargetScaler.fit(problem.targets[split.train], problem.transform)
-    result = fit(
-        network,
-        Samples(problem.graphs, problem.targets, split.train),
-        Samples(problem.graphs, problem.targets, split.val),
-        [scaler],
-        settings,
-        seed=split.seed,
-        workdir=workdir,
-        rates=rates,
-        device=device,
-        on_epoch=on_epoch,
-    )
+    with _TURN:
+        if source is None:
+            network = blank(split.seed)
+        else:
+            network, rates = transfer.transfer(source, mode, split.seed, experts=experts)
+        scaler = TargetScaler.fit(problem.targets[split.train], problem.transform)
+        result = fit(
+            network,
+            Samples(problem.graphs, problem.targets, split.train),
+            Samples(problem.graphs, problem.targets, split.val),
+            [scaler],
+            settings,
+            seed=split.seed,
+            workdir=workdir,
+            rates=rates,
+            device=device,
+            on_epoch=on_epoch,
+        )
     rows = np.concatenate([split.train, split.val, split.test])
     predictions = np.full(len(problem.targets), np.nan)
     chosen = choose_device(device)
@@ -224,15 +229,16 @@ def _vectors(name: str, structures: Sequence[Structure], bar: Bar) -> NDArray[np
     featurizer = extensions.featurizer(name)
     parts = []
     for start in range(0, len(structures), 50):
-        chunk = structures[start : start + 50]
+        chunk = [structure.copy() for structure in structures[start : start + 50]]  # one may change what it is given
         try:
-            part = np.asarray(featurizer.featurize(chunk), dtype=np.float64)
-        except Exception as error:  # code of strangers may raise anything
-            raise PluginError(f"featurizer {name!r} failed: {one_line(error)}") from error
-        if part.shape != (len(chunk), len(featurizer.labels)):
+            given, labels = np.asarray(featurizer.featurize(chunk)), len(featurizer.labels)
+            part = given if np.iscomplexobj(given) else given.astype(np.float64)
+        except (Exception, SystemExit) as error:  # code of strangers may raise anything
+            raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
+        if np.iscomplexobj(part) or part.shape != (len(chunk), labels):
             raise PluginError(
-                f"featurizer {name!r} returned an array of shape {part.shape} for {len(chunk)} structures and "
-                f"{len(featurizer.labels)} labels"
+                f"featurizer {name!r} returned a {part.dtype} array of shape {part.shape} for {len(chunk)} structures "
+                f"and {labels} labels"
             )
         parts.append(part)
         bar.advance(len(chunk), name)
@@ -290,9 +296,12 @@ def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: F
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             regressor.fit(features[split.train], scaler.scale(problem.targets[split.train]))
-        predictions[rows] = scaler.unscale(np.ravel(regressor.predict(features[rows])))
-    except Exception as error:  # code of strangers may raise anything
-        raise PluginError(f"baseline {baseline.name!r} failed: {one_line(error)}") from error
+        predicted = np.ravel(regressor.predict(features[rows]))
+        if len(predicted) != len(rows):
+            raise ValueError(f"predict gives {len(predicted)} numbers for {len(rows)} rows")
+        predictions[rows] = scaler.unscale(predicted)
+    except (Exception, SystemExit) as error:  # code of strangers may raise anything
+        raise PluginError(f"baseline {baseline.name!r} failed: {one_line_with_place(error)}") from error
     if lost := int((~np.isfinite(predictions[rows])).sum()):
         raise PluginError(f"baseline {baseline.name!r} failed: {lost} of its {len(rows)} predictions are no numbers")
     chosen = {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}

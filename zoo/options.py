@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from zoo import extensions
+from zoo import extensions, registry
 from zoo.errors import InputError
 from zoo.methods import SCRATCH, TRANSFER, sized
 from zoo.schema import MAX_MEMBERS
@@ -83,9 +84,18 @@ class Options:
     max_rejected: float = 0.1
 
     def __post_init__(self) -> None:
-        # A notebook gives paths as text.
-        object.__setattr__(self, "data", Path(self.data))
-        object.__setattr__(self, "structures", Path(self.structures) if self.structures else None)
+        # A notebook gives paths as text, names as paths, and whatever comes to hand; nobody checks types before.
+        try:
+            object.__setattr__(self, "data", Path(self.data))
+            object.__setattr__(self, "structures", Path(self.structures) if self.structures else None)
+        except TypeError as error:
+            raise InputError(f"data and structures are paths of files: {error}") from None
+        backbone: object = self.backbone
+        if isinstance(backbone, Path):
+            object.__setattr__(self, "backbone", str(backbone))
+        if isinstance(self.backbone, str) and self.backbone.lower() == "none":  # as at the shell
+            object.__setattr__(self, "backbone", None)
+        self._check_types()
         if not 1 <= self.seeds <= MAX_MEMBERS:
             raise InputError(f"--seeds {self.seeds}: from 1 to {MAX_MEMBERS}, all of which the model keeps")
         if self.epochs is not None and self.epochs < 1:
@@ -101,11 +111,28 @@ class Options:
             if value is not None and value not in get_args(kind):
                 raise InputError(f"--{name} {value}: there is {', '.join(get_args(kind))}")
 
+    def _check_types(self) -> None:
+        kinds: dict[str, tuple[type, tuple[str, ...]]] = {
+            "a whole number": (Integral, ("seeds", "seed", "n_train", "epochs", "batch_size", "patience")),
+            "a number": (Real, ("test", "val", "learning_rate", "max_rejected")),
+            "text": (str, ("task", "backbone", "mode", "split", "target", "precision")),
+            "True or False": (bool, ("compare_scratch",)),
+            "a tuple of names": (tuple, ("baselines",)),
+        }
+        optional = {"backbone", *(each.name for each in fields(self) if each.default is None)}
+        for words, (kind, names) in kinds.items():
+            for name in names:
+                value = getattr(self, name)
+                if value is None and name in optional:
+                    continue
+                if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+                    raise InputError(f"{name}={value!r}: must be {words}")
+        if not all(isinstance(name, str) for name in self.baselines):
+            raise InputError(f"baselines={self.baselines!r}: must be a tuple of names")
+
     def chosen_backbone(self, task: Task) -> str | None:
         """Return the backbone's name with "auto" resolved; None for random weights."""
-        if self.backbone == "auto":
-            return task.recommended_backbone or DEFAULT_BACKBONE
-        return self.backbone
+        return recommended(self.task, task) if self.backbone == "auto" else self.backbone
 
     def fit_settings(self, rows: int, *, from_scratch: bool) -> FitSettings:
         """Return the tuned fit settings for so many training rows, with the user's overrides."""
@@ -138,10 +165,17 @@ class Options:
         }
 
 
+def recommended(name: str, task: Task) -> str:
+    """Return the backbone that a task, of the name that was asked for, recommends, or the one that is taken instead."""
+    backbone = task.recommended_backbone or DEFAULT_BACKBONE
+    return registry.preferred(backbone, extensions.find("task", name).distribution)
+
+
 def default_out(options: Options, *, resume: bool = False) -> Path:
     """Return ``runs/TASK-BACKBONE`` with the first number that is free; with `resume`, the latest unfinished one."""
     backbone = options.chosen_backbone(extensions.task(options.task))
-    stem = Path("runs") / f"{options.task.split(':')[-1]}-{Path(backbone or 'scratch').name.split('@')[0]}"
+    source = Path(backbone or "scratch").name.split("@")[0]
+    stem = Path("runs") / f"{options.task.split(':')[-1]}-{source.split(':')[-1]}"
     names = [stem, *(stem.with_name(f"{stem.name}-{number}") for number in range(2, 10_000))]
     free = next(name for name in names if not name.exists())
     if resume:

@@ -7,14 +7,14 @@ import sys
 from hashlib import sha256
 from importlib.abc import SourceLoader
 from importlib.util import module_from_spec, spec_from_loader
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from zoo.contracts import Baseline, Kind, Task
+from zoo.contracts import NAME, Baseline, Kind, Task
 from zoo.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import ModuleType
 
 
@@ -52,9 +52,28 @@ def read_plugin_file(file: Path, shown: str) -> list[tuple[Kind, str, str, objec
     return list(_contents(_run(file, source, shown), _imported_names(tree)))
 
 
+LONGEST = 300
+"""Characters of a stranger's message that are shown."""
+
+
 def one_line(error: BaseException) -> str:
-    """Type and message of an exception, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+    """Type and message of an exception, on one line that is not too long."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:
+        message = ""
+    if len(message) > LONGEST:
+        message = f"{message[:LONGEST]} …"
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
+
+
+def one_line_with_place(error: BaseException) -> str:
+    """Type and message of an exception, and the file and line where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})" if trace else ""
+    return one_line(error) + where
 
 
 class _Source(SourceLoader):
@@ -107,7 +126,7 @@ def _imported_names(tree: ast.Module) -> set[str]:
 def _contents(module: ModuleType, imported: set[str]) -> Iterator[tuple[Kind, str, str, object]]:
     seen: set[int] = set()
     for attribute, value in vars(module).items():
-        name = getattr(value, "name", None)
+        name = _attribute(value, "name")
         if attribute.startswith("_") or attribute in imported or id(value) in seen or not isinstance(name, str):
             continue
         seen.add(id(value))
@@ -115,5 +134,12 @@ def _contents(module: ModuleType, imported: set[str]) -> Iterator[tuple[Kind, st
             yield "task", name, attribute, value
         elif isinstance(value, Baseline):
             yield "baseline", name, attribute, value
-        elif callable(getattr(value, "featurize", None)):
+        elif callable(_attribute(value, "featurize")) and NAME.fullmatch(name):
             yield "featurizer", name, attribute, value
+
+
+def _attribute(value: object, name: str) -> Any:
+    try:
+        return getattr(value, name, None)
+    except Exception:
+        return None

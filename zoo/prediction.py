@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
 
 from zoo import checkpoints, hub
-from zoo.conformal import check_level, intervals
+from zoo.conformal import MIN_ROWS, check_level, intervals
 from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
 from zoo.graphs import CrystalGraph, build_graphs
 from zoo.inference import Device, choose_device, embed, expert_vectors, predict_scaled
+from zoo.models.cgcnn import Pooling
 from zoo.packing import PackedGraphs
 from zoo.scaling import restored, transformed
 from zoo.tables import Record, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
     from pymatgen.core import Structure
-
-    from zoo.models.cgcnn import Pooling
 
 
 COLUMNS = ("id", "prediction", "unit", "spread", "note")
@@ -66,6 +66,11 @@ class Model:
         table = self.checkpoint.members[0].network.atom_table
         known = torch.nonzero(table.abs().sum(dim=1)).flatten().tolist()
         object.__setattr__(self, "_known", frozenset(known))
+
+    def __repr__(self) -> str:
+        unit = f" ({self.unit})" if self.unit else ""
+        networks = f", {len(self.checkpoint.members)} networks" if len(self.checkpoint.members) > 1 else ""
+        return f"<Model {self.name}: {self.target}{unit}{networks}, on {self.device}>"
 
     @property
     def config(self) -> checkpoints.Config:
@@ -128,6 +133,7 @@ class Model:
         import pandas as pd
 
         crystals = _as_crystals(structures)
+        ids = list(ids) if ids is not None else None
         if ids is not None and len(ids) != len(crystals):
             raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
         self.check_interval(interval)
@@ -151,6 +157,13 @@ class Model:
                 f"{self.name} has no calibration, so it gives no intervals; zoo finetune makes a model of your table "
                 "that has one, from its validation rows"
             )
+        fewest = min(map(len, calibrations))
+        if fewest < MIN_ROWS:
+            raise InputError(
+                f"{self.name} has {fewest} calibration rows a network, and an interval needs {MIN_ROWS}: they chose "
+                "the epoch as well, so that fewer say nothing of new crystals; fine-tune on more rows, or with more "
+                "of them for validation (--val)"
+            )
         check_level(level, calibrations)
 
     def embed(
@@ -171,6 +184,8 @@ class Model:
         InputError
             As :meth:`predict` does.
         """
+        if pooling not in get_args(Pooling):
+            raise InputError(f"pooling {pooling!r}: there is {', '.join(get_args(Pooling))}")
         crystals = _as_crystals(structures)
         graphs = self._all_graphs(crystals)
         network = self.checkpoint.members[0].network
@@ -298,19 +313,22 @@ def load(ref: str | Path, *, target: str | None = None, device: Device = "auto",
 
 
 def _as_crystals(structures: Any) -> list[Crystal]:
-    items = [structures] if isinstance(structures, Crystal) or hasattr(structures, "lattice") else list(structures)
+    one = isinstance(structures, Crystal) or hasattr(structures, "lattice")
+    if not one and (isinstance(structures, str | bytes) or not isinstance(structures, Iterable)):
+        kind = type(structures).__name__
+        raise InputError(f"a {kind} is no crystal; give pymatgen Structures, or use zoo predict for files")
     crystals = []
-    for position, item in enumerate(items):
+    for position, item in enumerate([structures] if one else structures):
         if isinstance(item, Crystal):
             crystals.append(item)
             continue
+        if not (hasattr(item, "lattice") and hasattr(item, "frac_coords")):
+            kind = type(item).__name__
+            raise InputError(
+                f"structure {position} is a {kind}; give pymatgen Structures, or use zoo predict for files"
+            )
         try:
             crystals.append(Crystal.from_structure(item))
         except InputError as error:
             raise InputError(f"structure {position}: {error}") from None
-        except AttributeError as error:
-            kind = type(item).__name__
-            raise InputError(
-                f"structure {position} is a {kind}; give pymatgen Structures, or use zoo predict for files"
-            ) from error
     return crystals

@@ -117,9 +117,33 @@ def get(name: str) -> Card:
     return found[0].card
 
 
-def problems() -> list[str]:
-    """Return one line for each package or card that cannot be read."""
-    return [str(entry.error) for entry in _entries() if entry.error]
+def preferred(name: str, distribution: str) -> str:
+    """Return a backbone's name as :func:`get` takes it, for one that nobody typed.
+
+    Where several packages bring the name, that of a distribution is meant, then ours.
+    """
+    from zoo.extensions import OURS
+
+    offered = {entry.distribution for entry in _entries() if fold(entry.name) == fold(name)}
+    meant = [each for each in (distribution, OURS) if each in offered]
+    return f"{meant[0]}:{name}" if len(offered) > 1 and meant else name
+
+
+def problems(plugin: Plugin | None = None) -> list[str]:
+    """Return one line for each package, card or list of ids that cannot be read; of one package, if it is given."""
+    entries = _entries() if plugin is None else _of_plugin(plugin)
+    lines = [str(entry.error) for entry in entries if entry.error]
+    for card in (entry.card for entry in entries if entry.card):
+        try:
+            training_ids(card)
+        except CardError as error:
+            lines.append(str(error))
+        if card.training.ids and not (card_folder(card) / card.training.ids).exists():
+            lines.append(
+                f"{card.source}: training.ids names {card.training.ids}, which is not there, so that nothing can be "
+                "compared with what it was trained on"
+            )
+    return lines
 
 
 def card_folder(card: Card) -> Path:
@@ -148,7 +172,9 @@ def training_ids(card: Card) -> frozenset[str]:
     except FileNotFoundError:  # the list stays with the card's package; a folder of weights has none
         return frozenset()
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CardError(f"{path}: no list of training ids: {error}") from error
+        raise CardError(
+            f'{path}: no list of training ids, which is {{"train": [ID, …]}}, or that for each seed: {error}'
+        ) from error
 
 
 @lru_cache(maxsize=32)

@@ -70,6 +70,8 @@ def metrics(result: Result) -> dict[str, Any]:
         },
         **({"backbones_tried": result.tried} if result.tried else {}),
         **({} if result.overlap is None else {"test_rows_in_pretraining": result.overlap}),
+        **({"test_rows_known_with_this_property": result.leaks} if result.leaks else {}),
+        "warnings": result.warned,
         "seeds": [split.seed for split in result.splits],
         "split": result.options.split,
         "methods": {
@@ -134,7 +136,7 @@ def card(result: Result, folder: Path) -> Card:
     interval = f", interval={level:g}" if level else ""  # as far as the calibration rows allow
     body = [
         f"# {config.name}",
-        f"Predicts {task.description or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
+        f"Predicts {task.description.rstrip('.') or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
         f"Started from {origin}.",
         beside,
         "## Results on test rows",
@@ -143,6 +145,7 @@ def card(result: Result, folder: Path) -> Card:
         f"Mean ± standard deviation over {len(result.splits)} seed(s); every seed has its own {options.split} split "
         f"({counts.train} training, {counts.val} validation, {counts.test} test rows; ids in `splits.json`). The "
         f"validation rows chose the epoch{chose}; the test rows were predicted once.",
+        "\n".join(f"- {line}." for line in result.warned),
         "![Predicted against reference values](parity.png)",
         "## Intervals",
         f"{report.intervals(result)} {report.far(result)}",

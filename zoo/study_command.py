@@ -135,7 +135,8 @@ def study(
     if as_json:
         console.show_json(json.loads(result.results.to_json(orient="records")))
     else:
-        show_table(*study_rows(result), title=f"Errors on test rows, {result.options.seeds} seed(s)")
+        header, rows = study_rows(result)
+        show_table(header, rows, title=f"Errors on test rows, {result.options.seeds} seed(s)", keep=header[:1])
         click.echo(
             "\n".join(
                 [*study_verdicts(result), f"report   {folder / 'report.html'}" if report else f"results  {folder}"]

@@ -93,6 +93,11 @@ class Study:
     leaks: Leaks | None = None
     others: dict[str, Pulled] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        sizes = self.analysis.sizes
+        found = self.analysis.sentence(sizes[-1]) if sizes else "nothing is done"
+        return f"<Study of {self.table.target_column}: {found}>"
+
     @property
     def methods(self) -> list[Method]:
         """What was compared, the reference first."""

@@ -17,7 +17,7 @@ from zoo.elements import atom_table, known_elements
 from zoo.errors import InputError
 from zoo.graphs import GraphSettings
 from zoo.leaks import UNKNOWN_IDS
-from zoo.options import DEFAULT_BACKBONE
+from zoo.options import recommended
 from zoo.splits import make_split
 from zoo.study_plan import SIZES, Cell, plan
 from zoo.tables import read_table, rows_digest
@@ -101,7 +101,7 @@ def prepare(options: StudyOptions) -> Prepared:
     """
     task = extensions.task(options.task)
     if options.backbones is None:
-        options = replace(options, backbones=(task.recommended_backbone or DEFAULT_BACKBONE,))
+        options = replace(options, backbones=(recommended(options.task, task),))
     for method in plan(options):
         if method.baseline:
             extensions.baseline(method.baseline)

@@ -249,7 +249,8 @@ class Body(nn.Module):
         nn.Module.__init__(self)  # not that of the head, which is a parent of a network as well
         size = architecture
         self.architecture = size
-        self.register_buffer("atom_table", atom_table.to(torch.get_default_dtype()), persistent=keep_table)
+        table = atom_table.to(torch.get_default_dtype(), copy=True)  # weight averaging writes into buffers
+        self.register_buffer("atom_table", table, persistent=keep_table)
         # On the meta device, where networks are outlined, `linspace` imports SymPy: 0.4 s.
         centers = torch.linspace(0.0, size.gaussian_end, size.gaussians, device="cpu")
         self.register_buffer("centers", centers, persistent=False)
