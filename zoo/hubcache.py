@@ -20,7 +20,10 @@ _log = logging.getLogger("zoo")
 
 Origin = Literal["bundled", "cache", "hub", "directory"]
 
-OPTIONAL = ("README.md",)
+IDS = "splits.json"
+"""What a run was trained on: fine-tuning from it counts the test rows that it knows."""
+
+OPTIONAL = ("README.md", IDS)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 MAX_WEIGHTS = 200_000_000

@@ -27,7 +27,15 @@ NOT_THERE = "its repository on the Hub does not exist yet"
 THERE = "it is on the Hub as well"
 
 
-def describe(config: Config, card: Card | None, repo: str, files: Sequence[File], license: str | None) -> Card:  # noqa: A002
+def describe(
+    config: Config,
+    card: Card | None,
+    repo: str,
+    files: Sequence[File],
+    license: str | None,  # noqa: A002
+    *,
+    ids: str | None = None,
+) -> Card:
     """Return the card of a checkpoint as it is to be at `repo`.
 
     Parameters
@@ -42,6 +50,8 @@ def describe(config: Config, card: Card | None, repo: str, files: Sequence[File]
         Weights and configuration with their digests.
     license : str or None
         Identifier of the licence; that of `card` if None.
+    ids : str, optional
+        Name of the list of training ids, if it goes there as well.
     """
     name = repo.partition("/")[2]
     card = card or bare(config)
@@ -57,7 +67,7 @@ def describe(config: Config, card: Card | None, repo: str, files: Sequence[File]
             "source": "",
             # Paths beside the card here, which do not lead anywhere there.
             "training": card.training.model_copy(
-                update={"ids": None, "recipe": None if isinstance(card.training.recipe, str) else card.training.recipe}
+                update={"ids": ids, "recipe": None if isinstance(card.training.recipe, str) else card.training.recipe}
             ),
         }
     )
@@ -85,7 +95,8 @@ def entry(card: Card, commit: str) -> Card:
     from zoo._hubclient import endpoint
 
     body = f"# {card.name}\n\nThe model card is at {endpoint()}/{card.repo_id}."
-    return card.model_copy(update={"revision": commit, "body": body})
+    training = card.training.model_copy(update={"ids": None})  # the list stays there
+    return card.model_copy(update={"revision": commit, "body": body, "training": training})
 
 
 def published(text: str, repo: str, commit: str) -> str:

@@ -15,7 +15,7 @@ from zoo import _hubclient, checkpoints, files, hub, hubcard, periodic_table, re
 from zoo._huberrors import TOKEN
 from zoo.card import REQUIRED_FILES, Card, File
 from zoo.errors import HubError, InputError
-from zoo.hubcache import MAX_TEXT, MAX_WEIGHTS
+from zoo.hubcache import IDS, MAX_TEXT, MAX_WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ _log = logging.getLogger("zoo")
 
 README = "README.md"
 
-EXTRAS = ("metrics.json", "splits.json")
+EXTRAS = ("metrics.json", IDS)
 """What a run's folder holds besides and is pushed with it, as are the pictures of its card; ``pull`` leaves them."""
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
@@ -130,7 +130,8 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
     checkpoint = checkpoints.load(pulled.directory)
     weights = [Item(name, (pulled.directory / name).read_bytes()) for name in REQUIRED_FILES]
     files = [File.model_validate({"name": each.name, "size": each.size, "sha256": each.sha256}) for each in weights]
-    described = hubcard.describe(checkpoint.config, card or pulled.card, repo, files, license)
+    ids = next((IDS for path in [pulled.directory / IDS] if path.is_file() and path.stat().st_size <= MAX_TEXT), None)
+    described = hubcard.describe(checkpoint.config, card or pulled.card, repo, files, license, ids=ids)
     text = hubcard.render(described)
     items = [*weights, Item(README, text.encode()), *_extras(pulled.directory, described.body)]
     items = [item for item in items if item.name != hubcard.PICTURE]
