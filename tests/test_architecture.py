@@ -78,6 +78,7 @@ LAYERS = (
         "options",
         "starting",
         "trust",
+        "result",
         "plots",
         "report",
         "rundir",

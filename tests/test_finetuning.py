@@ -8,7 +8,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,15 @@ import pytest
 from interrupted import Cut, cut_after
 
 import zoo
-from zoo import checkpoints, extensions, finetuning, methods, registry
+from zoo import checkpoints, extensions, methods, registry
 from zoo.errors import InputError, TrainingError
 from zoo.finetuning import finetune
 from zoo.leaks import UNKNOWN_IDS
 from zoo.options import Options, default_out
 from zoo.transfer import FROM_SCRATCH
+
+if TYPE_CHECKING:
+    from zoo.result import Result
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FILES = {
@@ -64,18 +67,18 @@ def options(data: Path, backbone: Path) -> Options:
 
 
 @pytest.fixture(scope="module")
-def run(options: Options, tmp_path_factory: pytest.TempPathFactory) -> tuple[finetuning.Result, Path]:
+def run(options: Options, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     out = tmp_path_factory.mktemp("runs") / "run"
     return finetune(options, out, quiet=True), out
 
 
-def test_the_folder_is_complete(run: tuple[finetuning.Result, Path]) -> None:
+def test_the_folder_is_complete(run: tuple[Result, Path]) -> None:
     _, out = run
     assert {path.name for path in out.iterdir()} == FILES | {"comparison.csv"}
     assert [path.name for path in out.parent.iterdir()] == ["run"]
 
 
-def test_predictions_metrics_and_splits_agree(run: tuple[finetuning.Result, Path]) -> None:
+def test_predictions_metrics_and_splits_agree(run: tuple[Result, Path]) -> None:
     result, out = run
     metrics = json.loads((out / "metrics.json").read_text())
     splits = json.loads((out / "splits.json").read_text())
@@ -92,7 +95,7 @@ def test_predictions_metrics_and_splits_agree(run: tuple[finetuning.Result, Path
 
 
 def test_intervals_are_calibrated_on_validation_rows_and_measured_on_test_rows(
-    run: tuple[finetuning.Result, Path],
+    run: tuple[Result, Path],
 ) -> None:
     _, out = run
     found = json.loads((out / "metrics.json").read_text())["intervals"]
@@ -119,7 +122,7 @@ def test_intervals_are_calibrated_on_validation_rows_and_measured_on_test_rows(
         zoo.load(out).predict([], interval=0.97)
 
 
-def test_intervals_of_a_run(run: tuple[finetuning.Result, Path]) -> None:
+def test_intervals_of_a_run(run: tuple[Result, Path]) -> None:
     result, out = run
     model = zoo.load(out)
     crystals = [record.crystal for record in result.records]
@@ -138,7 +141,7 @@ def test_intervals_of_a_run(run: tuple[finetuning.Result, Path]) -> None:
     assert (table.prediction / table.lower).to_numpy() == pytest.approx(factor)
 
 
-def test_a_crystal_unlike_the_training_set_is_noted(run: tuple[finetuning.Result, Path]) -> None:
+def test_a_crystal_unlike_the_training_set_is_noted(run: tuple[Result, Path]) -> None:
     result, out = run
     model = zoo.load(out)
     crystals = [result.records[row].crystal for row in result.splits[0].train]
@@ -149,13 +152,13 @@ def test_a_crystal_unlike_the_training_set_is_noted(run: tuple[finetuning.Result
     assert notes.str.contains("farther from the training set than 97.6 % of its own crystals").mean() > 0.25
 
 
-def test_rejected_rows_are_reported_with_their_reasons(run: tuple[finetuning.Result, Path]) -> None:
+def test_rejected_rows_are_reported_with_their_reasons(run: tuple[Result, Path]) -> None:
     rejected = pd.read_csv(run[1] / "rejected.csv")
     assert rejected.row.tolist() == [4, 8]
     assert "physical range" in rejected.reason[0]
 
 
-def test_every_method_saw_the_same_rows(run: tuple[finetuning.Result, Path]) -> None:
+def test_every_method_saw_the_same_rows(run: tuple[Result, Path]) -> None:
     result, out = run
     others = pd.read_csv(out / "comparison.csv")
     model = pd.read_csv(out / "predictions.csv")
@@ -171,7 +174,7 @@ def test_every_method_saw_the_same_rows(run: tuple[finetuning.Result, Path]) -> 
     assert result.log_comparisons[result.model].gain == pytest.approx(1 - sum(ours) / sum(scratch))
 
 
-def test_scaling_constants_are_those_of_the_training_rows(run: tuple[finetuning.Result, Path]) -> None:
+def test_scaling_constants_are_those_of_the_training_rows(run: tuple[Result, Path]) -> None:
     result, out = run
     config = checkpoints.read_config(out)
     for split, member in zip(result.splits, config.members, strict=True):
@@ -182,7 +185,7 @@ def test_scaling_constants_are_those_of_the_training_rows(run: tuple[finetuning.
     assert set(config.elements) == seen
 
 
-def test_the_run_is_a_model(run: tuple[finetuning.Result, Path]) -> None:
+def test_the_run_is_a_model(run: tuple[Result, Path]) -> None:
     result, out = run
     model = zoo.load(out)
     rows = result.splits[0].test
@@ -193,12 +196,12 @@ def test_the_run_is_a_model(run: tuple[finetuning.Result, Path]) -> None:
     assert model.unit == "GPa"
 
 
-def test_a_run_is_a_backbone_too(run: tuple[finetuning.Result, Path], data: Path, tmp_path: Path) -> None:
+def test_a_run_is_a_backbone_too(run: tuple[Result, Path], data: Path, tmp_path: Path) -> None:
     result = finetune(Options("shear-modulus", data, backbone=str(run[1]), epochs=1), tmp_path / "next", quiet=True)
     assert result.checkpoint.config.provenance["backbone"]["name"] == "run"
 
 
-def test_card_names_backbone_data_and_results(run: tuple[finetuning.Result, Path], data: Path) -> None:
+def test_card_names_backbone_data_and_results(run: tuple[Result, Path], data: Path) -> None:
     from zoo.card import Card
 
     result, out = run
@@ -211,7 +214,7 @@ def test_card_names_backbone_data_and_results(run: tuple[finetuning.Result, Path
 
 
 def test_a_run_that_was_cut_off_goes_on(
-    options: Options, run: tuple[finetuning.Result, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: Options, run: tuple[Result, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
     with monkeypatch.context() as patch:

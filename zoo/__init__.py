@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from zoo.crystals import Crystal as Crystal
     from zoo.errors import ZooError as ZooError
     from zoo.extensions import tasks as tasks
-    from zoo.finetuning import Result as Result
     from zoo.finetuning import finetune as finetune
     from zoo.hub import pull as pull
     from zoo.options import Options as Options
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from zoo.prediction import load as load
     from zoo.registry import cards as backbones
     from zoo.registry import get as backbone
+    from zoo.result import Result as Result
     from zoo.studies import run_study as study
     from zoo.study_plan import StudyOptions as StudyOptions
     from zoo.study_result import Study as Study
@@ -51,7 +51,7 @@ _HOMES = {
     "Model": ("zoo.prediction", "Model"),
     "Options": ("zoo.options", "Options"),
     "Requirement": ("zoo.contracts", "Requirement"),
-    "Result": ("zoo.finetuning", "Result"),
+    "Result": ("zoo.result", "Result"),
     "Study": ("zoo.study_result", "Study"),
     "StudyOptions": ("zoo.study_plan", "StudyOptions"),
     "Task": ("zoo.contracts", "Task"),

@@ -13,9 +13,9 @@ from zoo.wording import format_error, format_p, with_unit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.finetuning import Result
     from zoo.predicting import Predicted
     from zoo.prediction import Model
+    from zoo.result import Result
     from zoo.stats import Comparison
     from zoo.study_result import Study
 

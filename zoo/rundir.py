@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from zoo.finetuning import Result
+    from zoo.result import Result
 
 PACKAGES = ("crystal-zoo", "torch", "dgl", "lightning", "numpy", "pymatgen", "matminer", "scikit-learn")
 
