@@ -89,6 +89,10 @@ def test_what_makes_errors_mean_less_is_told_and_written(
     assert metrics["warnings"] == found.warned
     assert metrics["test_rows_known_with_this_property"] == found.leaks
     assert found.leaks["first"][0] > 0
+    assert metrics["verdict"] == (
+        f"This says nothing about new crystals: first was trained on this very property of {found.leaks['first'][0]} "
+        "of the 12 test rows."
+    )
 
 
 def test_results_are_shown_in_a_line(data: Path, backbone: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ class Run:
     model: str = field(init=False)
     comparisons: dict[str, stats.Comparison] = field(init=False)
     log_comparisons: dict[str, stats.Comparison] = field(default_factory=dict, init=False)
+    leaks: dict[str, list[int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.model = next(iter(self.absolute))

@@ -43,16 +43,21 @@ def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
 
 
 def verdict(result: Result) -> str:
-    """Say in a sentence whether transfer helped; empty where nothing was compared."""
+    """Say whether transfer helped, and whether that says anything; empty where nothing was compared or known before."""
+    known = " ".join(
+        f"This says nothing about new crystals: {name} was trained on this very property of {max(counts)} of the "
+        f"{len(result.splits[0].test)} test rows."
+        for name, counts in result.leaks.items()
+    )
     compared = result.comparisons.get(result.model)
     if compared is None:
-        return ""
+        return known
     sentence = f"{_claim(compared)} ({compared.test}: p = {format_p(compared.p)})."
     relative = result.log_comparisons.get(result.model)
     if relative:
         change = f"{100 * abs(relative.gain):.1f} % {'lower' if relative.gain > 0 else 'higher'}"
         sentence += f" In log10, on which it is trained, the error is {change} (p = {format_p(relative.p)})."
-    return sentence.replace("= <", "<")
+    return f"{sentence.replace('= <', '<')} {known}".rstrip()
 
 
 def intervals(result: Result) -> str:
