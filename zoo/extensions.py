@@ -21,7 +21,7 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -181,12 +181,11 @@ def load_plugin(plugin: Plugin) -> object:
         demands, or calls itself by another name than its entry point does.
     """
     try:
-        with redirect_stdout(sys.stderr):  # what it prints is no part of our output
-            made = _object_behind(plugin)
+        made = _object_behind(plugin)
+        api = getattr(made, "zoo_api", ZOO_API)
+        if api == ZOO_API and plugin.kind == "featurizer" and _is_factory(made):
+            made = made()
             api = getattr(made, "zoo_api", ZOO_API)
-            if api == ZOO_API and plugin.kind == "featurizer" and _is_factory(made):
-                made = made()
-                api = getattr(made, "zoo_api", ZOO_API)
     # Code of strangers may raise anything, and must break nothing but itself.
     except (Exception, SystemExit) as error:
         later = isinstance(error, TypeError) and "unexpected keyword argument" in str(error)
