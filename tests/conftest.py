@@ -92,6 +92,19 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def moduli(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """``moduli(n)``: a table of the first n bulk moduli of the bundled example."""
+    import pandas as pd
+
+    def write(rows: int) -> Path:
+        path = tmp_path_factory.mktemp("data") / "k.csv"
+        pd.read_csv(EXAMPLES / "bulk_modulus.csv", comment="#").iloc[:rows].to_csv(path, index=False)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def real_structures() -> list[Structure]:
     """Forty crystals of 1 to 40 atoms, spread over the bundled example of dielectric constants."""
     import pandas as pd

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from interrupted import Cut, cut_after
 
@@ -19,15 +17,14 @@ from zoo.options import Options
 from zoo.splits import make_split
 from zoo.tables import read_table
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty rows of the example."""
-    path = tmp_path_factory.mktemp("data") / "k.csv"
-    pd.read_csv(EXAMPLE, comment="#").iloc[:60].to_csv(path, index=False)
-    return path
+def data(moduli: Callable[[int], Path]) -> Path:
+    return moduli(60)
 
 
 def _cut(*_args: object) -> None:

@@ -75,7 +75,7 @@ def test_names_that_cannot_be_typed_or_stand_in_a_file_name(name):
         Task(name, target="x", unit="")
     with pytest.raises(ValueError, match="no usable name"):
         Baseline(name, build=abs)
-    assert contracts.breach("featurizer", name, Magpie()).startswith("has no usable name")
+    assert "no usable name" in contracts.breach("featurizer", name, Magpie())
 
 
 @pytest.mark.parametrize(

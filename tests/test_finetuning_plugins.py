@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -13,7 +13,9 @@ from zoo.errors import InputError, PluginError, UnknownNameError
 from zoo.finetuning import finetune
 from zoo.options import Options
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
 
@@ -29,10 +31,8 @@ constant = Baseline("constant", build=build, featurizer="{featurizer}")
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    path = tmp_path / "k.csv"
-    pd.read_csv(EXAMPLE, comment="#").iloc[:30].to_csv(path, index=False)
-    return path
+def data(moduli: Callable[[int], Path]) -> Path:
+    return moduli(30)
 
 
 def plugin(path: Path, quantile: float, featurizer: str = "magpie") -> None:
@@ -143,3 +143,16 @@ def test_what_a_plugin_does_wrong_is_told_with_its_place(
     with pytest.raises(PluginError, match=said) as caught:
         finetune(request, tmp_path / "run", quiet=True)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_may_hold_objects_that_answer_with_anything(tmp_path: Path) -> None:
+    """A lazy object is asked nothing; a featurizer whose name fails is named, even if its error cannot be shown."""
+    lazy = "class Lazy:\n    def __getattr__(self, name):\n        raise RuntimeError('not now')\n\nconfig = Lazy()\n"
+    (tmp_path / "lazy.py").write_text(f"{lazy}{PLUGIN.format(quantile=0.5, featurizer='magpie')}")
+    assert [found.name for found in extensions.add_file(tmp_path / "lazy.py")] == ["constant"]
+    (tmp_path / "odd.py").write_text(
+        "class OddError(Exception):\n    def __str__(self):\n        raise ValueError\n\n"
+        "class Odd:\n    featurize = print\n    @property\n    def name(self):\n        raise OddError\n\nodd = Odd()\n"
+    )
+    with pytest.raises(PluginError, match=r"odd\.name: OddError: .*str\(\) failed.* \(odd\.py, line 9\); mend"):
+        extensions.add_file(tmp_path / "odd.py")

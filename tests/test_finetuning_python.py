@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
 import zoo
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "bulk_modulus.csv"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty rows of the example."""
-    path = tmp_path_factory.mktemp("data") / "k.csv"
-    pd.read_csv(EXAMPLE, comment="#").iloc[:40].to_csv(path, index=False)
-    return path
+def data(moduli: Callable[[int], Path]) -> Path:
+    return moduli(40)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ ZOO_API = 1
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 """What the name of a plugin looks like: it can be typed, stand in a file's name, and not be taken for ``dist:name``."""
 
+_UNUSABLE = "no usable name; letters, digits and single hyphens, beginning with a letter"
+
 Kind = Literal["task", "featurizer", "baseline", "backbone"]
 Transform = Literal["identity", "log10"]
 
@@ -232,9 +234,7 @@ class Baseline:
 
 def _check_name(kind: Kind, name: object) -> None:
     if not (isinstance(name, str) and NAME.fullmatch(name)):
-        raise ValueError(
-            f"{kind} {name!r}: no usable name; letters, digits and single hyphens, beginning with a letter"
-        )
+        raise ValueError(f"{kind} {name!r}: {_UNUSABLE}")
 
 
 def breach(kind: Kind, name: str, made: object) -> str | None:
@@ -255,7 +255,7 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
         return None if is_package else f"is {_described(made)}, not a package with a folder of cards"
     if kind == "featurizer":
         if not NAME.fullmatch(name):
-            return f"has no usable name: {name!r}; letters, digits and single hyphens, beginning with a letter"
+            return f"is called {name!r}: {_UNUSABLE}"
         if not callable(getattr(made, "featurize", None)):
             return f"is {_described(made)}, without a method featurize"
         missing = [attribute for attribute in ("labels", "citations") if not _has(made, attribute)]

@@ -7,8 +7,10 @@ import sys
 from hashlib import sha256
 from importlib.abc import SourceLoader
 from importlib.util import module_from_spec, spec_from_loader
+from inspect import getattr_static
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from traceback import TracebackException
+from typing import TYPE_CHECKING
 
 from zoo.contracts import NAME, Baseline, Kind, Task
 from zoo.errors import PluginError
@@ -49,7 +51,7 @@ def read_plugin_file(file: Path, shown: str) -> list[tuple[Kind, str, str, objec
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         what = error.msg if isinstance(error, SyntaxError) else str(error)
         raise PluginError(f"{shown}{where}: not valid Python: {what}") from error
-    return list(_contents(_run(file, source, shown), _imported_names(tree)))
+    return list(_contents(_run(file, source, shown), _imported_names(tree), shown))
 
 
 LONGEST = 300
@@ -58,10 +60,8 @@ LONGEST = 300
 
 def one_line(error: BaseException) -> str:
     """Type and message of an exception, on one line that is not too long."""
-    try:
-        message = " ".join(str(error).split())
-    except Exception:
-        message = ""
+    # By way of the traceback module, which can say that an exception's own text fails.
+    message = " ".join(str(TracebackException(type(error), error, None)).split())
     if len(message) > LONGEST:
         message = f"{message[:LONGEST]} …"
     return f"{type(error).__name__}: {message}".removesuffix(": ")
@@ -123,23 +123,21 @@ def _imported_names(tree: ast.Module) -> set[str]:
     }
 
 
-def _contents(module: ModuleType, imported: set[str]) -> Iterator[tuple[Kind, str, str, object]]:
+def _contents(module: ModuleType, imported: set[str], shown: str) -> Iterator[tuple[Kind, str, str, object]]:
     seen: set[int] = set()
     for attribute, value in vars(module).items():
-        name = _attribute(value, "name")
-        if attribute.startswith("_") or attribute in imported or id(value) in seen or not isinstance(name, str):
+        if attribute.startswith("_") or attribute in imported or id(value) in seen:
             continue
         seen.add(id(value))
         if isinstance(value, Task):
-            yield "task", name, attribute, value
+            yield "task", value.name, attribute, value
         elif isinstance(value, Baseline):
-            yield "baseline", name, attribute, value
-        elif callable(_attribute(value, "featurize")) and NAME.fullmatch(name):
-            yield "featurizer", name, attribute, value
-
-
-def _attribute(value: object, name: str) -> Any:
-    try:
-        return getattr(value, name, None)
-    except Exception:
-        return None
+            yield "baseline", value.name, attribute, value
+        # Looked up without running anything: a lazy object that is no plugin may answer with whatever it likes.
+        elif callable(getattr_static(value, "featurize", None)):
+            try:
+                name = getattr(value, "name", None)
+            except (Exception, SystemExit) as error:  # code of strangers may raise anything
+                raise PluginError(f"{shown}: {attribute}.name: {one_line_with_place(error)}; mend the file") from error
+            if isinstance(name, str) and NAME.fullmatch(name):
+                yield "featurizer", name, attribute, value

@@ -130,7 +130,8 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
     checkpoint = checkpoints.load(pulled.directory)
     weights = [Item(name, (pulled.directory / name).read_bytes()) for name in REQUIRED_FILES]
     files = [File.model_validate({"name": each.name, "size": each.size, "sha256": each.sha256}) for each in weights]
-    ids = next((IDS for path in [pulled.directory / IDS] if path.is_file() and path.stat().st_size <= MAX_TEXT), None)
+    listed = pulled.directory / IDS
+    ids = IDS if listed.is_file() and listed.stat().st_size <= MAX_TEXT else None
     described = hubcard.describe(checkpoint.config, card or pulled.card, repo, files, license, ids=ids)
     text = hubcard.render(described)
     items = [*weights, Item(README, text.encode()), *_extras(pulled.directory, described.body)]
