@@ -53,7 +53,7 @@ def _zoo(
     from zoo.elements import atom_table
     from zoo.graphs import build_graph
     from zoo.loading import Samples
-    from zoo.models.cgcnn import Architecture
+    from zoo.models.architecture import Architecture
     from zoo.packing import PackedGraphs
     from zoo.scaling import TargetScaler
     from zoo.training import fit

@@ -81,7 +81,8 @@ def _seconds(cells: list[Crystal]) -> float:
     from zoo.elements import atom_table
     from zoo.graphs import build_graphs
     from zoo.inference import predict_scaled
-    from zoo.models.cgcnn import CGCNN, Architecture
+    from zoo.models.architecture import Architecture
+    from zoo.models.cgcnn import CGCNN
     from zoo.packing import PackedGraphs
 
     torch.set_num_threads(2)

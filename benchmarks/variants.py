@@ -23,7 +23,7 @@ from zoo.elements import atom_table
 from zoo.graphs import GraphSettings
 from zoo.inference import predict_scaled
 from zoo.loading import Samples
-from zoo.models.cgcnn import Architecture
+from zoo.models.architecture import Architecture
 from zoo.recipes import read_recipe
 from zoo.scaling import TargetScaler
 from zoo.selection import select

@@ -72,8 +72,9 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from zoo import checkpoints
     from zoo.elements import atom_table
     from zoo.graphs import GraphSettings
-    from zoo.models.cgcnn import Architecture
+    from zoo.models.architecture import Architecture
     from zoo.scaling import TargetScaler
+    from zoo.schema import TargetConfig
     from zoo.transfer import scratch
 
     folder = tmp_path_factory.mktemp("backbone") / "tiny"
@@ -82,7 +83,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkpoint = checkpoints.describe(
         [member],
         name="tiny",
-        targets=[checkpoints.TargetConfig(name="e", unit="eV/atom")],
+        targets=[TargetConfig(name="e", unit="eV/atom")],
         graph=GraphSettings(),
         elements=["O"],
     )

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 # From the ground up; a module may import those before it: from its own layer's left, and from the layers before.
 LAYERS = (
-    ("errors", "places", "files", "tomlfile", "wording", "begun", "pools"),
+    ("errors", "places", "files", "tomlfile", "wording", "begun", "pools", "devices"),
     ("contracts", "crystals", "progress"),
     (
         "_frontmatter",
@@ -59,9 +59,11 @@ LAYERS = (
         "inference",
         "loading",
         "interruptions",
+        "losses",
         "training",
         "tensorlist",
         "schema",
+        "weights",
         "checkpoints",
     ),
     ("samples", "conformance", "_hubroutes", "hubserver", "testing"),
@@ -96,6 +98,7 @@ LAYERS = (
         "studies",
         "study_estimate",
         "selection",
+        "continuing",
         "launch",
         "pretraining",
         "doctor",

@@ -15,8 +15,9 @@ from zoo.applicability import Reference
 from zoo.elements import atom_table
 from zoo.errors import CheckpointError
 from zoo.graphs import GraphSettings
-from zoo.models.cgcnn import Architecture
+from zoo.models.architecture import Architecture
 from zoo.scaling import TargetScaler
+from zoo.schema import TargetConfig
 from zoo.transfer import scratch, transfer
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def saved(tmp_path: Path) -> Path:
     checkpoint = checkpoints.describe(
         members,
         name="two",
-        targets=[checkpoints.TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
+        targets=[TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
         graph=GraphSettings(cutoff=7.5, neighbors=10),
         elements=["O", "Mg", "H"],
         reference=Reference(np.arange(72, dtype=np.float16).reshape(3, 24), (0.5, 0.75)),
@@ -83,7 +84,7 @@ def test_experts_stand_in_the_file_once(tmp_path: Path) -> None:
     checkpoint = checkpoints.describe(
         [checkpoints.Member(network, TargetScaler("log10", 1.9, 0.3), 4) for network in networks],
         name="mixture",
-        targets=[checkpoints.TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
+        targets=[TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
         graph=GraphSettings(),
         elements=["O"],
     )

@@ -18,10 +18,9 @@ from pymatgen.core import Structure
 from pymatgen.io.vasp import Poscar
 from zoo.plugins import tasks
 
-from zoo import checkpoints
+import zoo
 from zoo.convert import convert_cgcnn, read_atom_init
 from zoo.errors import CheckpointError, InputError
-from zoo.prediction import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +63,7 @@ def test_predictions_agree_with_the_original_program(name: str, cif_folder: Path
 
     out = tmp_path / "converted"
     convert_cgcnn(original(name), ATOM_INIT, out)
-    model = Model(checkpoints.load(out), name, out)
+    model = zoo.load(out)
     structures = [Structure.from_file(cif_folder / f"{identifier}.cif") for identifier in expected]
     found = model.predict(structures, ids=list(expected)).prediction
     assert np.abs(found.to_numpy() - np.array(list(expected.values()))).max() < 1e-4
@@ -75,8 +74,8 @@ def test_a_task_gives_unit_and_transform(tmp_path: Path) -> None:
     magnesia = Structure.from_spacegroup("Fm-3m", np.eye(3) * 4.21, ["Mg", "O"], [[0, 0, 0], [0.5, 0, 0]])
     tables = []
     for name, task in (("raw", None), ("moduli", tasks.bulk_modulus)):
-        checkpoint = convert_cgcnn(original("bulk-moduli"), ATOM_INIT, tmp_path / name, task=task)
-        tables.append(Model(checkpoint, name, tmp_path / name).predict(magnesia))
+        convert_cgcnn(original("bulk-moduli"), ATOM_INIT, tmp_path / name, task=task)
+        tables.append(zoo.load(tmp_path / name).predict(magnesia))
     raw, moduli = tables
     assert (raw.unit[0], moduli.unit[0]) == ("", "GPa")
     assert moduli.prediction[0] == pytest.approx(10 ** raw.prediction[0])

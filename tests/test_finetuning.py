@@ -16,7 +16,7 @@ import pytest
 from interrupted import Cut, cut_after
 
 import zoo
-from zoo import checkpoints, extensions, methods, registry
+from zoo import extensions, methods, registry, weights
 from zoo.errors import InputError, TrainingError
 from zoo.finetuning import finetune
 from zoo.leaks import UNKNOWN_IDS
@@ -134,7 +134,7 @@ def test_intervals_of_a_run(run: tuple[Result, Path]) -> None:
     assert (wide.lower <= table.lower).all()
     assert (table.upper <= wide.upper).all()
     # One member: in log10 the interval is a factor, the same for all crystals.
-    alone = replace(model, checkpoint=checkpoints.Checkpoint(model.config, model.checkpoint.members[:1]))
+    alone = replace(model, checkpoint=replace(model.checkpoint, members=model.checkpoint.members[:1]))
     table = alone.predict(crystals, interval=0.5)
     factor = 10 ** model.checkpoint.members[0].calibration[6]  # ⌈13 × 0.5⌉ = 7
     assert (table.upper / table.prediction).to_numpy() == pytest.approx(factor)
@@ -176,7 +176,7 @@ def test_every_method_saw_the_same_rows(run: tuple[Result, Path]) -> None:
 
 def test_scaling_constants_are_those_of_the_training_rows(run: tuple[Result, Path]) -> None:
     result, out = run
-    config = checkpoints.read_config(out)
+    config = weights.read_config(out)
     for split, member in zip(result.splits, config.members, strict=True):
         logs = np.log10([result.records[row].target for row in split.train])
         assert member.scaling.mean == pytest.approx(logs.mean())

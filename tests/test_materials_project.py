@@ -21,7 +21,7 @@ from pymatgen.io.vasp import Poscar
 from tinyrecipe import EXAMPLE, RECIPE, example, write
 from zoo.cli import main
 
-from zoo import checkpoints
+from zoo import weights
 from zoo.card import Card
 from zoo.errors import InputError
 from zoo.graphs import GraphSettings
@@ -124,7 +124,7 @@ def test_a_recipe_fetches_its_table_once_and_the_card_says_from_where(
     assert card.training.rows is not None
     labelled = [n for n in range(1, 25, 2) if n not in (3, 7, 11)]
     assert card.training.rows.train + card.training.rows.val + card.training.rows.test == len(labelled)
-    (note,) = checkpoints.read_config(tmp_path / "runs/tiny").provenance["tables"]
+    (note,) = weights.read_config(tmp_path / "runs/tiny").provenance["tables"]
     assert (note["version"], note["cite"]) == (VERSION, "doi:10.1063/1.4812323")
     # Neither key nor network is needed any more.
     monkeypatch.delenv("MP_API_KEY")

@@ -13,14 +13,15 @@ import pytest
 import torch
 
 import zoo
-from zoo import checkpoints, prediction, samples
+from zoo import checkpoints, prediction, samples, weights
 from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.graphs import GraphSettings
-from zoo.models.cgcnn import Architecture
+from zoo.models.architecture import Architecture
 from zoo.predicting import predict_files
 from zoo.prediction import COLUMNS, WITH_INTERVAL, Model
 from zoo.scaling import TargetScaler
+from zoo.schema import TargetConfig
 from zoo.transfer import scratch
 
 if TYPE_CHECKING:
@@ -38,17 +39,24 @@ def model(tmp_path: Path) -> Model:
     checkpoint = checkpoints.describe(
         members,
         name="two",
-        targets=[checkpoints.TargetConfig(name="x", unit="GPa")],
+        targets=[TargetConfig(name="x", unit="GPa")],
         graph=GraphSettings(),
         elements=["Na", "Cl", "Si"],
     )
-    return Model(checkpoint, "two", tmp_path)
+    folder = tmp_path / "two"
+    folder.mkdir()
+    checkpoints.save(checkpoint, folder)
+    return zoo.load(folder)
+
+
+def with_members(model: Model, members: list[weights.MemberWeights]) -> Model:
+    return replace(model, checkpoint=replace(model.checkpoint, members=members))
 
 
 def test_mean_spread_and_note(model: Model) -> None:
     crystals = samples.crystals()
     table = model.predict([crystals["NaCl"], crystals["SrTiO3"]], ids=["salt", "sto"])
-    single = Model(checkpoints.Checkpoint(model.config, model.checkpoint.members[:1]), "one", model.directory)
+    single = with_members(model, model.checkpoint.members[:1])
     tens = single.predict([crystals["NaCl"], crystals["SrTiO3"]])
     assert list(table.columns) == list(COLUMNS)
     assert table.id.tolist() == ["salt", "sto"]
@@ -65,7 +73,7 @@ def test_intervals_by_hand(model: Model) -> None:
         replace(member, calibration=tuple(float(scale * n) for n in range(1, 10)))
         for scale, member in zip((1, 2), model.checkpoint.members, strict=True)
     ]
-    calibrated = replace(model, checkpoint=checkpoints.Checkpoint(model.config, members))
+    calibrated = with_members(model, members)
     table = calibrated.predict(silicon, interval=0.9)
     assert list(table.columns) == list(WITH_INTERVAL)
     ten = model.predict(silicon).prediction[0] / 1.1
@@ -80,7 +88,7 @@ def test_a_model_without_calibration_says_what_to_do(model: Model, tmp_path: Pat
         model.predict(samples.crystals()["Si"], interval=0.9)
     with pytest.raises(InputError, match="no calibration"):
         predict_files(model, [tmp_path], tmp_path / "p.csv", interval=0.9)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["two"]
 
 
 def test_a_single_structure_works_where_a_list_does(model: Model) -> None:
@@ -111,9 +119,9 @@ def test_what_is_no_structure_is_named(model: Model) -> None:
 
 
 def test_an_element_without_features_is_refused(model: Model) -> None:
-    network = model.checkpoint.members[0].network
-    network.atom_table[14] = 0
-    blind = Model(checkpoints.Checkpoint(model.config, [model.checkpoint.members[0]]), "blind", model.directory)
+    table = model.checkpoint.atom_table.copy()
+    table[14] = 0
+    blind = replace(model, name="blind", checkpoint=replace(model.checkpoint, atom_table=table))
     with pytest.raises(InputError, match="blind has no features for the element Si"):
         blind.predict(samples.crystals()["Si"])
 

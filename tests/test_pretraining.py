@@ -15,7 +15,7 @@ from tinyrecipe import EXAMPLE, FILES, RECIPE, example, ids, write
 from zoo.cli import main
 
 import zoo
-from zoo import begun, checkpoints, pretraining, registry, store
+from zoo import begun, pretraining, registry, store, weights
 from zoo.card import Card
 from zoo.errors import InputError, ZooError
 from zoo.graphs import GraphSettings
@@ -144,7 +144,7 @@ def test_the_checkpoint_predicts_what_the_report_says(run: tuple[list[Report], P
         assert np.abs(predicted.to_numpy() - rows.K_VRH.to_numpy()).mean() == pytest.approx(
             each.errors["mae"], rel=1e-4
         )
-    config = checkpoints.read_config(out)
+    config = weights.read_config(out)
     assert (config.target.name, config.target.unit, config.target.task) == ("K_VRH", "GPa", "bulk-modulus")
     logs = np.log10(table.loc[ids()["train"]].K_VRH)
     assert config.members[0].scaling.mean == pytest.approx(logs.mean())

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tinyrecipe import EXAMPLE, FILES, KILLED, RECIPE, write
 
-from zoo import checkpoints
+from zoo import weights
 from zoo.errors import InputError
 from zoo.interruptions import LAST
 from zoo.pretraining import pretrain
@@ -58,7 +58,7 @@ def test_two_processes_of_torchrun_killed_in_mid_epoch_end_where_uncut_ones_do(t
     assert (state["epoch"], state["global_step"], state["batches"]) == (1, 11, 4)
     resumed = torchrun("-m", "zoo.cli", *options, "--out", str(pretrained[1]), "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    errors = [checkpoints.read_config(path).provenance["errors"] for path in pretrained]
+    errors = [weights.read_config(path).provenance["errors"] for path in pretrained]
     for part in PARTS:
         assert errors[1][part]["mae"] == pytest.approx(errors[0][part]["mae"], rel=1e-6)
 
@@ -74,4 +74,4 @@ def test_more_gpus_than_there_are_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match=r"--devices 4: this machine has 1 GPU\(s\)"):
-        pretrain(read_recipe(write(tmp_path)), [EXAMPLE], tmp_path / "out", devices=4, quiet=True)
+        pretrain(read_recipe(write(tmp_path)), [EXAMPLE], tmp_path / "out", device="cuda", devices=4, quiet=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tinyrecipe import EXAMPLE, FILES, KILLED, RECIPE, example, write
 
-from zoo import checkpoints, interruptions, pretraining
+from zoo import interruptions, pretraining, weights
 from zoo.errors import InputError
 from zoo.interruptions import LAST, SaveOften
 from zoo.pretraining import Report, pretrain
@@ -100,7 +100,7 @@ def run_until(step: int, end: str, folder: Path, out: Path) -> subprocess.Comple
 def assert_resumed(folder: Path, out: Path) -> None:
     """The resumed run ends where the uncut one does."""
     pretrain(read_recipe(folder / "tiny.toml"), [EXAMPLE], out, device="cpu", resume=True, quiet=True)
-    errors = [checkpoints.read_config(path).provenance["errors"] for path in (folder / "uncut", out)]
+    errors = [weights.read_config(path).provenance["errors"] for path in (folder / "uncut", out)]
     for part in PARTS:
         for metric in ("mae", "rmse"):
             assert errors[1][part][metric] == pytest.approx(errors[0][part][metric], rel=1e-6)

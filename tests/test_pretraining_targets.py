@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 from tinyrecipe import EXAMPLE, RECIPE, example, write
 from zoo.cli import main
@@ -112,19 +110,6 @@ def test_the_card_of_several_targets_names_each(several: tuple[list[Report], Pat
     ]
     assert card.row("")[1] == "K_VRH + 2"
     assert card.command == "zoo pretrain tiny.toml --data a.csv --data b.csv"
-
-
-def test_missing_labels_are_no_part_of_the_loss() -> None:
-    from zoo.training import masked_l1
-
-    output = torch.tensor([[1.0, 5.0], [2.0, 7.0], [4.0, 9.0]], requires_grad=True)
-    target = torch.tensor([[1.5, math.nan], [math.nan, 6.0], [1.0, math.nan]])
-    loss = masked_l1(output, target)
-    assert loss.item() == pytest.approx(((0.5 + 3.0) / 2 + 1.0) / 2)
-    loss.backward()
-    assert output.grad is not None
-    assert output.grad.tolist() == [[-0.25, 0.0], [0.0, 0.5], [0.25, 0.0]]
-    assert masked_l1(output[:1], target[:1]).item() == pytest.approx(0.25)  # a column without any label
 
 
 def test_targets_and_heads_must_agree(tmp_path: Path) -> None:

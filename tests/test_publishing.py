@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from zoo import checkpoints, hub, hubcard, publishing, registry
+from zoo import hub, hubcard, publishing, registry, weights
 from zoo.card import LIBRARY, Card
 from zoo.errors import HubError, InputError
 
@@ -229,7 +229,7 @@ def test_a_checkpoint_without_a_card(here: Machine, run: Path, tmp_path: Path) -
     card = Card.parse(publishing.pack(bare, "ada/bare").readme)
     assert (card.target, card.unit, card.transform) == ("K_VRH", "GPa", "log10")
     assert card.training.source == "not recorded"
-    assert card.elements == checkpoints.read_config(run).elements
+    assert card.elements == weights.read_config(run).elements
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from tinyrecipe import RECIPE, ROOT, write
 
-from zoo import checkpoints, extensions, registry
+from zoo import extensions, registry, weights
 from zoo.errors import InputError
 from zoo.recipes import Condition, read_recipe
 from zoo.selection import PARTS
@@ -125,7 +125,7 @@ def test_shipped_recipes_agree_with_their_cards(path: Path) -> None:
     assert card.command is not None
     assert card.command.startswith(f"zoo pretrain {path.relative_to(ROOT).as_posix()} --data ")
     # The weights were made by this very recipe.
-    config = checkpoints.read_config(registry.weights_folder(card))
+    config = weights.read_config(registry.weights_folder(card))
     assert config.provenance["recipe_sha256"] == recipe.digest
     errors = config.provenance["errors"]
     headline = (

@@ -14,12 +14,12 @@ import torch
 from zoo import interruptions
 from zoo.crystals import Crystal
 from zoo.elements import atom_table
-from zoo.errors import DependencyError, TrainingError
+from zoo.errors import TrainingError
 from zoo.graphs import build_graph
-from zoo.inference import choose_device, predict_scaled
+from zoo.inference import predict_scaled
 from zoo.interruptions import LAST, SaveOften
 from zoo.loading import Samples
-from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.models.architecture import Architecture
 from zoo.packing import PackedGraphs
 from zoo.scaling import TargetScaler
 from zoo.training import FitResult, FitSettings, fit
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     import lightning.pytorch as pl
     from pymatgen.core import Structure
+
+    from zoo.models.cgcnn import CGCNN
 
 SMALL = Architecture(width=16, convolutions=2, head=16)
 SETTINGS = FitSettings(epochs=6, batch_size=8, learning_rate=5e-3, average=0.8, patience=6)
@@ -251,10 +253,3 @@ def test_head_mode_changes_the_head_alone(samples: tuple[Samples, Samples, Targe
     for name, tensor in network.state_dict().items():
         if not name.startswith(("norm", "conv_to_fc", "fc_out")):
             assert torch.equal(tensor, source.state_dict()[name]), name
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_cuda_that_is_not_there() -> None:
-    assert choose_device("auto") == "cpu"
-    with pytest.raises(DependencyError, match="--device cpu"):
-        choose_device("cuda")

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 
+from zoo.batches import GraphBatch
+from zoo.crystals import Crystal
 from zoo.elements import atom_table
-from zoo.models.cgcnn import Architecture
+from zoo.graphs import build_graph
+from zoo.models.architecture import Architecture
+from zoo.packing import PackedGraphs
 from zoo.training import rate_of
-from zoo.transfer import BODY, DECAY, scratch, transfer
+from zoo.transfer import BODY, DECAY, scratch, side_by_side, transfer
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from zoo.models.cgcnn import CGCNN
 
 SMALL = Architecture(width=8, convolutions=3, head=8)
 TABLE = torch.from_numpy(atom_table().copy())
@@ -79,3 +90,40 @@ def test_a_mixture_reads_other_bodies_and_leaves_them_as_they_are() -> None:
     assert trained == {"embedding", "convs", "conv_to_fc", "fc_out", "reader"}
     assert not any(module.training for module in network.train().experts.modules())
     assert network.reader.conv_to_fc.weight.shape == (8, 2 * 4 * 8)  # two experts, embedding and three convolutions
+
+
+# --- several networks become one ---
+
+
+def answers(network: CGCNN, batch: GraphBatch, mode: str) -> torch.Tensor:
+    with torch.no_grad():
+        return network.train(mode == "training").all_targets(batch)
+
+
+@pytest.mark.parametrize("mode", ["evaluation", "training"])
+@pytest.mark.parametrize("pooling", ["last", "all"])
+def test_side_by_side_each_answers_as_before(real_structures: list[Structure], pooling: str, mode: str) -> None:
+    shape = replace(SMALL, pooling=pooling, head_layers=2)  # type: ignore[arg-type]
+    one, other = scratch(replace(shape, width=8), TABLE, 1), scratch(replace(shape, width=12, targets=2), TABLE, 2)
+    with torch.no_grad():
+        for network in (one, other):
+            for norm in (module for module in network.modules() if isinstance(module, torch.nn.BatchNorm1d)):
+                norm.running_mean.uniform_(-0.5, 0.5)
+                norm.running_var.uniform_(0.5, 1.5)
+    heads = {0: (1, other.single(1)), 2: (0, one)}
+    joined = side_by_side([one, other], replace(shape, width=20, targets=3), 5, heads)
+    graphs = PackedGraphs.pack([build_graph(Crystal.from_structure(each)) for each in real_structures[:12]])
+    batch = GraphBatch.gather(graphs, np.arange(12))
+    found = answers(joined, batch, mode)
+    assert found[:, 0].numpy() == pytest.approx(answers(other, batch, mode)[:, 1].numpy(), abs=1e-5)
+    assert found[:, 2].numpy() == pytest.approx(answers(one, batch, mode)[:, 0].numpy(), abs=1e-5)
+    assert found[:, 1].std() > 0  # of a head that starts anew
+
+
+def test_of_a_single_source_side_by_side_is_a_copy() -> None:
+    source = scratch(SMALL, TABLE, 1)
+    copied = side_by_side([source], SMALL, 2, {0: (0, source)})
+    for name, tensor in source.state_dict().items():
+        assert torch.equal(tensor, copied.state_dict()[name]), name
+    copied.embedding.weight.data += 1
+    assert not torch.equal(source.embedding.weight, copied.embedding.weight)

@@ -168,16 +168,18 @@ def _species(sites: _Loop) -> tuple[NDArray[np.int64], list[tuple[float, str]]]:
         if match is None or match[1] not in known:
             raise _UnusualError
         found.append(match[1])
+    # Where an element has no electronegativity, pymatgen's order of sites follows no rule, unless it is the only one.
+    if len(set(found)) > 1 and any(np.isnan(known[symbol][1]) for symbol in set(found)):
+        raise _UnusualError
     return np.array([known[symbol][0] for symbol in found]), [(known[symbol][1], symbol) for symbol in found]
 
 
 @lru_cache(maxsize=1)
 def _elements() -> dict[str, tuple[int, float]]:
-    """Return atomic number and electronegativity by symbol, of the elements that have one."""
+    """Return atomic number and electronegativity by symbol; NaN, where there is none."""
     return {
-        SYMBOLS[int(row["number"])]: (int(row["number"]), float(row["electronegativity"]))
+        SYMBOLS[int(row["number"])]: (int(row["number"]), float(row["electronegativity"] or "nan"))
         for row in properties()
-        if row["electronegativity"]
     }
 
 

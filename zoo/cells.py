@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from zoo import begun, checkpoints, files
 from zoo.errors import InputError
 from zoo.methods import Outcome
-from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.models.architecture import Architecture
+from zoo.models.cgcnn import CGCNN
 from zoo.scaling import TargetScaler
 
 if TYPE_CHECKING:

@@ -16,17 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as serialize
 
-from zoo import files, tensorlist
-from zoo.applicability import Reference
+from zoo import files, tensorlist, weights
 from zoo.crystals import SYMBOLS
 from zoo.elements import table_digest
 from zoo.errors import CheckpointError, InputError
 from zoo.models.cgcnn import CGCNN
-from zoo.scaling import TargetScaler
 from zoo.schema import (
     ArchitectureConfig,
     Config,
@@ -35,7 +31,9 @@ from zoo.schema import (
     ReferenceConfig,
     ScalingConfig,
     TargetConfig,
+    problem,
 )
+from zoo.weights import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,29 +41,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from zoo.applicability import Reference
     from zoo.contracts import Task
     from zoo.graphs import GraphSettings
-
-__all__ = [
-    "CONFIG",
-    "WEIGHTS",
-    "Checkpoint",
-    "Config",
-    "Member",
-    "TargetConfig",
-    "describe",
-    "focus",
-    "load",
-    "read_config",
-    "save",
-    "to_json",
-]
-
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
-MAX_CONFIG_BYTES = 1_000_000
-MAX_PARAMETERS = 50_000_000
-"""Numbers in all networks of a checkpoint together, 200 MB; a network of the shelf has 110,000."""
+    from zoo.scaling import TargetScaler
+    from zoo.weights import Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +92,7 @@ def target(name: str, task: Task | None) -> TargetConfig:
     try:
         return TargetConfig(name=name, unit=task.unit if task else "", task=task.name if task else None)
     except ValidationError as error:
-        raise InputError(f"the target {name[:60]!r} cannot be named in a checkpoint: {_problem(error)}") from error
+        raise InputError(f"the target {name[:60]!r} cannot be named in a checkpoint: {problem(error)}") from error
 
 
 def describe(
@@ -152,7 +132,7 @@ def describe(
     try:
         config = _describe(members, name, targets, graph, elements, provenance, reference)
     except ValidationError as error:
-        raise CheckpointError(f"{name}: {_problem(error)}") from error
+        raise CheckpointError(f"{name}: {problem(error)}") from error
     return Checkpoint(config, list(members), reference)
 
 
@@ -193,13 +173,6 @@ def _describe(
     )
 
 
-def _problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part)[:60] for part in first["loc"]) or "the file"
-    why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"
-    return "".join(filter(str.isprintable, why))
-
-
 def save(checkpoint: Checkpoint, directory: Path) -> None:
     """Write ``model.safetensors`` and ``config.json`` into an existing folder, each whole or not at all."""
     tensors: dict[str, Tensor] = {"atom_table": checkpoint.members[0].network.atom_table.to(torch.uint8)}
@@ -219,117 +192,21 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
         files.write_bytes(directory / name, data)
 
 
-def read_config(directory: Path) -> Config:
-    """Read and validate ``config.json`` alone.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, too large, no JSON, breaks the schema (the message names the field), or asks for
-        more than `MAX_PARAMETERS`.
-    """
-    path = directory / CONFIG
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise CheckpointError(
-                f"{path} is larger than {MAX_CONFIG_BYTES:,} bytes; that is no configuration of zoo's"
-            )
-        config = Config.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{directory} holds no {CONFIG}; it is no checkpoint of zoo's") from error
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise CheckpointError(f"{path}: {_problem(error)}") from error
-    outlined = tensorlist.outline(config.architecture.sizes, 2).items()
-    count = sum(
-        tensor.numel() * (1 if name.startswith(tensorlist.SHARED) else len(config.members)) for name, tensor in outlined
-    )
-    if count > MAX_PARAMETERS:
-        raise CheckpointError(f"{path}: asks for {count:,} parameters in all; zoo loads {MAX_PARAMETERS:,} at most")
-    return config
-
-
 def load(directory: Path) -> Checkpoint:
-    """Load a checkpoint folder.
+    """Load a checkpoint folder; raises as :func:`zoo.weights.read` does."""
+    return build(weights.read(directory))
 
-    Raises
-    ------
-    CheckpointError
-        If a file is missing or damaged, a tensor is missing, superfluous, of the wrong shape or type, or not
-        finite, or the element table is not the one that the configuration names.
-    """
-    config = read_config(directory)
-    path = directory / WEIGHTS
-    architecture = config.architecture.sizes
-    rows = config.reference.rows if config.reference else 0
-    try:
-        tensorlist.check(path, architecture, len(config.members), rows)  # before a byte of the tensors is read
-        tensors = load_file(path)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{directory} holds no {WEIGHTS}; it is no checkpoint of zoo's") from error
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged: {str(error)[:300]}") from error
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
-    table = tensors["atom_table"]
-    if table_digest(table.numpy()) != config.element_table:
-        raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG} names (SHA-256 differs)")
+
+def build(read: Weights) -> Checkpoint:
+    """Make networks of the tensors that were read from a folder."""
+    table = torch.from_numpy(read.atom_table)
     members = []
-    shared = {name: tensors.pop(name) for name in list(tensors) if name.startswith(tensorlist.SHARED)}
-    for index, member in enumerate(config.members):
-        prefix = f"members.{index}."
-        own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        own |= shared
-        network = CGCNN(architecture, table)
-        network.load_state_dict({**own, "atom_table": network.atom_table})
-        network.eval()
-        scaler, *others = (TargetScaler(**each.model_dump()) for each in (member.scaling, *member.other_scalings))
-        members.append(Member(network, scaler, member.seed, tuple(others), tuple(member.calibration)))
-    kept = config.reference
-    reference = Reference(tensors[tensorlist.REFERENCE].numpy(), tuple(kept.distances)) if kept else None
-    return Checkpoint(config, members, reference)
-
-
-def focus(checkpoint: Checkpoint, target: str) -> Checkpoint:
-    """Return a checkpoint that predicts one of several targets alone.
-
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-    target : str
-        Name of the target, or of its task.
-
-    Raises
-    ------
-    InputError
-        If the checkpoint has no such target; names those that it has.
-    """
-    config = checkpoint.config
-    found = [index for index, each in enumerate(config.targets) if target in (each.name, each.task)]
-    if not found:
-        has = ", ".join(each.name for each in config.targets)
-        raise InputError(f"{config.name} does not predict {target!r}; it has {has}")
-    index = found[0]
-    members = [
-        Member(
-            member.network.single(index),
-            (member.scaler, *member.others)[index],
-            member.seed,
-            calibration=() if index else member.calibration,
-        )
-        for member in checkpoint.members
-    ]
-    return describe(
-        members,
-        name=config.name,
-        targets=[config.targets[index]],
-        graph=config.graph_settings,
-        elements=config.elements,
-        provenance=config.provenance,
-        reference=checkpoint.reference,
-    )
+    for member in read.members:
+        network = CGCNN(read.config.architecture.sizes, table)
+        tensors = {name: torch.from_numpy(tensor) for name, tensor in member.tensors.items()}
+        network.load_state_dict({**tensors, "atom_table": network.atom_table})
+        members.append(Member(network.eval(), member.scaler, member.seed, member.others, member.calibration))
+    return Checkpoint(read.config, members, read.reference)
 
 
 def to_json(value: object) -> str:

@@ -13,7 +13,8 @@ from zoo import checkpoints
 from zoo.crystals import MAX_ATOMIC_NUMBER
 from zoo.errors import CheckpointError, InputError
 from zoo.graphs import GraphSettings
-from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.models.architecture import Architecture
+from zoo.models.cgcnn import CGCNN
 from zoo.scaling import TargetScaler
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zoo.contracts import Task
-    from zoo.inference import Device
+    from zoo.devices import Device
     from zoo.options import Options
     from zoo.training import FitSettings
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.card import File
-    from zoo.checkpoints import Config
+    from zoo.schema import Config
 
 PICTURE = "elements.png"
 

@@ -1,16 +1,15 @@
-"""Where a network runs, and running it without a gradient; imports nothing that only training needs."""
+"""Running a network of torch without a gradient; imports nothing that only training needs."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from zoo.batches import GraphBatch
-from zoo.errors import DependencyError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,33 +17,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zoo.models.cgcnn import CGCNN, Pooling
+    from zoo.models.architecture import Pooling
+    from zoo.models.cgcnn import CGCNN
     from zoo.packing import PackedGraphs
-
-Device = Literal["auto", "cpu", "cuda"]
 
 BATCH = 256
 """Crystals per batch."""
-
-
-def choose_device(device: Device) -> str:
-    """Turn "auto" into the device that is there.
-
-    Raises
-    ------
-    InputError
-        If there is no device of that name.
-    DependencyError
-        If CUDA is asked for and this torch sees no CUDA device.
-    """
-    if device not in get_args(Device):
-        raise InputError(f"device {device!r}: there is {', '.join(get_args(Device))}")
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise DependencyError(
-            f"--device cuda: torch {torch.__version__} sees no CUDA device; use --device cpu, or install a CUDA build"
-        )
-    return "cuda" if available and device != "cpu" else "cpu"
 
 
 @contextmanager
@@ -118,3 +96,25 @@ def _run(
             outputs.append(function(batch).double().cpu().numpy().ravel())
     network.train(training)
     return np.concatenate(outputs)
+
+
+@dataclass(frozen=True, eq=False)
+class OnDevice:
+    """A network that only predicts, on a device; see :class:`zoo.models.forward.Forward`."""
+
+    network: CGCNN
+    device: str
+
+    def expert_vectors(self, graphs: PackedGraphs) -> NDArray[np.float32] | None:
+        """Return what the frozen experts make of the graphs, shape (n, d); None if there are none."""
+        found = expert_vectors(self.network, graphs, np.arange(len(graphs)), device=self.device)
+        return None if found is None else found.numpy()
+
+    def embed(self, graphs: PackedGraphs, pooling: Pooling | None = None) -> NDArray[np.float64]:
+        """Return the crystal vectors after pooling, shape (n, d)."""
+        return embed(self.network, graphs, np.arange(len(graphs)), pooling=pooling, device=self.device)
+
+    def predict_scaled(self, graphs: PackedGraphs, vectors: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+        """Return the outputs, shape (n,), in the network's scaled space; `vectors` are those of the experts."""
+        known = None if vectors is None else torch.from_numpy(vectors)
+        return predict_scaled(self.network, graphs, np.arange(len(graphs)), vectors=known, device=self.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo import checkpoints, hub, registry
+from zoo import hub, registry, weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def lineage(pulled: hub.Pulled) -> list[Learned]:
     a copy. The ancestors are recognised by the digests of their weights, which a run writes down; of one that no card
     here describes, nothing is known.
     """
-    config = checkpoints.read_config(pulled.directory)
+    config = weights.read_config(pulled.directory)
     targets = tuple((each.name, each.task) for each in config.targets)
     return [Learned(targets, _ids(pulled)), *map(_registered, dict.fromkeys(_ancestors(config.provenance)))]
 
@@ -96,7 +96,7 @@ def _count(learned: Sequence[Learned], records: Sequence[Record], splits: Sequen
 def _ids(pulled: hub.Pulled) -> frozenset[str] | None:
     ids = registry.training_ids(pulled.card) if pulled.card else frozenset[str]()
     if not ids and pulled.origin == "directory":
-        ids = _registered(hub.sha256(pulled.directory / checkpoints.WEIGHTS)).ids or frozenset()
+        ids = _registered(hub.sha256(pulled.directory / weights.WEIGHTS)).ids or frozenset()
     return ids or None
 
 
@@ -111,8 +111,8 @@ def _registered(digest: str) -> Learned:
 
 def _ancestors(provenance: dict[str, Any]) -> Iterator[str]:
     """Give the digests that a run wrote down; the file may be a stranger's, so nothing of its shape is certain."""
-    backbone, experts = provenance.get("backbone"), provenance.get("experts")
-    if isinstance(backbone, dict):
+    if isinstance(backbone := provenance.get("backbone"), dict):
         yield str(backbone.get("sha256"))
-    if isinstance(experts, dict):
-        yield from map(str, experts.values())
+    for key in ("experts", "start"):
+        if isinstance(several := provenance.get(key), dict):
+            yield from map(str, several.values())

@@ -12,9 +12,10 @@ import numpy as np
 
 from zoo import checkpoints, extensions, transfer
 from zoo.crystals import SYMBOLS
+from zoo.devices import Device, choose_device
 from zoo.errors import InputError, PluginError
 from zoo.graphs import CrystalGraph, build_graphs
-from zoo.inference import Device, choose_device, predict_scaled
+from zoo.inference import predict_scaled
 from zoo.loading import Samples
 from zoo.packing import PackedGraphs
 from zoo.plugin_files import one_line_with_place

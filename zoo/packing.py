@@ -95,6 +95,11 @@ class PackedGraphs:
         return np.diff(self.offsets)
 
     @property
+    def edges(self) -> NDArray[np.int64]:
+        """Number of distinct edges in each crystal."""
+        return np.diff(self._edge_offsets)
+
+    @property
     def nbytes(self) -> int:
         """Memory of the arrays, in bytes."""
         arrays = (self.numbers, self.copies, self.degrees, self.neighbors, self.distances, self.counts, self.offsets)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-import torch
 
-from zoo import checkpoints, hub
+from zoo import hub, weights
 from zoo.conformal import MIN_ROWS, check_level, intervals
 from zoo.crystals import SYMBOLS, Crystal
+from zoo.devices import Device, choose_device
+from zoo.elements import known_elements
 from zoo.errors import InputError
 from zoo.graphs import CrystalGraph, build_graphs
-from zoo.inference import Device, choose_device, embed, expert_vectors, predict_scaled
-from zoo.models.cgcnn import Pooling
+from zoo.models.architecture import Pooling
+from zoo.models.forward import Forward
 from zoo.packing import PackedGraphs
 from zoo.scaling import restored, transformed
 from zoo.tables import Record, Rejection
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
     from pymatgen.core import Structure
+
+    from zoo.inference import OnDevice
+    from zoo.schema import Config
+    from zoo.weights import Weights
 
 
 COLUMNS = ("id", "prediction", "unit", "spread", "note")
@@ -46,26 +52,40 @@ class Model:
 
     Parameters
     ----------
-    checkpoint : Checkpoint
-        One network, or the several of a fine-tuning with several seeds.
+    checkpoint : Weights
+        Of one network, or of the several of a fine-tuning with several seeds.
     name : str
         Name of the backbone or of the run.
     directory : Path
         Where the checkpoint lies.
-    device : str
-        Where it computes.
+    device : {"cpu", "cuda"}
+        Where it computes: on a CPU with NumPy, which starts sooner, else with torch.
     """
 
-    checkpoint: checkpoints.Checkpoint
+    checkpoint: Weights
     name: str
     directory: Path
     device: str = "cpu"
-    _known: frozenset[int] = field(default=frozenset(), repr=False)
 
-    def __post_init__(self) -> None:
-        table = self.checkpoint.members[0].network.atom_table
-        known = torch.nonzero(table.abs().sum(dim=1)).flatten().tolist()
-        object.__setattr__(self, "_known", frozenset(known))
+    @cached_property
+    def _known(self) -> frozenset[int]:
+        return known_elements(self.checkpoint.atom_table)
+
+    @cached_property
+    def _alone(self) -> Weights:
+        """What predicts the first target alone."""
+        return weights.focus(self.checkpoint)
+
+    @cached_property
+    def _networks(self) -> Sequence[Forward | OnDevice]:
+        alone = self._alone
+        if self.device == "cpu":
+            size = alone.config.architecture.sizes
+            return [Forward(size, alone.atom_table, member.tensors) for member in alone.members]
+        from zoo import checkpoints
+        from zoo.inference import OnDevice
+
+        return [OnDevice(member.network, self.device) for member in checkpoints.build(alone).members]
 
     def __repr__(self) -> str:
         unit = f" ({self.unit})" if self.unit else ""
@@ -73,7 +93,7 @@ class Model:
         return f"<Model {self.name}: {self.target}{unit}{networks}, on {self.device}>"
 
     @property
-    def config(self) -> checkpoints.Config:
+    def config(self) -> Config:
         """Everything that a prediction depends on besides the weights."""
         return self.checkpoint.config
 
@@ -188,10 +208,9 @@ class Model:
             raise InputError(f"pooling {pooling!r}: there is {', '.join(get_args(Pooling))}")
         crystals = _as_crystals(structures)
         graphs = self._all_graphs(crystals)
-        network = self.checkpoint.members[0].network
         if not graphs:
-            return np.empty((0, replace(network.architecture, pooling=pooling).pooled))
-        return embed(network, PackedGraphs.pack(graphs), np.arange(len(graphs)), pooling=pooling, device=self.device)
+            return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
+        return self._networks[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
 
     def predict_records(
         self, records: Iterable[Record | Rejection], *, interval: float | None = None
@@ -245,18 +264,16 @@ class Model:
         names = WITH_INTERVAL if interval else COLUMNS
         if not graphs:
             return {name: [] for name in names}
-        members = self.checkpoint.members
-        packed, rows = PackedGraphs.pack(graphs), np.arange(len(graphs))
-        vectors = expert_vectors(members[0].network, packed, rows, device=self.device)
-        scaled = (
-            predict_scaled(member.network, packed, rows, vectors=vectors, device=self.device) for member in members
-        )
+        members, networks = self._alone.members, self._networks
+        packed = PackedGraphs.pack(graphs)
+        vectors = networks[0].expert_vectors(packed)
+        scaled = (network.predict_scaled(packed, vectors) for network in networks)
         values = np.stack([member.scaler.unscale(each) for member, each in zip(members, scaled, strict=True)])
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(graphs), np.nan)
         far = np.zeros(len(graphs), dtype=bool)
         reference = self.checkpoint.reference
         if reference:
-            far = reference.is_far(embed(members[0].network, packed, rows, pooling="all", device=self.device))
+            far = reference.is_far(networks[0].embed(packed, "all").astype(np.float64))
         columns: dict[str, list[Any]] = {
             "prediction": values.mean(axis=0).tolist(),
             "unit": [self.unit] * len(graphs),
@@ -306,9 +323,9 @@ def load(ref: str | Path, *, target: str | None = None, device: Device = "auto",
     'formation_energy_per_atom'
     """
     pulled = hub.pull(ref, source=source)
-    checkpoint = checkpoints.load(pulled.directory)
+    checkpoint = weights.read(pulled.directory)
     if target is not None:
-        checkpoint = checkpoints.focus(checkpoint, target)
+        checkpoint = weights.focus(checkpoint, target)
     return Model(checkpoint, pulled.name, pulled.directory, choose_device(device))
 
 

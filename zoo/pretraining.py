@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from zoo import begun, checkpoints, launch, materials_project, registry, stats, store, transfer
+from zoo import begun, checkpoints, continuing, launch, materials_project, registry, stats, store, transfer, weights
 from zoo.card import Architecture as CardArchitecture
 from zoo.card import Card, Hub, Training, describe_file
 from zoo.card import Graph as CardGraph
 from zoo.card import Result as CardResult
 from zoo.card import Rows as CardRows
 from zoo.crystals import SYMBOLS
+from zoo.devices import choose_device
 from zoo.elements import atom_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.graphs import GraphSettings
-from zoo.inference import choose_device, predict_scaled
+from zoo.inference import predict_scaled
 from zoo.interruptions import MINUTES
 from zoo.loading import Samples
 from zoo.materials_project import provenance
-from zoo.models.cgcnn import Architecture
+from zoo.models.architecture import Architecture
 from zoo.packing import PackedGraphs
 from zoo.progress import progress
 from zoo.scaling import TargetScaler
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.contracts import Task
-    from zoo.inference import Device
+    from zoo.devices import Device
     from zoo.models.cgcnn import CGCNN
     from zoo.recipes import Recipe
 
@@ -145,16 +146,22 @@ def _pretrain(
     used = choose_device(device)
     if used == "cuda" and devices > (there := torch.cuda.device_count()):
         raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
+    architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
+    starts = continuing.load(recipe, architecture)
     command = _command(recipe, data, devices, nodes)
     data = data or [_fetched(recipe, quiet=quiet or not first)]
     rows = _read_rows(recipe, data, quiet=quiet or not first)
+    judges = [rows.ids[position] for part in PARTS if part != "train" for position in rows.parts[part]]
+    continuing.check_rows(recipe, starts, judges)
     train = rows.parts["train"]
     scalers = [
         TargetScaler.fit(column[np.isfinite(column)], task.transform)
         for task, column in zip(tasks, rows.targets[train].T, strict=True)
     ]
-    architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
-    network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
+    if starts:
+        network = continuing.begin(recipe, starts, architecture)
+    else:
+        network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
     settings = recipe.fit.settings(used)
     if first:
         partial.mkdir(parents=True, exist_ok=True)
@@ -196,6 +203,7 @@ def _pretrain(
         provenance={
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.digest,
+            "start": {source.name: source.digest for source in starts},
             "device": used,
             "processes": devices * nodes,
             "precision": settings.precision,
@@ -363,7 +371,7 @@ def _card(
         update={
             "revision": None,
             "bundled": False,
-            "files": [describe_file(folder / name) for name in (checkpoints.WEIGHTS, checkpoints.CONFIG)],
+            "files": [describe_file(folder / name) for name in (weights.WEIGHTS, weights.CONFIG)],
             "architecture": CardArchitecture(**config.architecture.model_dump(exclude={"gaussian_end"})),
             "graph": CardGraph(**config.graph.model_dump()),
             "elements": config.elements,

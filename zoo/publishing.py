@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo import _hubclient, checkpoints, files, hub, hubcard, periodic_table, registry
+from zoo import _hubclient, files, hub, hubcard, periodic_table, registry, weights
 from zoo._huberrors import TOKEN
 from zoo.card import REQUIRED_FILES, Card, File
 from zoo.errors import HubError, InputError
@@ -127,14 +127,14 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
     if license is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]{0,63}", license):
         raise InputError(f"{license!r} is no identifier of a licence; write cc-by-4.0, mit, apache-2.0, other, …")
     pulled = hub.pull(ref)
-    checkpoint = checkpoints.load(pulled.directory)
-    weights = [Item(name, (pulled.directory / name).read_bytes()) for name in REQUIRED_FILES]
-    files = [File.model_validate({"name": each.name, "size": each.size, "sha256": each.sha256}) for each in weights]
+    checkpoint = weights.read(pulled.directory)
+    required = [Item(name, (pulled.directory / name).read_bytes()) for name in REQUIRED_FILES]
+    files = [File.model_validate({"name": each.name, "size": each.size, "sha256": each.sha256}) for each in required]
     listed = pulled.directory / IDS
     ids = IDS if listed.is_file() and listed.stat().st_size <= MAX_TEXT else None
     described = hubcard.describe(checkpoint.config, card or pulled.card, repo, files, license, ids=ids)
     text = hubcard.render(described)
-    items = [*weights, Item(README, text.encode()), *_extras(pulled.directory, described.body)]
+    items = [*required, Item(README, text.encode()), *_extras(pulled.directory, described.body)]
     items = [item for item in items if item.name != hubcard.PICTURE]
     if checkpoint.config.elements:
         items.append(Item(hubcard.PICTURE, periodic_table.draw(checkpoint.config.elements)))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo import hub, registry
+from zoo import hub, registry, weights
 from zoo._hubclient import no_bars
 from zoo.card import REQUIRED_FILES
 from zoo.errors import InputError, IntegrityError, UnknownNameError, ZooError
@@ -86,9 +86,9 @@ def look_up(ref: str) -> tuple[Card, str]:
     commit = f", commit {pulled.revision}" if pulled.revision else ""
     if pulled.card is not None:
         return pulled.card, f"{pulled.directory}{commit}"
-    from zoo import checkpoints, hubcard
+    from zoo import hubcard
 
-    return hubcard.bare(checkpoints.read_config(pulled.directory)), f"{pulled.directory}{commit}"
+    return hubcard.bare(weights.read_config(pulled.directory)), f"{pulled.directory}{commit}"
 
 
 def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
@@ -131,9 +131,7 @@ def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
 def _pull(ref: str, source: Source, force: bool) -> Pulled:
     pulled = hub.pull(ref, source=source, force=force)
     if ref.startswith("hf://"):  # whose configuration and tensors nobody has looked at
-        from zoo import checkpoints
-
-        checkpoints.load(pulled.directory)
+        weights.read(pulled.directory)
     return pulled
 
 

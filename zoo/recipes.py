@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zoo import extensions, tomlfile
 from zoo.card import Line, Name
+from zoo.losses import Balance
 from zoo.schema import ArchitectureConfig, GraphConfig
 from zoo.training import FitSettings, Precision
 
@@ -147,6 +148,7 @@ class FitRecipe(_Strict):
     patience: int | None = None
     clip: float = Field(default=1.0, gt=0)
     precision: Precision | Literal["auto"] = "auto"
+    balance: Balance = "equal"
 
     def settings(self, device: str) -> FitSettings:
         """Return the settings of the fit on a device, "cpu" or "cuda"."""
@@ -175,6 +177,9 @@ class Recipe(_Strict):
         Of the initial weights and the order of batches.
     others : list of TargetRecipe
         Properties that are trained on at the same time, with one shared body and a head each.
+    start : list of str
+        Backbones that the network begins as, side by side in its body; see :mod:`zoo.continuing`. From scratch, if none
+        is named.
     """
 
     name: Name
@@ -183,6 +188,7 @@ class Recipe(_Strict):
     seed: int = Field(ge=0)
     data: DataRecipe
     others: tuple[TargetRecipe, ...] = Field(default=(), max_length=15)
+    start: tuple[str, ...] = ()
     network: ArchitectureConfig
     graph: GraphConfig
     fit: FitRecipe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import checkpoints, plots, report
+from zoo import checkpoints, plots, report, weights
 from zoo.card import NAME, Architecture, Card, Graph, Hub, Training, describe_file
 from zoo.card import Result as CardResult
 from zoo.card import Rows as CardRows
@@ -171,7 +171,7 @@ def card(result: Result, folder: Path) -> Card:
         name=name,
         title=f"{task.name} fine-tuned from {pulled.name}" if pulled else f"{task.name} from scratch",
         repo_id=f"local/{name}",
-        files=[describe_file(folder / name) for name in (checkpoints.WEIGHTS, checkpoints.CONFIG)],
+        files=[describe_file(folder / name) for name in (weights.WEIGHTS, weights.CONFIG)],
         target=config.target.name,
         unit=task.unit,
         transform=task.transform,

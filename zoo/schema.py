@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zoo.applicability import DISTANCES, REFERENCES
 from zoo.contracts import Transform
 from zoo.crystals import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.graphs import GraphSettings
-from zoo.models.cgcnn import Architecture
+from zoo.models.architecture import Architecture
 
 MAX_MEMBERS, MAX_EXPERTS = 100, 16
 """Most networks of a checkpoint, and most frozen ones that each of them reads."""
@@ -139,3 +139,11 @@ class Config(_Strict):
     def graph_settings(self) -> GraphSettings:
         """The graph settings that the weights were trained with."""
         return GraphSettings(self.graph.cutoff, self.graph.neighbors, self.graph.ties)
+
+
+def problem(error: ValidationError) -> str:
+    """Say in one printable line what is wrong with a file, and in which field."""
+    first = error.errors()[0]
+    where = ".".join(str(part)[:60] for part in first["loc"]) or "the file"
+    why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"
+    return "".join(filter(str.isprintable, why))

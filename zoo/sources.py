@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from zoo import checkpoints, hub, registry, transfer
+from zoo import checkpoints, hub, registry, transfer, weights
 from zoo.elements import atom_table, known_elements
 from zoo.errors import InputError, ZooError
-from zoo.models.cgcnn import Architecture
+from zoo.models.architecture import Architecture
 from zoo.schema import MAX_EXPERTS
 
 if TYPE_CHECKING:
@@ -65,21 +65,20 @@ def load(ref: str | Path) -> Source:
     pulled = hub.pull(ref)
     if ref in registry.named():  # with the package, where two packages share a name
         pulled = replace(pulled, name=str(ref))
-    config = checkpoints.read_config(pulled.directory)
+    config = weights.read_config(pulled.directory)
     targets = tuple(each.name for each in config.targets)
-    digest = pulled.digests.get(checkpoints.WEIGHTS) or hub.sha256(pulled.directory / checkpoints.WEIGHTS)
+    digest = pulled.digests.get(weights.WEIGHTS) or hub.sha256(pulled.directory / weights.WEIGHTS)
     return Source(pulled, _network(pulled.directory, digest), config.graph_settings, targets, digest)
 
 
 def network(directory: Path) -> CGCNN:
     """Return the network of a checkpoint folder, with the head of its first target alone; its first member's."""
-    return _network(directory, hub.sha256(directory / checkpoints.WEIGHTS))
+    return _network(directory, hub.sha256(directory / weights.WEIGHTS))
 
 
 @lru_cache(maxsize=16)
 def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - other bytes are another network
-    checkpoint = checkpoints.load(directory)
-    return checkpoints.focus(checkpoint, checkpoint.config.target.name).members[0].network
+    return checkpoints.build(weights.focus(weights.read(directory))).members[0].network
 
 
 def blank(seed: int) -> CGCNN:

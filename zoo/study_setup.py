@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import checkpoints, extensions, files, hub, lineage, methods, sources
+from zoo import checkpoints, extensions, files, hub, lineage, methods, sources, weights
 from zoo._readers import open_source
 from zoo._rows import RowReader
 from zoo.elements import atom_table, known_elements
@@ -107,7 +107,7 @@ def prepare(options: StudyOptions) -> Prepared:
             extensions.baseline(method.baseline)
     backbones = {name: hub.pull(name) for name in options.backbones or ()}
     for name, pulled in backbones.items():
-        if checkpoints.read_config(pulled.directory).graph_settings != GraphSettings():
+        if weights.read_config(pulled.directory).graph_settings != GraphSettings():
             raise InputError(f"{name} was trained on graphs of other settings; a study compares networks on one graph")
     experts, others = _experts(options, backbones)
     trained_on = {name: lineage.trained_on(pulled) for name, pulled in (backbones | others).items()}
@@ -167,12 +167,12 @@ def agree(out: Path, prepared: Prepared) -> dict[str, Any]:
     """
     path = out / "study.json"
     backbones = prepared.backbones | prepared.others
-    weights = {name: hub.sha256(pulled.directory / checkpoints.WEIGHTS) for name, pulled in backbones.items()}
+    digests = {name: hub.sha256(pulled.directory / weights.WEIGHTS) for name, pulled in backbones.items()}
     fitted = sorted({method.baseline for method in plan(prepared.options) if method.baseline})
     baselines = {name: methods.baseline_digest(name) for name in fitted}
     now: dict[str, Any] = json.loads(
         checkpoints.to_json(
-            {**prepared.settings, "weights": weights, "mixtures": prepared.experts, "baselines": baselines}
+            {**prepared.settings, "weights": digests, "mixtures": prepared.experts, "baselines": baselines}
         )
     )
     if path.exists():

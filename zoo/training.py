@@ -19,10 +19,12 @@ from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from zoo.devices import choose_device
 from zoo.errors import TrainingError
-from zoo.inference import choose_device, expert_vectors
+from zoo.inference import expert_vectors
 from zoo.interruptions import LAST, Best, SaveOften, WholeFiles
 from zoo.loading import EpochShuffle, Samples, training_loader, validation_loader
+from zoo.losses import masked_l1
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,8 +34,9 @@ if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
     from zoo.batches import GraphBatch
-    from zoo.inference import Device
+    from zoo.devices import Device
     from zoo.loading import TrainingLoader
+    from zoo.losses import Balance
     from zoo.models.cgcnn import CGCNN
     from zoo.scaling import TargetScaler
 
@@ -69,6 +72,9 @@ class FitSettings:
         Largest norm of the gradient.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
         Number type of the forward and backward pass.
+    balance : {"equal", "relative"}
+        Of several targets, whether a scaled error counts the same for each, or in proportion to how large that target's
+        error is at the moment: then one that is nearly solved is not given up for one that never will be.
     """
 
     epochs: int = 100
@@ -80,6 +86,7 @@ class FitSettings:
     patience: int | None = None
     clip: float = 1.0
     precision: Precision = "32-true"
+    balance: Balance = "equal"
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ class _Fit(pl.LightningModule):
     def training_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> Tensor:
         graphs, target = batch
         # Each opinion learns by itself; their mean is what is validated.
-        loss = torch.stack([masked_l1(opinion, target) for opinion in self.network.opinions(graphs)]).mean()
+        loss = torch.stack([self._error(opinion, target) for opinion in self.network.opinions(graphs)]).mean()
         self._loss.append(loss.detach())
         return loss
 
@@ -141,7 +148,7 @@ class _Fit(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         output, target = (torch.cat(parts).cpu().double() for parts in zip(*self._outputs, strict=True))
         self._outputs.clear()
-        scaled = float(masked_l1(output, target))
+        scaled = float(self._error(output, target))
         labelled = target[:, 0].isfinite()
         first, truth = (self.scalers[0].unscale(values[labelled, 0].numpy()) for values in (output, target))
         error = float(np.abs(first - truth).mean())
@@ -200,20 +207,12 @@ class _Fit(pl.LightningModule):
         self._loss = list(checkpoint["losses"])
         self._skip = checkpoint["batches"]
 
+    def _error(self, output: Tensor, target: Tensor) -> Tensor:
+        return masked_l1(output, target, self.settings.balance)
+
     def _losses(self) -> Tensor:
         """Return the losses of all steps since the last validation, (S,); those of a checkpoint come from the CPU."""
         return torch.stack([loss.to(self.device) for loss in self._loss]) if self._loss else torch.empty(0)
-
-
-def masked_l1(output: Tensor, target: Tensor) -> Tensor:
-    """Return the mean absolute error in scaled units, shape (), of outputs and targets of shape (B, T).
-
-    L1, because the error that is reported is a mean absolute one. Missing targets, NaN, count for nothing; each column
-    counts as much as any other, however few labels it has.
-    """
-    labelled = target.isfinite()
-    error = ((output - target.nan_to_num()).abs() * labelled).sum(dim=0)
-    return (error / labelled.sum(dim=0).clamp(min=1)).mean()
 
 
 def rate_of(name: str, rates: Mapping[str, float]) -> float:

@@ -27,12 +27,14 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from zoo.models.cgcnn import CGCNN, Architecture, Pooling
+from zoo.models.cgcnn import CGCNN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor, nn
+
+    from zoo.models.architecture import Architecture, Pooling
 
 Mode = Literal["mixture", "full", "head", "layerwise"]
 
@@ -87,6 +89,65 @@ def transfer(
         return network, {}
     rates = {f"convs.{layer}": DECAY ** (size.convolutions - layer) for layer in range(size.convolutions)}
     return network, {"embedding": DECAY ** (size.convolutions + 1), **rates}
+
+
+def side_by_side(
+    sources: Sequence[CGCNN], architecture: Architecture, seed: int, heads: Mapping[int, tuple[int, CGCNN]]
+) -> CGCNN:
+    """Return a network in whose body those of the sources stand side by side, and answer as they did.
+
+    Its features are theirs, one source's after the other's, and no weight joins them yet: training finds those. So
+    several networks become one without losing anything; of a single source the result is a copy. Networks were made
+    wider in this way by Chen, Goodfellow & Shlens, ICLR 2016 (Net2Net), from one source.
+
+    Parameters
+    ----------
+    sources : sequence of CGCNN
+    architecture : Architecture
+        Of the result: as wide as all sources together, otherwise shaped as each of them.
+    seed : int
+        Of the fully connected layers that start anew.
+    heads : mapping of target to (source, network)
+        Targets whose fully connected layers begin as those of a network with a single target, which has the body of
+        the source of this number.
+    """
+    network = scratch(architecture, sources[0].atom_table, seed)
+    width, bonds = architecture.width, torch.arange(architecture.gaussians)
+    first, places = 0, []
+    state = network.state_dict()
+    for name in state:
+        if name.endswith("fc_full.weight") and name.startswith("convs."):
+            state[name].zero_()
+    for source in sources:
+        own = torch.arange(first, first := first + source.architecture.width)
+        places.append(own)
+        both = torch.cat([own, width + own])  # of gate and core; of centre and neighbour
+        for name, tensor in source.state_dict().items():
+            if name.split(".")[0] not in BODY:
+                continue
+            leaf = name.split(".")[-2]
+            if not tensor.dim():  # how often statistics were taken: of no consequence with a fixed momentum
+                state[name].copy_(tensor)
+            elif leaf == "fc_full" and tensor.dim() == 2:
+                state[name][both[:, None], torch.cat([both, 2 * width + bonds])] = tensor
+            else:
+                state[name][both if leaf in ("fc_full", "bn1") else own] = tensor
+    layers = architecture.pooled // width
+    for target, (place_of_source, single) in heads.items():
+        read = torch.cat([layer * width + places[place_of_source] for layer in range(layers)])
+        for name, tensor in single.state_dict().items():
+            place = state.get(f"others.{target - 1}.{name}" if target else name)
+            if name.split(".")[0] in (*BODY, "atom_table") or place is None:
+                continue
+            if name == "conv_to_fc.weight":
+                place.zero_()
+                place[:, read] = tensor
+            elif name.startswith("norm.") and tensor.dim():
+                place[read] = tensor
+            else:
+                place.copy_(tensor)
+    network.load_state_dict(state)
+    return network
 
 
 def _copy_body(source: nn.Module, target: nn.Module) -> None:

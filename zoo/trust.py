@@ -9,7 +9,8 @@ import numpy as np
 
 from zoo import conformal
 from zoo.applicability import Reference
-from zoo.inference import Device, choose_device, embed
+from zoo.devices import Device, choose_device
+from zoo.inference import embed
 from zoo.scaling import transformed
 from zoo.schema import MAX_RESIDUALS
 

@@ -14,7 +14,8 @@ from zoo.crystals import Crystal
 from zoo.elements import atom_table
 from zoo.graphs import GraphSettings, build_graphs
 from zoo.inference import predict_scaled
-from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.models.architecture import Architecture
+from zoo.models.cgcnn import CGCNN
 from zoo.packing import PackedGraphs
 
 

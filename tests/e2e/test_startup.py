@@ -58,12 +58,12 @@ def test_light_commands_stay_light(command: str, shown: str) -> None:
     assert modules & HEAVY == set()
 
 
-def test_a_prediction_imports_torch_and_little_else(tmp_path: Path) -> None:
+def test_a_prediction_imports_no_torch_and_little_else(tmp_path: Path) -> None:
     salt = tmp_path / "nacl.cif"
     salt.write_text(str(CifWriter(rock_salt("NaCl"))), encoding="utf-8")
     printed, modules = modules_after(RUN, "predict", "dEf-10k", str(salt), "--out", str(tmp_path / "p.csv"))
     assert "nacl" in printed
-    assert modules & (HEAVY | {"sympy"}) == {"torch", "pymatgen"}, "of pymatgen only its compiled search"
+    assert modules & (HEAVY | {"sympy"}) == {"pymatgen"}, "of pymatgen only its compiled search"
 
 
 def test_a_command_ends_without_a_search_for_garbage() -> None:
@@ -75,7 +75,7 @@ def test_a_command_ends_without_a_search_for_garbage() -> None:
 
 
 def test_the_probe_would_notice() -> None:
-    assert "torch" in modules_after(IMPORT.replace("import zoo\n", "import zoo; zoo.load\n"))[1]
+    assert "torch" in modules_after(IMPORT.replace("import zoo\n", "import zoo; zoo.finetune\n"))[1]
 
 
 def test_importing_zoo_imports_next_to_nothing() -> None:

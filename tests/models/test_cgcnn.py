@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,9 +17,12 @@ from zoo.crystals import Crystal
 from zoo.elements import atom_table
 from zoo.graphs import CrystalGraph, build_graph
 from zoo.models import cgcnn, kernels
-from zoo.models.cgcnn import CGCNN, Architecture
+from zoo.models.architecture import Architecture
 from zoo.packing import PackedGraphs
 from zoo.transfer import scratch
+
+if TYPE_CHECKING:
+    from zoo.models.cgcnn import CGCNN
 
 SMALL = Architecture(width=16, convolutions=3, head=24, head_layers=2)
 

@@ -7,6 +7,7 @@ from zoo.plugins.featurizers import Embedding, Magpie, MagpieStructure
 
 from zoo import extensions
 from zoo.errors import InputError, ZooError
+from zoo.schema import TargetConfig
 from zoo.testing import check_featurizer, checks_for, crystals, parametrize_with_checks
 
 
@@ -151,7 +152,7 @@ def backbone(tmp_path):
     from zoo import checkpoints
     from zoo.elements import atom_table
     from zoo.graphs import GraphSettings
-    from zoo.models.cgcnn import Architecture
+    from zoo.models.architecture import Architecture
     from zoo.scaling import TargetScaler
     from zoo.transfer import scratch
 
@@ -160,7 +161,7 @@ def backbone(tmp_path):
     described = checkpoints.describe(
         [member],
         name="tiny",
-        targets=[checkpoints.TargetConfig(name="formation_energy_per_atom", unit="eV/atom", task="formation-energy")],
+        targets=[TargetConfig(name="formation_energy_per_atom", unit="eV/atom", task="formation-energy")],
         graph=GraphSettings(),
         elements=["Na", "Cl"],
     )

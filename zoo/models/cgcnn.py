@@ -12,14 +12,15 @@ original authors' code. Parameters have the authors' names and shapes, so their 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from zoo.models.architecture import EPSILON, NOTHING, of_target
 from zoo.models.kernels import gated_sum, mean_atoms, sum_neighbors
 from zoo.models.normalization import full, normalization, single_precision
 
@@ -27,69 +28,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.batches import GraphBatch
+    from zoo.models.architecture import Architecture, Pooling
     from zoo.models.normalization import Statistics
 
 
-Pooling = Literal["last", "all"]
-
-NOTHING = 2e-22
-"""Gaussians below e^-50 are zero: times a weight or a gradient they would underflow, and that is slow."""
-
 DROPOUT = 0.3
 """Part of the experts' vectors that their reader does without in training (docs/tuning.md)."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Sizes of the network.
-
-    Parameters
-    ----------
-    atom_features : int
-        Columns of the atom table.
-    width : int
-        Hidden features per atom.
-    convolutions : int
-        Number of graph convolutions.
-    head : int
-        Width of the fully connected layers after pooling.
-    head_layers : int
-        Number of them.
-    gaussians : int
-        Number of Gaussians that a distance is expanded in, 0 to `gaussian_end` inclusive.
-    gaussian_end : float
-        Centre of the last Gaussian in Å; the width of each equals the spacing.
-    targets : int
-        Number of properties that are predicted at once, each by fully connected layers of its own.
-    pooling : {"last", "all"}
-        What the fully connected layers read: the mean over the cell of the last convolution's output, as in the
-        original; or the means of the embedding's and of every convolution's output side by side, each brought to mean 0
-        and variance 1 over the crystals. The last layer of a pretrained network knows its own property, the earlier
-        ones the crystal (docs/tuning.md).
-    experts : int
-        Number of further bodies, which are not trained: a second set of fully connected layers reads all layers of all
-        of them, and the prediction is the mean of both. Only for a single target.
-    """
-
-    atom_features: int = 111
-    width: int = 64
-    convolutions: int = 4
-    head: int = 128
-    head_layers: int = 1
-    gaussians: int = 41
-    gaussian_end: float = 8.0
-    targets: int = 1
-    pooling: Pooling = "last"
-    experts: int = 0
-
-    @property
-    def pooled(self) -> int:
-        """Length of a crystal's vector after pooling."""
-        return self.width * (self.convolutions + 1 if self.pooling == "all" else 1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the sizes as JSON-able values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +91,8 @@ class Convolution(nn.Module):
         super().__init__()
         self.width = width
         self.fc_full = nn.Linear(2 * width + gaussians, 2 * width)
-        self.bn1 = nn.BatchNorm1d(2 * width)
-        self.bn2 = nn.BatchNorm1d(width)
+        self.bn1 = nn.BatchNorm1d(2 * width, eps=EPSILON)
+        self.bn2 = nn.BatchNorm1d(width, eps=EPSILON)
 
     def forward(self, batch: GraphBatch, atoms: Tensor, bonds: Bonds) -> Tensor:
         """Update atoms of shape (M, width)."""
@@ -213,7 +157,7 @@ class Head(nn.Module):
         self._add_layers(size, inputs, normalize=normalize, dropout=dropout)
 
     def _add_layers(self, size: Architecture, inputs: int, *, normalize: bool, dropout: float = 0.0) -> None:
-        self.norm = nn.BatchNorm1d(inputs, affine=False) if normalize else None
+        self.norm = nn.BatchNorm1d(inputs, eps=EPSILON, affine=False) if normalize else None
         self.dropout = dropout
         self.conv_to_fc = nn.Linear(inputs, size.head)
         self.fcs = nn.ModuleList(nn.Linear(size.head, size.head) for _ in range(size.head_layers - 1))
@@ -251,8 +195,7 @@ class Body(nn.Module):
         self.architecture = size
         table = atom_table.to(torch.get_default_dtype(), copy=True)  # weight averaging writes into buffers
         self.register_buffer("atom_table", table, persistent=keep_table)
-        # On the meta device, where networks are outlined, `linspace` imports SymPy: 0.4 s.
-        centers = torch.linspace(0.0, size.gaussian_end, size.gaussians, device="cpu")
+        centers = torch.linspace(0.0, size.gaussian_end, size.gaussians)
         self.register_buffer("centers", centers, persistent=False)
         self.embedding = nn.Linear(size.atom_features, size.width)
         self.convs = nn.ModuleList(Convolution(size.width, size.gaussians) for _ in range(size.convolutions))
@@ -304,7 +247,7 @@ class CGCNN(Body, Head):
         self._frozen: list[nn.Module] = []
         self.experts = nn.ModuleList(Body(size, atom_table, keep_table=False) for _ in range(size.experts))
         if size.experts:
-            read = size.experts * replace(size, pooling="all").pooled
+            read = size.experts * size.pooled_by("all")
             self.reader = Head(size, read, normalize=True, dropout=DROPOUT)
             self.freeze("experts")
 
@@ -362,13 +305,5 @@ class CGCNN(Body, Head):
     def single(self, target: int) -> CGCNN:
         """Return a copy of the network that predicts one of its targets alone."""
         network = CGCNN(replace(self.architecture, targets=1), self.atom_table)
-        prefix = f"others.{target - 1}."
-        state = {name: tensor for name, tensor in self.state_dict().items() if not name.startswith("others.")}
-        if target:
-            state |= {
-                name.removeprefix(prefix): tensor
-                for name, tensor in self.state_dict().items()
-                if name.startswith(prefix)
-            }
-        network.load_state_dict(state)
+        network.load_state_dict(of_target(self.state_dict(), target))
         return network.train(self.training)

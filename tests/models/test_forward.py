@@ -1,0 +1,144 @@
+"""Predicting without torch, against the plainly written network and the one that trains."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+from reference import reference_forward
+
+from zoo import hub, weights
+from zoo.crystals import Crystal
+from zoo.elements import atom_table
+from zoo.graphs import CrystalGraph, build_graph
+from zoo.inference import OnDevice
+from zoo.models import forward
+from zoo.models.architecture import Architecture
+from zoo.models.forward import Forward
+from zoo.packing import PackedGraphs
+from zoo.transfer import scratch
+
+if TYPE_CHECKING:
+    from zoo.models.cgcnn import CGCNN
+
+SMALL = Architecture(width=16, convolutions=3, head=24, head_layers=2)
+SHAPES = {
+    "as published": Architecture(),
+    "two layers after pooling": SMALL,
+    "all layers pooled": replace(SMALL, pooling="all"),
+    "experts": replace(SMALL, pooling="all", experts=2),
+}
+
+
+@pytest.fixture(scope="module")
+def graphs(real_structures: list[Structure]) -> list[CrystalGraph]:
+    """Graphs of one atom, of 200 or more without any symmetry, and of 24 real crystals between."""
+    copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]]).get_primitive_structure()
+    rattled = (real_structures[1] * (5, 4, 4)).perturb(0.02, seed=1)
+    assert len(rattled) >= 200
+    return [build_graph(Crystal.from_structure(each)) for each in (copper, rattled, *real_structures[:24])]
+
+
+def network(architecture: Architecture) -> CGCNN:
+    """A network whose normalisations are not the initial ones."""
+    model = scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1).eval()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        for norm in (module for module in model.modules() if isinstance(module, torch.nn.BatchNorm1d)):
+            for values, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.5, 0.5)) if norm.affine else ():
+                torch.nn.init.uniform_(values, low, high)
+            torch.nn.init.uniform_(norm.running_mean, -0.5, 0.5)
+            torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    return model
+
+
+def without_torch(model: CGCNN) -> Forward:
+    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    return Forward(model.architecture, atom_table(), tensors)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_equals_the_reference(graphs: list[CrystalGraph], shape: str) -> None:
+    model = network(SHAPES[shape])
+    packed = PackedGraphs.pack(graphs)
+    runner = without_torch(model)
+    found = runner.predict_scaled(packed, runner.expert_vectors(packed))
+    assert found.dtype == np.float32
+    assert found == pytest.approx(reference_forward(model, graphs).detach().numpy(), rel=1e-5, abs=1e-5)
+    assert found.std() > 0.01
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "as published"])
+def test_both_ways_to_run_a_network_agree(graphs: list[CrystalGraph], shape: str) -> None:
+    """What a GPU would run, here on the CPU."""
+    model = network(SHAPES[shape])
+    packed = PackedGraphs.pack(graphs)
+    one, other = without_torch(model), OnDevice(model, "cpu")
+    vectors = one.expert_vectors(packed)
+    if model.architecture.experts:
+        assert vectors == pytest.approx(other.expert_vectors(packed), rel=1e-5, abs=1e-5)
+    else:
+        assert vectors is other.expert_vectors(packed) is None
+    assert one.predict_scaled(packed, vectors) == pytest.approx(
+        other.predict_scaled(packed, vectors), rel=1e-5, abs=1e-5
+    )
+    for pooling in ("last", "all", None):
+        assert one.embed(packed, pooling) == pytest.approx(other.embed(packed, pooling), rel=1e-5, abs=1e-5)
+
+
+def test_groups_are_all_crystals_once_and_change_nothing(
+    graphs: list[CrystalGraph], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = PackedGraphs.pack(graphs)
+    runner = without_torch(network(SMALL))
+    together = runner.predict_scaled(packed)
+    for size in (1, 100, 1000):
+        monkeypatch.setattr(forward, "GROUP", size)
+        groups = forward._groups(packed)
+        assert np.concatenate(groups).tolist() == list(range(len(graphs)))
+        assert len(groups) > 1
+        assert runner.predict_scaled(packed) == pytest.approx(together, abs=1e-6)
+
+
+def test_numbers_that_overflow_end_in_predictions(graphs: list[CrystalGraph]) -> None:
+    """Gates far below zero are shut, cores far above it are what they are: as in torch, without a warning."""
+    model = network(SMALL)
+    with torch.no_grad():
+        model.convs[0].fc_full.bias[:16] = -500.0
+        model.convs[0].fc_full.bias[16:] = 100.0
+    packed = PackedGraphs.pack(graphs)
+    found = without_torch(model).predict_scaled(packed)
+    assert found == pytest.approx(reference_forward(model, graphs).detach().numpy(), rel=1e-5, abs=1e-5)
+
+
+def test_a_prediction_imports_no_torch() -> None:
+    code = """
+import sys
+import zoo
+from zoo import samples
+table = zoo.load("dEf-10k").predict(samples.crystals()["NaCl"])
+assert -2.5 < table.prediction[0] < -1.5, table
+print([name for name in ("torch", "dgl", "lightning", "sklearn", "scipy") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_registered_backbone_gives_its_published_numbers_both_ways(real_structures: list[Structure]) -> None:
+    from zoo import checkpoints
+
+    folder = hub.pull("multi-113k").directory
+    packed = PackedGraphs.pack([build_graph(Crystal.from_structure(each)) for each in real_structures])
+    for target in ("formation_energy_per_atom", "band_gap", "is_metal"):
+        read = weights.focus(weights.read(folder), target)
+        (member,) = read.members
+        runner = Forward(read.config.architecture.sizes, read.atom_table, member.tensors)
+        (other,) = checkpoints.build(read).members
+        expected = OnDevice(other.network, "cpu").predict_scaled(packed)
+        assert runner.predict_scaled(packed) == pytest.approx(expected, rel=1e-5, abs=1e-5)
