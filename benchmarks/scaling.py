@@ -80,16 +80,16 @@ def _seconds(cells: list[Crystal]) -> float:
 
     from zoo.elements import atom_table
     from zoo.graphs import build_graphs
-    from zoo.inference import predict_scaled
     from zoo.models.architecture import Architecture
     from zoo.models.cgcnn import CGCNN
+    from zoo.models.forward import Forward
     from zoo.packing import PackedGraphs
 
-    torch.set_num_threads(2)
-    model = CGCNN(Architecture(), torch.from_numpy(atom_table().copy()))
+    network = CGCNN(Architecture(), torch.from_numpy(atom_table().copy()))
+    model = Forward(network.architecture, atom_table(), {n: t.numpy() for n, t in network.state_dict().items()})
     began = time.perf_counter()
     packed = PackedGraphs.pack(list(build_graphs(cells)))
-    predict_scaled(model, packed, np.arange(len(packed)))
+    model.predict_scaled(packed)
     return time.perf_counter() - began
 
 

@@ -13,9 +13,9 @@ from zoo.batches import GraphBatch
 from zoo.crystals import Crystal
 from zoo.elements import atom_table
 from zoo.graphs import GraphSettings, build_graphs
-from zoo.inference import predict_scaled
 from zoo.models.architecture import Architecture
 from zoo.models.cgcnn import CGCNN
+from zoo.models.forward import Forward
 from zoo.packing import PackedGraphs
 
 
@@ -60,9 +60,10 @@ def step(data: Path) -> Work:
 
 
 def inference(data: Path) -> Work:
-    """One batch of predictions, put together anew."""
+    """One batch of predictions, put together anew, as ``zoo predict`` makes them."""
     packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
-    return lambda: predict_scaled(model, packed, np.arange(len(packed)))
+    runner = Forward(model.architecture, atom_table(), {n: t.numpy() for n, t in model.state_dict().items()})
+    return lambda: runner.predict_scaled(packed)
 
 
 if __name__ == "__main__":
