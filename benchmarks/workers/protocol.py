@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -68,6 +69,8 @@ def serve(tasks: dict[str, Callable[[Path], Work]], packages: tuple[str, ...]) -
         torch.set_num_threads(threads)
         torch.manual_seed(0)
     work = tasks[task](data)
+    gc.collect()
+    gc.freeze()  # or a search for garbage in all that was imported falls into one round or another
     print(json.dumps({"versions": {name: version(name) for name in packages}, "threads": threads}), flush=True)
     for _ in sys.stdin:
         began = time.perf_counter()
