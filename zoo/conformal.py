@@ -130,8 +130,8 @@ def _rank(rows: int, level: float) -> int:
 
 
 def half_width(calibration: Sequence[float], level: float) -> float | None:
-    """Return the half-width of one network's intervals; None where it has too few calibration rows for the level."""
-    if _rank(len(calibration), level) > len(calibration):
+    """Return the half-width of one network's intervals; None with fewer than `MIN_ROWS`, or too few for the level."""
+    if len(calibration) < MIN_ROWS or _rank(len(calibration), level) > len(calibration):
         return None
     _, upper = intervals(np.zeros((1, 1)), [calibration], level)
     return float(upper[0])

@@ -91,7 +91,7 @@ def assess(problem: Problem, splits: Sequence[Split], outcomes: Sequence[Outcome
     ]
     coverage = {
         level: [
-            conformal.covered(each[split.test], calibration, level) if len(calibration) >= conformal.MIN_ROWS else None
+            conformal.covered(each[split.test], calibration, level)
             for split, each, calibration in zip(splits, residuals, calibrations, strict=True)
         ]
         for level in conformal.LEVELS
@@ -105,10 +105,7 @@ def assess(problem: Problem, splits: Sequence[Split], outcomes: Sequence[Outcome
     return Trust(
         calibrations=calibrations,
         coverage=coverage,
-        half_widths=[
-            conformal.half_width(each, conformal.LEVEL) if len(each) >= conformal.MIN_ROWS else None
-            for each in calibrations
-        ],
+        half_widths=[conformal.half_width(each, conformal.LEVEL) for each in calibrations],
         reference=reference,
         far=int(reference.is_far(vectors[len(first.train) :]).sum()),
         tested=len(first.test),
