@@ -219,6 +219,7 @@ def test_the_names_are_there() -> None:
         "dEf-54k",
         "dEf-91k",
         "dEf-NM",
+        "multi-113k-wide",
         "multi-113k",
     ]
     text = (Path(zoo.cards.__path__[0]) / "dEf-113k-mp.md").read_text(encoding="utf-8")

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tinyrecipe import EXAMPLE, RECIPE, ids, write
+from safetensors.numpy import load_file, save_file
+from tinyrecipe import EXAMPLE, RECIPE, example, ids, write
 from zoo.cli import main
 
-from zoo import lineage, registry, weights
+from zoo import begun, continuing, lineage, registry, weights
+from zoo.elements import table_digest
 from zoo.errors import InputError, UnknownNameError
+from zoo.finetuning import finetune
 from zoo.hub import pull, sha256
+from zoo.options import Options
 from zoo.pretraining import Report, pretrain
 from zoo.recipes import read_recipe
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,9 @@ def test_it_begins_where_the_others_ended(first: tuple[list[Report], Path], tmp_
     )
     assert errors(anew)[0] > 2 * errors(found)[0]
     digest = sha256(first[1] / weights.WEIGHTS)
-    assert weights.read_config(tmp_path / "out").provenance["start"] == {"tiny": digest}
+    noted = weights.read_config(tmp_path / "out").provenance["start"]
+    assert noted == [{"name": "tiny", "sha256": digest}] * copies
+    assert f"beginning from `tiny` (SHA-256 {digest[:12]}…)" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_rows_that_a_start_was_trained_on_judge_nothing(tmp_path: Path) -> None:
@@ -112,3 +116,89 @@ def test_what_does_not_fit_is_named_before_anything_is_read(
 def test_an_unknown_start_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean dEf-10k"):
         pretrain(read_recipe(write(tmp_path, starting("dEf-10"))), [EXAMPLE], tmp_path / "out", quiet=True)
+
+
+# --- what it and its ancestors were trained on ---
+
+WIDE = {"convolutions": "4", "head": "128", "epochs": "1"}
+"""As the networks of the shelf are."""
+
+
+def known_rows(name: str) -> list[str]:
+    known = registry.training_ids(registry.get(name))
+    return [each for each in example().material_id if each in known]
+
+
+def parts(judges: list[str]) -> dict[str, list[str]]:
+    """Judge by some crystals, train on others."""
+    others = [each for each in example().material_id if each not in judges]
+    return {"train": others[:12], "validation": judges[:3], "test": judges[3:6]}
+
+
+def copied(name: str, folder: Path) -> Path:
+    return Path(shutil.copytree(pull(name).directory, folder))
+
+
+def test_two_starts_of_one_name_are_both_remembered(tmp_path: Path) -> None:
+    starts = [copied("dEf-91k", tmp_path / "a" / "net"), copied("dEf-10k", tmp_path / "b" / "net")]
+    strangers = parts([each for each in example().material_id if each not in set(known_rows("dEf-91k"))])
+    path = write(tmp_path / "recipe", starting(*starts, width=128, **WIDE), strangers)
+    pretrain(read_recipe(path), [EXAMPLE], tmp_path / "joined", quiet=True)
+    seen = lineage.trained_on(pull(str(tmp_path / "joined")))
+    assert seen is not None
+    assert set(known_rows("dEf-91k")) <= seen
+    # And through another generation, which names the first by its digest alone.
+    path = write(tmp_path / "next", starting(tmp_path / "joined", width=128, **WIDE), strangers)
+    pretrain(read_recipe(path), [EXAMPLE], tmp_path / "grandchild", quiet=True)
+    path = write(tmp_path / "last", starting(tmp_path / "grandchild", width=128, **WIDE), parts(known_rows("dEf-91k")))
+    with pytest.raises(InputError, match="6 of the 6 validation and test rows are crystals that grandchild was"):
+        pretrain(read_recipe(path), [EXAMPLE], tmp_path / "out", quiet=True)
+
+
+def test_a_start_that_changed_is_not_gone_on_from(first: tuple[list[Report], Path], tmp_path: Path) -> None:
+    start = Path(shutil.copytree(first[1], tmp_path / "start"))
+    recipe = read_recipe(write(tmp_path, starting("start", epochs="1")))  # a folder beside the recipe
+    sources = continuing.load(recipe, recipe.network.sizes)
+    assert [source.name for source in sources] == ["start"]
+    (tmp_path / "out.partial").mkdir()
+    begun.agree(tmp_path / "out.partial" / "begun.json", {"start": continuing.provenance(sources)["start"]})
+    tensors = load_file(start / weights.WEIGHTS)
+    save_file(
+        {name: tensor + 1 if tensor.ndim == 1 else tensor for name, tensor in tensors.items()}, start / weights.WEIGHTS
+    )
+    with pytest.raises(InputError, match=r"was begun with other settings \(.*start"):
+        pretrain(recipe, [EXAMPLE], tmp_path / "out", resume=True, quiet=True)
+
+
+def test_a_start_with_other_features_of_elements_is_refused(first: tuple[list[Report], Path], tmp_path: Path) -> None:
+    start = Path(shutil.copytree(first[1], tmp_path / "other"))
+    tensors = load_file(start / weights.WEIGHTS)
+    tensors["atom_table"] = tensors["atom_table"][:20].copy()
+    save_file(tensors, start / weights.WEIGHTS)
+    config = json.loads((start / weights.CONFIG).read_text())
+    config["element_table"] = table_digest(tensors["atom_table"])
+    (start / weights.CONFIG).write_text(json.dumps(config))
+    with pytest.raises(InputError, match="start: other reads other features of elements than zoo's"):
+        pretrain(read_recipe(write(tmp_path, starting(start))), [EXAMPLE], tmp_path / "out", quiet=True)
+
+
+def test_of_a_mixture_the_body_that_was_trained_counts(tmp_path: Path) -> None:
+    """A run of `zoo finetune` by default: its own head reads all layers, and frozen experts stand beside it."""
+    data = tmp_path / "k.csv"
+    example().iloc[:40].to_csv(data, index=False)
+    finetune(
+        Options("bulk-modulus", data, backbone="dEf-10k", epochs=1, compare_scratch=False), tmp_path / "run", quiet=True
+    )
+    assert weights.read_config(tmp_path / "run").architecture.experts > 1
+    text = starting("run", width=64, **WIDE).replace("gaussians = 41", 'gaussians = 41\npooling = "all"')
+    strangers = parts([each for each in example().material_id[40:] if each not in set(known_rows("dEf-113k"))])
+    pretrain(read_recipe(write(tmp_path, text, strangers)), [EXAMPLE], tmp_path / "out", quiet=True)
+    config = weights.read_config(tmp_path / "out")
+    assert config.architecture.experts == 0
+    assert len(config.provenance["ancestors"]) > 1  # the backbone and the experts of the run
+    assert set(known_rows("dEf-10k")) <= lineage.listed(lineage.lineage(pull(str(tmp_path / "out"))))
+
+
+def test_a_backbone_has_no_experts(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"network\.experts: a backbone has none"):
+        read_recipe(write(tmp_path, RECIPE.replace("gaussians = 41", "gaussians = 41\nexperts = 2")))

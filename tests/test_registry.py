@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Shelf = Callable[..., Path]
 
-OURS = ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-113k-mp", "dEf-NM", "Eg-NM", "multi-113k"]
+OURS = ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-113k-mp", "dEf-NM", "Eg-NM", "multi-113k", "multi-113k-wide"]
 
 
 def card(name: str, aliases: str = "[]") -> str:
@@ -177,7 +177,7 @@ def test_listing_imports_nothing_heavy() -> None:
     assert heavy == []
 
 
-@pytest.mark.parametrize("name", ["dEf-10k", "dEf-54k", "dEf-91k", "Eg-NM", "multi-113k"])
+@pytest.mark.parametrize("name", ["dEf-10k", "dEf-54k", "dEf-91k", "Eg-NM", "multi-113k", "multi-113k-wide"])
 def test_the_ids_of_a_training_set_are_those_of_its_rule(name: str) -> None:
     card = registry.get(name)
     ids = registry.training_ids(card)

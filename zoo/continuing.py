@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from zoo import checkpoints, lineage, sources, transfer
+import numpy as np
+
+from zoo import checkpoints, lineage, registry, sources, transfer
+from zoo.elements import atom_table
 from zoo.errors import InputError
 from zoo.graphs import GraphSettings
 
@@ -24,6 +27,8 @@ _log = logging.getLogger("zoo")
 def load(recipe: Recipe, architecture: Architecture) -> list[Source]:
     """Load the backbones that a recipe starts from; none, if it starts from scratch.
 
+    Of a fine-tuned mixture its own body and head count, not the frozen experts beside it.
+
     Raises
     ------
     InputError
@@ -31,10 +36,10 @@ def load(recipe: Recipe, architecture: Architecture) -> list[Source]:
     ZooError
         As :func:`zoo.sources.load` does.
     """
-    found = [sources.load(name) for name in recipe.start]
+    found = [sources.load(_place(recipe, name)) for name in recipe.start]
     settings = GraphSettings(**recipe.graph.model_dump())
     for source in found:
-        of_source = source.network.architecture.to_dict()
+        of_source = replace(source.network.architecture, experts=0).to_dict()
         wanted = replace(architecture, targets=1, width=source.network.architecture.width).to_dict()
         if different := [key for key in wanted if of_source[key] != wanted[key]]:
             key = different[0]
@@ -44,6 +49,8 @@ def load(recipe: Recipe, architecture: Architecture) -> list[Source]:
             )
         if source.graph != settings:
             raise InputError(f"{recipe.path}: graph: not as in {source.name}, from which it starts")
+        if not np.array_equal(source.network.atom_table.numpy(), atom_table()):
+            raise InputError(f"{recipe.path}: start: {source.name} reads other features of elements than zoo's")
     widths = [source.network.architecture.width for source in found]
     if found and sum(widths) != architecture.width:
         raise InputError(
@@ -51,6 +58,20 @@ def load(recipe: Recipe, architecture: Architecture) -> list[Source]:
             f"{sum(widths)} wide"
         )
     return found
+
+
+def _place(recipe: Recipe, name: str) -> str:
+    """Return a name as it is, and a path relative to the recipe as one from here."""
+    beside = recipe.path.parent / name
+    return str(beside) if name not in registry.named() and beside.is_dir() else name
+
+
+def provenance(found: Sequence[Source]) -> dict[str, Any]:
+    """Return what the checkpoint notes of the backbones, JSON-able."""
+    return {
+        "start": [{"name": source.name, "sha256": source.digest} for source in found],
+        "ancestors": lineage.noted(found),
+    }
 
 
 def begin(recipe: Recipe, found: Sequence[Source], architecture: Architecture) -> CGCNN:
@@ -77,14 +98,16 @@ def check_rows(recipe: Recipe, found: Sequence[Source], judges: Collection[str])
     InputError
     """
     for source in found:
-        known = lineage.trained_on(source.pulled)
-        if known is None:
+        learned = lineage.lineage(source.pulled)
+        known = lineage.listed(learned)
+        if shared := sum(name in known for name in judges):
+            raise InputError(
+                f"{recipe.path}: {shared} of the {len(judges)} validation and test rows are crystals that "
+                f"{source.name} was trained on, from which it starts; leave them out, or choose rows by the rule and "
+                "the fractions by which it was trained"
+            )
+        if any(each.ids is None for each in learned):
             _log.warning(
                 "nobody lists all crystals that %s was trained on; whether test rows are among them is not known",
                 source.name,
-            )
-        elif shared := sum(name in known for name in judges):
-            raise InputError(
-                f"{recipe.path}: {shared} of the {len(judges)} validation and test rows are crystals that "
-                f"{source.name} was trained on, from which it starts; leave them out, or let the same rule choose them"
             )

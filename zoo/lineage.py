@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import hub, registry, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from zoo.contracts import Task
     from zoo.sources import Source
@@ -54,8 +54,19 @@ def trained_on(pulled: hub.Pulled) -> frozenset[str] | None:
 
     None, if one of them is not listed.
     """
-    known = [each.ids for each in lineage(pulled)]
-    return None if None in known else frozenset[str]().union(*(ids for ids in known if ids))
+    learned = lineage(pulled)
+    return None if any(each.ids is None for each in learned) else listed(learned)
+
+
+def listed(learned: Iterable[Learned]) -> frozenset[str]:
+    """Return the identifiers that are listed, whether or not others are."""
+    return frozenset[str]().union(*(each.ids or () for each in learned))
+
+
+def noted(sources: Sequence[Source]) -> list[str]:
+    """Return the digests of all that some sources began from, as their configurations note them, to be noted again."""
+    configs = [weights.read_config(source.pulled.directory) for source in sources]
+    return sorted({digest for config in configs for digest in _ancestors(config.provenance)})
 
 
 def knows(pulled: hub.Pulled, task: Task) -> bool:
@@ -87,7 +98,7 @@ def leaks(
 
 
 def _count(learned: Sequence[Learned], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
-    known = frozenset[str]().union(*(each.ids or () for each in learned))
+    known = listed(learned)
     if known.isdisjoint(record.id for record in records):
         return None
     return [sum(records[row].id in known for row in split.test) for split in splits]
@@ -95,8 +106,9 @@ def _count(learned: Sequence[Learned], records: Sequence[Record], splits: Sequen
 
 def _ids(pulled: hub.Pulled) -> frozenset[str] | None:
     ids = registry.training_ids(pulled.card) if pulled.card else frozenset[str]()
-    if not ids and pulled.origin == "directory":
-        ids = _registered(hub.sha256(pulled.directory / weights.WEIGHTS)).ids or frozenset()
+    if not ids:
+        digest = pulled.digests.get(weights.WEIGHTS) or hub.sha256(pulled.directory / weights.WEIGHTS)
+        ids = _registered(digest).ids or frozenset()
     return ids or None
 
 
@@ -113,6 +125,9 @@ def _ancestors(provenance: dict[str, Any]) -> Iterator[str]:
     """Give the digests that a run wrote down; the file may be a stranger's, so nothing of its shape is certain."""
     if isinstance(backbone := provenance.get("backbone"), dict):
         yield str(backbone.get("sha256"))
-    for key in ("experts", "start"):
-        if isinstance(several := provenance.get(key), dict):
-            yield from map(str, several.values())
+    if isinstance(experts := provenance.get("experts"), dict):
+        yield from map(str, experts.values())
+    for start in starts if isinstance(starts := provenance.get("start"), list) else ():
+        if isinstance(start, dict):
+            yield str(start.get("sha256"))
+    yield from map(str, earlier if isinstance(earlier := provenance.get("ancestors"), list) else ())

@@ -278,7 +278,10 @@ class Model:
             "prediction": values.mean(axis=0).tolist(),
             "unit": [self.unit] * len(graphs),
             "spread": spread.tolist(),
-            "note": [self._note(crystal, bool(outside)) for crystal, outside in zip(crystals, far, strict=True)],
+            "note": [
+                self._note(crystal, bool(outside), bool(np.isfinite(value)))
+                for crystal, outside, value in zip(crystals, far, values.mean(axis=0), strict=True)
+            ],
         }
         if interval:
             transform = members[0].scaler.transform
@@ -286,9 +289,11 @@ class Model:
             columns["lower"], columns["upper"] = (restored(each, transform).tolist() for each in ends)
         return columns
 
-    def _note(self, crystal: Crystal, far: bool) -> str:
+    def _note(self, crystal: Crystal, far: bool, finite: bool) -> str:
         unseen = sorted(set(crystal.elements) - set(self.config.elements)) if self.config.elements else []
         notes = [f"{', '.join(unseen)} never occurred in the training set"] if unseen else []
+        if not finite:
+            notes.append("the network's weights make no number of it")
         if far and self.checkpoint.reference:
             share = 100 * self.checkpoint.reference.share
             notes.append(f"farther from the training set than {share:.3g} % of its own crystals")

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from zoo.devices import Device
     from zoo.models.cgcnn import CGCNN
     from zoo.recipes import Recipe
+    from zoo.schema import Config
+    from zoo.sources import Source
 
 SPLITS = "splits.json"
 """The identifiers of each part, beside the weights."""
@@ -150,9 +152,7 @@ def _pretrain(
     starts = continuing.load(recipe, architecture)
     command = _command(recipe, data, devices, nodes)
     data = data or [_fetched(recipe, quiet=quiet or not first)]
-    rows = _read_rows(recipe, data, quiet=quiet or not first)
-    judges = [rows.ids[position] for part in PARTS if part != "train" for position in rows.parts[part]]
-    continuing.check_rows(recipe, starts, judges)
+    rows = _read_rows(recipe, data, starts, quiet=quiet or not first)
     train = rows.parts["train"]
     scalers = [
         TargetScaler.fit(column[np.isfinite(column)], task.transform)
@@ -165,7 +165,7 @@ def _pretrain(
     settings = recipe.fit.settings(used)
     if first:
         partial.mkdir(parents=True, exist_ok=True)
-        how = {"processes": devices * nodes, "precision": settings.precision}
+        how = {"processes": devices * nodes, "precision": settings.precision, **continuing.provenance(starts)}
         begun.agree(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how})
         (partial / "work").mkdir(exist_ok=True)
     told = [0.0]
@@ -184,6 +184,7 @@ def _pretrain(
             settings,
             seed=recipe.seed,
             workdir=partial / "work",
+            balance=recipe.fit.balance,
             device=device,
             devices=devices,
             nodes=nodes,
@@ -203,7 +204,7 @@ def _pretrain(
         provenance={
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.digest,
-            "start": {source.name: source.digest for source in starts},
+            **continuing.provenance(starts),
             "device": used,
             "processes": devices * nodes,
             "precision": settings.precision,
@@ -260,8 +261,9 @@ def _command(recipe: Recipe, data: Sequence[Path], devices: int, nodes: int) -> 
     return " ".join(["zoo pretrain", name, *(f"--data {path.name}" for path in data), *more])
 
 
-def _read_rows(recipe: Recipe, data: Sequence[Path], *, quiet: bool) -> _Rows:
+def _read_rows(recipe: Recipe, data: Sequence[Path], starts: Sequence[Source], *, quiet: bool) -> _Rows:
     selection = select(recipe, data)
+    continuing.check_rows(recipe, starts, [*selection.parts["validation"], *selection.parts["test"]])
     # A list of ids is a promise; a rule takes what there is, and says what could not be used.
     tolerated = 0.0 if recipe.data.ids is not None else MAX_UNREADABLE
     settings = GraphSettings(**recipe.graph.model_dump())
@@ -320,6 +322,11 @@ def _elements(graphs: PackedGraphs, rows: NDArray[np.int64]) -> list[str]:
     return sorted(SYMBOLS[number] for number in np.unique(graphs.select(rows).numbers))
 
 
+def _beginning(config: Config) -> str:
+    names = " and ".join(f"`{start['name']}` (SHA-256 {start['sha256'][:12]}…)" for start in config.provenance["start"])
+    return names and f", beginning from {names}"
+
+
 def _card(
     recipe: Recipe,
     checkpoint: checkpoints.Checkpoint,
@@ -358,7 +365,7 @@ def _card(
             transform=task.transform,
             training=Training(source=recipe.data.source or command, license="that of the data"),
             hub=Hub(license="other", pipeline_tag="graph-ml", metrics=["mae"]),
-            body=f"# {recipe.name}\n\nPretrained by `{command}`.",
+            body=f"# {recipe.name}\n\nPretrained by `{command}`{_beginning(config)}.",
         )
     rows = CardRows(train=counts["train"], val=counts["validation"], test=counts["test"])
     fetched = [f"{note['source']}, version {note['version']}" for note in config.provenance["tables"]]

@@ -152,7 +152,7 @@ class FitRecipe(_Strict):
 
     def settings(self, device: str) -> FitSettings:
         """Return the settings of the fit on a device, "cpu" or "cuda"."""
-        return FitSettings(**{**self.model_dump(), "precision": self._precision(device)})
+        return FitSettings(**{**self.model_dump(exclude={"balance"}), "precision": self._precision(device)})
 
     def _precision(self, device: str) -> Precision:
         import torch
@@ -178,8 +178,8 @@ class Recipe(_Strict):
     others : list of TargetRecipe
         Properties that are trained on at the same time, with one shared body and a head each.
     start : list of str
-        Backbones that the network begins as, side by side in its body; see :mod:`zoo.continuing`. From scratch, if none
-        is named.
+        Backbones that the network begins as, side by side in its body: names, ``hf://…``, or folders relative to the
+        recipe; see :mod:`zoo.continuing`. From scratch, if none is named.
     """
 
     name: Name
@@ -188,7 +188,7 @@ class Recipe(_Strict):
     seed: int = Field(ge=0)
     data: DataRecipe
     others: tuple[TargetRecipe, ...] = Field(default=(), max_length=15)
-    start: tuple[str, ...] = ()
+    start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     network: ArchitectureConfig
     graph: GraphConfig
     fit: FitRecipe
@@ -199,6 +199,8 @@ class Recipe(_Strict):
     def _one_head_per_target(self) -> Self:
         if self.network.targets != 1 + len(self.others):
             raise ValueError(f"network.targets is {self.network.targets}; task and others are {1 + len(self.others)}")
+        if self.network.experts:
+            raise ValueError("network.experts: a backbone has none; zoo finetune puts them beside it (mode mixture)")
         named = [self.task, *(each.task for each in self.others)]
         if twice := [name for name in named if named.count(name) > 1]:
             raise ValueError(f"the task {twice[0]} is named twice; a property has one head")

@@ -18,6 +18,9 @@ MAX_MEMBERS, MAX_EXPERTS = 100, 16
 MAX_RESIDUALS = 499
 """Most residuals of a member: enough for levels up to 0.998, and small in the file with a hundred members."""
 
+MAX_EXPONENT = 100
+"""Of targets that are learned in log10."""
+
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """One line that a terminal can print."""
 
@@ -44,10 +47,16 @@ class ArchitectureConfig(_Strict):
     head: int = Field(ge=1, le=4096)
     head_layers: int = Field(ge=1, le=16)
     gaussians: int = Field(ge=2, le=1024)
-    gaussian_end: float = Field(gt=0, le=100)
+    gaussian_end: float = Field(ge=0.1, le=100)
     targets: int = Field(default=1, ge=1, le=16)
     pooling: Literal["last", "all"] = "last"
     experts: int = Field(default=0, ge=0, le=MAX_EXPERTS)
+
+    @model_validator(mode="after")
+    def _experts_of_one_target(self) -> Self:
+        if self.experts and self.targets > 1:
+            raise ValueError(f"experts go with one target, not with {self.targets}")
+        return self
 
     @property
     def sizes(self) -> Architecture:
@@ -79,6 +88,12 @@ class ScalingConfig(_Strict):
     std: float = Field(gt=0, le=1e100)
     bound: float | None = Field(default=None, gt=0, le=1000)
     limit: float | None = Field(default=None, gt=0, le=1e6)
+
+    @model_validator(mode="after")
+    def _powers_are_numbers(self) -> Self:
+        if self.transform == "log10" and (abs(self.mean) > MAX_EXPONENT or self.std > MAX_EXPONENT):
+            raise ValueError(f"of logarithms, mean and std are at most {MAX_EXPONENT}")
+        return self
 
 
 class MemberConfig(_Strict):

@@ -124,4 +124,5 @@ def check(path: Path, architecture: Architecture, members: int, references: int 
             raise CheckpointError(f"{path}: unexpected tensor {name[:200]!r} ({len(found)} in all)")
         if found[name] != expected[name]:
             have, want = found[name], expected[name]
-            raise CheckpointError(f"{path}: tensor {name} is {have[0]} {have[1]}, expected {want[0]} {want[1]}")
+            shown = str(have[1]) if len(have[1]) < 9 else f"of {len(have[1]):,} dimensions"
+            raise CheckpointError(f"{path}: tensor {name} is {have[0]} {shown}, expected {want[0]} {want[1]}")

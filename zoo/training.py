@@ -72,9 +72,6 @@ class FitSettings:
         Largest norm of the gradient.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
         Number type of the forward and backward pass.
-    balance : {"equal", "relative"}
-        Of several targets, whether a scaled error counts the same for each, or in proportion to how large that target's
-        error is at the moment: then one that is nearly solved is not given up for one that never will be.
     """
 
     epochs: int = 100
@@ -86,7 +83,6 @@ class FitSettings:
     patience: int | None = None
     clip: float = 1.0
     precision: Precision = "32-true"
-    balance: Balance = "equal"
 
 
 @dataclass(frozen=True)
@@ -111,12 +107,13 @@ class _Fit(pl.LightningModule):
         settings: FitSettings,
         seed: int,
         rates: Mapping[str, float],
+        balance: Balance,
         on_epoch: Callable[[dict[str, float], int], None] | None,
     ) -> None:
         super().__init__()
         self.network, self.settings, self.scalers = network, settings, scalers
         self.train_samples, self.validation_samples, self.seed = train, validation, seed
-        self.rates, self.on_epoch = rates, on_epoch
+        self.rates, self.balance, self.on_epoch = rates, balance, on_epoch
         self.history: list[dict[str, float]] = []
         self._loader: TrainingLoader | None = None
         self._skip = 0
@@ -208,7 +205,7 @@ class _Fit(pl.LightningModule):
         self._skip = checkpoint["batches"]
 
     def _error(self, output: Tensor, target: Tensor) -> Tensor:
-        return masked_l1(output, target, self.settings.balance)
+        return masked_l1(output, target, self.balance)
 
     def _losses(self) -> Tensor:
         """Return the losses of all steps since the last validation, (S,); those of a checkpoint come from the CPU."""
@@ -231,6 +228,7 @@ def fit(
     seed: int,
     workdir: Path,
     rates: Mapping[str, float] | None = None,
+    balance: Balance = "equal",
     device: Device = "auto",
     devices: int = 1,
     nodes: int = 1,
@@ -257,6 +255,8 @@ def fit(
         `resume` could go on from: a short fit is sooner done anew.
     rates : mapping of parameter-name prefix to factor, optional
         Learning rates by depth: the factor of the longest fitting prefix multiplies the learning rate.
+    balance : {"equal", "relative"}
+        How several targets share the loss; see :func:`zoo.losses.masked_l1`.
     device : {"auto", "cpu", "cuda"}
     devices, nodes : int
         Devices on each of so many machines, each with a process of its own (Lightning's DDP): a step is then made of
@@ -280,7 +280,7 @@ def fit(
         replace(samples, vectors=expert_vectors(network, samples.graphs, samples.rows, device=chosen))
         for samples in (train, validation)
     )
-    module = _Fit(network, train, validation, scalers, settings, seed, rates or {}, on_epoch)
+    module = _Fit(network, train, validation, scalers, settings, seed, rates or {}, balance, on_epoch)
     best = Best(
         workdir,
         filename="best",

@@ -68,7 +68,7 @@ def transfer(
     experts : sequence of CGCNN
         For ``mixture``: networks whose bodies are read, of the same sizes as that of `source`.
     pooling : {"last", "all"}
-        What the new layers read; see :class:`zoo.models.cgcnn.Architecture`.
+        What the new layers read; see :class:`zoo.models.architecture.Architecture`.
 
     Returns
     -------

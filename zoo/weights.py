@@ -118,10 +118,13 @@ def read(directory: Path) -> Weights:
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {WEIGHTS}; it is no checkpoint of zoo's") from error
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged: {str(error)[:300]}") from error
+        why = "".join(filter(str.isprintable, str(error)[:300]))
+        raise CheckpointError(f"{path} is damaged: {why}") from error
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
+        if name.endswith("running_var") and (tensor < 0).any():
+            raise CheckpointError(f"{path}: tensor {name} holds a negative variance")
     table = tensors.pop("atom_table")
     if table_digest(table) != config.element_table:
         raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG} names (SHA-256 differs)")

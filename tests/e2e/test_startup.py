@@ -61,7 +61,9 @@ def test_light_commands_stay_light(command: str, shown: str) -> None:
 def test_a_prediction_imports_no_torch_and_little_else(tmp_path: Path) -> None:
     salt = tmp_path / "nacl.cif"
     salt.write_text(str(CifWriter(rock_salt("NaCl"))), encoding="utf-8")
-    printed, modules = modules_after(RUN, "predict", "dEf-10k", str(salt), "--out", str(tmp_path / "p.csv"))
+    printed, modules = modules_after(
+        RUN, "predict", "dEf-10k", str(salt), "--out", str(tmp_path / "p.csv"), "--device", "cpu"
+    )
     assert "nacl" in printed
     assert modules & (HEAVY | {"sympy"}) == {"pymatgen"}, "of pymatgen only its compiled search"
 

@@ -122,7 +122,7 @@ def test_a_prediction_imports_no_torch() -> None:
 import sys
 import zoo
 from zoo import samples
-table = zoo.load("dEf-10k").predict(samples.crystals()["NaCl"])
+table = zoo.load("dEf-10k", device="cpu").predict(samples.crystals()["NaCl"])
 assert -2.5 < table.prediction[0] < -1.5, table
 print([name for name in ("torch", "dgl", "lightning", "sklearn", "scipy") if name in sys.modules])
 """

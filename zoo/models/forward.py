@@ -33,6 +33,10 @@ STEEP = np.float32(80.0)
 """Beyond this e^x is nearly too large for single precision; no network that was trained gets there."""
 
 
+_quiet = np.errstate(all="ignore")
+"""As torch does: what is no number shows itself in the prediction."""
+
+
 class _Crystals:
     """Some of the packed graphs, with the indices that sums over edges and atoms need."""
 
@@ -73,8 +77,7 @@ class _Convolution:
         gate, core, gathered = room
         for half, edges in zip(self.halves, (gate, core), strict=True):
             self._fill(edges, gathered, crystals, atoms, bonds, *half)
-        with np.errstate(over="ignore"):  # where it overflows, the sigmoid is zero, as it should be
-            np.exp(gate, out=gate)
+        np.exp(gate, out=gate)  # where it overflows, the sigmoid is zero, as it should be
         gate += 1
         if core.max() < STEEP:
             np.exp(core, out=core)
@@ -183,14 +186,17 @@ class Forward:
         reader = _Head(self.architecture, self.tensors, "reader.") if self.architecture.experts else None
         return _Head(self.architecture, self.tensors), reader
 
+    @_quiet
     def expert_vectors(self, graphs: PackedGraphs) -> Array | None:
         """Return what the frozen experts make of the graphs, shape (n, d); None if there are none."""
         return self._pooled(graphs, self._experts, "all") if self._experts else None
 
+    @_quiet
     def embed(self, graphs: PackedGraphs, pooling: Pooling | None = None) -> Array:
         """Return the crystal vectors after pooling, shape (n, d)."""
         return self._pooled(graphs, [self._body], pooling or self.architecture.pooling)
 
+    @_quiet
     def predict_scaled(self, graphs: PackedGraphs, vectors: Array | None = None) -> Array:
         """Return the outputs, shape (n,), in the network's scaled space; `vectors` are those of the experts."""
         own, reader = self._heads
