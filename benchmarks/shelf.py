@@ -27,6 +27,7 @@ PAIRS = (
     ("dEf-NM", "dEf-10k", "ΔEf of non-metals alone against 10,000 of all crystals"),
     ("Eg-NM", "dEf-91k", "gaps of non-metals against ΔEf"),
     ("multi-113k", "dEf-91k", "ΔEf, gaps and metal-or-not at once against ΔEf"),
+    ("multi-113k-wide", "multi-113k", "the same data by a body of twice the width"),
 )
 BEGIN, END = "<!-- written by benchmarks/paper.py -->", "<!-- end -->"
 

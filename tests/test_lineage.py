@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,10 @@ def test_an_unknown_ancestor_is_silent_but_what_is_known_counts(run: Path, data:
     change(copy, "backbone", "no mapping")
     change(copy, "experts", 7)
     assert lineage.trained_on(altered.pulled) == set(json.loads((copy / "splits.json").read_text())["0"]["train"])
+
+
+@pytest.mark.parametrize("origin", ["directory", "hub"])
+def test_a_copy_of_a_registered_backbone_is_known_by_its_weights_wherever_it_lies(origin: str, tmp_path: Path) -> None:
+    copy = hub.pull(shutil.copytree(hub.pull("dEf-10k").directory, tmp_path / "net"))
+    stranger = replace(copy, origin=origin, card=None)
+    assert lineage.trained_on(stranger) == registry.training_ids(registry.get("dEf-10k"))
