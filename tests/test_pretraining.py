@@ -88,7 +88,8 @@ def changed_recipe(folder: Path, text: str) -> str:
     other = read_recipe(write(folder / "other", text.replace("seed = 3", "seed = 4").replace("1e-2", "2e-2")))
     (folder / "out.partial").mkdir()
     digest = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
-    inputs = {"recipe": other.model_dump(mode="json"), "table": digest, "processes": 2, "precision": "32-true"}
+    given = {"table": digest, "precision": "32-true", "start": [], "ancestors": []}
+    inputs = {"recipe": other.model_dump(mode="json"), "processes": 2, **given}
     begun.agree(folder / "out.partial/begun.json", inputs)
     return "was begun with other settings (processes, recipe.fit.learning_rate, recipe.seed); give the same ones"
 

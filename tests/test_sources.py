@@ -32,7 +32,10 @@ def test_two_packages_with_one_name_are_both_read() -> None:
     found = {each.name: each.digest for each in sources.experts(source)}
     assert found["zoo-copycat:dEf-10k"] == found["crystal-zoo:dEf-10k"]
     assert "dEf-54k" in found
-    assert [each.name for each in sources.available(source.graph)] == list(found)
+    at_hand = [each.name for each in sources.available(source.graph)]
+    assert at_hand == [*list(found)[:-1], "multi-113k-wide", "zoo-copycat:dEf-10k"]  # whose body is another
+    wide = sources.load("multi-113k-wide")
+    assert [each.name for each in sources.experts(wide)] == ["multi-113k-wide"]
 
 
 def test_damaged_weights_of_a_package_are_left_out(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
