@@ -9,10 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.elements import atom_table
+from zoo.transfer import scratch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.graphs import CrystalGraph
+    from zoo.models.architecture import Architecture
     from zoo.models.cgcnn import CGCNN, Body, Head
 
 
@@ -67,3 +71,16 @@ def _norm(layer: nn.BatchNorm1d, x: Tensor) -> Tensor:
     if layer.training:
         return functional.batch_norm(x, None, None, layer.weight, layer.bias, training=True, eps=layer.eps)
     return functional.batch_norm(x, layer.running_mean, layer.running_var, layer.weight, layer.bias, eps=layer.eps)
+
+
+def unlike_the_initial(architecture: Architecture) -> CGCNN:
+    """Return a network with statistics and scales that are not the initial ones, the same every time."""
+    model = scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        for norm in (module for module in model.modules() if isinstance(module, nn.BatchNorm1d)):
+            for values, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.5, 0.5)) if norm.affine else ():
+                nn.init.uniform_(values, low, high)
+            nn.init.uniform_(norm.running_mean, -0.5, 0.5)
+            nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    return model

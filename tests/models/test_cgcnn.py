@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
-from reference import reference_forward
+from reference import reference_forward, unlike_the_initial
 
 from zoo.batches import GraphBatch
 from zoo.crystals import Crystal
-from zoo.elements import atom_table
 from zoo.graphs import CrystalGraph, build_graph
 from zoo.models import cgcnn, kernels
 from zoo.models.architecture import Architecture
 from zoo.packing import PackedGraphs
-from zoo.transfer import scratch
 
 if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
@@ -46,16 +44,7 @@ def batch(graphs: list[CrystalGraph]) -> GraphBatch:
 
 
 def network(architecture: Architecture = SMALL) -> CGCNN:
-    """A network with batch-norm statistics and weights that are not the initial ones, the same every time."""
-    model = scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        for norm in (module for module in model.modules() if isinstance(module, torch.nn.BatchNorm1d)):
-            for values, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.5, 0.5)) if norm.affine else ():
-                torch.nn.init.uniform_(values, low, high)
-            torch.nn.init.uniform_(norm.running_mean, -0.5, 0.5)
-            torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
-    return model
+    return unlike_the_initial(architecture)
 
 
 MODES = ("evaluation", "training", "frozen statistics")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
-from reference import reference_forward
+from reference import reference_forward, unlike_the_initial
 
 from zoo import hub, weights
 from zoo.crystals import Crystal
@@ -22,7 +22,6 @@ from zoo.models import forward
 from zoo.models.architecture import Architecture
 from zoo.models.forward import Forward
 from zoo.packing import PackedGraphs
-from zoo.transfer import scratch
 
 if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
@@ -46,16 +45,7 @@ def graphs(real_structures: list[Structure]) -> list[CrystalGraph]:
 
 
 def network(architecture: Architecture) -> CGCNN:
-    """A network whose normalisations are not the initial ones."""
-    model = scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1).eval()
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        for norm in (module for module in model.modules() if isinstance(module, torch.nn.BatchNorm1d)):
-            for values, low, high in ((norm.weight, 0.5, 1.5), (norm.bias, -0.5, 0.5)) if norm.affine else ():
-                torch.nn.init.uniform_(values, low, high)
-            torch.nn.init.uniform_(norm.running_mean, -0.5, 0.5)
-            torch.nn.init.uniform_(norm.running_var, 0.5, 1.5)
-    return model
+    return unlike_the_initial(architecture).eval()
 
 
 def without_torch(model: CGCNN) -> Forward:
