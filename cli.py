@@ -196,7 +196,7 @@ def predict(
     from zoo.reading import spare_workers
     from zoo.tables import count_inputs, iter_inputs
 
-    with closing(iter_inputs(inputs, structures=structures, workers=spare_workers())) as rows:  # before torch comes
+    with closing(iter_inputs(inputs, structures=structures, workers=spare_workers())) as rows:  # it begins to read
         from zoo.predicting import predict_files
         from zoo.prediction import load
         from zoo.progress import progress

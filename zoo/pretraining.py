@@ -25,7 +25,6 @@ from zoo.inference import predict_scaled
 from zoo.interruptions import MINUTES
 from zoo.loading import Samples
 from zoo.materials_project import provenance
-from zoo.models.architecture import Architecture
 from zoo.packing import PackedGraphs
 from zoo.progress import progress
 from zoo.scaling import TargetScaler
@@ -148,8 +147,9 @@ def _pretrain(
     used = choose_device(device)
     if used == "cuda" and devices > (there := torch.cuda.device_count()):
         raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
-    architecture = Architecture(**recipe.network.model_dump(exclude={"network"}))
+    architecture = recipe.network.sizes
     starts = continuing.load(recipe, architecture)
+    begins = continuing.provenance(starts)  # now: by the end of a long training the folders may be others
     command = _command(recipe, data, devices, nodes)
     data = data or [_fetched(recipe, quiet=quiet or not first)]
     rows = _read_rows(recipe, data, starts, quiet=quiet or not first)
@@ -165,7 +165,7 @@ def _pretrain(
     settings = recipe.fit.settings(used)
     if first:
         partial.mkdir(parents=True, exist_ok=True)
-        how = {"processes": devices * nodes, "precision": settings.precision, **continuing.provenance(starts)}
+        how = {"processes": devices * nodes, "precision": settings.precision, **begins}
         begun.agree(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how})
         (partial / "work").mkdir(exist_ok=True)
     told = [0.0]
@@ -204,7 +204,7 @@ def _pretrain(
         provenance={
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.digest,
-            **continuing.provenance(starts),
+            **begins,
             "device": used,
             "processes": devices * nodes,
             "precision": settings.precision,

@@ -1,7 +1,7 @@
 """Structure files → records and rejections; many files in processes of their own, in the order given.
 
-Reading needs no torch. So the processes start before torch is imported, and read on while it is, and while the crystals
-of earlier files are predicted. They are few files ahead, so that memory stays bounded.
+The processes start first of all, and read on while this one gets ready and while the crystals of earlier files are
+predicted. They are few files ahead, so that memory stays bounded.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-MANY = 500
-"""Fewer files are read in this process: to start another one takes as long."""
+MANY = 1500
+"""Fewer files are read in this process: to start another one takes as long (docs/performance.md)."""
 
 BATCH = 25
 AHEAD = 80
