@@ -146,7 +146,7 @@ def _distance(study: Study, analysis: Analysis) -> Picture:
         ]
     else:
         named = short(backbone)
-        label = f"distance to the nearest training crystal, embedding of {named}\n(1: usual distance between them)"
+        label = f"distance to the nearest training crystal (1: usual distance\nbetween them), embedding of {named}"
         used = np.unique(np.concatenate([rows for split in splits for rows in (split.test, split.train)]))
         try:
             found = _load(study, backbone).embed([crystals[i] for i in used])
