@@ -29,6 +29,7 @@ bench:  ## measure zoo beside its peers, 20 to 40 minutes: make bench [DATA=TABL
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint zoo/compiled
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -43,11 +44,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(QUIET) "$(TORCH)"
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py $(wildcard zoo/compiled/*.p??)
 	$(BIN)/python -m pip install $(QUIET) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml setup.py
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml setup.py $(wildcard zoo/compiled/*.p??)
 	$(BIN)/python -m pip install $(QUIET) --editable ".[dev]"
 	@touch $@ $(VENV)/.installed
 

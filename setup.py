@@ -1,14 +1,20 @@
-"""Install the top-level ``cli.py`` as ``zoo.cli``; everything else is in pyproject.toml.
+"""Install the top-level ``cli.py`` as ``zoo.cli``, and compile ``zoo/compiled``; everything else is in pyproject.toml.
 
 setuptools can map folders into a package, but not a single file. An editable install follows the entry
 ``"zoo.cli" = "cli"`` of ``package-dir`` by itself, because its import hook tries ``cli.py`` after
 ``cli/__init__.py``. A wheel is told here to copy the file. So no module called ``cli`` is left in anybody's
 site-packages.
+
+The compiled parts are optional: without a C compiler zoo installs all the same, and builds graphs in NumPy.
 """
 
 from __future__ import annotations
 
-from setuptools import setup
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 
@@ -28,4 +34,24 @@ class BuildWithCli(build_py):
         return [*modules, ("zoo", "cli", "cli.py")] if package == "zoo" else modules
 
 
-setup(cmdclass={"build_py": BuildWithCli})
+class BuildFast(build_ext):
+    """Compile with the options that the compiler at hand understands."""
+
+    def build_extension(self, extension: Extension) -> None:
+        """Let square roots be one instruction, and loops over arrays be vectors."""
+        if self.compiler.compiler_type != "msvc":
+            extension.extra_compile_args = ["-O3", "-fno-math-errno", "-fno-trapping-math"]
+        super().build_extension(extension)
+
+
+def compiled() -> list[Extension]:
+    """Return the extensions, translated to C outside the source tree."""
+    sources = sorted(Path("zoo/compiled").glob("*.pyx"))
+    extensions = [Extension(f"zoo.compiled.{source.stem}", [str(source)]) for source in sources]
+    translated: list[Extension] = cythonize(extensions, build_dir="build/cython", quiet=True)
+    for extension in translated:
+        extension.optional = True
+    return translated
+
+
+setup(cmdclass={"build_py": BuildWithCli, "build_ext": BuildFast}, ext_modules=compiled())

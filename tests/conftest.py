@@ -115,6 +115,18 @@ def real_structures() -> list[Structure]:
     return [Poscar.from_str(text).structure for text in table.structure.iloc[:40]]
 
 
+@pytest.fixture(params=["compiled", "plain"])
+def inner_loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once with the compiled inner loops, once with those in NumPy."""
+    from zoo import compiled
+
+    if request.param == "plain":
+        monkeypatch.setattr(compiled, "nearest", None)
+        monkeypatch.setattr(compiled, "merging", None)
+    elif compiled.nearest is None or compiled.merging is None:
+        pytest.skip("zoo was installed without a C compiler")
+
+
 @pytest.fixture
 def hub_server() -> Iterator[Any]:
     """A Hub on the loopback interface; see zoo/hubserver.py."""
@@ -228,17 +240,18 @@ def on_a_terminal() -> Callable[..., list[str]]:
 
 @pytest.fixture(scope="session")
 def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Build the wheel of a source tree, once: ``build_wheel(folder)`` returns the file."""
+    """Build the wheel of a source tree, once: ``build_wheel(folder[, C compiler])`` returns the file."""
 
     @lru_cache
-    def build(source: Path) -> Path:
+    def build(source: Path, compiler: str | None = None) -> Path:
         work = tmp_path_factory.mktemp("wheel")
         # From a copy, so that nothing is left in the tree.
-        left_out = shutil.ignore_patterns(".*", "runs", "build", "dist", "*.egg-info", "__pycache__")
+        left_out = shutil.ignore_patterns(".*", "runs", "build", "dist", "*.egg-info", "__pycache__", "*.so")
         shutil.copytree(source, work / source.name, ignore=left_out)
         options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", work)
         command = [sys.executable, "-m", "pip", "wheel", *map(str, options), str(work / source.name)]
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+        environment = {**os.environ, **({"CC": compiler} if compiler else {})}
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
         (wheel,) = work.glob("*.whl")
         return wheel

@@ -13,6 +13,8 @@ from zoo.graphs import TIE_TOLERANCE, GraphSettings, build_graph, build_graphs
 
 ORDER = GraphSettings(ties="order")
 
+pytestmark = pytest.mark.usefixtures("inner_loops")
+
 
 @pytest.mark.parametrize("ties", ["environment", "order"])
 def test_distances_are_those_of_get_all_neighbors(real_structures: list[Structure], ties: str) -> None:
@@ -174,6 +176,17 @@ def test_an_extreme_cell_does_not_harm_those_beside_it() -> None:
     assert np.sort(beside.distances, axis=1) == pytest.approx(np.sort(alone.distances, axis=1), abs=TIE_TOLERANCE)
     for found, expected in zip(beside.neighbors, alone.neighbors, strict=True):
         assert sorted(salt.numbers[found]) == sorted(salt.numbers[expected])
+
+
+@pytest.mark.parametrize("ties", ["environment", "order"])
+def test_atoms_written_many_cells_away_stand_in_the_cell(real_structures: list[Structure], ties: str) -> None:
+    """The search makes room for all that lies between the atoms it is given: a hundred thousand cells would fill it."""
+    settings = GraphSettings(ties=ties)  # type: ignore[arg-type]
+    crystal = Crystal.from_structure(real_structures[3])
+    steps = np.random.default_rng(0).integers(-100_000, 100_000, size=crystal.frac.shape)
+    far = build_graph(Crystal(crystal.numbers, crystal.lattice, crystal.frac + steps), settings)
+    near = build_graph(crystal, settings)
+    assert np.sort(far.distances, axis=1) == pytest.approx(np.sort(near.distances, axis=1), abs=1e-5)
 
 
 def test_ten_thousand_atoms() -> None:

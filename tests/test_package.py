@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import email
+import importlib.machinery
 import importlib.resources
 import tomllib
 import zipfile
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo import registry
+from zoo import compiled, registry
 from zoo.card import Card
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def metadata(wheel: zipfile.ZipFile, name: str) -> str:
 def test_every_file_is_in_the_wheel_byte_by_byte(folder: str, wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     files = [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = [path for path in files if path.suffix not in (".so", ".pyd")]  # made where they are
     assert files
     for path in files:
         inside = f"{PACKAGES[folder]}/{path.relative_to(ROOT / folder).as_posix()}"
@@ -62,7 +64,24 @@ def test_nothing_else_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert outside == {"zoo", next(name for name in outside if name.endswith(".dist-info"))}
     assert not [name for name in names if "test_" in name or "make_examples" in name or "plugin_thermal" in name]
     packages = {name.rpartition("/")[0] for name in names if name.endswith(".py")}
-    assert packages == {"zoo", "zoo/models", "zoo/figures", "zoo/plugins", "zoo/cards", "zoo/examples"}
+    assert packages == {"zoo", "zoo/compiled", "zoo/models", "zoo/figures", "zoo/plugins", "zoo/cards", "zoo/examples"}
+
+
+@pytest.mark.skipif(compiled.nearest is None, reason="no C compiler here")
+def test_compiled_parts_are_in_the_wheel_and_no_c_source(wheel: zipfile.ZipFile) -> None:
+    endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    parts = {name.split("/")[-1].partition(".")[0] for name in wheel.namelist() if name.endswith(endings)}
+    assert parts == {path.stem for path in (ROOT / "zoo" / "compiled").glob("*.pyx")} == {"nearest", "merging"}
+    assert not [name for name in wheel.namelist() if name.endswith(".c")]
+
+
+def test_without_a_compiler_the_wheel_has_everything_else(
+    wheel: zipfile.ZipFile, build_wheel: Callable[..., Path]
+) -> None:
+    plain = zipfile.ZipFile(build_wheel(ROOT, "/nowhere/cc"))
+    endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+    assert not [name for name in plain.namelist() if name.endswith(endings)]
+    assert set(plain.namelist()) == {name for name in wheel.namelist() if not name.endswith(endings)}
 
 
 def test_bundled_weights_are_small_and_are_those_of_the_card(wheel: zipfile.ZipFile) -> None:

@@ -12,6 +12,8 @@ from zoo.crystals import Crystal
 from zoo.graphs import CrystalGraph, build_graph
 from zoo.packing import PackedGraphs
 
+pytestmark = pytest.mark.usefixtures("inner_loops")
+
 
 @pytest.fixture(scope="module")
 def graphs(real_structures: list[Structure]) -> list[CrystalGraph]:

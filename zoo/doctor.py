@@ -60,6 +60,7 @@ def report(online: bool = False) -> list[Check]:
         *_dependencies(),
         _guarded("torch", _torch),
         _guarded("dgl", _dgl),
+        _compiled(),
         *_caches(),
         *_backbones(),
         *_plugins(),
@@ -117,6 +118,17 @@ def _dgl() -> str:
     from zoo._dgl import state
 
     return state()
+
+
+def _compiled() -> Check:
+    from zoo import compiled
+
+    missing = [name for name in ("nearest", "merging") if getattr(compiled, name) is None]
+    if not missing:
+        return Check("compiled parts", True, "nearest, merging")
+    # Nothing is wrong: the plain parts give the same results.
+    slow = f"without {', '.join(missing)}: graphs take five to seven times as long; install a C compiler, then zoo again"
+    return Check("compiled parts", None, slow)
 
 
 def _caches() -> list[Check]:

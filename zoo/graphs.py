@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from zoo import compiled
 from zoo.crystals import SYMBOLS, Crystal
 from zoo.errors import InputError
 
@@ -35,6 +36,12 @@ COINCIDENT = 0.1
 
 MAX_IMAGES = 20_000_000
 """Most atoms, with their periodic images, that one search may look at; a bound on its time and memory."""
+
+_FEW_IMAGES = 1_000_000
+"""Most images that the compiled search lists; it leaves odd cells that need more to the other one."""
+
+_FAR = 10.0
+"""Fractional coordinates beyond this are brought into the cell even where the last bit counts."""
 
 _CHUNK = 256
 _START = 1.7
@@ -110,9 +117,41 @@ def build_graphs(
     crystals: Iterable[Crystal], settings: GraphSettings | None = None
 ) -> Iterator[CrystalGraph | InputError]:
     """Build graphs, `_CHUNK` at a time; a crystal that cannot be one yields the error instead, in its place."""
+    settings = settings or GraphSettings()
+    fast = compiled.nearest is not None and settings.ties == "environment"
     stream = iter(crystals)
     while chunk := list(islice(stream, _CHUNK)):
-        yield from _build(chunk, settings or GraphSettings())
+        yield from _build_compiled(chunk, settings) if fast else _build(chunk, settings)
+
+
+def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
+    """Build graphs with the compiled search, and those that it leaves with the other one."""
+    assert compiled.nearest is not None
+    offsets = np.cumsum([0, *(len(crystal.numbers) for crystal in crystals)])
+    neighbors = np.empty((offsets[-1], settings.neighbors), dtype=np.int32)
+    distances = np.empty((offsets[-1], settings.neighbors), dtype=np.float32)
+    found = np.empty(len(crystals), dtype=np.uint8)
+    compiled.nearest.nearest(
+        np.concatenate([crystal.numbers for crystal in crystals]),
+        np.concatenate([crystal.frac for crystal in crystals]),
+        np.concatenate([crystal.lattice for crystal in crystals]).reshape(-1, 3, 3),
+        offsets,
+        _START * settings.neighbors,
+        TIE_TOLERANCE,
+        COINCIDENT,
+        _FEW_IMAGES,
+        _ROUNDS,
+        neighbors,
+        distances,
+        found,
+    )
+    ends = offsets.tolist()
+    return [
+        CrystalGraph(crystal.numbers, neighbors[start:end], distances[start:end])
+        if done
+        else _build([crystal], settings)[0]
+        for crystal, start, end, done in zip(crystals, ends, ends[1:], found.tolist(), strict=False)
+    ]
 
 
 @dataclass(frozen=True)
@@ -209,14 +248,17 @@ def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
 
     n, k = len(crystal), settings.neighbors
     radius = settings.cutoff
+    frac = crystal.frac
+    if settings.ties == "environment" or np.abs(frac).max() > _FAR:
+        frac = frac - np.floor(frac)  # the search makes room for all that lies between the atoms
     if settings.ties == "environment":
-        cartesian = np.ascontiguousarray(crystal.frac @ crystal.lattice)
+        cartesian = np.ascontiguousarray(frac @ crystal.lattice)
         # The result does not depend on where the search starts: begin with a few more neighbours than needed.
         radius = min(radius, (3 * _START * k * crystal.volume / (4 * np.pi * n)) ** (1 / 3))
     else:
         # The authors' rule depends on the last bit of each distance and on the order in which the search at the
         # full cutoff reports neighbours, so both are made as pymatgen makes them: site by site.
-        cartesian = np.array([np.dot(site, crystal.lattice) for site in crystal.frac])
+        cartesian = np.array([np.dot(site, crystal.lattice) for site in frac])
     pending = np.arange(n)
     parts: list[_Edges] = []
     while len(pending):

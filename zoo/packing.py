@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo import compiled
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -134,6 +136,44 @@ def _ranges(offsets: NDArray[np.int64], indices: NDArray[np.int64]) -> tuple[NDA
 
 
 def _merge(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
+    return _merge_plain(graphs) if compiled.merging is None else _merge_compiled(graphs)
+
+
+def _merge_compiled(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
+    assert compiled.merging is not None
+    neighbors = np.concatenate([graph.neighbors for graph in graphs])
+    atoms, edges = len(neighbors), neighbors.size
+    room = PackedGraphs(
+        np.empty(atoms, dtype=np.uint8),
+        np.empty(atoms, dtype=np.int32),
+        np.empty(atoms, dtype=np.uint8),
+        np.empty(edges, dtype=np.int32),
+        np.empty(edges, dtype=np.float32),
+        np.empty(edges, dtype=np.uint8),
+        np.empty(len(graphs) + 1, dtype=np.int64),
+    )
+    edges = compiled.merging.merge(
+        np.concatenate([graph.numbers for graph in graphs]),
+        neighbors,
+        np.concatenate([graph.distances for graph in graphs]),
+        np.cumsum([0, *(len(graph) for graph in graphs)]),
+        SAME_DISTANCE,
+        room,
+    )
+    atoms = int(room.offsets[-1])
+    # Copied, so that the room for what was merged is given back.
+    return PackedGraphs(
+        room.numbers[:atoms].copy(),
+        room.copies[:atoms].copy(),
+        room.degrees[:atoms].copy(),
+        room.neighbors[:edges].copy(),
+        room.distances[:edges].copy(),
+        room.counts[:edges].copy(),
+        room.offsets,
+    )
+
+
+def _merge_plain(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
     sizes = np.array([len(graph) for graph in graphs])
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     crystal = np.repeat(np.arange(len(graphs)), sizes)

@@ -1,0 +1,172 @@
+"""The compiled inner loops against those in NumPy, which other tests hold to pymatgen's search."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zoo import compiled, doctor, extensions, samples
+from zoo.crystals import Crystal
+from zoo.errors import InputError
+from zoo.graphs import CrystalGraph, GraphSettings, build_graph, build_graphs
+from zoo.packing import PackedGraphs
+from zoo.tables import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pymatgen.core import Structure
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+needs_compiler = pytest.mark.skipif(
+    compiled.nearest is None or compiled.merging is None, reason="zoo was installed without a C compiler"
+)
+
+
+@pytest.fixture(scope="module")
+def crystals(real_structures: list[Structure]) -> list[Crystal]:
+    """Relaxed crystals of 1 to 40 atoms, one of 1,000, and the same with every tie broken by 0.02 Å."""
+    structures = [*samples.crystals().values(), *real_structures]
+    structures += [structure.copy().perturb(0.02, seed=1) for structure in real_structures]
+    structures += [samples.crystals()["NaCl"] * (5, 5, 5), (real_structures[3] * (3, 3, 3)).perturb(0.05, seed=2)]
+    return [Crystal.from_structure(structure) for structure in structures]
+
+
+def plainly(monkeypatch: pytest.MonkeyPatch, build: partial[list[CrystalGraph]]) -> list[CrystalGraph]:
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "nearest", None)
+        return build()
+
+
+def graphs(crystals: Iterable[Crystal], settings: GraphSettings | None = None) -> list[CrystalGraph]:
+    built = list(build_graphs(crystals, settings))
+    assert all(isinstance(graph, CrystalGraph) for graph in built)
+    return built  # type: ignore[return-value]
+
+
+@needs_compiler
+@pytest.mark.parametrize("neighbors", [1, 12, 40])
+def test_neighbours_are_those_of_the_plain_search(
+    crystals: list[Crystal], neighbors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = GraphSettings(neighbors=neighbors)
+    found = graphs(crystals, settings)
+    expected = plainly(monkeypatch, partial(graphs, crystals, settings))
+    for mine, theirs in zip(found, expected, strict=True):
+        assert np.sort(mine.distances, axis=1) == pytest.approx(np.sort(theirs.distances, axis=1), abs=2e-4)
+        # Which of the equal ones of a shell are kept may differ where they are alike: elements do not.
+        of_mine, of_theirs = (np.sort(graph.numbers[graph.neighbors], axis=1) for graph in (mine, theirs))
+        assert of_mine.tolist() == of_theirs.tolist()
+    # Alike means: what a network sees is equal.
+    mine, theirs = PackedGraphs.pack(found), PackedGraphs.pack(expected)
+    assert mine.sizes.tolist() == theirs.sizes.tolist()
+    assert mine.edges.tolist() == theirs.edges.tolist()
+    for crystal in range(len(crystals)):
+        assert _edges(mine, crystal) == pytest.approx(_edges(theirs, crystal), abs=1e-5)
+
+
+def _edges(packed: PackedGraphs, crystal: int) -> np.ndarray:
+    one = packed.select(np.array([crystal]))
+    center = np.repeat(np.arange(len(one.numbers)), one.degrees)
+    columns = (one.numbers[center], one.numbers[one.neighbors], one.copies[center], one.counts, one.distances)
+    return np.array(sorted(zip(*(np.round(column, 4).tolist() for column in columns), strict=True)))
+
+
+@needs_compiler
+def test_without_ties_every_neighbour_is_the_same(
+    real_structures: list[Structure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = [Crystal.from_structure(structure.copy().perturb(0.05, seed=3)) for structure in real_structures]
+    alone = [crystal for crystal in moved if len(crystal) > 4]
+    equal = 0
+    for mine, theirs in zip(graphs(alone), plainly(monkeypatch, partial(graphs, alone)), strict=True):
+        assert mine.distances == pytest.approx(theirs.distances, abs=2e-4)
+        equal += np.array_equal(mine.neighbors, theirs.neighbors)
+    # The rest have copies of one atom, moved together, at distances that differ in the fifteenth digit.
+    assert equal > 0.8 * len(alone)
+
+
+@needs_compiler
+def test_merging_gives_the_plain_arrays_in_every_bit(crystals: list[Crystal], monkeypatch: pytest.MonkeyPatch) -> None:
+    built = graphs(crystals)
+    found = PackedGraphs.pack(built)
+    monkeypatch.setattr(compiled, "merging", None)
+    expected = PackedGraphs.pack(built)
+    for name in ("numbers", "copies", "degrees", "neighbors", "distances", "counts", "offsets"):
+        mine, theirs = getattr(found, name), getattr(expected, name)
+        assert (mine.dtype, mine.tolist()) == (theirs.dtype, theirs.tolist()), name
+
+
+@needs_compiler
+def test_every_bundled_crystal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,500 crystals as they were published: as many merged atoms and edges, and the same edge lengths."""
+    records = read_table(EXAMPLES / "dielectric.csv", extensions.task("dielectric")).records
+    cells = [record.crystal for record in records]
+    mine = PackedGraphs.pack(graphs(cells))
+    theirs = PackedGraphs.pack(plainly(monkeypatch, partial(graphs, cells)))
+    assert mine.sizes.tolist() == theirs.sizes.tolist()
+    assert mine.edges.tolist() == theirs.edges.tolist()
+    assert np.sort(mine.distances) == pytest.approx(np.sort(theirs.distances), abs=1e-6)
+
+
+@needs_compiler
+def test_odd_crystals_are_left_to_the_plain_search() -> None:
+    """One with a reason, one that is right, and between them a chunk's other crystals are found."""
+    salt = Crystal.from_structure(samples.crystals()["NaCl"])
+    twice = Crystal(np.array([11, 17]), np.eye(3) * 4.0, np.array([[0, 0, 0], [0, 0, 1.0]]))
+    needle = Crystal(np.array([14]), np.diag([1.0, 1.0, 2000.0]), np.zeros((1, 3)))
+    found = list(build_graphs([salt, twice, needle, salt]))
+    assert isinstance(found[1], InputError)
+    assert isinstance(found[2], CrystalGraph)
+    assert found[0].neighbors.tolist() == found[3].neighbors.tolist()  # type: ignore[union-attr]
+
+
+@needs_compiler
+def test_the_sphere_of_a_lonely_atom_is_widened() -> None:
+    """A cluster of 64 atoms and one atom far from it in a cell of 60 Å, where the first radius is 25 Å."""
+    steps = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    sites = np.vstack([steps * 2.5, [[31.0, 32.0, 33.0]]])
+    graph = build_graph(Crystal(np.full(65, 29), np.eye(3) * 60.0, sites / 60.0))
+    shifts = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3) * 60.0
+    lengths = np.sort(np.linalg.norm(sites + shifts - sites[-1], axis=-1).ravel())
+    assert lengths[1] > 35
+    assert graph.distances[-1] == pytest.approx(lengths[1:13], abs=2e-4)
+    # The corner of the cluster keeps three neighbours at one step, three at √2 steps, one at √3, three at two.
+    assert np.sort(graph.distances[0])[:10] == pytest.approx(2.5 * np.sqrt([1, 1, 1, 2, 2, 2, 3, 4, 4, 4]), abs=1e-4)
+
+
+PREDICT = """
+from zoo import compiled
+assert (compiled.nearest is None, compiled.merging is None) == ({none}, {none})
+from zoo.cli import main
+main(["predict", "dEf-10k", {table!r}, "--out", {out!r}])
+"""
+BLOCK = "import sys; sys.modules['zoo.compiled.nearest'] = sys.modules['zoo.compiled.merging'] = None"
+
+
+@needs_compiler
+def test_zoo_predicts_the_same_without_a_compiler(moduli: Callable[[int], Path], tmp_path: Path) -> None:
+    written = []
+    for none, before in ((False, ""), (True, BLOCK)):
+        out = tmp_path / f"{none}.csv"
+        code = before + PREDICT.format(none=none, table=str(moduli(30)), out=str(out))
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        written.append(pd.read_csv(out)["prediction"].to_numpy())
+    assert len(written[0]) == 30
+    assert written[0] == pytest.approx(written[1], abs=1e-5)
+
+
+def test_doctor_says_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "nearest", None)
+    (check,) = [check for check in doctor.report() if check.name == "compiled parts"]
+    assert check.ok is None
+    assert "without nearest" in check.detail
+    assert "install a C compiler" in check.detail
