@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test bench-setup bench lint format types check env clean
+.PHONY: demo test bench-setup bench bench-finetune lint format types check env clean
 
 demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled dielectric constants
 	rm -rf runs/demo runs/demo.partial
@@ -24,8 +24,11 @@ bench-setup: $(VENV)/.installed-dev  ## an environment for each program that zoo
 	done
 	$(BIN)/python -m pip download $(QUIET) --no-deps --no-binary :all: --no-build-isolation --dest .bench/data matminer==0.3.2
 
-bench:  ## measure zoo beside its peers, 20 to 40 minutes: make bench [DATA=TABLE.parquet]; nothing else should run
+bench:  ## measure zoo beside its peers, a quarter of an hour: make bench [DATA=TABLE.parquet]; nothing else should run
 	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
+
+bench-finetune:  ## the longest of its comparisons, as long as all others: fine-tuning
+	$(BIN)/python benchmarks/run.py --finetune
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

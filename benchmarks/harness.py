@@ -23,7 +23,7 @@ ENVIRONMENTS = ROOT / ".bench"
 
 def python_of(peer: str) -> Path | None:
     """Return the interpreter of a peer's environment, or None if it was not set up."""
-    path = ROOT / ".venv/bin/python" if peer in ("zoo", "naive") else ENVIRONMENTS / peer / "bin/python"
+    path = ROOT / ".venv/bin/python" if peer in ("zoo", "naive", "plain") else ENVIRONMENTS / peer / "bin/python"
     return path if path.exists() else None
 
 

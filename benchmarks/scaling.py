@@ -93,6 +93,12 @@ def _seconds(cells: list[Crystal]) -> float:
     return time.perf_counter() - began
 
 
+def _medians(batches: list[list[Crystal]], rounds: int) -> list[float]:
+    """Measure all in turn, several times, so that an hour in which the machine is slow is no single one's."""
+    measured = [[_seconds(batch) for batch in batches] for _ in range(rounds)]
+    return [float(value) for value in np.median(measured, axis=0)]
+
+
 def _growth(what: str, sizes: list[int], seconds: list[float], shown: str) -> Row:
     exponent = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
     met = "goal" if exponent <= 1.005 else "yes" if exponent <= 1.05 else "no"
@@ -102,7 +108,7 @@ def _growth(what: str, sizes: list[int], seconds: list[float], shown: str) -> Ro
 def _by_number(cells: list[Crystal]) -> Row:
     _seconds(cells[:500])
     counts = [1_000, 3_000, 10_000, 30_000, 100_000]
-    seconds = [_seconds([cells[i % len(cells)] for i in range(count)]) for count in counts]
+    seconds = _medians([[cells[i % len(cells)] for i in range(count)] for count in counts], rounds=3)
     shown = ", ".join(f"{count:,}: {value:.3g} s" for count, value in zip(counts, seconds, strict=True))
     return _growth("graphs and predictions against the number of crystals", counts, seconds, shown)
 
@@ -114,7 +120,7 @@ def _by_atoms(cells: list[Crystal]) -> Row:
     rng = np.random.default_rng(0)
     seeds = [cell for cell in cells if len(cell) == 2][:64]
     sizes: list[int] = []
-    seconds: list[float] = []
+    batches: list[list[Crystal]] = []
     for shape in ((1, 1, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2), (4, 2, 2), (4, 4, 2), (5, 5, 4)):
         atoms = 2 * int(np.prod(shape))
         made = []
@@ -123,10 +129,9 @@ def _by_atoms(cells: list[Crystal]) -> Row:
             frac = structure.frac_coords + rng.normal(0, 0.02, (atoms, 3)) @ np.linalg.inv(structure.lattice.matrix)
             made.append(Crystal(np.array([site.specie.Z for site in structure]), structure.lattice.matrix, frac))
         # Equal numbers of atoms in all, so that what a call costs is shared by as many.
-        batch = made * (12_800 // (64 * atoms) + 1)
-        _seconds(batch[:64])
-        values = [_seconds(batch) / len(batch) for _ in range(3)]
+        batches.append(made * (12_800 // (64 * atoms) + 1))
         sizes.append(atoms)
-        seconds.append(float(np.median(values)))
+    totals = _medians(batches, rounds=5)
+    seconds = [total / len(batch) for total, batch in zip(totals, batches, strict=True)]
     shown = ", ".join(f"{size}: {value * 1e3:.3g} ms" for size, value in zip(sizes, seconds, strict=True))
     return _growth("the same against the atoms in a cell", sizes, seconds, shown)

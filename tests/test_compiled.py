@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
-needs_compiler = pytest.mark.skipif(
-    compiled.nearest is None or compiled.merging is None, reason="zoo was installed without a C compiler"
-)
+needs_compiler = pytest.mark.skipif(bool(compiled.missing()), reason="zoo was installed without a C compiler")
 
 
 @pytest.fixture(scope="module")
@@ -143,21 +141,56 @@ def test_the_sphere_of_a_lonely_atom_is_widened() -> None:
     assert np.sort(graph.distances[0])[:10] == pytest.approx(2.5 * np.sqrt([1, 1, 1, 2, 2, 2, 3, 4, 4, 4]), abs=1e-4)
 
 
+@needs_compiler
+@pytest.mark.parametrize("width", [1, 5, 64, 70])
+def test_gated_sums_are_those_of_the_formula(width: int) -> None:
+    """Σ counts · log(1 + e^core) / (1 + e^gate), in double precision, from flat to steep."""
+    assert compiled.gating is not None
+    rng = np.random.default_rng(width)
+    degrees = rng.integers(1, 13, 200)
+    starts, edges = np.cumsum(degrees) - degrees, int(degrees.sum())
+    scales = np.array([0.01, 1.0, 10.0, 80.0])
+    per_edge = [(rng.normal(size=(edges, width)) * rng.choice(scales, (edges, 1))).astype(np.float32) for _ in "gc"]
+    per_atom = [rng.normal(size=(200, width)).astype(np.float32) for _ in range(4)]
+    neighbors, counts = rng.integers(0, 200, edges), rng.integers(1, 13, (edges, 1)).astype(np.float32)
+    found = np.empty((200, width), dtype=np.float32)
+    compiled.gating.gated_sum(*per_edge, *per_atom, starts, neighbors, counts, found)
+    centers = np.repeat(np.arange(200), degrees)
+    gate, core = (
+        per_edge[half].astype(float) + per_atom[2 * half][centers] + per_atom[2 * half + 1][neighbors]
+        for half in (0, 1)
+    )
+    expected = np.add.reduceat(counts * np.logaddexp(0, core) / (1 + np.exp(gate)), starts, axis=0)
+    assert found == pytest.approx(expected, rel=2e-6, abs=1e-5)
+
+
+@needs_compiler
+def test_what_is_no_number_stays_none_in_gated_sums() -> None:
+    assert compiled.gating is not None
+    values = np.array([[np.nan], [0.0], [1e4], [-1e4], [np.inf]], dtype=np.float32)
+    zero, one = np.zeros((5, 1), dtype=np.float32), np.ones((5, 1), dtype=np.float32)
+    every, found = np.arange(5), np.empty((5, 1), dtype=np.float32)
+    compiled.gating.gated_sum(zero, values, zero, zero, zero, zero, every, every, one, found)
+    assert found.ravel() == pytest.approx([np.nan, np.log(2) / 2, 5e3, 0, np.inf], nan_ok=True)
+    compiled.gating.gated_sum(values, zero, zero, zero, zero, zero, every, every, one, found)
+    assert found.ravel() == pytest.approx([np.nan, np.log(2) / 2, 0, np.log(2), 0], nan_ok=True)
+
+
 PREDICT = """
 from zoo import compiled
-assert (compiled.nearest is None, compiled.merging is None) == ({none}, {none})
+assert compiled.missing() == {missing}
 from zoo.cli import main
 main(["predict", "dEf-10k", {table!r}, "--out", {out!r}])
 """
-BLOCK = "import sys; sys.modules['zoo.compiled.nearest'] = sys.modules['zoo.compiled.merging'] = None"
+BLOCK = "import sys; sys.modules.update({f'zoo.compiled.{part}': None for part in ('nearest', 'merging', 'gating')})"
 
 
 @needs_compiler
 def test_zoo_predicts_the_same_without_a_compiler(moduli: Callable[[int], Path], tmp_path: Path) -> None:
     written = []
-    for none, before in ((False, ""), (True, BLOCK)):
-        out = tmp_path / f"{none}.csv"
-        code = before + PREDICT.format(none=none, table=str(moduli(30)), out=str(out))
+    for missing, before in (([], ""), ([*compiled.PARTS], BLOCK)):
+        out = tmp_path / f"{len(missing)}.csv"
+        code = before + PREDICT.format(missing=missing, table=str(moduli(30)), out=str(out))
         subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
         written.append(pd.read_csv(out)["prediction"].to_numpy())
     assert len(written[0]) == 30

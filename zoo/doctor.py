@@ -123,12 +123,11 @@ def _dgl() -> str:
 def _compiled() -> Check:
     from zoo import compiled
 
-    missing = [name for name in ("nearest", "merging") if getattr(compiled, name) is None]
-    if not missing:
-        return Check("compiled parts", True, "nearest, merging")
+    if not (missing := compiled.missing()):
+        return Check("compiled parts", True, ", ".join(compiled.PARTS))
     # Nothing is wrong: the plain parts give the same results.
-    slow = f"without {', '.join(missing)}: graphs take five to seven times as long; install a C compiler, then zoo again"
-    return Check("compiled parts", None, slow)
+    slow = "graphs take five to seven times as long, predictions twice; install a C compiler, then zoo again"
+    return Check("compiled parts", None, f"without {', '.join(missing)}: {slow}")
 
 
 def _caches() -> list[Check]:

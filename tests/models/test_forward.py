@@ -26,6 +26,8 @@ from zoo.packing import PackedGraphs
 if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
 
+pytestmark = pytest.mark.usefixtures("inner_loops")
+
 SMALL = Architecture(width=16, convolutions=3, head=24, head_layers=2)
 SHAPES = {
     "as published": Architecture(),

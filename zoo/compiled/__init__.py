@@ -1,7 +1,7 @@
 """Inner loops compiled by Cython, where zoo was installed with a C compiler at hand.
 
-Each part stands beside a plain version in NumPy, `zoo.graphs` and `zoo.packing`, that gives the same results and takes
-over where the part is ``None``. Tests hold one to the other.
+Each part stands beside a plain version in NumPy, in `zoo.graphs`, `zoo.packing` and `zoo.models.forward`, that gives
+the same results and takes over where the part is ``None``. Tests hold one to the other.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+PARTS = ("nearest", "merging", "gating")
+
+
 def _part(name: str) -> ModuleType | None:
     try:
         return import_module(f"zoo.compiled.{name}")
@@ -20,5 +23,9 @@ def _part(name: str) -> ModuleType | None:
         return None
 
 
-nearest = _part("nearest")
-merging = _part("merging")
+nearest, merging, gating = map(_part, PARTS)
+
+
+def missing() -> list[str]:
+    """Return the parts that are not there."""
+    return [name for name in PARTS if globals()[name] is None]

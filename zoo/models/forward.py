@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo import compiled
 from zoo.models.architecture import EPSILON, NOTHING
 
 if TYPE_CHECKING:
@@ -48,11 +49,15 @@ class _Crystals:
         self.atom_starts = chosen.offsets[:-1]
         edges = np.diff(ends[chosen.offsets[1:] - 1], prepend=0)
         self.neighbors = chosen.neighbors + np.repeat(self.atom_starts, edges)
-        self.centers = np.repeat(np.arange(len(ends)), chosen.degrees)
+        self.degrees = chosen.degrees
         self.distances = chosen.distances
         self.counts = chosen.counts.astype(np.float32)[:, None]
         self.copies = chosen.copies.astype(np.float32)[:, None]
         self.atoms = np.add.reduceat(self.copies, self.atom_starts, axis=0)
+
+    @cached_property
+    def centers(self) -> NDArray[np.int64]:
+        return np.repeat(np.arange(len(self.degrees)), self.degrees)
 
 
 class _Convolution:
@@ -75,8 +80,38 @@ class _Convolution:
     def __call__(self, crystals: _Crystals, atoms: Array, bonds: Array, room: Array) -> Array:
         """Update atoms of shape (M, width); `room`, of shape (3, R, width), is written into."""
         gate, core, gathered = room
-        for half, edges in zip(self.halves, (gate, core), strict=True):
-            self._fill(edges, gathered, crystals, atoms, bonds, *half)
+        ends: list[Array] = []
+        for (center, neighbor, bond, bias), edges in zip(self.halves, (gate, core), strict=True):
+            np.matmul(bonds, bond, out=edges)
+            ends += [atoms @ center + bias, atoms @ neighbor]
+        if compiled.gating is None:
+            message = self._sum_gated(crystals, gate, core, gathered, *ends)
+        else:
+            message = np.empty_like(atoms)
+            compiled.gating.gated_sum(
+                gate, core, *ends, crystals.edge_starts, crystals.neighbors, crystals.counts, message
+            )
+        message *= self.scale
+        message += self.shift
+        message += atoms
+        return _softplus(message)
+
+    @staticmethod
+    def _sum_gated(
+        crystals: _Crystals,
+        gate: Array,
+        core: Array,
+        gathered: Array,
+        gate_center: Array,
+        gate_neighbor: Array,
+        core_center: Array,
+        core_neighbor: Array,
+    ) -> Array:
+        """Sum softplus(core) / (1 + e^gate) over the edges of each atom, in place."""
+        for edges, center, neighbor in ((gate, gate_center, gate_neighbor), (core, core_center, core_neighbor)):
+            # The indices are in bounds; unless told to clip, `take` would write into a copy first.
+            edges += np.take(neighbor, crystals.neighbors, axis=0, out=gathered, mode="clip")
+            edges += np.take(center, crystals.centers, axis=0, out=gathered, mode="clip")
         np.exp(gate, out=gate)  # where it overflows, the sigmoid is zero, as it should be
         gate += 1
         if core.max() < STEEP:
@@ -87,31 +122,8 @@ class _Convolution:
             core[:] = _softplus(core)
         core /= gate
         core *= crystals.counts
-        message = np.add.reduceat(core, crystals.edge_starts, axis=0)
-        message *= self.scale
-        message += self.shift
-        message += atoms
-        return _softplus(message)
-
-    @staticmethod
-    def _fill(
-        edges: Array,
-        gathered: Array,
-        crystals: _Crystals,
-        atoms: Array,
-        bonds: Array,
-        center: Array,
-        neighbor: Array,
-        bond: Array,
-        bias: Array,
-    ) -> None:
-        """Write into `edges` one half of what they carry before the nonlinearity."""
-        at_center = atoms @ center
-        at_center += bias
-        np.matmul(bonds, bond, out=edges)
-        # The indices are in bounds; unless told to clip, `take` would write into a copy first.
-        edges += np.take(atoms @ neighbor, crystals.neighbors, axis=0, out=gathered, mode="clip")
-        edges += np.take(at_center, crystals.centers, axis=0, out=gathered, mode="clip")
+        summed: Array = np.add.reduceat(core, crystals.edge_starts, axis=0)
+        return summed
 
 
 class _Body:

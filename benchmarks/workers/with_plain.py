@@ -1,0 +1,12 @@
+"""zoo as it is where there is no C compiler."""
+
+from __future__ import annotations
+
+from protocol import serve
+from with_zoo import graphs, inference
+
+from zoo import compiled
+
+if __name__ == "__main__":
+    compiled.nearest = compiled.merging = compiled.gating = None
+    serve({"graphs": graphs, "inference": inference}, ("crystal-zoo",))
