@@ -149,31 +149,35 @@ def test_gated_sums_are_those_of_the_formula(width: int) -> None:
     rng = np.random.default_rng(width)
     degrees = rng.integers(1, 13, 200)
     starts, edges = np.cumsum(degrees) - degrees, int(degrees.sum())
-    scales = np.array([0.01, 1.0, 10.0, 80.0])
-    per_edge = [(rng.normal(size=(edges, width)) * rng.choice(scales, (edges, 1))).astype(np.float32) for _ in "gc"]
-    per_atom = [rng.normal(size=(200, width)).astype(np.float32) for _ in range(4)]
-    neighbors, counts = rng.integers(0, 200, edges), rng.integers(1, 13, (edges, 1)).astype(np.float32)
+    weight, center, neighbor = (rng.normal(size=(n, 2 * width)).astype(np.float32) for n in (41, 200, 200))
+    center *= rng.choice(np.array([0.01, 1.0, 10.0, 80.0], dtype=np.float32), (200, 1))
+    gaussians = rng.random((edges, 9)).astype(np.float32)
+    firsts, neighbors = rng.integers(0, 33, edges), rng.integers(0, 200, edges)
+    counts = rng.integers(1, 13, (edges, 1)).astype(np.float32)
     found = np.empty((200, width), dtype=np.float32)
-    compiled.gating.gated_sum(*per_edge, *per_atom, starts, neighbors, counts, found)
+    compiled.gating.gated_sum(weight, center, neighbor, gaussians, firsts, starts, neighbors, counts, found)
+    bonds = np.zeros((edges, 41))
+    bonds[np.arange(edges)[:, None], firsts[:, None] + np.arange(9)] = gaussians
     centers = np.repeat(np.arange(200), degrees)
-    gate, core = (
-        per_edge[half].astype(float) + per_atom[2 * half][centers] + per_atom[2 * half + 1][neighbors]
-        for half in (0, 1)
-    )
+    gate, core = np.split(center.astype(float)[centers] + neighbor[neighbors] + bonds @ weight, 2, axis=1)
     expected = np.add.reduceat(counts * np.logaddexp(0, core) / (1 + np.exp(gate)), starts, axis=0)
-    assert found == pytest.approx(expected, rel=2e-6, abs=1e-5)
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 @needs_compiler
 def test_what_is_no_number_stays_none_in_gated_sums() -> None:
     assert compiled.gating is not None
-    values = np.array([[np.nan], [0.0], [1e4], [-1e4], [np.inf]], dtype=np.float32)
-    zero, one = np.zeros((5, 1), dtype=np.float32), np.ones((5, 1), dtype=np.float32)
-    every, found = np.arange(5), np.empty((5, 1), dtype=np.float32)
-    compiled.gating.gated_sum(zero, values, zero, zero, zero, zero, every, every, one, found)
-    assert found.ravel() == pytest.approx([np.nan, np.log(2) / 2, 5e3, 0, np.inf], nan_ok=True)
-    compiled.gating.gated_sum(values, zero, zero, zero, zero, zero, every, every, one, found)
-    assert found.ravel() == pytest.approx([np.nan, np.log(2) / 2, 0, np.log(2), 0], nan_ok=True)
+    values = np.array([np.nan, 0.0, 1e4, -1e4, np.inf], dtype=np.float32)
+    zero, weight, neighbor = (np.zeros(shape, dtype=np.float32) for shape in (5, (9, 2), (5, 2)))
+    counts = np.ones((5, 1), dtype=np.float32)
+    nothing, every, found = np.zeros((5, 9), dtype=np.float32), np.arange(5), np.empty((5, 1), dtype=np.float32)
+    for columns, expected in (
+        ((zero, values), [np.nan, np.log(2) / 2, 5e3, 0, np.inf]),
+        ((values, zero), [np.nan, np.log(2) / 2, 0, np.log(2), 0]),
+    ):
+        atoms = np.stack(columns, axis=1)
+        compiled.gating.gated_sum(weight, atoms, neighbor, nothing, 0 * every, every, every, counts, found)
+        assert found.ravel() == pytest.approx(expected, nan_ok=True)
 
 
 PREDICT = """

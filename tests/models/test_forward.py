@@ -33,6 +33,7 @@ SHAPES = {
     "as published": Architecture(),
     "two layers after pooling": SMALL,
     "all layers pooled": replace(SMALL, pooling="all"),
+    "fewer Gaussians than are summed at once": replace(SMALL, gaussians=6),
     "experts": replace(SMALL, pooling="all", experts=2),
 }
 

@@ -11,6 +11,11 @@ cdef extern from *:
     #include <stdint.h>
 
     #define BLOCK 64  /* features at once */
+    #define WINDOW 9  /* Gaussians at once */
+    #define SUM_OF_WINDOW(column) \
+        (g[0] * (column)[0] + g[1] * (column)[row] + g[2] * (column)[2 * row] + g[3] * (column)[3 * row] \
+        + g[4] * (column)[4 * row] + g[5] * (column)[5 * row] + g[6] * (column)[6 * row] + g[7] * (column)[7 * row] \
+        + g[8] * (column)[8 * row])
 
     #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
     #define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2,fma", "default")))
@@ -49,34 +54,36 @@ cdef extern from *:
     }
 
     FOR_EACH_PROCESSOR static void sum_gated(
-        float *ALIAS_FREE out, const float *gate, const float *core, const float *gate_center,
-        const float *gate_neighbor, const float *core_center, const float *core_neighbor, const int64_t *starts,
-        const int64_t *neighbors, const float *counts, int64_t atoms, int64_t edges, int64_t width)
+        float *ALIAS_FREE out, const float *weight, const float *center, const float *neighbor, const float *window,
+        const int64_t *firsts, const int64_t *starts, const int64_t *neighbors, const float *counts, int64_t atoms,
+        int64_t edges, int64_t width)
     {
         float steep[BLOCK], bent[BLOCK], straight[BLOCK];
+        int64_t row = 2 * width;
         for (int64_t atom = 0; atom < atoms; atom++) {
-            const float *my_gate = gate_center + atom * width, *my_core = core_center + atom * width;
+            const float *mine = center + atom * row;
             float *sum = out + atom * width;
             int64_t end = atom + 1 < atoms ? starts[atom + 1] : edges;
-            for (int64_t j = 0; j < width; j++)
-                sum[j] = 0.0f;
+            for (int64_t i = 0; i < width; i++)
+                sum[i] = 0.0f;
             for (int64_t edge = starts[atom]; edge < end; edge++) {
-                const float *its_gate = gate_neighbor + neighbors[edge] * width;
-                const float *its_core = core_neighbor + neighbors[edge] * width;
-                const float *bond_gate = gate + edge * width, *bond_core = core + edge * width;
+                const float *its = neighbor + neighbors[edge] * row, *g = window + edge * WINDOW;
                 float count = counts[edge];
                 for (int64_t first = 0; first < width; first += BLOCK) {
                     int64_t size = width - first < BLOCK ? width - first : BLOCK;
-                    /* Comparisons in a loop of their own: else the compiler divides once for each of their outcomes.
+                    const float *bond = weight + firsts[edge] * row + first;
+                    /* Comparisons in loops of their own: else the compiler divides once for each of their outcomes.
                        What is no number is neither larger nor smaller than anything, and stays none. */
                     for (int64_t i = 0; i < size; i++) {
-                        float g = bond_gate[first + i] + my_gate[first + i] + its_gate[first + i];
-                        float c = bond_core[first + i] + my_core[first + i] + its_core[first + i];
-                        float falling = -fabsf(c);
-                        g = g < -87.0f ? -87.0f : g;
-                        steep[i] = g > 87.0f ? 87.0f : g;
+                        float x = mine[first + i] + its[first + i] + SUM_OF_WINDOW(bond + i);
+                        x = x < -87.0f ? -87.0f : x;
+                        steep[i] = x > 87.0f ? 87.0f : x;
+                    }
+                    for (int64_t i = 0; i < size; i++) {
+                        float x = mine[width + first + i] + its[width + first + i] + SUM_OF_WINDOW(bond + width + i);
+                        float falling = -fabsf(x);
                         bent[i] = falling < -87.0f ? -87.0f : falling;
-                        straight[i] = c < 0.0f ? 0.0f : c;
+                        straight[i] = x < 0.0f ? 0.0f : x;
                     }
                     for (int64_t i = 0; i < size; i++) {
                         float softplus = straight[i] + logarithm(exponential(bent[i]));
@@ -88,19 +95,22 @@ cdef extern from *:
     }
     """
     ctypedef signed long long int64_t
+    enum: WINDOW
     void sum_gated(
-        float *, const float *, const float *, const float *, const float *, const float *, const float *,
-        const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t
+        float *, const float *, const float *, const float *, const float *, const int64_t *, const int64_t *,
+        const int64_t *, const float *, int64_t, int64_t, int64_t
     ) nogil
+
+window = WINDOW
+"""Neighbouring Gaussians that one distance is expanded into; the others are below e^-16."""
 
 
 def gated_sum(
-    const float[:, ::1] gate,
-    const float[:, ::1] core,
-    const float[:, ::1] gate_center,
-    const float[:, ::1] gate_neighbor,
-    const float[:, ::1] core_center,
-    const float[:, ::1] core_neighbor,
+    const float[:, ::1] weight,
+    const float[:, ::1] center,
+    const float[:, ::1] neighbor,
+    const float[:, ::1] gaussians,
+    const int64_t[::1] firsts,
     const int64_t[::1] starts,
     const int64_t[::1] neighbors,
     const float[:, ::1] counts,
@@ -108,12 +118,18 @@ def gated_sum(
 ):
     """Sum softplus(core) / (1 + e^gate) over the edges of each atom.
 
+    Gate and core of an edge are what the atoms at both ends and the distance between them add up to.
+
     Parameters
     ----------
-    gate, core : arrays of shape (R, width)
-        What the bonds add to both halves; the gate's sign is turned.
-    gate_center, gate_neighbor, core_center, core_neighbor : arrays of shape (M, width)
-        What the atoms at both ends add.
+    weight : array of shape (Gaussians, 2 width)
+        What each Gaussian adds, to the gate (its sign turned) and to the core.
+    center, neighbor : arrays of shape (M, 2 width)
+        What an atom adds to both, at either end.
+    gaussians : array of shape (R, `window`)
+        The largest Gaussians of each distance, which follow each other.
+    firsts : array of shape (R,)
+        Which Gaussian is the first of them.
     starts : array of shape (M,)
         First edge of each atom, ascending; each has one at least.
     neighbors, counts : arrays of shape (R,) and (R, 1)
@@ -121,11 +137,11 @@ def gated_sum(
     out : array of shape (M, width)
         Written to.
     """
-    cdef int64_t atoms = out.shape[0], edges = gate.shape[0], width = out.shape[1]
+    cdef int64_t atoms = out.shape[0], edges = gaussians.shape[0], width = out.shape[1]
     if atoms == 0 or edges == 0:
         return
     with nogil:
         sum_gated(
-            &out[0, 0], &gate[0, 0], &core[0, 0], &gate_center[0, 0], &gate_neighbor[0, 0], &core_center[0, 0],
-            &core_neighbor[0, 0], &starts[0], &neighbors[0], &counts[0, 0], atoms, edges, width,
+            &out[0, 0], &weight[0, 0], &center[0, 0], &neighbor[0, 0], &gaussians[0, 0], &firsts[0], &starts[0],
+            &neighbors[0], &counts[0, 0], atoms, edges, width,
         )

@@ -60,58 +60,27 @@ class _Crystals:
         return np.repeat(np.arange(len(self.degrees)), self.degrees)
 
 
-class _Convolution:
-    """One gated convolution with its normalisations folded in; gate and core are maps of their own.
+class _PlainEdges:
+    """The edges of some crystals; sums over them take a dozen passes."""
 
-    The gate's is negated: e^-x is what its sigmoid needs.
-    """
+    def __init__(self, crystals: _Crystals, size: Architecture) -> None:
+        self.crystals = crystals
+        self.bonds = _gaussians(crystals.distances, size)
+        self.room = np.empty((3, len(self.bonds), size.width), dtype=np.float32)
 
-    def __init__(self, tensors: Tensors, prefix: str, width: int) -> None:
-        scale, shift = _normalization(tensors, f"{prefix}bn1.")
-        weight = tensors[f"{prefix}fc_full.weight"] * scale[:, None]
-        bias = tensors[f"{prefix}fc_full.bias"] * scale + shift
-        self.halves = []
-        for half, sign in ((slice(0, width), np.float32(-1)), (slice(width, None), np.float32(1))):
-            maps = (sign * weight[half]).T
-            columns = np.split(np.ascontiguousarray(maps), [width, 2 * width])
-            self.halves.append((*columns, sign * bias[half]))
-        self.scale, self.shift = _normalization(tensors, f"{prefix}bn2.")
+    def gated_sum(self, weight: Array, center: Array, neighbor: Array) -> Array:
+        """Sum softplus(core) / (1 + e^gate) over the edges of each atom.
 
-    def __call__(self, crystals: _Crystals, atoms: Array, bonds: Array, room: Array) -> Array:
-        """Update atoms of shape (M, width); `room`, of shape (3, R, width), is written into."""
-        gate, core, gathered = room
-        ends: list[Array] = []
-        for (center, neighbor, bond, bias), edges in zip(self.halves, (gate, core), strict=True):
-            np.matmul(bonds, bond, out=edges)
-            ends += [atoms @ center + bias, atoms @ neighbor]
-        if compiled.gating is None:
-            message = self._sum_gated(crystals, gate, core, gathered, *ends)
-        else:
-            message = np.empty_like(atoms)
-            compiled.gating.gated_sum(
-                gate, core, *ends, crystals.edge_starts, crystals.neighbors, crystals.counts, message
-            )
-        message *= self.scale
-        message += self.shift
-        message += atoms
-        return _softplus(message)
-
-    @staticmethod
-    def _sum_gated(
-        crystals: _Crystals,
-        gate: Array,
-        core: Array,
-        gathered: Array,
-        gate_center: Array,
-        gate_neighbor: Array,
-        core_center: Array,
-        core_neighbor: Array,
-    ) -> Array:
-        """Sum softplus(core) / (1 + e^gate) over the edges of each atom, in place."""
-        for edges, center, neighbor in ((gate, gate_center, gate_neighbor), (core, core_center, core_neighbor)):
+        The arrays have 2 width columns, gates before cores: what each Gaussian adds to them, and each atom at one of
+        the ends.
+        """
+        gate, core, gathered = self.room
+        crystals, width = self.crystals, self.room.shape[2]
+        for edges, half in ((gate, slice(0, width)), (core, slice(width, None))):
+            np.matmul(self.bonds, weight[:, half], out=edges)
             # The indices are in bounds; unless told to clip, `take` would write into a copy first.
-            edges += np.take(neighbor, crystals.neighbors, axis=0, out=gathered, mode="clip")
-            edges += np.take(center, crystals.centers, axis=0, out=gathered, mode="clip")
+            edges += np.take(neighbor[:, half], crystals.neighbors, axis=0, out=gathered, mode="clip")
+            edges += np.take(center[:, half], crystals.centers, axis=0, out=gathered, mode="clip")
         np.exp(gate, out=gate)  # where it overflows, the sigmoid is zero, as it should be
         gate += 1
         if core.max() < STEEP:
@@ -126,6 +95,64 @@ class _Convolution:
         return summed
 
 
+class _CompiledEdges:
+    """The same in one pass, with the nine largest Gaussians of each distance: the tenth is below e^-16."""
+
+    def __init__(self, crystals: _Crystals, size: Architecture) -> None:
+        assert compiled.gating is not None
+        self.crystals = crystals
+        steps = crystals.distances / np.float32(size.gaussian_end / (size.gaussians - 1))
+        first = np.ceil(steps - compiled.gating.window // 2)
+        first = np.clip(first, 0, max(size.gaussians - compiled.gating.window, 0))
+        self.firsts = first.astype(np.int64)
+        away = np.subtract.outer(steps - first, np.arange(compiled.gating.window, dtype=np.float32))
+        np.maximum(-away * away, np.float32(-60), out=away)
+        self.gaussians = np.exp(away, out=away)
+
+    def gated_sum(self, weight: Array, center: Array, neighbor: Array) -> Array:
+        assert compiled.gating is not None
+        if len(weight) < compiled.gating.window:
+            weight = np.pad(weight, ((0, compiled.gating.window - len(weight)), (0, 0)))
+        edges = self.crystals
+        summed = np.empty((len(center), center.shape[1] // 2), dtype=np.float32)
+        compiled.gating.gated_sum(
+            weight,
+            center,
+            neighbor,
+            self.gaussians,
+            self.firsts,
+            edges.edge_starts,
+            edges.neighbors,
+            edges.counts,
+            summed,
+        )
+        return summed
+
+
+class _Convolution:
+    """One gated convolution with its normalisations folded in.
+
+    The gate is negated: e^-x is what its sigmoid needs.
+    """
+
+    def __init__(self, tensors: Tensors, prefix: str, width: int) -> None:
+        scale, shift = _normalization(tensors, f"{prefix}bn1.")
+        scale[:width] *= -1
+        shift[:width] *= -1
+        maps = (tensors[f"{prefix}fc_full.weight"] * scale[:, None]).T
+        self.center, self.neighbor, self.bond = np.split(np.ascontiguousarray(maps), [width, 2 * width])
+        self.bias = tensors[f"{prefix}fc_full.bias"] * scale + shift
+        self.scale, self.shift = _normalization(tensors, f"{prefix}bn2.")
+
+    def __call__(self, edges: _PlainEdges | _CompiledEdges, atoms: Array) -> Array:
+        """Update atoms of shape (M, width)."""
+        message = edges.gated_sum(self.bond, atoms @ self.center + self.bias, atoms @ self.neighbor)
+        message *= self.scale
+        message += self.shift
+        message += atoms
+        return _softplus(message)
+
+
 class _Body:
     """The layers before pooling."""
 
@@ -136,11 +163,12 @@ class _Body:
             _Convolution(tensors, f"{prefix}convs.{layer}.", size.width) for layer in range(size.convolutions)
         ]
 
-    def embed(self, crystals: _Crystals, bonds: Array, pooling: Pooling, room: Array) -> Array:
+    def embed(self, edges: _PlainEdges | _CompiledEdges, pooling: Pooling) -> Array:
+        crystals = edges.crystals
         atoms: Array = self.elements[crystals.numbers]
         layers = [atoms]
         for convolution in self.convolutions:
-            layers.append(convolution(crystals, layers[-1], bonds, room))
+            layers.append(convolution(edges, layers[-1]))
         pooled = np.concatenate(layers, axis=1) if pooling == "all" else layers[-1].copy()
         pooled *= crystals.copies
         pooled = np.add.reduceat(pooled, crystals.atom_starts, axis=0)
@@ -220,25 +248,24 @@ class Forward:
 
     def _pooled(self, graphs: PackedGraphs, bodies: Sequence[_Body], pooling: Pooling) -> Array:
         def run(rows: NDArray[np.int64]) -> Array:
-            crystals = _Crystals(graphs, rows)
-            bonds = self._expand(crystals.distances)
-            room = np.empty((3, len(bonds), self.architecture.width), dtype=np.float32)
-            return np.concatenate([body.embed(crystals, bonds, pooling, room) for body in bodies], axis=1)
+            kind = _PlainEdges if compiled.gating is None else _CompiledEdges
+            edges = kind(_Crystals(graphs, rows), self.architecture)
+            return np.concatenate([body.embed(edges, pooling) for body in bodies], axis=1)
 
         return np.concatenate([run(rows) for rows in _groups(graphs)])
 
-    def _expand(self, distances: Array) -> Array:
-        """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""
-        size = self.architecture
-        centers = np.linspace(0.0, size.gaussian_end, size.gaussians).astype(np.float32)
-        expanded: Array = np.subtract.outer(distances, centers)
-        expanded /= np.float32(size.gaussian_end / (size.gaussians - 1))
-        expanded *= expanded
-        np.negative(expanded, out=expanded)
-        np.maximum(expanded, np.float32(-60), out=expanded)  # where the exponential underflows it takes much longer
-        np.exp(expanded, out=expanded)
-        expanded[expanded < NOTHING] = 0
-        return expanded
+
+def _gaussians(distances: Array, size: Architecture) -> Array:
+    """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""
+    centers = np.linspace(0.0, size.gaussian_end, size.gaussians).astype(np.float32)
+    expanded: Array = np.subtract.outer(distances, centers)
+    expanded /= np.float32(size.gaussian_end / (size.gaussians - 1))
+    expanded *= expanded
+    np.negative(expanded, out=expanded)
+    np.maximum(expanded, np.float32(-60), out=expanded)  # where the exponential underflows it takes much longer
+    np.exp(expanded, out=expanded)
+    expanded[expanded < NOTHING] = 0
+    return expanded
 
 
 def _groups(graphs: PackedGraphs) -> list[NDArray[np.int64]]:
