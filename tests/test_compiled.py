@@ -180,6 +180,37 @@ def test_what_is_no_number_stays_none_in_gated_sums() -> None:
         assert found.ravel() == pytest.approx(expected, nan_ok=True)
 
 
+@needs_compiler
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    """Compiled loops trust their indices, so those are looked at before."""
+    assert compiled.nearest is not None
+    assert compiled.gating is not None
+    salt = build_graph(Crystal.from_structure(samples.crystals()["NaCl"]))
+    beyond = CrystalGraph(salt.numbers, salt.neighbors + np.int32(len(salt)), salt.distances)
+    with pytest.raises(ValueError, match="no atoms of theirs"):
+        PackedGraphs.pack([salt, beyond])
+    one, none = np.ones((1, 1), dtype=np.float32), np.zeros(1, dtype=np.int64)
+    two, nine = np.zeros((1, 2), dtype=np.float32), np.zeros((1, 9), dtype=np.float32)
+    weight = np.zeros((9, 2), dtype=np.float32)
+    compiled.gating.gated_sum(weight, two, two, nine, none, none, none, one, one.copy())
+    for place, wrong in ((0, weight[:8]), (4, none + 1), (5, none + 2), (6, none - 1), (6, none + 1), (1, one)):
+        arrays = [weight, two, two, nine, none, none, none, one, one.copy()]
+        arrays[place] = wrong
+        with pytest.raises(ValueError, match="do not fit"):
+            compiled.gating.gated_sum(*arrays)
+    with pytest.raises(ValueError, match="do not fit"):
+        compiled.nearest.nearest(
+            np.ones(2, dtype=np.uint8),
+            np.zeros((2, 3)),
+            np.eye(3)[None],
+            np.array([0, 3]),
+            *(20.0, 1e-4, 0.1, 1e6, 4),
+            np.empty((2, 12), dtype=np.int32),
+            np.empty((2, 12), dtype=np.float32),
+            np.empty(1, dtype=np.uint8),
+        )
+
+
 PREDICT = """
 from zoo import compiled
 assert compiled.missing() == {missing}

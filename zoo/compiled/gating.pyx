@@ -136,8 +136,26 @@ def gated_sum(
         The atom at each edge's other end, and how many equal edges it stands for.
     out : array of shape (M, width)
         Written to.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, or an index is out of bounds: nothing else would notice.
     """
-    cdef int64_t atoms = out.shape[0], edges = gaussians.shape[0], width = out.shape[1]
+    cdef int64_t atoms = out.shape[0], edges = gaussians.shape[0], width = out.shape[1], i
+    cdef bint fits = (
+        weight.shape[1] == center.shape[1] == neighbor.shape[1] == 2 * width
+        and center.shape[0] == neighbor.shape[0] == starts.shape[0] == atoms
+        and firsts.shape[0] == neighbors.shape[0] == counts.shape[0] == edges
+        and gaussians.shape[1] == WINDOW and counts.shape[1] == 1
+    )
+    if fits:
+        for i in range(edges):
+            fits &= 0 <= firsts[i] <= weight.shape[0] - WINDOW and 0 <= neighbors[i] < atoms
+        for i in range(atoms):
+            fits &= 0 <= starts[i] <= (starts[i + 1] if i + 1 < atoms else edges)
+    if not fits:
+        raise ValueError("edges, atoms and weights do not fit together")
     if atoms == 0 or edges == 0:
         return
     with nogil:

@@ -52,6 +52,8 @@ def merge(
     ------
     MemoryError
         If there is no memory for the largest crystal.
+    ValueError
+        If the arrays do not fit together, or a neighbour is no atom of its crystal: nothing else would notice.
     """
     cdef uint8_t[::1] kept_numbers = packed.numbers, degrees = packed.degrees, counts = packed.counts
     cdef int[::1] copies = packed.copies, kept_neighbors = packed.neighbors
@@ -60,8 +62,19 @@ def merge(
     cdef Work work
     cdef Py_ssize_t crystal, first, n, largest = 1, atoms = 0, edges = 0, groups
     cdef int k = <int>neighbors.shape[1]
+    cdef Py_ssize_t atom, j
+    cdef bint fits = neighbors.shape[0] == distances.shape[0] == numbers.shape[0] == offsets[offsets.shape[0] - 1]
+    fits &= distances.shape[1] == k and 0 < k < 256 and offsets[0] == 0
     for crystal in range(offsets.shape[0] - 1):
+        fits &= offsets[crystal] <= offsets[crystal + 1]
         largest = max(largest, offsets[crystal + 1] - offsets[crystal])
+    if fits:
+        for crystal in range(offsets.shape[0] - 1):
+            for atom in range(offsets[crystal], offsets[crystal + 1]):
+                for j in range(k):
+                    fits &= 0 <= neighbors[atom, j] < offsets[crystal + 1] - offsets[crystal]
+    if not fits:
+        raise ValueError("graphs whose neighbours are no atoms of theirs")
     try:
         if not _allocate(&work, largest, k):
             raise MemoryError

@@ -14,7 +14,8 @@ from libc.math cimport ceil, cos, exp, fabs, floor, rint, sin, sqrt
 from libc.stdlib cimport qsort
 from libc.string cimport memset
 
-from zoo.compiled.room cimport Cell, Edge, Site, Work, give_back, grow_edges, grow_images, grow_sites
+from zoo.compiled.cell cimport Cell, turn
+from zoo.compiled.room cimport Edge, Site, Work, give_back, grow_edges, grow_images, grow_sites
 
 cdef enum:
     BLOCK = 64  # images measured at once
@@ -55,10 +56,23 @@ def nearest(
     ------
     MemoryError
         If there is no memory for a crystal.
+    ValueError
+        If the arrays do not fit together: nothing else would notice.
     """
     cdef Work work
     cdef Py_ssize_t crystal, first, n
     cdef int outcome = 0, k = <int>neighbors.shape[1]
+    cdef bint fits = (
+        frac.shape[0] == neighbors.shape[0] == distances.shape[0] == offsets[offsets.shape[0] - 1] == numbers.shape[0]
+        and found.shape[0] == lattices.shape[0] == offsets.shape[0] - 1
+        and neighbors.shape[1] == distances.shape[1] > 0
+        and frac.shape[1] == lattices.shape[1] == lattices.shape[2] == 3
+        and offsets[0] == 0
+    )
+    for crystal in range(offsets.shape[0] - 1):
+        fits &= offsets[crystal] < offsets[crystal + 1]
+    if not fits:
+        raise ValueError("crystals and room for their neighbours do not fit together")
     memset(&work, 0, sizeof(Work))
     try:
         with nogil:
@@ -86,53 +100,6 @@ def nearest(
 cdef int _by_c(const void *one, const void *other) noexcept nogil:
     cdef double difference = (<const Site *>one).c - (<const Site *>other).c
     return (difference > 0) - (difference < 0)
-
-
-cdef double _dot(const double *one, const double *other) noexcept nogil:
-    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
-
-
-cdef int _turn(const double *lattice, Cell *cell) noexcept nogil:
-    """Turn the lattice into a triangle; return which of its vectors is z (x and y are the two after it)."""
-    cdef double normal[3]
-    cdef double heights[3]
-    cdef double x[3]
-    cdef double y[3]
-    cdef double z[3]
-    cdef const double *one
-    cdef const double *other
-    cdef int axis, i, last = 0
-    for axis in range(3):
-        one, other = &lattice[3 * ((axis + 1) % 3)], &lattice[3 * ((axis + 2) % 3)]
-        normal[0] = one[1] * other[2] - one[2] * other[1]
-        normal[1] = one[2] * other[0] - one[0] * other[2]
-        normal[2] = one[0] * other[1] - one[1] * other[0]
-        cell.volume = fabs(_dot(&lattice[3 * axis], normal))
-        heights[axis] = cell.volume / sqrt(_dot(normal, normal))
-        if heights[axis] > heights[last]:
-            last = axis
-    cell.height_a, cell.height_b = heights[(last + 1) % 3], heights[(last + 2) % 3]
-    for i in range(3):
-        x[i] = lattice[3 * ((last + 1) % 3) + i]
-        y[i] = lattice[3 * ((last + 2) % 3) + i]
-        z[i] = lattice[3 * last + i]
-    # Gram and Schmidt, each vector freed of one direction after the other, which keeps the digits of skewed cells.
-    cell.xx = sqrt(_dot(x, x))
-    for i in range(3):
-        x[i] /= cell.xx
-    cell.yx = _dot(x, y)
-    cell.zx = _dot(x, z)
-    for i in range(3):
-        y[i] -= cell.yx * x[i]
-        z[i] -= cell.zx * x[i]
-    cell.yy = sqrt(_dot(y, y))
-    for i in range(3):
-        y[i] /= cell.yy
-    cell.zy = _dot(y, z)
-    for i in range(3):
-        z[i] -= cell.zy * y[i]
-    cell.zz = sqrt(_dot(z, z))
-    return last
 
 
 cdef void _sort_sites(Site *sites, Py_ssize_t n) noexcept nogil:
@@ -163,7 +130,7 @@ cdef int _search(
 ) noexcept nogil:
     """Find every atom's nearest neighbours, up to the tolerance beyond the k-th: 0, 1 (leave it) or -1 (no memory)."""
     cdef Cell cell
-    cdef int last = _turn(lattice, &cell), outcome
+    cdef int last = turn(lattice, &cell), outcome
     cdef Py_ssize_t i, used = 0, count, low = 0
     cdef double radius
     cdef Site *site

@@ -8,13 +8,6 @@ cdef struct Site:
     double a, b, c
     int atom
 
-cdef struct Cell:
-    # The lattice, turned so that its vectors a, b, c are (xx, 0, 0), (yx, yy, 0) and (zx, zy, zz). The vector called c
-    # is the one with the largest height over the face of the other two, which is zz.
-    double xx, yx, yy, zx, zy, zz
-    double height_a, height_b
-    double volume
-
 cdef struct Edge:
     double distance
     int point
