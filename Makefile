@@ -56,4 +56,4 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml setup.py $(wildcard zo
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache zoo/compiled/*.so zoo/compiled/*.pyd

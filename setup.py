@@ -5,7 +5,7 @@ setuptools can map folders into a package, but not a single file. An editable in
 ``cli/__init__.py``. A wheel is told here to copy the file. So no module called ``cli`` is left in anybody's
 site-packages.
 
-The compiled parts are optional: without a C compiler zoo installs all the same, and builds graphs in NumPy.
+The compiled parts are optional: without a C compiler zoo installs all the same, and the plain parts do the work.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ class BuildWithCli(build_py):
 
 class BuildFast(build_ext):
     """Compile with the options that the compiler at hand understands."""
+
+    def run(self) -> None:
+        """Leave nothing of an older source where nothing new can be made."""
+        if self.inplace:
+            for pattern in ("*.so", "*.pyd"):
+                for old in Path("zoo/compiled").glob(pattern):
+                    old.unlink()
+        super().run()
 
     def build_extension(self, extension: Extension) -> None:
         """Let square roots be one instruction, and loops over arrays be vectors."""

@@ -112,6 +112,12 @@ def test_flat_and_long_cells() -> None:
     assert build_graph(chain).distances[0, :4] == pytest.approx([2.5, 2.5, 5.0, 5.0])
 
 
+@pytest.mark.parametrize("neighbors", [0, -1, 256])
+def test_numbers_of_neighbours_that_cannot_be(neighbors: int) -> None:
+    with pytest.raises(InputError, match=f"{neighbors} neighbours per atom; 1 to 255"):
+        GraphSettings(neighbors=neighbors)
+
+
 def test_two_atoms_on_one_site_are_refused() -> None:
     crystal = Crystal(np.array([11, 17]), np.eye(3) * 4.0, np.array([[0, 0, 0], [0, 0, 1.0]]))
     with pytest.raises(InputError, match=r"atoms 1 \(Na\) and 2 \(Cl\) stand on one site"):

@@ -37,6 +37,9 @@ COINCIDENT = 0.1
 MAX_IMAGES = 20_000_000
 """Most atoms, with their periodic images, that one search may look at; a bound on its time and memory."""
 
+MAX_NEIGHBORS = 255
+"""Most neighbours of an atom: packed graphs count equal ones in a byte."""
+
 _FEW_IMAGES = 1_000_000
 """Most images that the compiled search lists; it leaves odd cells that need more to the other one."""
 
@@ -59,14 +62,23 @@ class GraphSettings:
         Radius within which neighbours are looked for, in Å. An atom with too few neighbours in it has its
         search widened until it has enough: a crystal is infinite, and false edges are never added.
     neighbors : int
-        Number of nearest neighbours kept per atom.
+        Number of nearest neighbours kept per atom, 1 to 255.
     ties : {"environment", "order"}
         Which of several equally distant neighbours are kept; see the module's text.
+
+    Raises
+    ------
+    InputError
+        If there would be no neighbours, or more than can be counted in a byte.
     """
 
     cutoff: float = 8.0
     neighbors: int = 12
     ties: Literal["environment", "order"] = "environment"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.neighbors <= MAX_NEIGHBORS:
+            raise InputError(f"{self.neighbors} neighbours per atom; 1 to {MAX_NEIGHBORS} can be kept")
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +139,7 @@ def build_graphs(
 def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
     """Build graphs with the compiled search, and those that it leaves with the other one."""
     assert compiled.nearest is not None
-    offsets = np.cumsum([0, *(len(crystal.numbers) for crystal in crystals)])
+    offsets = np.cumsum([0, *(len(crystal.numbers) for crystal in crystals)], dtype=np.int64)
     neighbors = np.empty((offsets[-1], settings.neighbors), dtype=np.int32)
     distances = np.empty((offsets[-1], settings.neighbors), dtype=np.float32)
     found = np.empty(len(crystals), dtype=np.uint8)

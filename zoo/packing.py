@@ -141,7 +141,7 @@ def _merge(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
 
 def _merge_compiled(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
     assert compiled.merging is not None
-    neighbors = np.concatenate([graph.neighbors for graph in graphs])
+    neighbors = np.ascontiguousarray(np.concatenate([graph.neighbors for graph in graphs]), dtype=np.int32)
     atoms, edges = len(neighbors), neighbors.size
     room = PackedGraphs(
         np.empty(atoms, dtype=np.uint8),
@@ -155,8 +155,8 @@ def _merge_compiled(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
     edges = compiled.merging.merge(
         np.concatenate([graph.numbers for graph in graphs]),
         neighbors,
-        np.concatenate([graph.distances for graph in graphs]),
-        np.cumsum([0, *(len(graph) for graph in graphs)]),
+        np.ascontiguousarray(np.concatenate([graph.distances for graph in graphs]), dtype=np.float32),
+        np.cumsum([0, *(len(graph) for graph in graphs)], dtype=np.int64),
         SAME_DISTANCE,
         room,
     )

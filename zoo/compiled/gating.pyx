@@ -152,11 +152,12 @@ def gated_sum(
     if fits:
         for i in range(edges):
             fits &= 0 <= firsts[i] <= weight.shape[0] - WINDOW and 0 <= neighbors[i] < atoms
+        fits = fits and (starts[0] == 0 if atoms > 0 else edges == 0)
         for i in range(atoms):
-            fits &= 0 <= starts[i] <= (starts[i + 1] if i + 1 < atoms else edges)
+            fits &= starts[i] < (starts[i + 1] if i + 1 < atoms else edges)
     if not fits:
         raise ValueError("edges, atoms and weights do not fit together")
-    if atoms == 0 or edges == 0:
+    if atoms == 0:
         return
     with nogil:
         sum_gated(

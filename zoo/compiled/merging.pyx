@@ -53,7 +53,8 @@ def merge(
     MemoryError
         If there is no memory for the largest crystal.
     ValueError
-        If the arrays do not fit together, or a neighbour is no atom of its crystal: nothing else would notice.
+        If the arrays do not fit together, a neighbour is no atom of its crystal, or a distance is negative or no
+        number: nothing else would notice.
     """
     cdef uint8_t[::1] kept_numbers = packed.numbers, degrees = packed.degrees, counts = packed.counts
     cdef int[::1] copies = packed.copies, kept_neighbors = packed.neighbors
@@ -64,7 +65,12 @@ def merge(
     cdef int k = <int>neighbors.shape[1]
     cdef Py_ssize_t atom, j
     cdef bint fits = neighbors.shape[0] == distances.shape[0] == numbers.shape[0] == offsets[offsets.shape[0] - 1]
-    fits &= distances.shape[1] == k and 0 < k < 256 and offsets[0] == 0
+    fits &= distances.shape[1] == k and offsets[0] == 0
+    fits &= kept_numbers.shape[0] == copies.shape[0] == degrees.shape[0] == numbers.shape[0]
+    fits &= kept_neighbors.shape[0] == kept_distances.shape[0] == counts.shape[0] == numbers.shape[0] * k
+    fits &= kept_offsets.shape[0] == offsets.shape[0]
+    if not 0 < k < 256:
+        raise ValueError(f"{k} neighbours an atom; 1 to 255 can be counted")
     for crystal in range(offsets.shape[0] - 1):
         fits &= offsets[crystal] <= offsets[crystal + 1]
         largest = max(largest, offsets[crystal + 1] - offsets[crystal])
@@ -73,8 +79,9 @@ def merge(
             for atom in range(offsets[crystal], offsets[crystal + 1]):
                 for j in range(k):
                     fits &= 0 <= neighbors[atom, j] < offsets[crystal + 1] - offsets[crystal]
+                    fits &= distances[atom, j] >= 0
     if not fits:
-        raise ValueError("graphs whose neighbours are no atoms of theirs")
+        raise ValueError("graphs whose neighbours are no atoms of theirs, or at no distance")
     try:
         if not _allocate(&work, largest, k):
             raise MemoryError

@@ -1,15 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The search of `zoo.graphs` with ties broken by environment, compiled.
 
-It finds what the search in NumPy there finds. That one stays for machines without a compiler, for the authors' tie
-rule, and for the odd crystals that are left to it (two atoms on one site, cells too flat to search), so that each
-reason is worded once.
+It finds what the plain search there finds. That one stays for machines without a compiler, for the authors' tie rule,
+and for the odd crystals that are left to it (two atoms on one site, cells that are huge or too flat to search), so that
+each reason is worded once.
 
 For crystals of 1 to 200 atoms no grid of boxes pays: the images of all atoms around the cell are listed once, in the
 order of their height over one face of it, and each atom looks through those that are near it in height. Its neighbours
 are kept sorted, so that its sphere shrinks to the farthest of the nearest found so far.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport ceil, cos, exp, fabs, floor, rint, sin, sqrt
 from libc.stdlib cimport qsort
 from libc.string cimport memset
@@ -19,6 +20,7 @@ from zoo.compiled.room cimport Edge, Site, Work, give_back, grow_edges, grow_ima
 
 cdef enum:
     BLOCK = 64  # images measured at once
+    MAX_PAIRS = 1000000000  # atoms times images, a second's work where all have one height
 
 
 def nearest(
@@ -50,7 +52,7 @@ def nearest(
     neighbors, distances : arrays of shape (atoms, k)
         Written to; neighbours are counted from the crystal's first atom.
     found : array of shape (crystals,)
-        Written to: 1, or 0 for crystals that are left to the search in NumPy.
+        Written to: 1, or 0 for crystals that are left to the plain search.
 
     Raises
     ------
@@ -75,24 +77,21 @@ def nearest(
         raise ValueError("crystals and room for their neighbours do not fit together")
     memset(&work, 0, sizeof(Work))
     try:
-        with nogil:
-            for crystal in range(found.shape[0]):
-                first = offsets[crystal]
-                n = offsets[crystal + 1] - first
+        for crystal in range(found.shape[0]):
+            PyErr_CheckSignals()
+            first = offsets[crystal]
+            n = offsets[crystal + 1] - first
+            with nogil:
                 outcome = grow_sites(&work, n)
                 if outcome == 0:
                     outcome = _search(
                         &work, n, k, &frac[first, 0], &lattices[crystal, 0, 0], start, tolerance, coincident, max_images
                     )
-                if outcome < 0:
-                    break
-                found[crystal] = outcome == 0
                 if outcome == 0:
-                    _keep(
-                        &work, n, k, &numbers[first], tolerance, rounds, &neighbors[first, 0], &distances[first, 0]
-                    )
-        if outcome < 0:
-            raise MemoryError
+                    _keep(&work, n, k, &numbers[first], rounds, &neighbors[first, 0], &distances[first, 0])
+            if outcome < 0:
+                raise MemoryError
+            found[crystal] = outcome == 0
     finally:
         give_back(&work)
 
@@ -161,6 +160,12 @@ cdef int _search(
         if work.edges[used].distance < coincident:
             return 1
         work.starts[i] = <int>used
+        work.shells[i] = k - 1  # the shell of the k-th, which ties are broken in, begins here
+        while (
+            work.shells[i] > 0
+            and work.edges[used + work.shells[i] - 1].distance >= work.edges[used + k - 1].distance - tolerance
+        ):
+            work.shells[i] -= 1
         used += count
         i += 1
     work.starts[n] = <int>used
@@ -184,7 +189,7 @@ cdef int _repeat(Work *work, Py_ssize_t n, const Cell *cell, double radius, doub
         b_low, b_high = min(b_low, site.b), max(b_high, site.b)
     a_low, a_high, b_low, b_high = a_low - wide_a, a_high + wide_a, b_low - wide_b, b_high + wide_b
     most = n * (a_high - a_low + 1.0) * (b_high - b_low + 1.0) * (2.0 * wide_c + 2.0)
-    if most > max_images:
+    if not (most <= max_images and n * most <= MAX_PAIRS):  # or no number, where the cell has no volume
         return 1
     if grow_images(work, <Py_ssize_t>most + 1) < 0:
         return -1
@@ -280,7 +285,6 @@ cdef void _keep(
     Py_ssize_t n,
     int k,
     const unsigned char *numbers,
-    double tolerance,
     int rounds,
     int *neighbors,
     float *distances,
@@ -290,9 +294,9 @@ cdef void _keep(
     cdef Edge *edges = work.edges
     if work.starts[n] > n * k:
         memset(work.color, 0, n * sizeof(double))
-        if _order_shells(work, n, k, numbers, tolerance):
+        if _order_shells(work, n, k, numbers):
             _color(work, n, numbers, rounds)
-            _order_shells(work, n, k, numbers, tolerance)
+            _order_shells(work, n, k, numbers)
     for center in range(n):
         atom = work.sites[center].atom
         edges = &work.edges[work.starts[center]]
@@ -326,13 +330,13 @@ cdef void _color(Work *work, Py_ssize_t n, const unsigned char *numbers, int rou
         work.color[i] = rint(work.color[i] * 1e7)
 
 
-cdef bint _order_shells(Work *work, Py_ssize_t n, int k, const unsigned char *numbers, double tolerance) noexcept nogil:
+cdef bint _order_shells(Work *work, Py_ssize_t n, int k, const unsigned char *numbers) noexcept nogil:
     """Sort each shell that a k-th neighbour belongs to by element, then by colour.
 
     Returns whether colours decide which neighbours are kept: a shell is cut between atoms of one element.
     """
     cdef Py_ssize_t center, first, count, i, j
-    cdef double least, color
+    cdef double color
     cdef unsigned char number
     cdef Edge edge
     cdef Edge *edges
@@ -342,10 +346,7 @@ cdef bint _order_shells(Work *work, Py_ssize_t n, int k, const unsigned char *nu
         count = work.starts[center + 1] - work.starts[center]
         if count == k:
             continue
-        first = k - 1
-        least = edges[k - 1].distance - tolerance
-        while first > 0 and edges[first - 1].distance >= least:
-            first -= 1
+        first = work.shells[center]
         for i in range(first + 1, count):
             edge = edges[i]
             number, color = numbers[edge.point], work.color[edge.point]

@@ -13,11 +13,11 @@ cdef struct Edge:
     int point
 
 cdef struct Work:
-    # Memory for one crystal at a time, which grows as needed.
     Py_ssize_t site_room
     Site *sites
     int *home  # place of each site among the images
     int *starts  # first edge of each site
+    int *shells  # which of its edges is the first of the last shell
     double *color  # of each atom
     double *mixed
     Py_ssize_t image_room
@@ -39,14 +39,18 @@ cdef inline int grow_sites(Work *work, Py_ssize_t n) noexcept nogil:
     free(work.color)
     free(work.mixed)
     free(work.starts)
+    free(work.shells)
     free(work.home)
     work.sites = <Site *>malloc(n * sizeof(Site))
     work.color = <double *>malloc(n * sizeof(double))
     work.mixed = <double *>malloc(n * sizeof(double))
     work.starts = <int *>malloc((n + 1) * sizeof(int))
+    work.shells = <int *>malloc(n * sizeof(int))
     work.home = <int *>malloc(n * sizeof(int))
     work.site_room = n
-    return 0 if work.home and work.sites and work.color and work.mixed and work.starts else -1
+    return 0 if (
+        work.home and work.sites and work.color and work.mixed and work.starts and work.shells
+    ) else -1
 
 
 cdef inline int grow_images(Work *work, Py_ssize_t room) noexcept nogil:
@@ -89,6 +93,7 @@ cdef inline void give_back(Work *work) noexcept nogil:
     free(work.sites)
     free(work.home)
     free(work.starts)
+    free(work.shells)
     free(work.color)
     free(work.mixed)
     free(work.x)
