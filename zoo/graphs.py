@@ -137,7 +137,10 @@ def build_graphs(
 
 
 def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
-    """Build graphs with the compiled search, and those that it leaves with the other one."""
+    """Build graphs with the compiled search, and those that it leaves with the other one.
+
+    Where ties are broken by environment, the cutoff says no more than where a search begins; this one begins by itself.
+    """
     assert compiled.nearest is not None
     offsets = np.cumsum([0, *(len(crystal.numbers) for crystal in crystals)], dtype=np.int64)
     neighbors = np.empty((offsets[-1], settings.neighbors), dtype=np.int32)
