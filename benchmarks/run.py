@@ -1,7 +1,7 @@
 """Measure zoo beside its peers and write ``RESULTS.md``: ``make bench-setup bench [DATA=mp.parquet]``.
 
 Everything is a ratio of medians, measured in turn on the same crystals. Absolute times are shown for scale only.
-``make bench-finetune`` measures what takes as long as all the rest: five runs of cgcnn-ft are a quarter of an hour.
+``make bench-finetune`` measures what takes as long as all the rest: five runs of cgcnn-ft.
 """
 
 from __future__ import annotations

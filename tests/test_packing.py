@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from packededges import edges
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
@@ -18,14 +19,6 @@ pytestmark = pytest.mark.usefixtures("inner_loops")
 @pytest.fixture(scope="module")
 def graphs(real_structures: list[Structure]) -> list[CrystalGraph]:
     return [build_graph(Crystal.from_structure(structure)) for structure in real_structures]
-
-
-def edges(packed: PackedGraphs, crystal: int) -> list[tuple[int, int, int, int, float]]:
-    """Edges of a crystal as (element, element, copies of the centre, count, distance), sorted."""
-    one = packed.select(np.array([crystal]))
-    center = np.repeat(np.arange(len(one.numbers)), one.degrees)
-    columns = (one.numbers[center], one.numbers[one.neighbors], one.copies[center], one.counts)
-    return sorted(zip(*(c.tolist() for c in columns), one.distances.tolist(), strict=True))
 
 
 def test_rock_salt_is_two_atoms_with_two_edges_each() -> None:

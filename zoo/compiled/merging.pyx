@@ -2,8 +2,10 @@
 """What symmetry repeats, merged as in `zoo.packing`, compiled: one crystal after the other."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
+
+from zoo.compiled.memory cimport resized
 
 cdef struct Work:
     # Room for the largest crystal.
@@ -82,6 +84,7 @@ def merge(
                     fits &= distances[atom, j] >= 0
     if not fits:
         raise ValueError("graphs whose neighbours are no atoms of theirs, or at no distance")
+    memset(&work, 0, sizeof(Work))
     try:
         if not _allocate(&work, largest, k):
             raise MemoryError
@@ -110,24 +113,21 @@ cdef bint _allocate(Work *work, Py_ssize_t n, int k) noexcept:
     work.slots = 4
     while work.slots < 2 * n:
         work.slots *= 2
-    work.keys = <uint32_t *>malloc(n * k * sizeof(uint32_t))
-    work.other_keys = <uint32_t *>malloc(n * k * sizeof(uint32_t))
-    work.order = <int *>malloc(n * k * sizeof(int))
-    work.other_order = <int *>malloc(n * k * sizeof(int))
-    work.kind = <int *>malloc(n * k * sizeof(int))
-    work.length = <double *>malloc(n * k * sizeof(double))
-    work.repeats = <int *>malloc(n * k * sizeof(int))
-    work.edge = <uint64_t *>malloc(n * k * sizeof(uint64_t))
-    work.color = <uint64_t *>malloc(n * sizeof(uint64_t))
-    work.mixed = <uint64_t *>malloc(n * sizeof(uint64_t))
-    work.table = <uint64_t *>malloc(work.slots * sizeof(uint64_t))
-    work.owner = <int *>malloc(work.slots * sizeof(int))
-    work.group = <int *>malloc(n * sizeof(int))
-    work.first = <int *>malloc(n * sizeof(int))
     return (
-        work.keys and work.other_keys and work.order and work.other_order and work.kind and work.length
-        and work.repeats and work.edge and work.color and work.mixed and work.table and work.owner and work.group
-        and work.first
+        resized(<void **>&work.keys, n * k * sizeof(uint32_t))
+        and resized(<void **>&work.other_keys, n * k * sizeof(uint32_t))
+        and resized(<void **>&work.order, n * k * sizeof(int))
+        and resized(<void **>&work.other_order, n * k * sizeof(int))
+        and resized(<void **>&work.kind, n * k * sizeof(int))
+        and resized(<void **>&work.length, n * k * sizeof(double))
+        and resized(<void **>&work.repeats, n * k * sizeof(int))
+        and resized(<void **>&work.edge, n * k * sizeof(uint64_t))
+        and resized(<void **>&work.color, n * sizeof(uint64_t))
+        and resized(<void **>&work.mixed, n * sizeof(uint64_t))
+        and resized(<void **>&work.table, work.slots * sizeof(uint64_t))
+        and resized(<void **>&work.owner, work.slots * sizeof(int))
+        and resized(<void **>&work.group, n * sizeof(int))
+        and resized(<void **>&work.first, n * sizeof(int))
     )
 
 

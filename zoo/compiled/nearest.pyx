@@ -147,9 +147,10 @@ cdef int _search(
     outcome = _repeat(work, n, &cell, radius, max_images)
     i = 0
     while outcome == 0 and i < n:
-        while work.z[low] < work.z[work.home[i]] - radius:  # sites and images stand in the order of z
+        site = &work.sites[i]
+        while work.z[low] < work.z[site.home] - radius:  # sites and images stand in the order of z
             low += 1
-        count = _around(work, k, work.home[i], low, radius, tolerance, used)
+        count = _around(work, k, site.home, low, radius, tolerance, used)
         if count < 0:
             return -1
         if count < k or work.edges[used + k - 1].distance + tolerance > radius:
@@ -159,16 +160,16 @@ cdef int _search(
             continue
         if work.edges[used].distance < coincident:
             return 1
-        work.starts[i] = <int>used
-        work.shells[i] = k - 1  # the shell of the k-th, which ties are broken in, begins here
+        site.start = <int>used
+        site.shell = k - 1  # the shell of the k-th, which ties are broken in, begins here
         while (
-            work.shells[i] > 0
-            and work.edges[used + work.shells[i] - 1].distance >= work.edges[used + k - 1].distance - tolerance
+            site.shell > 0
+            and work.edges[used + site.shell - 1].distance >= work.edges[used + k - 1].distance - tolerance
         ):
-            work.shells[i] -= 1
+            site.shell -= 1
         used += count
+        site.end = <int>used
         i += 1
-    work.starts[n] = <int>used
     return outcome
 
 
@@ -207,7 +208,7 @@ cdef int _repeat(Work *work, Py_ssize_t n, const Cell *cell, double radius, doub
                 a = site.a + a_start
                 while a <= a_high:
                     if t_c == 0.0 and t_b == 0.0 and fabs(a - site.a) < 0.5:
-                        work.home[i] = <int>used
+                        site.home = <int>used
                     work.x[used] = a * cell.xx + b * cell.yx + c * cell.zx
                     work.y[used] = b * cell.yy + c * cell.zy
                     work.z[used] = c * cell.zz
@@ -290,42 +291,41 @@ cdef void _keep(
     float *distances,
 ) noexcept nogil:
     """Write the k neighbours of every atom that are kept."""
-    cdef Py_ssize_t center, atom, i
-    cdef Edge *edges = work.edges
-    if work.starts[n] > n * k:
+    cdef Py_ssize_t i, j
+    cdef Site *site
+    cdef Edge *edges
+    if work.sites[n - 1].end > n * k:
         memset(work.color, 0, n * sizeof(double))
         if _order_shells(work, n, k, numbers):
             _color(work, n, numbers, rounds)
             _order_shells(work, n, k, numbers)
-    for center in range(n):
-        atom = work.sites[center].atom
-        edges = &work.edges[work.starts[center]]
-        for i in range(k):
-            neighbors[atom * k + i] = edges[i].point
-            distances[atom * k + i] = <float>edges[i].distance
+    for i in range(n):
+        site = &work.sites[i]
+        edges = &work.edges[site.start]
+        for j in range(k):
+            neighbors[site.atom * k + j] = edges[j].point
+            distances[site.atom * k + j] = <float>edges[j].distance
 
 
 cdef void _color(Work *work, Py_ssize_t n, const unsigned char *numbers, int rounds) noexcept nogil:
     """Give every atom a number made of all that surrounds it, as `zoo.graphs._rank_with_ties` says."""
-    cdef Py_ssize_t center, i
+    cdef Py_ssize_t i, j
     cdef int _round
     cdef double mixed
-    cdef double *swap
+    cdef Site *site
     cdef Edge *edges = work.edges
     for i in range(n):
         work.color[i] = numbers[i]
-    for i in range(work.starts[n]):
+    for i in range(work.sites[n - 1].end):
         work.weight[i] = exp(-edges[i].distance)
     for _round in range(rounds):
-        for center in range(n):
+        for i in range(n):
+            site = &work.sites[i]
             mixed = 0.0
-            for i in range(work.starts[center], work.starts[center + 1]):
-                mixed += work.weight[i] * sin(1.0 + 0.7310585 * work.color[edges[i].point] + edges[i].distance)
-            i = work.sites[center].atom
-            work.mixed[i] = cos(0.3678794 * work.color[i]) + mixed
-        swap = work.color
-        work.color = work.mixed
-        work.mixed = swap
+            for j in range(site.start, site.end):
+                mixed += work.weight[j] * sin(1.0 + 0.7310585 * work.color[edges[j].point] + edges[j].distance)
+            work.mixed[site.atom] = cos(0.3678794 * work.color[site.atom]) + mixed
+        work.color, work.mixed = work.mixed, work.color
     for i in range(n):
         work.color[i] = rint(work.color[i] * 1e7)
 
@@ -342,11 +342,11 @@ cdef bint _order_shells(Work *work, Py_ssize_t n, int k, const unsigned char *nu
     cdef Edge *edges
     cdef bint undecided = False
     for center in range(n):
-        edges = &work.edges[work.starts[center]]
-        count = work.starts[center + 1] - work.starts[center]
+        edges = &work.edges[work.sites[center].start]
+        count = work.sites[center].end - work.sites[center].start
         if count == k:
             continue
-        first = work.shells[center]
+        first = work.sites[center].shell
         for i in range(first + 1, count):
             edge = edges[i]
             number, color = numbers[edge.point], work.color[edge.point]
