@@ -59,6 +59,7 @@ LAYERS = (
         "inference",
         "loading",
         "interruptions",
+        "averaging",
         "losses",
         "training",
         "tensorlist",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from packededges import edges
+from torch.nn import functional
 
 from zoo import compiled, doctor, extensions, samples
 from zoo.crystals import Crystal
@@ -23,6 +26,7 @@ from zoo.tables import read_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -156,27 +160,82 @@ def test_the_sphere_of_a_lonely_atom_is_widened() -> None:
     assert np.sort(graph.distances[0])[:10] == pytest.approx(2.5 * np.sqrt([1, 1, 1, 2, 2, 2, 3, 4, 4, 4]), abs=1e-4)
 
 
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Random edges of 200 atoms in pieces, and what gated sums over them are made of, from flat to steep."""
+
+    edges: Any
+    bonds: NDArray[np.float64]
+    centers: NDArray[np.int64]
+    neighbors: NDArray[np.int64]
+    counts: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    center: NDArray[np.float32]
+    neighbor: NDArray[np.float32]
+
+    @classmethod
+    def draw(cls, width: int, ends: tuple[int, ...]) -> Sums:
+        assert compiled.gating is not None
+        rng = np.random.default_rng(width)
+        degrees = rng.integers(1, 13, 200)
+        starts, size = np.cumsum(degrees) - degrees, int(degrees.sum())
+        weight, center, neighbor = (rng.normal(size=(n, 2 * width)).astype(np.float32) for n in (41, 200, 200))
+        center *= rng.choice(np.array([0.01, 1.0, 10.0, 80.0], dtype=np.float32), (200, 1))
+        gaussians = rng.random((size, 9)).astype(np.float32)
+        firsts, counts = rng.integers(0, 33, size), rng.integers(1, 13, (size, 1)).astype(np.float32)
+        centers = np.repeat(np.arange(200), degrees)
+        piece = np.searchsorted(ends, centers, side="right")
+        neighbors = rng.integers(np.array([0, *ends])[piece], np.array(ends)[piece])
+        edges = compiled.gating.Edges(gaussians, firsts, starts, neighbors, counts, np.array(ends))
+        bonds = np.zeros((size, 41))
+        bonds[np.arange(size)[:, None], firsts[:, None] + np.arange(9)] = gaussians
+        return cls(edges, bonds, centers, neighbors, counts, weight, center, neighbor)
+
+
+WIDTHS = pytest.mark.parametrize("width", [1, 5, 64, 70])
+PIECES = pytest.mark.parametrize("ends", [(200,), (1, 2, 120, 200)])
+
+
 @needs_compiler
-@pytest.mark.parametrize("width", [1, 5, 64, 70])
-def test_gated_sums_are_those_of_the_formula(width: int) -> None:
-    """Σ counts · log(1 + e^core) / (1 + e^gate), in double precision, from flat to steep."""
-    assert compiled.gating is not None
-    rng = np.random.default_rng(width)
-    degrees = rng.integers(1, 13, 200)
-    starts, size = np.cumsum(degrees) - degrees, int(degrees.sum())
-    weight, center, neighbor = (rng.normal(size=(n, 2 * width)).astype(np.float32) for n in (41, 200, 200))
-    center *= rng.choice(np.array([0.01, 1.0, 10.0, 80.0], dtype=np.float32), (200, 1))
-    gaussians = rng.random((size, 9)).astype(np.float32)
-    firsts, neighbors = rng.integers(0, 33, size), rng.integers(0, 200, size)
-    counts = rng.integers(1, 13, (size, 1)).astype(np.float32)
-    found = np.empty((200, width), dtype=np.float32)
-    compiled.gating.gated_sum(weight, center, neighbor, gaussians, firsts, starts, neighbors, counts, found)
-    bonds = np.zeros((size, 41))
-    bonds[np.arange(size)[:, None], firsts[:, None] + np.arange(9)] = gaussians
-    centers = np.repeat(np.arange(200), degrees)
-    gate, core = np.split(center.astype(float)[centers] + neighbor[neighbors] + bonds @ weight, 2, axis=1)
-    expected = np.add.reduceat(counts * np.logaddexp(0, core) / (1 + np.exp(gate)), starts, axis=0)
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
+@WIDTHS
+@PIECES
+def test_gated_sums_and_their_gradients_are_those_of_the_formula(width: int, ends: tuple[int, ...]) -> None:
+    """Σ counts σ(gate) log(1 + e^core) in double precision, and what autograd makes of it."""
+    sums = Sums.draw(width, ends)
+    weight, center, neighbor = (
+        torch.from_numpy(each).double().requires_grad_() for each in (sums.weight, sums.center, sums.neighbor)
+    )
+    values = center[sums.centers] + neighbor[sums.neighbors] + torch.from_numpy(sums.bonds) @ weight
+    gate, core = values.chunk(2, dim=1)
+    messages = torch.from_numpy(sums.counts) * torch.sigmoid(gate) * functional.softplus(core, threshold=1000)
+    expected = torch.zeros(200, width).double().index_add(0, torch.from_numpy(sums.centers), messages)
+    up = torch.randn(200, width, generator=torch.Generator().manual_seed(0))
+    expected.backward(up.double())
+
+    found, kept = np.empty((200, width), dtype=np.float32), np.empty((2, len(sums.centers), width), dtype=np.float32)
+    to_weight, to_center, to_neighbor = (np.full_like(each, np.nan) for each in (sums.weight, sums.center, sums.center))
+    to_weight[:] = 0
+    assert len(sums.edges) == len(ends)
+    for piece in range(len(ends)):
+        sums.edges.gated_sum(piece, sums.weight, sums.center, sums.neighbor, found, kept)
+        sums.edges.gradients(piece, up.numpy(), kept, to_weight, to_center, to_neighbor)
+    assert found == pytest.approx(expected.detach().numpy(), rel=1e-5, abs=1e-5)
+    for mine, theirs in ((to_weight, weight), (to_center, center), (to_neighbor, neighbor)):
+        assert theirs.grad is not None
+        assert mine == pytest.approx(theirs.grad.numpy(), rel=1e-4, abs=1e-5 * float(theirs.grad.abs().max()))
+
+
+@needs_compiler
+@PIECES
+def test_sums_over_neighbours_both_ways(ends: tuple[int, ...]) -> None:
+    sums = Sums.draw(7, ends)
+    matrix = np.zeros((200, 200))
+    np.add.at(matrix, (sums.centers, sums.neighbors), sums.counts[:, 0])
+    values, found = sums.center, np.empty_like(sums.center)
+    for turned, expected in ((False, matrix @ values), (True, matrix.T @ values)):
+        for piece in range(len(ends)):
+            sums.edges.sum_neighbors(piece, values, found, turned)
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-3)
 
 
 @needs_compiler
@@ -186,12 +245,12 @@ def test_what_is_no_number_stays_none_in_gated_sums() -> None:
     zero, weight, neighbor = (np.zeros(shape, dtype=np.float32) for shape in (5, (9, 2), (5, 2)))
     counts = np.ones((5, 1), dtype=np.float32)
     nothing, every, found = np.zeros((5, 9), dtype=np.float32), np.arange(5), np.empty((5, 1), dtype=np.float32)
+    edges = compiled.gating.Edges(nothing, 0 * every, every, every, counts, np.array([5]))
     for columns, expected in (
         ((zero, values), [np.nan, np.log(2) / 2, 5e3, 0, np.inf]),
-        ((values, zero), [np.nan, np.log(2) / 2, 0, np.log(2), 0]),
+        ((values, zero), [np.nan, np.log(2) / 2, np.log(2), 0, np.log(2)]),
     ):
-        atoms = np.stack(columns, axis=1)
-        compiled.gating.gated_sum(weight, atoms, neighbor, nothing, 0 * every, every, every, counts, found)
+        edges.gated_sum(0, weight, np.stack(columns, axis=1), neighbor, found)
         assert found.ravel() == pytest.approx(expected, nan_ok=True)
 
 
@@ -199,20 +258,10 @@ def test_what_is_no_number_stays_none_in_gated_sums() -> None:
 def test_arrays_that_do_not_fit_are_refused() -> None:
     """Compiled loops trust their indices, so those are looked at before."""
     assert compiled.nearest is not None
-    assert compiled.gating is not None
     salt = build_graph(Crystal.from_structure(samples.crystals()["NaCl"]))
     beyond = CrystalGraph(salt.numbers, salt.neighbors + np.int32(len(salt)), salt.distances)
     with pytest.raises(ValueError, match="no atoms of theirs"):
         PackedGraphs.pack([salt, beyond])
-    one, none = np.ones((1, 1), dtype=np.float32), np.zeros(1, dtype=np.int64)
-    two, nine = np.zeros((1, 2), dtype=np.float32), np.zeros((1, 9), dtype=np.float32)
-    weight = np.zeros((9, 2), dtype=np.float32)
-    compiled.gating.gated_sum(weight, two, two, nine, none, none, none, one, one.copy())
-    for place, wrong in ((0, weight[:8]), (4, none + 1), (5, none + 1), (6, none - 1), (6, none + 1), (1, one)):
-        arrays = [weight, two, two, nine, none, none, none, one, one.copy()]
-        arrays[place] = wrong
-        with pytest.raises(ValueError, match="do not fit"):
-            compiled.gating.gated_sum(*arrays)
     with pytest.raises(ValueError, match="do not fit"):
         compiled.nearest.nearest(
             np.ones(2, dtype=np.uint8),
@@ -224,6 +273,53 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
             np.empty((2, 12), dtype=np.float32),
             np.empty(1, dtype=np.uint8),
         )
+
+
+@needs_compiler
+def test_edges_that_do_not_fit_are_refused() -> None:
+    """Two atoms with one edge each, to themselves; then one thing after the other is wrong."""
+    assert compiled.gating is not None
+
+    def whole(*values: int) -> NDArray[np.int64]:
+        return np.array(values, dtype=np.int64)
+
+    one, two, nine = (np.ones((2, columns), dtype=np.float32) for columns in (1, 2, 9))
+    right = [nine, whole(0, 0), whole(0, 1), whole(0, 1), one, whole(1, 2)]
+    edges = compiled.gating.Edges(*right)
+    for place, wrong in (
+        *((0, nine[:, :8].copy()), (0, nine[:1]), (1, whole(0, -1)), (4, one[:1])),
+        *((2, whole(0, 0)), (2, whole(1, 1)), (2, whole(0, 2)), (3, whole(-1, 1)), (3, whole(0, 2)), (3, whole(0, 0))),
+        *((5, whole(1, 3)), (5, whole(2, 2)), (5, whole(1)), (5, whole())),
+    ):
+        arrays = [*right]
+        arrays[place] = wrong
+        with pytest.raises(ValueError, match="do not fit"):
+            compiled.gating.Edges(*arrays)
+    weight, out, kept = np.zeros((9, 2), dtype=np.float32), one.copy(), np.zeros((2, 2, 1), dtype=np.float32)
+    calls = (
+        (
+            edges.gated_sum,
+            [weight, two, two, out, kept],
+            ((0, weight[:8]), (1, one), (2, two[:1]), (3, two), (4, kept[:1])),
+        ),
+        (
+            edges.gradients,
+            [out, kept, weight, two, two.copy()],
+            ((0, out[:1]), (1, kept[:, :1].copy()), (2, weight[:8]), (3, one), (4, two[:1])),
+        ),
+        (edges.sum_neighbors, [two, two.copy()], ((0, two[:1]), (1, one))),
+    )
+    for call, arguments, mistakes in calls:
+        call(0, *arguments)
+        with pytest.raises(IndexError, match="no piece 2"):
+            call(2, *arguments)
+        for place, wrong in mistakes:
+            mistaken = [*arguments]
+            mistaken[place] = wrong
+            with pytest.raises(ValueError, match="do not fit"):
+                call(0, *mistaken)
+    with pytest.raises(ValueError, match="do not fit"):
+        compiled.gating.Edges(nine, whole(0, 1), *right[2:]).gated_sum(0, weight, two, two, out)
 
 
 PREDICT = """

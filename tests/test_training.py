@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
 
-from zoo import interruptions
+from zoo import interruptions, training
 from zoo.crystals import Crystal
 from zoo.elements import atom_table
 from zoo.errors import TrainingError
@@ -60,6 +61,23 @@ def _run(
 
 def blank() -> CGCNN:
     return scratch(SMALL, torch.from_numpy(atom_table().copy()), 0)
+
+
+def test_the_average_is_that_of_lightnings_own_callback(
+    samples: tuple[Samples, Samples, TargetScaler],
+    uncut: tuple[FitResult, dict[str, torch.Tensor]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def average(old: torch.Tensor, new: torch.Tensor, updates: torch.Tensor | int) -> torch.Tensor:
+        decay = min(0.8, (1 + float(updates)) / (10 + float(updates)))
+        return new if not new.is_floating_point() else old + (1 - decay) * (new - old)
+
+    monkeypatch.setattr(training, "Averaging", lambda _decay: WeightAveraging(avg_fn=average))
+    network = blank()
+    _run(samples, tmp_path, network, save_minutes=1e9)
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, uncut[1][name], rtol=1e-4, atol=1e-5)
 
 
 def test_epochs_between_validations_count(samples: tuple[Samples, Samples, TargetScaler], tmp_path: Path) -> None:

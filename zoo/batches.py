@@ -107,6 +107,16 @@ class GraphBatch:
         return self.counts * self.copies[self.centers]
 
     @cached_property
+    def total(self) -> Tensor:
+        """Number of edges of all atoms of all cells; a scalar."""
+        return self.weights.sum()
+
+    @cached_property
+    def outgoing(self) -> Tensor:
+        """Number of edges from each atom, among those of all atoms of all cells; shape (M, 1)."""
+        return self.copies * (self.total / self.copies.sum())
+
+    @cached_property
     def incoming(self) -> Tensor:
         """Number of edges to each atom, among those of all atoms of all cells; shape (M, 1)."""
         return torch.zeros_like(self.copies).index_add_(0, self.neighbors, self.weights)

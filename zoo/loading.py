@@ -128,7 +128,9 @@ def _collate(samples: Samples, scalers: Sequence[TargetScaler]) -> Any:
     targets = torch.from_numpy(np.stack(scaled, axis=1)).float()
 
     def collate(positions: list[int]) -> tuple[GraphBatch, Tensor]:
-        vectors = None if samples.vectors is None else samples.vectors[positions]
-        return GraphBatch.gather(samples.graphs, samples.rows[positions], vectors), targets[positions]
+        chosen = torch.tensor(positions)
+        vectors = None if samples.vectors is None else samples.vectors.index_select(0, chosen)
+        graphs = GraphBatch.gather(samples.graphs, samples.rows[positions], vectors)
+        return graphs, targets.index_select(0, chosen)
 
     return collate

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from zoo.averaging import Averaging
 from zoo.devices import choose_device
 from zoo.errors import TrainingError
 from zoo.inference import expert_vectors
 from zoo.interruptions import LAST, Best, SaveOften, WholeFiles
 from zoo.loading import EpochShuffle, Samples, training_loader, validation_loader
 from zoo.losses import masked_l1
+from zoo.models.threads import threads_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,7 +135,7 @@ class _Fit(pl.LightningModule):
     def training_step(self, batch: tuple[GraphBatch, Tensor], _index: int) -> Tensor:
         graphs, target = batch
         # Each opinion learns by itself; their mean is what is validated.
-        loss = torch.stack([self._error(opinion, target) for opinion in self.network.opinions(graphs)]).mean()
+        loss = self._error(self.network.opinions(graphs), target)
         self._loss.append(loss.detach())
         return loss
 
@@ -292,12 +293,13 @@ def fit(
     if settings.patience is not None:
         callbacks.append(EarlyStopping("validation", patience=settings.patience, check_on_train_epoch_end=False))
     if settings.average is not None:
-        callbacks.append(WeightAveraging(multi_avg_fn=_averaging(settings.average)))
+        callbacks.append(Averaging(settings.average))
     if save_minutes is not None:
         callbacks.append(SaveOften(workdir, save_minutes))
     last = workdir / LAST
     began = time.monotonic()
-    with _quiet(), _signals_passed_on(), _experts_aside(network), torch.random.fork_rng(devices=[]):
+    edges = settings.batch_size * float(train.graphs.edges[train.rows].mean())
+    with _quiet(), _signals_passed_on(), _experts_aside(network), threads_for(edges), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # what is left out at random in training depends on the seed alone
         trainer = pl.Trainer(
             accelerator="gpu" if chosen == "cuda" else "cpu",
@@ -334,20 +336,6 @@ def fit(
             "and look for absurd targets"
         )
     return FitResult(module.history, int(row["epoch"]), row["validation_mae"], time.monotonic() - began)
-
-
-def _averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """Return an exponential moving average that begins fast, so that the random start is soon forgotten."""
-
-    def average(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
-        weight = 1 - min(decay, (1 + float(updates)) / (10 + float(updates)))
-        if averaged[0].is_floating_point():  # tensors come grouped by their type
-            get_ema_multi_avg_fn(1 - weight)(averaged, current, updates)  # type: ignore[no-untyped-call]
-        else:
-            for old, new in zip(averaged, current, strict=True):
-                old.copy_(new)
-
-    return average
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from reference import reference_forward, unlike_the_initial
 from zoo.batches import GraphBatch
 from zoo.crystals import Crystal
 from zoo.graphs import CrystalGraph, build_graph
-from zoo.models import cgcnn, kernels
+from zoo.models import cgcnn, fused, kernels
 from zoo.models.architecture import Architecture
+from zoo.models.bonds import Bonds, expand
 from zoo.packing import PackedGraphs
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def in_mode(model: CGCNN, mode: str) -> CGCNN:
     return model.train(mode != "evaluation")
 
 
+both_ways = pytest.mark.usefixtures("inner_loops")
+
+
+@both_ways
 @pytest.mark.parametrize("mode", MODES)
 def test_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph], mode: str) -> None:
     model = in_mode(network(Architecture()).double(), mode)
@@ -66,6 +71,7 @@ def test_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph], mod
 POOLINGS = [SMALL, replace(SMALL, pooling="all")]
 
 
+@both_ways
 @pytest.mark.parametrize("architecture", POOLINGS, ids=["last", "all"])
 @pytest.mark.parametrize("mode", MODES)
 def test_single_precision_equals_the_reference(
@@ -76,6 +82,7 @@ def test_single_precision_equals_the_reference(
     assert model(batch).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
 
 
+@both_ways
 @pytest.mark.parametrize("architecture", POOLINGS, ids=["last", "all"])
 @pytest.mark.parametrize("mode", MODES)
 def test_gradients_equal_the_references(
@@ -93,6 +100,7 @@ def test_gradients_equal_the_references(
     assert max(float(gradient.abs().max()) for gradient in found.values()) > 0.05
 
 
+@both_ways
 def test_a_mixture_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph]) -> None:
     model = network(replace(SMALL, pooling="all", experts=2)).eval()
     expected = reference_forward(model, graphs)
@@ -121,6 +129,7 @@ def test_experts_stay_as_they_are_while_the_rest_learns(batch: GraphBatch) -> No
         assert torch.equal(tensor, before[name]) == (name.startswith("experts.") or name == "atom_table"), name
 
 
+@both_ways
 def test_running_statistics_equal_those_of_plain_batch_normalisation(
     batch: GraphBatch, graphs: list[CrystalGraph]
 ) -> None:
@@ -131,7 +140,8 @@ def test_running_statistics_equal_those_of_plain_batch_normalisation(
     v = torch.cat([model.embedding(model.atom_table[torch.tensor(graph.numbers).long()]) for graph in graphs])
     offsets = np.cumsum([0, *(len(graph) for graph in graphs)])
     ends = torch.cat([torch.tensor(g.neighbors).long() + start for g, start in zip(graphs, offsets, strict=False)])
-    bonds = model.expand(torch.cat([torch.tensor(graph.distances) for graph in graphs]).flatten())
+    distances = torch.cat([torch.tensor(graph.distances) for graph in graphs]).flatten()
+    bonds = expand(distances, model.architecture, model.centers)
     plain(conv.fc_full(torch.cat([v.repeat_interleave(12, dim=0), v[ends.flatten()], bonds], dim=1)))
     model(batch)
     torch.testing.assert_close(conv.bn1.running_mean, plain.running_mean, rtol=1e-4, atol=1e-5)
@@ -144,15 +154,14 @@ def test_blocks_and_plain_steps_agree(batch: GraphBatch, blocks: str, monkeypatc
     """The gradient written by hand, against autograd through the steps that run on CUDA."""
     monkeypatch.setattr(kernels, "BLOCK", 100 if blocks == "many" else 1 << 30)
     rng = torch.Generator().manual_seed(0)
-    atoms, edges, width = len(batch.numbers), len(batch.neighbors), 5
-    shapes = ((atoms, 2 * width), (atoms, 2 * width), (edges, 7), (2 * width, 7))
+    atoms, width = len(batch.numbers), 5
+    shapes = ((atoms, 2 * width), (atoms, 2 * width), (2 * width, SMALL.gaussians))
     inputs = [torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes]
+    bonds = Bonds(batch.double(), SMALL, network().double().centers)
     results = []
     for kernel in (kernels.gated_sum, kernels.plain_gated_sum):
-        center, neighbor, bonds, weight = (values.clone() for values in inputs)
-        for values in (center, neighbor, weight):
-            values.requires_grad_()
-        total = kernel(batch.double(), center, neighbor, bonds, weight)
+        center, neighbor, weight = (values.clone().requires_grad_() for values in inputs)
+        total = kernel(center, neighbor, bonds, weight)
         total.square().sum().backward()
         results.append((total, center.grad, neighbor.grad, weight.grad))
     for ours, plain in zip(*results, strict=True):
@@ -175,6 +184,7 @@ def test_the_path_of_cuda_gives_the_same_network(
         return output.float(), gradients, dict(model.named_buffers())
 
     output, gradients, buffers = run()
+    monkeypatch.setattr(fused, "possible", lambda _: False)
     monkeypatch.setattr(cgcnn, "gated_sum", kernels.plain_gated_sum)
     monkeypatch.setattr(cgcnn, "sum_neighbors", kernels.plain_sum_neighbors)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "half"):
@@ -207,14 +217,17 @@ def test_dgl_and_torch_sum_the_same_neighbours(batch: GraphBatch) -> None:
         torch.testing.assert_close(with_dgl, plain, rtol=1e-4, atol=1e-4)
 
 
+@both_ways
 def test_a_core_beyond_all_bounds_stays_finite(batch: GraphBatch) -> None:
-    atoms = len(batch.numbers)
-    center = torch.full((atoms, 2), 1000.0, requires_grad=True)
-    nothing = torch.zeros(atoms, 2)
-    total = kernels.gated_sum(batch, center, nothing, torch.zeros(len(batch.neighbors), 1), torch.zeros(2, 1))
+    model = network().train()
+    model.freeze_statistics()
+    with torch.no_grad():
+        model.convs[0].fc_full.bias.fill_(1000.0)
+    total = model(batch)
     total.sum().backward()
     assert bool(torch.isfinite(total).all())
-    assert bool(torch.isfinite(center.grad).all())
+    for name, parameter in model.named_parameters():
+        assert bool(torch.isfinite(parameter.grad).all()), name
 
 
 def test_the_dgl_graph_is_the_batch(batch: GraphBatch) -> None:
@@ -258,6 +271,7 @@ def test_the_order_of_crystals_does_not_matter(batch: GraphBatch, graphs: list[C
         assert mixed.numpy() == pytest.approx(model(batch).numpy()[order], abs=1e-5)
 
 
+@both_ways
 def test_frozen_parts_keep_weights_and_statistics(batch: GraphBatch) -> None:
     model = network().train()
     model.freeze("embedding", "convs")
@@ -273,6 +287,7 @@ def test_frozen_parts_keep_weights_and_statistics(batch: GraphBatch) -> None:
         assert changed == name.startswith(("conv_to_fc", "fcs", "fc_out")), name
 
 
+@both_ways
 def test_frozen_statistics_stay_while_the_weights_move(batch: GraphBatch) -> None:
     model = network().train()
     model(batch)  # statistics that are not the initial ones
@@ -287,7 +302,8 @@ def test_frozen_statistics_stay_while_the_weights_move(batch: GraphBatch) -> Non
 
 
 def test_gaussians_peak_at_their_centres() -> None:
-    expanded = network().expand(torch.tensor([0.0, 2.4, 8.0]))
+    model = network()
+    expanded = expand(torch.tensor([0.0, 2.4, 8.0]), model.architecture, model.centers)
     assert expanded.argmax(dim=1).tolist() == [0, 12, 40]
     assert expanded[1, 13] == pytest.approx(np.exp(-1.0), rel=1e-4)  # one spacing away, one width away
 

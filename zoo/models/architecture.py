@@ -12,9 +12,6 @@ T = TypeVar("T")
 
 Pooling = Literal["last", "all"]
 
-NOTHING = 2e-22
-"""Gaussians below e^-50 are zero: times a weight or a gradient they would underflow, and that is slow."""
-
 EPSILON = 1e-5
 """What batch normalisation adds to a variance."""
 
@@ -61,6 +58,11 @@ class Architecture:
     targets: int = 1
     pooling: Pooling = "last"
     experts: int = 0
+
+    @property
+    def spacing(self) -> float:
+        """Distance from one Gaussian to the next, in Å, which is the width of each as well."""
+        return self.gaussian_end / (self.gaussians - 1)
 
     @property
     def pooled(self) -> int:

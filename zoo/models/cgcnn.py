@@ -12,16 +12,19 @@ original authors' code. Parameters have the authors' names and shapes, so their 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.models.architecture import EPSILON, NOTHING, of_target
+from zoo.models import fused
+from zoo.models.architecture import EPSILON, of_target
+from zoo.models.bonds import Bonds
 from zoo.models.kernels import gated_sum, mean_atoms, sum_neighbors
+from zoo.models.moments import EdgeMoments, over_atoms
 from zoo.models.normalization import full, normalization, single_precision
 
 if TYPE_CHECKING:
@@ -29,53 +32,10 @@ if TYPE_CHECKING:
 
     from zoo.batches import GraphBatch
     from zoo.models.architecture import Architecture, Pooling
-    from zoo.models.normalization import Statistics
 
 
 DROPOUT = 0.3
 """Part of the experts' vectors that their reader does without in training (docs/tuning.md)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Bonds:
-    """The expanded distances of a batch, and what their batch statistics are made of.
-
-    Parameters
-    ----------
-    batch : GraphBatch
-    values : tensor of shape (R, G)
-    """
-
-    batch: GraphBatch
-    values: Tensor
-
-    @cached_property
-    def mean(self) -> Tensor:
-        """Over all edges; shape (G,)."""
-        return (self.batch.weights * self.values).sum(dim=0) / self.batch.weights.sum()
-
-    @cached_property
-    def excess(self) -> Tensor:
-        """What exceeds the mean; shape (R, G)."""
-        return self.values - self.mean
-
-    @cached_property
-    def covariance(self) -> Tensor:
-        """Over all edges; shape (G, G)."""
-        weights = self.batch.weights
-        return (weights * self.excess).T @ self.excess / weights.sum()
-
-    @cached_property
-    def at_center(self) -> Tensor:
-        """Sum of the excess over the edges from each atom; shape (M, G)."""
-        nothing = self.values.new_zeros(len(self.batch.numbers), self.values.shape[1])
-        return nothing.index_add_(0, self.batch.centers, self.batch.counts * self.excess)
-
-    @cached_property
-    def at_neighbor(self) -> Tensor:
-        """Sum of the excess over all edges to each atom; shape (M, G)."""
-        nothing = self.values.new_zeros(len(self.batch.numbers), self.values.shape[1])
-        return nothing.index_add_(0, self.batch.neighbors, self.batch.weights * self.excess)
 
 
 class Convolution(nn.Module):
@@ -94,8 +54,15 @@ class Convolution(nn.Module):
         self.bn1 = nn.BatchNorm1d(2 * width, eps=EPSILON)
         self.bn2 = nn.BatchNorm1d(width, eps=EPSILON)
 
-    def forward(self, batch: GraphBatch, atoms: Tensor, bonds: Bonds) -> Tensor:
+    def forward(self, atoms: Tensor, bonds: Bonds) -> Tensor:
         """Update atoms of shape (M, width)."""
+        if fused.possible(atoms):
+            return fused.convolve(atoms, bonds, self.fc_full, self.bn1, self.bn2)
+        message = self._messages(atoms, bonds)
+        scale, shift = normalization(self.bn2, over_atoms(bonds.batch, message) if self.bn2.training else None)
+        return functional.softplus(atoms + torch.addcmul(shift, message, scale))
+
+    def _messages(self, atoms: Tensor, bonds: Bonds) -> Tensor:
         weight, width = self.fc_full.weight, self.width
         of_center, of_neighbor, of_bond = weight[:, :width], weight[:, width : 2 * width], weight[:, 2 * width :]
         center = full(functional.linear(atoms, of_center, self.fc_full.bias))
@@ -103,37 +70,11 @@ class Convolution(nn.Module):
         statistics = None
         if self.bn1.training:
             with single_precision(center.device):
-                statistics = self._edge_statistics(batch, center, neighbor, bonds, of_bond)
+                summed = partial(sum_neighbors, bonds.batch)
+                statistics = EdgeMoments.of(bonds, of_bond, center, neighbor, summed).statistics
         scale, shift = normalization(self.bn1, statistics)
-        message = gated_sum(
-            batch, torch.addcmul(shift, center, scale), neighbor * scale, bonds.values, of_bond * scale.unsqueeze(1)
-        )
-        statistics = None
-        if self.bn2.training:
-            total = batch.copies.sum()
-            mean = (batch.copies * message).sum(dim=0) / total
-            statistics = mean, (batch.copies * (message - mean).square()).sum(dim=0) / total, total
-        scale, shift = normalization(self.bn2, statistics)
-        return functional.softplus(atoms + torch.addcmul(shift, message, scale))
-
-    @staticmethod
-    def _edge_statistics(
-        batch: GraphBatch, center: Tensor, neighbor: Tensor, bonds: Bonds, of_bond: Tensor
-    ) -> Statistics:
-        """Return mean and variance over all edges of center_i + neighbor_j + u_ij W, from sums over atoms.
-
-        Each of the three is taken relative to its own mean, so that no large numbers cancel.
-        """
-        total = batch.weights.sum()
-        outgoing = batch.copies * (total / batch.copies.sum())
-        center_mean = (outgoing * center).sum(dim=0) / total
-        neighbor_mean = (batch.incoming * neighbor).sum(dim=0) / total
-        c, n = center - center_mean, neighbor - neighbor_mean
-        with_center = outgoing * c + 2 * batch.copies * (sum_neighbors(batch, n) + bonds.at_center @ of_bond.T)
-        with_neighbor = batch.incoming * n + 2 * (bonds.at_neighbor @ of_bond.T)
-        of_bonds = ((of_bond @ bonds.covariance) * of_bond).sum(dim=1)
-        variance = ((c * with_center).sum(dim=0) + (n * with_neighbor).sum(dim=0)) / total + of_bonds
-        return center_mean + neighbor_mean + of_bond @ bonds.mean, variance.clamp(min=0), total
+        scaled = torch.addcmul(shift, center, scale), neighbor * scale
+        return gated_sum(*scaled, bonds, of_bond * scale.unsqueeze(1))
 
 
 class Head(nn.Module):
@@ -207,20 +148,13 @@ class Body(nn.Module):
         -------
         tensor of shape (B, width), or (B, width × (convolutions + 1)) for all layers, the embedding's output first
         """
-        bonds = Bonds(batch, self.expand(batch.distances))
+        bonds = Bonds(batch, self.architecture, self.centers)
         atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
         layers = [atoms]
         for convolution in self.convs:
-            layers.append(convolution(batch, layers[-1], bonds))
+            layers.append(convolution(layers[-1], bonds))
         everything = (pooling or self.architecture.pooling) == "all"
         return mean_atoms(batch, torch.cat(layers, dim=1) if everything else layers[-1])
-
-    def expand(self, distances: Tensor) -> Tensor:
-        """Expand distances of shape (E,) in Å into Gaussians, shape (E, gaussians)."""
-        step = self.architecture.gaussian_end / (self.architecture.gaussians - 1)
-        exponent = ((distances.unsqueeze(1) - self.centers) / step).square_().neg_()
-        # Where it underflows itself, the exponential takes six times as long.
-        return functional.threshold(exponent.clamp_(min=-60.0).exp_(), NOTHING, 0.0, inplace=True)
 
 
 class CGCNN(Body, Head):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo import compiled
-from zoo.models.architecture import EPSILON, NOTHING
+from zoo.models import gaussians
+from zoo.models.architecture import EPSILON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,11 +67,11 @@ class _PlainEdges:
 
     def __init__(self, crystals: _Crystals, size: Architecture) -> None:
         self.crystals = crystals
-        self.bonds = _gaussians(crystals.distances, size)
+        self.bonds = gaussians.expand(crystals.distances, size)
         self.room = np.empty((3, len(self.bonds), size.width), dtype=np.float32)
 
     def gated_sum(self, weight: Array, center: Array, neighbor: Array) -> Array:
-        """Sum softplus(core) / (1 + e^gate) over the edges of each atom.
+        """Sum σ(gate) softplus(core) over the edges of each atom.
 
         The arrays have 2 width columns, gates before cores: what each Gaussian adds to them, and each atom at one of
         the ends.
@@ -82,6 +83,7 @@ class _PlainEdges:
             # The indices are in bounds; unless told to clip, `take` would write into a copy first.
             edges += np.take(neighbor[:, half], crystals.neighbors, axis=0, out=gathered, mode="clip")
             edges += np.take(center[:, half], crystals.centers, axis=0, out=gathered, mode="clip")
+        np.negative(gate, out=gate)
         np.exp(gate, out=gate)  # where it overflows, the sigmoid is zero, as it should be
         gate += 1
         if core.max() < STEEP:
@@ -102,44 +104,22 @@ class _CompiledEdges:
     def __init__(self, crystals: _Crystals, size: Architecture) -> None:
         assert compiled.gating is not None
         self.crystals = crystals
-        steps = crystals.distances / np.float32(size.gaussian_end / (size.gaussians - 1))
-        first = np.ceil(steps - compiled.gating.window // 2)
-        first = np.clip(first, 0, max(size.gaussians - compiled.gating.window, 0))
-        self.firsts = first.astype(np.int64)
-        away = np.subtract.outer(steps - first, np.arange(compiled.gating.window, dtype=np.float32))
-        np.maximum(-away * away, np.float32(-60), out=away)
-        self.gaussians = np.exp(away, out=away)
+        values, firsts = gaussians.largest(crystals.distances, size)
+        self.edges = compiled.gating.Edges(
+            values, firsts, crystals.edge_starts, crystals.neighbors, crystals.counts, np.array([len(crystals.numbers)])
+        )
 
     def gated_sum(self, weight: Array, center: Array, neighbor: Array) -> Array:
-        assert compiled.gating is not None
-        if len(weight) < compiled.gating.window:
-            weight = np.pad(weight, ((0, compiled.gating.window - len(weight)), (0, 0)))
-        edges = self.crystals
         summed = np.empty((len(center), center.shape[1] // 2), dtype=np.float32)
-        compiled.gating.gated_sum(
-            weight,
-            center,
-            neighbor,
-            self.gaussians,
-            self.firsts,
-            edges.edge_starts,
-            edges.neighbors,
-            edges.counts,
-            summed,
-        )
+        self.edges.gated_sum(0, gaussians.padded(weight), center, neighbor, summed)
         return summed
 
 
 class _Convolution:
-    """One gated convolution with its normalisations folded in.
-
-    The gate is negated: e^-x is what its sigmoid needs.
-    """
+    """One gated convolution with its normalisations folded in."""
 
     def __init__(self, tensors: Tensors, prefix: str, width: int) -> None:
         scale, shift = _normalization(tensors, f"{prefix}bn1.")
-        scale[:width] *= -1
-        shift[:width] *= -1
         maps = (tensors[f"{prefix}fc_full.weight"] * scale[:, None]).T
         self.center, self.neighbor, self.bond = np.split(np.ascontiguousarray(maps), [width, 2 * width])
         self.bias = tensors[f"{prefix}fc_full.bias"] * scale + shift
@@ -254,19 +234,6 @@ class Forward:
             return np.concatenate([body.embed(edges, pooling) for body in bodies], axis=1)
 
         return np.concatenate([run(rows) for rows in _groups(graphs)])
-
-
-def _gaussians(distances: Array, size: Architecture) -> Array:
-    """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""
-    centers = np.linspace(0.0, size.gaussian_end, size.gaussians).astype(np.float32)
-    expanded: Array = np.subtract.outer(distances, centers)
-    expanded /= np.float32(size.gaussian_end / (size.gaussians - 1))
-    expanded *= expanded
-    np.negative(expanded, out=expanded)
-    np.maximum(expanded, np.float32(-60), out=expanded)  # where the exponential underflows it takes much longer
-    np.exp(expanded, out=expanded)
-    expanded[expanded < NOTHING] = 0
-    return expanded
 
 
 def _groups(graphs: PackedGraphs) -> list[NDArray[np.int64]]:

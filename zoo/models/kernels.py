@@ -6,7 +6,8 @@ An edge has a gate and a core, two numbers per feature::
 
 Written plainly, each step writes an array of all edges to memory and reads it back, and memory is what a CPU waits
 for. So on the CPU edges are taken in blocks that stay in its cache, and the gradient is written by hand
-(:class:`_GatedSum`). Elsewhere, and in half precision, the plain steps run. ``docs/performance.md`` has the figures.
+(:class:`_GatedSum`). Elsewhere, and in half precision, the plain steps run. Where the inner loops are compiled,
+:mod:`zoo.models.fused` takes the place of all this. ``docs/performance.md`` has the figures.
 """
 
 from __future__ import annotations
@@ -24,22 +25,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.batches import GraphBatch
+    from zoo.models.bonds import Bonds
 
 BLOCK = 1 << 18
 """Numbers per block and array (1 MiB in float32): about what a core's second-level cache holds."""
 
 
-def gated_sum(batch: GraphBatch, center: Tensor, neighbor: Tensor, bonds: Tensor, weight: Tensor) -> Tensor:
+def gated_sum(center: Tensor, neighbor: Tensor, bonds: Bonds, weight: Tensor) -> Tensor:
     """Sum the gated messages of each atom's neighbours.
 
     Parameters
     ----------
-    batch : GraphBatch
-        M atoms, R edges.
     center, neighbor : tensor of shape (M, 2 F)
         Values per atom: gate, then core.
-    bonds : tensor of shape (R, G)
-        Expanded distances; no gradient flows to them.
+    bonds : Bonds
+        R distances, expanded into G Gaussians; no gradient flows to them.
     weight : tensor of shape (2 F, G)
 
     Returns
@@ -47,14 +47,15 @@ def gated_sum(batch: GraphBatch, center: Tensor, neighbor: Tensor, bonds: Tensor
     tensor of shape (M, F)
     """
     if center.device.type == "cpu" and center.dtype in (torch.float32, torch.float64):
-        result: Tensor = _GatedSum.apply(center, neighbor, bonds, weight, batch)  # type: ignore[no-untyped-call]
+        result: Tensor = _GatedSum.apply(center, neighbor, bonds.values, weight, bonds.batch)  # type: ignore[no-untyped-call]
         return result
-    return plain_gated_sum(batch, center, neighbor, bonds, weight)
+    return plain_gated_sum(center, neighbor, bonds, weight)
 
 
-def plain_gated_sum(batch: GraphBatch, center: Tensor, neighbor: Tensor, bonds: Tensor, weight: Tensor) -> Tensor:
+def plain_gated_sum(center: Tensor, neighbor: Tensor, bonds: Bonds, weight: Tensor) -> Tensor:
     """:func:`gated_sum` step by step."""
-    edges = torch.addmm(center[batch.centers] + neighbor[batch.neighbors], bonds, weight.T)
+    batch = bonds.batch
+    edges = torch.addmm(center[batch.centers] + neighbor[batch.neighbors], bonds.values, weight.T)
     gate, core = edges.chunk(2, dim=1)
     messages = torch.sigmoid(gate) * functional.softplus(core) * batch.counts
     return messages.new_zeros(len(center), messages.shape[1]).index_add_(0, batch.centers, messages)

@@ -1,0 +1,68 @@
+"""Distances as Gaussians: all of them, or those few of each distance that are not next to nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.models.architecture import Architecture
+
+    Array = NDArray[np.float32]
+
+NOTHING = 2e-22
+"""Gaussians below e^-50 are zero: times a weight or a gradient they would underflow, and that is slow."""
+
+LEAST = -60.0
+"""Where the exponential underflows it takes much longer."""
+
+
+def expand(distances: Array, size: Architecture) -> Array:
+    """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""
+    centers = np.linspace(0.0, size.gaussian_end, size.gaussians).astype(np.float32)
+    expanded: Array = np.subtract.outer(distances, centers)
+    expanded /= np.float32(size.spacing)
+    expanded *= expanded
+    np.negative(expanded, out=expanded)
+    np.maximum(expanded, np.float32(LEAST), out=expanded)
+    np.exp(expanded, out=expanded)
+    expanded[expanded < NOTHING] = 0
+    return expanded
+
+
+def largest(distances: Array, size: Architecture) -> tuple[Array, NDArray[np.int64]]:
+    """Expand distances into the Gaussians that the compiled sums take: the next one is below e^-16.
+
+    Parameters
+    ----------
+    distances : array of shape (R,)
+        In Å.
+    size : Architecture
+
+    Returns
+    -------
+    gaussians : array of shape (R, window)
+        Neighbouring ones.
+    firsts : array of shape (R,)
+        Which one is the first of them.
+    """
+    assert compiled.gating is not None
+    window = compiled.gating.window
+    steps = distances / np.float32(size.spacing)
+    first = np.ceil(steps - window // 2)
+    first = np.clip(first, 0, max(size.gaussians - window, 0))
+    away = np.subtract.outer(steps - first, np.arange(window, dtype=np.float32))
+    np.maximum(-away * away, np.float32(LEAST), out=away)
+    return np.exp(away, out=away), first.astype(np.int64)
+
+
+def padded(weight: Array) -> Array:
+    """Give a network's weights by Gaussian, (G, n), as many rows as the compiled sums take: more if there are fewer."""
+    assert compiled.gating is not None
+    lacking = compiled.gating.window - len(weight)
+    return np.pad(weight, ((0, lacking), (0, 0))) if lacking > 0 else weight
