@@ -15,7 +15,7 @@ from torch.nn import functional
 from zoo import compiled
 from zoo.models import gaussians
 from zoo.models.moments import EdgeMoments, over_atoms
-from zoo.models.normalization import normalization
+from zoo.models.normalization import noted
 from zoo.models.threads import run_pieces
 
 if TYPE_CHECKING:
@@ -51,50 +51,44 @@ def convolve(atoms: Tensor, bonds: Bonds, linear: nn.Linear, edge: nn.BatchNorm1
 class _Normalized(NamedTuple):
     """What a normalisation did: values × scale + shift."""
 
-    scale: Tensor
-    shift: Tensor
+    gain: Tensor
     mean: Tensor
-    variance: Tensor
+    inverse: Tensor
+    """1 / √(variance + ε)"""
+    scale: Tensor
 
     @classmethod
-    def by(cls, norm: nn.BatchNorm1d, statistics: Statistics | None) -> _Normalized:
-        scale, shift = normalization(norm, statistics)
-        mean, variance = (norm.running_mean, norm.running_var) if statistics is None else statistics[:2]
-        assert mean is not None
-        assert variance is not None
-        return cls(scale, shift, mean, variance)
+    def by(cls, norm: nn.BatchNorm1d, gain: Tensor, statistics: Statistics | None) -> _Normalized:
+        mean, variance = noted(norm, statistics)
+        inverse = torch.rsqrt(variance + norm.eps)
+        return cls(gain, mean, inverse, gain * inverse)
 
+    def shift(self, bias: Tensor) -> Tensor:
+        return torch.addcmul(bias, self.mean, self.scale, value=-1)
 
-def _back(
-    done: _Normalized, gain: Tensor, epsilon: float, up: Tensor, products: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of a normalisation's gain, and of the mean and the variance that it took.
+    def to_gain(self, up: Tensor, products: Tensor) -> Tensor:
+        """Return the gradient of the gain, given the sums of the values' gradients and of these times the values."""
+        return (products - self.mean * up) * self.inverse
 
-    Parameters
-    ----------
-    up, products : tensors of shape (F,)
-        Sums over all values of their gradient, and of its product with them.
-    """
-    to_scale = products - done.mean * up
-    inverse = torch.rsqrt(done.variance + epsilon)
-    to_gain = to_scale * inverse
-    return to_gain, -done.scale * up, -0.5 * gain * inverse.square() * to_gain
+    def to_statistics(self, up: Tensor, to_gain: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of mean and variance."""
+        return -self.scale * up, -0.5 * self.scale * self.inverse * to_gain
 
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, atoms: Tensor, weight: Tensor, bias: Tensor, *others: Any) -> Tensor:
-        *norms, bonds, edge, atom = others
+        edge_gain, edge_bias, atom_gain, atom_bias, bonds, edge, atom = others
         edges = bonds.edges
         of_center, of_neighbor, of_bond = _parts(weight)
         center, neighbor = torch.addmm(bias, atoms, of_center.T), atoms @ of_neighbor.T
         moments = None
         if edge.training:
             moments = EdgeMoments.of(bonds, of_bond, center, neighbor, lambda values: _sum_ends(bonds, values))
-        outer = _Normalized.by(edge, moments.statistics if moments else None)
+        outer = _Normalized.by(edge, edge_gain, moments.statistics if moments else None)
         scaled = (
             (of_bond * outer.scale.unsqueeze(1)).T,
-            torch.addcmul(outer.shift, center, outer.scale),
+            torch.addcmul(outer.shift(edge_bias), center, outer.scale),
             neighbor * outer.scale,
         )
         of_gaussian, *ends = (each.contiguous().numpy() for each in scaled)
@@ -103,26 +97,24 @@ class _Convolution(torch.autograd.Function):
         message = torch.empty_like(atoms)
         out, keep = message.numpy(), None if kept is None else kept.numpy()
         run_pieces(lambda piece: edges.gated_sum(piece, of_gaussian, *ends, out, keep), len(edges))
-        inner = _Normalized.by(atom, over_atoms(bonds.batch, message) if atom.training else None)
-        updated = functional.softplus(torch.addcmul(atoms + inner.shift, message, inner.scale))
+        inner = _Normalized.by(atom, atom_gain, over_atoms(bonds.batch, message) if atom.training else None)
+        updated = functional.softplus(torch.addcmul(atoms + inner.shift(atom_bias), message, inner.scale))
         if kept is not None:
             ctx.bonds, ctx.moments, ctx.rows, ctx.atom_statistics = bonds, moments, len(of_gaussian), atom.training
-            ctx.epsilons = edge.eps, atom.eps
-            tensors = atoms, weight, norms[0], norms[2], center, neighbor, *outer, *inner, message, kept, updated
-            ctx.save_for_backward(*tensors)
+            ctx.save_for_backward(atoms, weight, center, neighbor, message, kept, updated, *outer, *inner)
         return updated
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        atoms, weight, edge_gain, atom_gain, center, neighbor, *rest = ctx.saved_tensors
-        outer, inner, (message, kept, updated) = _Normalized(*rest[:4]), _Normalized(*rest[4:8]), rest[8:]
+        atoms, weight, center, neighbor, message, kept, updated, *normalized = ctx.saved_tensors
+        outer, inner = _Normalized(*normalized[:4]), _Normalized(*normalized[4:])
         bonds, batch = ctx.bonds, ctx.bonds.batch
         to_sum = gradients[0] * torch.expm1(-updated).neg_()  # the softplus has the slope 1 - e^-softplus
         to_message = to_sum * inner.scale
         to_atom_bias = to_sum.sum(dim=0)
-        products = (to_sum * message).sum(dim=0)
-        to_atom_gain, to_mean, to_variance = _back(inner, atom_gain, ctx.epsilons[1], to_atom_bias, products)
+        to_atom_gain = inner.to_gain(to_atom_bias, (to_sum * message).sum(dim=0))
         if ctx.atom_statistics:
+            to_mean, to_variance = inner.to_statistics(to_atom_bias, to_atom_gain)
             by_values = torch.addcmul(to_mean, message - inner.mean, 2 * to_variance)
             to_message.addcmul_(batch.copies / batch.copies.sum(), by_values)
 
@@ -138,21 +130,26 @@ class _Convolution(torch.autograd.Function):
         to_edge_bias = to_center.sum(dim=0)
         products = (to_center * center).sum(dim=0) + (to_neighbor * neighbor).sum(dim=0)
         products += (to_bond * of_bond).sum(dim=1)
-        to_edge_gain, to_mean, to_variance = _back(outer, edge_gain, ctx.epsilons[0], to_edge_bias, products)
+        to_edge_gain = outer.to_gain(to_edge_bias, products)
         to_center.mul_(outer.scale)
         to_neighbor.mul_(outer.scale)
         to_bond = to_bond * outer.scale.unsqueeze(1)
         if ctx.moments is not None:
+            to_mean_and_variance = outer.to_statistics(to_edge_bias, to_edge_gain)
             by_statistics = ctx.moments.gradients(
-                to_mean, to_variance, lambda values: _sum_ends(bonds, values, turned=True)
+                *to_mean_and_variance, lambda values: _sum_ends(bonds, values, turned=True)
             )
             to_center, to_neighbor, to_bond = (
                 one.add_(other) for one, other in zip((to_center, to_neighbor, to_bond), by_statistics, strict=True)
             )
+        to_weights = torch.empty_like(weight)
+        to_parts = _parts(to_weights)
+        torch.mm(to_center.T, atoms, out=to_parts[0])
+        torch.mm(to_neighbor.T, atoms, out=to_parts[1])
+        to_parts[2].copy_(to_bond)
         return (
             torch.addmm(to_sum, to_center, of_center).addmm_(to_neighbor, of_neighbor),
-            torch.cat([to_center.T @ atoms, to_neighbor.T @ atoms, to_bond], dim=1),
-            to_center.sum(dim=0),
+            *(to_weights, to_center.sum(dim=0)),
             *(to_edge_gain, to_edge_bias, to_atom_gain, to_atom_bias),
             *(None, None, None),
         )

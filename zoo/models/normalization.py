@@ -28,19 +28,24 @@ def single_precision(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast(device.type, enabled=False)
 
 
-def normalization(norm: nn.BatchNorm1d, statistics: Statistics | None) -> tuple[Tensor, Tensor]:
-    """Return the scale and shift of a batch normalisation: by the batch's statistics, and note them, or by its own."""
+def noted(norm: nn.BatchNorm1d, statistics: Statistics | None) -> tuple[Tensor, Tensor]:
+    """Return the mean and variance that a batch normalisation takes: the batch's, which it notes, or its own."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     if statistics is None:
-        mean, variance = norm.running_mean, norm.running_var
-    else:
-        mean, variance, n = statistics
-        assert norm.momentum is not None
-        assert norm.num_batches_tracked is not None
-        with torch.no_grad():
-            norm.running_mean.lerp_(mean, norm.momentum)
-            norm.running_var.lerp_(variance * (n / (n - 1)), norm.momentum)
-            norm.num_batches_tracked.add_(1)
+        return norm.running_mean, norm.running_var
+    mean, variance, n = statistics
+    assert norm.momentum is not None
+    assert norm.num_batches_tracked is not None
+    with torch.no_grad():
+        norm.running_mean.lerp_(mean, norm.momentum)
+        norm.running_var.lerp_(variance * (n / (n - 1)), norm.momentum)
+        norm.num_batches_tracked.add_(1)
+    return mean, variance
+
+
+def normalization(norm: nn.BatchNorm1d, statistics: Statistics | None) -> tuple[Tensor, Tensor]:
+    """Return the scale and shift of a batch normalisation by the batch's statistics, or by its own."""
+    mean, variance = noted(norm, statistics)
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
     return scale, norm.bias - mean * scale
