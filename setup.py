@@ -55,7 +55,11 @@ class BuildFast(build_ext):
 def compiled() -> list[Extension]:
     """Return the extensions, translated to C outside the source tree."""
     sources = sorted(Path("zoo/compiled").glob("*.pyx"))
-    extensions = [Extension(f"zoo.compiled.{source.stem}", [str(source)]) for source in sources]
+    headers = [str(header) for header in Path("zoo/compiled").glob("*.h")]
+    extensions = [
+        Extension(f"zoo.compiled.{source.stem}", [str(source)], include_dirs=["zoo/compiled"], depends=headers)
+        for source in sources
+    ]
     translated: list[Extension] = cythonize(extensions, build_dir="build/cython", quiet=True)
     for extension in translated:
         extension.optional = True

@@ -212,15 +212,16 @@ def test_gated_sums_and_their_gradients_are_those_of_the_formula(width: int, end
     up = torch.randn(200, width, generator=torch.Generator().manual_seed(0))
     expected.backward(up.double())
 
-    found, kept = np.empty((200, width), dtype=np.float32), np.empty((2, len(sums.centers), width), dtype=np.float32)
-    to_weight, to_center, to_neighbor = (np.full_like(each, np.nan) for each in (sums.weight, sums.center, sums.center))
-    to_weight[:] = 0
+    parts = sums.weight, sums.center, sums.neighbor
     assert len(sums.edges) == len(ends)
+    gradients = [np.full_like(each, np.nan) for each in parts]
+    gradients[0][:] = 0
+    found = np.empty((200, width), dtype=np.float32)
     for piece in range(len(ends)):
-        sums.edges.gated_sum(piece, sums.weight, sums.center, sums.neighbor, found, kept)
-        sums.edges.gradients(piece, up.numpy(), kept, to_weight, to_center, to_neighbor)
+        sums.edges.gated_sum(piece, *parts, found)
+        sums.edges.gradients(piece, *parts, up.numpy(), *gradients)
     assert found == pytest.approx(expected.detach().numpy(), rel=1e-5, abs=1e-5)
-    for mine, theirs in ((to_weight, weight), (to_center, center), (to_neighbor, neighbor)):
+    for mine, theirs in zip(gradients, (weight, center, neighbor), strict=True):
         assert theirs.grad is not None
         assert mine == pytest.approx(theirs.grad.numpy(), rel=1e-4, abs=1e-5 * float(theirs.grad.abs().max()))
 
@@ -295,17 +296,14 @@ def test_edges_that_do_not_fit_are_refused() -> None:
         arrays[place] = wrong
         with pytest.raises(ValueError, match="do not fit"):
             compiled.gating.Edges(*arrays)
-    weight, out, kept = np.zeros((9, 2), dtype=np.float32), one.copy(), np.zeros((2, 2, 1), dtype=np.float32)
+    weight, out = np.zeros((9, 2), dtype=np.float32), one.copy()
+    parts, wrong_parts = [weight, two, two, out], ((0, weight[:8]), (1, one), (2, two[:1]), (3, two))
     calls = (
-        (
-            edges.gated_sum,
-            [weight, two, two, out, kept],
-            ((0, weight[:8]), (1, one), (2, two[:1]), (3, two), (4, kept[:1])),
-        ),
+        (edges.gated_sum, parts, wrong_parts),
         (
             edges.gradients,
-            [out, kept, weight, two, two.copy()],
-            ((0, out[:1]), (1, kept[:, :1].copy()), (2, weight[:8]), (3, one), (4, two[:1])),
+            [*parts, weight.copy(), two.copy(), two.copy()],
+            (*wrong_parts, (4, weight[:8]), (5, one), (6, two[:1])),
         ),
         (edges.sum_neighbors, [two, two.copy()], ((0, two[:1]), (1, one))),
     )

@@ -92,21 +92,20 @@ class _Convolution(torch.autograd.Function):
             neighbor * outer.scale,
         )
         of_gaussian, *ends = (each.contiguous().numpy() for each in scaled)
-        of_gaussian = gaussians.padded(of_gaussian)
-        kept = atoms.new_empty(2, len(bonds.batch.neighbors), atoms.shape[1]) if any(ctx.needs_input_grad) else None
+        parts = gaussians.padded(of_gaussian), *ends
         message = torch.empty_like(atoms)
-        out, keep = message.numpy(), None if kept is None else kept.numpy()
-        run_pieces(lambda piece: edges.gated_sum(piece, of_gaussian, *ends, out, keep), len(edges))
+        out = message.numpy()
+        run_pieces(lambda piece: edges.gated_sum(piece, *parts, out), len(edges))
         inner = _Normalized.by(atom, atom_gain, over_atoms(bonds.batch, message) if atom.training else None)
         updated = functional.softplus(torch.addcmul(atoms + inner.shift(atom_bias), message, inner.scale))
-        if kept is not None:
-            ctx.bonds, ctx.moments, ctx.rows, ctx.atom_statistics = bonds, moments, len(of_gaussian), atom.training
-            ctx.save_for_backward(atoms, weight, center, neighbor, message, kept, updated, *outer, *inner)
+        if any(ctx.needs_input_grad):
+            ctx.bonds, ctx.moments, ctx.atom_statistics, ctx.parts = bonds, moments, atom.training, parts
+            ctx.save_for_backward(atoms, weight, center, neighbor, message, updated, *outer, *inner)
         return updated
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        atoms, weight, center, neighbor, message, kept, updated, *normalized = ctx.saved_tensors
+        atoms, weight, center, neighbor, message, updated, *normalized = ctx.saved_tensors
         outer, inner = _Normalized(*normalized[:4]), _Normalized(*normalized[4:])
         bonds, batch = ctx.bonds, ctx.bonds.batch
         to_sum = gradients[0] * torch.expm1(-updated).neg_()  # the softplus has the slope 1 - e^-softplus
@@ -120,10 +119,9 @@ class _Convolution(torch.autograd.Function):
 
         edges = bonds.edges
         to_center, to_neighbor = torch.empty_like(center), torch.empty_like(neighbor)
-        to_gaussian = weight.new_zeros(len(edges), ctx.rows, len(weight))
-        tensors = to_message, kept, to_center, to_neighbor, to_gaussian
-        up, keep, *ends, by_piece = (tensor.numpy() for tensor in tensors)
-        run_pieces(lambda piece: edges.gradients(piece, up, keep, by_piece[piece], *ends), len(edges))
+        to_gaussian = weight.new_zeros(len(edges), *ctx.parts[0].shape)
+        up, *ends, by_piece = (each.numpy() for each in (to_message, to_center, to_neighbor, to_gaussian))
+        run_pieces(lambda piece: edges.gradients(piece, *ctx.parts, up, by_piece[piece], *ends), len(edges))
         to_bond = to_gaussian.sum(dim=0)[: bonds.size.gaussians].T
 
         of_center, of_neighbor, of_bond = _parts(weight)
