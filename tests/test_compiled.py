@@ -214,16 +214,42 @@ def test_gated_sums_and_their_gradients_are_those_of_the_formula(width: int, end
 
     parts = sums.weight, sums.center, sums.neighbor
     assert len(sums.edges) == len(ends)
-    gradients = [np.full_like(each, np.nan) for each in parts]
-    gradients[0][:] = 0
-    found = np.empty((200, width), dtype=np.float32)
-    for piece in range(len(ends)):
-        sums.edges.gated_sum(piece, *parts, found)
-        sums.edges.gradients(piece, *parts, up.numpy(), *gradients)
-    assert found == pytest.approx(expected.detach().numpy(), rel=1e-5, abs=1e-5)
-    for mine, theirs in zip(gradients, (weight, center, neighbor), strict=True):
-        assert theirs.grad is not None
-        assert mine == pytest.approx(theirs.grad.numpy(), rel=1e-4, abs=1e-5 * float(theirs.grad.abs().max()))
+    for kept in (np.full((2, len(sums.centers), width), np.nan, dtype=np.float32), None):
+        gradients = [np.full_like(each, np.nan) for each in parts]
+        gradients[0][:] = 0
+        found = np.empty((200, width), dtype=np.float32)
+        for piece in range(len(ends)):
+            sums.edges.gated_sum(piece, *parts, found, kept)
+            sums.edges.gradients(piece, *parts, up.numpy(), *gradients, kept)
+        assert found == pytest.approx(expected.detach().numpy(), rel=1e-5, abs=1e-5)
+        for mine, theirs in zip(gradients, (weight, center, neighbor), strict=True):
+            assert theirs.grad is not None
+            assert mine == pytest.approx(theirs.grad.numpy(), rel=1e-4, abs=1e-5 * float(theirs.grad.abs().max()))
+
+
+@needs_compiler
+def test_the_softplus_and_its_gradient_are_those_of_the_formula() -> None:
+    assert compiled.gating is not None
+    rng = np.random.default_rng(0)
+    atoms, values, up = rng.normal(size=(3, 50, 70)).astype(np.float32) * np.float32(30)
+    scale, shift = rng.normal(size=(2, 70)).astype(np.float32)
+    inputs = torch.from_numpy(atoms).double() + torch.from_numpy(values).double() * torch.from_numpy(scale).double()
+    inputs = (inputs + torch.from_numpy(shift)).requires_grad_()
+    expected = functional.softplus(inputs, threshold=1000)
+    expected.backward(torch.from_numpy(up).double())
+    found, gradient = np.empty_like(atoms), np.empty_like(atoms)
+    compiled.gating.softplus(atoms, values, scale, shift, found)
+    compiled.gating.softplus_gradient(up, found, gradient)
+    assert inputs.grad is not None
+    assert found == pytest.approx(expected.detach().numpy(), rel=1e-5, abs=1e-6)
+    assert gradient == pytest.approx(inputs.grad.numpy(), rel=1e-5, abs=1e-5)
+    for mistaken in (atoms[:5], atoms[:, :5].copy()):
+        with pytest.raises(ValueError, match="do not fit"):
+            compiled.gating.softplus(atoms, mistaken, scale, shift, found)
+        with pytest.raises(ValueError, match="do not fit"):
+            compiled.gating.softplus_gradient(mistaken, found, gradient)
+    with pytest.raises(ValueError, match="do not fit"):
+        compiled.gating.softplus(atoms, values, scale[:5], shift, found)
 
 
 @needs_compiler
@@ -296,14 +322,14 @@ def test_edges_that_do_not_fit_are_refused() -> None:
         arrays[place] = wrong
         with pytest.raises(ValueError, match="do not fit"):
             compiled.gating.Edges(*arrays)
-    weight, out = np.zeros((9, 2), dtype=np.float32), one.copy()
+    weight, out, kept = np.zeros((9, 2), dtype=np.float32), one.copy(), np.zeros((2, 2, 1), dtype=np.float32)
     parts, wrong_parts = [weight, two, two, out], ((0, weight[:8]), (1, one), (2, two[:1]), (3, two))
     calls = (
-        (edges.gated_sum, parts, wrong_parts),
+        (edges.gated_sum, [*parts, kept], (*wrong_parts, (4, kept[:1]))),
         (
             edges.gradients,
-            [*parts, weight.copy(), two.copy(), two.copy()],
-            (*wrong_parts, (4, weight[:8]), (5, one), (6, two[:1])),
+            [*parts, weight.copy(), two.copy(), two.copy(), kept],
+            (*wrong_parts, (4, weight[:8]), (5, one), (6, two[:1]), (7, kept[:, :1].copy())),
         ),
         (edges.sum_neighbors, [two, two.copy()], ((0, two[:1]), (1, one))),
     )

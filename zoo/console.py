@@ -126,8 +126,8 @@ def common(function: F) -> F:
 
 
 def collect_seldom() -> None:
-    """Look for garbage a tenth as often while libraries are imported, and not again when the process ends."""
-    gc.set_threshold(10_000)
+    """Look for garbage a tenth as often, hardly ever among what has lived for long, and not when the process ends."""
+    gc.set_threshold(10_000, 100, 100)
     atexit.register(gc.freeze)
 
 

@@ -1,7 +1,8 @@
 """Inner loops compiled by Cython, where zoo was installed with a C compiler at hand.
 
-Each part stands beside a plain version in NumPy, in `zoo.graphs`, `zoo.packing` and `zoo.models.forward`, that gives
-the same results and takes over where the part is ``None``. Tests hold one to the other.
+Each part stands beside a plain version in NumPy or torch, in `zoo.graphs`, `zoo.packing`, `zoo.models.forward` and
+`zoo.models.kernels`, that gives the same results and takes over where the part is ``None``. Tests hold one to the
+other.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #define BLOCK 64  /* features at once */
 #define WINDOW 9  /* Gaussians at once */
@@ -55,6 +56,36 @@ static inline float logarithm(float u)
         + fourth * 0.0051261019f));
 }
 
+/* log(1 + e^x) of rows × scale + shift + atoms. */
+FOR_EACH_PROCESSOR static void soften(
+    float *ALIAS_FREE out, const float *atoms, const float *values, const float *scale, const float *shift, int64_t rows,
+    int64_t width)
+{
+    float bent[BLOCK], straight[BLOCK];
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t first = 0; first < width; first += BLOCK) {
+            int64_t size = width - first < BLOCK ? width - first : BLOCK, here = row * width + first;
+            for (int64_t i = 0; i < size; i++) {
+                float x = atoms[here + i] + (values[here + i] * scale[first + i] + shift[first + i]);
+                float falling = -fabsf(x);
+                bent[i] = falling < -87.0f ? -87.0f : falling;
+                straight[i] = x < 0.0f ? 0.0f : x;
+            }
+            for (int64_t i = 0; i < size; i++)
+                out[here + i] = straight[i] + logarithm(exponential(bent[i]));
+        }
+    }
+}
+
+/* What is led back through a softplus, given its value: its slope is 1 - e^-softplus. */
+FOR_EACH_PROCESSOR static void harden(float *ALIAS_FREE out, const float *gradient, const float *softened, int64_t size)
+{
+    for (int64_t i = 0; i < size; i++) {
+        float x = softened[i] > 87.0f ? -87.0f : -softened[i];
+        out[i] = gradient[i] * (1.0f - exponential(x));
+    }
+}
+
 /* σ(gate) and softplus(core) of some features of an edge; weights are those of the window's Gaussians. Comparisons are in
    loops of their own: else the compiler divides once for each of their outcomes. What is no number is neither larger nor
    smaller than anything, and stays none. */
@@ -81,11 +112,11 @@ static ALWAYS_INLINE void factors(
     }
 }
 
-/* The sums of each atom's edges. */
+/* The sums of each atom's edges; with gates and cores, the factors of each edge are kept there. */
 FOR_EACH_PROCESSOR static void sum_gated(
-    float *ALIAS_FREE out, const float *weight, const float *center, const float *neighbor, const float *window,
-    const int64_t *firsts, const int64_t *starts, const int64_t *neighbors, const float *counts, int64_t from,
-    int64_t until, int64_t end, int64_t width)
+    float *ALIAS_FREE out, float *gates, float *cores, const float *weight, const float *center, const float *neighbor,
+    const float *window, const int64_t *firsts, const int64_t *starts, const int64_t *neighbors, const float *counts,
+    int64_t from, int64_t until, int64_t end, int64_t width)
 {
     float open[BLOCK], soft[BLOCK];
     int64_t row = 2 * width;
@@ -104,16 +135,19 @@ FOR_EACH_PROCESSOR static void sum_gated(
                 factors(open, soft, mine, its, bond, g, size, width);
                 for (int64_t i = 0; i < size; i++)
                     sum[first + i] += count * soft[i] * open[i];
+                if (gates != NULL) {
+                    memcpy(gates + edge * width + first, open, size * sizeof(float));
+                    memcpy(cores + edge * width + first, soft, size * sizeof(float));
+                }
             }
         }
     }
 }
 
-/* The gradient of those sums, led back. The factors are computed anew: to keep those of all edges takes longer, for memory
-   that is new to a process costs more than what it holds. */
+/* The gradient of those sums, led back; without gates and cores, the factors of each edge are computed anew. */
 FOR_EACH_PROCESSOR static void trace_gated(
-    float *to_weight, float *to_center, float *to_neighbor, const float *gradient, const float *weight,
-    const float *center, const float *neighbor, const float *window, const int64_t *firsts, const int64_t *starts,
+    float *to_weight, float *to_center, float *to_neighbor, const float *gradient, const float *gates,
+    const float *cores, const float *weight, const float *center, const float *neighbor, const float *window, const int64_t *firsts, const int64_t *starts,
     const int64_t *neighbors, const float *counts, int64_t from, int64_t until, int64_t end, int64_t width)
 {
     float open[BLOCK], soft[BLOCK], bent[BLOCK], of_gate[BLOCK], of_core[BLOCK];
@@ -131,7 +165,12 @@ FOR_EACH_PROCESSOR static void trace_gated(
                 const float *mine = center + here, *its = neighbor + there, *bond = weight + apart;
                 const float *up = gradient + atom * width + first;
                 float *to_mine = to_center + here, *to_its = to_neighbor + there, *to_bond = to_weight + apart;
-                factors(open, soft, mine, its, bond, g, size, width);
+                if (gates == NULL) {
+                    factors(open, soft, mine, its, bond, g, size, width);
+                } else {
+                    memcpy(open, gates + edge * width + first, size * sizeof(float));
+                    memcpy(soft, cores + edge * width + first, size * sizeof(float));
+                }
                 for (int64_t i = 0; i < size; i++)
                     bent[i] = soft[i] > 87.0f ? -87.0f : -soft[i];
                 for (int64_t i = 0; i < size; i++) {  /* the softplus has the slope 1 - e^-softplus */

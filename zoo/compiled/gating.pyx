@@ -8,13 +8,18 @@ cdef extern from "gating.h":
     ctypedef signed long long int64_t
     enum: WINDOW
     void sum_gated(
-        float *, const float *, const float *, const float *, const float *, const int64_t *, const int64_t *,
-        const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t
+        float *, float *, float *, const float *, const float *, const float *, const float *, const int64_t *,
+        const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t
     ) nogil
     void trace_gated(
         float *, float *, float *, const float *, const float *, const float *, const float *, const float *,
-        const int64_t *, const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t
+        const float *, const float *, const int64_t *, const int64_t *, const int64_t *, const float *, int64_t,
+        int64_t, int64_t, int64_t
     ) nogil
+    void soften(
+        float *, const float *, const float *, const float *, const float *, int64_t, int64_t
+    ) nogil
+    void harden(float *, const float *, const float *, int64_t) nogil
     void sum_ends(
         float *, const float *, const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t, int
     ) nogil
@@ -28,6 +33,11 @@ cdef inline int need(bint fits) except -1:
     if not fits:
         raise ValueError("edges, atoms and weights do not fit together")
     return 0
+
+
+cdef inline float *factor(float[:, :, ::1] kept, Py_ssize_t which) noexcept nogil:
+    """Say where the first or the second factor of each edge is kept, if they are."""
+    return NULL if kept is None else &kept[which, 0, 0]
 
 
 cdef class Edges:
@@ -99,10 +109,13 @@ cdef class Edges:
         const float[:, ::1] center,
         const float[:, ::1] neighbor,
         const float[:, ::1] sums,
+        const float[:, :, ::1] kept,
     ) except -1:
-        """See that arrays by Gaussian, by atom at either end, and by atom have the right shapes."""
+        """See that arrays by Gaussian, by atom at either end, by atom and by edge have the right shapes."""
         need(weight.shape[1] == center.shape[1] == neighbor.shape[1] == 2 * sums.shape[1])
         need(center.shape[0] == neighbor.shape[0] == sums.shape[0] == self.starts.shape[0])
+        if kept is not None:
+            need(kept.shape[0] == 2 and kept.shape[1] == self.gaussians.shape[0] and kept.shape[2] == sums.shape[1])
         return need(self.highest <= weight.shape[0] - WINDOW)
 
     cdef int64_t from_atom(self, Py_ssize_t piece) except -1:
@@ -121,6 +134,7 @@ cdef class Edges:
         const float[:, ::1] center,
         const float[:, ::1] neighbor,
         float[:, ::1] out,
+        float[:, :, ::1] kept=None,
     ):
         """Sum sigmoid(gate) softplus(core) over the edges of each atom of a piece.
 
@@ -133,6 +147,8 @@ cdef class Edges:
             What an atom adds to both, at either end.
         out : array of shape (M, width)
             Written to.
+        kept : array of shape (2, R, width), optional
+            Written to: the two factors for each edge, for the gradient.
 
         Raises
         ------
@@ -141,13 +157,14 @@ cdef class Edges:
         """
         cdef int64_t first = self.from_atom(piece), until = self.ends[piece], end = self.end_of_edges(piece)
         cdef int64_t width = out.shape[1]
-        self.look(weight, center, neighbor, out)
+        self.look(weight, center, neighbor, out, kept)
         if width == 0:
             return
         with nogil:
             sum_gated(
-                &out[0, 0], &weight[0, 0], &center[0, 0], &neighbor[0, 0], &self.gaussians[0, 0], &self.firsts[0],
-                &self.starts[0], &self.neighbors[0], &self.counts[0, 0], first, until, end, width,
+                &out[0, 0], factor(kept, 0), factor(kept, 1), &weight[0, 0], &center[0, 0], &neighbor[0, 0],
+                &self.gaussians[0, 0], &self.firsts[0], &self.starts[0], &self.neighbors[0], &self.counts[0, 0], first,
+                until, end, width,
             )
 
     def gradients(
@@ -160,6 +177,7 @@ cdef class Edges:
         float[:, ::1] to_weight,
         float[:, ::1] to_center,
         float[:, ::1] to_neighbor,
+        float[:, :, ::1] kept=None,
     ):
         """Lead the gradient of a piece's sums back to what they were made of.
 
@@ -173,6 +191,9 @@ cdef class Edges:
             Added to.
         to_center, to_neighbor : arrays of shape (M, 2 width)
             Written to.
+        kept : array of shape (2, R, width), optional
+            Of `gated_sum`. Without them the factors are computed anew, which is faster where they are large: memory
+            that is new to a process costs more than what it holds.
 
         Raises
         ------
@@ -181,14 +202,14 @@ cdef class Edges:
         """
         cdef int64_t first = self.from_atom(piece), until = self.ends[piece], end = self.end_of_edges(piece)
         cdef int64_t width = gradient.shape[1]
-        self.look(weight, center, neighbor, gradient)
-        self.look(to_weight, to_center, to_neighbor, gradient)
+        self.look(weight, center, neighbor, gradient, kept)
+        self.look(to_weight, to_center, to_neighbor, gradient, kept)
         if width == 0:
             return
         with nogil:
             trace_gated(
-                &to_weight[0, 0], &to_center[0, 0], &to_neighbor[0, 0], &gradient[0, 0], &weight[0, 0], &center[0, 0],
-                &neighbor[0, 0], &self.gaussians[0, 0], &self.firsts[0],
+                &to_weight[0, 0], &to_center[0, 0], &to_neighbor[0, 0], &gradient[0, 0], factor(kept, 0),
+                factor(kept, 1), &weight[0, 0], &center[0, 0], &neighbor[0, 0], &self.gaussians[0, 0], &self.firsts[0],
                 &self.starts[0], &self.neighbors[0], &self.counts[0, 0], first, until, end, width,
             )
 
@@ -219,3 +240,51 @@ cdef class Edges:
                 &out[0, 0], &values[0, 0], &self.starts[0], &self.neighbors[0], &self.counts[0, 0], first, until, end,
                 width, turned,
             )
+
+
+def softplus(
+    const float[:, ::1] atoms, const float[:, ::1] values, const float[::1] scale, const float[::1] shift,
+    float[:, ::1] out,
+):
+    """Take the softplus of atoms + values scale + shift.
+
+    Parameters
+    ----------
+    atoms, values : arrays of shape (M, width)
+    scale, shift : arrays of shape (width,)
+    out : array of shape (M, width)
+        Written to.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together.
+    """
+    cdef int64_t rows = out.shape[0], width = out.shape[1]
+    need(atoms.shape[0] == values.shape[0] == rows and atoms.shape[1] == values.shape[1] == width)
+    need(scale.shape[0] == shift.shape[0] == width)
+    if rows > 0 and width > 0:
+        with nogil:
+            soften(&out[0, 0], &atoms[0, 0], &values[0, 0], &scale[0], &shift[0], rows, width)
+
+
+def softplus_gradient(const float[:, ::1] gradient, const float[:, ::1] softened, float[:, ::1] out):
+    """Lead a gradient back through a softplus.
+
+    Parameters
+    ----------
+    gradient, softened : arrays of shape (M, width)
+        Of the values of the softplus, and those.
+    out : array of shape (M, width)
+        Written to.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together.
+    """
+    cdef int64_t rows = out.shape[0], width = out.shape[1]
+    need(gradient.shape[0] == softened.shape[0] == rows and gradient.shape[1] == softened.shape[1] == width)
+    if rows > 0 and width > 0:
+        with nogil:
+            harden(&out[0, 0], &gradient[0, 0], &softened[0, 0], rows * width)

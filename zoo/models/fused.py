@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch.nn import functional
+from torch.autograd.function import once_differentiable
 
 from zoo import compiled
 from zoo.models import gaussians
@@ -79,6 +79,7 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, atoms: Tensor, weight: Tensor, bias: Tensor, *others: Any) -> Tensor:
         edge_gain, edge_bias, atom_gain, atom_bias, bonds, edge, atom = others
+        assert compiled.gating is not None
         edges = bonds.edges
         of_center, of_neighbor, of_bond = _parts(weight)
         center, neighbor = torch.addmm(bias, atoms, of_center.T), atoms @ of_neighbor.T
@@ -93,22 +94,36 @@ class _Convolution(torch.autograd.Function):
         )
         of_gaussian, *ends = (each.contiguous().numpy() for each in scaled)
         parts = gaussians.padded(of_gaussian), *ends
-        message = torch.empty_like(atoms)
+        # Small ones are kept for the gradient; large ones it computes anew, for to fill new memory takes longer.
+        keep = any(ctx.needs_input_grad) and len(edges) == 1
+        kept = torch.empty(2, len(bonds.batch.neighbors), atoms.shape[1]).numpy() if keep else None
+        message = atoms.new_empty(atoms.shape)
         out = message.numpy()
-        run_pieces(lambda piece: edges.gated_sum(piece, *parts, out), len(edges))
+        run_pieces(lambda piece: edges.gated_sum(piece, *parts, out, kept), len(edges))
         inner = _Normalized.by(atom, atom_gain, over_atoms(bonds.batch, message) if atom.training else None)
-        updated = functional.softplus(torch.addcmul(atoms + inner.shift(atom_bias), message, inner.scale))
+        updated = atoms.new_empty(atoms.shape)
+        values = atoms.contiguous(), message, inner.scale, inner.shift(atom_bias), updated
+        compiled.gating.softplus(*(each.detach().numpy() for each in values))
         if any(ctx.needs_input_grad):
-            ctx.bonds, ctx.moments, ctx.atom_statistics, ctx.parts = bonds, moments, atom.training, parts
+            ctx.bonds, ctx.moments, ctx.atom_statistics, ctx.parts, ctx.kept = (
+                bonds,
+                moments,
+                atom.training,
+                parts,
+                kept,
+            )
             ctx.save_for_backward(atoms, weight, center, neighbor, message, updated, *outer, *inner)
         return updated
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         atoms, weight, center, neighbor, message, updated, *normalized = ctx.saved_tensors
         outer, inner = _Normalized(*normalized[:4]), _Normalized(*normalized[4:])
+        assert compiled.gating is not None
         bonds, batch = ctx.bonds, ctx.bonds.batch
-        to_sum = gradients[0] * torch.expm1(-updated).neg_()  # the softplus has the slope 1 - e^-softplus
+        to_sum = torch.empty_like(updated)
+        compiled.gating.softplus_gradient(*(each.numpy() for each in (gradients[0].contiguous(), updated, to_sum)))
         to_message = to_sum * inner.scale
         to_atom_bias = to_sum.sum(dim=0)
         to_atom_gain = inner.to_gain(to_atom_bias, (to_sum * message).sum(dim=0))
@@ -121,7 +136,7 @@ class _Convolution(torch.autograd.Function):
         to_center, to_neighbor = torch.empty_like(center), torch.empty_like(neighbor)
         to_gaussian = weight.new_zeros(len(edges), *ctx.parts[0].shape)
         up, *ends, by_piece = (each.numpy() for each in (to_message, to_center, to_neighbor, to_gaussian))
-        run_pieces(lambda piece: edges.gradients(piece, *ctx.parts, up, by_piece[piece], *ends), len(edges))
+        run_pieces(lambda piece: edges.gradients(piece, *ctx.parts, up, by_piece[piece], *ends, ctx.kept), len(edges))
         to_bond = to_gaussian.sum(dim=0)[: bonds.size.gaussians].T
 
         of_center, of_neighbor, of_bond = _parts(weight)
