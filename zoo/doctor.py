@@ -126,7 +126,7 @@ def _compiled() -> Check:
     if not (missing := compiled.missing()):
         return Check("compiled parts", True, ", ".join(compiled.PARTS))
     # Nothing is wrong: the plain parts give the same results.
-    slow = "graphs take five to six times as long, training and predictions twice; install a C compiler and zoo again"
+    slow = "graphs take five to eight times as long, training and predictions twice; install a C compiler and zoo again"
     return Check("compiled parts", None, f"without {', '.join(missing)}: {slow}")
 
 
