@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
 from lightning.pytorch.callbacks import WeightAveraging
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 if TYPE_CHECKING:
     import lightning.pytorch as pl
+    import torch
     from torch import Tensor
 
 
@@ -57,7 +58,7 @@ class Averaging(WeightAveraging):
     def _average(self, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
         weight = 1 - min(self.decay, (1 + float(updates)) / (10 + float(updates)))
         if averaged[0].is_floating_point():  # tensors come grouped by their type
-            torch._foreach_lerp_(averaged, current, weight)
+            get_ema_multi_avg_fn(1 - weight)(averaged, current, updates)  # type: ignore[no-untyped-call]
         else:
             for old, new in zip(averaged, current, strict=True):
                 old.copy_(new)

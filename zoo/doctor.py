@@ -126,7 +126,9 @@ def _compiled() -> Check:
     if not (missing := compiled.missing()):
         return Check("compiled parts", True, ", ".join(compiled.PARTS))
     # Nothing is wrong: the plain parts give the same results.
-    slow = "graphs take five to eight times as long, training and predictions twice; install a C compiler and zoo again"
+    slow = (
+        "graphs take five to eight times as long, the rest about twice; install a C compiler, then zoo again with pip"
+    )
     return Check("compiled parts", None, f"without {', '.join(missing)}: {slow}")
 
 

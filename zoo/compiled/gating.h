@@ -147,8 +147,9 @@ FOR_EACH_PROCESSOR static void sum_gated(
 /* The gradient of those sums, led back; without gates and cores, the factors of each edge are computed anew. */
 FOR_EACH_PROCESSOR static void trace_gated(
     float *to_weight, float *to_center, float *to_neighbor, const float *gradient, const float *gates,
-    const float *cores, const float *weight, const float *center, const float *neighbor, const float *window, const int64_t *firsts, const int64_t *starts,
-    const int64_t *neighbors, const float *counts, int64_t from, int64_t until, int64_t end, int64_t width)
+    const float *cores, const float *weight, const float *center, const float *neighbor, const float *window,
+    const int64_t *firsts, const int64_t *starts, const int64_t *neighbors, const float *counts, int64_t from,
+    int64_t until, int64_t end, int64_t width)
 {
     float open[BLOCK], soft[BLOCK], bent[BLOCK], of_gate[BLOCK], of_core[BLOCK];
     int64_t row = 2 * width;

@@ -64,13 +64,23 @@ class EdgeMoments:
         return cls(bonds, weight, center_mean, neighbor_mean, center, neighbor, around)
 
     @cached_property
+    def _along(self) -> Tensor:
+        """The bonds' part of the sums over the edges to each atom; shape (M, F)."""
+        return self.bonds.at_neighbor @ self.weight.T
+
+    @cached_property
+    def _spread(self) -> Tensor:
+        """Covariance of the edges with the Gaussians, as far as these make it; shape (F, G)."""
+        return self.weight @ self.bonds.covariance
+
+    @cached_property
     def statistics(self) -> Statistics:
         """Mean, variance and number of edges."""
         batch, bonds, weight = self.bonds.batch, self.bonds, self.weight
         with_center = batch.outgoing * self.center + 2 * batch.copies * self.around
-        with_neighbor = batch.incoming * self.neighbor + 2 * (bonds.at_neighbor @ weight.T)
+        with_neighbor = batch.incoming * self.neighbor + 2 * self._along
         variance = ((self.center * with_center).sum(dim=0) + (self.neighbor * with_neighbor).sum(dim=0)) / batch.total
-        variance = variance + ((weight @ bonds.covariance) * weight).sum(dim=1)
+        variance = variance + (self._spread * weight).sum(dim=1)
         mean = self.center_mean + self.neighbor_mean + weight @ bonds.mean
         return mean, variance.clamp(min=0), batch.total
 
@@ -81,15 +91,13 @@ class EdgeMoments:
 
         `sum_centers` sums the values of all those whose neighbour an atom is.
         """
-        batch, bonds, weight, total = self.bonds.batch, self.bonds, self.weight, self.bonds.batch.total
+        batch, bonds, total = self.bonds.batch, self.bonds, self.bonds.batch.total
         of_mean = of_mean / total
         twice = 2 * of_variance * (self.statistics[1] > 0) / total
         of_center = batch.outgoing * self.center + batch.copies * self.around
         counted = batch.copies * self.center
-        of_neighbor = batch.incoming * self.neighbor + sum_centers(counted) + bonds.at_neighbor @ weight.T
-        of_weight = (
-            counted.T @ bonds.at_center + self.neighbor.T @ bonds.at_neighbor + total * (weight @ bonds.covariance)
-        )
+        of_neighbor = batch.incoming * self.neighbor + sum_centers(counted) + self._along
+        of_weight = counted.T @ bonds.at_center + self.neighbor.T @ bonds.at_neighbor + total * self._spread
         return (
             (twice * of_center).addcmul_(batch.outgoing, of_mean),
             (twice * of_neighbor).addcmul_(batch.incoming, of_mean),
