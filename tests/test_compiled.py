@@ -228,31 +228,6 @@ def test_gated_sums_and_their_gradients_are_those_of_the_formula(width: int, end
 
 
 @needs_compiler
-def test_the_softplus_and_its_gradient_are_those_of_the_formula() -> None:
-    assert compiled.gating is not None
-    rng = np.random.default_rng(0)
-    atoms, values, up = rng.normal(size=(3, 50, 70)).astype(np.float32) * np.float32(30)
-    scale, shift = rng.normal(size=(2, 70)).astype(np.float32)
-    inputs = torch.from_numpy(atoms).double() + torch.from_numpy(values).double() * torch.from_numpy(scale).double()
-    inputs = (inputs + torch.from_numpy(shift)).requires_grad_()
-    expected = functional.softplus(inputs, threshold=1000)
-    expected.backward(torch.from_numpy(up).double())
-    found, gradient = np.empty_like(atoms), np.empty_like(atoms)
-    compiled.gating.softplus(atoms, values, scale, shift, found)
-    compiled.gating.softplus_gradient(up, found, gradient)
-    assert inputs.grad is not None
-    assert found == pytest.approx(expected.detach().numpy(), rel=1e-5, abs=1e-6)
-    assert gradient == pytest.approx(inputs.grad.numpy(), rel=1e-5, abs=1e-5)
-    for mistaken in (atoms[:5], atoms[:, :5].copy()):
-        with pytest.raises(ValueError, match="do not fit"):
-            compiled.gating.softplus(atoms, mistaken, scale, shift, found)
-        with pytest.raises(ValueError, match="do not fit"):
-            compiled.gating.softplus_gradient(mistaken, found, gradient)
-    with pytest.raises(ValueError, match="do not fit"):
-        compiled.gating.softplus(atoms, values, scale[:5], shift, found)
-
-
-@needs_compiler
 @PIECES
 def test_sums_over_neighbours_both_ways(ends: tuple[int, ...]) -> None:
     sums = Sums.draw(7, ends)

@@ -175,11 +175,13 @@ def _describe(
 
 def save(checkpoint: Checkpoint, directory: Path) -> None:
     """Write ``model.safetensors`` and ``config.json`` into an existing folder, each whole or not at all."""
-    tensors: dict[str, Tensor] = {"atom_table": checkpoint.members[0].network.atom_table.to(torch.uint8)}
+    first = checkpoint.members[0].network
+    tensors: dict[str, Tensor] = {"atom_table": first.atom_table.to(torch.uint8)}
+    shared = first.state_dict()
     for index, member in enumerate(checkpoint.members):
         for name, tensor in member.network.state_dict().items():
             if name.startswith(tensorlist.SHARED):  # frozen, so the same in all members
-                assert torch.equal(tensor, checkpoint.members[0].network.state_dict()[name])
+                assert torch.equal(tensor, shared[name])
                 tensors[name] = tensor.cpu().contiguous()
             elif name != "atom_table":
                 tensors[f"members.{index}.{name}"] = tensor.cpu().contiguous()

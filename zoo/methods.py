@@ -15,7 +15,7 @@ from zoo.crystals import SYMBOLS
 from zoo.devices import Device, choose_device
 from zoo.errors import InputError, PluginError
 from zoo.graphs import CrystalGraph, build_graphs
-from zoo.inference import predict_scaled
+from zoo.inference import expert_vectors, predict_scaled
 from zoo.loading import Samples
 from zoo.packing import PackedGraphs
 from zoo.plugin_files import one_line_with_place
@@ -183,10 +183,17 @@ def fit_network(
         else:
             network, rates = transfer.transfer(source, mode, split.seed, experts=experts)
         scaler = TargetScaler.fit(problem.targets[split.train], problem.transform)
+        rows, chosen = np.concatenate([split.train, split.val, split.test]), choose_device(device)
+        vectors = expert_vectors(network, problem.graphs, rows, device=chosen)
+
+        def samples(part: slice) -> Samples:
+            return Samples(problem.graphs, problem.targets, rows[part], None if vectors is None else vectors[part])
+
+        trained = len(split.train)
         result = fit(
             network,
-            Samples(problem.graphs, problem.targets, split.train),
-            Samples(problem.graphs, problem.targets, split.val),
+            samples(slice(trained)),
+            samples(slice(trained, trained + len(split.val))),
             [scaler],
             settings,
             seed=split.seed,
@@ -195,10 +202,9 @@ def fit_network(
             device=device,
             on_epoch=on_epoch,
         )
-    rows = np.concatenate([split.train, split.val, split.test])
+    scaled = predict_scaled(network, problem.graphs, rows, vectors=vectors, device=chosen)
     predictions = np.full(len(problem.targets), np.nan)
-    chosen = choose_device(device)
-    predictions[rows] = scaler.unscale(predict_scaled(network, problem.graphs, rows, device=chosen))
+    predictions[rows] = scaler.unscale(scaled)
     member = checkpoints.Member(network.cpu(), scaler, split.seed)
     return Outcome(predictions, result.history, result.best_epoch, result.seconds, member)
 

@@ -63,8 +63,10 @@ class Source:
 def load(ref: str | Path) -> Source:
     """Pull a backbone and load it; raises as :func:`zoo.hub.pull` and :func:`zoo.checkpoints.load` do."""
     pulled = hub.pull(ref)
-    if ref in registry.named():  # with the package, where two packages share a name
-        pulled = replace(pulled, name=str(ref))
+    return _load(replace(pulled, name=str(ref)) if ref in registry.named() else pulled)
+
+
+def _load(pulled: hub.Pulled) -> Source:
     config = weights.read_config(pulled.directory)
     targets = tuple(each.name for each in config.targets)
     digest = pulled.digests.get(weights.WEIGHTS) or hub.sha256(pulled.directory / weights.WEIGHTS)
@@ -118,7 +120,7 @@ def _registered(statuses: Container[hub.Status]) -> Iterator[Source]:
     for name, card in registry.named().items():
         if hub.status(card) in statuses:
             try:
-                source = load(name)
+                source = _load(replace(hub.pull_card(card), name=name))  # with the package, where two share a name
             except ZooError as error:
                 _log.warning("left out: %s", error)
             else:

@@ -279,6 +279,8 @@ def fit(
     chosen = choose_device(device)
     train, validation = (
         replace(samples, vectors=expert_vectors(network, samples.graphs, samples.rows, device=chosen))
+        if samples.vectors is None
+        else samples
         for samples in (train, validation)
     )
     module = _Fit(network, train, validation, scalers, settings, seed, rates or {}, balance, on_epoch)

@@ -1,90 +1,14 @@
-/* The loops of gating.pyx. Exponential and logarithm are polynomials, good to the last digit or two of single precision,
-   so that the compiler can work on 4, 8 or 16 features at once: whatever the processor has. */
+/* The loops of gating.pyx. */
 
-#include <math.h>
-#include <stdint.h>
 #include <string.h>
 
-#define BLOCK 64  /* features at once */
+#include "polynomials.h"
+
 #define WINDOW 9  /* Gaussians at once */
 #define SUM_OF_WINDOW(column) \
     (g[0] * (column)[0] + g[1] * (column)[row] + g[2] * (column)[2 * row] + g[3] * (column)[3 * row] \
     + g[4] * (column)[4 * row] + g[5] * (column)[5 * row] + g[6] * (column)[6 * row] + g[7] * (column)[7 * row] \
     + g[8] * (column)[8 * row])
-
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2,fma", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-
-#if defined(__GNUC__) && !defined(__clang__)
-#define AS_VECTORS _Pragma("GCC ivdep")
-#else
-#define AS_VECTORS
-#endif
-
-#if defined(_MSC_VER)
-#define ALIAS_FREE __restrict
-#define ALWAYS_INLINE __forceinline
-#else
-#define ALIAS_FREE __restrict__
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#endif
-
-/* e^x for |x| <= 87, which single precision can hold. */
-static inline float exponential(float x)
-{
-    union { float number; int32_t bits; } whole, power;
-    float rest, nearest, square;
-    whole.number = x * 1.44269504f + 12582912.0f;  /* 1.5 * 2^23: the nearest whole number is in the last bits */
-    nearest = whole.number - 12582912.0f;
-    rest = x - nearest * 0.693359375f + nearest * 2.12194440e-4f;  /* log 2 in two parts; |rest| <= log(2) / 2 */
-    power.bits = (int32_t)(((uint32_t)whole.bits << 23) + 0x3F800000u);
-    square = rest * rest;  /* in pairs, so that one product need not wait for another */
-    return power.number
-        * ((1.0f + rest) + square * ((1.0f / 2 + rest * (1.0f / 6))
-        + square * ((1.0f / 24 + rest * (1.0f / 120)) + square * (1.0f / 720))));
-}
-
-/* log(1 + u) for 0 <= u <= 1: u times the interpolation of log(1 + u) / u in nine Chebyshev points. */
-static inline float logarithm(float u)
-{
-    float square = u * u, fourth = square * square;
-    return u * (((0.99999994f + u * -0.499994457f) + square * (0.333181202f + u * -0.248353988f))
-        + fourth * (((0.190768808f + u * -0.136022478f) + square * (0.0775160864f + u * -0.0290740654f))
-        + fourth * 0.0051261019f));
-}
-
-/* log(1 + e^x) of rows × scale + shift + atoms. */
-FOR_EACH_PROCESSOR static void soften(
-    float *ALIAS_FREE out, const float *atoms, const float *values, const float *scale, const float *shift, int64_t rows,
-    int64_t width)
-{
-    float bent[BLOCK], straight[BLOCK];
-    for (int64_t row = 0; row < rows; row++) {
-        for (int64_t first = 0; first < width; first += BLOCK) {
-            int64_t size = width - first < BLOCK ? width - first : BLOCK, here = row * width + first;
-            for (int64_t i = 0; i < size; i++) {
-                float x = atoms[here + i] + (values[here + i] * scale[first + i] + shift[first + i]);
-                float falling = -fabsf(x);
-                bent[i] = falling < -87.0f ? -87.0f : falling;
-                straight[i] = x < 0.0f ? 0.0f : x;
-            }
-            for (int64_t i = 0; i < size; i++)
-                out[here + i] = straight[i] + logarithm(exponential(bent[i]));
-        }
-    }
-}
-
-/* What is led back through a softplus, given its value: its slope is 1 - e^-softplus. */
-FOR_EACH_PROCESSOR static void harden(float *ALIAS_FREE out, const float *gradient, const float *softened, int64_t size)
-{
-    for (int64_t i = 0; i < size; i++) {
-        float x = softened[i] > 87.0f ? -87.0f : -softened[i];
-        out[i] = gradient[i] * (1.0f - exponential(x));
-    }
-}
 
 /* σ(gate) and softplus(core) of some features of an edge; weights are those of the window's Gaussians. Comparisons are in
    loops of their own: else the compiler divides once for each of their outcomes. What is no number is neither larger nor

@@ -16,10 +16,6 @@ cdef extern from "gating.h":
         const float *, const float *, const int64_t *, const int64_t *, const int64_t *, const float *, int64_t,
         int64_t, int64_t, int64_t
     ) nogil
-    void soften(
-        float *, const float *, const float *, const float *, const float *, int64_t, int64_t
-    ) nogil
-    void harden(float *, const float *, const float *, int64_t) nogil
     void sum_ends(
         float *, const float *, const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t, int
     ) nogil
@@ -240,51 +236,3 @@ cdef class Edges:
                 &out[0, 0], &values[0, 0], &self.starts[0], &self.neighbors[0], &self.counts[0, 0], first, until, end,
                 width, turned,
             )
-
-
-def softplus(
-    const float[:, ::1] atoms, const float[:, ::1] values, const float[::1] scale, const float[::1] shift,
-    float[:, ::1] out,
-):
-    """Take the softplus of atoms + values scale + shift.
-
-    Parameters
-    ----------
-    atoms, values : arrays of shape (M, width)
-    scale, shift : arrays of shape (width,)
-    out : array of shape (M, width)
-        Written to.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit together.
-    """
-    cdef int64_t rows = out.shape[0], width = out.shape[1]
-    need(atoms.shape[0] == values.shape[0] == rows and atoms.shape[1] == values.shape[1] == width)
-    need(scale.shape[0] == shift.shape[0] == width)
-    if rows > 0 and width > 0:
-        with nogil:
-            soften(&out[0, 0], &atoms[0, 0], &values[0, 0], &scale[0], &shift[0], rows, width)
-
-
-def softplus_gradient(const float[:, ::1] gradient, const float[:, ::1] softened, float[:, ::1] out):
-    """Lead a gradient back through a softplus.
-
-    Parameters
-    ----------
-    gradient, softened : arrays of shape (M, width)
-        Of the values of the softplus, and those.
-    out : array of shape (M, width)
-        Written to.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit together.
-    """
-    cdef int64_t rows = out.shape[0], width = out.shape[1]
-    need(gradient.shape[0] == softened.shape[0] == rows and gradient.shape[1] == softened.shape[1] == width)
-    if rows > 0 and width > 0:
-        with nogil:
-            harden(&out[0, 0], &gradient[0, 0], &softened[0, 0], rows * width)

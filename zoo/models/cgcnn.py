@@ -42,8 +42,12 @@ def leave_out(values: Tensor, part: float) -> Tensor:
     """Set a part of the values to zero at random, and enlarge the others by what that takes from their sum.
 
     torch's own ``dropout`` draws other random numbers on an Intel processor than on an AMD one, from the same seed.
+    Here each number that is drawn, of 64 bits, serves four values.
     """
-    kept = torch.rand(values.shape, device=values.device).ge_(part).mul_(1 / (1 - part))
+    left_out = round(part * 2**16)
+    drawn = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device).random_(-(2**63), None)
+    bits = drawn.view(torch.int16)[: values.numel()].view(values.shape)
+    kept = bits.float().ge_(left_out - 2**15).mul_(1 / (1 - left_out / 2**16))
     return values * kept.to(values.dtype)
 
 

@@ -1,0 +1,101 @@
+/* The loops of normalizing.pyx. */
+
+#include "polynomials.h"
+
+#define ROWS 64  /* summed before they are added to a sum, so that it loses no digits */
+
+/* Both ends of edges normalised, the shift in one of them. */
+FOR_EACH_PROCESSOR static void scale_ends(
+    float *ALIAS_FREE to_center, float *ALIAS_FREE to_neighbor, const float *center, const float *neighbor,
+    const float *scale, const float *shift, int64_t rows, int64_t width)
+{
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t here = row * width;
+        for (int64_t i = 0; i < width; i++) {
+            to_center[here + i] = center[here + i] * scale[i] + shift[i];
+            to_neighbor[here + i] = neighbor[here + i] * scale[i];
+        }
+    }
+}
+
+/* The gradients of both ends, in place, and what they add to the two sums. */
+FOR_EACH_PROCESSOR static void trace_ends(
+    float *up, float *products, float *ALIAS_FREE to_center, float *ALIAS_FREE to_neighbor, const float *center,
+    const float *neighbor, const float *scale, int64_t rows, int64_t width)
+{
+    float some_up[BLOCK], some_products[BLOCK];
+    for (int64_t first = 0; first < width; first += BLOCK) {
+        int64_t size = width - first < BLOCK ? width - first : BLOCK;
+        for (int64_t from = 0; from < rows; from += ROWS) {
+            int64_t until = rows - from < ROWS ? rows : from + ROWS;
+            for (int64_t i = 0; i < size; i++)
+                some_up[i] = some_products[i] = 0.0f;
+            for (int64_t row = from; row < until; row++) {
+                int64_t here = row * width + first;
+                for (int64_t i = 0; i < size; i++) {
+                    float one = to_center[here + i], other = to_neighbor[here + i];
+                    some_up[i] += one;
+                    some_products[i] += one * center[here + i] + other * neighbor[here + i];
+                    to_center[here + i] = one * scale[first + i];
+                    to_neighbor[here + i] = other * scale[first + i];
+                }
+            }
+            for (int64_t i = 0; i < size; i++) {
+                up[first + i] += some_up[i];
+                products[first + i] += some_products[i];
+            }
+        }
+    }
+}
+
+/* log(1 + e^x) of atoms + values × scale + shift. */
+FOR_EACH_PROCESSOR static void soften(
+    float *ALIAS_FREE out, const float *atoms, const float *values, const float *scale, const float *shift, int64_t rows,
+    int64_t width)
+{
+    float bent[BLOCK], straight[BLOCK];
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t first = 0; first < width; first += BLOCK) {
+            int64_t size = width - first < BLOCK ? width - first : BLOCK, here = row * width + first;
+            for (int64_t i = 0; i < size; i++) {
+                float x = atoms[here + i] + (values[here + i] * scale[first + i] + shift[first + i]);
+                float falling = -fabsf(x);
+                bent[i] = falling < -87.0f ? -87.0f : falling;
+                straight[i] = x < 0.0f ? 0.0f : x;
+            }
+            for (int64_t i = 0; i < size; i++)
+                out[here + i] = straight[i] + logarithm(exponential(bent[i]));
+        }
+    }
+}
+
+/* What is led back through that, and through the normalisation: a softplus has the slope 1 - e^-softplus. */
+FOR_EACH_PROCESSOR static void harden(
+    float *ALIAS_FREE to_atoms, float *ALIAS_FREE to_values, float *up, float *products, const float *gradient,
+    const float *softened, const float *values, const float *scale, int64_t rows, int64_t width)
+{
+    float some_up[BLOCK], some_products[BLOCK];
+    for (int64_t first = 0; first < width; first += BLOCK) {
+        int64_t size = width - first < BLOCK ? width - first : BLOCK;
+        for (int64_t from = 0; from < rows; from += ROWS) {
+            int64_t until = rows - from < ROWS ? rows : from + ROWS;
+            for (int64_t i = 0; i < size; i++)
+                some_up[i] = some_products[i] = 0.0f;
+            for (int64_t row = from; row < until; row++) {
+                int64_t here = row * width + first;
+                for (int64_t i = 0; i < size; i++) {
+                    float x = softened[here + i] > 87.0f ? -87.0f : -softened[here + i];
+                    float slope = gradient[here + i] * (1.0f - exponential(x));
+                    some_up[i] += slope;
+                    some_products[i] += slope * values[here + i];
+                    to_atoms[here + i] = slope;
+                    to_values[here + i] = slope * scale[first + i];
+                }
+            }
+            for (int64_t i = 0; i < size; i++) {
+                up[first + i] += some_up[i];
+                products[first + i] += some_products[i];
+            }
+        }
+    }
+}
