@@ -51,6 +51,7 @@ LAYERS = (
         "comparisons",
         "figures",
         "_dgl",
+        "_lightning",
     ),
     (
         "batches",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import betabinom
 
 from zoo import conformal
 from zoo.errors import InputError
@@ -91,3 +92,12 @@ def test_too_few_calibration_rows() -> None:
     assert conformal.half_width([1.0] * 19, 0.96) is None
     assert conformal.covered(np.array([1.0]), [1.0] * 19, 0.96) is None
     assert conformal.covered(np.array([0.5, 1.5]), [1.0] * 19, 0.9) == 0.5
+
+
+@pytest.mark.parametrize(("calibration", "tested"), [(9, 1), (50, 50), (400, 20), (25, 3000)])
+def test_the_spread_of_the_coverage_is_that_of_a_beta_binomial_distribution(calibration: int, tested: int) -> None:
+    levels = np.linspace(0.4, 0.999, 61)
+    inside = (calibration + 1) * levels
+    for found, quantile in zip(conformal.spread(levels, calibration, tested), (0.025, 0.975), strict=True):
+        expected = betabinom.ppf(quantile, tested, inside, calibration + 1 - inside)
+        assert found.tolist() == expected.tolist()

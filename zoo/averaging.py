@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch.callbacks import WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from zoo._lightning import WeightAveraging
+
 if TYPE_CHECKING:
-    import lightning.pytorch as pl
     import torch
     from torch import Tensor
+
+    from zoo._lightning import pl
 
 
 class Averaging(WeightAveraging):

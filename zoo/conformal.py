@@ -141,3 +141,36 @@ def covered(residuals: NDArray[np.float64], calibration: Sequence[float], level:
     """Return the share of absolute residuals within the half-width; None where there is none."""
     half = half_width(calibration, level)
     return None if half is None else float(np.mean(residuals <= half))
+
+
+def spread(
+    levels: NDArray[np.float64], calibration: int, tested: int, share: float = 0.95
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return between which numbers of test rows an interval holds in a share of all draws, if rows are exchangeable.
+
+    The number is then beta-binomial: of `tested` draws, with a probability whose distribution is
+    Beta((m + 1)(1 − α), (m + 1) α) for m calibration rows (Vovk, ACML 2012).
+
+    Parameters
+    ----------
+    levels : array of shape (L,)
+        1 − α.
+    calibration, tested : int
+        Rows that calibrate, and rows that are tested.
+    share : float
+
+    Returns
+    -------
+    low, high : arrays of shape (L,)
+        The quantiles that leave out equal parts at both ends.
+    """
+    inside = (calibration + 1) * levels[:, None]
+    held = np.arange(tested)
+    # How much likelier it is to hold one row more; of all numbers, relative to the likeliest.
+    ratios = (tested - held) / (held + 1) * (held + inside) / (tested - held - 1 + calibration + 1 - inside)
+    logarithms = np.pad(np.cumsum(np.log(ratios), axis=1), ((0, 0), (1, 0)))
+    likelihoods = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
+    below = np.cumsum(likelihoods, axis=1) / likelihoods.sum(axis=1, keepdims=True)
+    outside = (1 - share) / 2
+    low, high = (np.argmax(below >= quantile, axis=1) for quantile in (outside, 1 - outside))
+    return low, high

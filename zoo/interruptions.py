@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo import files
+from zoo._lightning import Checkpoint, ModelCheckpoint, TorchCheckpointIO
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    import lightning.pytorch as pl
     from lightning.fabric.utilities.types import _PATH
+
+    from zoo._lightning import pl
 
 LAST = "last.ckpt"
 """Where a run that was cut off goes on from."""

@@ -104,9 +104,11 @@ class TrainingLoader(DataLoader[int]):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         self._had, self._skip = self._skip, 0
         self._shuffle.start = self._had * self._size
-        for batch in super().__iter__():
+        # By itself, without the machinery for worker processes, which takes longer than to make a batch.
+        assert self.batch_sampler is not None
+        for positions in self.batch_sampler:
             self._had += 1
-            yield batch
+            yield self.collate_fn(positions)
 
 
 def training_loader(

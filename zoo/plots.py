@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.conformal import spread
 from zoo.figures.scatter import parity_axes
 from zoo.figures.style import BLUE, GREY, ORANGE
 
@@ -73,21 +74,19 @@ def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int,
         Level → share of test rows inside the interval, one per seed; None where the level could not be had.
     calibration, tested : int
         Rows of a seed that calibrated and that were tested, for the band in which 95 % of such shares lie if all are
-        drawn alike: a beta-binomial distribution.
+        drawn alike; see :func:`zoo.conformal.spread`.
     path : Path
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
-    from scipy.stats import betabinom
 
     figure = Figure(figsize=(4.4, 4.2), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     levels = np.linspace(0.4, 0.999, 121)
     axes.plot(levels, levels, color=GREY, linewidth=1, zorder=1)
-    inside = (calibration + 1) * levels
-    low, high = (betabinom.ppf(q, tested, inside, calibration + 1 - inside) / tested for q in (0.025, 0.975))
+    low, high = (quantile / tested for quantile in spread(levels, calibration, tested))
     label = f"95 % of seeds, if exchangeable\n({calibration} calibration, {tested} test rows)"
     axes.fill_between(levels, low, high, color=GREY, alpha=0.2, linewidth=0, label=label)
     shown = {level: [value for value in values if value is not None] for level, values in measured.items()}

@@ -12,12 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from zoo._lightning import EarlyStopping, SIGTERMException, pl
 from zoo.averaging import Averaging
 from zoo.devices import choose_device
 from zoo.errors import TrainingError
