@@ -197,6 +197,28 @@ PIECES = pytest.mark.parametrize("ends", [(200,), (1, 2, 120, 200)])
 
 
 @needs_compiler
+@pytest.mark.parametrize("count", [1, 8, 9, 41])
+def test_the_largest_gaussians_are_those_of_the_formula(count: int) -> None:
+    """exp(-(d - c)² / s²) in double precision; what is left out is below e^-16."""
+    assert compiled.gating is not None
+    distances = np.concatenate([np.linspace(0, 12, 500), [1e-3, 100.0, 1e6]]).astype(np.float32)
+    values, firsts = compiled.gating.largest(distances, 0.2, count)
+    window = compiled.gating.window
+    assert values.shape == (503, window)
+    assert 0 <= firsts.min() <= firsts.max() <= max(count - window, 0)
+    centers = 0.2 * (firsts[:, None] + np.arange(window))
+    expected = np.exp(np.maximum(-(((distances[:, None].astype(np.float64) - centers) / 0.2) ** 2), -60))
+    assert values == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    every = np.exp(-(((distances[:, None].astype(np.float64) - 0.2 * np.arange(count)) / 0.2) ** 2))
+    rows = np.arange(503)[:, None]
+    found = np.zeros((503, max(count, window)))
+    found[rows, firsts[:, None] + np.arange(window)] = values
+    assert np.abs(found[:, :count] - every).max() < 1e-5
+    nothing = compiled.gating.largest(distances[:0], 0.2, count)
+    assert [each.shape for each in nothing] == [(0, window), (0,)]
+
+
+@needs_compiler
 @WIDTHS
 @PIECES
 def test_gated_sums_and_their_gradients_are_those_of_the_formula(width: int, ends: tuple[int, ...]) -> None:

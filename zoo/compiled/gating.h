@@ -5,10 +5,31 @@
 #include "polynomials.h"
 
 #define WINDOW 9  /* Gaussians at once */
+#define LANES 16  /* a few more, so that they are whole vectors */
+#define LEAST -60.0f  /* so that a Gaussian times a weight, or a gradient, is a normal number */
 #define SUM_OF_WINDOW(column) \
     (g[0] * (column)[0] + g[1] * (column)[row] + g[2] * (column)[2 * row] + g[3] * (column)[3 * row] \
     + g[4] * (column)[4 * row] + g[5] * (column)[5 * row] + g[6] * (column)[6 * row] + g[7] * (column)[7 * row] \
     + g[8] * (column)[8 * row])
+
+/* The WINDOW Gaussians around each distance, and which one is the first of them. */
+FOR_EACH_PROCESSOR static void expand(
+    float *ALIAS_FREE window, int64_t *ALIAS_FREE firsts, const float *distances, float spacing, float highest,
+    int64_t edges)
+{
+    float row[LANES];
+    for (int64_t edge = 0; edge < edges; edge++) {
+        float steps = distances[edge] / spacing, first = ceilf(steps - WINDOW / 2);
+        first = first > 0.0f ? first : 0.0f;  /* what is no number as well */
+        first = first < highest ? first : highest;
+        firsts[edge] = (int64_t)first;
+        for (int32_t k = 0; k < LANES; k++) {
+            float away = steps - first - k, x = -away * away;
+            row[k] = exponential(x < LEAST ? LEAST : x);
+        }
+        memcpy(window + edge * WINDOW, row, WINDOW * sizeof(float));
+    }
+}
 
 /* σ(gate) and softplus(core) of some features of an edge; weights are those of the window's Gaussians. Comparisons are in
    loops of their own: else the compiler divides once for each of their outcomes. What is no number is neither larger nor

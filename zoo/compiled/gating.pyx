@@ -4,9 +4,12 @@
 In NumPy or torch the same takes a dozen passes.
 """
 
+import numpy as np
+
 cdef extern from "gating.h":
     ctypedef signed long long int64_t
     enum: WINDOW
+    void expand(float *, int64_t *, const float *, float, float, int64_t) nogil
     void sum_gated(
         float *, float *, float *, const float *, const float *, const float *, const float *, const int64_t *,
         const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t
@@ -22,6 +25,34 @@ cdef extern from "gating.h":
 
 window = WINDOW
 """Neighbouring Gaussians that one distance is expanded into; the others are below e^-16."""
+
+
+def largest(const float[::1] distances, float spacing, int64_t gaussians):
+    """Expand distances into the Gaussians that are not next to nothing.
+
+    Parameters
+    ----------
+    distances : array of shape (R,)
+    spacing : float
+        Between two Gaussians, and their width; the first is at zero.
+    gaussians : int
+        How many there are.
+
+    Returns
+    -------
+    values : array of shape (R, `window`)
+        Neighbouring ones.
+    firsts : array of shape (R,)
+        Which one is the first of them.
+    """
+    cdef float[:, ::1] values = np.empty((distances.shape[0], WINDOW), dtype=np.float32)
+    cdef int64_t[::1] firsts = np.empty(distances.shape[0], dtype=np.int64)
+    if distances.shape[0] > 0:
+        with nogil:
+            expand(
+                &values[0, 0], &firsts[0], &distances[0], spacing, max(gaussians - WINDOW, 0), distances.shape[0]
+            )
+    return np.asarray(values), np.asarray(firsts)
 
 
 cdef inline int need(bint fits) except -1:

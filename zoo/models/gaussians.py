@@ -52,13 +52,8 @@ def largest(distances: Array, size: Architecture) -> tuple[Array, NDArray[np.int
         Which one is the first of them.
     """
     assert compiled.gating is not None
-    window = compiled.gating.window
-    steps = distances / np.float32(size.spacing)
-    first = np.ceil(steps - window // 2)
-    first = np.clip(first, 0, max(size.gaussians - window, 0))
-    away = np.subtract.outer(steps - first, np.arange(window, dtype=np.float32))
-    np.maximum(-away * away, np.float32(LEAST), out=away)
-    return np.exp(away, out=away), first.astype(np.int64)
+    found: tuple[Array, NDArray[np.int64]] = compiled.gating.largest(distances, size.spacing, size.gaussians)
+    return found
 
 
 def padded(weight: Array) -> Array:
