@@ -143,3 +143,26 @@ def test_statistics_that_do_not_fit_are_refused() -> None:
     norm = compiled.normalizing.Normalization(*right[:2], 1e-5, *right[2:])
     with pytest.raises(ValueError, match="do not fit"):
         norm.to_statistics(right[0], right[0][:2])
+
+
+def test_sums_over_many_atoms_keep_their_digits() -> None:
+    """Of 200,000 values far from zero, whose mean is taken from them: to single precision, as of a few."""
+    assert compiled.normalizing is not None
+    rng = np.random.default_rng(1)
+    values, up = (rng.normal(size=(200_000, 3)) + shift for shift in (30, 1))
+    values, up = values.astype(np.float32), up.astype(np.float32)
+    mean, variance = values.mean(axis=0, dtype=np.float64), values.var(axis=0, dtype=np.float64)
+    one, zero = np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float32)
+    norm = compiled.normalizing.Normalization(*(each.astype(np.float32) for each in (mean, variance)), 0, one, zero)
+    steep = np.full_like(values, 1000)  # where the softplus has the slope one
+    to_gain, to_bias = norm.softplus_gradients(up, steep, values, np.empty_like(up), np.empty_like(up))
+    centered = values - norm.mean.astype(np.float64)
+    assert to_bias == pytest.approx(up.sum(axis=0, dtype=np.float64), rel=1e-6)
+    assert to_gain == pytest.approx((up * centered).sum(axis=0) / np.sqrt(variance), rel=1e-5, abs=1)
+    ends = up.copy(), np.zeros_like(up)
+    nothing = np.zeros((3, 1), dtype=np.float32)
+    to_gain, to_bias = norm.end_gradients(
+        *ends, np.zeros((1, 1, 3), dtype=np.float32), values, np.zeros_like(up), nothing, nothing.copy()
+    )
+    assert to_bias == pytest.approx(up.sum(axis=0, dtype=np.float64), rel=1e-6)
+    assert to_gain == pytest.approx((up * centered).sum(axis=0) / np.sqrt(variance), rel=1e-5, abs=1)

@@ -50,3 +50,13 @@ def test_damaged_weights_of_a_package_are_left_out(copied: Path, caplog: pytest.
         assert "crystal-zoo:dEf-10k" in names
         assert "zoo-copycat:dEf-10k" not in names
     assert caplog.text.count(f"left out: dEf-10k: {copied} has SHA-256") == 2
+
+
+def test_whoever_could_not_be_asked_for_by_name_is_left_out(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    """A broken card of another package makes our name ambiguous; all others are at hand, each by its own name."""
+    shelf("zoo-broken", {"dEf-10k.md": "---\nzoo: nothing\n---\n"})
+    at_hand = [each.name for each in sources.available(sources.load("multi-113k").graph)]
+    assert "dEf-54k" in at_hand
+    assert not any("dEf-10k" in name for name in at_hand)
+    assert "left out: several packages bring a backbone 'dEf-10k'" in caplog.text
+    assert [sources.load(name).name for name in at_hand] == at_hand

@@ -9,28 +9,42 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class _StandIn(ModuleType):
+    """An empty module that makes room for the real one if anybody asks it for more than torchmetrics does."""
+
+    hamming = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name != "__path__":
+            raise AttributeError(name)
+        self.leave()
+        return getattr(import_module(self.__name__), name)
+
+    def leave(self) -> None:
+        """Leave its place."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+
+
 @contextmanager
-def _without_signal() -> Iterator[None]:
-    name = "scipy.signal"
-    if name in sys.modules:
-        yield
-        return
-    stand_in = sys.modules[name] = ModuleType(name)
-    stand_in.hamming = None  # type: ignore[attr-defined]  # what torchmetrics looks for
+def _without(name: str) -> Iterator[None]:
+    stand_in = _StandIn(name)
+    sys.modules.setdefault(name, stand_in)
     try:
         yield
     finally:
-        del sys.modules[name]
+        stand_in.leave()
 
 
-with _without_signal():
+with _without("scipy.signal"):
     import lightning.pytorch as pl
     from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint, WeightAveraging
     from lightning.pytorch.plugins.io import TorchCheckpointIO

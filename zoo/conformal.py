@@ -154,7 +154,7 @@ def spread(
     Parameters
     ----------
     levels : array of shape (L,)
-        1 − α.
+        1 − α, below one.
     calibration, tested : int
         Rows that calibrate, and rows that are tested.
     share : float
@@ -164,13 +164,12 @@ def spread(
     low, high : arrays of shape (L,)
         The quantiles that leave out equal parts at both ends.
     """
-    inside = (calibration + 1) * levels[:, None]
-    held = np.arange(tested)
-    # How much likelier it is to hold one row more; of all numbers, relative to the likeliest.
-    ratios = (tested - held) / (held + 1) * (held + inside) / (tested - held - 1 + calibration + 1 - inside)
-    logarithms = np.pad(np.cumsum(np.log(ratios), axis=1), ((0, 0), (1, 0)))
-    likelihoods = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
-    below = np.cumsum(likelihoods, axis=1) / likelihoods.sum(axis=1, keepdims=True)
-    outside = (1 - share) / 2
-    low, high = (np.argmax(below >= quantile, axis=1) for quantile in (outside, 1 - outside))
-    return low, high
+    held, outside = np.arange(tested), (1 - share) / 2
+    found = np.empty((2, len(levels)), dtype=np.int64)
+    for column, inside in enumerate((calibration + 1) * levels):
+        # How much likelier it is to hold one row more; of all numbers, relative to the likeliest.
+        ratios = (tested - held) / (held + 1) * (held + inside) / (tested - held + calibration - inside)
+        logarithms = np.append(0.0, np.cumsum(np.log(ratios)))
+        below = np.cumsum(np.exp(logarithms - logarithms.max()))
+        found[:, column] = np.searchsorted(below, np.array([outside, 1 - outside]) * below[-1])
+    return found[0], found[1]

@@ -100,7 +100,7 @@ cdef class Edges:
     cdef const int64_t[::1] ends
     cdef int64_t highest
 
-    def __init__(
+    def __cinit__(
         self,
         const float[:, ::1] gaussians,
         const int64_t[::1] firsts,

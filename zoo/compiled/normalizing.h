@@ -2,7 +2,7 @@
 
 #include "polynomials.h"
 
-#define ROWS 64  /* summed before they are added to a sum, so that it loses no digits */
+#define ROWS 64  /* summed in single precision before they are added to a sum in double, which loses no digits */
 
 /* Both ends of edges normalised, the shift in one of them. */
 FOR_EACH_PROCESSOR static void scale_ends(
@@ -18,14 +18,17 @@ FOR_EACH_PROCESSOR static void scale_ends(
     }
 }
 
-/* The gradients of both ends, in place, and what they add to the two sums. */
+/* The gradients of both ends, in place; their sum, and that of their products with what exceeds the mean. */
 FOR_EACH_PROCESSOR static void trace_ends(
     float *up, float *products, float *ALIAS_FREE to_center, float *ALIAS_FREE to_neighbor, const float *center,
-    const float *neighbor, const float *scale, int64_t rows, int64_t width)
+    const float *neighbor, const float *mean, const float *scale, int64_t rows, int64_t width)
 {
     float some_up[BLOCK], some_products[BLOCK];
+    double all_up[BLOCK], all_products[BLOCK];
     for (int64_t first = 0; first < width; first += BLOCK) {
         int64_t size = width - first < BLOCK ? width - first : BLOCK;
+        for (int64_t i = 0; i < size; i++)
+            all_up[i] = all_products[i] = 0.0;
         for (int64_t from = 0; from < rows; from += ROWS) {
             int64_t until = rows - from < ROWS ? rows : from + ROWS;
             for (int64_t i = 0; i < size; i++)
@@ -35,15 +38,19 @@ FOR_EACH_PROCESSOR static void trace_ends(
                 for (int64_t i = 0; i < size; i++) {
                     float one = to_center[here + i], other = to_neighbor[here + i];
                     some_up[i] += one;
-                    some_products[i] += one * center[here + i] + other * neighbor[here + i];
+                    some_products[i] += one * (center[here + i] - mean[first + i]) + other * neighbor[here + i];
                     to_center[here + i] = one * scale[first + i];
                     to_neighbor[here + i] = other * scale[first + i];
                 }
             }
             for (int64_t i = 0; i < size; i++) {
-                up[first + i] += some_up[i];
-                products[first + i] += some_products[i];
+                all_up[i] += some_up[i];
+                all_products[i] += some_products[i];
             }
+        }
+        for (int64_t i = 0; i < size; i++) {
+            up[first + i] = (float)all_up[i];
+            products[first + i] = (float)all_products[i];
         }
     }
 }
@@ -72,11 +79,14 @@ FOR_EACH_PROCESSOR static void soften(
 /* What is led back through that, and through the normalisation: a softplus has the slope 1 - e^-softplus. */
 FOR_EACH_PROCESSOR static void harden(
     float *ALIAS_FREE to_atoms, float *ALIAS_FREE to_values, float *up, float *products, const float *gradient,
-    const float *softened, const float *values, const float *scale, int64_t rows, int64_t width)
+    const float *softened, const float *values, const float *mean, const float *scale, int64_t rows, int64_t width)
 {
     float some_up[BLOCK], some_products[BLOCK];
+    double all_up[BLOCK], all_products[BLOCK];
     for (int64_t first = 0; first < width; first += BLOCK) {
         int64_t size = width - first < BLOCK ? width - first : BLOCK;
+        for (int64_t i = 0; i < size; i++)
+            all_up[i] = all_products[i] = 0.0;
         for (int64_t from = 0; from < rows; from += ROWS) {
             int64_t until = rows - from < ROWS ? rows : from + ROWS;
             for (int64_t i = 0; i < size; i++)
@@ -87,15 +97,19 @@ FOR_EACH_PROCESSOR static void harden(
                     float x = softened[here + i] > 87.0f ? -87.0f : -softened[here + i];
                     float slope = gradient[here + i] * (1.0f - exponential(x));
                     some_up[i] += slope;
-                    some_products[i] += slope * values[here + i];
+                    some_products[i] += slope * (values[here + i] - mean[first + i]);
                     to_atoms[here + i] = slope;
                     to_values[here + i] = slope * scale[first + i];
                 }
             }
             for (int64_t i = 0; i < size; i++) {
-                up[first + i] += some_up[i];
-                products[first + i] += some_products[i];
+                all_up[i] += some_up[i];
+                all_products[i] += some_products[i];
             }
+        }
+        for (int64_t i = 0; i < size; i++) {
+            up[first + i] = (float)all_up[i];
+            products[first + i] = (float)all_products[i];
         }
     }
 }

@@ -14,13 +14,14 @@ cdef extern from "normalizing.h":
         float *, float *, const float *, const float *, const float *, const float *, int64_t, int64_t
     ) nogil
     void trace_ends(
-        float *, float *, float *, float *, const float *, const float *, const float *, int64_t, int64_t
+        float *, float *, float *, float *, const float *, const float *, const float *, const float *, int64_t, int64_t
     ) nogil
     void soften(
         float *, const float *, const float *, const float *, const float *, int64_t, int64_t
     ) nogil
     void harden(
-        float *, float *, float *, float *, const float *, const float *, const float *, const float *, int64_t, int64_t
+        float *, float *, float *, float *, const float *, const float *, const float *, const float *, const float *,
+        int64_t, int64_t
     ) nogil
 
 
@@ -50,7 +51,7 @@ cdef class Normalization:
     cdef float[:, ::1] rows  # mean, 1 / √(variance + ε), scale, shift
     cdef int64_t width
 
-    def __init__(
+    def __cinit__(
         self,
         const float[::1] mean,
         const float[::1] variance,
@@ -74,10 +75,10 @@ cdef class Normalization:
         return np.asarray(self.rows[0])
 
     cdef object gradients(self, const float[::1] up, float[::1] products):
-        """Return the gradients of gain and bias, given the sums of the values' gradients and of these times those."""
+        """Return those of gain and bias: `up` is the values' summed, `products` that times what exceeds the mean."""
         cdef int64_t i
         for i in range(self.width):
-            products[i] = (products[i] - self.rows[0, i] * up[i]) * self.rows[1, i]
+            products[i] *= self.rows[1, i]
         return np.asarray(products), np.asarray(up)
 
     def to_statistics(self, const float[::1] to_gain, const float[::1] to_bias):
@@ -170,7 +171,7 @@ cdef class Normalization:
             if atoms > 0:
                 trace_ends(
                     &up[0], &products[0], &to_center[0, 0], &to_neighbor[0, 0], &center[0, 0], &neighbor[0, 0],
-                    &self.rows[2, 0], atoms, self.width,
+                    &self.rows[0, 0], &self.rows[2, 0], atoms, self.width,
                 )
             for i in range(self.width):
                 for k in range(gaussians):
@@ -241,6 +242,6 @@ cdef class Normalization:
             with nogil:
                 harden(
                     &to_atoms[0, 0], &to_values[0, 0], &up[0], &products[0], &gradient[0, 0], &softened[0, 0],
-                    &values[0, 0], &self.rows[2, 0], rows, self.width,
+                    &values[0, 0], &self.rows[0, 0], &self.rows[2, 0], rows, self.width,
                 )
         return self.gradients(up, products)

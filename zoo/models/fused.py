@@ -69,7 +69,7 @@ class _Convolution(torch.autograd.Function):
         # Small ones are kept for the gradient; large ones it computes anew, for to fill new memory takes longer.
         needed = any(ctx.needs_input_grad)
         keep = needed and len(edges) == 1
-        kept = torch.empty(2, len(bonds.batch.neighbors), atoms.shape[1]).numpy() if keep else None
+        kept = atoms.new_empty(2, len(bonds.batch.neighbors), atoms.shape[1]).numpy() if keep else None
         message, updated = torch.empty_like(atoms), torch.empty_like(atoms)
         sums = message.numpy()
         run_pieces(lambda piece: edges.gated_sum(piece, *ends, sums, kept), len(edges))
@@ -96,7 +96,7 @@ class _Convolution(torch.autograd.Function):
             to_message.addcmul_(bonds.batch.copies / bonds.batch.copies.sum(), by_values)
 
         to_center, to_neighbor = torch.empty_like(center), torch.empty_like(neighbor)
-        to_gaussian = torch.zeros(len(edges), *ctx.ends[0].shape)
+        to_gaussian = weight.new_zeros(len(edges), *ctx.ends[0].shape)
         up, *to_ends, by_piece = _arrays(to_message, to_center, to_neighbor, to_gaussian)
         run_pieces(lambda piece: edges.gradients(piece, *ctx.ends, up, by_piece[piece], *to_ends, ctx.kept), len(edges))
 
