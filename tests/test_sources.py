@@ -52,11 +52,24 @@ def test_damaged_weights_of_a_package_are_left_out(copied: Path, caplog: pytest.
     assert caplog.text.count(f"left out: dEf-10k: {copied} has SHA-256") == 2
 
 
-def test_whoever_could_not_be_asked_for_by_name_is_left_out(shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
-    """A broken card of another package makes our name ambiguous; all others are at hand, each by its own name."""
+def test_a_broken_card_of_our_name_takes_nothing_from_the_shelf(shelf: Shelf) -> None:
+    """The name alone could mean either, so ours is asked for with its package."""
     shelf("zoo-broken", {"dEf-10k.md": "---\nzoo: nothing\n---\n"})
     at_hand = [each.name for each in sources.available(sources.load("multi-113k").graph)]
-    assert "dEf-54k" in at_hand
-    assert not any("dEf-10k" in name for name in at_hand)
-    assert "left out: several packages bring a backbone 'dEf-10k'" in caplog.text
+    assert {"crystal-zoo:dEf-10k", "dEf-54k"} <= set(at_hand)
     assert [sources.load(name).name for name in at_hand] == at_hand
+
+
+def test_two_cards_of_one_package_that_answer_to_one_name_are_left_out(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = registry.get("dEf-10k")
+    text = (registry.card_folder(card) / "dEf-10k.md").read_text(encoding="utf-8")
+    both = {"twin.md": text.replace("dEf-10k", "twin"), "TWIN.md": text.replace("dEf-10k", "TWIN")}
+    folder = shelf("zoo-twins", both)
+    for name in ("twin", "TWIN"):
+        shutil.copytree(registry.weights_folder(card), folder / "weights" / name)
+    at_hand = [each.name for each in sources.available(sources.load("multi-113k").graph)]
+    assert "dEf-10k" in at_hand
+    assert not any("twin" in name.lower() for name in at_hand)
+    assert "left out: zoo-twins has two cards that answer to 'zoo-twins:twin'" in caplog.text

@@ -21,7 +21,7 @@ from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, 
 from zoo.hubcache import Pulled, card_beside, fetch, limit_of, sha256, snapshot
 from zoo.strangers import from_reference
 
-__all__ = ["Pulled", "pull", "pull_card", "sha256", "status", "verify"]
+__all__ = ["Pulled", "pull", "sha256", "status", "verify"]
 
 _log = logging.getLogger("zoo")
 
@@ -84,27 +84,7 @@ def pull(ref: str | Path, *, source: Source = "auto", force: bool = False) -> Pu
                 f"{ref!r} is neither a backbone nor a directory here; a repository is written hf://{ref}"
             ) from None
         raise
-    return pull_card(card, source=source, force=force)
-
-
-def pull_card(card: Card, *, source: Source = "auto", force: bool = False) -> Pulled:
-    """Make a registered backbone available, as :func:`pull` does."""
-    if source == "bundled" and not card.bundled:
-        raise NotPublishedError(f"{card.name} is not bundled with zoo; {_available(bundled=True)}")
-    if source == "bundled" or (source == "auto" and card.bundled and not (force and card.published)):
-        return _bundle(card)
-    if not card.published:
-        raise NotPublishedError(
-            f"{card.name} is bundled, but not on the Hub yet; leave --source out"
-            if card.bundled
-            else f"{card.name} is registered, but its weights are not published yet; {_available()}"
-        )
-    try:
-        return _from_hub(card, force=force)
-    except HubError as error:
-        if not card.bundled:
-            raise
-        raise HubError(f"{error}; or take the bundled weights, which are the same, with --source bundled") from error
+    return _from_card(card, source=source, force=force)
 
 
 def verify(directory: Path, card: Card) -> dict[str, str]:
@@ -154,6 +134,26 @@ def _from_directory(directory: Path) -> Pulled:
     if missing:
         raise InputError(f"{directory} holds no {' and no '.join(missing)}; a checkpoint has both")
     return Pulled(directory.resolve().name, directory, "directory", card_beside(directory), None)
+
+
+def _from_card(card: Card, *, source: Source, force: bool) -> Pulled:
+    """Take a registered backbone."""
+    if source == "bundled" and not card.bundled:
+        raise NotPublishedError(f"{card.name} is not bundled with zoo; {_available(bundled=True)}")
+    if source == "bundled" or (source == "auto" and card.bundled and not (force and card.published)):
+        return _bundle(card)
+    if not card.published:
+        raise NotPublishedError(
+            f"{card.name} is bundled, but not on the Hub yet; leave --source out"
+            if card.bundled
+            else f"{card.name} is registered, but its weights are not published yet; {_available()}"
+        )
+    try:
+        return _from_hub(card, force=force)
+    except HubError as error:
+        if not card.bundled:
+            raise
+        raise HubError(f"{error}; or take the bundled weights, which are the same, with --source bundled") from error
 
 
 def _bundle(card: Card) -> Pulled:

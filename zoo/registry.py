@@ -65,7 +65,7 @@ def shelf() -> list[Card]:
 def named() -> dict[str, Card]:
     """Return all readable cards by the names that :func:`get` takes; ``dist:name`` where distributions share a name."""
     entries = _entries()
-    shared = Counter(fold(entry.name) for entry in entries if entry.card is not None)
+    shared = Counter(fold(entry.name) for entry in entries)  # with a broken one too, :func:`get` asks which is meant
     return {
         f"{entry.distribution}:{entry.name}" if shared[fold(entry.name)] > 1 else entry.name: entry.card
         for entry in entries

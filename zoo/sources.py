@@ -120,8 +120,7 @@ def _registered(statuses: Container[hub.Status]) -> Iterator[Source]:
     for name, card in registry.named().items():
         if hub.status(card) in statuses:
             try:
-                # With the package, where two share a name; what `get` refuses could not be asked for by name later.
-                source = _load(replace(hub.pull_card(registry.get(name)), name=name))
+                source = _load(replace(hub.pull(name), name=name))  # with the package, where two share a name
             except ZooError as error:
                 _log.warning("left out: %s", error)
             else:

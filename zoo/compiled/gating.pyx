@@ -6,6 +6,8 @@ In NumPy or torch the same takes a dozen passes.
 
 import numpy as np
 
+from zoo.compiled.fitting cimport need
+
 cdef extern from "gating.h":
     ctypedef signed long long int64_t
     enum: WINDOW
@@ -53,13 +55,6 @@ def largest(const float[::1] distances, float spacing, int64_t gaussians):
                 &values[0, 0], &firsts[0], &distances[0], spacing, max(gaussians - WINDOW, 0), distances.shape[0]
             )
     return np.asarray(values), np.asarray(firsts)
-
-
-cdef inline int need(bint fits) except -1:
-    """Refuse arrays that do not fit: nothing else would notice."""
-    if not fits:
-        raise ValueError("edges, atoms and weights do not fit together")
-    return 0
 
 
 cdef inline float *factor(float[:, :, ::1] kept, Py_ssize_t which) noexcept nogil:

@@ -18,10 +18,10 @@ FOR_EACH_PROCESSOR static void scale_ends(
     }
 }
 
-/* The gradients of both ends, in place; their sum, and that of their products with what exceeds the mean. */
-FOR_EACH_PROCESSOR static void trace_ends(
-    float *up, float *products, float *ALIAS_FREE to_center, float *ALIAS_FREE to_neighbor, const float *center,
-    const float *neighbor, const float *mean, const float *scale, int64_t rows, int64_t width)
+/* Adds to two sums over rows: of gradients, and of their products with values less their means. */
+FOR_EACH_PROCESSOR static void add_up(
+    float *up, float *products, const float *gradient, const float *values, const float *mean, int64_t rows,
+    int64_t width)
 {
     float some_up[BLOCK], some_products[BLOCK];
     double all_up[BLOCK], all_products[BLOCK];
@@ -36,11 +36,8 @@ FOR_EACH_PROCESSOR static void trace_ends(
             for (int64_t row = from; row < until; row++) {
                 int64_t here = row * width + first;
                 for (int64_t i = 0; i < size; i++) {
-                    float one = to_center[here + i], other = to_neighbor[here + i];
-                    some_up[i] += one;
-                    some_products[i] += one * (center[here + i] - mean[first + i]) + other * neighbor[here + i];
-                    to_center[here + i] = one * scale[first + i];
-                    to_neighbor[here + i] = other * scale[first + i];
+                    some_up[i] += gradient[here + i];
+                    some_products[i] += gradient[here + i] * (values[here + i] - mean[first + i]);
                 }
             }
             for (int64_t i = 0; i < size; i++) {
@@ -49,10 +46,18 @@ FOR_EACH_PROCESSOR static void trace_ends(
             }
         }
         for (int64_t i = 0; i < size; i++) {
-            up[first + i] = (float)all_up[i];
-            products[first + i] = (float)all_products[i];
+            up[first + i] += (float)all_up[i];
+            products[first + i] += (float)all_products[i];
         }
     }
+}
+
+/* Rows × scale, in place. */
+FOR_EACH_PROCESSOR static void multiply(float *ALIAS_FREE values, const float *scale, int64_t rows, int64_t width)
+{
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < width; i++)
+            values[row * width + i] *= scale[i];
 }
 
 /* log(1 + e^x) of atoms + values × scale + shift. */
@@ -78,38 +83,16 @@ FOR_EACH_PROCESSOR static void soften(
 
 /* What is led back through that, and through the normalisation: a softplus has the slope 1 - e^-softplus. */
 FOR_EACH_PROCESSOR static void harden(
-    float *ALIAS_FREE to_atoms, float *ALIAS_FREE to_values, float *up, float *products, const float *gradient,
-    const float *softened, const float *values, const float *mean, const float *scale, int64_t rows, int64_t width)
+    float *ALIAS_FREE to_atoms, float *ALIAS_FREE to_values, const float *gradient, const float *softened,
+    const float *scale, int64_t rows, int64_t width)
 {
-    float some_up[BLOCK], some_products[BLOCK];
-    double all_up[BLOCK], all_products[BLOCK];
-    for (int64_t first = 0; first < width; first += BLOCK) {
-        int64_t size = width - first < BLOCK ? width - first : BLOCK;
-        for (int64_t i = 0; i < size; i++)
-            all_up[i] = all_products[i] = 0.0;
-        for (int64_t from = 0; from < rows; from += ROWS) {
-            int64_t until = rows - from < ROWS ? rows : from + ROWS;
-            for (int64_t i = 0; i < size; i++)
-                some_up[i] = some_products[i] = 0.0f;
-            for (int64_t row = from; row < until; row++) {
-                int64_t here = row * width + first;
-                for (int64_t i = 0; i < size; i++) {
-                    float x = softened[here + i] > 87.0f ? -87.0f : -softened[here + i];
-                    float slope = gradient[here + i] * (1.0f - exponential(x));
-                    some_up[i] += slope;
-                    some_products[i] += slope * (values[here + i] - mean[first + i]);
-                    to_atoms[here + i] = slope;
-                    to_values[here + i] = slope * scale[first + i];
-                }
-            }
-            for (int64_t i = 0; i < size; i++) {
-                all_up[i] += some_up[i];
-                all_products[i] += some_products[i];
-            }
-        }
-        for (int64_t i = 0; i < size; i++) {
-            up[first + i] = (float)all_up[i];
-            products[first + i] = (float)all_products[i];
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t here = row * width;
+        for (int64_t i = 0; i < width; i++) {
+            float x = softened[here + i] > 87.0f ? -87.0f : -softened[here + i];
+            float slope = gradient[here + i] * (1.0f - exponential(x));
+            to_atoms[here + i] = slope;
+            to_values[here + i] = slope * scale[i];
         }
     }
 }

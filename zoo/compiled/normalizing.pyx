@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""Batch normalisation around the gated sums of `zoo.models`, and its gradients, compiled: one pass over the atoms each.
+"""Batch normalisation around the gated sums of `zoo.models`, and its gradients, compiled: a few passes over the atoms.
 
 In torch the same takes two dozen steps, which cost more than what they compute where a batch is small.
 """
@@ -8,28 +8,19 @@ from libc.math cimport sqrtf
 
 import numpy as np
 
+from zoo.compiled.fitting cimport need
+
 cdef extern from "normalizing.h":
     ctypedef signed long long int64_t
     void scale_ends(
         float *, float *, const float *, const float *, const float *, const float *, int64_t, int64_t
     ) nogil
-    void trace_ends(
-        float *, float *, float *, float *, const float *, const float *, const float *, const float *, int64_t, int64_t
-    ) nogil
+    void add_up(float *, float *, const float *, const float *, const float *, int64_t, int64_t) nogil
+    void multiply(float *, const float *, int64_t, int64_t) nogil
     void soften(
         float *, const float *, const float *, const float *, const float *, int64_t, int64_t
     ) nogil
-    void harden(
-        float *, float *, float *, float *, const float *, const float *, const float *, const float *, const float *,
-        int64_t, int64_t
-    ) nogil
-
-
-cdef inline int need(bint fits) except -1:
-    """Refuse arrays that do not fit: nothing else would notice."""
-    if not fits:
-        raise ValueError("values and statistics do not fit together")
-    return 0
+    void harden(float *, float *, const float *, const float *, const float *, int64_t, int64_t) nogil
 
 
 cdef class Normalization:
@@ -74,12 +65,12 @@ cdef class Normalization:
         """What is taken from the values; shape (n,)."""
         return np.asarray(self.rows[0])
 
-    cdef object gradients(self, const float[::1] up, float[::1] products):
-        """Return those of gain and bias: `up` is the values' summed, `products` that times what exceeds the mean."""
+    cdef object gradients(self, float[:, ::1] sums):
+        """Return those of gain and bias, given the sums of the values' own, times what exceeds the mean and alone."""
         cdef int64_t i
         for i in range(self.width):
-            products[i] *= self.rows[1, i]
-        return np.asarray(products), np.asarray(up)
+            sums[0, i] *= self.rows[1, i]
+        return np.asarray(sums[0]), np.asarray(sums[1])
 
     def to_statistics(self, const float[::1] to_gain, const float[::1] to_bias):
         """Return the gradients of mean and variance, given those of gain and bias."""
@@ -161,7 +152,7 @@ cdef class Normalization:
             If shapes do not fit together.
         """
         cdef int64_t atoms = center.shape[0], gaussians = bond.shape[1], i, k, part
-        cdef float[::1] up = np.zeros(self.width, dtype=np.float32), products = np.zeros(self.width, dtype=np.float32)
+        cdef float[:, ::1] sums = np.zeros((4, self.width), dtype=np.float32)  # the last ones: nobody asks, and zero
         cdef float gradient
         need(to_center.shape[0] == to_neighbor.shape[0] == neighbor.shape[0] == atoms)
         need(to_center.shape[1] == to_neighbor.shape[1] == center.shape[1] == neighbor.shape[1] == self.width)
@@ -169,18 +160,20 @@ cdef class Normalization:
         need(gaussians == to_bond.shape[1] and gaussians <= to_gaussian.shape[1])
         with nogil:
             if atoms > 0:
-                trace_ends(
-                    &up[0], &products[0], &to_center[0, 0], &to_neighbor[0, 0], &center[0, 0], &neighbor[0, 0],
-                    &self.rows[0, 0], &self.rows[2, 0], atoms, self.width,
+                add_up(
+                    &sums[1, 0], &sums[0, 0], &to_center[0, 0], &center[0, 0], &self.rows[0, 0], atoms, self.width
                 )
+                add_up(&sums[2, 0], &sums[0, 0], &to_neighbor[0, 0], &neighbor[0, 0], &sums[3, 0], atoms, self.width)
+                multiply(&to_center[0, 0], &self.rows[2, 0], atoms, self.width)
+                multiply(&to_neighbor[0, 0], &self.rows[2, 0], atoms, self.width)
             for i in range(self.width):
                 for k in range(gaussians):
                     gradient = 0
                     for part in range(to_gaussian.shape[0]):
                         gradient += to_gaussian[part, k, i]
-                    products[i] += gradient * bond[i, k]
+                    sums[0, i] += gradient * bond[i, k]
                     to_bond[i, k] = gradient * self.rows[2, i]
-        return self.gradients(up, products)
+        return self.gradients(sums)
 
     def softplus(self, const float[:, ::1] atoms, const float[:, ::1] values, float[:, ::1] out):
         """Take the softplus of atoms and normalised values, added up.
@@ -234,14 +227,15 @@ cdef class Normalization:
             If shapes do not fit together.
         """
         cdef int64_t rows = values.shape[0]
-        cdef float[::1] up = np.zeros(self.width, dtype=np.float32), products = np.zeros(self.width, dtype=np.float32)
+        cdef float[:, ::1] sums = np.zeros((2, self.width), dtype=np.float32)
         need(gradient.shape[0] == softened.shape[0] == to_atoms.shape[0] == to_values.shape[0] == rows)
         need(gradient.shape[1] == softened.shape[1] == values.shape[1] == self.width)
         need(to_atoms.shape[1] == to_values.shape[1] == self.width)
         if rows > 0:
             with nogil:
                 harden(
-                    &to_atoms[0, 0], &to_values[0, 0], &up[0], &products[0], &gradient[0, 0], &softened[0, 0],
-                    &values[0, 0], &self.rows[0, 0], &self.rows[2, 0], rows, self.width,
+                    &to_atoms[0, 0], &to_values[0, 0], &gradient[0, 0], &softened[0, 0], &self.rows[2, 0], rows,
+                    self.width,
                 )
-        return self.gradients(up, products)
+                add_up(&sums[1, 0], &sums[0, 0], &to_atoms[0, 0], &values[0, 0], &self.rows[0, 0], rows, self.width)
+        return self.gradients(sums)
