@@ -61,6 +61,7 @@ LAYERS = (
         "loading",
         "interruptions",
         "averaging",
+        "optimizing",
         "losses",
         "training",
         "tensorlist",

@@ -1,4 +1,4 @@
-"""Lightning is imported without half of SciPy, and leaves SciPy as it was."""
+"""Lightning is imported without half of SciPy and without torch's compiler, and leaves both as they were."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ assert sys.modules["scipy.signal"] is real
 ASKED_MEANWHILE = """
 import sys
 from zoo import _lightning
-with _lightning._without("scipy.signal"):
+with _lightning._without("scipy.signal", hamming=None):
     import scipy.signal
     assert scipy.signal.hamming is None
     assert not hasattr(sys.modules["scipy.signal"], "__file__")
@@ -37,8 +37,60 @@ with _lightning._without("scipy.signal"):
 assert sys.modules["scipy.signal"].find_peaks is find_peaks
 """
 
+WITHOUT_A_COMPILER = """
+import sys
+import torch
+from zoo._lightning import pl
+from zoo.optimizing import AdamW
 
-@pytest.mark.parametrize("program", [FROM_LIBRARY, KEPT, ASKED_MEANWHILE])
-def test_a_stand_in_for_signal_processing(program: str) -> None:
+class Line(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(1, 1)
+    def training_step(self, batch):
+        return (self.linear(batch[0]) - batch[1]).square().mean()
+    def configure_optimizers(self):
+        return AdamW(self.parameters(), lr=0.1)
+
+def fit(module):
+    rows = torch.arange(8.0)[:, None]
+    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(rows, 2 * rows))
+    pl.Trainer(
+        accelerator="cpu", max_epochs=2, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, data)
+
+torch.manual_seed(0)
+line = Line()
+fit(line)
+assert "torch._dynamo" not in sys.modules, "it was imported, or its stand-in has stayed"
+
+# Who compiles is understood: Lightning takes what was compiled apart.
+torch.manual_seed(0)
+again = Line()
+compiled = torch.compile(again, backend="eager")
+fit(compiled)
+assert isinstance(sys.modules["torch._dynamo"].__file__, str)
+assert torch.equal(line.linear.weight, again.linear.weight)
+"""
+
+NEEDS_MORE = """
+import sys
+
+class Once:
+    def find_spec(self, name, path=None, target=None):
+        if name == "lightning.pytorch.trainer":
+            sys.meta_path.remove(self)
+            import torch._dynamo.eval_frame  # fails beside the stand-in
+
+sys.meta_path.insert(0, Once())
+from zoo._lightning import pl
+assert pl.Trainer.__name__ == "Trainer" and not any(isinstance(finder, Once) for finder in sys.meta_path)
+import torch._dynamo.eval_frame
+"""
+
+
+@pytest.mark.parametrize("program", [FROM_LIBRARY, KEPT, ASKED_MEANWHILE, WITHOUT_A_COMPILER, NEEDS_MORE])
+def test_stand_ins(program: str) -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

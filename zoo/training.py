@@ -24,6 +24,7 @@ from zoo.interruptions import LAST, Best, SaveOften, WholeFiles
 from zoo.loading import EpochShuffle, Samples, training_loader, validation_loader
 from zoo.losses import masked_l1
 from zoo.models.threads import threads_for
+from zoo.optimizing import AdamW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -174,7 +175,7 @@ class _Fit(pl.LightningModule):
             if parameter.requires_grad:
                 groups.setdefault(rate_of(name, self.rates), []).append(parameter)
         peak = self.settings.learning_rate
-        optimizer = torch.optim.AdamW(
+        optimizer = AdamW(
             [{"params": parameters, "lr": peak * rate} for rate, parameters in groups.items()],
             weight_decay=self.settings.weight_decay,
             # One call instead of a few hundred small ones; it does not go with clipping in mixed precision.
