@@ -47,17 +47,17 @@ def main() -> None:
 @common
 def list_backbones(as_json: bool) -> None:
     """List the registered backbones."""
-    from zoo import hub, registry
+    from zoo.listing import shelf
 
-    cards = [(card, hub.status(card)) for card in registry.cards()]
+    cards = shelf()
     if as_json:
-        show_json([card.overview(status) for card, status in cards])
+        show_json([{**card.overview, "weights": card.status} for card in cards])
         return
     header = ("name", "target", "unit", "training rows", "test MAE", "size", "weights")
-    show_table(header, ([str(cell) for cell in card.row(status)] for card, status in cards), keep=("name", "weights"))
-    for card, _ in cards:
-        if card.training.labels:
-            click.echo(f"{card.name}: {card.training.labels}")
+    show_table(header, ([*card.cells, card.status] for card in cards), keep=("name", "weights"))
+    for card in cards:
+        if labels := card.overview["training"]["labels"]:
+            click.echo(f"{card.overview['name']}: {labels}")
 
 
 @main.command()

@@ -19,6 +19,7 @@ LAYERS = (
         "plugin_files",
         "extensions",
         "_huberrors",
+        "whereabouts",
         "_hubwatch",
         "_hubclient",
         "registry",
@@ -26,6 +27,7 @@ LAYERS = (
         "hubcache",
         "strangers",
         "hub",
+        "listing",
     ),
     (
         "_cif",

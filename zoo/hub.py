@@ -13,20 +13,23 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from zoo import _hubclient, registry
 from zoo.card import REQUIRED_FILES, Card, File
 from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError
-from zoo.hubcache import Pulled, card_beside, fetch, limit_of, sha256, snapshot
+from zoo.hubcache import Pulled, card_beside, fetch, limit_of, sha256
 from zoo.strangers import from_reference
+from zoo.whereabouts import Weights, snapshot
+
+if TYPE_CHECKING:
+    from zoo.whereabouts import Status
 
 __all__ = ["Pulled", "pull", "sha256", "status", "verify"]
 
 _log = logging.getLogger("zoo")
 
 Source = Literal["auto", "hub", "bundled"]
-Status = Literal["bundled", "cached", "on the Hub", "not published yet"]
 
 _REF = re.compile(
     r"hf://(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w./-]{1,200}))?", re.A
@@ -119,11 +122,8 @@ def verify(directory: Path, card: Card) -> dict[str, str]:
 
 def status(card: Card) -> Status:
     """Say where a backbone's weights are, from names and sizes alone; :func:`pull` checks the bytes."""
-    if card.bundled and _complete(registry.weights_folder(card), card):
-        return "bundled"
-    if card.published and _complete(snapshot(card.repo_id, str(card.revision)), card):
-        return "cached"
-    return "on the Hub" if card.published else "not published yet"
+    folder = registry.weights_folder(card) if card.bundled else None
+    return Weights(card.repo_id, card.revision, folder, {file.name: file.size for file in card.files}).status()
 
 
 def _from_directory(directory: Path) -> Pulled:
@@ -192,14 +192,6 @@ def _from_hub(card: Card, *, force: bool) -> Pulled:
             )
         digests[file.name] = found
     return Pulled(card.name, folder, "hub" if wanted else "cache", card, commit, digests=digests)
-
-
-def _complete(folder: Path, card: Card) -> bool:
-    """Whether all files of a card are there, by name and size."""
-    try:
-        return all((folder / file.name).stat().st_size == file.size for file in card.files)
-    except OSError:
-        return False
 
 
 def _available(*, bundled: bool = False) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from zoo import _hubclient
 from zoo.card import REQUIRED_FILES, Card
 from zoo.errors import CardError, HubError, IntegrityError
+from zoo.whereabouts import repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,19 +97,10 @@ def fetch(repo: str, revision: str, commit: str, name: str, *, limit: int, force
     return path
 
 
-def snapshot(repo: str, commit: str) -> Path:
-    """Return the folder of a commit in the Hub's cache."""
-    return _repository(repo) / "snapshots" / commit
-
-
-def _repository(repo: str) -> Path:
-    return _hubclient.cache_root() / f"models--{repo.replace('/', '--')}"
-
-
 def cached_commit(repo: str, revision: str) -> str | None:
     """Return the commit that a branch or tag was when it was last pulled."""
     try:
-        commit = (_repository(repo) / "refs" / revision).read_text(encoding="ascii").strip()
+        commit = (repository(repo) / "refs" / revision).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
     return commit if COMMIT.fullmatch(commit) else None

@@ -55,6 +55,19 @@ def cards() -> list[Card]:
     return found
 
 
+def files() -> list[Path]:
+    """Return the files of all cards, in the order of :func:`cards`.
+
+    Raises
+    ------
+    PluginError
+        If a package cannot be imported, or has none.
+    """
+    from zoo.extensions import plugins
+
+    return [file for plugin in plugins("backbone") for file in _files(plugin)]
+
+
 def shelf() -> list[Card]:
     """Return the cards that ship with zoo."""
     from zoo.extensions import OURS
@@ -215,21 +228,21 @@ def _entries() -> list[_Entry]:
 
 def _of_plugin(plugin: Plugin) -> list[_Entry]:
     """Read the cards of one package."""
-    from zoo.extensions import load_plugin
-
     try:
-        package = load_plugin(plugin)
+        return [_of_file(file, plugin.distribution) for file in _files(plugin)]
     except PluginError as error:
         return [_Entry("", plugin.distribution, None, error)]
-    folders = [Path(folder) for folder in getattr(package, "__path__", [])]
-    files = sorted(
-        (file for folder in folders for file in folder.glob("*.md") if file.name.lower() != "readme.md"),
-        key=lambda file: _natural(file.stem),
-    )
-    if not files:
-        empty = PluginError(f"{plugin}: {plugin.value} is no package with cards (NAME.md) in its folder")
-        return [_Entry("", plugin.distribution, None, empty)]
-    return [_of_file(file, plugin.distribution) for file in files]
+
+
+def _files(plugin: Plugin) -> list[Path]:
+    """Return the files of one package's cards; raises `PluginError` if it cannot be imported or has none."""
+    from zoo.extensions import load_plugin
+
+    folders = [Path(folder) for folder in getattr(load_plugin(plugin), "__path__", [])]
+    found = [file for folder in folders for file in folder.glob("*.md") if file.name.lower() != "readme.md"]
+    if not found:
+        raise PluginError(f"{plugin}: {plugin.value} is no package with cards (NAME.md) in its folder")
+    return sorted(found, key=lambda file: _natural(file.stem))
 
 
 def _of_file(file: Path, distribution: str) -> _Entry:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from zoo.graphs import GraphSettings
     from zoo.models.cgcnn import CGCNN
+    from zoo.whereabouts import Status
 
 _log = logging.getLogger("zoo")
 
@@ -116,7 +117,7 @@ def experts(source: Source) -> list[Source]:
     return found
 
 
-def _registered(statuses: Container[hub.Status]) -> Iterator[Source]:
+def _registered(statuses: Container[Status]) -> Iterator[Source]:
     for name, card in registry.named().items():
         if hub.status(card) in statuses:
             try:

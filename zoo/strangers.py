@@ -23,8 +23,8 @@ from zoo.hubcache import (
     is_whole,
     limit_of,
     sha256,
-    snapshot,
 )
+from zoo.whereabouts import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
