@@ -52,7 +52,9 @@ def test_pieces_run_at_the_same_time() -> None:
         seen.append(piece)
 
     run_pieces(run, 2)
-    assert sorted(seen) == [0, 1]
+    with threads_for(0):  # torch has one now
+        run_pieces(run, 2, whole=True)
+    assert sorted(seen) == [0, 0, 1, 1]
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -65,16 +67,20 @@ def test_what_fails_in_a_thread_is_raised() -> None:
 
 
 @pytest.mark.skipif(bool(compiled.missing()), reason="zoo was installed without a C compiler")
-def test_pieces_and_threads_change_no_digit(real_structures: list[Structure], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("training", [True, False])
+def test_pieces_and_threads_change_no_digit(
+    real_structures: list[Structure], monkeypatch: pytest.MonkeyPatch, training: bool
+) -> None:
     graphs = PackedGraphs.pack([build_graph(Crystal.from_structure(each)) for each in real_structures])
     batch = GraphBatch.gather(graphs, np.arange(len(graphs)))
     size = Architecture(width=16, convolutions=2)
 
     def gradients(threads: int, piece: int) -> tuple[int, dict[str, torch.Tensor]]:
-        monkeypatch.setattr(bonds, "PIECE", piece)
+        for name in ("PIECE", "LEAST"):
+            monkeypatch.setattr(bonds, name, piece)
         had = torch.get_num_threads()
         torch.set_num_threads(threads)
-        model = unlike_the_initial(size).train()
+        model = unlike_the_initial(size).train(training)
         model(batch).square().sum().backward()
         torch.set_num_threads(had)
         pieces = len(bonds.Bonds(batch, size, model.centers).edges)

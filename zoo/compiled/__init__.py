@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-PARTS = ("nearest", "merging", "gating", "normalizing")
+PARTS = ("nearest", "merging", "gating", "normalizing", "convolving")
 
 
 def _part(name: str) -> ModuleType | None:
@@ -24,7 +24,7 @@ def _part(name: str) -> ModuleType | None:
         return None
 
 
-nearest, merging, gating, normalizing = map(_part, PARTS)
+nearest, merging, gating, normalizing, convolving = map(_part, PARTS)
 
 
 def missing() -> list[str]:

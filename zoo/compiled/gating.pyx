@@ -8,23 +8,6 @@ import numpy as np
 
 from zoo.compiled.fitting cimport need
 
-cdef extern from "gating.h":
-    ctypedef signed long long int64_t
-    enum: WINDOW
-    void expand(float *, int64_t *, const float *, float, float, int64_t) nogil
-    void sum_gated(
-        float *, float *, float *, const float *, const float *, const float *, const float *, const int64_t *,
-        const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t
-    ) nogil
-    void trace_gated(
-        float *, float *, float *, const float *, const float *, const float *, const float *, const float *,
-        const float *, const float *, const int64_t *, const int64_t *, const int64_t *, const float *, int64_t,
-        int64_t, int64_t, int64_t
-    ) nogil
-    void sum_ends(
-        float *, const float *, const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t, int
-    ) nogil
-
 window = WINDOW
 """Neighbouring Gaussians that one distance is expanded into; the others are below e^-16."""
 
@@ -86,14 +69,6 @@ cdef class Edges:
     ValueError
         If shapes do not fit together, or an index is out of bounds.
     """
-
-    cdef const float[:, ::1] gaussians
-    cdef const float[:, ::1] counts
-    cdef const int64_t[::1] firsts
-    cdef const int64_t[::1] starts
-    cdef const int64_t[::1] neighbors
-    cdef const int64_t[::1] ends
-    cdef int64_t highest
 
     def __cinit__(
         self,

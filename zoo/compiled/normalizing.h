@@ -1,5 +1,7 @@
 /* The loops of normalizing.pyx. */
 
+#include <stddef.h>
+
 #include "polynomials.h"
 
 #define ROWS 64  /* summed in single precision before they are added to a sum in double, which loses no digits */
@@ -18,7 +20,7 @@ FOR_EACH_PROCESSOR static void scale_ends(
     }
 }
 
-/* Adds to two sums over rows: of gradients, and of their products with values less their means. */
+/* Adds to two sums over rows: of gradients, and of their products with values less their means, if there are any. */
 FOR_EACH_PROCESSOR static void add_up(
     float *up, float *products, const float *gradient, const float *values, const float *mean, int64_t rows,
     int64_t width)
@@ -35,20 +37,22 @@ FOR_EACH_PROCESSOR static void add_up(
                 some_up[i] = some_products[i] = 0.0f;
             for (int64_t row = from; row < until; row++) {
                 int64_t here = row * width + first;
-                for (int64_t i = 0; i < size; i++) {
+                for (int64_t i = 0; i < size; i++)
                     some_up[i] += gradient[here + i];
-                    some_products[i] += gradient[here + i] * (values[here + i] - mean[first + i]);
-                }
+                if (values != NULL)
+                    for (int64_t i = 0; i < size; i++)
+                        some_products[i] += gradient[here + i] * (values[here + i] - mean[first + i]);
             }
             for (int64_t i = 0; i < size; i++) {
                 all_up[i] += some_up[i];
                 all_products[i] += some_products[i];
             }
         }
-        for (int64_t i = 0; i < size; i++) {
+        for (int64_t i = 0; i < size; i++)
             up[first + i] += (float)all_up[i];
-            products[first + i] += (float)all_products[i];
-        }
+        if (values != NULL)
+            for (int64_t i = 0; i < size; i++)
+                products[first + i] += (float)all_products[i];
     }
 }
 

@@ -10,19 +10,6 @@ import numpy as np
 
 from zoo.compiled.fitting cimport need
 
-cdef extern from "normalizing.h":
-    ctypedef signed long long int64_t
-    void scale_ends(
-        float *, float *, const float *, const float *, const float *, const float *, int64_t, int64_t
-    ) nogil
-    void add_up(float *, float *, const float *, const float *, const float *, int64_t, int64_t) nogil
-    void multiply(float *, const float *, int64_t, int64_t) nogil
-    void soften(
-        float *, const float *, const float *, const float *, const float *, int64_t, int64_t
-    ) nogil
-    void harden(float *, float *, const float *, const float *, const float *, int64_t, int64_t) nogil
-
-
 cdef class Normalization:
     """Values × scale + shift, by a mean and a variance of theirs, or by others.
 
@@ -38,9 +25,6 @@ cdef class Normalization:
     ValueError
         If shapes do not fit together.
     """
-
-    cdef float[:, ::1] rows  # mean, 1 / √(variance + ε), scale, shift
-    cdef int64_t width
 
     def __cinit__(
         self,

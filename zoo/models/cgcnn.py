@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.models import fused
+from zoo.models import fused, stacked
 from zoo.models.architecture import EPSILON, of_target
 from zoo.models.bonds import Bonds
 from zoo.models.kernels import gated_sum, mean_atoms, sum_neighbors
@@ -164,10 +164,14 @@ class Body(nn.Module):
         """
         bonds = Bonds(batch, self.architecture, self.centers)
         atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
-        layers = [atoms]
-        for convolution in self.convs:
-            layers.append(convolution(layers[-1], bonds))
         everything = (pooling or self.architecture.pooling) == "all"
+        convolutions = cast("list[Convolution]", list(self.convs))
+        if stacked.possible(atoms, convolutions):
+            pooled = stacked.convolve(atoms, bonds, convolutions)
+            return pooled if everything else pooled[:, -self.architecture.width :]
+        layers = [atoms]
+        for convolution in convolutions:
+            layers.append(convolution(layers[-1], bonds))
         return mean_atoms(batch, torch.cat(layers, dim=1) if everything else layers[-1])
 
 

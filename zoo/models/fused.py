@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from zoo import compiled
 from zoo.models.moments import EdgeMoments, over_atoms
 from zoo.models.normalization import noted
-from zoo.models.threads import run_pieces
+from zoo.models.threads import PIECE, run_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def convolve(atoms: Tensor, bonds: Bonds, linear: nn.Linear, edge: nn.BatchNorm1
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, atoms: Tensor, weight: Tensor, bias: Tensor, *others: Any) -> Tensor:
-        edge_gain, edge_bias, atom_gain, atom_bias, bonds, edge, atom = others
+        bonds, edge, atom = others[4:]
         assert compiled.gating is not None
         edges, atoms = bonds.edges, atoms.contiguous()
         of_center, of_neighbor, of_bond = _parts(weight)
@@ -64,17 +64,17 @@ class _Convolution(torch.autograd.Function):
         moments = None
         if edge.training:
             moments = EdgeMoments.of(bonds, of_bond, center, neighbor, lambda values: _sum_ends(bonds, values))
-        outer = _normalization(edge, edge_gain, edge_bias, moments.statistics if moments else None)
+        outer = compiled_norm(edge, moments.statistics if moments else None)
         ends = outer.ends(*_arrays(center, neighbor, of_bond), compiled.gating.window)
         # Small ones are kept for the gradient; large ones it computes anew, for to fill new memory takes longer.
         needed = any(ctx.needs_input_grad)
-        keep = needed and len(edges) == 1
+        keep = needed and len(bonds.batch.neighbors) <= PIECE
         kept = atoms.new_empty(2, len(bonds.batch.neighbors), atoms.shape[1]).numpy() if keep else None
         message, updated = torch.empty_like(atoms), torch.empty_like(atoms)
         sums = message.numpy()
         run_pieces(lambda piece: edges.gated_sum(piece, *ends, sums, kept), len(edges))
         statistics = over_atoms(bonds.batch, message) if atom.training else None
-        inner = _normalization(atom, atom_gain, atom_bias, statistics)
+        inner = compiled_norm(atom, statistics)
         inner.softplus(*_arrays(atoms, message, updated))
         if needed:
             ctx.bonds, ctx.moments, ctx.ends, ctx.kept = bonds, moments, ends, kept
@@ -122,11 +122,11 @@ class _Convolution(torch.autograd.Function):
         )
 
 
-def _normalization(norm: nn.BatchNorm1d, gain: Tensor, bias: Tensor, statistics: Statistics | None) -> Any:
+def compiled_norm(norm: nn.BatchNorm1d, statistics: Statistics | None) -> Any:
     """Return what normalises by the batch's statistics, or by the module's own, compiled."""
     assert compiled.normalizing is not None
-    mean, variance, *others = _arrays(*noted(norm, statistics), gain, bias)
-    return compiled.normalizing.Normalization(mean, variance, norm.eps, *others)
+    mean, variance, gain, bias = _arrays(*noted(norm, statistics), norm.weight, norm.bias)
+    return compiled.normalizing.Normalization(mean, variance, norm.eps, gain, bias)
 
 
 def _arrays(*tensors: Tensor) -> Iterator[Array]:

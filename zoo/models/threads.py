@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PIECE = 4096
-"""Edges that are worth a thread of their own."""
+"""Edges that are worth a thread of torch's, which is quick where all have a core to themselves."""
+
+LEAST = 256
+"""Edges that are worth a thread of our own for the whole of a network, in which threads wait for each other once."""
+
+_allowed: ContextVar[int | None] = ContextVar("allowed", default=None)
 
 
-def run_pieces(run: Callable[[int], None], pieces: int) -> None:
-    """Run something for each piece of a batch, in as many threads as torch may have."""
-    threads = min(torch.get_num_threads(), pieces)
+def run_pieces(run: Callable[[int], None], pieces: int, *, whole: bool = False) -> None:
+    """Run something for each piece of a batch, in as many threads as torch may have.
+
+    Parameters
+    ----------
+    run : callable
+        Called with the number of each piece.
+    pieces : int
+    whole : bool
+        It is all of a network that is run: in as many threads as torch had before :func:`threads_for`.
+    """
+    threads = min((whole and _allowed.get()) or torch.get_num_threads(), pieces)
     if threads == 1:
         for piece in range(pieces):
             run(piece)
     else:
-        list(_pool(threads).map(run, range(pieces)))
+        others = [_pool(threads - 1).submit(run, piece) for piece in range(1, pieces)]
+        run(0)
+        for other in others:
+            other.result()
 
 
 @lru_cache
@@ -43,7 +61,9 @@ def threads_for(edges: float) -> Iterator[None]:
     """
     had = torch.get_num_threads()
     torch.set_num_threads(min(had, max(1, int(edges / PIECE))))
+    before = _allowed.set(had)
     try:
         yield
     finally:
+        _allowed.reset(before)
         torch.set_num_threads(had)

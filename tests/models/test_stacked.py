@@ -1,0 +1,133 @@
+"""All convolutions as one step, against the same network in double precision, which takes them one by one."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from reference import unlike_the_initial
+
+from zoo import compiled
+from zoo.batches import GraphBatch
+from zoo.crystals import Crystal
+from zoo.graphs import build_graph
+from zoo.models import bonds, stacked
+from zoo.models.architecture import Architecture
+from zoo.models.bonds import Bonds
+from zoo.packing import PackedGraphs
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from zoo.models.cgcnn import CGCNN
+
+pytestmark = pytest.mark.skipif(compiled.convolving is None, reason="zoo was installed without a C compiler")
+
+SMALL = Architecture(width=8, convolutions=3)
+
+
+@pytest.fixture
+def batch(real_structures: list[Structure]) -> GraphBatch:
+    graphs = [build_graph(Crystal.from_structure(structure)) for structure in real_structures]
+    return GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)))
+
+
+def gradients(network: CGCNN, batch: GraphBatch, up: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    vectors = network.embed(batch, "all")
+    vectors.backward(up.to(vectors.dtype))
+    found = {name: each.grad for name, each in network.named_parameters() if each.grad is not None}
+    return vectors.detach(), found
+
+
+@pytest.mark.parametrize("gaussians", [5, 41])
+@pytest.mark.parametrize("width", [1, 5, 64, 70])
+@pytest.mark.parametrize("piece", [40, 1 << 20], ids=["many", "few"])
+def test_vectors_and_gradients_are_those_of_single_convolutions(
+    batch: GraphBatch, monkeypatch: pytest.MonkeyPatch, width: int, gaussians: int, piece: int
+) -> None:
+    """Of many pieces, whose factors are computed anew for the gradient, and of few, whose factors are kept."""
+    for module in (bonds, stacked):
+        monkeypatch.setattr(module, "PIECE", piece)
+    monkeypatch.setattr(bonds, "LEAST", 1)
+    size = Architecture(width=width, convolutions=3, gaussians=gaussians)
+    network = unlike_the_initial(size).eval()
+    pieces = len(Bonds(batch, size, network.centers).edges)
+    assert pieces > 10 if piece == 40 else pieces == 2
+    up = torch.randn(len(batch), 4 * width, generator=torch.Generator().manual_seed(0))
+    exact, expected = gradients(copy.deepcopy(network).double(), batch.double(), up)
+    vectors, found = gradients(network, batch, up)
+    assert vectors.numpy() == pytest.approx(exact.numpy(), rel=1e-5, abs=1e-5)
+    assert found.keys() == expected.keys()
+    assert len([name for name in found if name.startswith("convs.")]) == 18
+    for name, gradient in found.items():
+        largest = float(expected[name].abs().max())
+        assert gradient.numpy() == pytest.approx(expected[name].numpy(), abs=1e-4 * largest), name
+
+
+def test_a_gradient_may_be_asked_for_twice_but_not_of_weights_that_have_changed(batch: GraphBatch) -> None:
+    network = unlike_the_initial(SMALL).eval()
+    vectors = network.embed(batch, "all").sum()
+    weight = network.get_parameter("convs.1.fc_full.weight")
+    once, twice = (torch.autograd.grad(vectors, weight, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(once, twice)
+    with torch.no_grad():
+        weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        vectors.backward()
+
+
+def test_frozen_convolutions_lead_gradients_to_what_comes_before(batch: GraphBatch) -> None:
+    network = unlike_the_initial(SMALL).eval()
+    network.embed(batch).sum().backward()
+    expected = network.embedding.weight.grad
+    network.zero_grad()
+    network.freeze("convs")
+    network.train().embed(batch).sum().backward()
+    assert expected is not None
+    assert float(expected.abs().max()) > 0
+    assert torch.equal(network.embedding.weight.grad, expected)
+    assert all(parameter.grad is None for parameter in network.convs.parameters())
+
+
+def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
+    """Compiled loops trust their shapes, so those are looked at before."""
+    assert compiled.convolving is not None
+    kind = compiled.convolving
+    network = unlike_the_initial(SMALL).eval()
+    edges = Bonds(batch, SMALL, network.centers).edges
+    layers = [stacked.layer_of(convolution) for convolution in network.convs]
+    atoms = np.zeros((len(batch.numbers), 8), dtype=np.float32)
+    right: list[Any] = [edges, batch.sizes.numpy(), batch.copies.numpy(), layers, atoms, True, False]
+    convolutions, out = kind.Convolutions(*right), np.empty((len(batch), 32), dtype=np.float32)
+    narrow = [stacked.layer_of(each) for each in unlike_the_initial(Architecture(width=7)).convs]
+    merged = np.concatenate([[batch.sizes.numpy()[:2].sum()], batch.sizes.numpy()[2:]])
+    for place, wrong in (
+        (1, batch.sizes.numpy()[:-1]),
+        (1, 0 * batch.sizes.numpy()),
+        (1, batch.sizes.numpy() + 1),
+        (2, batch.copies.numpy()[1:]),
+        (3, []),
+        (3, narrow),
+        (3, [layers[0][:2] + narrow[0][2:]]),
+        (3, [(layers[0][0][:, :12].copy(), *layers[0][1:])]),
+        (4, atoms[1:]),
+        (4, atoms[:, :0]),
+        (4, np.zeros((len(atoms), 9), dtype=np.float32)),
+    ):
+        with pytest.raises(ValueError, match="do not fit"):
+            kind.Convolutions(*right[:place], wrong, *right[place + 1 :])
+    kind.Convolutions(*right[:1], merged, *right[2:])  # fewer crystals are crystals, too
+    for wrong in (out[1:], out[:, :24].copy()):
+        with pytest.raises(ValueError, match="do not fit"):
+            convolutions.run(0, wrong)
+        with pytest.raises(ValueError, match="do not fit"):
+            kind.Gradients(convolutions, wrong)
+    with pytest.raises(ValueError, match="do not fit"):
+        kind.Gradients(kind.Convolutions(*right[:5], False, False), out)
+    led_back = kind.Gradients(convolutions, out)
+    for call in (lambda: convolutions.run(len(edges), out), lambda: led_back.run(-1), lambda: led_back.layer(3)):
+        with pytest.raises(IndexError, match="there is no"):
+            call()

@@ -1,0 +1,40 @@
+# cython: language_level=3
+"""The loops of the gated sums, and the edges that they run over."""
+
+cdef extern from "gating.h":
+    ctypedef signed long long int64_t
+    enum: WINDOW
+    void expand(float *, int64_t *, const float *, float, float, int64_t) nogil
+    void sum_gated(
+        float *, float *, float *, const float *, const float *, const float *, const float *, const int64_t *,
+        const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t
+    ) nogil
+    void trace_gated(
+        float *, float *, float *, const float *, const float *, const float *, const float *, const float *,
+        const float *, const float *, const int64_t *, const int64_t *, const int64_t *, const float *, int64_t,
+        int64_t, int64_t, int64_t
+    ) nogil
+    void sum_ends(
+        float *, const float *, const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t, int
+    ) nogil
+
+
+cdef class Edges:
+    cdef const float[:, ::1] gaussians
+    cdef const float[:, ::1] counts
+    cdef const int64_t[::1] firsts
+    cdef const int64_t[::1] starts
+    cdef const int64_t[::1] neighbors
+    cdef const int64_t[::1] ends
+    cdef int64_t highest
+
+    cdef int look(
+        self,
+        const float[:, ::1] weight,
+        const float[:, ::1] center,
+        const float[:, ::1] neighbor,
+        const float[:, ::1] sums,
+        const float[:, :, ::1] kept,
+    ) except -1
+    cdef int64_t from_atom(self, Py_ssize_t piece) except -1
+    cdef int64_t end_of_edges(self, Py_ssize_t piece) noexcept
