@@ -90,7 +90,20 @@ import torch._dynamo.eval_frame
 """
 
 
-@pytest.mark.parametrize("program", [FROM_LIBRARY, KEPT, ASKED_MEANWHILE, WITHOUT_A_COMPILER, NEEDS_MORE])
+BESIDE_A_THREAD = """
+import sys, threading
+import torch
+done = threading.Event()
+threading.Thread(target=done.wait).start()
+from zoo import _lightning
+assert isinstance(sys.modules["torch._dynamo"].__file__, str), "another thread may need it meanwhile"
+done.set()
+"""
+
+
+@pytest.mark.parametrize(
+    "program", [FROM_LIBRARY, KEPT, ASKED_MEANWHILE, WITHOUT_A_COMPILER, NEEDS_MORE, BESIDE_A_THREAD]
+)
 def test_stand_ins(program: str) -> None:
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

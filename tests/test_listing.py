@@ -122,9 +122,27 @@ def test_a_damaged_note_is_written_anew(note: Path, damage: bytes) -> None:
     note.write_bytes(damage)
     assert listed() == expected
     assert note.read_bytes() == whole
-    kept = json.loads(whole)
-    note.write_text(json.dumps({**kept, "cards": [{"overview": 1}]}))
-    assert listed() == expected
+
+
+def test_a_note_that_somebody_changed_is_written_anew(note: Path) -> None:
+    expected = listed()
+    whole = note.read_text()
+    for changed in (whole.replace("dEf-10k", "dEf-11k"), whole[:-1], whole.partition("\n")[2], "x\n" + "[" * 200_000):
+        note.write_text(changed)
+        assert listed() == expected
+        assert note.read_text() == whole
+
+
+def test_who_has_no_home_has_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_uid: int) -> None:
+        raise KeyError
+
+    for name in ("HOME", "ZOO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(RuntimeError):
+        places.cache("shelf")
+    assert [each.overview["name"] for each in listing.shelf()] == [each.name for each in registry.cards()]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(note: Path) -> None:

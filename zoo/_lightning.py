@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
@@ -76,7 +77,9 @@ def _not_compiled(function: Callable[..., Any], *options: Any, **more: Any) -> C
 @contextmanager
 def _without(name: str, **contents: Any) -> Iterator[None]:
     stand_in = _StandIn(name, contents)
-    sys.modules.setdefault(name, stand_in)
+    # Of what has a __path__, another thread may want a submodule meanwhile.
+    if "__path__" not in contents or threading.active_count() == 1:
+        sys.modules.setdefault(name, stand_in)
     try:
         yield
     finally:
@@ -86,7 +89,7 @@ def _without(name: str, **contents: Any) -> Iterator[None]:
 try:
     with (
         _without("scipy.signal", hamming=None),
-        # "from ... import" asks for __path__, too.
+        # `disable` is asked for by what logs metrics; "from ... import" asks for `__path__`, too.
         _without(COMPILER, OptimizedModule=_OptimizedModule, disable=_not_compiled, __path__=()),
     ):
         import_module("lightning.pytorch")

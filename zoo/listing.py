@@ -1,11 +1,13 @@
 """The shelf as ``zoo list`` shows it, without reading cards that have not changed.
 
 To read and check cards takes a tenth of a second, nearly all of it the imports of what does so. So what is shown of
-them is kept in zoo's cache, for as long as their files and this program are the same.
+them is kept in zoo's cache, for as long as names, sizes and times of change of their files and of this program are the
+same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -45,26 +47,59 @@ class Listed:
 
 def shelf() -> list[Listed]:
     """Return what is shown of all readable cards, in the order of :func:`zoo.registry.cards`."""
-    note, state = places.cache("shelf") / "list.json", _state()
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        kept = json.loads(note.read_text(encoding="utf-8"))
-        if state is not None and kept["of"] == state:
-            return [Listed(**each) for each in kept["cards"]]
-    found = [
-        Listed(card.overview(""), list(card.row("")[:-1]), str(registry.weights_folder(card)) if card.bundled else None)
-        for card in registry.cards()
-    ]
-    if state is not None and len(found) == len(state) - 1:  # else one is broken, which is said every time
+    state, note = _state(), _note()
+    if state is None or note is None:
+        return _read()
+    kept = _kept(note)
+    if kept is not None and kept["of"] == state:
+        return [Listed(**each) for each in kept["cards"]]
+    found = _read()
+    if len(found) == len(state["cards"]):  # else one is broken, which is said every time
+        text = json.dumps({"of": state, "cards": [asdict(each) for each in found]})
         with suppress(OSError):
-            files.write_text(note, json.dumps({"of": state, "cards": [asdict(each) for each in found]}))
+            files.write_text(note, f"{_digest(text)}\n{text}")
     return found
 
 
-def _state() -> list[list[Any]] | None:
-    """Return what the list hangs on, as JSON values: program and cards, as files; None if a package is broken."""
-    program = Path(__file__).with_name("card.py")
+def _read() -> list[Listed]:
+    return [
+        Listed(card.overview(""), list(card.row("")[:-1]), str(registry.weights_folder(card)) if card.bundled else None)
+        for card in registry.cards()
+    ]
+
+
+def _note() -> Path | None:
+    """Return where what is shown is kept, or None where nobody has a home."""
     try:
-        states = [(path, path.stat()) for path in (program, *registry.files())]
+        return places.cache("shelf") / "list.json"
+    except RuntimeError:
+        return None
+
+
+def _kept(note: Path) -> Any:
+    """Read a note that is as it was written, if there is one."""
+    try:
+        digest, _, text = note.read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return json.loads(text) if digest == _digest(text) else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _state() -> dict[str, Any] | None:
+    """Return what the list hangs on, program and cards, as JSON values; None if a package is broken."""
+    here = Path(__file__)
+    program = [here, *map(here.with_name, ("card.py", "registry.py"))]
+    try:
+        cards = [_file(path) for path in registry.files()]
+        return {"version": __version__, "program": [_file(path) for path in program], "cards": cards}
     except (PluginError, OSError):
         return None
-    return [[__version__, str(path), state.st_mtime_ns, state.st_size] for path, state in states]
+
+
+def _file(path: Path) -> list[Any]:
+    state = path.stat()
+    return [str(path), state.st_mtime_ns, state.st_size]

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 class AdamW(torch.optim.AdamW):
-    """AdamW in every digit (Loshchilov & Hutter, ICLR 2019; arXiv:1711.05101), and of the same state.
+    """AdamW in every digit (Loshchilov & Hutter, ICLR 2019; arXiv:1711.05101), of the same state; not differentiable.
 
     torch wraps what an optimiser can do in calls that keep its compiler from looking into it, for which they import the
     compiler: a second at the start of every training. Here nothing is compiled, so these are the methods themselves.

@@ -6,17 +6,49 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Return how many threads may compute: as many as cores, or as ``OMP_NUM_THREADS`` says, which torch heeds, too."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else cores()
+
+
+def in_threads(run: Callable[[int], T], pieces: int, threads: int) -> list[T]:
+    """Run something for each of some pieces, by their numbers, in so many threads at most, this one among them."""
+    threads = min(threads, pieces)
+    if threads <= 1:
+        return [run(piece) for piece in range(pieces)]
+    others = []
+    for piece in range(1, pieces):
+        try:
+            others.append(_threads(threads - 1).submit(run, piece))
+        except RuntimeError:  # the interpreter ends, and takes no more work
+            return [run(piece) for piece in range(pieces)]
+    return [run(0), *(other.result() for other in others)]
+
+
+@lru_cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, thread_name_prefix="zoo")
+
+
+if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def guarded(workers: int) -> ProcessPoolExecutor:

@@ -149,7 +149,8 @@ class _Fit(pl.LightningModule):
         labelled = target[:, 0].isfinite()
         first, truth = (self.scalers[0].unscale(values[labelled, 0].numpy()) for values in (output, target))
         error = float(np.abs(first - truth).mean())
-        # For those who choose the epoch; `self.log` first asks hundreds of kinds of metrics whether it is one of them.
+        # For those who choose the epoch: this is the trainer's own dict. `self.log`, which writes there as well, first
+        # asks hundreds of kinds of metrics whether they are meant.
         self.trainer.callback_metrics["validation"] = torch.tensor(scaled)
         row = {
             "epoch": float(self.current_epoch + 1),

@@ -18,7 +18,7 @@ from zoo.crystals import Crystal
 from zoo.elements import atom_table
 from zoo.graphs import CrystalGraph, build_graph
 from zoo.inference import OnDevice
-from zoo.models import forward
+from zoo.models import forward, pieces
 from zoo.models.architecture import Architecture
 from zoo.models.forward import Forward
 from zoo.packing import PackedGraphs
@@ -92,11 +92,17 @@ def test_groups_are_all_crystals_once_and_change_nothing(
     runner = without_torch(network(SMALL))
     together = runner.predict_scaled(packed)
     for size in (1, 100, 1000):
-        monkeypatch.setattr(forward, "GROUP", size)
+        monkeypatch.setattr(pieces, "PIECE", size)
+        monkeypatch.setattr(forward, "READ", 1 + size // 100)
         groups = forward._groups(packed)
         assert np.concatenate(groups).tolist() == list(range(len(graphs)))
         assert len(groups) > 1
-        assert runner.predict_scaled(packed) == pytest.approx(together, abs=1e-6)
+        found = []
+        for threads in ("1", "3"):
+            monkeypatch.setenv("OMP_NUM_THREADS", threads)
+            found.append(runner.predict_scaled(packed))
+        assert found[0] == pytest.approx(together, abs=3e-6)
+        assert found[1].tolist() == found[0].tolist(), "no digit depends on the number of threads"
 
 
 def test_numbers_that_overflow_end_in_predictions(graphs: list[CrystalGraph]) -> None:

@@ -14,7 +14,7 @@ from zoo import compiled
 from zoo.batches import GraphBatch
 from zoo.crystals import Crystal
 from zoo.graphs import build_graph
-from zoo.models import bonds, stacked
+from zoo.models import pieces, stacked
 from zoo.models.architecture import Architecture
 from zoo.models.bonds import Bonds
 from zoo.packing import PackedGraphs
@@ -49,13 +49,13 @@ def test_vectors_and_gradients_are_those_of_single_convolutions(
     batch: GraphBatch, monkeypatch: pytest.MonkeyPatch, width: int, gaussians: int, piece: int
 ) -> None:
     """Of many pieces, whose factors are computed anew for the gradient, and of few, whose factors are kept."""
-    for module in (bonds, stacked):
+    for module in (pieces, stacked):
         monkeypatch.setattr(module, "PIECE", piece)
-    monkeypatch.setattr(bonds, "LEAST", 1)
+    monkeypatch.setattr(pieces, "LEAST", 1)
     size = Architecture(width=width, convolutions=3, gaussians=gaussians)
     network = unlike_the_initial(size).eval()
-    pieces = len(Bonds(batch, size, network.centers).edges)
-    assert pieces > 10 if piece == 40 else pieces == 2
+    count = len(Bonds(batch, size, network.centers).edges)
+    assert count > 10 if piece == 40 else count == 2
     up = torch.randn(len(batch), 4 * width, generator=torch.Generator().manual_seed(0))
     exact, expected = gradients(copy.deepcopy(network).double(), batch.double(), up)
     vectors, found = gradients(network, batch, up)
@@ -79,6 +79,22 @@ def test_a_gradient_may_be_asked_for_twice_but_not_of_weights_that_have_changed(
         vectors.backward()
 
 
+def test_weights_may_be_stored_in_any_order(batch: GraphBatch) -> None:
+    network = unlike_the_initial(SMALL).eval()
+    expected = network(batch)
+    for convolution in network.convs:
+        convolution.fc_full.weight = torch.nn.Parameter(convolution.fc_full.weight.detach().T.contiguous().T)
+        convolution.bn1.running_mean = torch.stack([convolution.bn1.running_mean] * 2, dim=1)[:, 0]
+        assert not convolution.fc_full.weight.is_contiguous()
+    assert torch.equal(network(batch), expected)
+
+
+def test_a_network_without_convolutions_averages_what_it_embeds(batch: GraphBatch) -> None:
+    network = unlike_the_initial(Architecture(width=8, convolutions=0)).eval()
+    exact = copy.deepcopy(network).double()(batch.double())
+    assert network(batch).tolist() == pytest.approx(exact.tolist(), rel=1e-5)
+
+
 def test_frozen_convolutions_lead_gradients_to_what_comes_before(batch: GraphBatch) -> None:
     network = unlike_the_initial(SMALL).eval()
     network.embed(batch).sum().backward()
@@ -97,29 +113,38 @@ def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
     assert compiled.convolving is not None
     kind = compiled.convolving
     network = unlike_the_initial(SMALL).eval()
-    edges = Bonds(batch, SMALL, network.centers).edges
     layers = [stacked.layer_of(convolution) for convolution in network.convs]
-    atoms = np.zeros((len(batch.numbers), 8), dtype=np.float32)
-    right: list[Any] = [edges, batch.sizes.numpy(), batch.copies.numpy(), layers, atoms, True, False]
-    convolutions, out = kind.Convolutions(*right), np.empty((len(batch), 32), dtype=np.float32)
     narrow = [stacked.layer_of(each) for each in unlike_the_initial(Architecture(width=7)).convs]
-    merged = np.concatenate([[batch.sizes.numpy()[:2].sum()], batch.sizes.numpy()[2:]])
+    first, *others = layers[0]
+    for wrong in ([], [layers[0], *narrow], [layers[0][:2] + narrow[0][2:]], [(first[:, :16].copy(), *others)]):
+        with pytest.raises(ValueError, match="do not fit"):
+            kind.Layers(wrong)
+    with pytest.raises(ValueError, match="do not fit"):
+        kind.Layers([(first, others[0], None, None)])
+
+    edges = Bonds(batch, SMALL, network.centers).edges
+    atoms = np.zeros((len(batch.numbers), 8), dtype=np.float32)
+    sizes, copies = batch.sizes.numpy(), batch.copies.numpy()
+    right: list[Any] = [kind.Layers(layers), edges, sizes, copies, atoms, True, False]
+    convolutions, out = kind.Convolutions(*right), np.empty((len(batch), 32), dtype=np.float32)
     for place, wrong in (
-        (1, batch.sizes.numpy()[:-1]),
-        (1, 0 * batch.sizes.numpy()),
-        (1, batch.sizes.numpy() + 1),
-        (2, batch.copies.numpy()[1:]),
-        (3, []),
-        (3, narrow),
-        (3, [layers[0][:2] + narrow[0][2:]]),
-        (3, [(layers[0][0][:, :12].copy(), *layers[0][1:])]),
+        (0, kind.Layers(narrow)),
+        (2, sizes[:-1]),
+        (2, 0 * sizes),
+        (2, sizes + 1),
+        (2, np.array([sizes.sum()])),
+        (3, copies[1:]),
         (4, atoms[1:]),
         (4, atoms[:, :0]),
         (4, np.zeros((len(atoms), 9), dtype=np.float32)),
     ):
         with pytest.raises(ValueError, match="do not fit"):
             kind.Convolutions(*right[:place], wrong, *right[place + 1 :])
-    kind.Convolutions(*right[:1], merged, *right[2:])  # fewer crystals are crystals, too
+    for place in range(5):
+        with pytest.raises(TypeError):
+            kind.Convolutions(*right[:place], None, *right[place + 1 :])
+    merged = np.concatenate([[sizes[:2].sum()], sizes[2:]])
+    kind.Convolutions(*right[:2], merged, *right[3:])  # fewer crystals are crystals, too
     for wrong in (out[1:], out[:, :24].copy()):
         with pytest.raises(ValueError, match="do not fit"):
             convolutions.run(0, wrong)
@@ -128,6 +153,17 @@ def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         kind.Gradients(kind.Convolutions(*right[:5], False, False), out)
     led_back = kind.Gradients(convolutions, out)
+    with pytest.raises(ValueError, match="not run"):
+        led_back.run(0)
+    for piece in range(len(edges)):
+        convolutions.run(piece, out)
+    led_back.run(0)
+    with pytest.raises(ValueError, match="run backwards before"):
+        led_back.run(0)
+    with pytest.raises(ValueError, match="pieces that were not run"):
+        led_back.layer(0)
+    with pytest.raises(TypeError):
+        kind.Gradients(None, out)
     for call in (lambda: convolutions.run(len(edges), out), lambda: led_back.run(-1), lambda: led_back.layer(3)):
         with pytest.raises(IndexError, match="there is no"):
             call()

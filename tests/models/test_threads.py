@@ -14,7 +14,7 @@ from zoo import compiled
 from zoo.batches import GraphBatch
 from zoo.crystals import Crystal
 from zoo.graphs import build_graph
-from zoo.models import bonds
+from zoo.models import bonds, pieces
 from zoo.models.architecture import Architecture
 from zoo.models.threads import run_pieces, threads_for
 from zoo.packing import PackedGraphs
@@ -77,14 +77,14 @@ def test_pieces_and_threads_change_no_digit(
 
     def gradients(threads: int, piece: int) -> tuple[int, dict[str, torch.Tensor]]:
         for name in ("PIECE", "LEAST"):
-            monkeypatch.setattr(bonds, name, piece)
+            monkeypatch.setattr(pieces, name, piece)
         had = torch.get_num_threads()
         torch.set_num_threads(threads)
         model = unlike_the_initial(size).train(training)
         model(batch).square().sum().backward()
         torch.set_num_threads(had)
-        pieces = len(bonds.Bonds(batch, size, model.centers).edges)
-        return pieces, {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
+        count = len(bonds.Bonds(batch, size, model.centers).edges)
+        return count, {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
 
     few, whole = gradients(1, 1 << 30)
     many, one = gradients(1, 50)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from zoo import compiled
 from zoo.models import gaussians
-from zoo.models.threads import LEAST, PIECE
+from zoo.models.pieces import divide
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,9 +80,7 @@ class Bonds:
         values, firsts = gaussians.largest(batch.distances.numpy(), self.size)
         degrees, sizes = batch.degrees.numpy(), batch.sizes.numpy()
         ends_of_edges, ends = np.cumsum(degrees), np.cumsum(sizes)
-        last_edges = ends_of_edges[ends - 1]
-        size = min(PIECE, max(LEAST, -(-len(values) // 2)))
-        pieces = (last_edges - np.diff(last_edges, prepend=0) // 2) // size  # that of the edge in a crystal's middle
+        pieces = divide(np.diff(ends_of_edges[ends - 1], prepend=0))
         last = np.append(pieces[1:] != pieces[:-1], True)
         return compiled.gating.Edges(
             values, firsts, ends_of_edges - degrees, batch.neighbors.numpy(), batch.counts.numpy(), ends[last]

@@ -2,21 +2,22 @@
 
 To import torch takes longer than to predict a thousand crystals. So what predicts, and never trains, is written here in
 NumPy: the same equations as :mod:`zoo.models.cgcnn`, with the batch normalisations folded into the linear maps, for
-crystals in groups that stay in a core's cache. A test holds both to 1e-5 of each other. The sums over edges, which take
-most of the time, are compiled where that could be done (:mod:`zoo.compiled.gating`).
+crystals in groups that stay in a core's cache. A test holds both to 1e-5 of each other. The convolutions are compiled
+where that could be done (:mod:`zoo.compiled.convolving`), and then each core takes a group.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import compiled
+from zoo import compiled, pools
 from zoo.models import gaussians
 from zoo.models.architecture import EPSILON
+from zoo.models.pieces import divide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
     Tensors = Mapping[str, NDArray[np.float32]]
 
-GROUP = 4096
-"""Edges of the crystals that are run together: 64 wide, an array of them, which plain sums need, takes 1 MiB."""
+READ = 1024
+"""Crystals whose numbers are read from their vectors at once."""
 
 STEEP = np.float32(80.0)
 """Beyond this e^x is nearly too large for single precision; no network that was trained gets there."""
@@ -55,14 +56,22 @@ class _Crystals:
         self.distances = chosen.distances
         self.counts = chosen.counts.astype(np.float32)[:, None]
         self.copies = chosen.copies.astype(np.float32)[:, None]
+        self.sizes = chosen.sizes
         self.atoms = np.add.reduceat(self.copies, self.atom_starts, axis=0)
 
     @cached_property
     def centers(self) -> NDArray[np.int64]:
         return np.repeat(np.arange(len(self.degrees)), self.degrees)
 
+    def compiled_edges(self, size: Architecture) -> Any:
+        """Return the edges as :class:`zoo.compiled.gating.Edges`."""
+        assert compiled.gating is not None
+        values, firsts = gaussians.largest(self.distances, size)
+        ends = np.array([len(self.numbers)])
+        return compiled.gating.Edges(values, firsts, self.edge_starts, self.neighbors, self.counts, ends)
 
-class _PlainEdges:
+
+class _Edges:
     """The edges of some crystals; sums over them take a dozen passes."""
 
     def __init__(self, crystals: _Crystals, size: Architecture) -> None:
@@ -98,23 +107,6 @@ class _PlainEdges:
         return summed
 
 
-class _CompiledEdges:
-    """The same in one pass, with the nine largest Gaussians of each distance: the tenth is below e^-16."""
-
-    def __init__(self, crystals: _Crystals, size: Architecture) -> None:
-        assert compiled.gating is not None
-        self.crystals = crystals
-        values, firsts = gaussians.largest(crystals.distances, size)
-        self.edges = compiled.gating.Edges(
-            values, firsts, crystals.edge_starts, crystals.neighbors, crystals.counts, np.array([len(crystals.numbers)])
-        )
-
-    def gated_sum(self, weight: Array, center: Array, neighbor: Array) -> Array:
-        summed = np.empty((len(center), center.shape[1] // 2), dtype=np.float32)
-        self.edges.gated_sum(0, gaussians.padded(weight), center, neighbor, summed)
-        return summed
-
-
 class _Convolution:
     """One gated convolution with its normalisations folded in."""
 
@@ -125,7 +117,7 @@ class _Convolution:
         self.bias = tensors[f"{prefix}fc_full.bias"] * scale + shift
         self.scale, self.shift = _normalization(tensors, f"{prefix}bn2.")
 
-    def __call__(self, edges: _PlainEdges | _CompiledEdges, atoms: Array) -> Array:
+    def __call__(self, edges: _Edges, atoms: Array) -> Array:
         """Update atoms of shape (M, width)."""
         message = edges.gated_sum(self.bond, atoms @ self.center + self.bias, atoms @ self.neighbor)
         message *= self.scale
@@ -138,13 +130,35 @@ class _Body:
     """The layers before pooling."""
 
     def __init__(self, size: Architecture, table: NDArray[np.uint8], tensors: Tensors, prefix: str = "") -> None:
+        self.tensors, self.prefixes = tensors, [f"{prefix}convs.{layer}." for layer in range(size.convolutions)]
+        self.size = size
         embedding = tensors[f"{prefix}embedding.weight"]
         self.elements = table.astype(np.float32) @ embedding.T + tensors[f"{prefix}embedding.bias"]
-        self.convolutions = [
-            _Convolution(tensors, f"{prefix}convs.{layer}.", size.width) for layer in range(size.convolutions)
-        ]
 
-    def embed(self, edges: _PlainEdges | _CompiledEdges, pooling: Pooling) -> Array:
+    @cached_property
+    def convolutions(self) -> list[_Convolution]:
+        return [_Convolution(self.tensors, prefix, self.size.width) for prefix in self.prefixes]
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The convolutions as :class:`zoo.compiled.convolving.Layers`."""
+        assert compiled.convolving is not None
+        return compiled.convolving.Layers([self._layer(prefix) for prefix in self.prefixes])
+
+    def _layer(self, prefix: str) -> tuple[Any, ...]:
+        assert compiled.normalizing is not None
+        linear = (np.ascontiguousarray(self.tensors[f"{prefix}fc_full.{part}"]) for part in ("weight", "bias"))
+        norms = []
+        for norm in ("bn1", "bn2"):
+            mean, variance, *others = (
+                np.ascontiguousarray(self.tensors[f"{prefix}{norm}.{part}"])
+                for part in ("running_mean", "running_var", "weight", "bias")
+            )
+            norms.append(compiled.normalizing.Normalization(mean, variance, EPSILON, *others))
+        return *linear, *norms
+
+    def embed(self, edges: _Edges, pooling: Pooling) -> Array:
+        """Return the crystals' vectors."""
         crystals = edges.crystals
         atoms: Array = self.elements[crystals.numbers]
         layers = [atoms]
@@ -155,6 +169,15 @@ class _Body:
         pooled = np.add.reduceat(pooled, crystals.atom_starts, axis=0)
         pooled /= crystals.atoms
         return pooled
+
+    def embed_compiled(self, crystals: _Crystals, edges: Any, pooling: Pooling) -> Array:
+        """Return the same, given :class:`zoo.compiled.gating.Edges`."""
+        assert compiled.convolving is not None
+        layers, atoms = self.compiled, self.elements[crystals.numbers]
+        averages = np.empty((len(crystals.sizes), self.size.pooled_by("all")), dtype=np.float32)
+        each = edges, crystals.sizes, crystals.copies, atoms
+        compiled.convolving.Convolutions(layers, *each, False, False).run(0, averages)
+        return averages if pooling == "all" else averages[:, -self.size.width :]
 
 
 class _Head:
@@ -168,6 +191,11 @@ class _Head:
         self.layers = [(tensors[f"{prefix}{name}.weight"].T, tensors[f"{prefix}{name}.bias"]) for name in names]
 
     def __call__(self, vectors: Array) -> Array:
+        """Return a number for each vector; for so many at once that they stay in a core's cache."""
+        parts = [self._read(vectors[first : first + READ]) for first in range(0, max(1, len(vectors)), READ)]
+        return np.concatenate(parts)
+
+    def _read(self, vectors: Array) -> Array:
         hidden: Array = _softplus(vectors) if self.norm is None else vectors * self.norm[0] + self.norm[1]
         for weight, bias in self.layers[:-1]:
             hidden = _softplus(hidden @ weight + bias)
@@ -229,17 +257,23 @@ class Forward:
 
     def _pooled(self, graphs: PackedGraphs, bodies: Sequence[_Body], pooling: Pooling) -> Array:
         def run(rows: NDArray[np.int64]) -> Array:
-            kind = _PlainEdges if compiled.gating is None else _CompiledEdges
-            edges = kind(_Crystals(graphs, rows), self.architecture)
-            return np.concatenate([body.embed(edges, pooling) for body in bodies], axis=1)
+            crystals = _Crystals(graphs, rows)
+            if compiled.convolving is None:
+                edges = _Edges(crystals, self.architecture)
+                return np.concatenate([body.embed(edges, pooling) for body in bodies], axis=1)
+            each = crystals.compiled_edges(self.architecture)
+            return np.concatenate([body.embed_compiled(crystals, each, pooling) for body in bodies], axis=1)
 
-        return np.concatenate([run(rows) for rows in _groups(graphs)])
+        groups = _groups(graphs)
+        # Steps in NumPy are too short for threads: the interpreter's lock changes hands too slowly.
+        threads = 1 if compiled.convolving is None else pools.threads()
+        return np.concatenate(pools.in_threads(lambda group: run(groups[group]), len(groups), threads))
 
 
 def _groups(graphs: PackedGraphs) -> list[NDArray[np.int64]]:
-    """Divide graphs into runs of about `GROUP` edges."""
-    ends = np.add.accumulate(graphs.edges)
-    return [rows for rows in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(ends // GROUP)) + 1) if len(rows)]
+    """Divide graphs into runs of about as many edges."""
+    pieces = divide(graphs.edges)
+    return np.split(np.arange(len(pieces)), np.flatnonzero(np.diff(pieces)) + 1)
 
 
 def _softplus(values: Array) -> Array:

@@ -15,7 +15,8 @@ from torch.autograd.function import once_differentiable
 from zoo import compiled
 from zoo.models.moments import EdgeMoments, over_atoms
 from zoo.models.normalization import noted
-from zoo.models.threads import PIECE, run_pieces
+from zoo.models.pieces import PIECE
+from zoo.models.threads import run_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +126,8 @@ class _Convolution(torch.autograd.Function):
 def compiled_norm(norm: nn.BatchNorm1d, statistics: Statistics | None) -> Any:
     """Return what normalises by the batch's statistics, or by the module's own, compiled."""
     assert compiled.normalizing is not None
-    mean, variance, gain, bias = _arrays(*noted(norm, statistics), norm.weight, norm.bias)
+    values = (*noted(norm, statistics), norm.weight, norm.bias)
+    mean, variance, gain, bias = _arrays(*(each.contiguous() for each in values))
     return compiled.normalizing.Normalization(mean, variance, norm.eps, gain, bias)
 
 

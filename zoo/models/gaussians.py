@@ -54,10 +54,3 @@ def largest(distances: Array, size: Architecture) -> tuple[Array, NDArray[np.int
     assert compiled.gating is not None
     found: tuple[Array, NDArray[np.int64]] = compiled.gating.largest(distances, size.spacing, size.gaussians)
     return found
-
-
-def padded(weight: Array) -> Array:
-    """Give a network's weights by Gaussian, (G, n), as many rows as the compiled sums take: more if there are fewer."""
-    assert compiled.gating is not None
-    lacking = compiled.gating.window - len(weight)
-    return np.pad(weight, ((0, lacking), (0, 0))) if lacking > 0 else weight

@@ -15,7 +15,8 @@ from torch.autograd.function import once_differentiable
 
 from zoo import compiled
 from zoo.models import fused
-from zoo.models.threads import PIECE, run_pieces
+from zoo.models.pieces import PIECE
+from zoo.models.threads import run_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 
 def possible(atoms: Tensor, convolutions: Sequence[Convolution]) -> bool:
     """Say whether :func:`convolve` can be taken for these atoms and convolutions."""
-    norms = (norm for convolution in convolutions for norm in (convolution.bn1, convolution.bn2))
-    return compiled.convolving is not None and fused.possible(atoms) and not any(norm.training for norm in norms)
+    norms = [norm for convolution in convolutions for norm in (convolution.bn1, convolution.bn2)]
+    steady = bool(norms) and not any(norm.training for norm in norms)
+    return steady and compiled.convolving is not None and fused.possible(atoms)
 
 
 def convolve(atoms: Tensor, bonds: Bonds, convolutions: Sequence[Convolution]) -> Tensor:
     """Lead atoms of shape (M, F) through all convolutions, and average over the atoms of each crystal.
+
+    The convolutions themselves are not called, nor are hooks of theirs.
 
     Returns
     -------
@@ -57,13 +61,12 @@ class _Convolutions(torch.autograd.Function):
     ) -> Tensor:
         assert compiled.convolving is not None
         batch, needed = bonds.batch, any(ctx.needs_input_grad)
-        layers = [layer_of(convolution) for convolution in convolutions]
+        layers = compiled.convolving.Layers([layer_of(convolution) for convolution in convolutions])
         each = batch.sizes.numpy(), batch.copies.numpy()
         large = len(batch.neighbors) > PIECE
-        run = compiled.convolving.Convolutions(
-            bonds.edges, *each, layers, atoms.detach().contiguous().numpy(), needed, large
-        )
-        averages = atoms.new_empty(len(batch), atoms.shape[1] * (len(layers) + 1))
+        read = atoms.detach().contiguous().numpy()
+        run = compiled.convolving.Convolutions(layers, bonds.edges, *each, read, needed, large)
+        averages = atoms.new_empty(len(batch), atoms.shape[1] * (len(convolutions) + 1))
         out = averages.numpy()
         run_pieces(lambda piece: run.run(piece, out), len(bonds.edges), whole=True)
         if needed:
@@ -78,7 +81,6 @@ class _Convolutions(torch.autograd.Function):
         parameters = ctx.saved_tensors  # which complains if they are others by now
         led_back = compiled.convolving.Gradients(ctx.run, gradients[0].contiguous().numpy())
         run_pieces(led_back.run, ctx.pieces, whole=True)
-        led_back.merge()
         of_layers = [led_back.layer(layer) for layer in range(len(parameters) // 6)]
         return (
             torch.from_numpy(led_back.atoms()),
@@ -91,4 +93,4 @@ def layer_of(convolution: Convolution) -> tuple[Any, ...]:
     """Return the weights of a convolution and what normalises it."""
     linear = convolution.fc_full
     norms = (fused.compiled_norm(norm, None) for norm in (convolution.bn1, convolution.bn2))
-    return linear.weight.detach().numpy(), linear.bias.detach().numpy(), *norms
+    return *(each.detach().contiguous().numpy() for each in (linear.weight, linear.bias)), *norms
