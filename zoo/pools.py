@@ -8,7 +8,7 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ def in_threads(run: Callable[[int], T], pieces: int, threads: int) -> list[T]:
     threads = min(threads, pieces)
     if threads <= 1:
         return [run(piece) for piece in range(pieces)]
-    others = []
+    others: list[Callable[[], T]] = []
     for piece in range(1, pieces):
         try:
-            others.append(_threads(threads - 1).submit(run, piece))
+            others.append(_threads(threads - 1).submit(run, piece).result)
         except RuntimeError:  # the interpreter ends, and takes no more work
-            return [run(piece) for piece in range(pieces)]
-    return [run(0), *(other.result() for other in others)]
+            others.append(partial(run, piece))
+    return [run(0), *(other() for other in others)]
 
 
 @lru_cache

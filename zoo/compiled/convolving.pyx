@@ -59,8 +59,8 @@ cdef class Layers:
     ) except -1:
         """Fold a normalisation into the linear map before it."""
         cdef int64_t width = self.width, row, i, end
-        cdef float[:, ::1] rows = outer.rows
         need(outer is not None and inner is not None)
+        cdef float[:, ::1] rows = outer.rows
         need(weight.shape[0] == bias.shape[0] == outer.width == 2 * width and inner.width == width)
         need(weight.shape[1] == 2 * width + self.gaussians)
         self.inner[layer] = inner.rows
