@@ -8,5 +8,6 @@ from with_zoo import graphs, inference
 from zoo import compiled
 
 if __name__ == "__main__":
-    compiled.nearest = compiled.merging = compiled.gating = None
+    for part in compiled.PARTS:
+        setattr(compiled, part, None)
     serve({"graphs": graphs, "inference": inference}, ("crystal-zoo",))
