@@ -29,8 +29,8 @@ CGCNN of both sides: 64 wide, 4 convolutions, head of 128, batches of 256 put to
 matgl's default sizes. ALIGNN: 4 + 4 layers, 256 wide, as its published models, on 16 crystals because of the time that
 it takes. CHGNet: as published, on as many, energies without forces. *The authors' routine* is the neighbour search of
 the original, which cgcnn2 still carries; *naive DGL CGCNN* the published network written plainly with DGL; `cgcnn-pr`
-and `cgcnn-ft` are cgcnn2's commands. zoo's inference is what `zoo predict` runs, of which the matrix products alone
-use both threads. *At least* and *goal* were set beforehand; *met* says which was reached."""
+and `cgcnn-ft` are cgcnn2's commands. zoo's inference is what `zoo predict` runs, some
+crystals in each thread. *At least* and *goal* were set beforehand; *met* says which was reached."""
 
 
 @dataclass
