@@ -23,6 +23,22 @@ def test_as_many_threads_as_asked_for_work_at_once() -> None:
     assert sorted(pools.in_threads(lambda _piece: meeting.wait(), 3, 3)) == [0, 1, 2]
 
 
+def test_pieces_are_shared_by_all_threads_to_the_end() -> None:
+    """Two at a time, each waits for another: with all but the first left to one thread it would wait for ever."""
+    meeting = threading.Barrier(2, timeout=60)
+    assert len(pools.in_threads(lambda _piece: meeting.wait(), 8, 2)) == 8
+
+
+def test_what_fails_in_any_thread_is_raised() -> None:
+    def run(piece: int) -> None:
+        if piece == 5:
+            raise ValueError("piece 5")
+
+    for threads in (1, 2, 3):
+        with pytest.raises(ValueError, match="piece 5"):
+            pools.in_threads(run, 8, threads)
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"), [("3", 3), ("2,1", 2), ("", None), ("0", None), ("many", None), (None, None)]
 )

@@ -8,7 +8,7 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -30,16 +30,23 @@ def threads() -> int:
 
 def in_threads(run: Callable[[int], T], pieces: int, threads: int) -> list[T]:
     """Run something for each of some pieces, by their numbers, in so many threads at most, this one among them."""
-    threads = min(threads, pieces)
-    if threads <= 1:
-        return [run(piece) for piece in range(pieces)]
-    others: list[Callable[[], T]] = []
-    for piece in range(1, pieces):
+    results: dict[int, T] = {}
+    left = iter(range(pieces))
+
+    def work() -> None:
+        for piece in left:  # whoever is free takes the next one
+            results[piece] = run(piece)
+
+    others = []
+    for _ in range(min(threads, pieces) - 1):
         try:
-            others.append(_threads(threads - 1).submit(run, piece).result)
-        except RuntimeError:  # the interpreter ends, and takes no more work
-            others.append(partial(run, piece))
-    return [run(0), *(other() for other in others)]
+            others.append(_threads(threads - 1).submit(work))
+        except RuntimeError:  # the interpreter ends, and starts no more of them
+            break
+    work()
+    for other in others:
+        other.result()
+    return [results[piece] for piece in range(pieces)]
 
 
 @lru_cache
