@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -77,21 +77,18 @@ def _not_compiled(function: Callable[..., Any], *options: Any, **more: Any) -> C
 @contextmanager
 def _without(name: str, **contents: Any) -> Iterator[None]:
     stand_in = _StandIn(name, contents)
-    # Of what has a __path__, another thread may want a submodule meanwhile.
-    if "__path__" not in contents or threading.active_count() == 1:
-        sys.modules.setdefault(name, stand_in)
+    sys.modules.setdefault(name, stand_in)
     try:
         yield
     finally:
         stand_in.leave()
 
 
+# `disable` is asked for by what logs metrics; "from ... import" asks for `__path__`, too.
+_without_compiler = _without(COMPILER, OptimizedModule=_OptimizedModule, disable=_not_compiled, __path__=())
+_alone = threading.active_count() == 1  # else another thread may want a submodule of the compiler meanwhile
 try:
-    with (
-        _without("scipy.signal", hamming=None),
-        # `disable` is asked for by what logs metrics; "from ... import" asks for `__path__`, too.
-        _without(COMPILER, OptimizedModule=_OptimizedModule, disable=_not_compiled, __path__=()),
-    ):
+    with _without("scipy.signal", hamming=None), _without_compiler if _alone else nullcontext():
         import_module("lightning.pytorch")
 except ImportError:  # of one that needs more; what is below begins anew
     for begun in [name for name in sys.modules if name.partition(".")[0] == "lightning"]:

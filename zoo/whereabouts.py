@@ -37,12 +37,11 @@ class Weights:
 
     def status(self) -> Status:
         """Say where they are, from names and sizes alone."""
-        published = self.revision is not None and bool(self.sizes)
         if self.folder is not None and self._complete(self.folder):
             return "bundled"
-        if published and self._complete(snapshot(self.repo_id, str(self.revision))):
-            return "cached"
-        return "on the Hub" if published else "not published yet"
+        if self.revision is None:  # a card that has one has files, too
+            return "not published yet"
+        return "cached" if self._complete(snapshot(self.repo_id, self.revision)) else "on the Hub"
 
     def _complete(self, folder: Path) -> bool:
         """Whether all files are there."""

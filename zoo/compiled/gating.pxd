@@ -28,13 +28,5 @@ cdef class Edges:
     cdef const int64_t[::1] ends
     cdef int64_t highest
 
-    cdef int look(
-        self,
-        const float[:, ::1] weight,
-        const float[:, ::1] center,
-        const float[:, ::1] neighbor,
-        const float[:, ::1] sums,
-        const float[:, :, ::1] kept,
-    ) except -1
     cdef int64_t from_atom(self, Py_ssize_t piece) except -1
     cdef int64_t end_of_edges(self, Py_ssize_t piece) noexcept

@@ -45,6 +45,22 @@ cdef inline float *factor(float[:, :, ::1] kept, Py_ssize_t which) noexcept nogi
     return NULL if kept is None else &kept[which, 0, 0]
 
 
+cdef int look(
+    Edges edges,
+    const float[:, ::1] weight,
+    const float[:, ::1] center,
+    const float[:, ::1] neighbor,
+    const float[:, ::1] sums,
+    const float[:, :, ::1] kept,
+) except -1:
+    """See that arrays by Gaussian, by atom at either end, by atom and by edge have the right shapes."""
+    need(weight.shape[1] == center.shape[1] == neighbor.shape[1] == 2 * sums.shape[1])
+    need(center.shape[0] == neighbor.shape[0] == sums.shape[0] == edges.starts.shape[0])
+    if kept is not None:
+        need(kept.shape[0] == 2 and kept.shape[1] == edges.gaussians.shape[0] and kept.shape[2] == sums.shape[1])
+    return need(edges.highest <= weight.shape[0] - WINDOW)
+
+
 cdef class Edges:
     """The edges of some atoms, in the order of the atoms that they belong to.
 
@@ -100,21 +116,6 @@ cdef class Edges:
     def __len__(self):
         return self.ends.shape[0]
 
-    cdef int look(
-        self,
-        const float[:, ::1] weight,
-        const float[:, ::1] center,
-        const float[:, ::1] neighbor,
-        const float[:, ::1] sums,
-        const float[:, :, ::1] kept,
-    ) except -1:
-        """See that arrays by Gaussian, by atom at either end, by atom and by edge have the right shapes."""
-        need(weight.shape[1] == center.shape[1] == neighbor.shape[1] == 2 * sums.shape[1])
-        need(center.shape[0] == neighbor.shape[0] == sums.shape[0] == self.starts.shape[0])
-        if kept is not None:
-            need(kept.shape[0] == 2 and kept.shape[1] == self.gaussians.shape[0] and kept.shape[2] == sums.shape[1])
-        return need(self.highest <= weight.shape[0] - WINDOW)
-
     cdef int64_t from_atom(self, Py_ssize_t piece) except -1:
         if not 0 <= piece < self.ends.shape[0]:
             raise IndexError(f"there is no piece {piece}")
@@ -154,7 +155,7 @@ cdef class Edges:
         """
         cdef int64_t first = self.from_atom(piece), until = self.ends[piece], end = self.end_of_edges(piece)
         cdef int64_t width = out.shape[1]
-        self.look(weight, center, neighbor, out, kept)
+        look(self, weight, center, neighbor, out, kept)
         if width == 0:
             return
         with nogil:
@@ -199,8 +200,8 @@ cdef class Edges:
         """
         cdef int64_t first = self.from_atom(piece), until = self.ends[piece], end = self.end_of_edges(piece)
         cdef int64_t width = gradient.shape[1]
-        self.look(weight, center, neighbor, gradient, kept)
-        self.look(to_weight, to_center, to_neighbor, gradient, kept)
+        look(self, weight, center, neighbor, gradient, kept)
+        look(self, to_weight, to_center, to_neighbor, gradient, kept)
         if width == 0:
             return
         with nogil:

@@ -17,5 +17,3 @@ cdef extern from "normalizing.h":
 cdef class Normalization:
     cdef float[:, ::1] rows  # mean, 1 / √(variance + ε), scale, shift
     cdef int64_t width
-
-    cdef object gradients(self, float[:, ::1] sums)

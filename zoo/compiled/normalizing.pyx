@@ -10,6 +10,15 @@ import numpy as np
 
 from zoo.compiled.fitting cimport need
 
+
+cdef object gradients(Normalization norm, float[:, ::1] sums):
+    """Return those of gain and bias, given the sums of the values' own, times what exceeds the mean and alone."""
+    cdef int64_t i
+    for i in range(norm.width):
+        sums[0, i] *= norm.rows[1, i]
+    return np.asarray(sums[0]), np.asarray(sums[1])
+
+
 cdef class Normalization:
     """Values × scale + shift, by a mean and a variance of theirs, or by others.
 
@@ -48,13 +57,6 @@ cdef class Normalization:
     def mean(self):
         """What is taken from the values; shape (n,)."""
         return np.asarray(self.rows[0])
-
-    cdef object gradients(self, float[:, ::1] sums):
-        """Return those of gain and bias, given the sums of the values' own, times what exceeds the mean and alone."""
-        cdef int64_t i
-        for i in range(self.width):
-            sums[0, i] *= self.rows[1, i]
-        return np.asarray(sums[0]), np.asarray(sums[1])
 
     def to_statistics(self, const float[::1] to_gain, const float[::1] to_bias):
         """Return the gradients of mean and variance, given those of gain and bias."""
@@ -157,7 +159,7 @@ cdef class Normalization:
                         gradient += to_gaussian[part, k, i]
                     sums[0, i] += gradient * bond[i, k]
                     to_bond[i, k] = gradient * self.rows[2, i]
-        return self.gradients(sums)
+        return gradients(self, sums)
 
     def softplus(self, const float[:, ::1] atoms, const float[:, ::1] values, float[:, ::1] out):
         """Take the softplus of atoms and normalised values, added up.
@@ -222,4 +224,4 @@ cdef class Normalization:
                     self.width,
                 )
                 add_up(&sums[1, 0], &sums[0, 0], &to_atoms[0, 0], &values[0, 0], &self.rows[0, 0], rows, self.width)
-        return self.gradients(sums)
+        return gradients(self, sums)

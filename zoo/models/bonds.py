@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch.nn import functional
 
-from zoo import compiled
 from zoo.models import gaussians
 from zoo.models.pieces import divide
 
@@ -75,16 +74,14 @@ class Bonds:
 
         The pieces depend on the batch alone: so do the results, whatever the number of threads.
         """
-        assert compiled.gating is not None
         batch = self.batch
-        values, firsts = gaussians.largest(batch.distances.numpy(), self.size)
         degrees, sizes = batch.degrees.numpy(), batch.sizes.numpy()
         ends_of_edges, ends = np.cumsum(degrees), np.cumsum(sizes)
         pieces = divide(np.diff(ends_of_edges[ends - 1], prepend=0))
         last = np.append(pieces[1:] != pieces[:-1], True)
-        return compiled.gating.Edges(
-            values, firsts, ends_of_edges - degrees, batch.neighbors.numpy(), batch.counts.numpy(), ends[last]
-        )
+        distances, neighbors, counts = (each.numpy() for each in (batch.distances, batch.neighbors, batch.counts))
+        starts = ends_of_edges - degrees
+        return gaussians.compiled_edges(distances, starts, neighbors, counts, ends[last], self.size)
 
 
 def expand(distances: Tensor, size: Architecture, centers: Tensor) -> Tensor:

@@ -65,10 +65,8 @@ class _Crystals:
 
     def compiled_edges(self, size: Architecture) -> Any:
         """Return the edges as :class:`zoo.compiled.gating.Edges`."""
-        assert compiled.gating is not None
-        values, firsts = gaussians.largest(self.distances, size)
         ends = np.array([len(self.numbers)])
-        return compiled.gating.Edges(values, firsts, self.edge_starts, self.neighbors, self.counts, ends)
+        return gaussians.compiled_edges(self.distances, self.edge_starts, self.neighbors, self.counts, ends, size)
 
 
 class _Edges:
@@ -140,7 +138,7 @@ class _Body:
         return [_Convolution(self.tensors, prefix, self.size.width) for prefix in self.prefixes]
 
     @cached_property
-    def compiled(self) -> Any:
+    def folded(self) -> Any:
         """The convolutions as :class:`zoo.compiled.convolving.Layers`."""
         assert compiled.convolving is not None
         return compiled.convolving.Layers([self._layer(prefix) for prefix in self.prefixes])
@@ -173,7 +171,7 @@ class _Body:
     def embed_compiled(self, crystals: _Crystals, edges: Any, pooling: Pooling) -> Array:
         """Return the same, given :class:`zoo.compiled.gating.Edges`."""
         assert compiled.convolving is not None
-        layers, atoms = self.compiled, self.elements[crystals.numbers]
+        layers, atoms = self.folded, self.elements[crystals.numbers]
         averages = np.empty((len(crystals.sizes), self.size.pooled_by("all")), dtype=np.float32)
         each = edges, crystals.sizes, crystals.copies, atoms
         compiled.convolving.Convolutions(layers, *each, False, False).run(0, averages)

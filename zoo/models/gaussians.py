@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,22 +35,24 @@ def expand(distances: Array, size: Architecture) -> Array:
     return expanded
 
 
-def largest(distances: Array, size: Architecture) -> tuple[Array, NDArray[np.int64]]:
-    """Expand distances into the Gaussians that the compiled sums take: the next one is below e^-16.
+def compiled_edges(
+    distances: Array,
+    starts: NDArray[np.int64],
+    neighbors: NDArray[Any],
+    counts: Array,
+    ends: NDArray[np.int64],
+    size: Architecture,
+) -> Any:
+    """Return edges as the compiled sums take them, each with its largest Gaussians: the next one is below e^-16.
 
     Parameters
     ----------
     distances : array of shape (R,)
         In Å.
+    starts, neighbors, counts, ends : arrays
+        Of :class:`zoo.compiled.gating.Edges`, which is returned.
     size : Architecture
-
-    Returns
-    -------
-    gaussians : array of shape (R, window)
-        Neighbouring ones.
-    firsts : array of shape (R,)
-        Which one is the first of them.
     """
     assert compiled.gating is not None
-    found: tuple[Array, NDArray[np.int64]] = compiled.gating.largest(distances, size.spacing, size.gaussians)
-    return found
+    largest = compiled.gating.largest(distances, size.spacing, size.gaussians)
+    return compiled.gating.Edges(*largest, starts, neighbors, counts, ends)
