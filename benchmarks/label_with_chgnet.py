@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Lattice, Structure
 
-HELD_BACK = 0.08  # test and validation rows of every recipe: zoo.splits.hash_split
+HELD_BACK = 0.08  # test and validation rows of every recipe: zoo.data.splits.hash_split
 TEST = 0.04
 REFERENCE_ROWS, TEST_ROWS, MAX_ATOMS, BATCH = 3000, 800, 40, 32
 

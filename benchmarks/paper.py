@@ -24,19 +24,20 @@ import shelf
 from claims import CLAIMS, TITLES, Study
 from PIL import Image
 
-from zoo import extensions, figures, registry
-from zoo._readers import open_source
-from zoo._rows import RowReader
-from zoo.figures.__main__ import columns
-from zoo.report import markdown_table
-from zoo.studies import run_study
-from zoo.study_analysis import Analysis
-from zoo.study_file import read_study
-from zoo.study_plan import plan
+from zoo.analysis import figures
+from zoo.analysis.figures.__main__ import columns
+from zoo.data.tables.readers import open_source
+from zoo.data.tables.rows import RowReader
+from zoo.jobs.comparison_table import markdown_table
+from zoo.jobs.study.analysis import Analysis
+from zoo.jobs.study.file import read_study
+from zoo.jobs.study.plan import plan
+from zoo.jobs.study.run import run_study
+from zoo.registry import backbones, plugins
 
 if TYPE_CHECKING:
-    from zoo.study_file import Request
-    from zoo.study_result import Study as Finished
+    from zoo.jobs.study.file import Request
+    from zoo.jobs.study.result import Study as Finished
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "paper"
@@ -50,7 +51,7 @@ def asked(name: str, folder: Path) -> Request:
 def published(name: str, folder: Path) -> Study:
     """Read what a study found, from the errors that its page has."""
     options = asked(name, folder).options
-    task = extensions.task(options.task)
+    task = plugins.task(options.task)
     errors = pd.read_parquet(PAGES / name / "results.parquet").query("status == 'ok'")
     analysis = Analysis(errors, {method.name: method.kind for method in plan(options)}, task.transform)
     return Study(options.title or name, task.unit, analysis)
@@ -116,10 +117,10 @@ def write_claims(found: dict[str, Study], r: float) -> None:
 def known(name: str, folder: Path) -> dict[str, float]:
     """Return which part of the rows with a target each backbone of a study was trained on."""
     options = asked(name, folder).options
-    reader = RowReader(source := open_source(options.data), None, extensions.task(options.task), options.target)
+    reader = RowReader(source := open_source(options.data), None, plugins.task(options.task), options.target)
     rows = source.rows([reader.id_column, reader.target], None)
     ids = {reader.identify(row) for row in rows if np.isfinite(reader.value(row))}
-    trained_on = {each: registry.training_ids(registry.get(each)) for each in options.backbones or ()}
+    trained_on = {each: backbones.training_ids(backbones.get(each)) for each in options.backbones or ()}
     return {each: len(ids & there) / len(ids) for each, there in trained_on.items()}
 
 

@@ -20,7 +20,7 @@ import scaling
 from harness import ENVIRONMENTS, ROOT, compare, compare_processes, python_of, run
 from results import WORK, Line, figures, keep, ratio
 
-from zoo.crystals import Crystal
+from zoo.data.crystal import Crystal
 
 BIN = ROOT / ".venv" / "bin"
 MODEL = "formation-energy-per-atom.pth.tar"

@@ -11,7 +11,7 @@ from harness import peak
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zoo.crystals import Crystal
+    from zoo.data.crystal import Crystal
 
 Row = tuple[str, str, str, str, str, str, str]
 PEER_BYTES = 4 * 92 + 12 * (4 * 41 + 8)
@@ -24,8 +24,8 @@ def measure(cells: list[Crystal], work: Path, binaries: Path) -> list[Row]:
 
 
 def _cached(cells: list[Crystal]) -> Row:
-    from zoo.graphs import build_graphs
-    from zoo.packing import PackedGraphs
+    from zoo.data.graphs.neighbors import build_graphs
+    from zoo.data.graphs.packing import PackedGraphs
 
     packed = PackedGraphs.pack(list(build_graphs(cells)))
     ours, theirs = packed.nbytes / len(cells), PEER_BYTES * sum(map(len, cells)) / len(cells)
@@ -78,12 +78,12 @@ def _peaks(cells: list[Crystal], work: Path, binaries: Path) -> list[Row]:
 def _seconds(cells: list[Crystal]) -> float:
     import torch
 
-    from zoo.elements import atom_table
-    from zoo.graphs import build_graphs
+    from zoo.data.elements import atom_table
+    from zoo.data.graphs.neighbors import build_graphs
+    from zoo.data.graphs.packing import PackedGraphs
     from zoo.models.architecture import Architecture
     from zoo.models.cgcnn import CGCNN
     from zoo.models.forward import Forward
-    from zoo.packing import PackedGraphs
 
     network = CGCNN(Architecture(), torch.from_numpy(atom_table().copy()))
     model = Forward(network.architecture, atom_table(), {n: t.numpy() for n, t in network.state_dict().items()})
@@ -115,7 +115,7 @@ def _by_number(cells: list[Crystal]) -> Row:
 
 def _by_atoms(cells: list[Crystal]) -> Row:
     """Cells of 2 to 200 atoms: supercells of real crystals, shaken by 0.02 Å so that no symmetry saves work."""
-    from zoo.crystals import Crystal
+    from zoo.data.crystal import Crystal
 
     rng = np.random.default_rng(0)
     seeds = [cell for cell in cells if len(cell) == 2][:64]

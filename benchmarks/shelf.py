@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from claims import SCARCE, mean
 
-from zoo import comparisons, registry, stats
-from zoo.report import markdown_table
-from zoo.transfer import FROM_SCRATCH
-from zoo.wording import format_p
+from zoo._utils.wording import format_p
+from zoo.analysis import comparisons, metrics
+from zoo.jobs.comparison_table import markdown_table
+from zoo.registry import backbones
+from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,7 +90,7 @@ def _pairs(found: Mapping[str, Study]) -> list[str]:
     if not columns:
         return []
     errors = [[_errors(study, ours, theirs, size) for _, study, size in columns] for ours, theirs, _ in PAIRS]
-    tests = [stats.paired_t(*pair) if len(pair[0]) > 1 else np.nan for row in errors for pair in row]
+    tests = [metrics.paired_t(*pair) if len(pair[0]) > 1 else np.nan for row in errors for pair in row]
     corrected = iter(comparisons.holm(tests))
     rows, significant = [], 0
     for (ours, theirs, meaning), row in zip(PAIRS, errors, strict=True):
@@ -133,7 +134,7 @@ def on_card(name: str, found: Mapping[str, Study]) -> str:
 def write_cards(found: Mapping[str, Study]) -> None:
     """Write the section into every card of the shelf whose backbone was tried, before its limits."""
     tried = {method for _, _, study in shelves(found) for method in study.analysis.methods}
-    for card in registry.shelf():
+    for card in backbones.shelf():
         if card.name in tried:
             path = Path(card.source)
             text = path.read_text(encoding="utf-8")

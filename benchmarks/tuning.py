@@ -4,7 +4,7 @@
         '{"mode": "scratch", "learning_rate": 5e-3}' '{"mode": "full", "learning_rate": 3e-3}'
 
 Each argument is one setting: ``mode`` (scratch, mixture, full, head, layerwise), fields of
-``zoo.training.FitSettings``, and of these experiments: ``pooling`` ("all" or "last" layer), ``statistics``
+``zoo.training.fit.FitSettings``, and of these experiments: ``pooling`` ("all" or "last" layer), ``statistics``
 ("frozen" or "batch": what batch normalisation uses while fine-tuning), ``body`` (learning-rate factor of all before
 the head), ``zero_last`` (the last layer begins at zero), ``bound`` (of the tanh standardisation; null for a
 z-score). Only rows take part that no study with seeds 0 to 9 tests on; each seed draws from them `n-train` training
@@ -24,16 +24,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from zoo import extensions, methods, sources, transfer
-from zoo.graphs import build_graph
-from zoo.inference import predict_scaled
-from zoo.loading import Samples
+from zoo.data.graphs.neighbors import build_graph
+from zoo.data.graphs.packing import PackedGraphs
+from zoo.data.scaling import TargetScaler
+from zoo.data.splits import VALIDATION, make_split
+from zoo.data.tables.table import read_table
+from zoo.jobs import methods, sources
 from zoo.models.cgcnn import CGCNN
-from zoo.packing import PackedGraphs
-from zoo.scaling import TargetScaler
-from zoo.splits import VALIDATION, make_split
-from zoo.tables import read_table
-from zoo.training import FitSettings, fit
+from zoo.models.inference import predict_scaled
+from zoo.registry import plugins
+from zoo.training import transfer
+from zoo.training.fit import FitSettings, fit
+from zoo.training.loader import Samples
 
 TESTED = range(10)
 """Seeds of the studies whose test rows are left alone."""
@@ -101,7 +103,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    task = extensions.task(arguments.task)
+    task = plugins.task(arguments.task)
     records = read_table(arguments.data, task, max_rejected=0.5).records
     graphs = PackedGraphs.pack([build_graph(record.crystal) for record in records])
     targets = np.array([record.target for record in records], dtype=np.float64)

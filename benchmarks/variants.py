@@ -18,21 +18,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from zoo import store, transfer
-from zoo.elements import atom_table
-from zoo.graphs import GraphSettings
-from zoo.inference import predict_scaled
-from zoo.loading import Samples
+from zoo.data.elements import atom_table
+from zoo.data.graphs import store
+from zoo.data.graphs.neighbors import GraphSettings
+from zoo.data.scaling import TargetScaler
+from zoo.jobs.pretrain.recipe import read_recipe
+from zoo.jobs.pretrain.rows import select
 from zoo.models.architecture import Architecture
-from zoo.recipes import read_recipe
-from zoo.scaling import TargetScaler
-from zoo.selection import select
-from zoo.training import fit
+from zoo.models.inference import predict_scaled
+from zoo.training import transfer
+from zoo.training.fit import fit
+from zoo.training.loader import Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.packing import PackedGraphs
+    from zoo.data.graphs.packing import PackedGraphs
 
 RECIPE = Path(__file__).parents[1] / "cards" / "recipes" / "dEf-10k.toml"
 BASE = Architecture()

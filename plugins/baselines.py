@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.contracts import Baseline
+from zoo.registry.contracts import Baseline
 
 _SKLEARN = "F. Pedregosa et al., Journal of Machine Learning Research 12, 2825 (2011)"
 _CLIP = 10.0

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.crystals import MAX_ATOMIC_NUMBER, SYMBOLS, Crystal
-from zoo.graphs import GraphSettings, build_graph
+from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS, Crystal
+from zoo.data.graphs.neighbors import GraphSettings, build_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ was trained on the property itself.
 
 from __future__ import annotations
 
-from zoo.contracts import Task
+from zoo.registry.contracts import Task
 
 _MATERIALS_PROJECT = "A. Jain et al., APL Materials 1, 011002 (2013), doi:10.1063/1.4812323"
 _ELASTIC = "M. de Jong et al., Scientific Data 2, 150009 (2015), doi:10.1038/sdata.2015.9"

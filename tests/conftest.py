@@ -21,14 +21,14 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 
 # An assertion that fails in a module of helpers is shown as in a test, with what was compared.
-pytest.register_assert_rewrite("commandline", "rocksalt")
+pytest.register_assert_rewrite("support.commandline", "support.rocksalt")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hubmachine import Machine
-    from mpserver import MPServer
     from pymatgen.core import Structure
+    from support.hubmachine import Machine
+    from support.mpserver import MPServer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -53,14 +53,14 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture
 def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Options such as ``-v`` and ``--plugin`` hold for a process; here each test is one."""
-    from zoo import extensions
+    from zoo.registry import plugins
 
     monkeypatch.delenv("ZOO_PLUGINS", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    files = dict(extensions._files.found)
+    files = dict(plugins._files.found)
     yield
-    extensions._files.found.clear()
-    extensions._files.found.update(files)
+    plugins._files.found.clear()
+    plugins._files.found.update(files)
     logging.getLogger("zoo").setLevel(logging.NOTSET)
 
 
@@ -69,18 +69,18 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network that was never trained: what it predicts means nothing."""
     import torch
 
-    from zoo import checkpoints
-    from zoo.elements import atom_table
-    from zoo.graphs import GraphSettings
+    from zoo.data.elements import atom_table
+    from zoo.data.graphs.neighbors import GraphSettings
+    from zoo.data.scaling import TargetScaler
     from zoo.models.architecture import Architecture
-    from zoo.scaling import TargetScaler
-    from zoo.schema import TargetConfig
-    from zoo.transfer import scratch
+    from zoo.models.checkpoint import networks
+    from zoo.models.checkpoint.schema import TargetConfig
+    from zoo.training.transfer import scratch
 
     folder = tmp_path_factory.mktemp("backbone") / "tiny"
     network = scratch(Architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 5)
-    member = checkpoints.Member(network, TargetScaler("identity", -1.5, 1.1), 5)
-    checkpoint = checkpoints.describe(
+    member = networks.Member(network, TargetScaler("identity", -1.5, 1.1), 5)
+    checkpoint = networks.describe(
         [member],
         name="tiny",
         targets=[TargetConfig(name="e", unit="eV/atom")],
@@ -88,7 +88,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elements=["O"],
     )
     folder.mkdir()
-    checkpoints.save(checkpoint, folder)
+    networks.save(checkpoint, folder)
     return folder
 
 
@@ -118,7 +118,7 @@ def real_structures() -> list[Structure]:
 @pytest.fixture(params=["compiled", "plain"])
 def inner_loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once with the compiled inner loops, once with those in NumPy."""
-    from zoo import compiled
+    from zoo._utils import compiled
 
     if request.param == "plain":
         for part in compiled.PARTS:
@@ -129,7 +129,7 @@ def inner_loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def hub_server() -> Iterator[Any]:
-    """A Hub on the loopback interface; see zoo/hubserver.py."""
+    """A Hub on the loopback interface; see zoo/testing/hub_server.py."""
     from zoo import testing
 
     with testing.hub_server() as server:
@@ -170,11 +170,11 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
 def mp_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MPServer]:
     """The Materials Project's API on the loopback interface, and a key for it; see mpserver.py."""
     from mp_api.client.core.client import _Rester
-    from mpserver import KEY, MPServer, documents
+    from support.mpserver import KEY, MPServer, documents
 
-    from zoo import _mpclient
+    from zoo.data.sources import _mp_client
 
-    monkeypatch.setattr(_mpclient, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(_mp_client, "PAUSES", (0, 0, 0))
     monkeypatch.setenv("MP_API_KEY", KEY)
     with MPServer(documents()) as api:
         monkeypatch.setenv("MP_API_ENDPOINT", api.url)
@@ -185,7 +185,7 @@ def mp_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MPServer]:
 @pytest.fixture
 def machine(hub_server: Any, shelf: Callable[..., Path], tmp_path: Path) -> Machine:
     """A machine that is used through other processes; see hubmachine.py."""
-    from hubmachine import Machine
+    from support.hubmachine import Machine
 
     return Machine(hub_server, tmp_path / "home", shelf)
 
@@ -197,7 +197,7 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     from huggingface_hub import constants
     from huggingface_hub.utils import disable_progress_bars
 
-    from zoo import strangers
+    from zoo.hub import unpinned
 
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -211,7 +211,7 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("ZOO_CACHE", str(machine.home / "zoo"))
     disable_progress_bars()
     huggingface_hub.close_session()
-    strangers._warn_unpinned.cache_clear()
+    unpinned._warn_unpinned.cache_clear()
     return machine
 
 

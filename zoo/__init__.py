@@ -24,45 +24,47 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from zoo._utils import version
+
+__version__ = version.VERSION
 
 if TYPE_CHECKING:
-    from zoo.contracts import Baseline as Baseline
-    from zoo.contracts import Requirement as Requirement
-    from zoo.contracts import Task as Task
-    from zoo.crystals import Crystal as Crystal
+    from zoo.data.crystal import Crystal as Crystal
     from zoo.errors import ZooError as ZooError
-    from zoo.extensions import tasks as tasks
-    from zoo.finetuning import finetune as finetune
-    from zoo.hub import pull as pull
-    from zoo.options import Options as Options
-    from zoo.prediction import Model as Model
-    from zoo.prediction import load as load
+    from zoo.hub.pull import pull as pull
+    from zoo.jobs.finetune.options import Options as Options
+    from zoo.jobs.finetune.result import Result as Result
+    from zoo.jobs.finetune.run import finetune as finetune
+    from zoo.jobs.predict.model import Model as Model
+    from zoo.jobs.predict.model import load as load
+    from zoo.jobs.study.plan import StudyOptions as StudyOptions
+    from zoo.jobs.study.result import Study as Study
+    from zoo.jobs.study.run import run_study as study
     from zoo.registry import cards as backbones
-    from zoo.registry import get as backbone
-    from zoo.result import Result as Result
-    from zoo.studies import run_study as study
-    from zoo.study_plan import StudyOptions as StudyOptions
-    from zoo.study_result import Study as Study
+    from zoo.registry.backbones import get as backbone
+    from zoo.registry.contracts import Baseline as Baseline
+    from zoo.registry.contracts import Requirement as Requirement
+    from zoo.registry.contracts import Task as Task
+    from zoo.registry.plugins import tasks as tasks
 
 _HOMES = {
-    "Baseline": ("zoo.contracts", "Baseline"),
-    "Crystal": ("zoo.crystals", "Crystal"),
-    "Model": ("zoo.prediction", "Model"),
-    "Options": ("zoo.options", "Options"),
-    "Requirement": ("zoo.contracts", "Requirement"),
-    "Result": ("zoo.result", "Result"),
-    "Study": ("zoo.study_result", "Study"),
-    "StudyOptions": ("zoo.study_plan", "StudyOptions"),
-    "Task": ("zoo.contracts", "Task"),
+    "Baseline": ("zoo.registry.contracts", "Baseline"),
+    "Crystal": ("zoo.data.crystal", "Crystal"),
+    "Model": ("zoo.jobs.predict.model", "Model"),
+    "Options": ("zoo.jobs.finetune.options", "Options"),
+    "Requirement": ("zoo.registry.contracts", "Requirement"),
+    "Result": ("zoo.jobs.finetune.result", "Result"),
+    "Study": ("zoo.jobs.study.result", "Study"),
+    "StudyOptions": ("zoo.jobs.study.plan", "StudyOptions"),
+    "Task": ("zoo.registry.contracts", "Task"),
     "ZooError": ("zoo.errors", "ZooError"),
-    "backbone": ("zoo.registry", "get"),
-    "backbones": ("zoo.registry", "cards"),
-    "finetune": ("zoo.finetuning", "finetune"),
-    "load": ("zoo.prediction", "load"),
-    "pull": ("zoo.hub", "pull"),
-    "study": ("zoo.studies", "run_study"),
-    "tasks": ("zoo.extensions", "tasks"),
+    "backbone": ("zoo.registry.backbones", "get"),
+    "backbones": ("zoo.registry.backbones", "cards"),
+    "finetune": ("zoo.jobs.finetune.run", "finetune"),
+    "load": ("zoo.jobs.predict.model", "load"),
+    "pull": ("zoo.hub.pull", "pull"),
+    "study": ("zoo.jobs.study.run", "run_study"),
+    "tasks": ("zoo.registry.plugins", "tasks"),
 }
 
 __all__ = [
@@ -86,7 +88,7 @@ __all__ = [
 ]
 
 
-_MODULES = ("contracts", "errors", "extensions", "figures", "registry", "testing")
+_MODULES = ("contracts", "errors", "figures", "registry", "testing")
 """Modules that are there without an import of their own, as the documentation uses them."""
 
 

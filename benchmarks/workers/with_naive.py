@@ -11,9 +11,9 @@ from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, predicting, rows, s
 from torch import nn
 from torch.nn import functional
 
-from zoo._dgl import dgl
-from zoo.crystals import Crystal
-from zoo.graphs import build_graph
+from zoo.data.crystal import Crystal
+from zoo.data.graphs.dgl_import import dgl
+from zoo.data.graphs.neighbors import build_graph
 
 GAUSSIANS = 41
 

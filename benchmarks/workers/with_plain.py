@@ -5,7 +5,7 @@ from __future__ import annotations
 from protocol import serve
 from with_zoo import graphs, inference
 
-from zoo import compiled
+from zoo._utils import compiled
 
 if __name__ == "__main__":
     for part in compiled.PARTS:

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from protocol import BATCH, CONVOLUTIONS, HEAD, WIDTH, Work, rows, serve, training
 
-from zoo import structures as reading
-from zoo.batches import GraphBatch
-from zoo.crystals import Crystal
-from zoo.elements import atom_table
-from zoo.graphs import GraphSettings, build_graphs
+from zoo.data.crystal import Crystal
+from zoo.data.elements import atom_table
+from zoo.data.graphs.batch import GraphBatch
+from zoo.data.graphs.neighbors import GraphSettings, build_graphs
+from zoo.data.graphs.packing import PackedGraphs
+from zoo.data.structures import parse as reading
 from zoo.models.architecture import Architecture
 from zoo.models.cgcnn import CGCNN
 from zoo.models.forward import Forward
-from zoo.packing import PackedGraphs
 
 
 def crystals(data: Path) -> list[Crystal]:

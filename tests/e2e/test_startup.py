@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from pymatgen.io.cif import CifWriter
-from rocksalt import rock_salt
+from support.rocksalt import rock_salt
 
 import zoo
-from zoo import compiled
+from zoo._utils import compiled
 
 HEAVY = {"torch", "dgl", "pymatgen", "matminer", "sklearn", "lightning", "scipy", "pandas", "matplotlib"}
 SUBMODULES = {path.stem for path in Path(zoo.__file__).parent.iterdir()} | {"cli", "plugins", "cards"}

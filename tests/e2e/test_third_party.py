@@ -67,12 +67,12 @@ def test_the_plugin_is_listed_by_name_and_version(fresh):
 def test_it_is_loaded_by_name_and_can_be_switched_off(fresh):
     folder, python, _ = fresh
     code = """
-from zoo import extensions
+from zoo.registry import plugins as extensions
 print(extensions.task("Debye-Temperature").unit, extensions.baseline("zoo-plugin-thermal:lindemann").featurizer)
 print([extensions.check(p) for p in extensions.plugins()].count(None) == len(extensions.plugins()))
 """
     assert run(python, "-c", code, cwd=folder).split() == ["K", "lindemann-terms", "True"]
-    listing = "from zoo import extensions; print({p.distribution for p in extensions.plugins()})"
+    listing = "from zoo.registry import plugins as extensions; print({p.distribution for p in extensions.plugins()})"
     assert run(python, "-c", listing, cwd=folder, ZOO_PLUGINS="off").strip() == "{'crystal-zoo'}"
 
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
-from reference import reference_forward, unlike_the_initial
+from support.reference import reference_forward, unlike_the_initial
 
-from zoo.batches import GraphBatch
-from zoo.crystals import Crystal
-from zoo.graphs import CrystalGraph, build_graph
-from zoo.models import cgcnn, fused, kernels
+from zoo.data.crystal import Crystal
+from zoo.data.graphs.batch import GraphBatch
+from zoo.data.graphs.neighbors import CrystalGraph, build_graph
+from zoo.data.graphs.packing import PackedGraphs
+from zoo.models import cgcnn, fused, message_passing
 from zoo.models.architecture import Architecture
 from zoo.models.bonds import Bonds, expand
-from zoo.packing import PackedGraphs
 
 if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
@@ -165,14 +165,14 @@ def test_running_statistics_equal_those_of_plain_batch_normalisation(
 @pytest.mark.parametrize("blocks", ["one", "many"])
 def test_blocks_and_plain_steps_agree(batch: GraphBatch, blocks: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gradient written by hand, against autograd through the steps that run on CUDA."""
-    monkeypatch.setattr(kernels, "BLOCK", 100 if blocks == "many" else 1 << 30)
+    monkeypatch.setattr(message_passing, "BLOCK", 100 if blocks == "many" else 1 << 30)
     rng = torch.Generator().manual_seed(0)
     atoms, width = len(batch.numbers), 5
     shapes = ((atoms, 2 * width), (atoms, 2 * width), (2 * width, SMALL.gaussians))
     inputs = [torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes]
     bonds = Bonds(batch.double(), SMALL, network().double().centers)
     results = []
-    for kernel in (kernels.gated_sum, kernels.plain_gated_sum):
+    for kernel in (message_passing.gated_sum, message_passing.plain_gated_sum):
         center, neighbor, weight = (values.clone().requires_grad_() for values in inputs)
         total = kernel(center, neighbor, bonds, weight)
         total.square().sum().backward()
@@ -198,8 +198,8 @@ def test_the_path_of_cuda_gives_the_same_network(
 
     output, gradients, buffers = run()
     monkeypatch.setattr(fused, "possible", lambda _: False)
-    monkeypatch.setattr(cgcnn, "gated_sum", kernels.plain_gated_sum)
-    monkeypatch.setattr(cgcnn, "sum_neighbors", kernels.plain_sum_neighbors)
+    monkeypatch.setattr(cgcnn, "gated_sum", message_passing.plain_gated_sum)
+    monkeypatch.setattr(cgcnn, "sum_neighbors", message_passing.plain_sum_neighbors)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "half"):
         other, theirs, statistics = run()
     assert gradients.keys() == theirs.keys()
@@ -222,7 +222,7 @@ def test_the_path_of_cuda_gives_the_same_network(
 def test_dgl_and_torch_sum_the_same_neighbours(batch: GraphBatch) -> None:
     values = torch.randn(len(batch.numbers), 6, requires_grad=True)
     results = []
-    for kernel in (kernels.sum_neighbors, kernels.plain_sum_neighbors):
+    for kernel in (message_passing.sum_neighbors, message_passing.plain_sum_neighbors):
         total = kernel(batch, values)
         (gradient,) = torch.autograd.grad(total.square().sum(), values)
         results.append((total, gradient))

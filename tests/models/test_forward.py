@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import torch
 from pymatgen.core import Lattice, Structure
-from reference import reference_forward, unlike_the_initial
+from support.reference import reference_forward, unlike_the_initial
 
-from zoo import hub, weights
-from zoo.crystals import Crystal
-from zoo.elements import atom_table
-from zoo.graphs import CrystalGraph, build_graph
-from zoo.inference import OnDevice
+from zoo.data.crystal import Crystal
+from zoo.data.elements import atom_table
+from zoo.data.graphs.neighbors import CrystalGraph, build_graph
+from zoo.data.graphs.packing import PackedGraphs
+from zoo.hub import pull
 from zoo.models import forward, pieces
 from zoo.models.architecture import Architecture
+from zoo.models.checkpoint import weights
 from zoo.models.forward import Forward
-from zoo.packing import PackedGraphs
+from zoo.models.inference import OnDevice
 
 if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
@@ -120,7 +121,7 @@ def test_a_prediction_imports_no_torch() -> None:
     code = """
 import sys
 import zoo
-from zoo import samples
+from zoo.testing import sample_crystals as samples
 table = zoo.load("dEf-10k", device="cpu").predict(samples.crystals()["NaCl"])
 assert -2.5 < table.prediction[0] < -1.5, table
 print([name for name in ("torch", "dgl", "lightning", "sklearn", "scipy") if name in sys.modules])
@@ -130,14 +131,14 @@ print([name for name in ("torch", "dgl", "lightning", "sklearn", "scipy") if nam
 
 
 def test_a_registered_backbone_gives_its_published_numbers_both_ways(real_structures: list[Structure]) -> None:
-    from zoo import checkpoints
+    from zoo.models.checkpoint import networks
 
-    folder = hub.pull("multi-113k").directory
+    folder = pull.pull("multi-113k").directory
     packed = PackedGraphs.pack([build_graph(Crystal.from_structure(each)) for each in real_structures])
     for target in ("formation_energy_per_atom", "band_gap", "is_metal"):
         read = weights.focus(weights.read(folder), target)
         (member,) = read.members
         runner = Forward(read.config.architecture.sizes, read.atom_table, member.tensors)
-        (other,) = checkpoints.build(read).members
+        (other,) = networks.build(read).members
         expected = OnDevice(other.network, "cpu").predict_scaled(packed)
         assert runner.predict_scaled(packed) == pytest.approx(expected, rel=1e-5, abs=1e-5)

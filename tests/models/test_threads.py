@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from reference import unlike_the_initial
+from support.reference import unlike_the_initial
 
-from zoo import compiled
-from zoo.batches import GraphBatch
-from zoo.crystals import Crystal
-from zoo.graphs import build_graph
+from zoo._utils import compiled
+from zoo.data.crystal import Crystal
+from zoo.data.graphs.batch import GraphBatch
+from zoo.data.graphs.neighbors import build_graph
+from zoo.data.graphs.packing import PackedGraphs
 from zoo.models import bonds, pieces
 from zoo.models.architecture import Architecture
 from zoo.models.threads import run_pieces, threads_for
-from zoo.packing import PackedGraphs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

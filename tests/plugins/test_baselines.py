@@ -13,7 +13,7 @@ from zoo.plugins import baselines
 from zoo.plugins.featurizers import MagpieStructure
 from zoo.plugins.pls import BoundedPLS
 
-from zoo import extensions
+from zoo.registry import plugins
 from zoo.testing import checks_for, parametrize_with_checks
 
 ALL = [baselines.mean, baselines.rf, baselines.svr, baselines.lasso, baselines.ridge, baselines.pls]
@@ -38,10 +38,10 @@ def test_conforms(plugin, check):
 
 
 def test_every_baseline_is_registered_and_its_featurizer_exists():
-    assert {p.name for p in extensions.plugins("baseline") if p.ours} == {baseline.name for baseline in ALL}
+    assert {p.name for p in plugins.plugins("baseline") if p.ours} == {baseline.name for baseline in ALL}
     for baseline in ALL:
-        assert extensions.baseline(baseline.name) is baseline
-        assert extensions.find("featurizer", baseline.featurizer).ours
+        assert plugins.baseline(baseline.name) is baseline
+        assert plugins.find("featurizer", baseline.featurizer).ours
 
 
 def test_mean_is_the_mean(crystals):

@@ -5,9 +5,9 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from zoo.plugins.featurizers import Embedding, Magpie, MagpieStructure
 
-from zoo import extensions
 from zoo.errors import InputError, ZooError
-from zoo.schema import TargetConfig
+from zoo.models.checkpoint.schema import TargetConfig
+from zoo.registry import plugins
 from zoo.testing import check_featurizer, checks_for, crystals, parametrize_with_checks
 
 
@@ -33,7 +33,7 @@ def test_conforms(plugin, check):
 
 @pytest.mark.parametrize("name", ["magpie", "magpie-structure", "embedding"])
 def test_is_found_by_name(name):
-    made = extensions.featurizer(name)
+    made = plugins.featurizer(name)
     assert made.name == name
     assert all("doi:" in citation for citation in made.citations)
 
@@ -149,23 +149,23 @@ def backbone(tmp_path):
     """Save a small network with random weights, as a fine-tuned run would be."""
     import torch
 
-    from zoo import checkpoints
-    from zoo.elements import atom_table
-    from zoo.graphs import GraphSettings
+    from zoo.data.elements import atom_table
+    from zoo.data.graphs.neighbors import GraphSettings
+    from zoo.data.scaling import TargetScaler
     from zoo.models.architecture import Architecture
-    from zoo.scaling import TargetScaler
-    from zoo.transfer import scratch
+    from zoo.models.checkpoint import networks
+    from zoo.training.transfer import scratch
 
     network = scratch(Architecture(width=16, convolutions=2), torch.from_numpy(atom_table().copy()), seed=3)
-    member = checkpoints.Member(network, TargetScaler.fit(np.array([-1.0, 0.0, 2.0])))
-    described = checkpoints.describe(
+    member = networks.Member(network, TargetScaler.fit(np.array([-1.0, 0.0, 2.0])))
+    described = networks.describe(
         [member],
         name="tiny",
         targets=[TargetConfig(name="formation_energy_per_atom", unit="eV/atom", task="formation-energy")],
         graph=GraphSettings(),
         elements=["Na", "Cl"],
     )
-    checkpoints.save(described, tmp_path)
+    networks.save(described, tmp_path)
     return str(tmp_path)
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from zoo.plugins import tasks
 
-from zoo import extensions
-from zoo.contracts import Task
+from zoo.registry import plugins
+from zoo.registry.contracts import Task
 from zoo.testing import checks_for, parametrize_with_checks
 
 ALL = [value for value in vars(tasks).values() if isinstance(value, Task)]
@@ -18,10 +18,10 @@ def test_conforms(plugin, check):
 
 
 def test_every_task_is_registered_under_its_own_name():
-    registered = {p.name for p in extensions.plugins("task") if p.ours}
+    registered = {p.name for p in plugins.plugins("task") if p.ours}
     assert registered == {task.name for task in ALL}
     for task in ALL:
-        assert extensions.task(task.name) is task
+        assert plugins.task(task.name) is task
 
 
 def test_no_column_name_means_two_tasks():
@@ -45,7 +45,7 @@ def test_no_column_name_means_two_tasks():
 )
 def test_the_range_holds_published_extremes(name, values):
     for value in values:
-        assert extensions.task(name).problem(value) is None
+        assert plugins.task(name).problem(value) is None
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_range_holds_published_extremes(name, values):
     ],
 )
 def test_the_range_catches(name, value, mistake):
-    assert extensions.task(name).problem(value) is not None, mistake
+    assert plugins.task(name).problem(value) is not None, mistake
 
 
 def test_names_that_mean_something_else_are_no_aliases():
@@ -81,7 +81,7 @@ def test_the_bundled_examples_are_accepted_whole(file, name, rows):
     import pandas as pd
 
     table = pd.read_csv(EXAMPLES / file, comment="#")
-    task = extensions.task(name)
+    task = plugins.task(name)
     (column,) = [column for column in task.columns if column in table]
     assert len(table) == rows
     assert [value for value in table[column] if task.problem(value)] == []

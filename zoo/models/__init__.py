@@ -1,1 +1,1 @@
-"""Networks."""
+"""Networks: layers, checkpoints, prediction."""

@@ -15,7 +15,7 @@ from zoo.models.pieces import divide
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.batches import GraphBatch
+    from zoo.data.graphs.batch import GraphBatch
     from zoo.models.architecture import Architecture
 
 
@@ -70,7 +70,7 @@ class Bonds:
 
     @cached_property
     def edges(self) -> Any:
-        """The edges as the compiled sums take them (:class:`zoo.compiled.gating.Edges`), in pieces of whole crystals.
+        """The edges as the compiled sums take them (:class:`~zoo.models.kernels.gating.Edges`), by crystals.
 
         The pieces depend on the batch alone: so do the results, whatever the number of threads.
         """

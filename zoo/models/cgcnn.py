@@ -23,14 +23,14 @@ from torch.nn import functional
 from zoo.models import fused, stacked
 from zoo.models.architecture import EPSILON, of_target
 from zoo.models.bonds import Bonds
-from zoo.models.kernels import gated_sum, mean_atoms, sum_neighbors
+from zoo.models.message_passing import gated_sum, mean_atoms, sum_neighbors
 from zoo.models.moments import EdgeMoments, over_atoms
 from zoo.models.normalization import full, normalization, single_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.batches import GraphBatch
+    from zoo.data.graphs.batch import GraphBatch
     from zoo.models.architecture import Architecture, Pooling
 
 

@@ -3,7 +3,7 @@
 To import torch takes longer than to predict a thousand crystals. So what predicts, and never trains, is written here in
 NumPy: the same equations as :mod:`zoo.models.cgcnn`, with the batch normalisations folded into the linear maps, for
 crystals in groups that stay in a core's cache. A test holds both to 1e-5 of each other. The convolutions are compiled
-where that could be done (:mod:`zoo.compiled.convolving`), and then each core takes a group.
+where that could be done (:mod:`zoo.models.kernels.convolving`), and then each core takes a group.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import compiled, pools
+from zoo._utils import compiled, workers
 from zoo.models import gaussians
 from zoo.models.architecture import EPSILON
 from zoo.models.pieces import divide
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from zoo.data.graphs.packing import PackedGraphs
     from zoo.models.architecture import Architecture, Pooling
-    from zoo.packing import PackedGraphs
 
     Array = NDArray[np.float32]
     Tensors = Mapping[str, NDArray[np.float32]]
@@ -64,7 +64,7 @@ class _Crystals:
         return np.repeat(np.arange(len(self.degrees)), self.degrees)
 
     def compiled_edges(self, size: Architecture) -> Any:
-        """Return the edges as :class:`zoo.compiled.gating.Edges`."""
+        """Return the edges as :class:`zoo.models.kernels.gating.Edges`."""
         ends = np.array([len(self.numbers)])
         return gaussians.compiled_edges(self.distances, self.edge_starts, self.neighbors, self.counts, ends, size)
 
@@ -139,7 +139,7 @@ class _Body:
 
     @cached_property
     def folded(self) -> Any:
-        """The convolutions as :class:`zoo.compiled.convolving.Layers`."""
+        """The convolutions as :class:`zoo.models.kernels.convolving.Layers`."""
         assert compiled.convolving is not None
         return compiled.convolving.Layers([self._layer(prefix) for prefix in self.prefixes])
 
@@ -169,7 +169,7 @@ class _Body:
         return pooled
 
     def embed_compiled(self, crystals: _Crystals, edges: Any, pooling: Pooling) -> Array:
-        """Return the same, given :class:`zoo.compiled.gating.Edges`."""
+        """Return the same, given :class:`zoo.models.kernels.gating.Edges`."""
         assert compiled.convolving is not None
         layers, atoms = self.folded, self.elements[crystals.numbers]
         averages = np.empty((len(crystals.sizes), self.size.pooled_by("all")), dtype=np.float32)
@@ -264,8 +264,8 @@ class Forward:
 
         groups = _groups(graphs)
         # Steps in NumPy are too short for threads: the interpreter's lock changes hands too slowly.
-        threads = 1 if compiled.convolving is None else pools.threads()
-        return np.concatenate(pools.in_threads(lambda group: run(groups[group]), len(groups), threads))
+        threads = 1 if compiled.convolving is None else workers.threads()
+        return np.concatenate(workers.in_threads(lambda group: run(groups[group]), len(groups), threads))
 
 
 def _groups(graphs: PackedGraphs) -> list[NDArray[np.int64]]:

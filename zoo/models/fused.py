@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from zoo import compiled
+from zoo._utils import compiled
 from zoo.models.moments import EdgeMoments, over_atoms
 from zoo.models.normalization import noted
 from zoo.models.pieces import PIECE

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo import compiled
+from zoo._utils import compiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def compiled_edges(
     distances : array of shape (R,)
         In Å.
     starts, neighbors, counts, ends : arrays
-        Of :class:`zoo.compiled.gating.Edges`, which is returned.
+        Of :class:`zoo.models.kernels.gating.Edges`, which is returned.
     size : Architecture
     """
     assert compiled.gating is not None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from zoo.batches import GraphBatch
+    from zoo.data.graphs.batch import GraphBatch
     from zoo.models.bonds import Bonds
     from zoo.models.normalization import Statistics
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from zoo import compiled
+from zoo._utils import compiled
 from zoo.models import fused
 from zoo.models.pieces import PIECE
 from zoo.models.threads import run_pieces

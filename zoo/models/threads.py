@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zoo._utils.workers import in_threads
 from zoo.models.pieces import PIECE
-from zoo.pools import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,150 @@
+"""How the command line shows things, on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from zoo.commands import console
+from zoo.errors import InputError, IntegrityError
+from zoo.hub import pull
+from zoo.registry import backbones
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEADER = ("name", "target", "weights")
+ROWS = [("dEf-10k", "formation_energy_per_atom", "not published yet"), ("K[2]", "[bold]band_gap[/bold]", "cached")]
+
+
+def invoke(error: Exception, *arguments: str) -> Result:
+    @click.group(cls=console.ErrorGroup)
+    @console.common
+    def group() -> None:
+        pass
+
+    @group.command()
+    @console.common
+    def fail() -> None:
+        raise error
+
+    return CliRunner().invoke(group, ["fail", *arguments])
+
+
+def test_a_table_in_a_pipe_is_as_wide_as_its_content(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_table(HEADER, ROWS, title="Two [of] them")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Two [of] them"
+    assert [re.split(r"  +", line) for line in (lines[1], *lines[3:])] == [list(HEADER), *(list(row) for row in ROWS)]
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_wide_table_in_a_pipe_keeps_every_cell_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_table(("", ""), [("elements", ", ".join(["Xe"] * 100))])
+    assert capsys.readouterr().out == f"elements  {', '.join(['Xe'] * 100)}\n"
+
+
+def test_the_list_is_legible_in_eighty_columns(on_a_terminal: Callable[..., list[str]]) -> None:
+    lines = on_a_terminal("from zoo.cli import main; main(['list'])", 80)
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
+    text = "\n".join(lines)
+    for name in list(backbones.named()):
+        row = next(line for line in lines if line.startswith(f"{name} "))
+        assert row.endswith(pull.status(backbones.get(name)))
+    # Broken where a reader would break it, and whole when put together.
+    assert re.search(r"^ +energy_.*\n +per_", text, re.MULTILINE)
+    wide = on_a_terminal("from zoo.cli import main; main(['list'])", 160)
+    assert any("formation_energy_per_atom" in line for line in wide)
+    assert len(wide) == 2 + len(list(backbones.named())) + 1  # where the labels of one come from
+
+
+def test_prose_is_rendered_on_a_terminal_alone(
+    on_a_terminal: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "# Title\n\n- one **bold** word"
+    console.show_prose(text)
+    assert capsys.readouterr().out == text + "\n"
+    lines = on_a_terminal(f"from zoo.commands.console import show_prose; show_prose({text!r})", 40)
+    shown = "\n".join(lines)
+    assert "• one bold word" in shown
+    assert "#" not in shown
+    assert "*" not in shown
+
+
+def test_json_keeps_letters_that_are_not_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_json({"name": "ΔEf", "value": None})
+    printed = capsys.readouterr().out
+    assert "ΔEf" in printed
+    assert json.loads(printed) == {"name": "ΔEf", "value": None}
+
+
+def test_three_rejections_are_shown_and_the_rest_counted() -> None:
+    path = Path("rejected.csv")
+    assert console.rejections([], path) == []
+    assert console.rejections(["a", "b"], path) == ["rejected    2 row(s), in rejected.csv", "  a", "  b"]
+    assert console.rejections(list("abcde"), path)[-2:] == ["  c", "  … and 2 more"]
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (InputError("k.csv, row 5:\nno crystal"), "Error: k.csv, row 5: no crystal", 2),
+        (IntegrityError("other bytes"), "Error: other bytes", 3),
+        (OSError(errno.ENOSPC, "No space left on device"), "Error: No space left on device", 2),
+        (PermissionError(errno.EACCES, "Permission denied", "/out"), "Error: /out: Permission denied", 2),
+    ],
+)
+def test_what_a_user_can_cause_is_one_line(error: Exception, line: str, code: int) -> None:
+    result = invoke(error)
+    assert result.stderr.splitlines() == [line]
+    assert result.exit_code == code
+
+
+def test_what_only_we_can_cause_is_not_hidden() -> None:
+    assert isinstance(invoke(KeyError("x")).exception, KeyError)
+
+
+def test_names_are_completed_whatever_their_case() -> None:
+    @click.command()
+    def command() -> None:
+        pass
+
+    with click.Context(command) as context:
+        parameter = click.Option(["--name"])
+        assert console.names("backbone")(context, parameter, "def-1") == ["dEf-10k", "dEf-113k", "dEf-113k-mp"]
+        assert console.names("featurizer")(context, parameter, "MAG") == ["magpie", "magpie-structure"]
+        assert console.names("task")(context, parameter, "zzz") == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "pinned", "line"),
+    [
+        ("bundled", True, "dEf-10k: from the bundle, verified, in /w"),
+        ("cache", True, "dEf-10k: from the Hub's cache, commit 0123456789ab, verified, in /w"),
+        ("hub", False, "dEf-10k: from the Hub, commit 0123456789ab, in /w"),
+    ],
+)
+def test_only_pinned_bytes_are_called_verified(origin: pull.Origin, pinned: bool, line: str) -> None:
+    commit = None if origin == "bundled" else "0123456789abcdef"
+    pulled = pull.Pulled("dEf-10k", Path("/w"), origin, None, commit, digests={"config.json": "0" * 64})
+    assert console.pulled_line(pulled, pinned=pinned) == line
+
+
+def test_every_part_of_a_card_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    card = backbones.get("dEf-10k")
+    console.show_card(card, "bundled")
+    printed = capsys.readouterr().out
+    for result in card.results:
+        assert re.search(rf"^{result.metric} +{result.value:.4g} .*{result.rows} ", printed, re.MULTILINE)
+    for file in card.files:
+        assert printed.count(file.sha256) == 1
+    assert printed.endswith(card.body + "\n")
+    assert "None" not in printed.removesuffix(card.body + "\n")

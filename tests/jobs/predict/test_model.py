@@ -1,0 +1,180 @@
+"""Predictions from structures, from files, and what happens to crystals that cannot be predicted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import zoo
+from zoo.data.elements import atom_table
+from zoo.data.graphs.neighbors import GraphSettings
+from zoo.data.scaling import TargetScaler
+from zoo.errors import InputError, UnknownNameError
+from zoo.jobs.predict import model as prediction
+from zoo.jobs.predict.files import predict_files
+from zoo.jobs.predict.model import COLUMNS, WITH_INTERVAL, Model
+from zoo.models.architecture import Architecture
+from zoo.models.checkpoint import networks, weights
+from zoo.models.checkpoint.schema import TargetConfig
+from zoo.testing import sample_crystals as samples
+from zoo.training.transfer import scratch
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+SMALL = Architecture(width=8, convolutions=2, head=8)
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    """Two untrained members that differ in scaling alone: 10 and 12 times a common number."""
+    table = torch.from_numpy(atom_table().copy())
+    members = [networks.Member(scratch(SMALL, table, 1), TargetScaler("identity", 0.0, s, None)) for s in (10, 12)]
+    checkpoint = networks.describe(
+        members,
+        name="two",
+        targets=[TargetConfig(name="x", unit="GPa")],
+        graph=GraphSettings(),
+        elements=["Na", "Cl", "Si"],
+    )
+    folder = tmp_path / "two"
+    folder.mkdir()
+    networks.save(checkpoint, folder)
+    return zoo.load(folder)
+
+
+def with_members(model: Model, members: list[weights.MemberWeights]) -> Model:
+    return replace(model, checkpoint=replace(model.checkpoint, members=members))
+
+
+def test_mean_spread_and_note(model: Model) -> None:
+    crystals = samples.crystals()
+    table = model.predict([crystals["NaCl"], crystals["SrTiO3"]], ids=["salt", "sto"])
+    single = with_members(model, model.checkpoint.members[:1])
+    tens = single.predict([crystals["NaCl"], crystals["SrTiO3"]])
+    assert list(table.columns) == list(COLUMNS)
+    assert table.id.tolist() == ["salt", "sto"]
+    assert table.prediction.to_numpy() == pytest.approx(1.1 * tens.prediction.to_numpy())
+    assert table.spread.to_numpy() == pytest.approx(np.abs(tens.prediction.to_numpy()) / 10 * np.sqrt(2))
+    assert tens.spread.isna().all()
+    assert table.note.tolist() == ["", "O, Sr, Ti never occurred in the training set"]
+
+
+def test_intervals_by_hand(model: Model) -> None:
+    """Nine residuals each of 1 … 9 and 2 … 18: of eighteen, ⌈19 × 0.9⌉ is the eighteenth, the outermost."""
+    silicon = samples.crystals()["Si"]
+    members = [
+        replace(member, calibration=tuple(float(scale * n) for n in range(1, 10)))
+        for scale, member in zip((1, 2), model.checkpoint.members, strict=True)
+    ]
+    calibrated = with_members(model, members)
+    table = calibrated.predict(silicon, interval=0.9)
+    assert list(table.columns) == list(WITH_INTERVAL)
+    ten = model.predict(silicon).prediction[0] / 1.1
+    ends = [(center - half, center + half) for center, half in ((ten, 9), (1.2 * ten, 18))]
+    assert table.lower[0] == pytest.approx(min(low for low, _ in ends))
+    assert table.upper[0] == pytest.approx(max(high for _, high in ends))
+    assert "lower" not in calibrated.predict(silicon).columns
+
+
+def test_a_model_without_calibration_says_what_to_do(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="two has no calibration, so it gives no intervals; zoo finetune makes"):
+        model.predict(samples.crystals()["Si"], interval=0.9)
+    with pytest.raises(InputError, match="no calibration"):
+        predict_files(model, [tmp_path], tmp_path / "p.csv", interval=0.9)
+    assert [path.name for path in tmp_path.iterdir()] == ["two"]
+
+
+def test_a_single_structure_works_where_a_list_does(model: Model) -> None:
+    silicon = samples.crystals()["Si"]
+    assert model.predict(silicon).prediction[0] == model.predict([silicon]).prediction[0]
+    assert model.embed(silicon).shape == (1, 24)
+    assert model.embed(silicon, "last").tolist() == model.embed(silicon)[:, 16:].tolist()
+    assert model.embed([]).shape == (0, 24)
+    assert len(model.predict([])) == 0
+
+
+def test_batches_do_not_mix(model: Model, real_structures: list[Structure]) -> None:
+    many = real_structures * 8  # more than one batch
+    together = model.predict(many).prediction.to_numpy()
+    alone = model.predict(real_structures[-1]).prediction[0]
+    assert together[len(real_structures) - 1 :: len(real_structures)] == pytest.approx(np.full(8, alone), rel=1e-4)
+
+
+def test_what_is_no_structure_is_named(model: Model) -> None:
+    with pytest.raises(InputError, match="structure 1 is a str"):
+        model.predict([samples.crystals()["Si"], "Si.cif"])  # type: ignore[list-item]
+    disordered = samples.crystals()["Si"].copy()
+    disordered[0] = {"Si": 0.5, "Ge": 0.5}
+    with pytest.raises(InputError, match="structure 0: partial occupancy"):
+        model.predict(disordered)
+    with pytest.raises(InputError, match="2 ids were given for 1 structures"):
+        model.predict(samples.crystals()["Si"], ids=["a", "b"])
+
+
+def test_an_element_without_features_is_refused(model: Model) -> None:
+    table = model.checkpoint.atom_table.copy()
+    table[14] = 0
+    blind = replace(model, name="blind", checkpoint=replace(model.checkpoint, atom_table=table))
+    with pytest.raises(InputError, match="blind has no features for the element Si"):
+        blind.predict(samples.crystals()["Si"])
+
+
+def test_files_folders_and_tables(model: Model, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, structure in samples.crystals().items():
+        structure.to(filename=str(folder / f"{name}.cif"))
+    (folder / "broken.cif").write_text("data_\nnothing here")
+    table = tmp_path / "table.json"
+    table.write_text(json.dumps([{"id": "t1", "structure": samples.crystals()["Si"].as_dict()}]))
+    out = tmp_path / "predictions.csv"
+    done = predict_files(model, [folder, table, folder / "Si.cif"], out)
+    written = pd.read_csv(out)
+    assert done.count == len(written) == len(samples.crystals()) + 2
+    assert {"NaCl", "t1", "Si"} <= set(written.id)
+    silicon = written[written.id.isin(["Si", "t1"])].prediction
+    assert silicon.to_numpy() == pytest.approx(np.full(3, silicon.iloc[0]), rel=1e-4)
+    assert [rejection.id for rejection in done.rejected] == ["broken"]
+    assert pd.read_csv(tmp_path / "predictions.rejected.csv").id.tolist() == ["broken"]
+
+
+def test_memory_is_bounded_by_the_chunk(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than a chunk of crystals is read ahead of what has been predicted."""
+    monkeypatch.setattr(prediction, "CHUNK", 3)
+    read = 0
+
+    def stream():
+        nonlocal read
+        for number in range(10):
+            read += 1
+            yield prediction.Record(
+                str(number), zoo.Crystal.from_structure(samples.crystals()["Si"]), None, number, "f"
+            )
+
+    results = model.predict_records(stream())
+    for count in range(1, 10):
+        next(results)
+        assert read <= 3 * -(-count // 3)
+
+
+def test_nothing_usable_leaves_nothing_half_written(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "a.cif").write_text("no crystal")
+    with pytest.raises(InputError, match=r"none of the 1 crystals given can be used; the first reason: .*a\.cif"):
+        predict_files(model, [tmp_path / "a.cif"], tmp_path / "p.csv")
+    with pytest.raises(InputError, match="there is no such file"):
+        predict_files(model, [tmp_path / "b.cif"], tmp_path / "p.csv")
+    assert not list(tmp_path.glob("p.csv*"))
+
+
+def test_load_refuses_unknown_names() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean dEf-10k"):
+        zoo.load("dEf-10")

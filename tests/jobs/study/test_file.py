@@ -1,0 +1,81 @@
+"""Studies as TOML files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import InputError
+from zoo.jobs.pretrain.recipe import Condition
+from zoo.jobs.study.file import parse_condition, read_study
+from zoo.jobs.study.plan import StudyOptions
+
+HEAD = 'task = "bulk-modulus"\ndata = "tables/k.csv"\n'
+SHIPPED = sorted((Path(__file__).parents[3] / "studies").glob("*.toml"))
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "study.toml"
+    path.write_text(HEAD + text, encoding="utf-8")
+    return path
+
+
+def test_keys_are_the_options_and_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    text = (
+        'sizes = [50, 100]\nbackbones = ["dEf-10k", "./mine"]\nwhere = [{column = "gap", above = 0}]\nunseen = true\n'
+    )
+    found = read_study(write(tmp_path, text + 'engine = "dask"\nout = "here"\nstrict = true\nworkers = 3\n'), {})
+    assert found.options == StudyOptions(
+        "bulk-modulus",
+        tmp_path / "tables" / "k.csv",
+        (50, 100),
+        backbones=("dEf-10k", str(tmp_path / "mine")),
+        where=(Condition(column="gap", above=0),),
+        unseen=True,
+    )
+    assert (found.engine, found.workers, found.strict, found.out) == ("dask", 3, True, tmp_path / "here")
+
+
+def test_the_command_line_takes_precedence(tmp_path: Path) -> None:
+    path = write(tmp_path, "seeds = 9\nsizes = [50]\n")
+    found = read_study(path, {"seeds": 3, "out": Path("there")}, tmp_path / "elsewhere")
+    assert (found.options.seeds, found.options.sizes, found.out) == (3, (50,), Path("there"))
+    assert found.options.data == tmp_path / "elsewhere" / "tables" / "k.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("size = [50]\n", "study.toml: size: there is no such key"),
+        ('sizes = ["x"]\n', "study.toml: sizes.0: "),
+        ('where = [{column = "gap", over = 0}]\n', "study.toml: where.0.over: there is no such key"),
+        ('split = "scaffold"\n', "study.toml: split: "),
+        ("seeds = 0\n", "at least one seed"),
+        ("sizes = [50\n", "study.toml is no TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        read_study(write(tmp_path, text), {})
+    assert message in str(raised.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.toml cannot be read: No such file"):
+        read_study(tmp_path / "none.toml", {})
+
+
+def test_conditions_as_text() -> None:
+    assert parse_condition("band_gap <= 0.5") == Condition(column="band_gap", at_most=0.5)
+    assert parse_condition("source==pbe") == Condition(column="source", equals="pbe")
+    for text in ("band_gap", "band_gap>x", ">3"):
+        with pytest.raises(InputError, match="write COLUMN>NUMBER"):
+            parse_condition(text)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_study_that_ships_can_be_read(path: Path) -> None:
+    found = read_study(path, {})
+    assert found.options.title
+    assert found.options.data.parent == path.parent

@@ -1,0 +1,128 @@
+"""Numbers and sentences at the end of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.markdown import Markdown
+
+from zoo.analysis import metrics
+from zoo.jobs.comparison_table import comparison_rows, markdown_table, prediction_rows, verdict
+from zoo.registry import plugins
+
+
+@dataclass
+class Run:
+    """The part of a Result that a report reads, with real errors and real tests behind it."""
+
+    task: str
+    absolute: dict[str, list[np.ndarray]]
+    compare: bool = True
+    model: str = field(init=False)
+    comparisons: dict[str, metrics.Comparison] = field(init=False)
+    log_comparisons: dict[str, metrics.Comparison] = field(default_factory=dict, init=False)
+    leaks: dict[str, list[int]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.model = next(iter(self.absolute))
+        reference = self.absolute["from scratch"]
+        others = [method for method in self.absolute if method != "from scratch" and self.compare]
+        self.comparisons = {method: metrics.compare(self.absolute[method], reference) for method in others}
+        self.task: Any = plugins.task(self.task)
+
+    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+        target = np.linspace(20, 200, 30)
+        log10 = self.task.transform == "log10"
+        return {
+            method: metrics.summary([metrics.errors(target, target + rows, log10=log10) for rows in seeds])
+            for method, seeds in self.absolute.items()
+        }
+
+
+def run(scale: float, *, seeds: int = 4, noise: float = 0.02, task: str = "bulk-modulus", **kwargs: Any) -> Run:
+    """Errors of transfer that are `scale` times those of scratch, but for noise."""
+    rng = np.random.default_rng(7)
+    scratch = [rng.gamma(4, 2.5, 30) for _ in range(seeds)]
+    ours = [rows * scale * (1 + noise * rng.normal()) for rows in scratch]
+    return Run(task, {"dEf-10k (full)": ours, "from scratch": scratch}, **kwargs)
+
+
+def test_a_gain_is_claimed_with_its_size_and_test() -> None:
+    found = run(0.8, noise=0.001)
+    p = found.comparisons["dEf-10k (full)"].p
+    shown = f"= {p:.2g}" if p >= 1e-4 else "< 0.0001"
+    expected = "Transfer cuts the error by 20.0 % against training from scratch"
+    assert verdict(found) == f"{expected} (paired t-test over 4 seeds: p {shown})."  # type: ignore[arg-type]
+
+
+def test_a_loss_is_admitted() -> None:
+    sentence = verdict(run(1.25, noise=0.001))  # type: ignore[arg-type]
+    assert sentence.startswith("Transfer does not help here: the error is 25.0 % higher than from scratch (paired")
+
+
+@pytest.mark.parametrize("scale", [0.97, 1.03])
+def test_luck_is_called_luck(scale: float) -> None:
+    found = run(scale, noise=0.1)
+    assert found.comparisons["dEf-10k (full)"].p > 0.05
+    sentence = verdict(found)  # type: ignore[arg-type]
+    gain = found.comparisons["dEf-10k (full)"].gain
+    direction = "lower" if gain > 0 else "higher"
+    assert sentence.startswith(
+        f"No significant difference: the error of transfer is {100 * abs(gain):.1f} % {direction} than from scratch"
+    )
+
+
+def test_one_seed_says_that_it_compares_rows() -> None:
+    assert "Wilcoxon signed-rank test over 30 test rows: p" in verdict(run(0.8, seeds=1))  # type: ignore[arg-type]
+
+
+def test_without_a_comparison_nothing_is_claimed() -> None:
+    assert verdict(run(0.8, compare=False)) == ""  # type: ignore[arg-type]
+
+
+def test_the_comparison_table() -> None:
+    found = run(0.5, noise=0.0)
+    header, rows = comparison_rows(found)  # type: ignore[arg-type]
+    assert header == ["method", "MAE (GPa)", "MAE log10", "RMSE (GPa)", "R²", "MAE against scratch", "p"]
+    assert [row[0] for row in rows] == ["dEf-10k (full)", "from scratch"]
+    mean = np.mean([each.mean() for each in found.absolute["dEf-10k (full)"]])
+    std = np.std([each.mean() for each in found.absolute["dEf-10k (full)"]], ddof=1)
+    assert rows[0][1] == f"{mean:.4g} ± {std:.2g}"
+    assert rows[0][5] == "-50.0 %"
+    assert rows[1][5:] == ["", ""]
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_a_task_without_logarithm_or_comparison_has_fewer_columns() -> None:
+    header, rows = comparison_rows(run(0.5, task="band-gap", compare=False, seeds=1))  # type: ignore[arg-type]
+    assert header == ["method", "MAE (eV)", "RMSE (eV)", "R²"]
+    assert "±" not in "".join(rows[0])
+
+
+def test_the_table_is_markdown_that_others_read() -> None:
+    text = markdown_table(["method", "MAE (eV)"], [["full", "0.1"], ["from scratch", "0.2"]])
+    assert text.splitlines() == ["| method | MAE (eV) |", "| --- | --- |", "| full | 0.1 |", "| from scratch | 0.2 |"]
+    console = Console(width=60)
+    with console.capture() as capture:
+        console.print(Markdown(text))
+    shown = capture.get()
+    assert "|" not in shown
+    assert "from scratch" in shown
+
+
+def test_predictions_show_unit_spread_and_note() -> None:
+    head = [
+        {"id": "a", "prediction": 123.456789, "unit": "GPa", "spread": 4.567, "note": ""},
+        {"id": "b", "prediction": 7.0, "unit": "", "spread": np.nan, "note": "Xe never occurred in the training set"},
+    ]
+    model: Any = SimpleNamespace(target="K_VRH")
+    header, rows, title = prediction_rows(SimpleNamespace(head=head, count=12, interval=None), model)  # type: ignore[arg-type]
+    assert header == ["id", "K_VRH", "spread", "note"]
+    assert rows == [["a", "123.46 GPa", "4.6", ""], ["b", "7", "", "Xe never occurred in the training set"]]
+    assert title == "The first 2 of 12 predictions"
+    assert prediction_rows(SimpleNamespace(head=head, count=2, interval=None), model)[2] == ""  # type: ignore[arg-type]

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from huggingface_hub import close_session, constants
+
+from zoo.jobs.doctor import Check, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Shelf = Callable[..., Path]
+
+CARD = """\
+---
+license: mit
+zoo:
+  name: {name}
+  title: A network
+  repo_id: someone/{name}
+  bundled: true
+  files:
+    - {{name: model.safetensors, size: 3, sha256: {abc}}}
+    - {{name: config.json, size: 3, sha256: {abc}}}
+  target: H_V
+  unit: GPa
+  architecture: {{atom_features: 92, width: 8, convolutions: 1, head: 8, head_layers: 1, gaussians: 41}}
+  graph: {{cutoff: 8.0, neighbors: 12, ties: order}}
+  elements: [C]
+  training: {{source: a table, license: CC0, rows: {{train: 8, val: 1, test: 1}}}}
+---
+"""
+
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+"""SHA-256 of "abc", from FIPS 180-2, appendix B.1."""
+
+
+def named(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+def bundle(name: str, weights: bytes = b"abc") -> dict[str, str | bytes]:
+    folder = f"weights/{name}"
+    return {
+        f"{name}.md": CARD.format(name=name, abc=ABC),
+        f"{folder}/model.safetensors": weights,
+        f"{folder}/config.json": b"abc",
+    }
+
+
+def test_what_is_installed() -> None:
+    import torch
+
+    checks = named(report())
+    assert checks["python"].detail.startswith(platform.python_version())
+    assert sys.executable in checks["python"].detail
+    for package in ("click", "dgl", "huggingface-hub", "torch", "pymatgen"):
+        assert checks[f"package {package}"] == Check(f"package {package}", True, version(package))
+    assert not [name for name in checks if "pytest" in name], "extras are nobody's duty"
+    assert checks["torch"].ok
+    assert torch.__version__ in checks["torch"].detail
+    assert f"{torch.get_num_threads()} threads" in checks["torch"].detail
+    assert checks["dgl"].ok
+    assert version("dgl") in checks["dgl"].detail
+    assert checks["weights dEf-113k-mp"] == Check("weights dEf-113k-mp", None, "not published yet")
+    assert "hub" not in checks, "nothing goes online unasked"
+
+
+def test_the_cache_is_measured_once_per_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    assert "does not exist yet" in named(report())["hub cache"].detail
+    repository = tmp_path / "cache" / "models--a--b"
+    (repository / "blobs").mkdir(parents=True)
+    (repository / "blobs" / "x").write_bytes(b"x" * 2_500_000)
+    (repository / "snapshots" / "c").mkdir(parents=True)
+    (repository / "snapshots" / "c" / "model.safetensors").symlink_to(repository / "blobs" / "x")
+    assert named(report())["hub cache"].detail.startswith(f"{tmp_path / 'cache'}, 2.5 MB")
+
+
+def test_bundled_weights_are_verified(shelf: Shelf) -> None:
+    shelf("zoo-good", bundle("good"))
+    shelf("zoo-spoilt", bundle("spoilt", weights=b"abd"))
+    checks = named(report())
+    assert checks["weights good"] == Check("weights good", True, "bundled, 0.00 MB, SHA-256 as on the card")
+    assert checks["weights spoilt"].ok is False
+    assert "but its card pins ba7816bf" in checks["weights spoilt"].detail
+
+
+def test_broken_and_duplicated_plugins_are_named(shelf: Shelf) -> None:
+    shelf("zoo-broken", {"broken.md": "---\nlicense: mit\n---\n"})
+    shelf("zoo-one", bundle("same"))
+    shelf("zoo-two", bundle("same"))
+    folder = shelf("zoo-bad-task", {}, group="zoo.tasks")
+    (folder / "__init__.py").write_text("raise RuntimeError('no luck today')")
+    checks = report()
+    failed = [(check.name, check.detail) for check in checks if check.ok is False]
+    assert any(name == "cards" and "broken.md: zoo: is missing" in detail for name, detail in failed)
+    assert any(name == "task zoo-bad-task" and "no luck today" in detail for name, detail in failed)
+    twice = [detail for name, detail in failed if name == "cards" and "several packages bring same" in detail]
+    assert [detail.rpartition("say ")[2] for detail in twice] == [
+        "zoo-one:same for this one",
+        "zoo-two:same for this one",
+    ]
+    assert "plugins" not in named(checks)
+
+
+def test_a_nonsensical_switch_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_PLUGINS", "perhaps")
+    checks = named(report())
+    assert checks["plugins"].ok is False
+    assert "'perhaps'" in checks["plugins"].detail
+    assert checks["torch"].ok
+
+
+def test_missing_and_unfit_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "crystal_zoo-9.dist-info"
+    info.mkdir()
+    wants = ["numpy>=99", "a-package-that-nobody-has>=1", "click>=8", "neither-this; extra == 'dev'"]
+    lines = [
+        "Metadata-Version: 2.1",
+        "Name: crystal-zoo",
+        "Version: 9",
+        *(f"Requires-Dist: {want}" for want in wants),
+    ]
+    (info / "METADATA").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    checks = named(report())
+    assert checks["package click"].ok
+    assert checks["package numpy"] == Check("package numpy", False, f"{version('numpy')}; run: pip install 'numpy>=99'")
+    absent = checks["package a-package-that-nobody-has"]
+    assert (absent.ok, absent.detail) == (False, "missing; run: pip install 'a-package-that-nobody-has>=1'")
+    assert "package neither-this" not in checks
+
+
+def test_torch_and_dgl_that_cannot_be_imported() -> None:
+    code = (
+        "import json, sys; sys.modules['torch'] = sys.modules['dgl'] = None; from zoo.jobs.doctor import report; "
+        "print(json.dumps([[c.name, c.ok, c.detail] for c in report() if c.name in ('torch', 'dgl')]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (torch, torch_ok, why), (dgl, dgl_ok, _) = json.loads(done.stdout)
+    assert (torch, torch_ok, dgl, dgl_ok) == ("torch", False, "dgl", False)
+    assert why.startswith("torch cannot be imported")
+
+
+@pytest.mark.parametrize(
+    ("fault", "ok", "said"),
+    [(None, True, "answered with status 200"), ("out of order", False, "out of order (status 503)")],
+)
+def test_online(hub_server: Any, monkeypatch: pytest.MonkeyPatch, fault: Any, ok: bool, said: str) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "ENDPOINT", hub_server.url)
+    close_session()
+    hub_server.fault = fault
+    check = named(report(online=True))["hub"]
+    assert check.ok is ok
+    assert check.detail.startswith(hub_server.url)
+    assert said in check.detail
+    assert hub_server.requests == ["HEAD /api/models"], "one request"
+    hub_server.stop()
+    down = named(report(online=True))["hub"]
+    assert down.ok is False
+    assert "cannot be reached" in down.detail

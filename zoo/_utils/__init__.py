@@ -1,0 +1,1 @@
+"""What every other package leans on and nobody outside needs: files, processes, progress, wording, compiled parts."""

@@ -1,0 +1,1 @@
+"""What numbers say: errors, comparisons, intervals, leaks, figures."""

@@ -1,0 +1,32 @@
+"""Figures of a comparison, for anybody's data: each takes arrays or a table, and gives a :class:`Picture`.
+
+A picture is saved as PNG, SVG and the CSV of what it shows::
+
+    source_target(energies, gaps, source_name="ΔEf", target_name="Eg", target_unit="eV").save(folder, "fig1")
+
+``python -m zoo.figures TABLE SOURCE TARGET --out FOLDER`` draws the first of them from two columns of a table.
+Nothing here needs a window; colours are told apart by the colour-blind, and markers and lines without any colour.
+"""
+
+from __future__ import annotations
+
+from zoo.analysis.figures.chemistry import composition_distances, distance_errors, element_errors, nearest
+from zoo.analysis.figures.curves import gain_curve, learning_curve, seed_boxes
+from zoo.analysis.figures.scatter import parity, pearson, point_density, source_target
+from zoo.analysis.figures.style import Picture, Saved
+
+__all__ = [
+    "Picture",
+    "Saved",
+    "composition_distances",
+    "distance_errors",
+    "element_errors",
+    "gain_curve",
+    "learning_curve",
+    "nearest",
+    "parity",
+    "pearson",
+    "point_density",
+    "seed_boxes",
+    "source_target",
+]

@@ -1,0 +1,226 @@
+"""One number against another for many crystals: source against target, prediction against reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo._utils.wording import with_unit
+from zoo.analysis.figures.style import DENSITY, GREY, RASTER, Picture, headline, new_figure, plain_log_axis
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+GRID = 256
+"""Cells of the density's grid along an axis."""
+
+
+def source_target(
+    source: ArrayLike,
+    target: ArrayLike,
+    *,
+    source_name: str,
+    target_name: str,
+    source_unit: str = "",
+    target_unit: str = "",
+    log_source: bool = False,
+    log_target: bool = False,
+) -> Picture:
+    """Draw one property against another, coloured by the density of points, with Pearson's r; after Lee & Asahi 2021.
+
+    Parameters
+    ----------
+    source, target : array-like of shape (n,)
+        One pair per crystal. Pairs with a number that is missing, or that a logarithmic axis cannot show, are left out
+        and counted in the caption. Some hundred thousand pairs are drawn in seconds.
+    source_name, target_name, source_unit, target_unit : str
+    log_source, log_target : bool
+        Logarithmic axis; the density and r are then those of the logarithms.
+
+    Raises
+    ------
+    ValueError
+        If fewer than three pairs can be shown.
+
+    Examples
+    --------
+    >>> from zoo.figures import source_target
+    >>> picture = source_target([1, 2, 3, 4], [2.0, 4.1, 5.9, 8.0], source_name="ΔEf", target_name="Eg")
+    >>> picture.caption
+    "4 crystals; Pearson's r = 1.00. Colour: density of points by Gaussian kernels, relative to the highest."
+    """
+    import pandas as pd
+
+    x, y = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
+    if x.shape != y.shape or x.ndim != 1:
+        raise ValueError(f"a source of shape {x.shape} and a target of shape {y.shape} are no pairs")
+    shown = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (not log_source)) & ((y > 0) | (not log_target))
+    if shown.sum() < 3:
+        raise ValueError(f"{int(shown.sum())} of {len(x)} pairs can be shown; at least three are needed")
+    x, y = x[shown], y[shown]
+    u, v = np.log10(x) if log_source else x, np.log10(y) if log_target else y
+    density, r = point_density(u, v), pearson(u, v)
+    figure, (axes,) = new_figure()
+    _cloud(figure, axes, x, y, density)
+    if log_source:
+        axes.set_xscale("log")
+        plain_log_axis(axes.xaxis)
+    if log_target:
+        axes.set_yscale("log")
+        plain_log_axis(axes.yaxis)
+    axes.set_xlabel(with_unit(source_name, source_unit))
+    axes.set_ylabel(with_unit(target_name, target_unit))
+    headline(axes, f"Pearson's r = {r:.2f}, {len(x):,} crystals")
+    of = {(True, True): " of the logarithms", (True, False): f" with log {source_name}"}
+    of |= {(False, True): f" with log {target_name}", (False, False): ""}
+    hidden = f" {len(shown) - len(x):,} without two values are not shown." if len(x) < len(shown) else ""
+    return Picture(
+        figure,
+        pd.DataFrame({source_name: x, target_name: y, "relative density": density}),
+        f"{source_name} against {target_name}",
+        f"Scatter plot of {len(x):,} crystals, {target_name} against {source_name}. Pearson's r is {r:.2f}.",
+        f"{len(x):,} crystals; Pearson's r{of[log_source, log_target]} = {r:.2f}. "
+        f"Colour: density of points by Gaussian kernels, relative to the highest.{hidden}",
+    )
+
+
+def parity(
+    target: ArrayLike,
+    prediction: ArrayLike,
+    *,
+    quantity: str,
+    unit: str = "",
+    log: bool = False,
+    method: str = "",
+) -> Picture:
+    """Draw predictions against reference values; the diagonal is a perfect prediction.
+
+    Parameters
+    ----------
+    target, prediction : array-like of shape (n,)
+    quantity, unit : str
+    log : bool
+        Logarithmic axes. Predictions that these cannot show (a negative modulus) are counted in the caption.
+    method : str
+        Who predicted.
+    """
+    import pandas as pd
+
+    y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
+    figure, (axes,) = new_figure(height=4.4)
+    shown = parity_axes(axes, y, p, quantity=quantity, unit=unit, log=log)
+    u, v = (np.log10(y[shown]), np.log10(p[shown])) if log else (y[shown], p[shown])
+    _cloud(figure, axes, y[shown], p[shown], point_density(u, v))
+    absolute = float(np.abs(p - y).mean())
+    hidden = len(y) - int(shown.sum())
+    lost = f" {hidden:,} predictions at or below zero are not shown." if hidden else ""
+    return Picture(
+        figure,
+        pd.DataFrame({"reference": y, "predicted": p}),
+        f"Predicted against reference values: {method}" if method else "Predicted against reference values",
+        f"Scatter plot of {len(y):,} predictions of {quantity} by {method or 'the model'} against their reference "
+        f"values; the mean absolute error is {absolute:.3g} {unit}".rstrip()
+        + ".",
+        f"{len(y):,} predictions on test rows; the line is a perfect prediction. Mean absolute error "
+        f"{absolute:.3g} {unit}".rstrip()
+        + f".{lost}",
+    )
+
+
+def parity_axes(
+    axes: Axes,
+    target: NDArray[np.float64],
+    prediction: NDArray[np.float64],
+    *,
+    quantity: str,
+    unit: str = "",
+    log: bool = False,
+) -> NDArray[np.bool_]:
+    """Prepare axes for predictions against reference values: equal limits, the diagonal, labels.
+
+    Returns
+    -------
+    array of shape (n,)
+        Which pairs can be shown: a logarithmic axis has no place for a negative modulus.
+    """
+    shown = np.isfinite(prediction) & ((prediction > 0) | (not log))
+    both = np.concatenate([target[shown], prediction[shown]])
+    both = np.log10(both) if log else both
+    low, high = (float(both.min()), float(both.max())) if both.size else (0.0, 1.0)
+    margin = 0.04 * (high - low) or 0.5  # axes need two ends
+    ends = np.array([low - margin, high + margin])
+    ends = 10**ends if log else ends
+    axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
+    if log:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        plain_log_axis(axes.xaxis)
+        plain_log_axis(axes.yaxis)
+    axes.set_xlim(float(ends[0]), float(ends[1]))
+    axes.set_ylim(float(ends[0]), float(ends[1]))
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"reference {with_unit(quantity, unit)}")
+    axes.set_ylabel(f"predicted {with_unit(quantity, unit)}")
+    return shown
+
+
+def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Return Pearson's correlation coefficient; NaN if one side does not vary."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def point_density(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    """Return the density of points at each point, by Gaussian kernels, relative to the highest.
+
+    Kernels have the widths of Scott's rule for two dimensions, n^(-1/6) standard deviations along each axis. Points are
+    counted on a grid of `GRID` cells a side, which is smoothed and interpolated: the cost grows with n, not with n².
+
+    Parameters
+    ----------
+    x, y : array-like of shape (n,), finite
+
+    Returns
+    -------
+    array of shape (n,), from 0 to 1
+    """
+    from scipy.interpolate import RegularGridInterpolator
+    from scipy.ndimage import gaussian_filter
+
+    points = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)], axis=1)
+    spread = points.std(axis=0, ddof=1) if len(points) > 1 else np.zeros(2)
+    # Predictions that are all equal differ by rounding, which is no spread.
+    alike = spread <= 1e-9 * np.abs(points).max(axis=0)
+    width = np.where(alike, 1.0, spread) * len(points) ** (-1 / 6)
+    low, high = points.min(axis=0) - 3 * width, points.max(axis=0) + 3 * width
+    edges = [np.linspace(low[i], high[i], GRID + 1) for i in range(2)]
+    counts, *_ = np.histogram2d(points[:, 0], points[:, 1], bins=edges)
+    smooth = gaussian_filter(counts, sigma=width * GRID / (high - low), mode="constant", truncate=5)
+    centres = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
+    values = RegularGridInterpolator(centres, smooth)(points)
+    return np.asarray(values / values.max())
+
+
+def _cloud(
+    figure: Figure, axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], density: NDArray[np.float64]
+) -> None:
+    from matplotlib.colors import PowerNorm
+
+    order = np.argsort(density)  # the densest on top
+    # Coloured by the root: one sharp peak, such as all metals at a gap of zero, must not leave the rest in the dark.
+    size = float(np.clip(12 * (2000 / len(x)) ** 0.5, 1.5, 14))
+    points = axes.scatter(
+        x[order],
+        y[order],
+        c=density[order],
+        cmap=DENSITY,
+        norm=PowerNorm(0.5, 0, 1),
+        s=size,
+        linewidths=0,
+        rasterized=len(x) > RASTER,
+    )
+    figure.colorbar(points, ax=axes, label="relative density of points", shrink=0.85)

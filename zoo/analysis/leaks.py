@@ -1,0 +1,347 @@
+"""What test rows have in common with what was trained on: the same crystal, a near copy, a composition, pretraining.
+
+Crystals are compared with pymatgen's ``StructureMatcher``, which is exact and slow. Few pairs get there: rows of one
+reduced formula whose fingerprints (see :func:`fingerprints`) lie within `NEAR` of each other, nearest first, and never
+two of which it is known already that they match the same third.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data.graphs.neighbors import GraphSettings, build_graphs
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from zoo.data.crystal import Crystal
+    from zoo.data.splits import How, Split
+    from zoo.data.tables.table import Record
+
+NEAR = 0.03
+"""Largest difference in any component of two near copies' fingerprints, in units of the mean distance of atoms."""
+
+SAME = 0.005
+"""Largest such difference, and of the logarithm of the volume per atom, of two copies of the same crystal: relaxations
+with another code or cutoff differ by less, another magnetic order or composition by more."""
+
+UNKNOWN_IDS = (
+    "no identifier of the table is among those that the backbones were trained on, such as mp-149: whether they saw "
+    "these crystals cannot be told"
+)
+"""What is said where nothing can be compared."""
+
+MOST = 5_000
+"""Comparisons that are made at most; which were left out is said."""
+
+
+@dataclass(frozen=True)
+class SeedLeaks:
+    """Test rows of one seed that share something with its training and validation rows.
+
+    Parameters
+    ----------
+    seed, test : int
+        The seed, and its number of test rows.
+    duplicates, near, compositions, chemsys : int
+        Test rows of which the same crystal, a near copy, the reduced formula, or the set of elements is on the other
+        side too.
+    """
+
+    seed: int
+    test: int
+    duplicates: int
+    near: int
+    compositions: int
+    chemsys: int
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Rows that a backbone was trained on.
+
+    Parameters
+    ----------
+    backbone : str
+    listed : bool
+        Whether its card lists what it was trained on; if not, nothing is known.
+    rows : int
+        Of the table.
+    test : list of int
+        Of the test rows, by seed.
+    """
+
+    backbone: str
+    listed: bool
+    rows: int
+    test: list[int]
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What was found.
+
+    Parameters
+    ----------
+    split : {"random", "composition", "chemsys"}
+    rows : int
+    duplicates, near : list of list of str
+        Groups of identifiers: of the same crystal; of near copies (the same structure up to small displacements and a
+        scale, and the same elements on the same sites), which include the former.
+    unchecked : int
+        Pairs that may be copies and were not compared, because there were more than `MOST`.
+    seeds : list of SeedLeaks
+    pretrained : list of Pretrained
+    """
+
+    split: How
+    rows: int
+    duplicates: list[list[str]]
+    near: list[list[str]]
+    unchecked: int
+    seeds: list[SeedLeaks]
+    pretrained: list[Pretrained]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for ``leaks.json``."""
+        return asdict(self)
+
+    @property
+    def across(self) -> dict[str, float]:
+        """Fractions of the test rows, over all seeds, that share something with the rows trained on."""
+        total = sum(each.test for each in self.seeds)
+        names = ("duplicates", "near", "compositions", "chemsys")
+        return {name: sum(getattr(each, name) for each in self.seeds) / total for name in names}
+
+    def lines(self, *, unseen: bool = False) -> list[str]:
+        """Say in a few lines what was found; `unseen` if rows were left out that a backbone has seen."""
+        copies, near = sum(map(len, self.duplicates)), sum(map(len, self.near))
+        more = f"; {self.unchecked:,} further pairs were not compared" if self.unchecked else ""
+        shares = self.across
+        lines = [
+            f"{copies} of {self.rows:,} rows are copies of one another, {near} are near copies{more}",
+            f"of the test rows, {shares['duplicates']:.1%} have a copy among the rows trained on, "
+            f"{shares['near']:.1%} a near copy, {shares['compositions']:.1%} their composition, "
+            f"{shares['chemsys']:.1%} their set of elements (--split {self.split})",
+        ]
+        for each in self.pretrained:
+            if not each.listed:
+                lines.append(f"backbone {each.backbone} does not say which crystals it was trained on")
+            elif each.rows:
+                share = sum(each.test) / sum(seed.test for seed in self.seeds)
+                lines.append(
+                    f"backbone {each.backbone} was trained, perhaps on another property, on {each.rows:,} of the "
+                    f"{self.rows:,} crystals and {share:.1%} of the test rows"
+                )
+        listed = [each for each in self.pretrained if each.listed]
+        if listed and not unseen and not any(each.rows for each in listed):
+            lines.append(UNKNOWN_IDS)
+        return lines
+
+    def check(self) -> None:
+        """Refuse what makes an error on test rows smaller than it would be on new crystals.
+
+        Raises
+        ------
+        InputError
+            In one line: what, and the remedy.
+        """
+        remedy = "--split composition keeps them together, --split chemsys also those of the same elements"
+        shares = self.across
+        for name, what in (("near", "a near copy"), ("compositions", "their composition")):
+            if shares[name]:
+                raise InputError(
+                    f"--strict: {shares[name]:.1%} of the test rows have {what} among the rows trained on; {remedy}"
+                )
+        for each in self.pretrained:
+            if not each.listed:
+                raise InputError(f"--strict: {each.backbone} does not say which crystals it was trained on")
+            if any(each.test):
+                raise InputError(
+                    f"--strict: {each.backbone} was trained on {each.rows:,} of the {self.rows:,} crystals, and "
+                    f"{sum(each.test):,} are test rows; --unseen leaves them out"
+                )
+
+
+def find(
+    records: Sequence[Record],
+    splits: Mapping[tuple[int, int], Split],
+    trained_on: Mapping[str, frozenset[str] | None],
+    how: How,
+) -> Leaks:
+    """Look for everything that test rows share with what was trained on.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    splits : dict of (size, seed) to Split
+        The largest training set of a seed is looked at, with its validation rows.
+    trained_on : dict of str to set of str
+        Identifiers that each backbone was trained on; None where its card does not say.
+    how : {"random", "composition", "chemsys"}
+        How the splits were made.
+    """
+    crystals = [record.crystal for record in records]
+    same, near, unchecked = copies(crystals)
+    formulas = _labels([crystal.formula for crystal in crystals])
+    systems = _labels([crystal.chemsys for crystal in crystals])
+    largest = {seed: splits[size, seed] for size, seed in sorted(splits)}
+    seeds = [
+        SeedLeaks(seed, len(split.test), *(_shared(labels, split) for labels in (same, near, formulas, systems)))
+        for seed, split in largest.items()
+    ]
+    pretrained = []
+    for backbone, ids in trained_on.items():
+        known = np.array([record.id in (ids or ()) for record in records])
+        tested = [int(known[split.test].sum()) for split in largest.values()]
+        pretrained.append(Pretrained(backbone, ids is not None, int(known.sum()), tested))
+    groups = [_groups(labels, records) for labels in (same, near)]
+    return Leaks(how, len(records), groups[0], groups[1], unchecked, seeds, pretrained)
+
+
+def copies(crystals: Sequence[Crystal]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Find crystals that are the same, and those that are nearly so.
+
+    Returns
+    -------
+    same, near : array of shape (n,), int64
+        Crystals with equal labels belong together.
+    unchecked : int
+        Pairs that were left out.
+    """
+    same, near = _Forest(len(crystals)), _Forest(len(crystals))
+    pairs = _candidates(crystals)
+    reduced: dict[int, Structure] = {}
+    compared = unchecked = 0
+    for distance, one, other in pairs:
+        apart = abs(_volume(crystals[one]) - _volume(crystals[other]))
+        alike = distance <= SAME and apart <= SAME
+        if near.joined(one, other) and (not alike or same.joined(one, other)):
+            continue
+        if compared == MOST:
+            unchecked += 1
+            continue
+        compared += 1
+        if _match(*(_reduced(crystals, index, reduced) for index in (one, other))):
+            near.join(one, other)
+            if alike:
+                same.join(one, other)
+    return same.labels(), near.labels(), unchecked
+
+
+def fingerprints(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+    """Return numbers that no choice of cell, origin, order of atoms or scale changes, shape (n, 24).
+
+    Mean and standard deviation over the atoms of the distances to the first, second, …, twelfth neighbour, in units of
+    the cube root of the volume per atom.
+    """
+    rows = np.full((len(crystals), 24), np.inf)
+    for row, graph in enumerate(build_graphs(crystals, GraphSettings())):
+        if not isinstance(graph, InputError):
+            crystal = crystals[row]
+            scaled = np.sort(graph.distances, axis=1) / (crystal.volume / len(crystal)) ** (1 / 3)
+            rows[row] = np.concatenate([scaled.mean(axis=0), scaled.std(axis=0)])
+    return rows
+
+
+def _candidates(crystals: Sequence[Crystal]) -> list[tuple[float, int, int]]:
+    """Return pairs that may be copies, with the distance of their fingerprints, nearest first."""
+    from scipy.spatial import cKDTree
+
+    buckets: dict[str, list[int]] = defaultdict(list)
+    for index, crystal in enumerate(crystals):
+        buckets[crystal.formula].append(index)
+    shared = [members for members in buckets.values() if len(members) > 1]
+    rows = [index for members in shared for index in members]
+    prints = dict(zip(rows, fingerprints([crystals[index] for index in rows]), strict=True))
+    found = []
+    for members in shared:
+        points = np.array([prints[index] for index in members])
+        usable = np.flatnonzero(np.isfinite(points).all(axis=1))
+        if len(usable) < 2:
+            continue
+        pairs = usable[cKDTree(points[usable]).query_pairs(NEAR, p=np.inf, output_type="ndarray")]
+        distances = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]]).max(axis=1)
+        found += [(float(d), members[i], members[j]) for d, (i, j) in zip(distances, pairs.reshape(-1, 2), strict=True)]
+    return sorted(found)
+
+
+def _reduced(crystals: Sequence[Crystal], index: int, known: dict[int, Structure]) -> Structure:
+    """Return the Niggli cell of the primitive cell; each crystal's is made once."""
+    import spglib
+    from pymatgen.core import Structure
+
+    if index not in known:
+        crystal = crystals[index]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = spglib.find_primitive((crystal.lattice, crystal.frac, crystal.numbers), symprec=0.05)
+            structure = crystal.to_structure() if found is None else Structure(found[0], found[2], found[1])
+            try:
+                known[index] = structure.get_reduced_structure("niggli")
+            except ValueError:  # a cell too flat to be reduced is compared as it is
+                known[index] = structure
+    return known[index]
+
+
+def _match(one: Structure, other: Structure) -> bool:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    if len(one) != len(other):
+        return False
+    matcher = StructureMatcher(primitive_cell=False, scale=True)
+    return bool(matcher.fit(one, other, skip_structure_reduction=True))
+
+
+def _volume(crystal: Crystal) -> float:
+    return float(np.log(crystal.volume / len(crystal)))
+
+
+def _shared(labels: NDArray[np.int64], split: Split) -> int:
+    """Count the test rows whose label a training or validation row has too."""
+    return int(np.isin(labels[split.test], labels[np.concatenate([split.train, split.val])]).sum())
+
+
+def _labels(names: Sequence[str]) -> NDArray[np.int64]:
+    return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
+
+
+def _groups(labels: NDArray[np.int64], records: Sequence[Record]) -> list[list[str]]:
+    members: dict[int, list[str]] = defaultdict(list)
+    for label, record in zip(labels, records, strict=True):
+        members[int(label)].append(record.id)
+    return [group for group in members.values() if len(group) > 1]
+
+
+class _Forest:
+    """Disjoint sets of integers (Tarjan 1975)."""
+
+    def __init__(self, count: int) -> None:
+        self.parent = list(range(count))
+
+    def root(self, index: int) -> int:
+        while self.parent[index] != index:
+            self.parent[index] = self.parent[self.parent[index]]
+            index = self.parent[index]
+        return index
+
+    def joined(self, one: int, other: int) -> bool:
+        return self.root(one) == self.root(other)
+
+    def join(self, one: int, other: int) -> None:
+        self.parent[self.root(one)] = self.root(other)
+
+    def labels(self) -> NDArray[np.int64]:
+        return np.array(list(self._roots()), dtype=np.int64)
+
+    def _roots(self) -> Iterator[int]:
+        return map(self.root, range(len(self.parent)))

@@ -1,0 +1,1 @@
+"""The commands of ``zoo``, one module each; ``cli.py`` puts them together."""

@@ -1,0 +1,172 @@
+"""The commands that talk to the Hugging Face Hub: pull, push, publish, search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.commands import console
+from zoo.commands.console import show_json, show_table
+from zoo.errors import InputError, ZooError
+
+if TYPE_CHECKING:
+    from zoo.hub.publish import Parcel
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("names", nargs=-1, shell_complete=console.names("backbone"))
+@click.option("--all", "everything", is_flag=True, help="Every registered backbone that has weights.")
+@click.option("--to", type=FOLDER, help="Also copy it into this folder; several go into folders of their names in it.")
+@click.option(
+    "--source",
+    type=click.Choice(["auto", "hub", "bundled"]),
+    default="auto",
+    show_default=True,
+    help="Where to take the weights from; auto takes the bundle if there is one: the same bytes, by SHA-256.",
+)
+@click.option("--force", is_flag=True, help="Download again even if the files are there; overwrite what is in --to.")
+@console.common
+@click.pass_context
+def pull(
+    ctx: click.Context, names: tuple[str, ...], everything: bool, to: Path | None, source: Any, force: bool
+) -> None:
+    """Fetch backbones and check every byte.
+
+    NAMES are registered names, hf://owner/repo or hf://owner/repo@revision; several are fetched at the same time.
+    """
+    from zoo.hub.pull_many import available, pull_all
+
+    if everything == bool(names):
+        raise InputError("say which backbones to pull, or --all" if not names else "give names or --all, not both")
+    failed: list[ZooError] = []
+    refs = available() if everything else names
+    for ref, pulled in pull_all(refs, source=source, force=force, to=to, quiet=console.is_quiet(ctx)):
+        if isinstance(pulled, ZooError):
+            failed.append(pulled)
+            if len(refs) > 1:
+                click.echo(f"Error: {console.one_line(str(pulled))}", err=True)
+            continue
+        click.echo(console.pulled_line(pulled, pinned=not ref.startswith("hf://")))
+        labels = pulled.card.training.labels if pulled.card else None
+        for line in filter(None, (pulled.note, f"labels: {labels}" if labels else "")):
+            click.echo(f"  {line}")
+    if failed:
+        worst = max(failed, key=lambda error: error.exit_code)
+        if len(refs) == 1:
+            raise worst
+        raise console.failure(f"{len(failed)} of {len(refs)} could not be pulled", worst.exit_code)
+
+
+@click.command()
+@click.argument("source", metavar="RUN|NAME", shell_complete=console.names("backbone"))
+@click.argument("repo", metavar="OWNER/REPO")
+@click.option("--private", is_flag=True, help="Create the repository for your eyes alone.")
+@click.option("--create-pr", is_flag=True, help="Make a pull request instead of changing the branch.")
+@click.option("--revision", metavar="BRANCH", help="Branch to push to; made if need be.  [default: main]")
+@click.option("--license", metavar="ID", help="Licence, as the Hub writes it: cc-by-4.0, mit, …  [default: the card's]")
+@click.option("--package", type=FOLDER, help="Also write a Python package that registers the backbone.")
+@click.option("--dry-run", is_flag=True, help="Show every file and the card; send nothing.")
+@console.common
+@click.pass_context
+def push(
+    ctx: click.Context,
+    source: str,
+    repo: str,
+    private: bool,
+    create_pr: bool,
+    revision: str | None,
+    license: str | None,  # noqa: A002
+    package: Path | None,
+    dry_run: bool,
+) -> None:
+    """Put a fine-tuned run or a backbone on the Hugging Face Hub, with a card that others can judge it by.
+
+    Log in once with 'hf auth login', or set HF_TOKEN; a token is never given on the command line.
+    """
+    from zoo.hub import publish as publishing
+
+    if package is not None and package.exists():
+        raise InputError(f"{package} exists already; choose another folder for the package")
+    parcel = publishing.pack(source, repo, license=license)
+    if dry_run:
+        show_parcel(parcel)
+        click.echo()
+        click.echo(parcel.readme)
+        click.echo(f"dry run: nothing was sent to {parcel.repo}")
+        return
+    with console.bars(shown=not console.is_quiet(ctx)):
+        pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
+    show_parcel(parcel)
+    if not pushed.changed:
+        click.echo(f"{pushed.repo} has these bytes already, at commit {pushed.commit}")
+    elif pushed.pull_request:
+        click.echo(f"pull request  {pushed.pull_request}")
+    else:
+        click.echo(f"pushed     {pushed.url}")
+    click.echo(f"pull it    zoo pull hf://{pushed.repo}@{pushed.commit}")
+    if package is not None:
+        publishing.write_package(pushed.entry, package)
+        click.echo(f"package    {package}: pip install it, and '{pushed.entry.name}' is a name like any other")
+        return
+    click.echo(f"\nTo register it under a name, save this as {pushed.entry.name}.md among the cards of a package:\n")
+    click.echo(pushed.entry.render())
+
+
+@click.command()
+@click.option("--org", metavar="ORG", help="Owner of the repositories.  [default: as the cards say]")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing, change no card.")
+@console.common
+@click.pass_context
+def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
+    """Put the whole shelf on the Hugging Face Hub, and pin its commits in the cards.
+
+    For zoo's maintainers, in a clone. What is there already makes no new commit.
+    """
+    from zoo.hub.publish import publish_shelf
+    from zoo.registry.backbones import shelf
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    with console.bars(shown=not console.is_quiet(ctx)):
+        for card, parcel, pushed in publish_shelf(shelf(), org, dry_run=dry_run, say=say):
+            if pushed is None:
+                show_parcel(parcel)
+            else:
+                what = "pushed" if pushed.changed else "unchanged"
+                click.echo(f"{card.name}: {what}, {pushed.repo} at commit {pushed.commit}, pinned in {card.source}")
+    if dry_run:
+        click.echo("dry run: nothing was sent, no card was changed")
+
+
+@click.command()
+@click.argument("text", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@console.common
+def search(text: tuple[str, ...], as_json: bool) -> None:
+    """Find models for zoo on the Hugging Face Hub.
+
+    All words of TEXT must occur in a model's name, property, tags or base model.
+    """
+    from zoo.hub.search import search as run
+
+    found = run(" ".join(text))
+    if as_json:
+        show_json([each.overview() for each in found])
+    elif found:
+        show_table(
+            ("reference", "target", "unit", "metrics", "from"), [each.row() for each in found], keep=("reference",)
+        )
+        click.echo("What is on the Hub is its owners' word; 'zoo pull' checks what it can, 'zoo list' shows zoo's own.")
+    else:
+        click.echo("no model found; 'zoo list' shows those that are registered here", err=True)
+
+
+def show_parcel(parcel: Parcel) -> None:
+    """Print the files of a parcel."""
+    rows = [(item.name, f"{item.size:,}", item.sha256) for item in parcel.items]
+    show_table(("file", "bytes", "SHA-256"), rows, title=f"{parcel.repo}: license {parcel.card.hub.license}")

@@ -1,0 +1,1 @@
+"""Crystals to crystal graphs: neighbours, packing, batches, the store on disk."""

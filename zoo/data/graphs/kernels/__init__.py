@@ -1,0 +1,1 @@
+"""The search for neighbours and the merging of copies, compiled."""

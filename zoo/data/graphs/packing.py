@@ -1,0 +1,240 @@
+"""Crystal graphs → a few arrays, in which what symmetry repeats stands once.
+
+Two atoms of a cell with one environment (the same element, and neighbours with the same environments at the same
+distances) have the same features after every convolution, whatever the weights. So a network need compute only one
+of them, and one of several equal edges, and count them: sums over neighbours become weighted sums, the mean over the
+cell a weighted mean. This is exact, and how much it saves is up to the crystals: of the edges of 1,500 bulk moduli
+and dielectric constants one in six remains, of large relaxed cells of low symmetry three in four.
+
+Environments are found by colour refinement (Weisfeiler and Leman): begin with the element, mix into each atom's colour
+those of its neighbours and their distances, until no colour splits any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo._utils import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from zoo.data.graphs.neighbors import CrystalGraph
+
+SAME_DISTANCE = 1e-5
+"""Distances in one crystal (Å) that follow each other this closely are one distance, the mean of them.
+
+Far below what a relaxation converges to, and small enough that no prediction changes in a digit that is shown.
+"""
+
+_CHUNK = 512
+_MIX = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15], dtype=np.uint64)
+_SHIFTS = np.array([30, 27, 31], dtype=np.uint64)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedGraphs:
+    """Crystal graphs one after the other: C crystals, M distinct atoms, R distinct edges.
+
+    Parameters
+    ----------
+    numbers : array of shape (M,), uint8
+        Atomic numbers.
+    copies : array of shape (M,), int32
+        Number of atoms in the cell that each stands for.
+    degrees : array of shape (M,), uint8
+        Number of distinct edges of each atom.
+    neighbors : array of shape (R,), int32
+        Index, within its crystal, of the atom at an edge's other end; edges are sorted by their centre.
+    distances : array of shape (R,), float32
+        In Å.
+    counts : array of shape (R,), uint8
+        Number of neighbours that each edge stands for; those of an atom add up to the neighbours per atom.
+    offsets : array of shape (C + 1,), int64
+        Crystal c owns the distinct atoms ``offsets[c]:offsets[c + 1]``.
+    """
+
+    numbers: NDArray[np.uint8]
+    copies: NDArray[np.int32]
+    degrees: NDArray[np.uint8]
+    neighbors: NDArray[np.int32]
+    distances: NDArray[np.float32]
+    counts: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def pack(cls, graphs: Sequence[CrystalGraph]) -> PackedGraphs:
+        """Pack graphs with equal numbers of neighbours per atom; at least one."""
+        parts = [_merge(graphs[start : start + _CHUNK]) for start in range(0, len(graphs), _CHUNK)]
+        return parts[0] if len(parts) == 1 else cls.join(parts)
+
+    @classmethod
+    def join(cls, parts: Sequence[PackedGraphs]) -> PackedGraphs:
+        """Put packed graphs behind each other; at least one."""
+        sizes = np.concatenate([part.sizes for part in parts])
+        return cls(
+            np.concatenate([part.numbers for part in parts]),
+            np.concatenate([part.copies for part in parts]),
+            np.concatenate([part.degrees for part in parts]),
+            np.concatenate([part.neighbors for part in parts]),
+            np.concatenate([part.distances for part in parts]),
+            np.concatenate([part.counts for part in parts]),
+            np.concatenate([[0], np.cumsum(sizes)]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Number of distinct atoms in each crystal."""
+        return np.diff(self.offsets)
+
+    @property
+    def edges(self) -> NDArray[np.int64]:
+        """Number of distinct edges in each crystal."""
+        return np.diff(self._edge_offsets)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays, in bytes."""
+        arrays = (self.numbers, self.copies, self.degrees, self.neighbors, self.distances, self.counts, self.offsets)
+        return sum(array.nbytes for array in arrays)
+
+    @cached_property
+    def _edge_offsets(self) -> NDArray[np.int64]:
+        """Edges ``_edge_offsets[c]:_edge_offsets[c + 1]`` belong to crystal c."""
+        total = np.concatenate([[0], np.cumsum(self.degrees, dtype=np.int64)])
+        return total[self.offsets]
+
+    def select(self, indices: NDArray[np.int64]) -> PackedGraphs:
+        """Gather some of the graphs, in the order given."""
+        atoms, offsets = _ranges(self.offsets, indices)
+        edges, _ = _ranges(self._edge_offsets, indices)
+        return PackedGraphs(
+            self.numbers[atoms],
+            self.copies[atoms],
+            self.degrees[atoms],
+            self.neighbors[edges],
+            self.distances[edges],
+            self.counts[edges],
+            offsets,
+        )
+
+
+def _ranges(offsets: NDArray[np.int64], indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions in some of the ranges that `offsets` delimit, and the offsets of those ranges."""
+    sizes = np.diff(offsets)[indices]
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    return np.arange(ends[-1]) + np.repeat(offsets[indices] - ends[:-1], sizes), ends
+
+
+def _merge(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
+    return _merge_plain(graphs) if compiled.merging is None else _merge_compiled(graphs)
+
+
+def _merge_compiled(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
+    assert compiled.merging is not None
+    neighbors = np.ascontiguousarray(np.concatenate([graph.neighbors for graph in graphs]), dtype=np.int32)
+    atoms, edges = len(neighbors), neighbors.size
+    room = PackedGraphs(
+        np.empty(atoms, dtype=np.uint8),
+        np.empty(atoms, dtype=np.int32),
+        np.empty(atoms, dtype=np.uint8),
+        np.empty(edges, dtype=np.int32),
+        np.empty(edges, dtype=np.float32),
+        np.empty(edges, dtype=np.uint8),
+        np.empty(len(graphs) + 1, dtype=np.int64),
+    )
+    edges = compiled.merging.merge(
+        np.concatenate([graph.numbers for graph in graphs]),
+        neighbors,
+        np.ascontiguousarray(np.concatenate([graph.distances for graph in graphs]), dtype=np.float32),
+        np.cumsum([0, *(len(graph) for graph in graphs)], dtype=np.int64),
+        SAME_DISTANCE,
+        room,
+    )
+    atoms = int(room.offsets[-1])
+    # Copied, so that the room for what was merged is given back.
+    return PackedGraphs(
+        room.numbers[:atoms].copy(),
+        room.copies[:atoms].copy(),
+        room.degrees[:atoms].copy(),
+        room.neighbors[:edges].copy(),
+        room.distances[:edges].copy(),
+        room.counts[:edges].copy(),
+        room.offsets,
+    )
+
+
+def _merge_plain(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
+    sizes = np.array([len(graph) for graph in graphs])
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    crystal = np.repeat(np.arange(len(graphs)), sizes)
+    numbers = np.concatenate([graph.numbers for graph in graphs])
+    neighbors = np.concatenate([graph.neighbors for graph in graphs]) + offsets[crystal, None]
+    kind, lengths = _distances(np.concatenate([graph.distances for graph in graphs]), crystal)
+    color = _environments(numbers, crystal, neighbors, kind)
+    _, first, group = np.unique(color, return_index=True, return_inverse=True)
+    # Atoms stand crystal by crystal, so in the order of first appearance groups do too.
+    kept = np.sort(first)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    group = rank[group]
+    merged_offsets = np.concatenate([[0], np.cumsum(np.bincount(crystal[kept], minlength=len(graphs)))])
+    # Equal edges of one atom: same other end, same distance.
+    edges = np.sort(kind[kept] * np.int64(len(kept)) + group[neighbors[kept]], axis=1)
+    new = np.ones(edges.shape, dtype=bool)
+    new[:, 1:] = edges[:, 1:] != edges[:, :-1]
+    distinct = edges[new]
+    starts = np.flatnonzero(new)
+    return PackedGraphs(
+        numbers[kept],
+        np.bincount(group).astype(np.int32),
+        new.sum(axis=1).astype(np.uint8),
+        (distinct % len(kept) - merged_offsets[np.repeat(crystal[kept], new.sum(axis=1))]).astype(np.int32),
+        lengths[distinct // len(kept)],
+        np.diff(starts, append=new.size).astype(np.uint8),
+        merged_offsets,
+    )
+
+
+def _distances(
+    distances: NDArray[np.float32], crystal: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return which distance of its crystal each edge has, shape (N, k), and the distances."""
+    apart = float(distances.max()) + 1.0
+    along = (distances.astype(np.float64) + (apart * crystal)[:, None]).ravel()
+    order = np.argsort(along)
+    kind = np.empty(len(along), dtype=np.int64)
+    kind[order] = np.cumsum(np.diff(along[order], prepend=along[order[0]]) > SAME_DISTANCE)
+    mean = np.bincount(kind, weights=distances.ravel()) / np.bincount(kind)
+    return kind.reshape(distances.shape), mean.astype(np.float32)
+
+
+def _environments(
+    numbers: NDArray[np.uint8], crystal: NDArray[np.int64], neighbors: NDArray[np.int64], kind: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return a colour per atom, equal only for atoms of one crystal with one environment."""
+    color = _mix((crystal * 256 + numbers).astype(np.uint64))
+    edge = _mix(kind.astype(np.uint64) + _MIX[2])
+    found = 0
+    while (now := len(np.unique(color))) > found:
+        found = now
+        # A sum of hashes, because the order of neighbours means nothing.
+        color = _mix(color * _MIX[2] + _mix(color[neighbors] ^ edge).sum(axis=1, dtype=np.uint64))
+    return color
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Scramble 64-bit numbers (the finaliser of SplitMix64: Steele, Lea and Flood, OOPSLA 2014)."""
+    values = (values ^ (values >> _SHIFTS[0])) * _MIX[0]
+    values = (values ^ (values >> _SHIFTS[1])) * _MIX[1]
+    values ^= values >> _SHIFTS[2]
+    return values

@@ -1,0 +1,117 @@
+"""Target transforms: physical unit → what the network is trained on, and back.
+
+A target y passes through three invertible maps, whose constants are fitted on training rows alone and travel
+inside the checkpoint:
+
+1. the task's transform, t = y or t = log10(y);
+2. standardisation, z = (t − μ) / σ, with the mean and the standard deviation of the training rows;
+3. tanh standardisation, s = b · tanh(z / b), which bounds every property to the same range (−b, b) and leaves
+   values near the mean as they are (unit slope at z = 0).
+
+Lee & Asahi, Comput. Mater. Sci. 190, 110314 (2021), scale source and target property to a common bounded range
+by a tanh of the standardised value; the exact constants of their formula are not stated here because we do not
+know them, and b = 3 is our choice. With b = None step 3 is left out (z-score), as in the checkpoints of the
+original CGCNN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from zoo.registry.contracts import Transform
+
+BOUND = 3.0
+"""b of the tanh standardisation, in standard deviations."""
+
+BEYOND = 1.0
+"""Predictions may pass the most extreme training target by so many standard deviations."""
+
+_EDGE = 1.0 - 1e-6
+
+
+@dataclass(frozen=True)
+class TargetScaler:
+    """The three maps with their constants.
+
+    Parameters
+    ----------
+    transform : {"identity", "log10"}
+    mean, std : float
+        Mean and standard deviation of the transformed training targets, in their transformed unit.
+    bound : float or None
+        b of the tanh standardisation, in standard deviations; None for a plain z-score.
+    limit : float or None
+        Largest |z| of a prediction. Near its ends the inverse tanh is so steep that a small error of the network
+        would become a modulus of a thousand terapascals; None sets no limit.
+
+    Examples
+    --------
+    >>> scaler = TargetScaler.fit([10.0, 100.0, 1000.0], "log10")
+    >>> scaler.scale([100.0]).round(6).tolist()
+    [0.0]
+    >>> scaler.unscale(scaler.scale([37.0])).round(6).tolist()
+    [37.0]
+    """
+
+    transform: Transform
+    mean: float
+    std: float
+    bound: float | None = BOUND
+    limit: float | None = None
+
+    @classmethod
+    def fit(cls, values: ArrayLike, transform: Transform = "identity", bound: float | None = BOUND) -> TargetScaler:
+        """Fit the constants.
+
+        Parameters
+        ----------
+        values : array-like of shape (n,)
+            Targets of the training rows, in the task's unit.
+        transform : {"identity", "log10"}
+        bound : float or None
+
+        Raises
+        ------
+        InputError
+            If all targets are equal: there is nothing to learn, and no scale.
+        """
+        targets = transformed(values, transform)
+        std = float(targets.std())
+        if not std > 1e-12 * float(np.abs(targets).max(initial=0.0)):
+            raise InputError(f"all {len(targets)} training targets are equal; there is nothing to learn from them")
+        mean = float(targets.mean())
+        limit = None if bound is None else float(np.abs(targets - mean).max() / std) + BEYOND
+        return cls(transform, mean, std, bound, limit)
+
+    def scale(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Map targets of shape (n,) in the task's unit to the network's space."""
+        z = (transformed(values, self.transform) - self.mean) / self.std
+        return z if self.bound is None else self.bound * np.tanh(z / self.bound)
+
+    def unscale(self, scaled: ArrayLike) -> NDArray[np.float64]:
+        """Map network outputs of shape (n,) back to the task's unit."""
+        z = np.asarray(scaled, dtype=np.float64)
+        if self.bound is not None:
+            z = self.bound * np.arctanh(np.clip(z / self.bound, -_EDGE, _EDGE))
+        if self.limit is not None:
+            z = np.clip(z, -self.limit, self.limit)
+        return restored(z * self.std + self.mean, self.transform)
+
+
+def transformed(values: ArrayLike, transform: Transform) -> NDArray[np.float64]:
+    """Take values of shape (n,) in the task's unit to the space in which errors are measured alike."""
+    array = np.asarray(values, dtype=np.float64)
+    return np.log10(array) if transform == "log10" else array
+
+
+def restored(values: NDArray[np.float64], transform: Transform) -> NDArray[np.float64]:
+    """Undo :func:`transformed`."""
+    return 10.0**values if transform == "log10" else values

@@ -1,0 +1,291 @@
+"""The Materials Project → a table: through its API, page by page, resumable.
+
+Rows come from the summary end point, by the official client (`mp-api`, an extra). Each page becomes a Parquet file in
+``OUT.partial``; the same command goes on there after an interruption. GNoME's structures are left out: they are
+published under another licence (CC BY-NC 4.0). Deprecated materials are not asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from zoo._utils.files import whole
+from zoo._utils.progress import progress
+from zoo._utils.resuming import agree
+from zoo.data.graphs.store import tables_folder
+from zoo.data.sources._mp_client import KEY, RENAMED, Client
+from zoo.data.structures import parse
+from zoo.data.tables.rows import Rejection
+from zoo.data.tables.table import write_rejected
+from zoo.errors import InputError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+DATABASE = "materials-project"
+LICENSE = "CC-BY-4.0"
+CITE = "doi:10.1063/1.4812323"
+COLUMNS = ("material_id", "atomic_numbers", "lattice", "frac_coords")
+"""Of every table that is fetched."""
+
+FIELDS = ("formation_energy_per_atom", "band_gap", "energy_above_hull")
+"""What is fetched beside identifier and structure if nothing else is asked for."""
+
+PAGE = 1000
+"""Rows per request, the most that the API gives."""
+
+_METADATA = b"crystal-zoo"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What was fetched.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the table.
+    rejected : int
+        Materials without a usable structure, listed beside the table.
+    version : str
+        Of the database.
+    """
+
+    rows: int
+    rejected: int
+    version: str
+
+
+def fetch(
+    out: Path, fields: Sequence[str] = FIELDS, *, limit: int | None = None, page: int = PAGE, quiet: bool = False
+) -> Fetched:
+    """Write a Parquet table of the Materials Project's materials.
+
+    Its columns are ``material_id``, ``atomic_numbers``, ``lattice`` and ``frac_coords`` (Å), and one per field. The
+    file's metadata name database, version, licence and query; see :func:`provenance`.
+
+    Parameters
+    ----------
+    out : Path
+        File to write; appears whole or not at all. ``OUT.rejected.csv`` beside it lists the materials without a usable
+        structure, if there are any.
+    fields : sequence of str
+        Names of the API's summary document, such as ``"band_gap"``, with dots into nested ones, or those of `RENAMED`.
+    limit : int, optional
+        Only so many materials, by identifier.
+    page : int
+        Materials per request.
+    quiet : bool
+
+    Raises
+    ------
+    InputError
+        If the key is missing, `out` exists or cannot be written, or the unfinished work beside it is another one's.
+    DependencyError
+        If the client is not installed.
+    SourceError
+        If the API refuses the key or the request, or does not answer after several tries.
+    """
+    if out.exists():
+        raise InputError(f"{out} exists; give another --out, or remove it")
+    fixed = [field for field in fields if field in COLUMNS]
+    if fixed:
+        raise InputError(f"--fields {fixed[0]}: every table has this column; leave it out")
+    client = Client(os.environ.get(KEY, ""))
+    work = out.with_name(out.name + ".partial")
+    size = min(page, limit or page)
+    query = {"fields": list(fields), "limit": limit, "page": size}
+    parts = _Parts(work, out)
+    agree(work / "begun.json", {"database": DATABASE, "database version": client.version, **query})
+    total = min(limit or client.total, client.total)
+    if not total:
+        raise SourceError("the Materials Project has no material for this query")
+    with progress("fetching", total, "materials", quiet=quiet) as bar:
+        for number in range(1, ceil(total / size) + 1):
+            expected = min(size, total - (number - 1) * size)
+            if not parts.has(number):
+                documents = client.page(number, size, fields)[:expected]
+                if len(documents) != expected:
+                    raise SourceError(
+                        f"the Materials Project gave {len(documents)} materials where {expected} were announced; "
+                        "run the same command again to go on"
+                    )
+                parts.write(number, documents, fields)
+            bar.advance(expected)
+    note = {
+        "source": "Materials Project",
+        "version": client.version,
+        "license": LICENSE,
+        "cite": CITE,
+        "client": client.name,
+        "query": {"deprecated": False, "include_gnome": False, **query},
+    }
+    return parts.join(note)
+
+
+def provenance(table: Path) -> dict[str, Any] | None:
+    """Return what a fetched table says of itself: source, version, license, cite, query; None for other tables."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if table.suffix != ".parquet":
+        return None
+    try:
+        metadata = pq.read_schema(table).metadata or {}
+        note: dict[str, Any] = json.loads(metadata[_METADATA])
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return None
+    return note
+
+
+def cached(fields: Sequence[str], *, quiet: bool = False) -> Path:
+    """Return a table with these fields that is kept in zoo's cache, and fetch it if it is not there.
+
+    Of several processes one fetches and the others wait.
+
+    Raises
+    ------
+    ZooError
+        As :func:`fetch`.
+    """
+    from filelock import FileLock
+
+    digest = hashlib.sha256(json.dumps(list(fields)).encode()).hexdigest()[:12]
+    table = tables_folder() / f"{DATABASE}-{digest}.parquet"
+    try:
+        table.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{table.parent} cannot be made: {error.strerror}; set ZOO_CACHE to another folder") from error
+    with FileLock(table.with_suffix(".lock")):
+        if not table.exists():
+            fetch(table, fields, quiet=quiet)
+    return table
+
+
+class _Parts:
+    """Pages on disk, each whole or not at all, and their union."""
+
+    def __init__(self, folder: Path, out: Path) -> None:
+        self.folder, self.out = folder, out
+        self._there: list[int] = []
+
+    def has(self, number: int) -> bool:
+        """Say whether a page is there and whole."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._there.append(number)
+        try:
+            pq.read_table(self._path(number))
+        except (OSError, pa.ArrowException):
+            return False
+        return True
+
+    def write(self, number: int, documents: Sequence[dict[str, Any]], fields: Sequence[str]) -> None:
+        """Write a page; materials without a usable structure are noted in its metadata."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, *fields)}
+        rejected = []
+        for document in documents:
+            name = str(document.get("material_id", ""))
+            try:
+                if document.get("deprecated"):
+                    raise InputError("deprecated")
+                crystal = parse.parse(document.get("structure"))
+            except InputError as error:
+                rejected.append([name, str(error)])
+                continue
+            columns["material_id"].append(name)
+            columns["atomic_numbers"].append(crystal.numbers)
+            columns["lattice"].append(crystal.lattice.ravel())
+            columns["frac_coords"].append(crystal.frac.ravel())
+            for field in fields:
+                columns[field].append(_cell(document, RENAMED.get(field, field)))
+        kinds = {
+            "material_id": pa.string(),
+            "atomic_numbers": pa.list_(pa.uint8()),
+            "lattice": pa.list_(pa.float64()),
+            "frac_coords": pa.list_(pa.float64()),
+        }
+        arrays = {name: pa.array(values, kinds.get(name)) for name, values in columns.items()}
+        table = pa.table(arrays).replace_schema_metadata({_METADATA: json.dumps(rejected)})
+        with _written(self._path(number)) as beside:
+            pq.write_table(table, beside)
+
+    def join(self, note: dict[str, Any]) -> Fetched:
+        """Write the table, and the rejected materials beside it; remove the pages."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        paths = [self._path(number) for number in self._there]
+        schemas = [pq.read_schema(path) for path in paths]
+        rejected = [
+            Rejection(str(self.out), None, name, "structure", "", reason)
+            for schema in schemas
+            for name, reason in json.loads(schema.metadata[_METADATA])
+        ]
+        schema = pa.unify_schemas([each.remove_metadata() for each in schemas])
+        ids: set[str] = set()
+        with _written(self.out) as beside:
+            rows = sum(pq.read_metadata(path).num_rows for path in paths)
+            text = json.dumps({**note, "rows": rows, "rejected": len(rejected)})
+            with pq.ParquetWriter(beside, schema.with_metadata({_METADATA: text})) as writer:
+                for path in paths:
+                    table = pq.read_table(path)
+                    names = set(table.column("material_id").to_pylist())
+                    if len(names) < len(table) or names & ids:
+                        raise SourceError(
+                            f"the Materials Project gave a material twice: its data changed meanwhile; "
+                            f"remove {self.folder} to begin again"
+                        )
+                    ids |= names
+                    writer.write_table(table.cast(schema))
+            if rejected:
+                write_rejected(rejected, rejected_path(self.out))
+        shutil.rmtree(self.folder)
+        return Fetched(rows, len(rejected), str(note["version"]))
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"page-{number:05d}.parquet"
+
+
+def rejected_path(table: Path) -> Path:
+    """Return where the materials without a usable structure are listed."""
+    return table.with_name(f"{table.stem}.rejected.csv")
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """As :func:`zoo._utils.files.whole`, with an error that says what to do."""
+    try:
+        with whole(path) as beside:
+            yield beside
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise InputError(
+            f"{path} cannot be written: {reason}; free some space and run the same command again to go on"
+        ) from error
+
+
+def _cell(document: dict[str, Any], field: str) -> float | str | None:
+    """Return a number or a text of a document, from its dotted name."""
+    value: Any = document
+    for part in field.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return float(value)
+    raise InputError(
+        f"the field {field} is no number or text but a {type(value).__name__}; name a part of it: {field}.…"
+    )

@@ -1,0 +1,185 @@
+"""Seeded splits of records into training, validation and test rows.
+
+The parts hang on the identifiers and the seed alone, not on the order of rows in a file. The test rows do
+not depend on how many training rows are asked for, and the rows for a smaller number of them are among those
+for a larger one, so that points of a learning curve can be compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from math import floor
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from zoo.data.tables.table import Record
+
+How = Literal["random", "composition", "chemsys"]
+
+VALIDATION = (20, 0.2)
+"""Where fewer training rows are asked for than there are, the validation rows are so many, or that fraction of the
+training rows if it is more: who has 100 measured crystals does not have 500 more to choose an epoch by."""
+
+MIN_ROWS = 10
+"""Fewest rows that are split: below, a test part says nothing."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of the three parts, as positions in the records they were made of.
+
+    Parameters
+    ----------
+    seed : int
+    train, val, test : array of shape (n,), int64
+        Disjoint. `train` leaves rows out where fewer were asked for than there are.
+    """
+
+    seed: int
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+    def as_ids(self, records: Sequence[Record]) -> dict[str, list[str]]:
+        """Return the identifiers of the three parts, for ``splits.json``."""
+        parts = {"train": self.train, "validation": self.val, "test": self.test}
+        return {name: [records[row].id for row in rows] for name, rows in parts.items()}
+
+
+def make_split(
+    records: Sequence[Record],
+    *,
+    seed: int,
+    how: How = "random",
+    test: float = 0.1,
+    val: float = 0.1,
+    n_train: int | None = None,
+) -> Split:
+    """Split records by a seed.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        With identifiers that differ.
+    seed : int
+        Not negative.
+    how : {"random", "composition", "chemsys"}
+        What may not straddle two parts: nothing but the row itself, the rows of one reduced formula, or those
+        of one chemical system. Groups make the parts differ a little from the fractions asked for.
+    test, val : float
+        Fractions of all rows; each part has at least one row. Validation rows are drawn after the test rows.
+    n_train : int, optional
+        Number of training rows; all that remain, if not given. Validation rows become fewer in proportion; see
+        `VALIDATION`.
+
+    Raises
+    ------
+    InputError
+        If the fractions leave nothing to train on, there are fewer than `MIN_ROWS` rows, too few groups, or
+        fewer training rows than asked for.
+    """
+    if seed < 0:
+        raise InputError(f"--seed {seed} is negative")
+    if not (0 < test < 1 and 0 < val < 1 and test + val < 1):
+        raise InputError(f"a test part of {test:g} and a validation part of {val:g} leave nothing to train on")
+    if len(records) < MIN_ROWS:
+        raise InputError(f"{len(records)} usable rows are too few to split; at least {MIN_ROWS} are needed")
+    groups = _groups(records, how)
+    # The test rows are drawn first and from a stream of their own; see the module's docstring.
+    order = np.random.default_rng([seed, 0]).permutation(len(groups))
+    n_test, n_val = (max(1, floor(fraction * len(records) + 0.5)) for fraction in (test, val))
+    after_test = _take(groups, order, n_test)
+    after_val = after_test + _take(groups, order[after_test:], n_val)
+    if after_val >= len(groups):
+        kind = {"random": "rows", "composition": "compositions", "chemsys": "chemical systems"}[how]
+        raise InputError(f"too few {kind} ({len(groups)}) for a training, a validation and a test part")
+    parts = [_rows(groups[i] for i in order[start:end]) for start, end in ((0, after_test), (after_test, after_val))]
+    pool = _rows(groups[i] for i in order[after_val:])
+    pool = pool[np.random.default_rng([seed, 1]).permutation(len(pool))]
+    if n_train is not None and not 1 <= n_train <= len(pool):
+        raise InputError(
+            f"--n-train {n_train}: there are {len(pool)} training rows, "
+            f"beside {len(parts[1])} validation and {len(parts[0])} test rows"
+        )
+    few = len(parts[1]) if n_train is None else max(VALIDATION[0], round(VALIDATION[1] * n_train))
+    return Split(seed, pool[:n_train], parts[1][:few], parts[0])
+
+
+def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int | None = None) -> dict[str, list[str]]:
+    """Split by a hash of each identifier, so that a row's part depends on nothing else.
+
+    The SHA-256 of the identifier, read as a fraction u of 1, decides: a test row if u < `test`, a validation row
+    if u < `test` + `validation`, else a training row. A test row is so never a training row of another size,
+    property or release of the data. Of the training rows, the `train` with the smallest u are taken: those of a
+    small set are among those of a larger one.
+
+    Parameters
+    ----------
+    ids : sequence of str
+    test, validation : float
+        Fractions of all rows, approximately.
+    train : int, optional
+        Number of training rows; all, if not given.
+
+    Returns
+    -------
+    dict of list of str
+        ``train``, ``validation`` and ``test``, each in ascending u.
+
+    Raises
+    ------
+    InputError
+        If the fractions leave nothing to train on, a part is empty, or there are fewer training rows than asked for.
+    """
+    if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
+        raise InputError(f"a test part of {test:g} and a validation part of {validation:g} leave nothing to train on")
+    ordered = sorted((int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64, name) for name in set(ids))
+    parts = {
+        "train": [name for u, name in ordered if u >= test + validation],
+        "validation": [name for u, name in ordered if test <= u < test + validation],
+        "test": [name for u, name in ordered if u < test],
+    }
+    if train is not None and train > len(parts["train"]):
+        raise InputError(f"{train} training rows are asked for, and there are {len(parts['train'])}")
+    parts["train"] = parts["train"][:train]
+    short = [part for part, rows in parts.items() if len(rows) < (2 if part == "train" else 1)]
+    if short:
+        raise InputError(f"{len(ordered)} usable rows are too few: there is no {short[0]} part")
+    return parts
+
+
+def _groups(records: Sequence[Record], how: How) -> list[list[int]]:
+    """Group positions, in an order that the order of the records has no part in."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for position in sorted(range(len(records)), key=lambda i: records[i].id):
+        crystal = records[position].crystal
+        if how == "random":
+            key = records[position].id
+        elif how == "composition":
+            key = crystal.formula
+        elif how == "chemsys":
+            key = crystal.chemsys
+        else:
+            raise InputError(f"--split {how}: there is random, composition and chemsys")
+        members[key].append(position)
+    return [members[key] for key in sorted(members)]
+
+
+def _take(groups: Sequence[list[int]], order: NDArray[np.int64], rows: int) -> int:
+    """Return how many groups, in this order, come nearest to a number of rows; at least one."""
+    sizes = np.cumsum([len(groups[i]) for i in order])
+    return int(np.argmin(np.abs(sizes - rows))) + 1 if len(sizes) else 1
+
+
+def _rows(groups: Iterable[list[int]]) -> NDArray[np.int64]:
+    return np.array([row for group in groups for row in group], dtype=np.int64)

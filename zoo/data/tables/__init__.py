@@ -1,0 +1,1 @@
+"""Tables and folders to records, and to rejected rows with their reasons."""

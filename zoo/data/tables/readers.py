@@ -1,0 +1,349 @@
+"""Table files -> rows of cells, whatever the format; what the cells mean is the business of ``zoo.data.tables.table``.
+
+A file that cannot be a table raises :class:`zoo.errors.InputError` when it is opened. After that, a row that
+cannot be read is a :class:`Row` with its problem, and reading goes on.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import itertools
+import json
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from zoo.data.structures.parse import MAX_CHARACTERS, is_number
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Select = tuple[str, Callable[[object, int], bool]]
+"""A column, and whether the row with this cell there, and this number, is wanted."""
+
+FORMATS = ".csv, .tsv, .json, .jsonl and .parquet"
+_CSV, _TSV, _JSON, _JSONL, _PARQUET = (
+    (".csv",),
+    (".tsv", ".tab"),
+    (".json",),
+    (".jsonl", ".ndjson"),
+    (".parquet", ".pq"),
+)
+_TEXT = (*_CSV, *_TSV, *_JSON, *_JSONL)
+_BATCH = 512
+_SAMPLE = 100
+INDEX = "index"
+"""Column that holds the row labels of a pandas table in JSON, where they are more than a count."""
+
+
+class OneStructureError(InputError):
+    """A JSON file that holds one crystal structure, not a table."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its number as the user counts data rows (from 1), its cells, and why it cannot be read."""
+
+    number: int
+    cells: Mapping[str, object]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened table.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : tuple of str
+    rows : callable
+        ``rows(columns, select)`` reads from the start; formats that can will skip other columns and rows.
+    headerless : bool
+        CGCNN's ``id_prop.csv``: an identifier and a number, without names.
+    count : int or None
+        Number of rows, where it is known without reading them.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: Callable[[Sequence[str], Select | None], Iterator[Row]] = field(repr=False)
+    headerless: bool = False
+    count: int | None = None
+
+
+def is_table(path: Path) -> bool:
+    """Tell by its name whether `path` is a table (``.json`` may also be a structure)."""
+    name = path.name.lower()
+    return name.removesuffix(".gz").endswith(_TEXT) or name.endswith(_PARQUET)
+
+
+def open_source(path: Path) -> Source:
+    """Open a table, or the ``id_prop.csv`` in a folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it cannot be a table; one line that begins with the path.
+    """
+    if path.is_dir():
+        if not (path / "id_prop.csv").is_file():
+            raise InputError(f"{path}: a folder without id_prop.csv is no table; name a {FORMATS} file")
+        path = path / "id_prop.csv"
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file")
+    if not is_table(path):
+        raise InputError(f"{path}: not a table by its name; zoo reads {FORMATS}, the text ones also as .gz")
+    name = path.name.lower().removesuffix(".gz")
+    if name.endswith(_PARQUET):
+        return _open_parquet(path)
+    _check_text(path)
+    if name.endswith(_JSON):
+        return _open_json(path)
+    if name.endswith(_JSONL):
+        return _open_jsonl(path)
+    return _open_csv(path)
+
+
+def _bytes(path: Path) -> IO[bytes]:
+    if path.name.lower().endswith(".gz"):
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _encoding(path: Path) -> str:
+    with _bytes(path) as file:
+        start = file.read(2)
+    return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def _text(path: Path) -> IO[str]:
+    encoding = _encoding(path)
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with _text(path) as file:
+        yield from file
+
+
+def _check_text(path: Path) -> None:
+    """Read a text file through once, in blocks, so that nothing about its bytes can go wrong later."""
+    try:
+        encoding = _encoding(path)
+        decoder = codecs.getincrementaldecoder(encoding)()
+        blank = True
+        with _bytes(path) as file:
+            while block := file.read(1 << 20):
+                if b"\0" in block and encoding != "utf-16":
+                    raise InputError(f"{path}: a binary file, not a table; zoo reads {FORMATS}")
+                blank &= not decoder.decode(block).strip()
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise InputError(f"{path}: not UTF-8 text (byte 0x{byte:02x}); save it in UTF-8 encoding") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise InputError(f"{path}: broken gzip file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if blank:
+        raise InputError(f"{path}: the file is empty")
+
+
+def _check_columns(path: Path, columns: Iterable[str]) -> None:
+    twice = [name for name, count in Counter(columns).items() if count > 1 and name]
+    if twice:
+        raise InputError(f"{path}: two columns are called {twice[0]!r}; rename one")
+
+
+def _open_csv(path: Path) -> Source:
+    def body() -> Iterator[str]:
+        return itertools.dropwhile(lambda line: line.startswith("#") or not line.strip(), _lines(path))
+
+    # Semicolons and tabs stand in for commas where commas are decimal.
+    tabs = path.name.lower().removesuffix(".gz").endswith(_TSV)
+    delimiter = "\t" if tabs else max(",;\t", key=next(body(), "").count)
+
+    def records() -> Iterator[list[str] | str]:
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_CHARACTERS))
+        reader = csv.reader(body(), delimiter=delimiter, strict=True, skipinitialspace=True)
+        while True:
+            before = reader.line_num
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                # A quote that is not closed swallows lines, each of which may have been a row.
+                yield from [f"broken quoting: {error}"] * max(1, reader.line_num - before)
+            else:
+                if cells:
+                    yield cells
+
+    head = list(itertools.islice(records(), 3))
+    if not head:
+        raise InputError(f"{path}: there is nothing but comments")
+    if isinstance(head[0], str):
+        raise InputError(f"{path}: the header cannot be read: {head[0]}")
+    headerless = path.name == "id_prop.csv" and (len(head[0]) == 1 or is_number(head[0][1]))
+    if headerless:
+        names = ["id", "target", *(f"column {i}" for i in range(3, len(head[0]) + 1))][: len(head[0])]
+    else:
+        names = [name.strip() for name in head[0]]
+        if len(head) == 3 and all(isinstance(row, list) and len(row) == len(names) + 1 for row in head[1:]):
+            # One column too many, as in matminer's tables: pandas' row labels, or an empty one at the end.
+            names = [*names, ""] if all(not row[-1] for row in head[1:]) else ["", *names]
+    _check_columns(path, names)
+
+    def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
+        start = 0 if headerless else 1
+        for number, cells in enumerate(itertools.islice(records(), start, None), 1):
+            if isinstance(cells, str):
+                yield Row(number, {}, cells)
+            elif len(cells) != len(names):
+                problem = f"{len(cells)} fields where {len(names)} are expected"
+                yield Row(number, dict(zip(names, cells, strict=False)), problem)
+            else:
+                yield Row(number, dict(zip(names, cells, strict=True)))
+
+    return Source(path, tuple(names), rows, headerless)
+
+
+def _open_json(path: Path) -> Source:
+    data = _load_json(path)
+    if _is_structure(data):
+        raise OneStructureError(f"{path}: one crystal structure, not a table")
+    try:
+        records = _json_records(data)
+    except (ValueError, TypeError, AttributeError):
+        raise InputError(
+            f"{path}: no table in a known shape; zoo reads a list of objects, pandas' orient='split', "
+            "and an object of columns"
+        ) from None
+    columns = _union(records)
+    if records and not columns:
+        raise InputError(f"{path}: a list, but not of objects")
+
+    def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
+        for number, record in enumerate(records, 1):
+            yield _json_row(number, record)
+
+    return Source(path, columns, rows, count=len(records))
+
+
+def _load_json(path: Path) -> Any:
+    try:
+        with _text(path) as file:
+            return json.load(file)
+    except RecursionError:
+        raise InputError(f"{path}: broken JSON: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        hint = "; if each line is an object of its own, name it .jsonl" if error.msg == "Extra data" else ""
+        raise InputError(f"{path}: broken JSON at line {error.lineno}: {error.msg}{hint}") from None
+
+
+def _is_structure(data: object) -> bool:
+    return isinstance(data, dict) and "sites" in data and "lattice" in data
+
+
+def _json_records(data: Any) -> list[Any]:
+    """Bring the shapes in which pandas, matminer and matbench write JSON into a list of objects."""
+    if isinstance(data, list):
+        return [{"structure": each} if _is_structure(each) else each for each in data]
+    if data.get("@class") == "DataFrame" and isinstance(data.get("data"), str):  # monty's form of a data frame
+        return _json_records(json.loads(data["data"]))
+    if "columns" in data and "data" in data:
+        columns, table = data["columns"], data["data"]
+        index = data.get("index", [])
+        if len(index) == len(table) and any(isinstance(label, str) for label in index) and INDEX not in columns:
+            columns, table = (
+                [INDEX, *columns],
+                [[label, *row] for label, row in zip(index, table, strict=True)],
+            )
+        return [dict(zip(columns, row, strict=True)) if len(row) == len(columns) else row for row in table]
+    if "schema" in data and isinstance(data.get("data"), list):
+        return cast("list[Any]", data["data"])
+    values = list(data.values())
+    if values and all(isinstance(value, dict) for value in values):
+        labels = list(dict.fromkeys(label for value in values for label in value))
+        counted = all(label.isdigit() for label in labels)
+        return [
+            {**({} if counted else {INDEX: label}), **{name: data[name].get(label) for name in data}}
+            for label in labels
+        ]
+    if values and all(isinstance(value, list) for value in values):
+        return [dict(zip(data, row, strict=True)) for row in zip(*values, strict=True)]
+    raise ValueError
+
+
+def _union(records: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for record in records if isinstance(record, dict) for name in record))
+
+
+def _json_row(number: int, record: Any) -> Row:
+    if isinstance(record, dict):
+        return Row(number, record)
+    return Row(number, {}, "not a JSON object with the table's columns")
+
+
+def _open_jsonl(path: Path) -> Source:
+    def records() -> Iterator[Any]:
+        for line in _lines(path):
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except (json.JSONDecodeError, RecursionError):
+                    yield None
+
+    columns = _union(itertools.islice(records(), _SAMPLE))
+    if not columns:
+        raise InputError(f"{path}: none of the first lines is a JSON object")
+
+    def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
+        for number, record in enumerate(records(), 1):
+            yield _json_row(number, record)
+
+    return Source(path, columns, rows)
+
+
+def _open_parquet(path: Path) -> Source:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if not path.stat().st_size:
+            raise InputError(f"{path}: the file is empty")
+        with pq.ParquetFile(path) as file:
+            names, count = tuple(file.schema_arrow.names), file.metadata.num_rows
+    except (pa.ArrowException, OSError):
+        raise InputError(f"{path}: not a Parquet file, or a damaged one") from None
+    _check_columns(path, names)
+
+    def rows(columns: Sequence[str], select: Select | None) -> Iterator[Row]:
+        number = 0
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(_BATCH, columns=list(columns)):
+                    numbers = list(range(number + 1, number + 1 + batch.num_rows))
+                    number += batch.num_rows
+                    if select is not None:
+                        labels = batch.column(select[0]).to_pylist()
+                        wanted = [i for i, label in enumerate(labels) if select[1](label, numbers[i])]
+                        batch, numbers = (
+                            batch.take(pa.array(wanted, pa.int64())),
+                            [numbers[i] for i in wanted],
+                        )
+                    yield from map(Row, numbers, batch.to_pylist())
+        except (pa.ArrowException, OSError):
+            for lost in range(number + 1, count + 1):
+                yield Row(lost, {}, "the file is damaged there")
+
+    return Source(path, names, rows, count=count)

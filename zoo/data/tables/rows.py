@@ -1,0 +1,292 @@
+"""Rows of a table -> records, or rejections with their reason.
+
+**Where the crystal comes from.** The first of these that there is:
+
+1. a folder given as `structures`: the file named in the column ``file``, else the file named after the row's
+   identifier (``ID.cif``, ``ID.vasp``, ``ID.json`` …);
+2. the column ``structure``: CIF text, POSCAR text, or pymatgen's dictionary;
+3. the column ``cif``, then the column ``poscar``;
+4. the columns ``atomic_numbers`` (n), ``lattice`` (9, Å) and ``frac_coords`` (3n);
+5. the column ``file``: a path relative to the table;
+6. for ``id_prop.csv``, the file beside it that is named after the identifier.
+
+**Where the identifier comes from.** The first of `ID_COLUMNS`, else the row's number.
+
+**Where the target comes from.** The column asked for, else the first of the task's columns that is there.
+
+All names are looked for as they are written first, then without regard to case.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zoo.data.structures import parse as parsing
+from zoo.data.tables.readers import INDEX, Row, Select, Source
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.data.crystal import Crystal
+    from zoo.registry.contracts import Task
+
+ID_COLUMNS = ("id", "material_id", "cif_id", "mp_id", "mpid", "task_id", "jid", "identifier", "name")
+"""Columns that are taken for the identifier, the first that is there."""
+
+_INDEX_COLUMNS = (INDEX, "__index_level_0__")  # pandas' row labels, as JSON and Parquet keep them
+_ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
+_VALUE_WIDTH = 60
+_YES_OR_NO = {"true": 1.0, "false": 0.0}
+"""What tables write for a property that is 1 or 0."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One crystal that can be used.
+
+    Parameters
+    ----------
+    id : str
+    crystal : Crystal
+    target : float or None
+        In the task's unit; None where none was asked for.
+    row : int
+        Data row from 1; 0 for a structure file.
+    file : str
+        The table or structure file.
+    """
+
+    id: str
+    crystal: Crystal
+    target: float | None
+    row: int
+    file: str
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One row, or structure file, that cannot be used.
+
+    ``str()`` of it is one line, such as
+    ``data.csv row 7 (mp-123), column poly_total = '-3': below the physical range of dielectric, 1 to 1000``.
+    """
+
+    file: str
+    row: int | None
+    id: str
+    column: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        where = self.file
+        if self.row:
+            where += f" row {self.row}"
+            where += f" ({_shorten(self.id)})" if self.id not in ("", str(self.row)) else ""
+            where += f", column {self.column}" if self.column else ""
+            where += f" = {self.value!r}" if self.column and self.value else ""
+        return f"{where}: {self.reason}"
+
+
+class RowReader:
+    """What the columns of one table mean, and the step from a row to a record or a rejection."""
+
+    def __init__(
+        self, source: Source, structures: Path | None, task: Task | None = None, target: str | None = None
+    ) -> None:
+        self.source, self.task = source, task
+        self.id_column = _find(source.columns, (*ID_COLUMNS, *_INDEX_COLUMNS))
+        self.crystal_columns, self.crystal, self.description = _crystal_source(source, structures, self.id_column)
+        self.self_contained = structures is None and not self.description.startswith("files ")
+        """Whether the table itself holds the crystals, and does not name files."""
+        self.target = _target_column(source, task, target) if task else ""
+        self.yes_or_no = task is not None and not task.unit and task.valid == (0.0, 1.0)
+        """Whether the property is 1 or 0, as whether a crystal is a metal: True and False will do."""
+        self.required = _required_column(source, task) if task and task.requires else ""
+
+    def rows(self, only: Collection[str] | None = None) -> Iterator[Row]:
+        """Read the rows, or those whose identifiers are wanted."""
+        named = (self.id_column, *self.crystal_columns, self.target, self.required)
+        columns = list(dict.fromkeys(name for name in named if name))
+        for row in self.source.rows(columns, self.select(only)):
+            if only is None or self.identify(row) in only:
+                yield row
+
+    def select(self, only: Collection[str] | None) -> Select | None:
+        """Return what lets a source that can skip all rows but those of some identifiers; None for all rows."""
+        if only is None or not self.id_column:
+            return None
+        return self.id_column, lambda value, number: _identifier(value, number) in only
+
+    def identify(self, row: Row) -> str:
+        """Return the row's identifier, or its number where it has none."""
+        return _identifier(row.cells.get(self.id_column) if self.id_column else None, row.number)
+
+    def value(self, row: Row) -> float:
+        """Return the row's target, or NaN if it has none that the task can use; its crystal is not looked at."""
+        try:
+            value = _number(row.cells.get(self.target), yes_or_no=self.yes_or_no)
+        except InputError:
+            return math.nan
+        return value if self.task is not None and not self.task.problem(value) else math.nan
+
+    def read(self, row: Row, seen: Mapping[str, int] | None = None) -> Record | Rejection:
+        """Turn a row into a record, or say what is wrong with it: the cheap checks first."""
+        identifier = self.identify(row)
+        column, target = "", None
+        try:
+            if row.problem:
+                raise InputError(row.problem)
+            if seen and identifier in seen:
+                column = self.id_column
+                raise InputError(f"duplicate id, first at row {seen[identifier]}")
+            if self.task:
+                column = self.target
+                target = _number(row.cells.get(column), yes_or_no=self.yes_or_no)
+                if problem := self.task.problem(target):
+                    raise InputError(problem)
+            if self.task and self.task.requires:
+                column, required = self.required, self.task.requires
+                if not _number(row.cells.get(column)) > required.above:
+                    raise InputError(required.reason or f"{self.task.name} needs more than {required.above:g}")
+            column = self.crystal_columns[0]
+            return Record(identifier, self.crystal(row.cells, identifier), target, row.number, str(self.source.path))
+        except InputError as error:
+            value = _shorten(row.cells.get(column)) if column else ""
+            reason = " ".join(str(error).split())
+            return Rejection(str(self.source.path), row.number, identifier, column, value, reason)
+
+
+CrystalReader = Callable[[Mapping[str, object], str], "Crystal"]
+
+
+def _crystal_source(
+    source: Source, structures: Path | None, id_column: str
+) -> tuple[tuple[str, ...], CrystalReader, str]:
+    """Choose where the crystals come from: the columns needed, how to read them, and the choice in words."""
+    columns, beside = source.columns, source.path.parent
+    if structures is not None and not structures.is_dir():
+        raise InputError(f"--structures {structures}: there is no such folder")
+    file = _find(columns, ("file",))
+    arrays = tuple(_find(columns, (name,)) for name in _ARRAYS)
+    choices: list[tuple[tuple[str, ...], CrystalReader, str]] = []
+    if structures is not None and file:
+        choices.append(((file,), _from_files(structures, file), f"files of {structures} named in column {file}"))
+    elif structures is not None and id_column:
+        choices.append(
+            ((id_column,), _from_files(structures, id_column), f"files of {structures} named by {id_column}")
+        )
+    elif structures is not None:
+        raise InputError(f"{source.path}: --structures needs a column of identifiers ({', '.join(ID_COLUMNS)})")
+    texts = (_find(columns, (name,)) for name in ("structure", "cif", "poscar"))
+    choices += [((found,), _from_text(found), f"column {found}") for found in texts if found]
+    if all(arrays):
+        choices.append((arrays, _from_arrays(arrays), f"columns {', '.join(arrays)}"))
+    if file and structures is None:
+        choices.append(((file,), _from_files(beside, file), f"files named in column {file}"))
+    if source.headerless and structures is None:
+        choices.append((("id",), _from_files(beside, "id"), f"files of {beside} named by id"))
+    if not choices:
+        raise InputError(
+            f"{source.path}: there are no crystals: no column structure, cif, poscar or file, nor the "
+            f"columns {', '.join(_ARRAYS)}; add one, or name a folder of structure files with --structures "
+            f"(columns: {_listed(columns)})"
+        )
+    first, *others = choices
+    also = f" (also there: {'; '.join(words for _, _, words in others)})" if others else ""
+    return first[0], first[1], first[2] + also
+
+
+def _from_text(column: str) -> CrystalReader:
+    return lambda cells, _: parsing.parse(cells.get(column))
+
+
+def _from_arrays(columns: tuple[str, ...]) -> CrystalReader:
+    numbers, lattice, frac = columns
+    return lambda cells, _: parsing.from_arrays(cells.get(numbers), cells.get(lattice), cells.get(frac))
+
+
+def _from_files(folder: Path, column: str) -> CrystalReader:
+    def read(cells: Mapping[str, object], _identifier: str) -> Crystal:
+        name = cells.get(column)
+        if is_missing(name):
+            raise InputError("no structure file is named")
+        return parsing.read_file(parsing.find_file(folder, str(name).strip()))
+
+    return read
+
+
+def _target_column(source: Source, task: Task, target: str | None) -> str:
+    if source.headerless:
+        if len(source.columns) < 2:
+            raise InputError(f"{source.path}: there is no second column with the targets")
+        return source.columns[1]
+    if found := _find(source.columns, (target,) if target else task.columns):
+        return found
+    if target:
+        raise InputError(f"{source.path}: there is no column {target!r} (columns: {_listed(source.columns)})")
+    raise InputError(
+        f"{source.path}: no column for the task {task.name}: it takes {' or '.join(task.columns)}, "
+        f"or name the column with --target, in a recipe with column (columns: {_listed(source.columns)})"
+    )
+
+
+def _required_column(source: Source, task: Task) -> str:
+    assert task.requires is not None
+    if found := _find(source.columns, (task.requires.column,)):
+        return found
+    raise InputError(
+        f"{source.path}: the task {task.name} needs the column {task.requires.column!r} as well, to keep "
+        f"rows above {task.requires.above:g}; add it (columns: {_listed(source.columns)})"
+    )
+
+
+def _find(columns: Sequence[str], names: Sequence[str]) -> str:
+    for name in names:
+        if name in columns:
+            return name
+    lowered: dict[str, str] = {}
+    for column in columns:
+        lowered.setdefault(column.lower(), column)
+    return next((lowered[name.lower()] for name in names if name.lower() in lowered), "")
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = ", ".join(_shorten(column) for column in columns[:20])
+    return f"{shown} and {len(columns) - 20} more" if len(columns) > 20 else shown
+
+
+def _number(value: object, *, yes_or_no: bool = False) -> float:
+    if is_missing(value):
+        raise InputError("no value")
+    if yes_or_no and str(value).strip().lower() in _YES_OR_NO:
+        return _YES_OR_NO[str(value).strip().lower()]
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
+        raise InputError("not a number")
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        raise InputError("not a number") from None
+
+
+def _identifier(value: object, number: int) -> str:
+    return str(number) if is_missing(value) else str(value).strip()
+
+
+def is_missing(value: object) -> bool:
+    """Say whether a cell is empty, or holds one of the words for nothing."""
+    if isinstance(value, str):
+        return value.strip().lower() in parsing.MISSING
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _shorten(value: object) -> str:
+    if value is None:
+        return ""
+    # A long value is cut first: a structure may be megabytes of text or a large dictionary.
+    text = " ".join((value if isinstance(value, str) else str(value))[: 20 * _VALUE_WIDTH].split())
+    return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 1] + "…"

@@ -1,0 +1,235 @@
+"""The card that goes to the Hub with a checkpoint, ``README.md``; and the card that registers it afterwards.
+
+See Mitchell et al., "Model Cards for Model Reporting", FAT* 2019 (doi:10.1145/3287560.3287596) for what a card
+should tell, and the Hub's documentation for the metadata.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ZooError
+from zoo.registry import backbones, front_matter
+from zoo.registry.cards import LIBRARY, NAME, Architecture, Card, Graph, Hub, Training
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.models.checkpoint.schema import Config
+    from zoo.registry.cards import File
+
+PICTURE = "elements.png"
+
+NOT_THERE = "its repository on the Hub does not exist yet"
+"""What the card of a backbone says in its prose until it is published."""
+
+THERE = "it is on the Hub as well"
+
+
+def describe(
+    config: Config,
+    card: Card | None,
+    repo: str,
+    files: Sequence[File],
+    license: str | None,  # noqa: A002
+    *,
+    ids: str | None = None,
+) -> Card:
+    """Return the card of a checkpoint as it is to be at `repo`.
+
+    Parameters
+    ----------
+    config : Config
+        Of the checkpoint.
+    card : Card or None
+        The card that the checkpoint has so far.
+    repo : str
+        ``owner/name`` on the Hub.
+    files : sequence of File
+        Weights and configuration with their digests.
+    license : str or None
+        Identifier of the licence; that of `card` if None.
+    ids : str, optional
+        Name of the list of training ids, if it goes there as well.
+    """
+    name = repo.partition("/")[2]
+    card = card or bare(config)
+    described = card.model_copy(
+        update={
+            "name": name if NAME.fullmatch(name) else card.name,
+            "aliases": [],  # which belong to the card that is registered here
+            "repo_id": repo,
+            "revision": None,  # a file cannot know the commit that it will be in
+            "bundled": False,
+            "files": list(files),
+            "hub": _metadata(config, card, license),
+            "source": "",
+            # Paths beside the card here, which do not lead anywhere there.
+            "training": card.training.model_copy(
+                update={"ids": ids, "recipe": None if isinstance(card.training.recipe, str) else card.training.recipe}
+            ),
+        }
+    )
+    return described.model_copy(update={"body": _body(described, config, card.body)})
+
+
+def render(card: Card) -> str:
+    """Return a card as Markdown, its front matter made by the Hub's own classes."""
+    from huggingface_hub import ModelCard, ModelCardData
+
+    front: dict[str, Any] = card.hub.model_dump(exclude_none=True)
+    front.pop("model-index", None)
+    front = {key: value for key, value in front.items() if value != []}
+    front["zoo"] = card.model_dump(mode="json", exclude={"hub", "body", "source"}, exclude_none=True)
+    if card.results:  # the model-index, in the Hub's words
+        front |= {"model_name": card.name, "eval_results": card.eval_results()}
+    data: Any = ModelCardData(**front)
+    text = front_matter.write(data.to_dict(), card.body)
+    ModelCard(text)  # reads it as the Hub will, and raises an error if it cannot
+    return text
+
+
+def entry(card: Card, commit: str) -> Card:
+    """Return the card that registers pushed weights: pinned to a commit and to the digests of the files."""
+    from zoo.hub.client import endpoint
+
+    body = f"# {card.name}\n\nThe model card is at {endpoint()}/{card.repo_id}."
+    training = card.training.model_copy(update={"ids": None})  # the list stays there
+    return card.model_copy(update={"revision": commit, "body": body, "training": training})
+
+
+def published(text: str, repo: str, commit: str) -> str:
+    """Return the text of a card of the shelf with the place and the commit where it is published now."""
+    for field, value in (("repo_id", repo), ("revision", f"'{commit}'")):
+        text, count = re.subn(rf"(?m)^(  {field}:).*$", rf"\1 {value}", text, count=1)
+        if not count:
+            raise ZooError(f"the card of {repo} has no line '  {field}: …' in its front matter")
+    return is_there(text)
+
+
+def is_there(text: str) -> str:
+    """Take out of a card's prose that there is no repository on the Hub, however its lines are broken."""
+    return re.sub(r"\s+".join(map(re.escape, NOT_THERE.split())), THERE, text)
+
+
+def bare(config: Config) -> Card:
+    """Return a card of what a checkpoint says of itself, for one that came without any."""
+    target, origin = config.target, config.provenance.get("converted_from")
+    return Card(
+        name=config.name if NAME.fullmatch(config.name) else "checkpoint",
+        title=f"CGCNN that predicts {target.name}",
+        repo_id="local/checkpoint",
+        target=target.name,
+        unit=target.unit,
+        transform=config.members[0].scaling.transform,
+        other_targets=[each.name for each in config.other_targets],
+        architecture=Architecture(**config.architecture.model_dump(include=set(Architecture.model_fields))),
+        graph=Graph(**config.graph.model_dump()),
+        elements=config.elements,
+        training=Training(
+            source=f"not recorded (imported from {origin})" if origin else "not recorded", license="not recorded"
+        ),
+        hub=Hub(license="other", pipeline_tag="graph-ml", metrics=["mae"]),
+        body=f"# {config.name}",
+    )
+
+
+def _metadata(config: Config, card: Card, license: str | None) -> Hub:  # noqa: A002
+    """Return the Hub's own fields."""
+    extra: dict[str, Any] = dict(card.hub.model_extra or {})
+    base = _base_model(config)
+    if base:
+        extra |= {"base_model": base, "base_model_relation": "finetune"}
+    chosen = license or card.hub.license
+    if chosen == "other" and "license_name" not in extra:
+        extra["license_name"] = "see-card"
+    tags = dict.fromkeys(["materials-science", "crystal-graph", "cgcnn", *card.hub.tags])
+    return card.hub.model_copy(
+        update={
+            "license": chosen,
+            "library_name": LIBRARY,
+            "pipeline_tag": card.hub.pipeline_tag or "graph-ml",
+            "tags": list(tags),
+            "datasets": card.hub.datasets or [_slug(card.training.source)],
+            "metrics": card.hub.metrics or ["mae"],
+            "model_index": None,
+            **extra,
+        }
+    )
+
+
+def _base_model(config: Config) -> str | None:
+    """Return the repository of the backbone that a run started from, if it has one."""
+    backbone = config.provenance.get("backbone")
+    name = str(backbone.get("name", "")) if isinstance(backbone, dict) else ""
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name):
+        return name
+    try:
+        repo = backbones.get(name).repo_id if name else ""
+    except ZooError:
+        return None
+    return None if repo.startswith("local/") else repo or None
+
+
+def _slug(text: str) -> str:
+    """Make an identifier of the name of a data set: ``Materials Project (Jain et al. 2013)`` → materials-project."""
+    short = re.sub(r"\.(csv|tsv|jsonl?|parquet)\b.*|\s*\(.*", "", text.strip(), flags=re.IGNORECASE)
+    return re.sub(r"[^a-z0-9._-]+", "-", short.lower()).strip("-.")[:90] or "unnamed"
+
+
+def _body(card: Card, config: Config, text: str) -> str:
+    """Put together what the card says already and what every card on the Hub must say."""
+    parts = [is_there(_without(text.strip(), "Use", "How to load", "Training elements"))]
+    quantity = f"{card.target} ({card.unit})" if card.unit else card.target
+    if "\n## Intended use" not in text:
+        parts += [
+            "## Intended use",
+            f"Predicting {quantity} of ordered inorganic crystals like those that it was trained on, to rank or screen "
+            "candidates before a calculation or an experiment; and fine-tuning on a small set of another property.",
+        ]
+    parts += ["## How to load", _how_to_load(card)]
+    if "\n## Limits" not in text:
+        limits = [
+            "It sees elements and geometry only: no temperature, pressure, magnetic order, defects or disorder.",
+            "Crystals with other elements, or of another kind than the training set's, are predicted without warrant.",
+        ]
+        if len(config.members) > 1:
+            limits.append(
+                f"`spread` is the standard deviation over its {len(config.members)} networks, not an error bar."
+            )
+        parts += ["## Limits", "\n".join(f"- {line}" for line in limits)]
+    if config.elements:
+        parts += [
+            "## Training elements",
+            f"![The {len(config.elements)} elements of the training set, in the periodic table]({PICTURE})",
+            ", ".join(config.elements),
+        ]
+    return "\n\n".join(parts)
+
+
+def _how_to_load(card: Card) -> str:
+    reference = f"hf://{card.repo_id}"
+    return f"""```
+pip install {LIBRARY}
+```
+
+```python
+import zoo
+from pymatgen.core import Lattice, Structure
+
+model = zoo.load("{reference}")
+salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0, 0]])
+print(model.predict(salt))
+```
+
+or `zoo predict {reference} structures/`, and to go on from it
+`zoo finetune --task TASK --backbone {reference} data.csv`. `@COMMIT` behind the name pins the bytes. The files are
+safetensors and JSON; nothing is unpickled."""
+
+
+def _without(text: str, *titles: str) -> str:
+    """Leave out sections of the second level with these titles."""
+    parts = re.split(r"(?m)^(?=## )", text)
+    kept = [part for part in parts if not part.startswith(tuple(f"## {title}\n" for title in titles))]
+    return "".join(kept).strip()

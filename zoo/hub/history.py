@@ -1,0 +1,86 @@
+"""What strangers' repositories held when they were last pulled.
+
+Nobody pins the bytes of ``hf://owner/repo``. So their commit and digests are noted, one small JSON file per
+repository and Hub in zoo's cache, and other bytes under the same revision are noticed the next time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from zoo._utils import paths
+from zoo._utils.files import write_text
+from zoo.hub import client
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_log = logging.getLogger("zoo")
+
+MAX_BYTES = 1_000_000
+KEPT = 100
+"""Revisions that are remembered of a repository."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a revision was: its commit, the SHA-256 of each file, and the day (UTC)."""
+
+    commit: str
+    files: Mapping[str, str]
+    date: str
+
+
+def recall(repo: str, revision: str) -> Sight | None:
+    """Return what a revision was when it was last pulled; None if it never was."""
+    return _read(repo).get(revision)
+
+
+def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> None:
+    """Note what a revision is now, under its own name and under that of its commit.
+
+    A cache that cannot be written costs the memory, not the pull; a warning says so.
+    """
+    sight = Sight(commit, dict(files), datetime.now(UTC).date().isoformat())
+    known = _read(repo)
+    if all(name in known and known[name].files == sight.files for name in (revision, commit)) and (
+        known[revision].commit == commit
+    ):
+        return
+    for name in (revision, commit):
+        known.pop(name, None)
+        known[name] = sight
+    latest = dict(list(known.items())[-KEPT:])
+    path = _path(repo)
+    try:
+        write_text(path, json.dumps({name: asdict(each) for name, each in latest.items()}, indent=1))
+    except OSError as error:
+        _log.warning("%s: cannot note what was pulled (%s); changes of %s will go unnoticed", path, error, repo)
+
+
+def _path(repo: str) -> Path:
+    # By Hub as well: a mirror's repository of the same name is another one.
+    hub = hashlib.sha256(client.endpoint().encode()).hexdigest()[:8]
+    return paths.cache("seen") / f"{repo.replace('/', '--')}-{hub}.json"
+
+
+def _read(repo: str) -> dict[str, Sight]:
+    path = _path(repo)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError("too large")
+        data = json.loads(path.read_bytes())
+        found = {str(name): Sight(str(s["commit"]), dict(s["files"]), str(s["date"])) for name, s in data.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        _log.warning("%s cannot be read (%s); what was pulled before is forgotten", path, error)
+        return {}
+    return {name: sight for name, sight in found.items() if re.fullmatch("[0-9a-f]{40}", sight.commit)}

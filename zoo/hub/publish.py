@@ -1,0 +1,292 @@
+"""Push checkpoints to the Hugging Face Hub, one commit each, with a card that others can judge them by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo._utils import files
+from zoo.analysis import periodic_table
+from zoo.errors import HubError, InputError
+from zoo.hub import card as hubcard
+from zoo.hub import client, pull
+from zoo.hub.cache import IDS, MAX_TEXT, MAX_WEIGHTS
+from zoo.hub.errors import TOKEN
+from zoo.models.checkpoint import weights
+from zoo.registry import backbones
+from zoo.registry.cards import REQUIRED_FILES, Card, File
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_log = logging.getLogger("zoo")
+
+README = "README.md"
+
+EXTRAS = ("metrics.json", IDS)
+"""What a run's folder holds besides and is pushed with it, as are the pictures of its card; ``pull`` leaves them."""
+
+_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file that is pushed."""
+
+    name: str
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the bytes."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What a push sends.
+
+    Parameters
+    ----------
+    repo : str
+        ``owner/name``.
+    card : Card
+        The card that is sent, as zoo reads it.
+    items : tuple of Item
+        All files, the card among them.
+    """
+
+    repo: str
+    card: Card
+    items: tuple[Item, ...]
+
+    @property
+    def readme(self) -> str:
+        """The card as Markdown."""
+        return next(item.data for item in self.items if item.name == README).decode()
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What came of a push.
+
+    Parameters
+    ----------
+    repo : str
+    commit : str
+        40 hexadecimal digits.
+    url : str
+        Where to see it.
+    pull_request : str or None
+        Address of the pull request, if one was asked for.
+    changed : bool
+        Whether a commit was made; not if the Hub had these bytes already.
+    entry : Card
+        The card that registers it.
+    """
+
+    repo: str
+    commit: str
+    url: str
+    pull_request: str | None
+    changed: bool
+    entry: Card
+
+
+def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str | None = None) -> Parcel:  # noqa: A002
+    """Collect the files of a push, and write its card; opens no socket for what is on this machine.
+
+    Parameters
+    ----------
+    ref : str or Path
+        A run's folder or another checkpoint's, a registered name, or ``hf://owner/repo@revision``.
+    repo : str
+        ``owner/name`` on the Hub.
+    card : Card, optional
+        By default the one that the checkpoint comes with.
+    license : str, optional
+        Identifier of the licence, as the Hub writes it (``cc-by-4.0``); by default that of the checkpoint's card.
+
+    Raises
+    ------
+    InputError
+        If `repo` is no name of a repository, a file is too large, or one seems to hold a token of the Hub's.
+    CheckpointError
+        If the checkpoint cannot be used: what cannot be loaded is not pushed.
+    """
+    repo = repo.removeprefix("hf://")
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
+        raise InputError(f"{repo!r} is no name of a repository; write owner/name, letters, digits, '.', '_' and '-'")
+    if license is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]{0,63}", license):
+        raise InputError(f"{license!r} is no identifier of a licence; write cc-by-4.0, mit, apache-2.0, other, …")
+    pulled = pull.pull(ref)
+    checkpoint = weights.read(pulled.directory)
+    required = [Item(name, (pulled.directory / name).read_bytes()) for name in REQUIRED_FILES]
+    files = [File.model_validate({"name": each.name, "size": each.size, "sha256": each.sha256}) for each in required]
+    listed = pulled.directory / IDS
+    ids = IDS if listed.is_file() and listed.stat().st_size <= MAX_TEXT else None
+    described = hubcard.describe(checkpoint.config, card or pulled.card, repo, files, license, ids=ids)
+    text = hubcard.render(described)
+    items = [*required, Item(README, text.encode()), *_extras(pulled.directory, described.body)]
+    items = [item for item in items if item.name != hubcard.PICTURE]
+    if checkpoint.config.elements:
+        items.append(Item(hubcard.PICTURE, periodic_table.draw(checkpoint.config.elements)))
+    for item in items:
+        _check(item)
+    return Parcel(repo, Card.parse(text, f"the card of {repo}"), tuple(items))
+
+
+def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revision: str | None = None) -> Pushed:
+    """Send a parcel to the Hub in one commit, unless its bytes are there already.
+
+    Parameters
+    ----------
+    parcel : Parcel
+    private : bool
+        Create the repository for its owner's eyes alone. One that exists and is public is an error.
+    create_pr : bool
+        Make a pull request instead of changing the branch.
+    revision : str, optional
+        Branch; it is made if need be. The main one by default.
+
+    Raises
+    ------
+    HubError
+        If the Hub refuses or cannot be reached; names the next step.
+    InputError
+        If `revision` is no name of a branch, or a pull request is asked for to another branch than the main one.
+    """
+    if revision is not None and (not _BRANCH.fullmatch(revision) or ".." in revision):
+        raise InputError(f"{revision!r} is no name of a branch")
+    if create_pr and revision not in (None, "main"):
+        raise InputError("a pull request goes to the main branch: leave --revision out")
+    client.create(parcel.repo, private=private, branch=revision)
+    try:
+        remote = client.resolve(parcel.repo, revision)
+    except HubError as error:  # a repository without any commit; if it is anything else, the commit will say so
+        _log.debug("%s", error)
+        remote = None
+    pinned = [item for item in parcel.items if item.name in (*REQUIRED_FILES, README)]
+    if remote and all(client.same(remote, item.name, item.data, item.sha256) for item in pinned):
+        url = f"{client.endpoint()}/{parcel.repo}/tree/{remote.commit}"
+        return Pushed(parcel.repo, remote.commit, url, None, False, hubcard.entry(parcel.card, remote.commit))
+    commit, url, request = client.commit(
+        parcel.repo,
+        {item.name: item.data for item in parcel.items},
+        message=f"{parcel.card.name}: weights, configuration and card",
+        revision=revision,
+        create_pr=create_pr,
+    )
+    return Pushed(parcel.repo, commit, url, request, True, hubcard.entry(parcel.card, commit))
+
+
+def write_package(card: Card, folder: Path) -> None:
+    """Write a Python package that registers a backbone, ready to be built and installed.
+
+    Parameters
+    ----------
+    card : Card
+        The registry entry; see :attr:`Pushed.entry`.
+    folder : Path
+        Must not exist; appears whole or not at all.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} exists already; choose another folder for the package")
+    name = f"zoo-{re.sub(r'[^a-z0-9]+', '-', card.name.lower()).strip('-')}"
+    module = name.replace("-", "_")
+    project = (
+        '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
+        f'[project]\nname = "{name}"\nversion = "0.1.0"\ndescription = {json.dumps(card.title)}\n'
+        f'dependencies = ["crystal-zoo"]\n\n[project.entry-points."zoo.backbones"]\n{name} = "{module}"\n\n'
+        f'[tool.setuptools]\npackages = ["{module}"]\n\n[tool.setuptools.package-data]\n{module} = ["*.md"]\n'
+    )
+    partial = folder.with_name(f"{folder.name}.partial")
+    (partial / module).mkdir(parents=True, exist_ok=True)
+    (partial / "pyproject.toml").write_text(project, encoding="utf-8")
+    (partial / module / "__init__.py").write_text(f'"""Registers {card.name} with zoo."""\n', encoding="utf-8")
+    (partial / module / f"{card.name}.md").write_text(card.render(), encoding="utf-8")
+    partial.rename(folder)
+
+
+def publish_shelf(
+    cards: Sequence[Card],
+    org: str | None = None,
+    *,
+    dry_run: bool = False,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Iterator[tuple[Card, Parcel, Pushed | None]]:
+    """Push every backbone whose weights lie beside its card, and pin the commits in the cards.
+
+    A card is rewritten as soon as its backbone is there, so a run that breaks off is gone on with by the next one;
+    what has not changed makes no commit.
+
+    Parameters
+    ----------
+    cards : sequence of Card
+        As they were read from their files; those of the shelf are :func:`zoo.registry.backbones.shelf`.
+    org : str, optional
+        Owner of the repositories; by default the one that each card names.
+    dry_run : bool
+        Send nothing and change nothing.
+    say : callable
+        Is told what is left out, a line each.
+
+    Yields
+    ------
+    card : Card
+        As it was.
+    parcel : Parcel
+        What belongs there.
+    pushed : Pushed or None
+        What came of it; None in a dry run.
+    """
+    for card in cards:
+        if not card.bundled:
+            say(f"{card.name}: left out, it has no weights yet")
+            continue
+        repo = f"{org}/{card.name}" if org else card.repo_id
+        folder = backbones.weights_folder(card)
+        pull.verify(folder, card)
+        parcel = pack(folder, repo, card=card)
+        if dry_run:
+            yield card, parcel, None
+            continue
+        pushed = push(parcel)
+        path = Path(card.source)
+        text = path.read_text(encoding="utf-8")
+        pinned = hubcard.published(text, repo, pushed.commit)
+        if pinned != text:
+            Card.parse(pinned, str(path))
+            files.write_text(path, pinned)
+        yield card, parcel, pushed
+
+
+def _extras(folder: Path, body: str) -> Iterator[Item]:
+    pictures = re.findall(r"!\[[^\]\n]*\]\(([A-Za-z0-9_-]+\.png)\)", body)
+    for name in dict.fromkeys([*EXTRAS, *pictures]):
+        path = folder / name
+        if path.is_file():
+            if path.stat().st_size > MAX_TEXT:
+                _log.warning("%s is larger than %d MB and is not pushed", path, MAX_TEXT // 1_000_000)
+                continue
+            yield Item(name, path.read_bytes())
+
+
+def _check(item: Item) -> None:
+    limit = MAX_WEIGHTS if item.name.endswith(".safetensors") else MAX_TEXT
+    if item.size > limit:
+        raise InputError(f"{item.name} has {item.size:,} bytes; zoo pulls {limit:,} at most, so it pushes no more")
+    if not item.name.endswith((".safetensors", ".png")) and TOKEN.search(item.data.decode(errors="replace")):
+        raise InputError(f"{item.name} seems to hold a token of the Hub's (hf_…); take it out. Nothing was sent")

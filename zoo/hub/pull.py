@@ -1,0 +1,201 @@
+"""Pull backbones: from the Hugging Face Hub's cache, from the Hub, or from the bundle; and check every byte.
+
+Downloads go through the unmodified ``huggingface_hub`` client into its own cache, so its environment
+variables hold (``HF_HOME``, ``HF_HUB_CACHE``, ``HF_TOKEN``, ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, time-outs).
+A registered backbone is pinned twice: by commit, and by the SHA-256 of each file on its card. What a
+stranger's repository (``hf://owner/repo``) sends is pinned by nobody; its commit and digests are noted
+(:mod:`zoo.hub.history`), and other bytes under the same revision are noticed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError
+from zoo.hub import client
+from zoo.hub.cache import Pulled, card_beside, fetch, limit_of, sha256
+from zoo.hub.locations import Weights, snapshot
+from zoo.hub.unpinned import from_reference
+from zoo.registry import backbones
+from zoo.registry.cards import REQUIRED_FILES, Card, File
+
+if TYPE_CHECKING:
+    from zoo.hub.locations import Status
+
+__all__ = ["Pulled", "pull", "sha256", "status", "verify"]
+
+_log = logging.getLogger("zoo")
+
+Source = Literal["auto", "hub", "bundled"]
+
+_REF = re.compile(
+    r"hf://(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w./-]{1,200}))?", re.A
+)
+
+
+def pull(ref: str | Path, *, source: Source = "auto", force: bool = False) -> Pulled:
+    """Make a backbone available on this machine and say where it lies.
+
+    Parameters
+    ----------
+    ref : str or Path
+        A registered name, ``hf://owner/repo`` or ``hf://owner/repo@revision``, or a directory that holds
+        ``config.json`` and ``model.safetensors``. A name goes before a directory of the same name.
+    source : {"auto", "hub", "bundled"}
+        For registered names. ``auto`` takes the bundle if there is one, without a network: a card pins the same
+        digests for both. Else it takes the Hub's cache, else the Hub.
+    force : bool
+        Download again even if the bundle or the cache has the files.
+
+    Raises
+    ------
+    UnknownNameError, CardError, PluginError
+        As :func:`zoo.registry.backbones.get` does.
+    NotPublishedError
+        If there are no weights where `source` says.
+    HubError
+        If the Hub refuses or cannot be reached; names the next step.
+    IntegrityError
+        If a file's SHA-256 is not the pinned one, or the bytes of a commit are not those that they were. Such a
+        file is deleted from the cache.
+    InputError
+        If `ref` is none of the three.
+    """
+    if source not in get_args(Source):
+        raise InputError(f"source {source!r} is unknown; there is: {', '.join(get_args(Source))}")
+    if isinstance(ref, Path):
+        return _from_directory(ref)
+    if ref.startswith("hf://"):
+        if source == "bundled":
+            raise InputError(f"{ref} is on the Hub and cannot be bundled; leave --source out")
+        match = _REF.fullmatch(ref)
+        if match is None or ".." in ref:
+            raise InputError(f"{ref!r} is no reference to the Hub; write hf://owner/repo or hf://owner/repo@revision")
+        return from_reference(match["repo"], match["revision"], force=force)
+    if ref.startswith((".", "/", "~")) or "\\" in ref or ref.endswith("/"):
+        return _from_directory(Path(os.path.expanduser(ref)))  # noqa: PTH111 - never raises
+    try:
+        card = backbones.get(ref)
+    except UnknownNameError:
+        if Path(ref).is_dir():
+            return _from_directory(Path(ref))
+        if "/" in ref and _REF.fullmatch(f"hf://{ref}"):
+            raise InputError(
+                f"{ref!r} is neither a backbone nor a directory here; a repository is written hf://{ref}"
+            ) from None
+        raise
+    return _from_card(card, source=source, force=force)
+
+
+def verify(directory: Path, card: Card) -> dict[str, str]:
+    """Check every file of a card against its SHA-256.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the files lie.
+    card : Card
+        Whose :attr:`~zoo.registry.cards.Card.files` pin them.
+
+    Returns
+    -------
+    dict of str to str
+        SHA-256 by file name.
+
+    Raises
+    ------
+    IntegrityError
+        Names the first file that is missing or differs, with both digests.
+    """
+    digests: dict[str, str] = {}
+    for file in card.files:
+        path = directory / file.name
+        found = sha256(path)
+        if found != file.sha256:
+            raise IntegrityError(f"{card.name}: {path} has SHA-256 {found}, but its card pins {file.sha256}")
+        digests[file.name] = found
+    return digests
+
+
+def status(card: Card) -> Status:
+    """Say where a backbone's weights are, from names and sizes alone; :func:`pull` checks the bytes."""
+    folder = backbones.weights_folder(card) if card.bundled else None
+    return Weights(card.repo_id, card.revision, folder, {file.name: file.size for file in card.files}).status()
+
+
+def _from_directory(directory: Path) -> Pulled:
+    """Take a checkpoint that somebody put there."""
+    if not directory.is_dir():
+        raise InputError(f"{directory} is no directory; a checkpoint is one that holds {' and '.join(REQUIRED_FILES)}")
+    missing = [name for name in REQUIRED_FILES if not (directory / name).is_file()]
+    if missing:
+        raise InputError(f"{directory} holds no {' and no '.join(missing)}; a checkpoint has both")
+    return Pulled(directory.resolve().name, directory, "directory", card_beside(directory), None)
+
+
+def _from_card(card: Card, *, source: Source, force: bool) -> Pulled:
+    """Take a registered backbone."""
+    if source == "bundled" and not card.bundled:
+        raise NotPublishedError(f"{card.name} is not bundled with zoo; {_available(bundled=True)}")
+    if source == "bundled" or (source == "auto" and card.bundled and not (force and card.published)):
+        return _bundle(card)
+    if not card.published:
+        raise NotPublishedError(
+            f"{card.name} is bundled, but not on the Hub yet; leave --source out"
+            if card.bundled
+            else f"{card.name} is registered, but its weights are not published yet; {_available()}"
+        )
+    try:
+        return _from_hub(card, force=force)
+    except HubError as error:
+        if not card.bundled:
+            raise
+        raise HubError(f"{error}; or take the bundled weights, which are the same, with --source bundled") from error
+
+
+def _bundle(card: Card) -> Pulled:
+    """Take the weights that lie beside the card."""
+    folder = backbones.weights_folder(card)
+    return Pulled(card.name, folder, "bundled", card, None, digests=verify(folder, card))
+
+
+def _from_hub(card: Card, *, force: bool) -> Pulled:
+    """Take the pinned files from the Hub's cache, and those that are missing there from the Hub."""
+    commit = str(card.revision)
+    folder = snapshot(card.repo_id, commit)
+    digests: dict[str, str] = {}
+    wanted: list[File] = []
+    for file in card.files:
+        path = folder / file.name
+        if force or not path.is_file():
+            wanted.append(file)
+        elif (found := sha256(path)) == file.sha256:
+            digests[file.name] = found
+        else:
+            _log.warning("%s in the cache has changed since it was pulled; deleted, pulling it again", path)
+            client.discard(path)
+            wanted.append(file)
+    if wanted:
+        client.resolve(card.repo_id, commit)
+    for file in wanted:
+        limit = max(file.size, limit_of(file.name))
+        path = fetch(card.repo_id, commit, commit, file.name, limit=limit, force=force)
+        found = sha256(path)
+        if found != file.sha256:
+            client.discard(path)
+            raise IntegrityError(
+                f"{card.name}: {file.name} from {card.repo_id} has SHA-256 {found}, but its card pins "
+                f"{file.sha256}; the file was deleted. Pull again, and distrust the source if this stays"
+            )
+        digests[file.name] = found
+    return Pulled(card.name, folder, "hub" if wanted else "cache", card, commit, digests=digests)
+
+
+def _available(*, bundled: bool = False) -> str:
+    """Name the backbones that can be had."""
+    there = [card.name for card in backbones.cards() if card.bundled or (card.published and not bundled)]
+    return f"there is: {', '.join(there)}" if there else "no other one is available either"

@@ -1,0 +1,148 @@
+"""Pull several checkpoints at once, look into those that nobody vouches for, and copy them where people want them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo._utils.files import write_bytes
+from zoo.errors import InputError, IntegrityError, UnknownNameError, ZooError
+from zoo.hub import pull
+from zoo.hub.client import no_bars
+from zoo.models.checkpoint import weights
+from zoo.registry import backbones
+from zoo.registry.cards import REQUIRED_FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from zoo.hub.pull import Pulled, Source
+    from zoo.registry.cards import Card
+
+AT_ONCE = 4
+"""Checkpoints that are pulled at the same time."""
+
+
+def available() -> list[str]:
+    """Return the names of all registered backbones that have weights somewhere."""
+    return [name for name, card in backbones.named().items() if pull.status(card) != "not published yet"]
+
+
+def pull_all(
+    refs: Sequence[str], *, source: Source = "auto", force: bool = False, to: Path | None = None, quiet: bool = False
+) -> Iterator[tuple[str, Pulled | ZooError]]:
+    """Pull several checkpoints at the same time; one that fails does not keep the others from coming.
+
+    Parameters
+    ----------
+    refs : sequence of str
+        As for :func:`zoo.hub.pull.pull`.
+    source, force
+        As for :func:`zoo.hub.pull.pull`.
+    to : Path, optional
+        Also copy the checkpoint there: into this folder itself if it is one, into folders of their names in it if
+        they are several.
+    quiet : bool
+        Show no progress bars.
+
+    Yields
+    ------
+    ref : str
+        In the order of `refs`.
+    pulled : Pulled or ZooError
+        Where it lies, or why it does not.
+    """
+    refs = list(dict.fromkeys(refs))
+    with no_bars() if quiet else contextlib.nullcontext(), ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [pool.submit(_pull, ref, source, force) for ref in refs]
+        for ref, future in zip(refs, futures, strict=True):
+            try:
+                pulled = future.result()
+                if to is not None:
+                    folder = to / pulled.name.replace("/", "--") if len(refs) > 1 else to
+                    pulled = copy(pulled, folder, force=force)
+                yield ref, pulled
+            except ZooError as error:
+                yield ref, error
+
+
+def look_up(ref: str) -> tuple[Card, str]:
+    """Return the card of a backbone, of a folder or of a repository on the Hub, and where its weights are.
+
+    A checkpoint without a card gets one of what its configuration says. Nothing is downloaded for a name.
+
+    Raises
+    ------
+    UnknownNameError, InputError, HubError
+        As :func:`zoo.hub.pull.pull` does.
+    """
+    try:
+        card = backbones.get(ref)
+        return card, pull.status(card)
+    except UnknownNameError:
+        pulled = pull.pull(ref)
+    commit = f", commit {pulled.revision}" if pulled.revision else ""
+    if pulled.card is not None:
+        return pulled.card, f"{pulled.directory}{commit}"
+    from zoo.hub import card as hubcard
+
+    return hubcard.bare(weights.read_config(pulled.directory)), f"{pulled.directory}{commit}"
+
+
+def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
+    """Copy a checkpoint and its card into a folder, every file whole or not at all.
+
+    Parameters
+    ----------
+    pulled : Pulled
+    folder : Path
+        Made if need be.
+    force : bool
+        Overwrite another checkpoint that is there.
+
+    Raises
+    ------
+    InputError
+        If the folder holds another checkpoint, or cannot be written.
+    IntegrityError
+        If a file has changed since it was checked.
+    """
+    files = {name: _read(pulled, name) for name in (*REQUIRED_FILES, "README.md")}
+    if pulled.card is not None and pulled.card.source:
+        files["README.md"] = Path(pulled.card.source).read_bytes()
+    for name in REQUIRED_FILES:
+        path = folder / name
+        if not force and path.exists() and path.read_bytes() != files[name]:
+            raise InputError(f"{folder} holds another checkpoint; choose another folder, or overwrite it with --force")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The configuration last: a folder without it is no checkpoint.
+        for name in sorted(files, key=lambda name: name == "config.json"):
+            data = files[name]
+            if data is not None:
+                write_bytes(folder / name, data)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}; choose another folder") from error
+    return replace(pulled, directory=folder)
+
+
+def _pull(ref: str, source: Source, force: bool) -> Pulled:
+    pulled = pull.pull(ref, source=source, force=force)
+    if ref.startswith("hf://"):  # whose configuration and tensors nobody has looked at
+        weights.read(pulled.directory)
+    return pulled
+
+
+def _read(pulled: Pulled, name: str) -> bytes | None:
+    path = pulled.directory / name
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    pinned = pulled.digests.get(name)
+    if pinned and hashlib.sha256(data).hexdigest() != pinned:
+        raise IntegrityError(f"{path} has changed since it was checked; pull it again with --force")
+    return data

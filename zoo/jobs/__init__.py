@@ -1,0 +1,1 @@
+"""What zoo does from end to end: fine-tune, predict, pretrain, study."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: from a table to a run's folder."""

@@ -1,0 +1,1 @@
+"""Prediction with a backbone or a run."""

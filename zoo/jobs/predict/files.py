@@ -1,0 +1,133 @@
+"""Predictions of everything in files, folders and tables, written to a CSV file."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo._utils.files import whole
+from zoo.data.tables.table import Record, Rejection, forget_rejected, iter_inputs, lists_rejected, write_rejected
+from zoo.errors import InputError
+from zoo.jobs.predict.model import COLUMNS, WITH_INTERVAL, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from zoo._utils.progress import Bar
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a prediction job did: predictions, the first of them, what was rejected and where that is written."""
+
+    count: int
+    rejected: list[Rejection]
+    out: Path
+    rejected_out: Path | None
+    head: list[dict[str, Any]]
+    interval: float | None = None
+
+
+def predict_files(
+    model: Model,
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    structures: Path | None = None,
+    rows: Iterable[Record | Rejection] | None = None,
+    interval: float | None = None,
+    bar: Bar | None = None,
+) -> Predicted:
+    """Predict everything in files, folders and tables, and write a CSV file.
+
+    Memory stays bounded whatever the size of the input: `CHUNK` crystals are held at a time.
+
+    Parameters
+    ----------
+    model : Model
+    inputs : sequence of Path
+        Structure files, folders of them, or tables.
+    out : Path
+        CSV file with the columns of `COLUMNS`, or of `WITH_INTERVAL`; written under a temporary name and renamed when
+        complete.
+    structures : Path, optional
+        Folder of structure files for tables that hold ids alone.
+    rows : iterable of Record or Rejection, optional
+        What :func:`zoo.data.tables.table.iter_inputs` gives for the inputs, if their reading has begun already.
+    interval : float, optional
+        As in :meth:`Model.predict`.
+    bar : Bar, optional
+        Told of every row.
+
+    Raises
+    ------
+    InputError
+        If an input does not exist, or not one crystal can be used, or the model cannot give such an interval.
+    """
+    model.check_interval(interval)
+    _check_out(out)
+    rejected: list[Rejection] = []
+    head: list[dict[str, Any]] = []
+    count = 0
+    results = model.predict_records(rows or iter_inputs(inputs, structures=structures), interval=interval)
+    first = next(results, None)  # before a folder is made: a missing input must leave nothing behind
+    try:
+        with whole(out) as beside:
+            with beside.open("w", newline="", encoding="utf-8") as handle:
+                writer = csv.DictWriter(handle, WITH_INTERVAL if interval else COLUMNS, lineterminator="\n")
+                writer.writeheader()
+                while first is not None:
+                    if isinstance(first, Rejection):
+                        rejected.append(first)
+                    else:
+                        count += 1
+                        head += [first] if len(head) < 10 else []
+                        writer.writerow({name: _text(name, value) for name, value in first.items()})
+                    if bar:
+                        bar.advance()
+                    first = next(results, None)
+            rejected_out = _rejected(out)
+            if rejected:
+                write_rejected(rejected, rejected_out)
+            else:
+                forget_rejected(rejected_out)
+            if not count:
+                raise _no_crystal(inputs, rejected)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    return Predicted(count, rejected, out, rejected_out if rejected else None, head, interval)
+
+
+def _rejected(out: Path) -> Path:
+    return out.with_name(f"{out.stem}.rejected.csv")
+
+
+def _check_out(out: Path) -> None:
+    """Let nothing be overwritten but earlier predictions: an input may have the name that was given."""
+    rejected = _rejected(out)
+    if rejected.exists() and not lists_rejected(rejected):
+        raise InputError(f"{rejected} exists and lists no rejected rows; give another --out")
+    if not out.exists():
+        return
+    ours = ",".join(COLUMNS[:3])
+    with suppress(OSError, UnicodeDecodeError), out.open(encoding="utf-8") as file:
+        if file.readline().startswith(f"{ours},"):
+            return
+    raise InputError(f"{out} exists and holds no predictions; give another --out")
+
+
+def _no_crystal(inputs: Sequence[Path], rejected: Sequence[Rejection]) -> InputError:
+    if not rejected:
+        return InputError(f"there is no crystal in {', '.join(map(str, inputs))}")
+    return InputError(f"none of the {len(rejected)} crystals given can be used; the first reason: {rejected[0]}")
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.{3 if name == 'spread' else 6}g}"
+    return str(value)

@@ -1,0 +1,358 @@
+"""Prediction and embedding with a backbone or a fine-tuned run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from zoo._utils.devices import Device, choose_device
+from zoo.analysis.conformal import MIN_ROWS, check_level, intervals
+from zoo.data.crystal import SYMBOLS, Crystal
+from zoo.data.elements import known_elements
+from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
+from zoo.data.graphs.packing import PackedGraphs
+from zoo.data.scaling import restored, transformed
+from zoo.data.tables.table import Record, Rejection
+from zoo.errors import InputError
+from zoo.hub import pull
+from zoo.models.architecture import Pooling
+from zoo.models.checkpoint import weights
+from zoo.models.forward import Forward
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from zoo.models.checkpoint.schema import Config
+    from zoo.models.checkpoint.weights import Weights
+    from zoo.models.inference import OnDevice
+
+
+COLUMNS = ("id", "prediction", "unit", "spread", "note")
+"""Columns of a table of predictions."""
+
+WITH_INTERVAL = (*COLUMNS[:-1], "lower", "upper", COLUMNS[-1])
+"""The same where intervals are asked for."""
+
+CHUNK = 1000
+"""Crystals held in memory at a time when predicting from files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A checkpoint ready to predict.
+
+    Parameters
+    ----------
+    checkpoint : Weights
+        Of one network, or of the several of a fine-tuning with several seeds.
+    name : str
+        Name of the backbone or of the run.
+    directory : Path
+        Where the checkpoint lies.
+    device : {"cpu", "cuda"}
+        Where it computes: on a CPU with NumPy, which starts sooner, else with torch.
+    """
+
+    checkpoint: Weights
+    name: str
+    directory: Path
+    device: str = "cpu"
+
+    @cached_property
+    def _known(self) -> frozenset[int]:
+        return known_elements(self.checkpoint.atom_table)
+
+    @cached_property
+    def _alone(self) -> Weights:
+        """What predicts the first target alone."""
+        return weights.focus(self.checkpoint)
+
+    @cached_property
+    def _networks(self) -> Sequence[Forward | OnDevice]:
+        alone = self._alone
+        if self.device == "cpu":
+            size = alone.config.architecture.sizes
+            return [Forward(size, alone.atom_table, member.tensors) for member in alone.members]
+        from zoo.models.checkpoint import networks as checkpoints
+        from zoo.models.inference import OnDevice
+
+        return [OnDevice(member.network, self.device) for member in checkpoints.build(alone).members]
+
+    def __repr__(self) -> str:
+        unit = f" ({self.unit})" if self.unit else ""
+        networks = f", {len(self.checkpoint.members)} networks" if len(self.checkpoint.members) > 1 else ""
+        return f"<Model {self.name}: {self.target}{unit}{networks}, on {self.device}>"
+
+    @property
+    def config(self) -> Config:
+        """Everything that a prediction depends on besides the weights."""
+        return self.checkpoint.config
+
+    @property
+    def unit(self) -> str:
+        """Unit of the predictions."""
+        return self.config.target.unit
+
+    @property
+    def target(self) -> str:
+        """Name of the predicted property."""
+        return self.config.target.name
+
+    def predict(
+        self,
+        structures: Structure | Crystal | Sequence[Structure | Crystal],
+        ids: Sequence[str] | None = None,
+        *,
+        interval: float | None = None,
+    ) -> pd.DataFrame:
+        """Predict the property of crystals.
+
+        Parameters
+        ----------
+        structures : pymatgen Structure, or sequence of n of them
+            Ordered crystals.
+        ids : sequence of n str, optional
+            Names for the rows; by default their positions.
+        interval : float, optional
+            Probability with which an interval shall hold the value, for example 0.9; see
+            :mod:`zoo.analysis.conformal` for
+            what is promised.
+
+        Returns
+        -------
+        DataFrame of n rows
+            ``id``; ``prediction``, the mean over the members, and ``spread``, their sample standard deviation (NaN
+            for a single member), both in ``unit``; with `interval`, its ends ``lower`` and ``upper``, in ``unit`` too;
+            ``note``, which names elements that the training set never had, and says whether the crystal is far from it.
+
+        Raises
+        ------
+        InputError
+            If a structure cannot be used; the message gives its position and the reason. If the checkpoint holds no
+            calibration for an interval, or too little for this one.
+
+        Examples
+        --------
+        >>> import zoo
+        >>> from pymatgen.core import Lattice, Structure
+        >>> salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0, 0]])
+        >>> table = zoo.load("dEf-10k").predict(salt)
+        >>> float(table.prediction[0]) < -1.5  # -2.1 eV/atom by DFT
+        True
+        >>> table.unit[0]
+        'eV/atom'
+        """
+        import pandas as pd
+
+        crystals = _as_crystals(structures)
+        ids = list(ids) if ids is not None else None
+        if ids is not None and len(ids) != len(crystals):
+            raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
+        self.check_interval(interval)
+        graphs = self._all_graphs(crystals)
+        columns = self._predict(crystals, graphs, interval)
+        columns["id"] = [str(name) for name in (ids if ids is not None else range(len(crystals)))]
+        return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
+
+    def check_interval(self, level: float | None) -> None:
+        """Refuse an interval that this checkpoint cannot give.
+
+        Raises
+        ------
+        InputError
+        """
+        if level is None:
+            return
+        calibrations = [member.calibration for member in self.checkpoint.members]
+        if not all(calibrations):
+            raise InputError(
+                f"{self.name} has no calibration, so it gives no intervals; zoo finetune makes a model of your table "
+                "that has one, from its validation rows"
+            )
+        fewest = min(map(len, calibrations))
+        if fewest < MIN_ROWS:
+            raise InputError(
+                f"{self.name} has {fewest} calibration rows a network, and an interval needs {MIN_ROWS}: they chose "
+                "the epoch as well, so that fewer say nothing of new crystals; fine-tune on more rows, or with more "
+                "of them for validation (--val)"
+            )
+        check_level(level, calibrations)
+
+    def embed(
+        self, structures: Structure | Crystal | Sequence[Structure | Crystal], pooling: Pooling = "all"
+    ) -> NDArray[np.float64]:
+        """Return the crystals' vectors after pooling, shape (n, d); of the first member if there are several.
+
+        Parameters
+        ----------
+        structures : pymatgen Structure, or sequence of n of them
+        pooling : {"all", "last"}
+            Means over the cell of the embedding's and of every convolution's output side by side, or of the last one's
+            alone. The last layer knows the network's own property, the earlier ones the crystal: as features of another
+            property all of them are far better (docs/tuning.md).
+
+        Raises
+        ------
+        InputError
+            As :meth:`predict` does.
+        """
+        if pooling not in get_args(Pooling):
+            raise InputError(f"pooling {pooling!r}: there is {', '.join(get_args(Pooling))}")
+        crystals = _as_crystals(structures)
+        graphs = self._all_graphs(crystals)
+        if not graphs:
+            return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
+        return self._networks[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
+
+    def predict_records(
+        self, records: Iterable[Record | Rejection], *, interval: float | None = None
+    ) -> Iterator[dict[str, Any] | Rejection]:
+        """Predict a stream of table rows, `CHUNK` at a time; what cannot be used comes out as a rejection.
+
+        Yields
+        ------
+        dict with the keys of `COLUMNS`, or of `WITH_INTERVAL`; or Rejection
+        """
+        stream = iter(records)
+        while chunk := list(islice(stream, CHUNK)):
+            read = [item for item in chunk if isinstance(item, Record)]
+            graphs = dict(zip(map(id, read), self._graphs([record.crystal for record in read]), strict=True))
+            usable: list[tuple[Record, CrystalGraph]] = []
+            for item in chunk:
+                if isinstance(item, Rejection):
+                    yield item
+                elif isinstance(graph := graphs[id(item)], InputError):
+                    yield Rejection(item.file, item.row, item.id, "structure", "", str(graph))
+                else:
+                    usable.append((item, graph))
+            columns = self._predict([record.crystal for record, _ in usable], [graph for _, graph in usable], interval)
+            columns["id"] = [record.id for record, _ in usable]
+            names = WITH_INTERVAL if interval else COLUMNS
+            for row in zip(*(columns[name] for name in names), strict=True):
+                yield dict(zip(names, row, strict=True))
+
+    def _graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph | InputError]:
+        """Build graphs; a crystal that the network cannot take gives the reason instead."""
+        graphs = list(build_graphs(crystals, self.config.graph_settings))
+        for position, crystal in enumerate(crystals):
+            unknown = [SYMBOLS[z] for z in np.unique(crystal.numbers) if int(z) not in self._known]
+            if unknown:
+                graphs[position] = InputError(f"{self.name} has no features for the element {unknown[0]}")
+        return graphs
+
+    def _all_graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph]:
+        """Build graphs, or raise the first reason why not."""
+        graphs = []
+        for position, graph in enumerate(self._graphs(crystals)):
+            if isinstance(graph, InputError):
+                raise InputError(f"structure {position}: {graph}")
+            graphs.append(graph)
+        return graphs
+
+    def _predict(
+        self, crystals: Sequence[Crystal], graphs: list[CrystalGraph], interval: float | None
+    ) -> dict[str, list[Any]]:
+        """Return all columns but the identifiers."""
+        names = WITH_INTERVAL if interval else COLUMNS
+        if not graphs:
+            return {name: [] for name in names}
+        members, networks = self._alone.members, self._networks
+        packed = PackedGraphs.pack(graphs)
+        vectors = networks[0].expert_vectors(packed)
+        scaled = (network.predict_scaled(packed, vectors) for network in networks)
+        values = np.stack([member.scaler.unscale(each) for member, each in zip(members, scaled, strict=True)])
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(graphs), np.nan)
+        far = np.zeros(len(graphs), dtype=bool)
+        reference = self.checkpoint.reference
+        if reference:
+            far = reference.is_far(networks[0].embed(packed, "all").astype(np.float64))
+        columns: dict[str, list[Any]] = {
+            "prediction": values.mean(axis=0).tolist(),
+            "unit": [self.unit] * len(graphs),
+            "spread": spread.tolist(),
+            "note": [
+                self._note(crystal, bool(outside), bool(np.isfinite(value)))
+                for crystal, outside, value in zip(crystals, far, values.mean(axis=0), strict=True)
+            ],
+        }
+        if interval:
+            transform = members[0].scaler.transform
+            ends = intervals(transformed(values, transform), [member.calibration for member in members], interval)
+            columns["lower"], columns["upper"] = (restored(each, transform).tolist() for each in ends)
+        return columns
+
+    def _note(self, crystal: Crystal, far: bool, finite: bool) -> str:
+        unseen = sorted(set(crystal.elements) - set(self.config.elements)) if self.config.elements else []
+        notes = [f"{', '.join(unseen)} never occurred in the training set"] if unseen else []
+        if not finite:
+            notes.append("the network's weights make no number of it")
+        if far and self.checkpoint.reference:
+            share = 100 * self.checkpoint.reference.share
+            notes.append(f"farther from the training set than {share:.3g} % of its own crystals")
+        return "; ".join(notes)
+
+
+def load(ref: str | Path, *, target: str | None = None, device: Device = "auto", source: pull.Source = "auto") -> Model:
+    """Load a backbone or a fine-tuned run.
+
+    Parameters
+    ----------
+    ref : str or Path
+        Name of a registered backbone, a folder that ``zoo finetune`` or ``zoo convert`` made, or
+        ``hf://owner/repo@revision``.
+    target : str, optional
+        For a backbone that was trained on several properties: the one to predict, by name or by its task; the first,
+        if not given.
+    device : {"auto", "cpu", "cuda"}
+    source : {"auto", "hub", "bundled"}
+        Where the weights of a registered backbone come from.
+
+    Raises
+    ------
+    UnknownNameError, NotPublishedError, HubError, IntegrityError, CheckpointError
+    InputError
+        If the checkpoint does not predict `target`.
+
+    Examples
+    --------
+    >>> import zoo
+    >>> zoo.load("dEf-10k").target
+    'formation_energy_per_atom'
+    """
+    pulled = pull.pull(ref, source=source)
+    checkpoint = weights.read(pulled.directory)
+    if target is not None:
+        checkpoint = weights.focus(checkpoint, target)
+    return Model(checkpoint, pulled.name, pulled.directory, choose_device(device))
+
+
+def _as_crystals(structures: Any) -> list[Crystal]:
+    one = isinstance(structures, Crystal) or hasattr(structures, "lattice")
+    if not one and (isinstance(structures, str | bytes) or not isinstance(structures, Iterable)):
+        kind = type(structures).__name__
+        raise InputError(f"a {kind} is no crystal; give pymatgen Structures, or use zoo predict for files")
+    crystals = []
+    for position, item in enumerate([structures] if one else structures):
+        if isinstance(item, Crystal):
+            crystals.append(item)
+            continue
+        if not (hasattr(item, "lattice") and hasattr(item, "frac_coords")):
+            kind = type(item).__name__
+            raise InputError(
+                f"structure {position} is a {kind}; give pymatgen Structures, or use zoo predict for files"
+            )
+        try:
+            crystals.append(Crystal.from_structure(item))
+        except InputError as error:
+            raise InputError(f"structure {position}: {error}") from None
+    return crystals

@@ -1,0 +1,1 @@
+"""Pretraining: from a recipe to a backbone."""

@@ -1,0 +1,230 @@
+"""Recipes: complete descriptions of a pretraining, as TOML files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from zoo._utils import toml
+from zoo.models.checkpoint.schema import ArchitectureConfig, GraphConfig
+from zoo.registry import plugins
+from zoo.registry.cards import Line, Name
+from zoo.training.fit import FitSettings, Precision
+from zoo.training.losses import Balance
+
+if TYPE_CHECKING:
+    from zoo.registry.contracts import Task
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Condition(_Strict):
+    """What a row must fulfil: a number above a bound or at most it, or a text.
+
+    Parameters
+    ----------
+    column : str
+    above : float, optional
+        Exclusive lower bound.
+    at_most : float, optional
+        Inclusive upper bound.
+    equals : str, optional
+    """
+
+    column: str
+    above: float | None = None
+    at_most: float | None = None
+    equals: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(bound is not None for bound in (self.above, self.at_most, self.equals)) != 1:
+            raise ValueError("give one of above, at_most and equals")
+        return self
+
+    def __str__(self) -> str:
+        if self.equals is not None:
+            return f"{self.column}=={self.equals}"
+        sign, bound = (">", self.above) if self.above is not None else ("<=", self.at_most)
+        return f"{self.column}{sign}{bound:.15g}"
+
+    def holds(self, value: object) -> bool:
+        """Say whether a cell fulfils the condition; one that is no number is neither above nor below anything."""
+        if self.equals is not None:
+            return str(value) == self.equals
+        try:
+            number = float(str(value))
+        except ValueError:
+            return False
+        return number > self.above if self.above is not None else number <= (self.at_most or 0.0)
+
+
+class TargetRecipe(_Strict):
+    """A further property that the same network is trained on; a crystal may lack it.
+
+    Parameters
+    ----------
+    task : str
+        Name of the property.
+    column : str, optional
+        Column of the target, if the task does not know its name.
+    where : Condition, optional
+        Rows that do not fulfil it lack the property, for example metals a gap.
+    label : Condition, optional
+        Instead of a number in a column: 1 for rows that fulfil it, 0 for those that do not.
+    """
+
+    task: str
+    column: str | None = None
+    where: Condition | None = None
+    label: Condition | None = None
+
+
+class HashSplit(_Strict):
+    """Parts that hang on each identifier alone; see :func:`zoo.data.splits.hash_split`."""
+
+    test: Fraction
+    validation: Fraction
+    train: int | None = Field(default=None, ge=2)
+
+
+class FetchRecipe(_Strict):
+    """Where the table comes from if none is given; see :func:`zoo.data.sources.materials_project.fetch`."""
+
+    database: Literal["materials-project"]
+    fields: tuple[str, ...] = Field(min_length=1)
+
+
+class DataRecipe(_Strict):
+    """Which rows, and in which part.
+
+    Parameters
+    ----------
+    fetch : FetchRecipe, optional
+        A database that is asked for the table, once, if none is given.
+    ids : str, optional
+        JSON file with the ids of each part, relative to the recipe.
+    split : HashSplit, optional
+        Instead: a rule.
+    where : list of Condition
+        All of which a row must fulfil to be used at all.
+    subsets : mapping of name to Condition
+        Rows whose errors are reported separately, beside those of all rows.
+    source : str
+        In words, for the card.
+    """
+
+    fetch: FetchRecipe | None = None
+    ids: str | None = None
+    split: HashSplit | None = None
+    where: tuple[Condition, ...] = ()
+    subsets: dict[str, Condition] = Field(default_factory=dict)
+    source: Line | Literal[""] = ""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.ids is None) == (self.split is None):
+            raise ValueError("give ids or split, and not both")
+        if self.ids is not None and self.where:
+            raise ValueError("where goes with split; a list of ids says already which rows are meant")
+        return self
+
+
+class FitRecipe(_Strict):
+    """See :class:`zoo.training.fit.FitSettings`."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    average: float | None = Field(default=None, gt=0, lt=1)
+    patience: int | None = None
+    clip: float = Field(default=1.0, gt=0)
+    precision: Precision | Literal["auto"] = "auto"
+    balance: Balance = "equal"
+
+    def settings(self, device: str) -> FitSettings:
+        """Return the settings of the fit on a device, "cpu" or "cuda"."""
+        return FitSettings(**{**self.model_dump(exclude={"balance"}), "precision": self._precision(device)})
+
+    def _precision(self, device: str) -> Precision:
+        import torch
+
+        if self.precision != "auto":
+            return self.precision
+        return "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+
+
+class Recipe(_Strict):
+    """A complete description of a pretraining.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backbone.
+    task : str
+        Name of the property that it is trained on.
+    column : str, optional
+        Column of the target, if the task does not know its name.
+    seed : int
+        Of the initial weights and the order of batches.
+    others : list of TargetRecipe
+        Properties that are trained on at the same time, with one shared body and a head each.
+    start : list of str
+        Backbones that the network begins as, side by side in its body: names, ``hf://…``, or folders relative to the
+        recipe; see :mod:`zoo.jobs.pretrain.start`. From scratch, if none is named.
+    """
+
+    name: Name
+    task: str
+    column: str | None = None
+    seed: int = Field(ge=0)
+    data: DataRecipe
+    others: tuple[TargetRecipe, ...] = Field(default=(), max_length=15)
+    start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    network: ArchitectureConfig
+    graph: GraphConfig
+    fit: FitRecipe
+    path: Path = Field(default=Path(), exclude=True)
+    digest: str = Field(default="", exclude=True)
+
+    @model_validator(mode="after")
+    def _one_head_per_target(self) -> Self:
+        if self.network.targets != 1 + len(self.others):
+            raise ValueError(f"network.targets is {self.network.targets}; task and others are {1 + len(self.others)}")
+        if self.network.experts:
+            raise ValueError("network.experts: a backbone has none; zoo finetune puts them beside it (mode mixture)")
+        named = [self.task, *(each.task for each in self.others)]
+        if twice := [name for name in named if named.count(name) > 1]:
+            raise ValueError(f"the task {twice[0]} is named twice; a property has one head")
+        return self
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All properties, the main one first."""
+        return [plugins.task(name) for name in (self.task, *(each.task for each in self.others))]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the task."""
+        return plugins.task(self.task).unit
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
+    """
+    recipe, raw = toml.read(path, Recipe)
+    return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})

@@ -1,0 +1,177 @@
+"""A recipe and its tables → which row is in which part, and its targets, before any crystal is read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data.splits import hash_split
+from zoo.data.tables.readers import open_source
+from zoo.data.tables.rows import RowReader, is_missing
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from zoo.data.tables.readers import Row
+    from zoo.jobs.pretrain.recipe import Condition, Recipe
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Rows of a pretraining.
+
+    Parameters
+    ----------
+    parts : dict of part to list of str
+        Identifiers, without repetition.
+    subsets : dict of name to set of str
+        Identifiers whose errors are reported separately.
+    targets : dict of str to array of shape (T,), float64
+        Identifier → the recipe's targets in their tasks' units, NaN where there is none.
+    tables : dict of str to int
+        Identifier → position of the table that has its crystal.
+    """
+
+    parts: dict[str, list[str]]
+    subsets: dict[str, frozenset[str]]
+    targets: dict[str, NDArray[np.float64]]
+    tables: dict[str, int]
+
+    @property
+    def ids(self) -> list[str]:
+        """All identifiers: training, validation, test rows."""
+        return [name for part in PARTS for name in self.parts[part]]
+
+
+def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
+    """Choose the rows that a recipe asks for.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : sequence of Path
+        Tables. Of several rows of a table with one identifier the first counts, even if it is of no use; of several
+        tables, the first that has a usable one.
+
+    Raises
+    ------
+    InputError
+        If the list of ids cannot be used, a table lacks a column or the tables one of the ids, or there are too few
+        rows.
+    """
+    asked = None if recipe.data.ids is None else _read_ids(recipe)
+    wanted = None if asked is None else frozenset(name for part in PARTS for name in asked[part])
+    targets: dict[str, NDArray[np.float64]] = {}
+    tables: dict[str, int] = {}
+    subsets: dict[str, set[str]] = {name: set() for name in recipe.data.subsets}
+    for table, path in enumerate(data):
+        met: set[str] = set()
+        for name, row, values in _labelled(recipe, path, wanted):
+            if name in met:
+                continue
+            met.add(name)
+            if name in targets or not all(each.holds(row.cells.get(each.column)) for each in recipe.data.where):
+                continue
+            if not np.isfinite(values).any():
+                if wanted is None:
+                    continue
+                raise InputError(f"{path} row {row.number} ({name}): a row of {recipe.name} without a usable target")
+            targets[name], tables[name] = values, table
+            for subset, condition in recipe.data.subsets.items():
+                if condition.holds(row.cells.get(condition.column)):
+                    subsets[subset].add(name)
+    if empty := [name for name, members in subsets.items() if not members]:
+        condition = recipe.data.subsets[empty[0]]
+        raise InputError(
+            f"{recipe.path}: data.subsets.{empty[0]}: no chosen row fulfils {condition}; mend or remove it"
+        )
+    if asked is None:
+        rule = recipe.data.split
+        assert rule is not None
+        parts = hash_split(list(targets), test=rule.test, validation=rule.validation, train=rule.train)
+    else:
+        parts = asked
+        missing = [name for part in PARTS for name in asked[part] if name not in targets]
+        if missing:
+            rows, where = sum(map(len, asked.values())), " and ".join(map(str, data))
+            raise InputError(
+                f"{where} lacks {len(missing)} of the {rows} rows of {recipe.name}, the first: {missing[0]}"
+            )
+    return Selection(parts, {name: frozenset(ids) for name, ids in subsets.items()}, targets, tables)
+
+
+def _labelled(
+    recipe: Recipe, path: Path, wanted: frozenset[str] | None
+) -> Iterator[tuple[str, Row, NDArray[np.float64]]]:
+    """Read identifier, cells and targets of the rows of one table."""
+    source = open_source(path)
+    labels: list[Condition | None] = [None, *(other.label for other in recipe.others)]
+    masks: list[Condition | None] = [None, *(other.where for other in recipe.others)]
+    named = [recipe.column, *(other.column for other in recipe.others)]
+    readers = [
+        RowReader(source, None, None if label else task, column)
+        for task, label, column in zip(recipe.tasks, labels, named, strict=True)
+    ]
+    identity = readers[0]
+    if not identity.id_column:
+        raise InputError(f"{path}: a pretraining needs a column of identifiers, such as material_id")
+    conditions = [*recipe.data.where, *recipe.data.subsets.values(), *filter(None, labels), *filter(None, masks)]
+    for condition in conditions:
+        if condition.column not in source.columns:
+            raise InputError(f"{path} lacks the column {condition.column!r} that {recipe.path} names")
+    used = [identity.id_column, *(reader.target for reader in readers), *(each.column for each in conditions)]
+    columns = list(dict.fromkeys(filter(None, used)))
+    for row in source.rows(columns, identity.select(wanted)):
+        name = identity.identify(row)
+        if wanted is not None and name not in wanted:
+            continue
+        values = np.full(len(readers), np.nan)
+        for index, (reader, label, mask) in enumerate(zip(readers, labels, masks, strict=True)):
+            if mask is None or mask.holds(row.cells.get(mask.column)):
+                values[index] = reader.value(row) if label is None else _label(label, row)
+        yield name, row, values
+
+
+def _label(condition: Condition, row: Row) -> float:
+    value = row.cells.get(condition.column)
+    if is_missing(value):
+        return float("nan")
+    if condition.equals is None:
+        try:
+            float(str(value))
+        except ValueError:
+            return float("nan")
+    return float(condition.holds(value))
+
+
+def _read_ids(recipe: Recipe) -> dict[str, list[str]]:
+    path = recipe.path.parent / str(recipe.data.ids)
+    try:
+        ids: Any = json.loads(path.read_text(encoding="utf-8"))
+        parts = {part: list(map(str, ids[part])) for part in PARTS if isinstance(ids[part], list)}
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} must be a JSON object with lists of ids called {', '.join(PARTS)}: {error}"
+        ) from error
+    short = [part for part in PARTS if len(parts.get(part, ())) < (2 if part == "train" else 1)]
+    if short:
+        raise InputError(
+            f"{path}: {short[0]} must be a list of ids, at least two to train on and one in each other part"
+        )
+    counts = Counter(name for part in parts.values() for name in part)
+    twice = next((name for name, times in counts.items() if times > 1), None)
+    if twice is not None:
+        raise InputError(f"{path}: the id {twice} stands there twice; the parts must not overlap")
+    return parts

@@ -1,0 +1,112 @@
+"""How far a run's predictions may be trusted: what calibrates its intervals, how often they held, who is far away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo._utils.devices import Device, choose_device
+from zoo.analysis import conformal
+from zoo.analysis.applicability import Reference
+from zoo.data.scaling import transformed
+from zoo.models.checkpoint.schema import MAX_RESIDUALS
+from zoo.models.inference import embed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.data.splits import Split
+    from zoo.jobs.methods import Outcome, Problem
+
+RULE = (
+    "split conformal: each seed's network has the interval that its own validation rows give, which did not train it "
+    "but chose its epoch, and the backbone where one was chosen; measured on its own test rows"
+)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a run knows about the errors of its own model.
+
+    Parameters
+    ----------
+    calibrations : list of tuple of float
+        Per seed, absolute residuals on validation rows, in the transformed space.
+    coverage : dict of float to list of float or None
+        Level → per seed, the share of test rows whose value lies in the interval of that seed's network; None where
+        there are too few validation rows for the level.
+    half_widths : list of float or None
+        Per seed, at the level :data:`zoo.analysis.conformal.LEVEL`.
+    reference : Reference
+        Of the first seed's network and training rows.
+    far : int
+        Test rows of the first seed that are far from its training set, by `reference`.
+    tested : int
+        All test rows of the first seed.
+    """
+
+    calibrations: list[tuple[float, ...]]
+    coverage: dict[float, list[float | None]]
+    half_widths: list[float | None]
+    reference: Reference
+    far: int
+    tested: int
+
+    def measured(self, level: float) -> float | None:
+        """Return the coverage at a level, the mean over seeds; None where it was not measured for all."""
+        values = [value for value in self.coverage[level] if value is not None]
+        return float(np.mean(values)) if values and len(values) == len(self.coverage[level]) else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was measured, JSON-able."""
+        return {
+            "rule": RULE,
+            "calibration_rows": [len(each) for each in self.calibrations],
+            "coverage": [
+                {"level": level, "measured": self.measured(level), "per_seed": values}
+                for level, values in self.coverage.items()
+            ],
+            "half_width": {"level": conformal.LEVEL, "per_seed": self.half_widths},
+            "far_from_training": {"test_rows": self.far, "of": self.tested, "expected": 1 - self.reference.share},
+        }
+
+
+def assess(problem: Problem, splits: Sequence[Split], outcomes: Sequence[Outcome], device: Device = "auto") -> Trust:
+    """Calibrate on the validation rows of every seed, and measure on its test rows.
+
+    Parameters
+    ----------
+    problem : Problem
+    splits : sequence of Split
+    outcomes : sequence of Outcome
+        Of a network, one per split.
+    device : {"auto", "cpu", "cuda"}
+    """
+    targets = transformed(problem.targets, problem.transform)
+    residuals = [np.abs(targets - transformed(each.predictions, problem.transform)) for each in outcomes]
+    calibrations = [
+        conformal.sketch(each[split.val], MAX_RESIDUALS) for split, each in zip(splits, residuals, strict=True)
+    ]
+    coverage = {
+        level: [
+            conformal.covered(each[split.test], calibration, level)
+            for split, each, calibration in zip(splits, residuals, calibrations, strict=True)
+        ]
+        for level in conformal.LEVELS
+    }
+    first, member = splits[0], outcomes[0].member
+    assert member is not None
+    rows = np.concatenate([first.train, first.test])
+    vectors = embed(member.network, problem.graphs, rows, pooling="all", device=choose_device(device))
+    member.network.cpu()
+    reference = Reference.of(vectors[: len(first.train)], first.seed)
+    return Trust(
+        calibrations=calibrations,
+        coverage=coverage,
+        half_widths=[conformal.half_width(each, conformal.LEVEL) for each in calibrations],
+        reference=reference,
+        far=int(reference.is_far(vectors[len(first.train) :]).sum()),
+        tested=len(first.test),
+    )

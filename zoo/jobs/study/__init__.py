@@ -1,0 +1,1 @@
+"""Studies: methods, sizes and seeds compared on one table."""

@@ -1,0 +1,300 @@
+"""What a study found: its errors, the comparisons made on them, and the answer in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo._utils.wording import counted, format_p, interval
+from zoo.analysis import comparisons
+from zoo.analysis.metrics import MIN_SEEDS
+from zoo.training.transfer import FROM_SCRATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import pandas as pd
+
+    from zoo.analysis.comparisons import Paired, PowerLaw
+    from zoo.jobs.study.plan import MethodKind
+    from zoo.registry.contracts import Transform
+
+ALPHA = 0.05
+"""A difference counts as significant below this corrected p-value, if no other level is asked for."""
+
+TRIVIAL = "mean"
+"""The baseline that looks at no crystal; it is shown, and no rival worth naming."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One comparison of the study.
+
+    Parameters
+    ----------
+    method, reference : str
+    size : int
+        Training rows.
+    paired : Paired
+        Gain and tests, uncorrected.
+    p, p_wilcoxon, p_corrected : float
+        Its p-values after Holm's correction for all comparisons of the study.
+    family : int
+        How many comparisons were corrected together.
+    alpha : float
+        The level of significance.
+    """
+
+    method: str
+    reference: str
+    size: int
+    paired: Paired
+    p: float
+    p_wilcoxon: float
+    p_corrected: float
+    family: int
+    alpha: float = ALPHA
+
+    @property
+    def significant(self) -> bool:
+        """Whether the paired t-test, corrected, finds a difference; False where nothing was tested."""
+        return self.p < self.alpha
+
+    @property
+    def answer(self) -> str:
+        """Say what was found in a word or two."""
+        if not self.paired.tested:
+            return "not tested"
+        if not self.significant:
+            return "no significant difference"
+        return "lower error" if self.paired.gain > 0 else "higher error"
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Errors of a study, and what follows from them.
+
+    Parameters
+    ----------
+    errors : DataFrame
+        One row per finished cell: method, size, seed, test_rows (how many), mae and, with log10, mae_log10; others of
+        ``results.parquet`` may be there. A column `error` is added: what methods are compared by.
+    kinds : mapping of method to {"scratch", "transfer", "classical"}
+        In the order of the study.
+    transform : {"identity", "log10"}
+        With log10, methods are compared by the error of log10, on which they are trained.
+    alpha : float
+        The level of significance.
+    """
+
+    errors: pd.DataFrame
+    kinds: Mapping[str, MethodKind]
+    transform: Transform = "identity"
+    alpha: float = ALPHA
+
+    def __post_init__(self) -> None:
+        compared_by = self.errors["mae_log10" if self.log else "mae"]
+        object.__setattr__(self, "errors", self.errors.assign(error=compared_by))
+
+    @property
+    def log(self) -> bool:
+        """Whether errors are those of log10."""
+        return self.transform == "log10"
+
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers of training rows, ascending."""
+        return sorted(self._distinct("size"))
+
+    @property
+    def methods(self) -> list[str]:
+        """In the order of the study; those that have no result are not there."""
+        there = self._distinct("method")
+        return [method for method in self.kinds if method in there]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of which there is any result."""
+        return sorted(self._distinct("seed"))
+
+    def _distinct(self, column: str) -> set[Any]:
+        return set(self.errors[column].tolist())
+
+    @property
+    def cells(self) -> Iterator[tuple[int, str, pd.DataFrame]]:
+        """Size, method and the errors of its seeds, in the order of a table."""
+        for size in self.sizes:
+            for method in self.methods:
+                rows = self.errors[(self.errors["method"] == method) & (self.errors["size"] == size)]
+                if len(rows):
+                    yield size, method, rows
+
+    def error_of(self, method: str, size: int) -> dict[int, float]:
+        """Return the compared error by seed; empty if no cell was finished."""
+        found = self.errors
+        rows = found[(found["method"] == method) & (found["size"] == size)]
+        return {int(seed): float(error) for seed, error in zip(rows["seed"], rows["error"], strict=True)}
+
+    def ranked(self, size: int, methods: Iterable[str]) -> dict[str, float]:
+        """Return the mean errors of methods at a size, the smallest first, over the seeds that all of them finished.
+
+        Over each one's own seeds, if there is none that all finished. A method that finished fewer than half as many as
+        another is left out: it would have all judged by the few seeds on which it did not fail.
+        """
+        found = {method: self.error_of(method, size) for method in methods}
+        most = max(map(len, found.values()), default=0)
+        rivals = {method: each for method, each in found.items() if each and 2 * len(each) >= most}
+        common = set.intersection(*(set(each) for each in rivals.values())) if rivals else set()
+        means = {
+            method: float(np.mean([error for seed, error in each.items() if seed in common or not common]))
+            for method, each in rivals.items()
+        }
+        return dict(sorted(means.items(), key=lambda item: item[1]))
+
+    def best(self, kind: MethodKind, size: int) -> str | None:
+        """Return the method of a kind with the smallest mean error at a size; None if there is none."""
+        rivals = [method for method in self.methods if self.kinds[method] == kind and method != TRIVIAL]
+        return next(iter(self.ranked(size, rivals)), None)
+
+    @cached_property
+    def compared(self) -> list[Compared]:
+        """All comparisons: every method against scratch, and the best transfer against the best classical method.
+
+        Their p-values are corrected together, by Holm's method, one family for each of the three tests.
+        """
+        pairs: list[tuple[str, str, int]] = []
+        for size in self.sizes:
+            if self.error_of(FROM_SCRATCH, size):
+                pairs += [(method, FROM_SCRATCH, size) for method in self.methods if method != FROM_SCRATCH]
+            transfer, classical = self.best("transfer", size), self.best("classical", size)
+            if transfer and classical:
+                pairs.append((transfer, classical, size))
+        found = [(pair, self._pair(*pair)) for pair in pairs]
+        made = [(pair, result) for pair, result in found if result is not None]
+        p, p_wilcoxon, p_corrected = (
+            comparisons.holm([getattr(result, name) for _, result in made])
+            for name in ("p", "p_wilcoxon", "p_corrected")
+        )
+        family = sum(result.tested for _, result in made)
+        return [
+            Compared(*pair, result, p[i], p_wilcoxon[i], p_corrected[i], family, self.alpha)
+            for i, (pair, result) in enumerate(made)
+        ]
+
+    @property
+    def against_scratch(self) -> list[Compared]:
+        """Those of the comparisons that are with training from scratch."""
+        return [each for each in self.compared if each.reference == FROM_SCRATCH]
+
+    @property
+    def test(self) -> str:
+        """Say how p-values came about; empty if nothing was tested."""
+        tested = [each for each in self.compared if each.paired.tested]
+        if not tested:
+            return ""
+        seeds = sorted({each.paired.seeds for each in tested})
+        over = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        made = counted(len(tested), "comparison")
+        return f"p: paired t-test over {over} seeds, corrected by Holm's method for the {made} of the study"
+
+    def _pair(self, method: str, reference: str, size: int) -> Paired | None:
+        ours, theirs = self.error_of(method, size), self.error_of(reference, size)
+        seeds = sorted(ours.keys() & theirs.keys())  # a cell that failed takes its partner out of the comparison
+        if not seeds:
+            return None
+        rows = self.errors[self.errors["seed"].isin(seeds)]
+        tested = round(float(rows.groupby("seed")["test_rows"].first().mean()))
+        return comparisons.paired(
+            [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds], n_train=size, n_test=tested
+        )
+
+    def comparison(self, method: str, reference: str, size: int) -> Compared | None:
+        """Return one of the comparisons, if it was made."""
+        named = (method, reference, size)
+        return next((each for each in self.compared if (each.method, each.reference, each.size) == named), None)
+
+    @cached_property
+    def power_laws(self) -> dict[str, PowerLaw]:
+        """How the error of each method falls with the number of training rows; empty for a single size."""
+        found: dict[str, PowerLaw] = {}
+        for method in self.methods:
+            rows = self.errors[self.errors["method"] == method]
+            law = comparisons.power_law(rows["size"], rows["error"])
+            if law is not None:
+                found[method] = law
+        return found
+
+    def sentence(self, size: int) -> str:
+        """Say whether transfer helped at a size, by how much, and whether that is luck."""
+        said, best = self._sentence(size), self.best("transfer", size)
+        ranked = self.ranked(size, [method for method in (best, TRIVIAL) if method in self.methods])
+        if best and len(ranked) == 2 and next(iter(ranked)) == TRIVIAL:
+            return f"{said}; but guessing the mean of the training rows is better still"
+        return said
+
+    def _sentence(self, size: int) -> str:
+        best, scratch = self.best("transfer", size), self.error_of(FROM_SCRATCH, size)
+        found = self.comparison(best, FROM_SCRATCH, size) if best and scratch else None
+        if best is None or found is None:
+            return self._without_comparison(size)
+        where, amount, detail = f"at {size:,} rows", f"{100 * abs(found.paired.gain):.1f} %", evidence(found)
+        side = "lower" if found.paired.gain > 0 else "higher"
+        of = "the error in log10" if self.log else "the error"
+        if not found.paired.tested:
+            return (
+                f"{of.capitalize()} with transfer from {best} is {amount} {side} than from scratch {where}; whether "
+                f"that is luck cannot be said: {too_few(found.paired.seeds)}"
+            )
+        if not found.significant:
+            return f"No significant difference {where}: with transfer from {best} {of} is {amount} {side} ({detail})"
+        if found.paired.gain > 0:
+            return f"Transfer from {best} cuts {of} by {amount} {where} ({detail})"
+        return f"Transfer does not help {where}: from {best}, the best, {of} is {amount} higher ({detail})"
+
+    def against_classical(self, size: int) -> str:
+        """Say how the best transfer compares with the best classical method; empty if one of them is missing."""
+        transfer, classical = self.best("transfer", size), self.best("classical", size)
+        found = self.comparison(transfer, classical, size) if transfer and classical else None
+        if found is None:
+            return ""
+        side = "lower" if found.paired.gain > 0 else "higher"
+        said = f"its error is {100 * abs(found.paired.gain):.1f} % {side}"
+        against = f"Against {classical}, the best classical method,"
+        if not found.paired.tested:
+            return f"{against} {said} (not tested: {too_few(found.paired.seeds)})"
+        return (
+            f"{against} {'' if found.significant else 'there is no significant difference: '}{said} ({evidence(found)})"
+        )
+
+    def _without_comparison(self, size: int) -> str:
+        means = self.ranked(size, self.methods)
+        if not means:
+            return f"No cell at {size:,} rows was finished"
+        best = next(iter(means))
+        missing = (
+            "nothing was trained from scratch" if not self.error_of(FROM_SCRATCH, size) else "no backbone was tried"
+        )
+        of = "error in log10" if self.log else "error"
+        said = f"Of all methods {best} has the smallest {of} at {size:,} rows, {means[best]:.3g}"
+        if len(means) == 1:
+            said = f"The {of} at {size:,} rows is {means[best]:.3g} ({best})"
+        return f"{said}; {missing}, so no gain of transfer is stated"
+
+
+def too_few(seeds: int) -> str:
+    """Say why there is no test."""
+    return f"{counted(seeds, 'seed')} of at least {MIN_SEEDS} that a test over seeds needs"
+
+
+def evidence(found: Compared) -> str:
+    """Return the interval of a gain and its p-value: ``95 % interval 9.1–18.0 %, p = 0.002``."""
+    low, high = found.paired.low, found.paired.high
+    if found.paired.gain < 0:  # the text speaks of a higher error, so the interval does too
+        low, high = -high, -low
+    # Else the interval, which knows nothing of other comparisons, would seem to contradict the finding.
+    before = f" corrected for {found.family} comparisons, {format_p(found.paired.p)} before"
+    more = before if found.paired.p < found.alpha <= found.p else ""
+    return f"95 % interval {interval(low, high)}, p = {format_p(found.p)}{more}".replace("= <", "<")

@@ -1,0 +1,232 @@
+"""The figures of a study, drawn from what it found and saved in a folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo._utils.wording import short, with_unit
+from zoo.analysis import figures
+from zoo.errors import ZooError
+from zoo.jobs.predict import model as prediction
+from zoo.training.transfer import FROM_SCRATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from zoo.analysis.figures import Picture, Saved
+    from zoo.jobs.study.analysis import Analysis
+    from zoo.jobs.study.result import Study
+
+MOST = 5000
+"""Crystals that a backbone is applied to for a figure; of a larger table so many are drawn, with a fixed seed."""
+
+
+class NotDrawnError(Exception):
+    """Why a figure has nothing to show; the report says it in the figure's place."""
+
+
+def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
+    """Draw all figures that a study gives.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        PNG, SVG and CSV of each go there.
+
+    Returns
+    -------
+    saved : list of Saved
+    missing : list of str
+        Which figures were not drawn, and why.
+    """
+    saved, missing = [], []
+    if not study.analysis.sizes:
+        return [], ["all of them: no cell was finished"]
+    for name, maker in FIGURES.items():
+        try:
+            saved.append(maker(study, study.analysis).save(folder, name))
+        except NotDrawnError as reason:
+            missing.append(f"{name.replace('-', ' ')}: {reason}")
+    return saved, missing
+
+
+def error_label(study: Study) -> str:
+    """Say what errors are those of, with the unit."""
+    if study.analysis.log:
+        of = f"{study.table.target_column} / {study.task.unit}" if study.task.unit else study.table.target_column
+        return f"absolute error of log10({of})"
+    return with_unit(f"absolute error of {study.table.target_column}", study.task.unit)
+
+
+def _mean_label(study: Study) -> str:
+    return f"mean {error_label(study)}"
+
+
+def _learning_curve(study: Study, analysis: Analysis) -> Picture:
+    if len(analysis.sizes) < 2:
+        raise NotDrawnError("a curve needs two sizes of the training set or more")
+    return figures.learning_curve(
+        analysis.errors, error_label=_mean_label(study), fits=analysis.power_laws, reference=FROM_SCRATCH
+    )
+
+
+def _gain(_study: Study, analysis: Analysis) -> Picture:
+    import pandas as pd
+
+    rows = [
+        {
+            "method": each.method,
+            "size": each.size,
+            "gain": each.paired.gain,
+            "low": each.paired.low,
+            "high": each.paired.high,
+            "p": each.p,
+            "significant": each.significant,
+        }
+        for each in analysis.against_scratch
+    ]
+    if not rows:
+        raise NotDrawnError("nothing was compared with training from scratch")
+    return figures.gain_curve(pd.DataFrame(rows), reference="training from scratch")
+
+
+def _seeds(study: Study, analysis: Analysis) -> Picture:
+    return figures.seed_boxes(analysis.errors, error_label=_mean_label(study), reference=FROM_SCRATCH)
+
+
+def _best(analysis: Analysis) -> tuple[str, int]:
+    """Return the method with the smallest mean error at the largest size."""
+    size = analysis.sizes[-1]
+    return next(iter(analysis.ranked(size, analysis.methods))), size
+
+
+def _parity(study: Study, analysis: Analysis) -> Picture:
+    method, size = _best(analysis)
+    cells = study.predictions[method, size]
+    return figures.parity(
+        np.concatenate([study.targets[study.test_rows(seed)] for seed in cells]),
+        np.concatenate(list(cells.values())),
+        quantity=study.table.target_column,
+        unit=study.task.unit,
+        log=analysis.log,
+        method=f"{method}, {size:,} training rows",
+    )
+
+
+def _errors_of_best(study: Study, analysis: Analysis) -> tuple[str, int, dict[int, NDArray[np.float64]]]:
+    method, size = _best(analysis)
+    return method, size, study.errors[method, size]
+
+
+def _elements(study: Study, analysis: Analysis) -> Picture:
+    method, size, errors = _errors_of_best(study, analysis)
+    elements = [study.records[row].crystal.elements for seed in errors for row in study.splits[size, seed].test]
+    picture = figures.element_errors(
+        elements, np.concatenate(list(errors.values())), error_label=f"mean {error_label(study)}"
+    )
+    return _by(picture, method, size)
+
+
+def _distance(study: Study, analysis: Analysis) -> Picture:
+    method, size, errors = _errors_of_best(study, analysis)
+    seeds = _few_enough(study, size, list(errors))
+    splits = [study.splits[size, seed] for seed in seeds]
+    crystals = [record.crystal for record in study.records]
+    backbone = _backbone(study, analysis)
+    if backbone is None:
+        label = "part of the composition that no training crystal shares"
+        distances = [
+            figures.composition_distances([crystals[i] for i in split.test], [crystals[i] for i in split.train])
+            for split in splits
+        ]
+    else:
+        named = short(backbone)
+        label = f"distance to the nearest training crystal (1: usual distance\nbetween them), embedding of {named}"
+        used = np.unique(np.concatenate([rows for split in splits for rows in (split.test, split.train)]))
+        try:
+            found = _load(study, backbone).embed([crystals[i] for i in used])
+        except ZooError as error:  # an element that the backbone has no features for
+            raise NotDrawnError(str(error)) from error
+        vectors = np.zeros((len(crystals), found.shape[1]))
+        vectors[used] = found
+        distances = [figures.nearest(vectors[split.test], vectors[split.train]) for split in splits]
+    if sum(map(len, distances)) < 3:
+        raise NotDrawnError("it needs three errors or more")
+    picture = figures.distance_errors(
+        np.concatenate(distances),
+        np.concatenate([errors[seed] for seed in seeds]),
+        distance_label=label,
+        error_label=error_label(study),
+    )
+    picture = _by(picture, method, size)
+    return picture if len(seeds) == len(errors) else picture.noted(f"Drawn: {len(seeds)} of the {len(errors)} seeds.")
+
+
+def _few_enough(study: Study, size: int, seeds: list[int]) -> list[int]:
+    """Return the first seeds, as many as have no more than `MOST` crystals together; at least one."""
+    used: set[int] = set()
+    for count, seed in enumerate(seeds):
+        split = study.splits[size, seed]
+        used |= {*split.test.tolist(), *split.train.tolist()}
+        if len(used) > MOST and count:
+            return seeds[:count]
+    return seeds
+
+
+def _load(study: Study, backbone: str) -> prediction.Model:
+    try:
+        return prediction.load(study.backbones[backbone].directory)
+    except ZooError as error:
+        raise NotDrawnError(str(error)) from error
+
+
+def _source_target(study: Study, analysis: Analysis) -> Picture:
+    backbone = _backbone(study, analysis)
+    if backbone is None:
+        raise NotDrawnError("no backbone was used")
+    model = _load(study, backbone)
+    rows = np.arange(len(study.records))
+    if len(rows) > MOST:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MOST, replace=False))
+    try:
+        predicted = model.predict([study.records[i].crystal for i in rows]).prediction
+    except ZooError as error:  # an element that the backbone has no features for
+        raise NotDrawnError(str(error)) from error
+    picture = figures.source_target(
+        predicted,
+        np.array([study.records[i].target for i in rows], dtype=np.float64),
+        source_name=f"{model.target} by {short(backbone)}",
+        source_unit=model.unit,
+        target_name=study.table.target_column,
+        target_unit=study.task.unit,
+        log_target=analysis.log,
+    )
+    drawn = f" Drawn: {MOST:,} of {len(study.records):,} crystals." if len(study.records) > MOST else ""
+    return picture.noted(f"The source is what the backbone predicts, not a measurement.{drawn}")
+
+
+def _backbone(study: Study, analysis: Analysis) -> str | None:
+    """Return the backbone of the best transfer at the largest size."""
+    best = analysis.best("transfer", analysis.sizes[-1])
+    return next((method.backbone for method in study.methods if method.name == best), None)
+
+
+def _by(picture: Picture, method: str, size: int) -> Picture:
+    return picture.noted(f"Errors of {method}, {size:,} training rows, all seeds.")
+
+
+FIGURES: dict[str, Callable[[Study, Analysis], Picture]] = {
+    "learning-curve": _learning_curve,
+    "gain": _gain,
+    "error-by-seed": _seeds,
+    "parity": _parity,
+    "error-by-element": _elements,
+    "error-by-distance": _distance,
+    "source-target": _source_target,
+}

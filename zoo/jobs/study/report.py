@@ -1,0 +1,344 @@
+"""The report of a study: one HTML file that needs nothing else, and the same in Markdown."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+from dataclasses import dataclass, field, fields
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from zoo._utils import files
+from zoo._utils.wording import counted, format_error, format_p, interval, listed, with_unit
+from zoo.analysis.conformal import LEVEL
+from zoo.analysis.metrics import MIN_SEEDS
+from zoo.jobs import lineage
+from zoo.jobs.comparison_table import markdown_table
+from zoo.jobs.study import figures, prose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from zoo.analysis.figures import Saved
+    from zoo.jobs.study.plan import StudyOptions
+    from zoo.jobs.study.result import Study
+
+VERSIONS = ("crystal-zoo", "torch", "dgl", "numpy", "scipy", "statsmodels", "scikit-learn", "pymatgen", "matminer")
+"""Packages whose versions a number may depend on."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report.
+
+    Parameters
+    ----------
+    title : str
+    header : list of str
+    rows : list of lists of str
+    note : str
+        What its columns are.
+    """
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+    @property
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        return markdown_table(self.header, [[cell.replace("|", "\\|") for cell in row] for row in self.rows])
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with paragraphs, tables and pictures below it, in this order."""
+
+    title: str
+    paragraphs: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Saved] = field(default_factory=list)
+    points: list[str] = field(default_factory=list)
+    code: str = ""
+
+
+def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) -> Path:
+    """Write ``report.html``, ``report.md`` and ``figures/``.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        Of the study.
+    more : sequence of Section
+        Further sections, between the figures and the methods: leaks, coverage of intervals.
+
+    Returns
+    -------
+    Path
+        ``report.html``: one file, with its pictures inside; it loads nothing and runs no script.
+    """
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    pictures, missing = figures.draw(study, folder / "figures")
+    sections = [
+        _answers(study),
+        Section("Figures", pictures=pictures, points=[f"Not drawn: {each}." for each in missing]),
+        _tables(study),
+        *more,
+        _methods(study),
+        _data(study),
+        _reproduce(study),
+    ]
+    found = {"sentence": headline(study), "study": study, "sections": sections, "facts": _facts(study)}
+    environment = Environment(
+        loader=PackageLoader("zoo.jobs.study", "templates"),
+        autoescape=select_autoescape(["html.j2"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"data_uri": _data_uri, "kept": _kept}
+    for name in ("report.md", "report.html"):
+        files.write_text(folder / name, environment.get_template(f"{name}.j2").render(**found))
+    return folder / "report.html"
+
+
+def headline(study: Study) -> str:
+    """Return the answer: what was found at the largest size. No size is picked for what it shows."""
+    sizes = study.analysis.sizes
+    return study.analysis.sentence(sizes[-1]) + "." if sizes else "No cell of this study was finished."
+
+
+def _facts(study: Study) -> str:
+    analysis = study.analysis
+    sizes, seeds = listed([f"{size:,}" for size in sorted({size for size, _ in study.splits})]), len(analysis.seeds)
+    title = f"{study.options.title}: " if study.options.title else ""
+    return (
+        f"{title}{study.task.name}, {study.options.data.name}: {len(study.records):,} crystals, "
+        f"{counted(len(analysis.methods), 'method')}, training sets of {sizes} rows, {counted(seeds, 'seed')}"
+    )
+
+
+def _answers(study: Study) -> Section:
+    analysis = study.analysis
+    points = []
+    for size in reversed(analysis.sizes):
+        classical = analysis.against_classical(size)
+        points.append(f"{analysis.sentence(size)}." + (f" {classical}." if classical else ""))
+    stricter = [each for each in analysis.compared if each.significant and not each.p_corrected < analysis.alpha]
+    paragraphs = []
+    if stricter:
+        paragraphs.append(
+            f"{len(stricter)} of {sum(each.significant for each in analysis.compared)} significant differences are not "
+            "significant by the stricter corrected resampled t-test, which allows for training sets that overlap; see "
+            "the table of comparisons."
+        )
+    pulled = study.backbones | study.others
+    same = [name for name, each in pulled.items() if lineage.knows(each, study.task)]
+    if same:
+        paragraphs.append(
+            f"Backbones that learned this very property: {listed(same)}. What they gain is what more data would give; "
+            "it is no transfer from another property."
+            + (" A mixture reads them too." if "mixture" in study.options.modes else "")
+        )
+    if study.failed:
+        paragraphs.append(
+            f"{counted(len(study.failed), 'cell')} failed, and no number counts what is missing; the last of the "
+            "tables has the reasons."
+        )
+    return Section("At each size", paragraphs, points=points)
+
+
+def _tables(study: Study) -> Section:
+    tables = [_error_table(study)] if study.analysis.sizes else []
+    if study.analysis.compared:
+        tables.append(_comparison_table(study))
+    if study.analysis.power_laws:
+        tables.append(_power_law_table(study))
+    if "coverage" in study.results and study.results["coverage"].notna().any():
+        tables.append(_interval_table(study))
+    if study.failed:
+        rows = [[each.method, f"{each.size:,}", str(each.seed), each.reason] for each in study.failed]
+        tables.append(Table("Cells that failed", ["method", "training rows", "seed", "reason"], rows))
+    return Section("Tables", tables=tables)
+
+
+def _error_table(study: Study) -> Table:
+    analysis, unit = study.analysis, study.task.unit
+    columns = {"mae": with_unit("MAE", unit), "mae_log10": "MAE log10", "rmse": with_unit("RMSE", unit)}
+    columns |= {"r2": "R²", "mae_over_mad": "MAE/MAD"}
+    columns = {name: title for name, title in columns.items() if name in analysis.errors}
+    rows = []
+    for size, method, cells in analysis.cells:
+        values = [format_error(cells[name].mean(), cells[name].std()) for name in columns]
+        rows.append([f"{size:,}", method, *values, str(len(cells))])
+    return Table(
+        "Errors on test rows",
+        ["training rows", "method", *columns.values(), "seeds"],
+        rows,
+        "Mean ± sample standard deviation over seeds. MAE/MAD: mean absolute error over the mean absolute deviation of "
+        "the test targets; 1 is no better than guessing their mean.",
+    )
+
+
+def _comparison_table(study: Study) -> Table:
+    rows = [
+        [
+            f"{each.size:,}",
+            each.method,
+            each.reference,
+            f"{-100 * each.paired.gain:+.1f} %".replace("-", "−"),
+            interval(-each.paired.high, -each.paired.low) if each.paired.tested else "n/a",
+            format_p(each.p),
+            format_p(each.p_wilcoxon),
+            format_p(each.p_corrected),
+            each.answer,
+        ]
+        for each in study.analysis.compared
+    ]
+    made = next((each.family for each in study.analysis.compared if each.paired.tested), 0)
+    note = (
+        f"All p-values are two-sided and corrected by Holm's method for the {made} comparisons of this study, made "
+        "on the same rows seed by seed. The finding goes by the paired t-test. Intervals are not corrected."
+        if made
+        else f"Nothing was tested: there are fewer than {MIN_SEEDS} seeds."
+    )
+    return Table(
+        "Comparisons",
+        [
+            "training rows",
+            "method",
+            "against",
+            "error of log10" if study.analysis.log else "error",
+            "95 % interval",
+            "p, paired t",
+            "p, Wilcoxon",
+            "p, Nadeau–Bengio",
+            "finding",
+        ],
+        rows,
+        note,
+    )
+
+
+def _interval_table(study: Study) -> Table:
+    rows = []
+    for (size, method), cells in study.results.groupby(["size", "method"], sort=False):
+        held, width = cells["coverage"].dropna(), cells["half_width"].mean()
+        if len(held):
+            shown = f"factor {10**width:.3g}" if study.analysis.log else f"± {width:.3g} {study.task.unit}".rstrip()
+            rows.append([f"{size:,}", str(method), f"{100 * held.mean():.1f} %", f"{100 * held.min():.1f} %", shown])
+    return Table(
+        f"Intervals at {LEVEL:.0%}",
+        ["training rows", "method", "test rows inside", "worst seed", "half-width"],
+        rows,
+        "Split-conformal: a quantile of the errors on validation rows, which train no method, though a network's "
+        f"choose its epoch. Asked for: {LEVEL:.0%}; few validation rows make it vary from seed to seed.",
+    )
+
+
+def _power_law_table(study: Study) -> Table:
+    rows = [
+        [
+            method,
+            f"{law.exponent:.3f}".replace("-", "−"),
+            f"{law.low:.3f} to {law.high:.3f}".replace("-", "−"),
+            str(law.sizes),
+        ]
+        for method, law in study.analysis.power_laws.items()
+    ]
+    few = any(law.sizes < 3 for law in study.analysis.power_laws.values())
+    return Table(
+        "Error as a power of the number of training rows",
+        ["method", "exponent", "95 % interval", "sizes"],
+        rows,
+        "Least squares of log error on log rows, over all seeds; at an exponent of −0.5 four times the rows halve the "
+        "error." + (" Two sizes fix a line, and cannot show whether it is one." if few else ""),
+    )
+
+
+def _methods(study: Study) -> Section:
+    points = [*prose.methods(study), *prose.statistics(study)]
+    return Section("Methods", points=points, tables=_backbones(study))
+
+
+def _backbones(study: Study) -> list[Table]:
+    rows = []
+    for name, pulled in (study.backbones | study.others).items():
+        card = pulled.card
+        if card is None:  # a folder, or somebody's repository
+            what = ["", "", ""]
+        else:
+            counts = f"{card.training.rows.train:,} rows" if card.training.rows else ""
+            pretrained = with_unit(card.target, card.unit)
+            what = [card.title, pretrained, ", ".join(filter(None, [card.training.source, counts]))]
+        used = "compared" if name in study.backbones else "read in mixtures"
+        rows.append([name, used, *what, str(study.settings.get("weights", {}).get(name, ""))])
+    header = ["backbone", "use", "title", "pretrained on", "source", "SHA-256 of the weights"]
+    return [Table("Backbones", header, rows)] if rows else []
+
+
+def _data(study: Study) -> Section:
+    options, rejected = study.options, len(study.table.rejected)
+    chosen = [f"those with {' and '.join(map(str, options.where))}"] if options.where else []
+    chosen += ["those that none of the backbones was trained on"] if options.unseen else []
+    chosen += [f"{options.rows:,} of them by a hash of the identifier"] if options.rows else []
+    rule = f" ({'; '.join(chosen)})" if chosen else ""
+    target = with_unit(study.table.target_column, study.task.unit)
+    more = f"; {rejected:,} more cannot be used" if rejected else ""
+    lines = [f"{options.data.name}: {len(study.records):,} rows{rule}{more}. Target: {target}."]
+    return Section("Data", lines, points=[f"SHA-256 {study.table.sha256}"])
+
+
+def _reproduce(study: Study) -> Section:
+    versions = [f"{name} {metadata.version(name)}" for name in VERSIONS]
+    return Section(
+        "How to reproduce",
+        [
+            "The same command on the same table gives the same splits. Networks are trained in floating point, whose "
+            "last digits depend on the machine. splits.json holds the identifiers of every training, validation and "
+            "test row, results.parquet the errors of every cell, figures/ the numbers behind each picture."
+        ],
+        points=[f"Versions: {', '.join(versions)}"],
+        code=command(study.options),
+    )
+
+
+def command(options: StudyOptions) -> str:
+    """Return the command that runs a study, with what differs from the defaults.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from zoo.jobs.study.plan import StudyOptions
+    >>> command(StudyOptions("band-gap", Path("gaps.csv"), sizes=(50, 100), seeds=3))
+    'zoo study gaps.csv --task band-gap --sizes 50,100 --seeds 3'
+    """
+    words = ["zoo", "study", options.data.name, "--task", options.task]
+    for each in fields(options):
+        value = getattr(options, each.name)
+        if each.name in ("task", "data", "title") or value in (each.default, None):
+            continue
+        name = f"--{each.name.replace('_', '-')}"
+        if each.name == "where":
+            words += [word for condition in value for word in (name, str(condition))]
+        elif isinstance(value, bool):
+            words.append(name if value else f"--no-{name[2:]}")
+        else:
+            words += [name, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return shlex.join(words)
+
+
+def _kept(text: str) -> str:
+    """Keep a number and its unit, or an equation, on one line."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<])|(?<=[=<±]) (?=\d)| (?=±)", "\u00a0", text)
+
+
+def _data_uri(picture: Saved) -> str:
+    """Return a picture as a data URI; the SVG, which is sharp on every screen."""
+    content: bytes = picture.path("svg").read_bytes()
+    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"

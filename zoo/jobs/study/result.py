@@ -1,0 +1,126 @@
+"""What a finished study knows: enough to write its report without computing anything again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from zoo.analysis import metrics
+from zoo.jobs.study.analysis import ALPHA, Analysis
+from zoo.jobs.study.plan import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from zoo.analysis.leaks import Leaks
+    from zoo.data.splits import Split
+    from zoo.data.tables.table import Record, Table
+    from zoo.hub.pull import Pulled
+    from zoo.jobs.study.plan import Method, StudyOptions
+    from zoo.registry.contracts import Task
+
+
+@dataclass(frozen=True)
+class FailedCell:
+    """A cell that has no result, and why."""
+
+    method: str
+    size: int
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A finished study.
+
+    Parameters
+    ----------
+    options : StudyOptions
+        As they were carried out: sizes and backbones are never None.
+    task : Task
+    folder : Path
+        Where its files are.
+    table : Table
+        What was read; `table.rejected` has the rows that were not used, each with its reason.
+    records : list of n Record
+        The rows that were used. All positions below point into it.
+    targets : array of shape (n,), float64
+        In the task's unit.
+    splits : dict of (size, seed) to Split
+        Within a seed, every size has the same test rows.
+    backbones : dict of str to Pulled
+        Where each backbone came from, with its card.
+    results : DataFrame
+        One row per cell, those that failed too: method, size, seed, status ("ok" or "failed"), reason, mae, rmse, r2,
+        (mae_log10), mae_over_mad, test_rows (how many), coverage (share of them inside 90 % split-conformal intervals),
+        half_width (of these; in log10 for a task that is learned in log10), seconds, best_epoch; numbers are NaN where
+        the cell failed.
+    predictions : dict of (method, size) to dict of seed to array
+        Predictions for the test rows of the seed, ``splits[size, seed].test``, in the task's unit. A cell that failed
+        is not there.
+    failed : list of FailedCell
+    parameters : dict of (method, size, seed) to dict
+        Hyper-parameters that an inner search chose.
+    settings : dict
+        Everything that the cells depend on, as in ``study.json``: digests, settings of the fit, split.
+    leaks : Leaks or None
+        What test rows share with what was trained on.
+    others : dict of str to Pulled
+        Backbones that mixtures read beside those that are compared.
+    """
+
+    options: StudyOptions
+    task: Task
+    folder: Path
+    table: Table
+    records: list[Record]
+    targets: NDArray[np.float64]
+    splits: dict[tuple[int, int], Split]
+    backbones: dict[str, Pulled]
+    results: pd.DataFrame
+    predictions: dict[tuple[str, int], dict[int, NDArray[np.float64]]]
+    failed: list[FailedCell] = field(default_factory=list)
+    parameters: dict[tuple[str, int, int], dict[str, str]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    leaks: Leaks | None = None
+    others: dict[str, Pulled] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        sizes = self.analysis.sizes
+        found = self.analysis.sentence(sizes[-1]) if sizes else "nothing is done"
+        return f"<Study of {self.table.target_column}: {found}>"
+
+    @property
+    def methods(self) -> list[Method]:
+        """What was compared, the reference first."""
+        return plan(self.options)
+
+    def test_rows(self, seed: int) -> NDArray[np.int64]:
+        """Return the positions of the test rows of a seed, the same for every method and size."""
+        return next(split.test for (_, each), split in self.splits.items() if each == seed)
+
+    @cached_property
+    def errors(self) -> dict[tuple[str, int], dict[int, NDArray[np.float64]]]:
+        """Absolute errors on test rows by method and size, then seed: in log10 for a task that is learned in log10."""
+        return {
+            key: {
+                seed: metrics.absolute_errors(self.targets[self.test_rows(seed)], predicted, log10=self.analysis.log)
+                for seed, predicted in by_seed.items()
+            }
+            for key, by_seed in self.predictions.items()
+        }
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """What follows from the errors of the cells: comparisons, the answer in a sentence."""
+        finished = self.results[self.results["status"] == "ok"]
+        kinds = {method.name: method.kind for method in self.methods}
+        return Analysis(finished, kinds, self.task.transform, self.options.significance or ALPHA)

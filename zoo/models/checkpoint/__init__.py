@@ -1,0 +1,1 @@
+"""Checkpoints: ``config.json`` and ``model.safetensors``, read, checked, written, converted."""

@@ -1,0 +1,120 @@
+"""Running a network of torch without a gradient; imports nothing that only training needs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from zoo.data.graphs.batch import GraphBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zoo.data.graphs.packing import PackedGraphs
+    from zoo.models.architecture import Pooling
+    from zoo.models.cgcnn import CGCNN
+
+BATCH = 256
+"""Crystals per batch."""
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def predict_scaled(
+    network: CGCNN,
+    graphs: PackedGraphs,
+    rows: NDArray[np.int64],
+    *,
+    vectors: Tensor | None = None,
+    device: str = "cpu",
+) -> NDArray[np.float64]:
+    """Return the network's outputs for some of the graphs, shape (n,), in its scaled space.
+
+    `vectors` are those of :func:`expert_vectors`, if they are known already.
+    """
+    return _run(network, network.forward, graphs, rows, device, vectors).reshape(len(rows))
+
+
+def embed(
+    network: CGCNN,
+    graphs: PackedGraphs,
+    rows: NDArray[np.int64],
+    *,
+    pooling: Pooling | None = None,
+    device: str = "cpu",
+) -> NDArray[np.float64]:
+    """Return the crystal vectors after pooling of some of the graphs, shape (n, d); see :meth:`CGCNN.embed`."""
+    size = replace(network.architecture, pooling=pooling or network.architecture.pooling)
+    return _run(network, lambda batch: network.embed(batch, pooling), graphs, rows, device).reshape(-1, size.pooled)
+
+
+def expert_vectors(
+    network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu"
+) -> Tensor | None:
+    """Return what a network's frozen experts make of some of the graphs, shape (n, d); None if it has none.
+
+    They are the same in every epoch of a fit, and for all members of an ensemble.
+    """
+    if not network.experts:
+        return None
+    found = _run(network, network.expert_vectors, graphs, rows, device).reshape(len(rows), -1)
+    return torch.from_numpy(found).float()
+
+
+def _run(
+    network: CGCNN,
+    function: Callable[[GraphBatch], Tensor],
+    graphs: PackedGraphs,
+    rows: NDArray[np.int64],
+    device: str,
+    vectors: Tensor | None = None,
+) -> NDArray[np.float64]:
+    training = network.training
+    network.eval().to(device)
+    outputs = [np.empty(0)]
+    with torch.inference_mode():
+        for start in range(0, len(rows), BATCH):
+            those = slice(start, start + BATCH)
+            known = None if vectors is None else vectors[those]
+            batch = GraphBatch.gather(graphs, rows[those], known).to(device)
+            outputs.append(function(batch).double().cpu().numpy().ravel())
+    network.train(training)
+    return np.concatenate(outputs)
+
+
+@dataclass(frozen=True, eq=False)
+class OnDevice:
+    """A network that only predicts, on a device; see :class:`zoo.models.forward.Forward`."""
+
+    network: CGCNN
+    device: str
+
+    def expert_vectors(self, graphs: PackedGraphs) -> NDArray[np.float32] | None:
+        """Return what the frozen experts make of the graphs, shape (n, d); None if there are none."""
+        found = expert_vectors(self.network, graphs, np.arange(len(graphs)), device=self.device)
+        return None if found is None else found.numpy()
+
+    def embed(self, graphs: PackedGraphs, pooling: Pooling | None = None) -> NDArray[np.float64]:
+        """Return the crystal vectors after pooling, shape (n, d)."""
+        return embed(self.network, graphs, np.arange(len(graphs)), pooling=pooling, device=self.device)
+
+    def predict_scaled(self, graphs: PackedGraphs, vectors: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+        """Return the outputs, shape (n,), in the network's scaled space; `vectors` are those of the experts."""
+        known = None if vectors is None else torch.from_numpy(vectors)
+        return predict_scaled(self.network, graphs, np.arange(len(graphs)), vectors=known, device=self.device)

@@ -1,0 +1,1 @@
+"""What there is: the contracts of plugins, the plugins that are installed, model cards, and names of backbones."""

@@ -1,0 +1,389 @@
+"""Model cards: Markdown with YAML front matter, checked field by field.
+
+A card describes one backbone to three readers: people (the prose), the Hugging Face Hub (its own fields at
+the top of the front matter) and zoo (the block ``zoo:``). Fields of the Hub that are not named here pass
+through untouched; an unknown field inside ``zoo:`` is an error: a misspelt digest must not go unnoticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from zoo.errors import CardError
+from zoo.registry import front_matter
+from zoo.registry.contracts import Transform
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+LIBRARY = "crystal-zoo"
+"""``library_name`` of our models on the Hub."""
+
+REQUIRED_FILES = ("model.safetensors", "config.json")
+"""What a checkpoint consists of."""
+
+MAX_BYTES = 1_000_000
+"""Largest card that is read; a real one has a few kilobytes."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What a card may be called; a folder may have other names."""
+
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
+Alias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/\\:@]+$")]
+RepoId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z][a-z]?$")]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\n]*$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class _Strict(BaseModel):
+    # Deferred: only the model that is validated against, _Front, is compiled; that halves the import time.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class File(_Strict):
+    """One file of a checkpoint: its name, its size in bytes and the SHA-256 that pins it."""
+
+    name: Literal["model.safetensors", "config.json", "README.md"]
+    size: Annotated[int, Field(ge=1, le=2**31)]
+    sha256: Sha256
+
+
+def describe_file(path: Path) -> File:
+    """Return name, size and SHA-256 of a file of a checkpoint."""
+    data = path.read_bytes()
+    return File.model_validate({"name": path.name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+
+
+class Architecture(_Strict):
+    """Sizes of the network (CGCNN: Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018)).
+
+    Lengths of an element's feature vector and of an atom's hidden vector, number of convolutions, width and
+    number of the fully connected layers after pooling, number of Gaussians that expand a distance, number of
+    properties that are predicted at once, which layers are pooled, number of frozen bodies that are read as well.
+    """
+
+    network: Literal["cgcnn"] = "cgcnn"
+    atom_features: Size
+    width: Size
+    convolutions: Size
+    head: Size
+    head_layers: Size
+    gaussians: Size
+    targets: Size = 1
+    pooling: Literal["last", "all"] = "last"
+    experts: Count = 0
+
+
+class Graph(_Strict):
+    """How a crystal becomes a graph: cutoff in Å, neighbours per atom, order of equal distances."""
+
+    cutoff: Annotated[float, Field(gt=0, le=50)]
+    neighbors: Annotated[int, Field(ge=1, le=256)]
+    ties: Literal["environment", "order"]
+
+
+class Rows(_Strict):
+    """Number of rows in each part of the pretraining set."""
+
+    train: Count
+    val: Count
+    test: Count
+
+
+class Training(_Strict):
+    """What a backbone was trained on and how; `ids` and a textual `recipe` are paths relative to the card.
+
+    `labels` says where the targets come from, if not all from one kind of source.
+    """
+
+    source: Line
+    labels: Line | None = None
+    license: Line
+    rows: Rows | None = None
+    ids: str | None = None
+    recipe: str | dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _paths_stay_inside(self) -> Training:
+        for path in (self.ids, self.recipe):
+            if isinstance(path, str) and (PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts):
+                raise ValueError(f"{path!r} must be a path relative to the card, without '..'")
+        return self
+
+
+class Result(_Strict):
+    """One measured figure: what, on which rows, on how many, and the command that measures it again.
+
+    `target` is that of the card unless it is named.
+    """
+
+    metric: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    value: Finite
+    unit: str
+    rows: Line
+    n: Annotated[int, Field(ge=1)]
+    command: str | None = None
+    target: Line | None = None
+
+
+class Hub(BaseModel):
+    """The Hub's own metadata; fields that are not named here are kept as they are."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        defer_build=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+    license: str
+    library_name: str = LIBRARY
+    pipeline_tag: str | None = None
+    tags: list[str] = []
+    datasets: list[str] = []
+    metrics: list[str] = []
+    model_index: list[dict[str, Any]] | None = Field(default=None, alias="model-index")
+
+
+class Backbone(_Strict):
+    """The block ``zoo:`` of a card.
+
+    Parameters
+    ----------
+    name : str
+        Name that users type; also the card's file name and the folder of bundled weights.
+    aliases : list of str
+        Other names.
+    title : str
+        One line for lists.
+    repo_id : str
+        ``owner/repo`` on the Hub.
+    revision : str or None
+        Pinned commit, 40 hexadecimal digits; None until it is published.
+    bundled : bool
+        Whether the weights lie beside the card, in ``weights/NAME/``.
+    files : list of File
+        Files and their digests; empty until the weights exist.
+    target, unit, transform : str
+        What the backbone predicts, in which unit, and the transform that training saw.
+    other_targets : list of str
+        What else it predicts, if it was trained on several properties at once.
+    architecture, graph : Architecture, Graph
+        Sizes of the network and graph settings; None until they are settled.
+    elements : list of str
+        Elements that occur in the training set.
+    training : Training
+        Training set and recipe.
+    results : list of Result
+        Measured figures, the headline first.
+    command : str or None
+        The command that made the weights.
+    notes : str
+        What else a user must know.
+    """
+
+    name: Name
+    aliases: list[Alias] = []
+    title: Line
+    repo_id: RepoId
+    revision: Commit | None = None
+    bundled: bool = False
+    files: list[File] = []
+    target: Line
+    unit: str
+    transform: Transform = "identity"
+    other_targets: list[Line] = []
+    architecture: Architecture | None = None
+    graph: Graph | None = None
+    elements: list[Symbol] = []
+    training: Training
+    results: list[Result] = []
+    command: str | None = None
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _weights_are_described(self) -> Backbone:
+        present = [file.name for file in self.files]
+        if len(set(present)) < len(present):
+            raise ValueError("files: a name stands there twice")
+        missing = [name for name in REQUIRED_FILES if name not in present]
+        if self.files and missing:
+            raise ValueError(f"files: {' and '.join(missing)} is missing; a checkpoint has both")
+        if not self.files and (self.bundled or self.revision):
+            raise ValueError("files: bundled or published weights need their names, sizes and SHA-256")
+        blanks = [name for name in ("architecture", "graph", "elements") if not getattr(self, name)]
+        if self.files and blanks:
+            raise ValueError(f"{blanks[0]}: must be given for weights that exist")
+        return self
+
+
+class _Front(Hub):
+    """A whole front matter, so that errors carry the path of the field as it stands in the file."""
+
+    zoo: Backbone
+
+
+class Card(Backbone):
+    """A backbone's card: the fields of its ``zoo:`` block, the Hub's fields, and the prose.
+
+    Parameters
+    ----------
+    hub : Hub
+        The Hub's own fields.
+    body : str
+        Prose in Markdown, without the front matter.
+    source : str
+        File that the card was read from; empty for a card made in memory.
+    """
+
+    hub: Hub
+    body: str = ""
+    source: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Card {self.name}: {self.title}>"
+
+    @classmethod
+    def parse(cls, text: str, source: str = "") -> Card:
+        """Read a card from text.
+
+        Parameters
+        ----------
+        text : str
+            Markdown that begins with ``---``, YAML, ``---``.
+        source : str
+            File name, for messages and for :attr:`source`.
+
+        Raises
+        ------
+        CardError
+            Names the file, the first field that is wrong and why, and counts the other problems.
+        """
+        where = source or "the card"
+        data, body = front_matter.read(text, where)
+        try:
+            checked = _Front.model_validate(data)
+        except ValidationError as error:
+            raise CardError(f"{where}: {_first_problem(error)}") from error
+        block = {name: getattr(checked.zoo, name) for name in Backbone.model_fields}
+        known = {name: getattr(checked, name) for name in Hub.model_fields}
+        if checked.zoo.results:  # then it is only another form of them
+            known["model_index"] = None
+        hub = Hub.model_construct(_fields_set=None, **known, **(checked.model_extra or {}))
+        return cls.model_construct(**block, hub=hub, body=body, source=source)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Card:
+        """Read a card from a file; raises `CardError` as :meth:`parse` does, or if it cannot be read."""
+        path = Path(path)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise CardError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, which no card is")
+            return cls.parse(path.read_text(encoding="utf-8"), str(path))
+        except OSError as error:
+            raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise CardError(f"{path}: not UTF-8 text (byte {error.start})") from error
+
+    def render(self) -> str:
+        """Return the card as Markdown; ``Card.parse(card.render())`` gives an equal card back.
+
+        The Hub's ``model-index`` is written from :attr:`results`, so that the two cannot disagree.
+        """
+        front = self.hub.model_dump(exclude_none=True, exclude_defaults=False)
+        if self.results:
+            from huggingface_hub.repocard_data import eval_results_to_model_index
+
+            front["model-index"] = eval_results_to_model_index(self.name, self.eval_results())
+        front = {key: value for key, value in front.items() if value != []}
+        front["zoo"] = self.model_dump(include=set(Backbone.model_fields))
+        return front_matter.write(front, self.body)
+
+    def eval_results(self) -> list[EvalResult]:
+        """Return the measured figures in the Hub's own form."""
+        from huggingface_hub import EvalResult
+
+        return [
+            EvalResult(
+                task_type=self.hub.pipeline_tag or "graph-ml",
+                task_name=self._quantity(result),
+                dataset_type="custom",
+                dataset_name=result.rows,
+                # What the Hub's form groups by; without it, figures of different rows would be put under one name.
+                dataset_config=f"{result.target or self.target}, {result.rows}",
+                metric_type=result.metric,
+                metric_value=result.value,
+                metric_name=f"{result.metric} ({result.unit})" if result.unit else result.metric,
+            )
+            for result in self.results
+        ]
+
+    def _quantity(self, result: Result) -> str:
+        target, unit = (result.target, result.unit) if result.target else (self.target, self.unit)
+        return f"{target} ({unit})" if unit else target
+
+    @property
+    def test_mae(self) -> float | None:
+        """Mean absolute error on test rows, in :attr:`unit`, or None if it has not been measured."""
+        return next((r.value for r in self.results if r.metric == "mae" and r.unit == self.unit and not r.target), None)
+
+    @property
+    def published(self) -> bool:
+        """Whether the weights are on the Hub at a pinned commit."""
+        return self.revision is not None and bool(self.files)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together; 0 if there are none yet."""
+        return sum(file.size for file in self.files)
+
+    def row(self, status: str) -> tuple[str, ...]:
+        """Return cells for a list: name, target, unit, training rows, test MAE, size, `status`."""
+        rows, mae = self.training.rows, self.test_mae
+        return (
+            self.name,
+            self.target + (f" + {len(self.other_targets)}" if self.other_targets else ""),
+            self.unit,
+            f"{rows.train:,}" if rows else "",
+            "" if mae is None else f"{mae:.3g}",
+            f"{self.size / 1e6:.2f} MB" if self.size else "",
+            status,
+        )
+
+    def overview(self, status: str) -> dict[str, Any]:
+        """Return what there is to know, as JSON values; `status` says where the weights are."""
+        block = self.model_dump(mode="json", exclude={"hub", "body", "source"})
+        measured = {
+            "test_mae": self.test_mae,
+            "size": self.size,
+            "weights": status,
+            "license": self.hub.license,
+        }
+        return {**block, **measured}
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Name the first field that is wrong, say why, and count the rest."""
+    problems = error.errors(include_url=False, include_context=False)
+    first = problems[0]
+    field = ".".join(str(part) for part in first["loc"]) or "front matter"
+    reason = first["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(first["input"], dict | list | BaseModel) else f" (it is {str(first['input'])[:60]!r})"
+    if first["type"] == "extra_forbidden":
+        reason, shown = "no such field; look for a spelling mistake", ""
+    elif first["type"] == "missing":
+        reason, shown = "is missing", ""
+    more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f"{field}: {reason}{shown}{more}"

@@ -1,0 +1,279 @@
+"""What a plugin must be.
+
+A plugin is an object behind an entry point; the entry point's name is the name that users type.
+
+=====================  ===========================================================================
+group                  the object
+=====================  ===========================================================================
+``zoo.tasks``          a :class:`Task`
+``zoo.featurizers``    a :class:`Featurizer`, or a class or function without arguments that makes one
+``zoo.baselines``      a :class:`Baseline`
+``zoo.backbones``      a package whose folder holds model cards (``NAME.md``)
+=====================  ===========================================================================
+
+This module imports nothing heavy, so that a task can be listed in milliseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from numbers import Real
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+__all__ = ["NAME", "ZOO_API", "Baseline", "Featurizer", "Kind", "Requirement", "Task", "Transform", "breach"]
+
+ZOO_API = 1
+"""Version of these contracts. A plugin states the one it was written for in ``zoo_api``."""
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
+"""What the name of a plugin looks like: it can be typed, stand in a file's name, and not be taken for ``dist:name``."""
+
+_UNUSABLE = "no usable name; letters, digits and single hyphens, beginning with a letter"
+
+Kind = Literal["task", "featurizer", "baseline", "backbone"]
+Transform = Literal["identity", "log10"]
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A row filter that a task imposes: keep rows whose `column` lies strictly above `above`.
+
+    Parameters
+    ----------
+    column : str
+        Column that the table must have.
+    above : float
+        Exclusive lower bound, in the column's own unit.
+    reason : str
+        What a row that fails is told, for example ``"a metal (band_gap = 0)"``.
+    """
+
+    column: str
+    above: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A target property: what a number in a table means.
+
+    Parameters
+    ----------
+    name : str
+        Name that users type, for example ``"bulk-modulus"``.
+    target : str
+        Default column of the target.
+    unit : str
+        Unit of the column's values; ``""`` if they have none.
+    transform : {"identity", "log10"}
+        Applied before standardisation; ``log10`` for properties that span decades.
+    valid : tuple of float
+        Physical range ``(low, high)`` in `unit`, both ends included; values outside are rejected.
+    metric : {"mae", "rmse"}
+        Headline metric.
+    description, citation : str
+        One sentence, and where the property's definition or reference data come from.
+    aliases : tuple of str
+        Other accepted names of the target column.
+    recommended_backbone : str or None
+        Backbone to start from when the user names none.
+    requires : Requirement or None
+        Row filter (for example, non-metals only).
+    zoo_api : int
+        Version of the contract that the plugin was written for.
+
+    Examples
+    --------
+    >>> hardness = Task("hardness", target="H_V", unit="GPa", transform="log10", valid=(0.1, 150.0))
+    >>> hardness.columns
+    ('H_V',)
+    >>> hardness.problem(-3.0)
+    'below the physical range of hardness, 0.1 to 150 GPa'
+    """
+
+    name: str
+    target: str
+    unit: str
+    transform: Transform = "identity"
+    valid: tuple[float, float] = (-inf, inf)
+    metric: Literal["mae", "rmse"] = "mae"
+    description: str = ""
+    citation: str = ""
+    aliases: tuple[str, ...] = ()
+    recommended_backbone: str | None = None
+    requires: Requirement | None = None
+    zoo_api: int = ZOO_API
+
+    def __post_init__(self) -> None:
+        # A file of somebody's may say anything, and nobody checks its types before it is used.
+        aliases: object = self.aliases
+        if not isinstance(aliases, tuple):
+            hint = f"; one alias is written ({self.aliases!r},)" if isinstance(aliases, str) else ""
+            raise TypeError(f"task {self.name!r}: aliases={self.aliases!r} is no tuple{hint}")
+        texts = {name: getattr(self, name) for name in ("name", "target", "unit", "description", "citation")}
+        texts |= {f"aliases[{i}]": alias for i, alias in enumerate(self.aliases)}
+        for name, value in texts.items():
+            if not isinstance(value, str):
+                raise TypeError(f"task {self.name!r}: {name}={value!r} is no text")
+        _check_name("task", self.name)
+        if self.recommended_backbone is not None and not isinstance(self.recommended_backbone, str):
+            raise TypeError(f"task {self.name!r}: recommended_backbone={self.recommended_backbone!r} is no name")
+        if self.requires is not None and not isinstance(self.requires, Requirement):
+            raise TypeError(f"task {self.name!r}: requires={self.requires!r} is no zoo.contracts.Requirement")
+        if self.metric not in ("mae", "rmse"):
+            raise ValueError(f"task {self.name!r}: metric={self.metric!r} is neither 'mae' nor 'rmse'")
+        valid: object = self.valid
+        if not (isinstance(valid, tuple) and len(valid) == 2 and all(isinstance(end, Real) for end in valid)):
+            raise TypeError(f"task {self.name!r}: valid={self.valid!r} is not a range of numbers (low, high)")
+        low, high = self.valid
+        if not low < high:
+            raise ValueError(f"task {self.name!r}: valid=({low}, {high}) is not a range")
+        if self.transform not in ("identity", "log10"):
+            raise ValueError(f"task {self.name!r}: unknown transform {self.transform!r}")
+        if self.transform == "log10" and low < 0:
+            raise ValueError(f"task {self.name!r}: log10 needs a range without negative values, got valid={self.valid}")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Accepted names of the target column, the default first."""
+        return (self.target, *self.aliases)
+
+    def problem(self, value: float) -> str | None:
+        """Say why `value` cannot be a target, or return None if it can.
+
+        Parameters
+        ----------
+        value : float
+            A target in :attr:`unit`.
+        """
+        low, high = self.valid
+        if not isfinite(value):
+            return "not a finite number"
+        if not low <= value <= high:
+            side = "below" if value < low else "above"
+            return f"{side} the physical range of {self.name}, {low:g} to {high:g} {self.unit}".rstrip()
+        if self.transform == "log10" and value == 0:
+            return "zero, which has no logarithm"
+        return None
+
+
+@runtime_checkable
+class Featurizer(Protocol):
+    """A map from structures to vectors: pure, deterministic, and invariant to the order of atoms.
+
+    Attributes
+    ----------
+    labels : list of str
+        Names of the d columns.
+    citations : list of str
+        BibTeX entries or references of what is computed.
+    """
+
+    @property
+    def labels(self) -> list[str]: ...  # noqa: D102
+
+    @property
+    def citations(self) -> list[str]: ...  # noqa: D102
+
+    def featurize(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
+        """Return an array of shape (n, d), finite except where a property is undefined (NaN)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A classical regressor on top of a featurizer, judged on the same splits as the networks.
+
+    Parameters
+    ----------
+    name : str
+        Name that users type.
+    build : callable
+        ``build(seed: int)`` returns an unfitted scikit-learn regressor or pipeline. Scaling, imputation
+        and selection belong inside it, so that nothing is ever fitted on test rows.
+    featurizer : str
+        Name of the featurizer whose vectors it takes.
+    grid : mapping of str to sequence
+        Hyper-parameters searched by inner cross-validation on the training rows; empty for none.
+    description, citation : str
+        One sentence, and where the method comes from.
+    zoo_api : int
+        Version of the contract that the plugin was written for.
+    """
+
+    name: str
+    build: Callable[[int], Any]
+    featurizer: str = "magpie-structure"
+    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    description: str = ""
+    citation: str = ""
+    zoo_api: int = ZOO_API
+
+    def __post_init__(self) -> None:
+        _check_name("baseline", self.name)
+        build, featurizer, grid = vars(self)["build"], vars(self)["featurizer"], vars(self)["grid"]
+        if not callable(build):
+            raise TypeError(f"baseline {self.name!r}: build={build!r} is no function of a seed that makes a regressor")
+        if not isinstance(featurizer, str):
+            raise TypeError(f"baseline {self.name!r}: featurizer={featurizer!r} is no name of one")
+        if not isinstance(grid, Mapping):
+            raise TypeError(f"baseline {self.name!r}: grid={grid!r} is no mapping from parameters to lists of values")
+        for name, values in grid.items():
+            if isinstance(values, str) or not (isinstance(values, Sequence) or hasattr(values, "__array__")):
+                raise TypeError(f"baseline {self.name!r}: grid[{name!r}]={values!r} is no list of values")
+
+
+def _check_name(kind: Kind, name: object) -> None:
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise ValueError(f"{kind} {name!r}: {_UNUSABLE}")
+
+
+def breach(kind: Kind, name: str, made: object) -> str | None:
+    """Say how an object breaks the contract of its kind, or return None.
+
+    Only what can be told by looking is looked at; :mod:`zoo.testing` tries the object out.
+
+    Parameters
+    ----------
+    kind : {"task", "featurizer", "baseline", "backbone"}
+    name : str
+        The name it is registered under.
+    made : object
+        What stands behind the entry point; a featurizer already made.
+    """
+    if kind == "backbone":
+        is_package = isinstance(made, ModuleType) and hasattr(made, "__path__")
+        return None if is_package else f"is {_described(made)}, not a package with a folder of cards"
+    if kind == "featurizer":
+        if not NAME.fullmatch(name):
+            return f"is called {name!r}: {_UNUSABLE}"
+        if not callable(getattr(made, "featurize", None)):
+            return f"is {_described(made)}, without a method featurize"
+        missing = [attribute for attribute in ("labels", "citations") if not _has(made, attribute)]
+        return f"lacks {' and '.join(missing)}" if missing else None
+    contract = Task if kind == "task" else Baseline
+    if not isinstance(made, contract):
+        return f"is {_described(made)}, not a zoo.contracts.{contract.__name__}"
+    if made.name.lower() != name.lower():
+        return f"calls itself {made.name!r}: give the entry point and the {kind} one name"
+    return None
+
+
+def _has(made: object, attribute: str) -> bool:
+    # Not hasattr, which would evaluate a property: an embedding's labels take a backbone to know.
+    return hasattr(type(made), attribute) or attribute in getattr(made, "__dict__", {})
+
+
+def _described(made: object) -> str:
+    return f"the class {made.__name__}" if isinstance(made, type) else f"a {type(made).__name__}"

@@ -1,0 +1,143 @@
+"""Plugins from a single Python file, for people who do not want to build a package."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from hashlib import sha256
+from importlib.abc import SourceLoader
+from importlib.util import module_from_spec, spec_from_loader
+from inspect import getattr_static
+from pathlib import Path
+from traceback import TracebackException
+from typing import TYPE_CHECKING
+
+from zoo.errors import PluginError
+from zoo.registry.contracts import NAME, Baseline, Kind, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+
+def read_plugin_file(file: Path, shown: str) -> list[tuple[Kind, str, str, object]]:
+    """Run a Python file and collect the plugins at its top level.
+
+    Parameters
+    ----------
+    file : Path
+        The file. Nothing is written beside it.
+    shown : str
+        The path as the user gave it, for messages.
+
+    Returns
+    -------
+    list of (kind, name, attribute, object)
+        In the order of the file, each object once. What the file imports, and names that start with an
+        underscore, are left out.
+
+    Raises
+    ------
+    PluginError
+        If the file is missing, is not Python, or raises when it runs; names the line.
+    """
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise PluginError(f"{shown}: {error.strerror or error}; give the path of a Python file") from error
+    try:
+        tree = ast.parse(source, filename=str(file))
+    except (SyntaxError, ValueError) as error:
+        where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        what = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise PluginError(f"{shown}{where}: not valid Python: {what}") from error
+    return list(_contents(_run(file, source, shown), _imported_names(tree), shown))
+
+
+LONGEST = 300
+"""Characters of a stranger's message that are shown."""
+
+
+def one_line(error: BaseException) -> str:
+    """Type and message of an exception, on one line that is not too long."""
+    # By way of the traceback module, which can say that an exception's own text fails.
+    message = " ".join(str(TracebackException(type(error), error, None)).split())
+    if len(message) > LONGEST:
+        message = f"{message[:LONGEST]} …"
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
+
+
+def one_line_with_place(error: BaseException) -> str:
+    """Type and message of an exception, and the file and line where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})" if trace else ""
+    return one_line(error) + where
+
+
+class _Source(SourceLoader):
+    """Load a module from source that has been read already: no byte code is kept, so none can be stale."""
+
+    def __init__(self, file: Path, source: bytes) -> None:
+        self._file, self._source = file, source
+
+    def get_filename(self, fullname: str) -> str:  # noqa: ARG002
+        return str(self._file)
+
+    def get_data(self, path: str | bytes) -> bytes:  # noqa: ARG002
+        return self._source
+
+
+def _run(file: Path, source: bytes, shown: str) -> ModuleType:
+    # A name of its own, so that a file called json.py shadows nothing; kept in sys.modules, because
+    # dataclasses and the workers of a process pool look a class's module up there.
+    name = f"zoo_plugin_{sha256(str(file).encode()).hexdigest()[:12]}"
+    loader = _Source(file, source)
+    spec = spec_from_loader(name, loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    # Code of strangers may raise anything; the user is told what and where.
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        line, trace = 0, error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == str(file):
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        where = f", line {line}" if line else ""
+        raise PluginError(f"{shown}{where}: {one_line(error)}; mend the file") from error
+    return module
+
+
+def _imported_names(tree: ast.Module) -> set[str]:
+    """Names that a file binds by importing them: tools it uses, not plugins it offers."""
+    return {
+        alias.asname or alias.name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def _contents(module: ModuleType, imported: set[str], shown: str) -> Iterator[tuple[Kind, str, str, object]]:
+    seen: set[int] = set()
+    for attribute, value in vars(module).items():
+        if attribute.startswith("_") or attribute in imported or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Task):
+            yield "task", value.name, attribute, value
+        elif isinstance(value, Baseline):
+            yield "baseline", value.name, attribute, value
+        # Looked up without running anything: a lazy object that is no plugin may answer with whatever it likes.
+        elif callable(getattr_static(value, "featurize", None)):
+            try:
+                name = getattr(value, "name", None)
+            except (Exception, SystemExit) as error:  # code of strangers may raise anything
+                raise PluginError(f"{shown}: {attribute}.name: {one_line_with_place(error)}; mend the file") from error
+            if isinstance(name, str) and NAME.fullmatch(name):
+                yield "featurizer", name, attribute, value

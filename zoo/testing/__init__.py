@@ -1,0 +1,139 @@
+"""Checks that a plugin keeps its contract, for plugin authors to call from their own tests.
+
+::
+
+    from zoo.testing import parametrize_with_checks
+    from my_package import hardness, Fingerprint
+
+    @parametrize_with_checks([hardness, Fingerprint()])
+    def test_conforms(plugin, check):
+        check(plugin)
+
+or, without pytest, ``check_task(hardness)``. A check that fails raises AssertionError with a message that
+says what to mend. Nothing here imports pytest except :func:`parametrize_with_checks`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from zoo.registry.contracts import Baseline, Task
+from zoo.testing.conformance import BASELINE_CHECKS, FEATURIZER_CHECKS, TASK_CHECKS, label
+from zoo.testing.hub_server import HubServer
+from zoo.testing.sample_crystals import crystals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pymatgen.core import Structure
+
+__all__ = [
+    "HubServer",
+    "check_baseline",
+    "check_featurizer",
+    "check_task",
+    "checks_for",
+    "crystals",
+    "hub_server",
+    "parametrize_with_checks",
+]
+
+
+def check_task(task: Task) -> None:
+    """Check that an object is a sound task.
+
+    Raises
+    ------
+    AssertionError
+        With what to mend.
+    """
+    for check in TASK_CHECKS:
+        check(task)
+
+
+def check_featurizer(featurizer: Any, structures: Sequence[Structure] | None = None) -> None:
+    """Check that an object is a sound featurizer.
+
+    Parameters
+    ----------
+    featurizer : Featurizer
+        Or a class or function without arguments that makes one.
+    structures : sequence of Structure, optional
+        Crystals to try it on; those of :func:`crystals` by default.
+
+    Raises
+    ------
+    AssertionError
+        With what to mend.
+    """
+    for check in FEATURIZER_CHECKS:
+        check(featurizer, structures)
+
+
+def check_baseline(baseline: Baseline) -> None:
+    """Check that an object is a sound baseline, on made-up vectors.
+
+    Raises
+    ------
+    AssertionError
+        With what to mend.
+    """
+    for check in BASELINE_CHECKS:
+        check(baseline)
+
+
+def checks_for(plugin: object) -> Sequence[Callable[..., None]]:
+    """Return the checks that apply to a plugin, each a function of it."""
+    if isinstance(plugin, Task):
+        return TASK_CHECKS
+    return BASELINE_CHECKS if isinstance(plugin, Baseline) else FEATURIZER_CHECKS
+
+
+@contextmanager
+def hub_server() -> Iterator[HubServer]:
+    """Start a Hugging Face Hub on the loopback interface, for tests of packages that pull, push or publish.
+
+    Make a fixture of it::
+
+        @pytest.fixture
+        def hub(monkeypatch, tmp_path):
+            with zoo.testing.hub_server() as server:
+                yield server
+
+    and give the processes that you start ``HF_ENDPOINT=server.url`` and an ``HF_HOME`` of their own. The client reads
+    its environment once, when it is imported; in a test's own process set ``huggingface_hub.constants`` instead.
+
+    Yields
+    ------
+    HubServer
+        ``put(repo, files)`` commits to it; ``fault`` switches on what can go wrong; ``requests`` is what it was asked.
+
+    Examples
+    --------
+    >>> with hub_server() as server:
+    ...     commit = server.put("me/net", {"config.json": b"{}"})
+    ...     len(commit), server.url.startswith("http://127.0.0.1:")
+    (40, True)
+    """
+    with HubServer() as server:
+        yield server
+
+
+def parametrize_with_checks(plugins: Iterable[object]) -> Any:
+    """Return a pytest decorator that gives a test every pair ``(plugin, check)``.
+
+    Parameters
+    ----------
+    plugins : iterable of Task, Baseline or Featurizer
+    """
+    import pytest
+
+    return pytest.mark.parametrize(
+        ("plugin", "check"),
+        [
+            pytest.param(plugin, check, id=f"{label(plugin)}-{check.__name__}")
+            for plugin in plugins
+            for check in checks_for(plugin)
+        ],
+    )

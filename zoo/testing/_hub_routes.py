@@ -1,0 +1,350 @@
+"""What the Hub for tests answers to each request; see :mod:`zoo.testing.hub_server`."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from zoo.testing.hub_server import HubServer
+
+HUGE = 100_000_000_000
+ELSEWHERE = "http://storage.invalid"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    hub: HubServer
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        """Remember the connection."""
+        super().setup()
+        self.hub.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """Forget the connection."""
+        self.hub.connections.discard(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def do_HEAD(self) -> None:
+        """Answer."""
+        self.answer()
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.answer()
+
+    def do_POST(self) -> None:
+        """Answer."""
+        self.answer()
+
+    def do_PUT(self) -> None:
+        """Answer."""
+        self.answer()
+
+    def send(self, status: int, body: bytes = b"", **headers: str) -> None:
+        """Send an answer of known length."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def send_json(self, value: object, status: int = 200) -> None:
+        """Send JSON."""
+        self.send(status, json.dumps(value).encode(), Content_Type="application/json")
+
+    def error(self, status: int, code: str = "", message: str = "", **headers: str) -> None:
+        """Refuse, with the headers by which the client knows why."""
+        if code:
+            headers["X_Error_Code"] = code
+        self.send(status, b"", X_Error_Message=message or code, **headers)
+
+    def answer(self) -> None:
+        """Note the request and go to its route."""
+        path = unquote(urlsplit(self.path).path)
+        self.query = parse_qs(urlsplit(self.path).query)
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.hub.requests.append(f"{self.command} {path}")
+        if self.headers.get("Authorization"):
+            self.hub.authorized.append(f"{self.headers['Host']} {path}")
+        if self.fails(path):
+            return
+        if self.command in ("POST", "PUT"):
+            self.write(path)
+        elif path.startswith("/cdn/"):
+            self.content(path.removeprefix("/cdn/"))
+        elif path == "/api/models":
+            self.listing()
+        elif match := re.match(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?$", path):
+            self.information(match[1], match[2] or "main")
+        elif match := re.match(r"/([^/]+/[^/]+)/resolve/([^/]+|refs/pr/\d+)/(.+)$", path):
+            self.resolve(match[1], match[2], match[3])
+        else:
+            self.error(404)
+
+    def fails(self, path: str) -> bool:
+        """Answer as the fault has it, if it concerns every request."""
+        fault = self.hub.fault
+        if fault == "silent":
+            self.hub.released.wait(30)
+            self.close_connection = True
+        elif fault in ("out of order", "out of order once"):
+            self.hub.fault = None if fault == "out of order once" else fault
+            self.error(503)
+        elif fault == "too many":
+            self.error(429, **({"Retry_After": str(self.hub.retry_after)} if self.hub.retry_after else {}))
+        elif fault == "html":
+            self.send(200, b"<html><title>Log in to the network</title></html>", Content_Type="text/html")
+        elif fault == "json":
+            self.send(200, b'["hello"]', Content_Type="application/json")
+        elif fault == "bad token":
+            self.error(401, message="Invalid credentials in Authorization header")
+        elif fault == "forbidden":
+            self.error(403, message="your token has no right to do this")
+        elif fault == "redirect loop":
+            self.send(307, Location=f"{self.hub.url}{path}")
+        else:
+            return False
+        return True
+
+    def find(self, repo: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
+        """Return commit and files of a revision, or refuse and return None."""
+        found = self.hub.repositories.get(repo)
+        if found is None or self.hub.fault == "no repository":
+            # What the Hub tells somebody who is not logged in: the repository may exist and be private.
+            self.error(401, "RepoNotFound", "Repository not found")
+            return None
+        state = found.at(revision)
+        if state is None or self.hub.fault == "no revision":
+            self.error(404, "RevisionNotFound", "Invalid rev id")
+            return None
+        return state
+
+    def information(self, repo: str, revision: str) -> None:
+        """Answer what a repository holds."""
+        if state := self.find(repo, revision):
+            self.send_json(self.describe(repo, *state))
+
+    def describe(self, repo: str, commit: str, files: dict[str, bytes]) -> dict[str, Any]:
+        """Return what the Hub says of a model."""
+        siblings: list[dict[str, Any]] = [{"rfilename": name} for name in files]
+        if "blobs" in self.query:
+            for each in siblings:
+                data = files[each["rfilename"]]
+                size = HUGE if self.hub.fault == "says 100 GB" and _is_large(each["rfilename"]) else len(data)
+                each |= {"size": size, "blobId": _git_sha1(data)}
+                if _is_large(each["rfilename"]):
+                    each["lfs"] = {"size": size, "sha256": _sha256(data), "pointerSize": 134}
+        private = self.hub.repositories[repo].private
+        info = {"id": repo, "modelId": repo, "sha": commit, "siblings": siblings, "private": private, "downloads": 7}
+        front = _front_matter(files.get("README.md", b""))
+        library = [front["library_name"]] if "library_name" in front else []
+        return {**info, "tags": [*front.get("tags", []), *library], "cardData": front}
+
+    def listing(self) -> None:
+        """Answer which models there are."""
+        found = [self.describe(name, repo.commit, repo.files) for name, repo in self.hub.repositories.items()]
+        for wanted in self.query.get("filter", []):
+            found = [model for model in found if wanted in model["tags"]]
+        for text in self.query.get("search", []):
+            found = [model for model in found if text.lower() in model["id"].lower()]
+        self.send_json([model for model in found if not model["private"]])
+
+    def resolve(self, repo: str, revision: str, file: str) -> None:
+        """Answer a request for a file: the file, or where a large one is."""
+        state = self.find(repo, revision)
+        if state is None:
+            return
+        commit, files = state
+        if self.hub.fault == "gated":
+            self.error(401, "GatedRepo", "Access to this model is restricted")
+            return
+        if file not in files or self.hub.fault == "no file":
+            self.error(404, "EntryNotFound", "Entry not found")
+            return
+        body = files[file]
+        commit = "0" * 40 if self.hub.fault == "other commit" else commit
+        if _is_large(file):
+            digest = _sha256(body)
+            place = ELSEWHERE if self.hub.fault == "redirect to plain http" else f"http://localhost:{self.hub.port}"
+            self.send(
+                302,
+                X_Repo_Commit=commit,
+                X_Linked_ETag=f'"{digest}"',
+                X_Linked_Size=str(HUGE if self.hub.fault == "says 100 GB" else len(body)),
+                Location=f"{place}/cdn/{digest}",
+            )
+        else:
+            self.send(200, self.spoilt(body), X_Repo_Commit=commit, ETag=f'"{_git_sha1(body)}"')
+
+    def content(self, digest: str) -> None:
+        """Send a large file."""
+        files = [body for repo in self.hub.repositories.values() for body in repo.files.values()]
+        body = next((body for body in files if _sha256(body) == digest), self.hub.large.get(digest))
+        if body is None:
+            self.error(404)
+            return
+        body = self.spoilt(body)
+        start = int(re.sub(r"\D", "", self.headers.get("Range", "0").partition("-")[0]))
+        fault = self.hub.fault
+        if fault in ("cut once", "cut always"):
+            self.hub.fault = None if fault == "cut once" else fault
+            self.pour(len(body), [body[: len(body) // 2]])
+        elif fault == "sends 100 GB":
+            block = b"\0" * 1_000_000
+            self.pour(None, (block for _ in range(HUGE // len(block))))
+        elif fault == "slow":
+            self.pour(len(body), (body[at : at + 1000] for at in range(0, len(body), 1000)), pause=0.05)
+        elif start:
+            span = f"bytes {start}-{len(body) - 1}/{len(body)}"
+            self.send(206, body[start:], Content_Range=span)
+        else:
+            self.send(200, body)
+
+    def pour(self, length: int | None, blocks: Any, pause: float = 0.0) -> None:
+        """Send an answer block by block, and close the connection."""
+        self.send_response(200)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(OSError):  # whoever asked has gone
+            for block in blocks:
+                self.wfile.write(block)
+                if self.hub.released.wait(pause):
+                    return
+
+    def spoilt(self, body: bytes) -> bytes:
+        """Return a file's bytes, or wrong ones."""
+        if self.hub.fault == "wrong bytes":
+            return bytes(byte ^ 0xFF for byte in body)
+        return body + b"!" if self.hub.fault == "wrong length" and self.command == "GET" else body
+
+    def write(self, path: str) -> None:
+        """Answer a request that changes something."""
+        if path.startswith("/lfs/"):  # whose address is the permission
+            self.keep(path.removeprefix("/lfs/"))
+        elif self.hub.token and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
+            self.error(401, message="Invalid username or password.")
+        elif path == "/api/repos/create":
+            self.create(json.loads(self.body))
+        elif path == "/api/validate-yaml":
+            self.send_json({"errors": [], "warnings": []})
+        elif match := re.match(r"/api/models/([^/]+/[^/]+)/(preupload|commit|branch)/(.+)$", path):
+            self.change(match[1], match[2], match[3])
+        elif match := re.match(r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch$", path):
+            self.send_json({"transfer": "basic", "objects": [self.upload(o) for o in json.loads(self.body)["objects"]]})
+        else:
+            self.error(404)
+
+    def create(self, wish: dict[str, Any]) -> None:
+        """Create a repository."""
+        repo = f"{wish['organization'] or 'me'}/{wish['name']}"
+        if repo in self.hub.repositories:
+            self.send_json({"error": "You already created this model repo", "url": f"{self.hub.url}/{repo}"}, 409)
+            return
+        self.hub.put(repo, {".gitattributes": b"*.safetensors filter=lfs\n"})
+        self.hub.repositories[repo].private = wish.get("visibility") == "private" or bool(wish.get("private"))
+        self.send_json({"url": f"{self.hub.url}/{repo}", "name": repo})
+
+    def change(self, repo: str, action: str, branch: str) -> None:
+        """Answer a request that changes a repository."""
+        if repo not in self.hub.repositories:
+            self.error(404, "RepoNotFound", "Repository not found")
+            return
+        found = self.hub.repositories[repo]
+        state = found.at(branch)
+        if action == "branch":
+            if state is None:
+                found.history[found.commit] = found.files
+                found.branches[branch] = found.commit
+            self.send_json({}, 409 if state else 200)
+        elif state is None:
+            self.error(404, "RevisionNotFound", "Invalid rev id")
+        elif action == "preupload":
+            files = [
+                {"path": each["path"], "uploadMode": _mode(each["path"]), "shouldIgnore": False}
+                | ({"oid": _oid(each["path"], state[1][each["path"]])} if each["path"] in state[1] else {})
+                for each in json.loads(self.body)["files"]
+            ]
+            self.send_json({"files": files})
+        else:
+            self.commit(repo, branch)
+
+    def commit(self, repo: str, branch: str) -> None:
+        """Make a commit of the lines that were sent."""
+        files: dict[str, bytes] = {}
+        for line in map(json.loads, self.body.splitlines()):
+            value = line["value"]
+            if line["key"] == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                if value["oid"] not in self.hub.large:
+                    self.error(400, message="the LFS object was not uploaded")
+                    return
+                files[value["path"]] = self.hub.large[value["oid"]]
+        request = "create_pr" in self.query
+        commit = self.hub.put(repo, files, branch, request=request)
+        url = f"{self.hub.url}/{repo}/commit/{commit}"
+        number = self.hub.repositories[repo].requests
+        extra = {"pullRequestUrl": f"{self.hub.url}/{repo}/discussions/{number}"} if request else {}
+        self.send_json({"success": True, "commitOid": commit, "commitUrl": url, **extra})
+
+    def upload(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Say where a large file is to be sent, unless it is here."""
+        if wanted["oid"] in self.hub.large:
+            return wanted
+        return {**wanted, "actions": {"upload": {"href": f"http://localhost:{self.hub.port}/lfs/{wanted['oid']}"}}}
+
+    def keep(self, oid: str) -> None:
+        """Keep a large file that was sent."""
+        if _sha256(self.body) != oid:
+            self.error(400, message="the bytes do not have the announced SHA-256")
+            return
+        self.hub.large[oid] = self.body
+        self.send(200)
+
+
+def _is_large(name: str) -> bool:
+    return name.endswith((".safetensors", ".png"))
+
+
+def _mode(name: str) -> str:
+    return "lfs" if _is_large(name) else "regular"
+
+
+def _oid(name: str, data: bytes) -> str:
+    return _sha256(data) if _is_large(name) else _git_sha1(data)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _git_sha1(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _front_matter(readme: bytes) -> dict[str, Any]:
+    from zoo.errors import CardError
+    from zoo.registry import front_matter
+
+    try:
+        return front_matter.read(readme.decode(), "README.md")[0]
+    except (CardError, UnicodeDecodeError):
+        return {}

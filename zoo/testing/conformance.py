@@ -1,0 +1,365 @@
+"""The single checks of :mod:`zoo.testing`, each a function that raises AssertionError with what to mend."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from zoo.registry.contracts import ZOO_API, Baseline, Task
+from zoo.registry.plugin_files import one_line_with_place
+from zoo.testing.sample_crystals import crystals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+_TOLERANCE = 1e-5
+
+
+# --- tasks
+
+
+def task_is_one(task: Any) -> None:
+    """Check that the object is a task, for this version of the contracts."""
+    assert isinstance(task, Task), f"{task!r} is not a zoo.contracts.Task"
+    _check_api(task)
+
+
+def task_is_hashable(task: Any) -> None:
+    """Check that a task is a value: frozen and hashable."""
+    try:
+        hash(task)
+    except TypeError as error:
+        raise AssertionError(f"task {task.name!r} cannot be hashed ({error}); give tuples, not lists") from error
+
+
+def task_survives_json(task: Any) -> None:
+    """Check that a checkpoint can keep the task as JSON."""
+    fields = asdict(task)
+    try:
+        text = json.dumps(fields)
+    except TypeError as error:
+        raise AssertionError(
+            f"task {task.name!r} cannot be written as JSON ({error}); give plain strings, floats and tuples"
+        ) from error
+    for name, value in json.loads(text).items():
+        plain = list(fields[name]) if isinstance(fields[name], tuple) else fields[name]
+        assert value == plain, f"task {task.name!r}: {name}={fields[name]!r} comes back from JSON as {value!r}"
+
+
+def task_columns_are_distinct(task: Any) -> None:
+    """Check that the target and its aliases are different, non-empty column names."""
+    for column in task.columns:
+        assert column.strip() == column != "", f"task {task.name!r}: {column!r} is no usable column name"
+    twice = sorted({column for column in task.columns if task.columns.count(column) > 1})
+    assert not twice, f"task {task.name!r}: named twice among target and aliases: {', '.join(twice)}"
+
+
+def task_unit_and_range_make_sense(task: Any) -> None:
+    """Check that the unit is bare, and that the range accepts what is inside and nothing else."""
+    assert task.unit == task.unit.strip(), f"task {task.name!r}: blanks around the unit {task.unit!r}"
+    assert task.description, f"task {task.name!r} needs a description: one sentence that says what the number is"
+    low, high = (float(end) for end in task.valid)
+    inner = _inside(low, high)
+    assert task.problem(inner) is None, f"task {task.name!r} rejects {inner:g}, inside its own range"
+    for outside in (low - 1 - abs(low), high + 1 + abs(high), float("nan")):
+        assert task.problem(outside), f"task {task.name!r} accepts {outside:g}, outside its range"
+
+
+def _inside(low: float, high: float) -> float:
+    low, high = max(low, -1e300), min(high, 1e300)
+    return low / 2 + high / 2
+
+
+# --- featurizers
+
+
+def featurizer_returns_one_row_per_structure(featurizer: Any, structures: Any = None) -> None:
+    """Check that ``featurize`` gives float64 of shape (structures, labels), finite or NaN."""
+    import numpy as np
+
+    made, given = _made(featurizer), _crystals(structures)
+    labels = list(made.labels)
+    assert labels, f"{label(made)}: labels is empty; name every column"
+    assert all(isinstance(label, str) for label in labels), f"{label(made)}: labels must be strings"
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    assert not twice, f"{label(made)}: labels used twice: {', '.join(twice)}"
+    assert all(isinstance(text, str) for text in made.citations), f"{label(made)}: citations must be strings"
+    result = made.featurize(given)
+    assert isinstance(result, np.ndarray), f"{label(made)}: featurize returns a {type(result).__name__}, not an array"
+    assert result.shape == (len(given), len(labels)), (
+        f"{label(made)}: featurize returns {result.shape} for {len(given)} structures, {len(labels)} labels"
+    )
+    assert result.dtype == np.float64, f"{label(made)}: featurize returns {result.dtype}, not float64"
+    infinite = [label for label, column in zip(labels, result.T, strict=True) if np.isinf(column).any()]
+    assert not infinite, f"{label(made)}: infinite values in {', '.join(infinite)}; give NaN where undefined"
+    assert np.isfinite(result).any(), f"{label(made)}: nothing but NaN, which nothing can be fitted to"
+    _check_api(made)
+
+
+def featurizer_is_pure(featurizer: Any, structures: Any = None) -> None:
+    """Check that calls repeat, structures stay as they were, and no random state moves."""
+    import numpy as np
+
+    made, given = _made(featurizer), _crystals(structures)
+    copies = [structure.copy() for structure in given]
+    state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        # Moved on first: one that seeds the generator anew at each call would find it as it left it.
+        random.random()  # noqa: S311
+        np.random.random()  # noqa: NPY002
+        before = _random_states()
+        first, second = made.featurize(given), made.featurize(given)
+        moved = [name for name, after in _random_states().items() if after != before[name]]
+    finally:
+        random.setstate(state[0])
+        np.random.set_state(state[1])  # noqa: NPY002
+    changed = [s.formula for s, copy in zip(given, copies, strict=True) if s != copy]
+    assert not changed, f"{label(made)}: featurize changes its input ({', '.join(changed)}); work on a copy"
+    assert not moved, f"{label(made)}: moves the global generator of {', '.join(moved)}; make one of its own"
+    _compare(made, first, second, "a second call gives other values", exactly=True)
+
+
+def featurizer_treats_structures_alone(featurizer: Any, structures: Any = None) -> None:
+    """Check that a structure's vector does not depend on the others it is given with."""
+    import numpy as np
+
+    made, given = _made(featurizer), _crystals(structures)
+    alone = np.concatenate([made.featurize([structure]) for structure in given])
+    _compare(made, made.featurize(given), alone, "a structure's vector depends on the others in the list")
+
+
+def featurizer_ignores_order_of_atoms(featurizer: Any, structures: Any = None) -> None:
+    """Check that reordering a crystal's atoms changes nothing."""
+    import numpy as np
+    from pymatgen.core import Structure
+
+    made, given = _made(featurizer), _crystals(structures)
+    rng = np.random.default_rng(0)
+    shuffled = [Structure.from_sites([s[int(i)] for i in rng.permutation(len(s))]) for s in given]
+    _compare(made, made.featurize(given), made.featurize(shuffled), "the order of the atoms changes the vector")
+
+
+def featurizer_ignores_choice_of_origin(featurizer: Any, structures: Any = None) -> None:
+    """Check that moving all atoms of a crystal by one vector changes nothing."""
+    made, given = _made(featurizer), _crystals(structures)
+    moved = [structure.copy() for structure in given]
+    for structure in moved:
+        structure.translate_sites(range(len(structure)), [0.137, 0.291, 0.413])
+    _compare(made, made.featurize(given), made.featurize(moved), "a shift of all atoms changes the vector")
+
+
+def _made(featurizer: Any) -> Any:
+    is_factory = isinstance(featurizer, type) or not hasattr(featurizer, "featurize")
+    made = featurizer() if is_factory and callable(featurizer) else featurizer
+    for name in ("featurize", "labels", "citations"):
+        assert hasattr(made, name), f"{label(made)} is no featurizer: it has no {name}"
+    return made
+
+
+def _crystals(structures: Sequence[Structure] | None) -> list[Structure]:
+    return list(crystals().values() if structures is None else structures)
+
+
+def _random_states() -> dict[str, str]:
+    import numpy as np
+
+    kind, key, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
+    states = {"random": repr(random.getstate()), "numpy.random": repr((kind, list(key), rest))}
+    if (torch := sys.modules.get("torch")) is not None:
+        states["torch"] = repr(torch.get_rng_state().tolist())
+    return states
+
+
+def _compare(
+    made: Any, first: NDArray[np.float64], second: NDArray[np.float64], what: str, *, exactly: bool = False
+) -> None:
+    import numpy as np
+
+    tolerance = 0.0 if exactly else _TOLERANCE
+    same = np.isclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True)
+    wrong = [label for label, column in zip(made.labels, same.T, strict=True) if not column.all()]
+    assert not wrong, f"{label(made)}: {what}, in {', '.join(wrong[:5])}{' and others' if wrong[5:] else ''}"
+
+
+# --- baselines
+
+
+def baseline_is_one(baseline: Any) -> None:
+    """Check that the object is a baseline, for this version of the contracts, and its grid has values."""
+    assert isinstance(baseline, Baseline), f"{baseline!r} is not a zoo.contracts.Baseline"
+    _check_api(baseline)
+    assert baseline.featurizer, f"baseline {baseline.name!r}: name the featurizer whose vectors it takes"
+    for key, values in baseline.grid.items():
+        assert len(values) > 0, f"baseline {baseline.name!r}: grid[{key!r}] is empty"
+
+
+def baseline_can_be_cloned(baseline: Any) -> None:
+    """Check that ``build(seed)`` gives a new estimator that scikit-learn can copy and search over."""
+    from sklearn.base import clone
+
+    estimator = baseline.build(0)
+    clone(estimator)
+    assert baseline.build(0) is not estimator, f"baseline {baseline.name!r}: build must make a new one each time"
+    unknown = sorted(set(baseline.grid) - set(estimator.get_params()))
+    assert not unknown, f"baseline {baseline.name!r}: the grid names no parameter of it: {', '.join(unknown)}"
+
+
+def baseline_has_a_featurizer(baseline: Any) -> None:
+    """Check that the featurizer whose vectors it takes can be had, and gives some that it can be fitted to."""
+    import numpy as np
+
+    from zoo.errors import ZooError
+    from zoo.registry import plugins
+
+    try:
+        features = plugins.featurizer(baseline.featurizer).featurize(_crystals(None))
+    except ZooError as error:
+        raise AssertionError(f"baseline {baseline.name!r}: its featurizer cannot be used: {error}") from error
+    features = np.tile(np.asarray(features, dtype=np.float64), (2, 1))  # as many rows as few
+    assert np.isfinite(features).any(), f"baseline {baseline.name!r}: {baseline.featurizer!r} gives nothing but NaN"
+    target = np.arange(len(features), dtype=np.float64)
+    prediction = np.asarray(baseline.build(0).fit(features, target).predict(features))
+    assert np.isfinite(prediction).all(), f"baseline {baseline.name!r}: predictions that are not finite"
+
+
+def baseline_fits_and_predicts(baseline: Any) -> None:
+    """Check that ``fit`` returns the estimator, ``predict`` a number for every row, NaN or not."""
+    import numpy as np
+
+    features, target = _vectors(40)
+    features[3, 2] = np.nan
+    estimator = baseline.build(0)
+    try:
+        fitted = estimator.fit(features, target)
+    except ValueError as error:
+        raise AssertionError(
+            f"baseline {baseline.name!r} cannot be fitted where a feature is NaN ({error}); "
+            "put an imputer into the pipeline"
+        ) from error
+    assert fitted is estimator, f"baseline {baseline.name!r}: fit must return the estimator itself"
+    prediction = np.asarray(estimator.predict(features))
+    assert prediction.shape == (40,), f"baseline {baseline.name!r}: predict gives shape {prediction.shape}, not (40,)"
+    assert np.isfinite(prediction).all(), f"baseline {baseline.name!r}: predictions that are not finite"
+
+
+def baseline_works_on_few_rows(baseline: Any) -> None:
+    """Check that ten rows are enough, as an inner fold of a small table may have."""
+    features, target = _vectors(10)
+    try:
+        baseline.build(0).fit(features, target).predict(features)
+    except ValueError as error:
+        raise AssertionError(f"baseline {baseline.name!r} cannot be fitted to 10 rows: {error}") from error
+
+
+def baseline_is_reproducible(baseline: Any) -> None:
+    """Check that one seed gives one answer, whatever the global random generators stand at."""
+    import numpy as np
+
+    features, target = _vectors(40)
+    first = baseline.build(7).fit(features, target).predict(features)
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        np.random.random(13)  # noqa: NPY002
+        second = baseline.build(7).fit(features, target).predict(features)
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+    assert np.array_equal(first, second), (
+        f"baseline {baseline.name!r}: two fits with one seed differ; pass the seed on as random_state"
+    )
+
+
+def baseline_grid_can_be_searched(baseline: Any) -> None:
+    """Check that every value of the grid can be fitted."""
+    features, target = _vectors(40)
+    for key, values in baseline.grid.items():
+        for value in values:
+            estimator = baseline.build(0).set_params(**{key: value})
+            try:
+                estimator.fit(features, target)
+            except ValueError as error:
+                raise AssertionError(f"baseline {baseline.name!r}: {key}={value!r} fails: {error}") from error
+
+
+def _vectors(rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return features of shape (rows, 24), one of them constant, and a target that depends on three."""
+    import numpy as np
+
+    features = np.random.default_rng(11).normal(size=(rows, 24))
+    features[:, 5] = 1.0
+    return features, 3.0 + features[:, 0] - 0.5 * features[:, 1] * features[:, 2]
+
+
+def label(plugin: object) -> str:
+    """Name a plugin for messages and test ids."""
+    name = getattr(plugin, "name", None) or getattr(plugin, "__name__", None)
+    return name if isinstance(name, str) else type(plugin).__name__
+
+
+def _check_api(plugin: Any) -> None:
+    api = getattr(plugin, "zoo_api", ZOO_API)
+    assert api == ZOO_API, f"{label(plugin)} was written for zoo_api {api!r}; this zoo speaks {ZOO_API}"
+
+
+def _told(check: Callable[..., None]) -> Callable[..., None]:
+    """Let whatever a plugin raises come out as what a check promises."""
+
+    @functools.wraps(check)
+    def checked(plugin: Any, *more: Any) -> None:
+        try:
+            check(plugin, *more)
+        except AssertionError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise AssertionError(f"{label(plugin)} raises {one_line_with_place(error)}") from error
+
+    return checked
+
+
+_Checks = tuple["Callable[..., None]", ...]
+
+TASK_CHECKS: _Checks = tuple(
+    map(
+        _told,
+        (
+            task_is_one,
+            task_is_hashable,
+            task_survives_json,
+            task_columns_are_distinct,
+            task_unit_and_range_make_sense,
+        ),
+    )
+)
+FEATURIZER_CHECKS: _Checks = tuple(
+    map(
+        _told,
+        (
+            featurizer_returns_one_row_per_structure,
+            featurizer_is_pure,
+            featurizer_treats_structures_alone,
+            featurizer_ignores_order_of_atoms,
+            featurizer_ignores_choice_of_origin,
+        ),
+    )
+)
+BASELINE_CHECKS: _Checks = tuple(
+    map(
+        _told,
+        (
+            baseline_is_one,
+            baseline_can_be_cloned,
+            baseline_fits_and_predicts,
+            baseline_works_on_few_rows,
+            baseline_is_reproducible,
+            baseline_grid_can_be_searched,
+            baseline_has_a_featurizer,
+        ),
+    )
+)

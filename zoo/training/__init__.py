@@ -1,0 +1,1 @@
+"""Fitting a network: batches, losses, the loop, interruption, transfer."""
