@@ -24,9 +24,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from zoo._utils import version
+from zoo._utils.version import VERSION as _VERSION
 
-__version__ = version.VERSION
+__version__ = _VERSION
 
 if TYPE_CHECKING:
     from zoo.data.crystal import Crystal as Crystal

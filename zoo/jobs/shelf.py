@@ -96,7 +96,7 @@ def _digest(text: str) -> str:
 def _state() -> dict[str, Any] | None:
     """Return what the list hangs on, program and cards, as JSON values; None if a package is broken."""
     here = Path(__file__)
-    program = [here, *map(here.with_name, ("card.py", "registry.py"))]
+    program = [here, *(here.parents[1] / "registry" / name for name in ("cards.py", "backbones.py"))]
     try:
         cards = [_file(path) for path in backbones.files()]
         return {"version": VERSION, "program": [_file(path) for path in program], "cards": cards}
