@@ -1,4 +1,4 @@
-"""Work that can be gone on with."""
+"""One process at a time, and the same settings when work is resumed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 HOLD = """
 import sys, time
 from pathlib import Path
-from zoo._utils import resuming as begun
-with begun.alone(Path(sys.argv[1])):
+from zoo._utils import resuming
+with resuming.exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -30,25 +30,25 @@ def test_one_process_at_a_time_and_none_after_a_kill(tmp_path: Path) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with (
-            pytest.raises(InputError, match=rf"{out}: another process is at work on it; .* another --out"),
-            resuming.alone(out),
+            pytest.raises(InputError, match=rf"{out}: another process is writing it; .* another --out"),
+            resuming.exclusive(out),
         ):
             pass
         other.kill()
-    with resuming.alone(out):
+    with resuming.exclusive(out):
         out.touch()
     assert list(out.parent.iterdir()) == [out]
-    with resuming.alone(tmp_path / "b" / "c" / "d"):
+    with resuming.exclusive(tmp_path / "b" / "c" / "d"):
         assert (tmp_path / "b" / "c").exists()
     assert not (tmp_path / "b").exists()
 
 
 def test_other_settings_are_named_with_their_keys(tmp_path: Path) -> None:
     note = tmp_path / "work" / "note.json"
-    resuming.agree(note, {"fit": {"epochs": 3, "seed": 1}, "rows": (1, 2)})
-    resuming.agree(note, {"rows": [1, 2], "fit": {"seed": 1, "epochs": 3}})
-    with pytest.raises(InputError, match=r"work was begun with other settings \(fit\.epochs, more\); give the same"):
-        resuming.agree(note, {"fit": {"epochs": 4, "seed": 1}, "rows": [1, 2], "more": 1})
+    resuming.check_settings(note, {"fit": {"epochs": 3, "seed": 1}, "rows": (1, 2)})
+    resuming.check_settings(note, {"rows": [1, 2], "fit": {"seed": 1, "epochs": 3}})
+    with pytest.raises(InputError, match=r"work was started with other settings \(fit\.epochs, more\); give the same"):
+        resuming.check_settings(note, {"fit": {"epochs": 4, "seed": 1}, "rows": [1, 2], "more": 1})
     note.write_text('{"fit":')
-    with pytest.raises(InputError, match=r"note\.json is damaged \(.*\); remove .*work to begin again"):
-        resuming.agree(note, {})
+    with pytest.raises(InputError, match=r"note\.json is damaged \(.*\); remove .*work to start again"):
+        resuming.check_settings(note, {})

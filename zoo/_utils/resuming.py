@@ -1,4 +1,4 @@
-"""Work that can be gone on with: what it was begun with, and that one process alone does it."""
+"""Resumable work: the settings it was started with, and a lock that keeps other processes away from it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Hold the name of what is being made, by a lock beside it; it goes with the process, however that ends.
+def exclusive(out: Path) -> Iterator[None]:
+    """Keep other processes from writing the same output while the block runs.
+
+    The lock is a file beside the output; the system releases it when the process ends, however that happens.
+
+    Parameters
+    ----------
+    out : Path
+        The file or folder to be written; it need not exist.
 
     Raises
     ------
     InputError
-        If another process makes the same, or nothing can be written there.
+        If another process holds the lock, or the parent folder cannot be written.
     """
     from filelock import FileLock, Timeout
 
@@ -32,47 +39,47 @@ def alone(out: Path) -> Iterator[None]:
         out.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise InputError(f"{out}: another process is at work on it; wait for it, or give another --out") from None
+        raise InputError(f"{out}: another process is writing it; wait for it, or give another --out") from None
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}") from None
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held, so that nobody's new one is removed
+        path.unlink(missing_ok=True)  # while the lock is held: afterwards the file may be another process's
         lock.release()
-        with suppress(OSError):  # something is in it
+        with suppress(OSError):  # not empty
             for folder in made:
                 folder.rmdir()
 
 
-def agree(note: Path, inputs: dict[str, Any]) -> None:
-    """Write down what some work is begun with; if it was begun before, refuse to go on with something else.
+def check_settings(note: Path, settings: dict[str, Any]) -> None:
+    """Record the settings of some work at its start; when it is resumed, insist that they are the same.
 
     Parameters
     ----------
     note : Path
-        The file, in the folder of the work.
-    inputs : dict
-        JSON-able; may be nested.
+        The file that holds the settings, in the folder of the work.
+    settings : dict
+        Serialisable as JSON; may be nested.
 
     Raises
     ------
     InputError
-        Naming what differs, nested keys with dots; or that the note is damaged.
+        If a setting differs (nested ones are named with dots), or the file is damaged.
     """
-    now = json.loads(json.dumps(inputs))
+    now = json.loads(json.dumps(settings))
     if not note.exists():
         files.write_text(note, json.dumps(now, indent=1, ensure_ascii=False) + "\n")
         return
     try:
         before, flat = _flat(json.loads(note.read_text(encoding="utf-8"))), _flat(now)
     except (OSError, ValueError) as error:
-        raise InputError(f"{note} is damaged ({error}); remove {note.parent} to begin again") from None
+        raise InputError(f"{note} is damaged ({error}); remove {note.parent} to start again") from None
     changed = sorted(key for key in before.keys() | flat.keys() if before.get(key) != flat.get(key))
     if changed:
         raise InputError(
-            f"{note.parent} was begun with other settings ({', '.join(changed)}); give the same ones to resume, "
-            "remove it to begin again, or give another --out"
+            f"{note.parent} was started with other settings ({', '.join(changed)}); give the same ones to resume, "
+            "remove it to start again, or give another --out"
         )
 
 

@@ -56,7 +56,7 @@ class CellStore:
         else:
             note.unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
-        resuming.agree(note, settings)
+        resuming.check_settings(note, settings)
 
     @contextmanager
     def working(self, name: str) -> Iterator[Path]:

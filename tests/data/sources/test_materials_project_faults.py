@@ -107,11 +107,11 @@ def begun(mp_server: MPServer, out: Path) -> None:
 def test_unfinished_work_of_another_query_or_release_is_refused(mp_server: MPServer, tmp_path: Path) -> None:
     out = tmp_path / "mp.parquet"
     begun(mp_server, out)
-    with pytest.raises(InputError, match=r"partial was begun with other settings \(fields\); give the same"):
+    with pytest.raises(InputError, match=r"partial was started with other settings \(fields\); give the same"):
         get(out, fields=("band_gap",))
     mp_server.version = "2026.02.01"
     _Rester._get_heartbeat_info.cache_clear()
-    with pytest.raises(InputError, match=r"other settings \(database version\); .* remove it to begin again"):
+    with pytest.raises(InputError, match=r"other settings \(database version\); .* remove it to start again"):
         get(out)
 
 

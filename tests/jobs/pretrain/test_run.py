@@ -94,8 +94,8 @@ def changed_recipe(folder: Path, text: str) -> str:
     digest = hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest()
     given = {"table": digest, "precision": "32-true", "start": [], "ancestors": []}
     inputs = {"recipe": other.model_dump(mode="json"), "processes": 2, **given}
-    resuming.agree(folder / "out.partial/begun.json", inputs)
-    return "was begun with other settings (processes, recipe.fit.learning_rate, recipe.seed); give the same ones"
+    resuming.check_settings(folder / "out.partial/begun.json", inputs)
+    return "was started with other settings (processes, recipe.fit.learning_rate, recipe.seed); give the same ones"
 
 
 def corrupted_store(folder: Path, text: str) -> str:

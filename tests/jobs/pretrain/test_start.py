@@ -165,12 +165,12 @@ def test_a_start_that_changed_is_not_gone_on_from(first: tuple[list[Report], Pat
     sources = continuing.load(recipe, recipe.network.sizes)
     assert [source.name for source in sources] == ["start"]
     (tmp_path / "out.partial").mkdir()
-    resuming.agree(tmp_path / "out.partial" / "begun.json", {"start": continuing.provenance(sources)["start"]})
+    resuming.check_settings(tmp_path / "out.partial" / "begun.json", {"start": continuing.provenance(sources)["start"]})
     tensors = load_file(start / weights.WEIGHTS)
     save_file(
         {name: tensor + 1 if tensor.ndim == 1 else tensor for name, tensor in tensors.items()}, start / weights.WEIGHTS
     )
-    with pytest.raises(InputError, match=r"was begun with other settings \(.*start"):
+    with pytest.raises(InputError, match=r"was started with other settings \(.*start"):
         pretrain(recipe, [EXAMPLE], tmp_path / "out", resume=True, quiet=True)
 
 

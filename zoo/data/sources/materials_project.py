@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._utils.files import whole
 from zoo._utils.progress import progress
-from zoo._utils.resuming import agree
+from zoo._utils.resuming import check_settings
 from zoo.data.graphs.store import tables_folder
 from zoo.data.sources._mp_client import KEY, RENAMED, Client
 from zoo.data.structures import parse
@@ -104,7 +104,7 @@ def fetch(
     size = min(page, limit or page)
     query = {"fields": list(fields), "limit": limit, "page": size}
     parts = _Parts(work, out)
-    agree(work / "begun.json", {"database": DATABASE, "database version": client.version, **query})
+    check_settings(work / "begun.json", {"database": DATABASE, "database version": client.version, **query})
     total = min(limit or client.total, client.total)
     if not total:
         raise SourceError("the Materials Project has no material for this query")

@@ -70,7 +70,7 @@ def finetune(
         One of its children, before anything is trained, if the request or the data cannot be used.
     """
     out = Path(out)
-    with resuming.alone(out):
+    with resuming.exclusive(out):
         try:
             return _finetune(options, out, device, resume=resume, quiet=quiet, say=say)
         except KeyboardInterrupt:

@@ -121,7 +121,7 @@ def pretrain(
     """
     distributed.check(devices, nodes)
     first = distributed.first()
-    with resuming.alone(out) if first else nullcontext():
+    with resuming.exclusive(out) if first else nullcontext():
         return _pretrain(
             recipe, data, out, device, devices, nodes, save_minutes, first=first, resume=resume, quiet=quiet
         )
@@ -173,7 +173,8 @@ def _pretrain(
     if first:
         partial.mkdir(parents=True, exist_ok=True)
         how = {"processes": devices * nodes, "precision": settings.precision, **begins}
-        resuming.agree(partial / "begun.json", {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how})
+        given = {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how}
+        resuming.check_settings(partial / "begun.json", given)
         (partial / "work").mkdir(exist_ok=True)
     told = [0.0]
     with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
