@@ -194,17 +194,17 @@ def predict(
 
     INPUTS are structure files, folders of them, or tables.
     """
+    from zoo.data.tables.inputs import count_records, iter_records
     from zoo.data.tables.structure_files import spare_workers
-    from zoo.data.tables.table import count_inputs, iter_inputs
 
-    with closing(iter_inputs(inputs, structures=structures, workers=spare_workers())) as rows:  # it begins to read
+    with closing(iter_records(inputs, structures=structures, workers=spare_workers())) as rows:  # it begins to read
         from zoo._utils.progress import progress
         from zoo.jobs.comparison_table import prediction_rows
         from zoo.jobs.predict.files import predict_files
         from zoo.jobs.predict.model import load
 
         loaded = load(model, target=target, device=device)
-        with progress("predicting", count_inputs(inputs), "crystals", quiet=console.is_quiet(ctx)) as bar:
+        with progress("predicting", count_records(inputs), "crystals", quiet=console.is_quiet(ctx)) as bar:
             done = predict_files(loaded, inputs, out, rows=rows, interval=interval, bar=bar)
     if not console.is_quiet(ctx):
         show_table(*prediction_rows(done, loaded))

@@ -26,7 +26,7 @@ from PIL import Image
 
 from zoo.analysis import figures
 from zoo.analysis.figures.__main__ import columns
-from zoo.data.tables.readers import open_source
+from zoo.data.tables.readers import open_table
 from zoo.data.tables.rows import RowReader
 from zoo.jobs.comparison_table import markdown_table
 from zoo.jobs.study.analysis import Analysis
@@ -117,7 +117,7 @@ def write_claims(found: dict[str, Study], r: float) -> None:
 def known(name: str, folder: Path) -> dict[str, float]:
     """Return which part of the rows with a target each backbone of a study was trained on."""
     options = asked(name, folder).options
-    reader = RowReader(source := open_source(options.data), None, plugins.task(options.task), options.target)
+    reader = RowReader(source := open_table(options.data), None, plugins.task(options.task), options.target)
     rows = source.rows([reader.id_column, reader.target], None)
     ids = {reader.identify(row) for row in rows if np.isfinite(reader.value(row))}
     trained_on = {each: backbones.training_ids(backbones.get(each)) for each in options.backbones or ()}

@@ -10,7 +10,7 @@ import pytest
 from zoo.analysis import leaks
 from zoo.data.crystal import Crystal
 from zoo.data.splits import Split
-from zoo.data.tables.table import Record
+from zoo.data.tables.records import Record
 from zoo.errors import InputError
 
 if TYPE_CHECKING:

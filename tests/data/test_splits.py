@@ -10,7 +10,8 @@ import pytest
 
 from zoo.data.splits import How, make_split
 from zoo.data.structures.parse import from_arrays
-from zoo.data.tables.table import Record, read_table
+from zoo.data.tables.records import Record
+from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 from zoo.registry.contracts import Task
 

@@ -6,18 +6,21 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
 from zoo.data.splits import make_split
-from zoo.data.tables.table import Record, read_table
+from zoo.data.tables.table import read_table
 from zoo.hub import pull
 from zoo.jobs import lineage, sources
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.registry import backbones, plugins
+
+if TYPE_CHECKING:
+    from zoo.data.tables.records import Record
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bulk_modulus.csv"
 

@@ -10,12 +10,14 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 from pymatgen.io.vasp import Poscar
 
-from zoo.data.tables.table import Record, read_table
+from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 from zoo.registry.contracts import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from zoo.data.tables.records import Record
 
 BULK = Task("bulk-modulus", "K_VRH", "GPa", transform="log10", valid=(0.1, 1000), aliases=("bulk_modulus",))
 

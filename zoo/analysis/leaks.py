@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zoo.data.crystal import Crystal
     from zoo.data.splits import How, Split
-    from zoo.data.tables.table import Record
+    from zoo.data.tables.records import Record
 
 NEAR = 0.03
 """Largest difference in any component of two near copies' fingerprints, in units of the mean distance of atoms."""

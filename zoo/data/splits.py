@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from zoo.data.tables.table import Record
+    from zoo.data.tables.records import Record
 
 How = Literal["random", "composition", "chemsys"]
 

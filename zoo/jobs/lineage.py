@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from zoo.data.splits import Split
-    from zoo.data.tables.table import Record
+    from zoo.data.tables.records import Record
     from zoo.jobs.sources import Source
     from zoo.registry.contracts import Task
 

@@ -15,7 +15,8 @@ from zoo.data.crystal import SYMBOLS
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import TargetScaler
-from zoo.data.tables.table import Rejection, check_rejected
+from zoo.data.tables.records import Rejection
+from zoo.data.tables.rejections import check_rejected_fraction
 from zoo.errors import InputError, PluginError
 from zoo.models.checkpoint import networks
 from zoo.models.inference import expert_vectors, predict_scaled
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from zoo.data.crystal import Crystal
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.splits import Split
-    from zoo.data.tables.table import Record, Table
+    from zoo.data.tables.records import Record
+    from zoo.data.tables.table import Table
     from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Baseline, Transform
 
@@ -117,7 +119,7 @@ def build(
         else:
             records.append(record)
             graphs.append(graph)
-    check_rejected(table.source, len(records), rejected, max_rejected, rejected_out)
+    check_rejected_fraction(table.source, len(records), rejected, max_rejected, rejected_out)
     return replace(table, records=records, rejected=rejected), records, PackedGraphs.pack(graphs)
 
 

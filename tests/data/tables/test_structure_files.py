@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo._utils import workers
-from zoo.data.tables import structure_files, table
-from zoo.data.tables.structure_files import Files, read_structure_file
-from zoo.data.tables.table import Record, Rejection, iter_inputs
+from zoo.data.tables.inputs import iter_records
+from zoo.data.tables.records import Record, Rejection
+from zoo.data.tables.structure_files import FILES_PER_BATCH, ParallelReader, read_structure_file
 from zoo.errors import InputError
 from zoo.testing import sample_crystals
 
@@ -36,56 +36,65 @@ def as_plain(items: list[Record | Rejection]) -> list[object]:
     return [(each.id, each.crystal.digest) if isinstance(each, Record) else str(each) for each in items]
 
 
-def test_workers_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "MANY", 200)
-    monkeypatch.setattr(structure_files, "AHEAD", 2)  # so that batches are asked for while others are read
+def test_workers_change_nothing(folder: Path) -> None:
     files = sorted(folder.iterdir())
     here = as_plain([read_structure_file(path) for path in files])
-    assert as_plain(list(Files(files, 2))) == here
+    # Two batches ahead, so that some are submitted while others are read.
+    assert as_plain(list(ParallelReader(files, 2, ahead=2))) == here
     assert sum(isinstance(each, str) for each in here) == 3
-    assert as_plain(list(iter_inputs([folder], workers=1))) == here
-    assert as_plain(list(iter_inputs([*files[:50], folder, files[0]], workers=1))) == [*here[:50], *here, here[0]]
+    assert as_plain(list(iter_records([folder], workers=1, min_parallel=200))) == here
+    mixed = iter_records([*files[:50], folder, files[0]], workers=1, min_parallel=200)
+    assert as_plain(list(mixed)) == [*here[:50], *here, here[0]]
 
 
-def test_few_files_start_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table, "MANY", 200)
-    monkeypatch.setattr(workers, "guarded", None)
+def test_few_files_start_no_process(folder: Path) -> None:
+    before = multiprocessing.active_children()
     files = sorted(folder.iterdir())[:199]
-    assert len(list(iter_inputs(files, workers=2))) == 199
-    assert len(list(iter_inputs([folder]))) == 230  # nor do many, if none is asked for
+    assert len(list(iter_records(files, workers=2, min_parallel=200))) == 199
+    assert len(list(iter_records([folder], min_parallel=200))) == 230  # nor do many, if no worker is asked for
+    assert set(multiprocessing.active_children()) <= set(before)
 
 
-def test_no_more_is_read_ahead_than_allowed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(structure_files, "AHEAD", 3)
-    files = Files(sorted(folder.iterdir()), 1)
-    for count, _ in enumerate(files, 1):
-        assert len(files._pending) <= 3
-        if count == 60:
-            break
-    files.close()
+class Watched(list[Path]):
+    """Paths that remember how many of them have been asked for."""
+
+    asked = 0
+
+    def __getitem__(self, key: slice) -> list[Path]:  # type: ignore[override]
+        self.asked = max(self.asked, key.stop)
+        return super().__getitem__(key)
+
+
+def test_no_more_is_read_ahead_than_allowed(folder: Path) -> None:
+    files = Watched(sorted(folder.iterdir()))
+    reader = ParallelReader(files, 1, ahead=3)
+    for count in range(1, 61):
+        next(reader)
+        begun = -(-count // FILES_PER_BATCH)
+        assert files.asked <= (begun + 3) * FILES_PER_BATCH
+    reader.close()
 
 
 def test_a_worker_that_is_killed_is_an_error_not_a_hang(folder: Path) -> None:
-    files = Files(sorted(folder.iterdir()) * 20, 1)
-    next(files)
-    (worker,) = files._pool._processes.values()
-    os.kill(worker.pid, signal.SIGKILL)
+    before = multiprocessing.active_children()
+    reader = ParallelReader(sorted(folder.iterdir()) * 20, 1)
+    next(reader)
+    (worker,) = (each for each in multiprocessing.active_children() if each not in before)
+    worker.kill()
     with pytest.raises(InputError, match="a process that reads structure files was killed"):
-        list(files)
-    files.close()
+        list(reader)
+    reader.close()
 
 
 ENDLESS = """
-import signal, sys, time
+import multiprocessing, signal, sys, time
 from pathlib import Path
-from zoo.data.tables import table as tables
-from zoo.data.tables.table import iter_inputs
-tables.MANY = 1
+from zoo.data.tables.inputs import iter_records
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
 if __name__ == "__main__":
-    rows = iter_inputs([Path(sys.argv[1])], workers=1)
+    rows = iter_records([Path(sys.argv[1])], workers=1, min_parallel=1)
     next(rows)
-    print(*rows._pool._pool._processes, flush=True)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
     time.sleep(600)
 """
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.analysis.figures import source_target
-from zoo.data.tables.readers import open_source
+from zoo.data.tables.readers import open_table
 from zoo.errors import InputError, ZooError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def columns(path: Path, names: Sequence[str]) -> NDArray[np.float64]:
     InputError
         If a column is missing, or a cell holds something that is no number.
     """
-    source = open_source(path)
+    source = open_table(path)
     for name in names:
         if name not in source.columns:
             raise InputError(f"{path} has no column {name!r}; it has {', '.join(source.columns[:20])}")

@@ -28,8 +28,9 @@ from zoo._utils import workers as pools
 from zoo._utils.progress import progress
 from zoo.data.graphs.neighbors import CrystalGraph, GraphSettings, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.data.tables.readers import open_source
-from zoo.data.tables.rows import Record, Rejection, RowReader
+from zoo.data.tables.readers import open_table
+from zoo.data.tables.records import Record, Rejection
+from zoo.data.tables.rows import RowReader
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) ->
     InputError
         If the table cannot be read or has no usable crystal, a store is damaged, or it cannot be written.
     """
-    source = open_source(path)
+    source = open_table(path)
     with source.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     reader = RowReader(source, None)

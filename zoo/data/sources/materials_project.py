@@ -22,8 +22,8 @@ from zoo._utils.resuming import check_settings
 from zoo.data.graphs.store import tables_folder
 from zoo.data.sources._mp_client import KEY, RENAMED, Client
 from zoo.data.structures import parse
-from zoo.data.tables.rows import Rejection
-from zoo.data.tables.table import write_rejected
+from zoo.data.tables.records import Rejection
+from zoo.data.tables.rejections import write_rejected
 from zoo.errors import InputError, SourceError
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Source:
+class TableReader:
     """An opened table.
 
     Parameters
@@ -84,7 +84,7 @@ def is_table(path: Path) -> bool:
     return name.removesuffix(".gz").endswith(_TEXT) or name.endswith(_PARQUET)
 
 
-def open_source(path: Path) -> Source:
+def open_table(path: Path) -> TableReader:
     """Open a table, or the ``id_prop.csv`` in a folder.
 
     Raises
@@ -164,7 +164,7 @@ def _check_columns(path: Path, columns: Iterable[str]) -> None:
         raise InputError(f"{path}: two columns are called {twice[0]!r}; rename one")
 
 
-def _open_csv(path: Path) -> Source:
+def _open_csv(path: Path) -> TableReader:
     def body() -> Iterator[str]:
         return itertools.dropwhile(lambda line: line.startswith("#") or not line.strip(), _lines(path))
 
@@ -214,10 +214,10 @@ def _open_csv(path: Path) -> Source:
             else:
                 yield Row(number, dict(zip(names, cells, strict=True)))
 
-    return Source(path, tuple(names), rows, headerless)
+    return TableReader(path, tuple(names), rows, headerless)
 
 
-def _open_json(path: Path) -> Source:
+def _open_json(path: Path) -> TableReader:
     data = _load_json(path)
     if _is_structure(data):
         raise OneStructureError(f"{path}: one crystal structure, not a table")
@@ -236,7 +236,7 @@ def _open_json(path: Path) -> Source:
         for number, record in enumerate(records, 1):
             yield _json_row(number, record)
 
-    return Source(path, columns, rows, count=len(records))
+    return TableReader(path, columns, rows, count=len(records))
 
 
 def _load_json(path: Path) -> Any:
@@ -294,7 +294,7 @@ def _json_row(number: int, record: Any) -> Row:
     return Row(number, {}, "not a JSON object with the table's columns")
 
 
-def _open_jsonl(path: Path) -> Source:
+def _open_jsonl(path: Path) -> TableReader:
     def records() -> Iterator[Any]:
         for line in _lines(path):
             if line.strip():
@@ -311,10 +311,10 @@ def _open_jsonl(path: Path) -> Source:
         for number, record in enumerate(records(), 1):
             yield _json_row(number, record)
 
-    return Source(path, columns, rows)
+    return TableReader(path, columns, rows)
 
 
-def _open_parquet(path: Path) -> Source:
+def _open_parquet(path: Path) -> TableReader:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -346,4 +346,4 @@ def _open_parquet(path: Path) -> Source:
             for lost in range(number + 1, count + 1):
                 yield Row(lost, {}, "the file is damaged there")
 
-    return Source(path, names, rows, count=count)
+    return TableReader(path, names, rows, count=count)

@@ -21,11 +21,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zoo.data.structures import parse as parsing
-from zoo.data.tables.readers import INDEX, Row, Select, Source
+from zoo.data.tables.readers import INDEX, Row, Select, TableReader
+from zoo.data.tables.records import Record, Rejection, shorten
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,64 +39,15 @@ ID_COLUMNS = ("id", "material_id", "cif_id", "mp_id", "mpid", "task_id", "jid", 
 
 _INDEX_COLUMNS = (INDEX, "__index_level_0__")  # pandas' row labels, as JSON and Parquet keep them
 _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
-_VALUE_WIDTH = 60
 _YES_OR_NO = {"true": 1.0, "false": 0.0}
 """What tables write for a property that is 1 or 0."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One crystal that can be used.
-
-    Parameters
-    ----------
-    id : str
-    crystal : Crystal
-    target : float or None
-        In the task's unit; None where none was asked for.
-    row : int
-        Data row from 1; 0 for a structure file.
-    file : str
-        The table or structure file.
-    """
-
-    id: str
-    crystal: Crystal
-    target: float | None
-    row: int
-    file: str
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """One row, or structure file, that cannot be used.
-
-    ``str()`` of it is one line, such as
-    ``data.csv row 7 (mp-123), column poly_total = '-3': below the physical range of dielectric, 1 to 1000``.
-    """
-
-    file: str
-    row: int | None
-    id: str
-    column: str
-    value: str
-    reason: str
-
-    def __str__(self) -> str:
-        where = self.file
-        if self.row:
-            where += f" row {self.row}"
-            where += f" ({_shorten(self.id)})" if self.id not in ("", str(self.row)) else ""
-            where += f", column {self.column}" if self.column else ""
-            where += f" = {self.value!r}" if self.column and self.value else ""
-        return f"{where}: {self.reason}"
 
 
 class RowReader:
     """What the columns of one table mean, and the step from a row to a record or a rejection."""
 
     def __init__(
-        self, source: Source, structures: Path | None, task: Task | None = None, target: str | None = None
+        self, source: TableReader, structures: Path | None, task: Task | None = None, target: str | None = None
     ) -> None:
         self.source, self.task = source, task
         self.id_column = _find(source.columns, (*ID_COLUMNS, *_INDEX_COLUMNS))
@@ -156,7 +107,7 @@ class RowReader:
             column = self.crystal_columns[0]
             return Record(identifier, self.crystal(row.cells, identifier), target, row.number, str(self.source.path))
         except InputError as error:
-            value = _shorten(row.cells.get(column)) if column else ""
+            value = shorten(row.cells.get(column)) if column else ""
             reason = " ".join(str(error).split())
             return Rejection(str(self.source.path), row.number, identifier, column, value, reason)
 
@@ -165,7 +116,7 @@ CrystalReader = Callable[[Mapping[str, object], str], "Crystal"]
 
 
 def _crystal_source(
-    source: Source, structures: Path | None, id_column: str
+    source: TableReader, structures: Path | None, id_column: str
 ) -> tuple[tuple[str, ...], CrystalReader, str]:
     """Choose where the crystals come from: the columns needed, how to read them, and the choice in words."""
     columns, beside = source.columns, source.path.parent
@@ -220,7 +171,7 @@ def _from_files(folder: Path, column: str) -> CrystalReader:
     return read
 
 
-def _target_column(source: Source, task: Task, target: str | None) -> str:
+def _target_column(source: TableReader, task: Task, target: str | None) -> str:
     if source.headerless:
         if len(source.columns) < 2:
             raise InputError(f"{source.path}: there is no second column with the targets")
@@ -235,7 +186,7 @@ def _target_column(source: Source, task: Task, target: str | None) -> str:
     )
 
 
-def _required_column(source: Source, task: Task) -> str:
+def _required_column(source: TableReader, task: Task) -> str:
     assert task.requires is not None
     if found := _find(source.columns, (task.requires.column,)):
         return found
@@ -256,7 +207,7 @@ def _find(columns: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(_shorten(column) for column in columns[:20])
+    shown = ", ".join(shorten(column) for column in columns[:20])
     return f"{shown} and {len(columns) - 20} more" if len(columns) > 20 else shown
 
 
@@ -282,11 +233,3 @@ def is_missing(value: object) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in parsing.MISSING
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _shorten(value: object) -> str:
-    if value is None:
-        return ""
-    # A long value is cut first: a structure may be megabytes of text or a large dictionary.
-    text = " ".join((value if isinstance(value, str) else str(value))[: 20 * _VALUE_WIDTH].split())
-    return text if len(text) <= _VALUE_WIDTH else text[: _VALUE_WIDTH - 1] + "…"

@@ -1,7 +1,7 @@
-"""Structure files → records and rejections; many files in processes of their own, in the order given.
+"""Structure files → records and rejections, in order; many files are read by worker processes.
 
-The processes start first of all, and read on while this one gets ready and while the crystals of earlier files are
-predicted. They are few files ahead, so that memory stays bounded.
+The workers start at once and read on while this process gets ready and while it predicts the crystals of earlier
+files. They are never more than a few files ahead, so memory stays bounded.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from zoo._utils import workers as pools
-from zoo.data.structures import parse as parsing
-from zoo.data.tables.rows import Record, Rejection
+from zoo._utils.workers import cores, guarded, interrupts_ignored
+from zoo.data.structures.parse import has_structure_suffix, read_file
+from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,54 +21,55 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-MANY = 1500
-"""Fewer files are read in this process: to start another one takes as long (docs/performance.md)."""
+MIN_PARALLEL_FILES = 1500
+"""Fewer files are read in this process: starting another takes as long (docs/performance.md)."""
 
-BATCH = 25
-AHEAD = 80
-"""Batches that may be read ahead: 2,000 crystals, a few megabytes."""
+FILES_PER_BATCH = 25
+MAX_BATCHES_AHEAD = 80
+"""Batches read ahead: 2,000 crystals, a few megabytes."""
 
 
 def spare_workers() -> int:
     """Return how many processes may read while this one computes: one less than there are cores, at most 8."""
-    return min(8, pools.cores() - 1)
+    return min(8, cores() - 1)
 
 
 def read_structure_file(path: Path) -> Record | Rejection:
     """Read one file; its identifier is its name without extension."""
     name = path.name.removesuffix(".gz")
-    identifier = name.rpartition(".")[0] if parsing.has_structure_suffix(name) else name
+    identifier = name.rpartition(".")[0] if has_structure_suffix(name) else name
     try:
-        return Record(identifier, parsing.read_file(path), None, 0, str(path))
+        return Record(identifier, read_file(path), None, 0, str(path))
     except InputError as error:
         return Rejection(str(path), None, identifier, "", "", str(error))
 
 
-class Files:
-    """The records and rejections of structure files, read in other processes from the moment that it is made.
+class ParallelReader:
+    """An iterator over the records and rejections of structure files, which worker processes read ahead.
 
-    Whoever does not read them all calls :meth:`close`.
+    Call :meth:`close` unless all of them are consumed.
 
     Parameters
     ----------
     files : sequence of Path
     workers : int
         Processes, at least 1.
+    ahead : int
+        Most batches of 25 files that are read ahead.
     """
 
-    def __init__(self, files: Sequence[Path], workers: int) -> None:
-        batches = (files[start : start + BATCH] for start in range(0, len(files), BATCH))
-        self._batches = iter(batches)
+    def __init__(self, files: Sequence[Path], workers: int, ahead: int = MAX_BATCHES_AHEAD) -> None:
+        self._batches = (files[start : start + FILES_PER_BATCH] for start in range(0, len(files), FILES_PER_BATCH))
         self._read: Iterator[Record | Rejection] = iter(())
-        self._pool = pools.guarded(workers)
+        self._pool = guarded(workers)
         self._pending: deque[Future[list[Record | Rejection]]] = deque()
-        with pools.interrupts_ignored():  # and so by the processes that start now: this one ends them
-            self._submit(AHEAD)
+        with interrupts_ignored():  # inherited by the workers that start now; this process ends them
+            self._submit(ahead)
 
     def _submit(self, count: int) -> None:
         self._pending.extend(self._pool.submit(_read_batch, batch) for batch in islice(self._batches, count))
 
-    def __iter__(self) -> Files:
+    def __iter__(self) -> ParallelReader:
         return self
 
     def __next__(self) -> Record | Rejection:
@@ -84,7 +85,7 @@ class Files:
         return item
 
     def close(self) -> None:
-        """End the processes, after the batch that each is at."""
+        """End the workers once each has finished its batch."""
         self._pending.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
 

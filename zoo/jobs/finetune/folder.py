@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.tables.table import write_rejected
+from zoo.data.tables.rejections import write_rejected
 from zoo.jobs import comparison_table
 from zoo.jobs.finetune import pictures
 from zoo.models.checkpoint import networks, weights

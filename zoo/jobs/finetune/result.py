@@ -9,7 +9,8 @@ from zoo.analysis import metrics
 
 if TYPE_CHECKING:
     from zoo.data.splits import Split
-    from zoo.data.tables.table import Record, Table
+    from zoo.data.tables.records import Record
+    from zoo.data.tables.table import Table
     from zoo.hub import pull
     from zoo.jobs import methods, reliability
     from zoo.jobs.finetune.options import Options

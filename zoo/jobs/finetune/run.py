@@ -15,7 +15,9 @@ from zoo._utils.progress import progress
 from zoo.analysis import metrics
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.splits import Split, make_split
-from zoo.data.tables.table import forget_rejected, read_table, rows_digest
+from zoo.data.tables.records import records_digest
+from zoo.data.tables.rejections import remove_rejected_list
+from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 from zoo.jobs import baselines as classical
 from zoo.jobs import lineage, methods, reliability, sources
@@ -108,7 +110,7 @@ def _finetune(
     who = "one of the backbones" if others else start.name
     target = networks.target(table.target_column, task)
     table, records, graphs = methods.build(table, start.graph, known, who, options.max_rejected, rejected_out)
-    forget_rejected(rejected_out)
+    remove_rejected_list(rejected_out)
     splits = [
         make_split(records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train)
         for seed in range(options.seed, options.seed + options.seeds)
@@ -123,7 +125,7 @@ def _finetune(
     problem = methods.Problem(graphs, np.array([record.target for record in records]), task.transform)
     choice = backbone_choice.choosing_split(splits) if options.backbone == ALL else None
     digests = {source.name: source.digest for each in starts for source in each.sources}
-    data = {"data_sha256": table.sha256, "rows_sha256": rows_digest(records), "transform": task.transform}
+    data = {"data_sha256": table.sha256, "rows_sha256": records_digest(records), "transform": task.transform}
     fingerprint = options.fingerprint(data, list(digests.values()), len(splits[0].train))
     cells = CellStore(unfinished / "cells", fingerprint, resume=resume)
     tried: dict[str, float] = {}

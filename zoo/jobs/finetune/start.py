@@ -16,7 +16,8 @@ from zoo.training.transfer import FROM_SCRATCH
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zoo.data.tables.table import Record, Table
+    from zoo.data.tables.records import Record
+    from zoo.data.tables.table import Table
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.sources import Source
     from zoo.models.cgcnn import CGCNN

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo._utils.files import whole
-from zoo.data.tables.table import Record, Rejection, forget_rejected, iter_inputs, lists_rejected, write_rejected
+from zoo.data.tables.inputs import iter_records
+from zoo.data.tables.records import Record, Rejection
+from zoo.data.tables.rejections import is_rejected_list, remove_rejected_list, write_rejected
 from zoo.errors import InputError
 from zoo.jobs.predict.model import COLUMNS, WITH_INTERVAL, Model
 
@@ -58,7 +60,7 @@ def predict_files(
     structures : Path, optional
         Folder of structure files for tables that hold ids alone.
     rows : iterable of Record or Rejection, optional
-        What :func:`zoo.data.tables.table.iter_inputs` gives for the inputs, if their reading has begun already.
+        What :func:`zoo.data.tables.inputs.iter_records` gives for the inputs, if their reading has begun already.
     interval : float, optional
         As in :meth:`Model.predict`.
     bar : Bar, optional
@@ -74,7 +76,7 @@ def predict_files(
     rejected: list[Rejection] = []
     head: list[dict[str, Any]] = []
     count = 0
-    results = model.predict_records(rows or iter_inputs(inputs, structures=structures), interval=interval)
+    results = model.predict_records(rows or iter_records(inputs, structures=structures), interval=interval)
     first = next(results, None)  # before a folder is made: a missing input must leave nothing behind
     try:
         with whole(out) as beside:
@@ -95,7 +97,7 @@ def predict_files(
             if rejected:
                 write_rejected(rejected, rejected_out)
             else:
-                forget_rejected(rejected_out)
+                remove_rejected_list(rejected_out)
             if not count:
                 raise _no_crystal(inputs, rejected)
     except OSError as error:
@@ -110,7 +112,7 @@ def _rejected(out: Path) -> Path:
 def _check_out(out: Path) -> None:
     """Let nothing be overwritten but earlier predictions: an input may have the name that was given."""
     rejected = _rejected(out)
-    if rejected.exists() and not lists_rejected(rejected):
+    if rejected.exists() and not is_rejected_list(rejected):
         raise InputError(f"{rejected} exists and lists no rejected rows; give another --out")
     if not out.exists():
         return

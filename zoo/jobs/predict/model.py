@@ -17,7 +17,7 @@ from zoo.data.elements import known_elements
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import restored, transformed
-from zoo.data.tables.table import Record, Rejection
+from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.models.architecture import Pooling

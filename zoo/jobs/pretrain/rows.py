@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.splits import hash_split
-from zoo.data.tables.readers import open_source
+from zoo.data.tables.readers import open_table
 from zoo.data.tables.rows import RowReader, is_missing
 from zoo.errors import InputError
 
@@ -114,7 +114,7 @@ def _labelled(
     recipe: Recipe, path: Path, wanted: frozenset[str] | None
 ) -> Iterator[tuple[str, Row, NDArray[np.float64]]]:
     """Read identifier, cells and targets of the rows of one table."""
-    source = open_source(path)
+    source = open_table(path)
     labels: list[Condition | None] = [None, *(other.label for other in recipe.others)]
     masks: list[Condition | None] = [None, *(other.where for other in recipe.others)]
     named = [recipe.column, *(other.column for other in recipe.others)]

@@ -22,7 +22,7 @@ from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import TargetScaler
 from zoo.data.sources import materials_project
 from zoo.data.sources.materials_project import provenance
-from zoo.data.tables.table import Rejection, check_rejected, write_rejected
+from zoo.data.tables.rejections import check_rejected_fraction, write_rejected
 from zoo.errors import InputError, UnknownNameError
 from zoo.jobs.pretrain import start as continuing
 from zoo.jobs.pretrain.rows import PARTS, select
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo._utils.devices import Device
+    from zoo.data.tables.records import Rejection
     from zoo.jobs.pretrain.recipe import Recipe
     from zoo.jobs.sources import Source
     from zoo.models.cgcnn import CGCNN
@@ -287,7 +288,7 @@ def _read_rows(recipe: Recipe, data: Sequence[Path], starts: Sequence[Source], *
         table = store.table_graphs(path, settings, quiet=quiet)
         found = {name: len(ids) + index for index, name in enumerate(table.ids) if name in wanted}
         refused = [rejection for rejection in table.rejected if rejection.id in wanted]
-        check_rejected(path, len(found), refused, tolerated, limit="that a recipe tolerates")
+        check_rejected_fraction(path, len(found), refused, tolerated, limit="that a recipe tolerates")
         parts.append(table.graphs)
         ids += table.ids
         positions |= found

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
-    from zoo.data.tables.table import Record
+    from zoo.data.tables.records import Record
     from zoo.jobs.study.plan import Cell, Method
     from zoo.registry.contracts import Transform
     from zoo.training import transfer

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from zoo.analysis.leaks import Leaks
     from zoo.data.splits import Split
-    from zoo.data.tables.table import Record, Table
+    from zoo.data.tables.records import Record
+    from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
     from zoo.jobs.study.plan import Method, StudyOptions
     from zoo.registry.contracts import Task

@@ -15,9 +15,10 @@ from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.data.elements import atom_table, known_elements
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.splits import make_split
-from zoo.data.tables.readers import open_source
+from zoo.data.tables.readers import open_table
+from zoo.data.tables.records import records_digest
 from zoo.data.tables.rows import RowReader
-from zoo.data.tables.table import read_table, rows_digest
+from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs import lineage, methods, sources
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.data.splits import Split
-    from zoo.data.tables.table import Record, Table
+    from zoo.data.tables.records import Record
+    from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
     from zoo.jobs.study.plan import Method, StudyOptions
     from zoo.registry.contracts import Task
@@ -222,7 +224,7 @@ def _wanted(
     if options.unseen and silent:
         raise InputError(f"--unseen: {silent[0]} does not say which crystals it was trained on")
     seen = frozenset[str]().union(*(ids for ids in trained_on.values() if ids)) if options.unseen else frozenset()
-    source = open_source(options.data)
+    source = open_table(options.data)
     for condition in options.where:
         if condition.column not in source.columns:
             raise InputError(f"{options.data}: --where: there is no column {condition.column!r}")
@@ -278,7 +280,7 @@ def _settings(options: StudyOptions, task: Task, table: Table, records: list[Rec
         "transform": task.transform,
         "data_sha256": table.sha256,
         "rows": len(records),
-        "rows_sha256": rows_digest(records),
+        "rows_sha256": records_digest(records),
         **{name: getattr(options, name) for name in ("split", "test", "epochs", "target")},
         "fit": {name: asdict(settings) for name, settings in fit.items()},
     }

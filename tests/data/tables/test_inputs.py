@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from support.rocksalt import CIFS, DICTS, FRAME, POSCARS, ROWS, SALT, write_csv
 
-from zoo.data.tables.table import Record, Rejection, count_inputs, iter_inputs
+from zoo.data.tables.inputs import count_records, iter_records
+from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -30,7 +31,7 @@ def test_inputs_of_all_kinds(tmp_path: Path) -> None:
     shutil.copy(DATA / "POSCAR_si", tmp_path / "silicon.txt")
     paths = [folder, table, tmp_path / "one.json", tmp_path / "CONTCAR", tmp_path / "silicon.txt", tmp_path / "x.y.cif"]
     (tmp_path / "x.y.cif").write_text(SALT)
-    results = list(iter_inputs(paths))
+    results = list(iter_records(paths))
     assert [r.id for r in results] == ["a", "b", "c", "d", "t1", "t2", "one", "CONTCAR", "silicon.txt", "x.y"]
     assert [r.crystal.chemsys for r in results if isinstance(r, Record)] == [
         *("Mg-O", "Cl-K", "F-Li", "Cl-Na", "Cl-Na", "Si", "Si", "Cl-Na")
@@ -40,22 +41,22 @@ def test_inputs_of_all_kinds(tmp_path: Path) -> None:
         f"{folder / 'd.cif'}: broken CIF: no line begins with data_",
         f"{table} row 2 (t2), column structure = '?': neither CIF nor POSCAR text, nor pymatgen's dictionary",
     ]
-    assert count_inputs([path for path in paths if path.suffix != ".json"]) == 9
-    assert count_inputs(paths) is None
+    assert count_records([path for path in paths if path.suffix != ".json"]) == 9
+    assert count_records(paths) is None
 
 
 def test_inputs_of_ids_with_a_folder(tmp_path: Path) -> None:
     (tmp_path / "cifs").mkdir()
     (tmp_path / "cifs" / "s.cif").write_text(SALT)
     path = write_csv(tmp_path / "data.csv", [{"id": "s"}, {"id": "s"}, {"id": "lost"}])
-    results = list(iter_inputs([path], structures=tmp_path / "cifs"))
+    results = list(iter_records([path], structures=tmp_path / "cifs"))
     assert [type(result) for result in results] == [Record, Record, Rejection]
 
 
 def test_lists_of_structures(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     path.write_text(json.dumps(list(DICTS.values())))
-    results = list(iter_inputs([path]))
+    results = list(iter_records([path]))
     assert [r.crystal.formula for r in results if isinstance(r, Record)] == ["Cl1 Na1", "Cl1 K1", "Mg1 O1", "F1 Li1"]
 
 
@@ -75,7 +76,7 @@ def test_unusable_inputs_raise_before_the_first_is_read(tmp_path: Path) -> None:
         "ids.csv": "there are no crystals: ",
     }.items():
         with pytest.raises(InputError) as error:
-            iter_inputs([good, tmp_path / name])
+            iter_records([good, tmp_path / name])
         assert str(error.value).startswith(f"{tmp_path / name}: {reason}")
         assert "\n" not in str(error.value)
 
@@ -87,7 +88,7 @@ def test_inputs_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["id", "structure"])
         writer.writerows([i, SALT] for i in range(20_000))
-    stream = iter_inputs([path])
+    stream = iter_records([path])
     assert [next(stream).id, next(stream).id] == ["0", "1"]
     path.write_text("")  # nobody looks at it any more than buffers did
     assert sum(1 for _ in stream) < 200
@@ -96,5 +97,5 @@ def test_inputs_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
 def test_counts(tmp_path: Path) -> None:
     FRAME.to_parquet(tmp_path / "data.parquet")
     paths = [EXAMPLES / "dielectric.csv", tmp_path / "data.parquet", DATA / "nacl.cif", DATA]
-    assert count_inputs(paths) == 1056 + 4 + 1 + 2
-    assert count_inputs([tmp_path / "none.csv"]) is None
+    assert count_records(paths) == 1056 + 4 + 1 + 2
+    assert count_records([tmp_path / "none.csv"]) is None

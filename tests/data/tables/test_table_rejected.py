@@ -12,7 +12,9 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.cif import CifWriter
 from support.rocksalt import BULK, CIFS, DICTS, NESTED, ROWS, SALT, assert_rock_salt, message, reasons, write_csv
 
-from zoo.data.tables.table import Rejection, check_rejected, read_table, write_rejected
+from zoo.data.tables.records import Rejection
+from zoo.data.tables.rejections import check_rejected_fraction, write_rejected
+from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -183,13 +185,13 @@ def test_reasons_are_counted_by_kind(tmp_path: Path) -> None:
 def test_check_rejected_again(tmp_path: Path) -> None:
     """Later stages add rejections of their own."""
     table = read_table(write_csv(tmp_path / "data.csv", ROWS), BULK)
-    check_rejected(table.source, len(table.records), table.rejected, 0.0)
+    check_rejected_fraction(table.source, len(table.records), table.rejected, 0.0)
     last = table.records[-1]
     late = Rejection(last.file, last.row, last.id, "structure", "", "too few neighbours")
     table = replace(table, records=table.records[:-1], rejected=[late])
     assert str(late) == f"{tmp_path / 'data.csv'} row 4 (LiF), column structure: too few neighbours"
     with pytest.raises(InputError, match=r"1 of 4 rows cannot be used, .* \(1 × too few neighbours\)"):
-        check_rejected(table.source, len(table.records), table.rejected, 0.1)
+        check_rejected_fraction(table.source, len(table.records), table.rejected, 0.1)
 
 
 def test_write_rejected(tmp_path: Path) -> None:

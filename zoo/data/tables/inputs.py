@@ -1,0 +1,141 @@
+"""What ``zoo predict`` is given — structure files, folders of them, tables — as one stream of records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.data.structures.parse import is_structure_file, read_file, structure_files
+from zoo.data.tables.readers import OneStructureError, is_table, open_table
+from zoo.data.tables.rows import RowReader
+from zoo.data.tables.structure_files import MIN_PARALLEL_FILES, ParallelReader, read_structure_file
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from zoo.data.tables.records import Record, Rejection
+
+_MAX_COUNTED_BYTES = 16_000_000
+
+
+class RecordStream:
+    """The records and rejections of files and tables, one after the other; see :func:`iter_records`."""
+
+    def __init__(self, parts: Sequence[list[Path] | RowReader], workers: int, min_parallel: int) -> None:
+        self._workers, self._min_parallel = workers, min_parallel
+        self._parts = iter(parts)
+        self._parallel: ParallelReader | None = None
+        self._current: Iterator[Record | Rejection] = iter(())
+        self._open_next()
+
+    def _open_next(self) -> bool:
+        part = next(self._parts, None)
+        if part is None:
+            return False
+        if isinstance(part, RowReader):
+            self._current = map(part.read, part.rows())
+        elif self._workers < 1 or len(part) < self._min_parallel:
+            self._current = map(read_structure_file, part)
+        else:
+            self._current = self._parallel = ParallelReader(part, self._workers)
+        return True
+
+    def __iter__(self) -> RecordStream:
+        return self
+
+    def __next__(self) -> Record | Rejection:
+        while (item := next(self._current, None)) is None:
+            if not self._open_next():
+                raise StopIteration
+        return item
+
+    def close(self) -> None:
+        """End the worker processes, if there are any."""
+        if self._parallel:
+            self._parallel.close()
+
+
+def iter_records(
+    paths: Iterable[Path],
+    *,
+    structures: Path | None = None,
+    workers: int = 0,
+    min_parallel: int = MIN_PARALLEL_FILES,
+) -> RecordStream:
+    """Read crystals, without targets, from structure files, folders of them, and tables.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    structures : Path, optional
+        Folder of structure files, for tables that hold only identifiers.
+    workers : int
+        Processes that read structure files ahead, starting now; see :mod:`zoo.data.tables.structure_files`. A
+        script that asks for them needs ``if __name__ == "__main__":``, because each of them imports the script.
+    min_parallel : int
+        Fewer consecutive structure files than this are read in this process.
+
+    Returns
+    -------
+    RecordStream
+        An iterator of Record or Rejection. Rows are read as they are asked for, so memory stays bounded (a JSON
+        table alone is held whole). The identifier of a structure file is its name without extension. Identifiers
+        may repeat. Its method ``close`` ends the workers.
+
+    Raises
+    ------
+    InputError
+        Before anything is read, if a path does not exist or is none of the three.
+    """
+    parts: list[list[Path] | RowReader] = []
+    for path in map(Path, paths):
+        part = _open_input(path, structures)
+        if isinstance(part, list) and parts and isinstance(parts[-1], list):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return RecordStream(parts, workers, min_parallel)
+
+
+def count_records(paths: Iterable[Path]) -> int | None:
+    """Count the crystals in `paths`, for a progress bar; None if that takes long or a path is unusable."""
+    total = 0
+    for path in map(Path, paths):
+        if path.is_dir():
+            total += len(structure_files(path))
+        elif not is_table(path):
+            total += 1
+        elif path.name.lower().endswith((".json", ".json.gz")):
+            return None
+        else:
+            try:
+                table = open_table(path)
+                if table.count is None and path.stat().st_size > _MAX_COUNTED_BYTES:
+                    return None
+            except (InputError, OSError):
+                return None
+            total += table.count if table.count is not None else sum(1 for _ in table.rows((), None))
+    return total
+
+
+def _open_input(path: Path, structures: Path | None) -> list[Path] | RowReader:
+    """Return the structure files of a path, or the reader of its rows."""
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file or folder")
+    if path.is_dir():
+        files = structure_files(path)
+        if not files:
+            raise InputError(f"{path}: no structure file in this folder (.cif, .vasp, POSCAR, .json …)")
+        return files
+    if is_table(path):
+        try:
+            return RowReader(open_table(path), structures)
+        except OneStructureError:
+            return [path]
+    if not is_structure_file(path):
+        try:
+            read_file(path)
+        except InputError as error:
+            raise InputError(f"{path}: neither a table nor a structure file by its name ({error})") from None
+    return [path]

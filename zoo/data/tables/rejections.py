@@ -1,0 +1,106 @@
+"""Lists of rejected rows: how many are too many, and the file ``rejected.csv`` that names them all."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from contextlib import suppress
+from dataclasses import astuple, fields
+from typing import TYPE_CHECKING
+
+from zoo._utils.files import whole
+from zoo.data.tables.records import Rejection
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_HEADER = tuple(field.name for field in fields(Rejection))
+
+
+def check_rejected_fraction(
+    source: Path,
+    usable: int,
+    rejected: Sequence[Rejection],
+    max_rejected: float,
+    rejected_out: Path | None = None,
+    *,
+    limit: str = "of --max-rejected",
+) -> None:
+    """Refuse a table of which too many rows, or all, are rejected.
+
+    Parameters
+    ----------
+    source : Path
+        The table.
+    usable : int
+        Number of usable rows.
+    rejected : sequence of Rejection
+        The other rows.
+    max_rejected : float
+        Largest fraction of rows that may be rejected, 0 to 1.
+    rejected_out : Path, optional
+        Where the rejected rows are written before the error is raised.
+    limit : str
+        Where `max_rejected` comes from, for the message.
+
+    Raises
+    ------
+    InputError
+        Gives the counts, the two most frequent reasons, and where every rejected row is listed.
+    """
+    if not 0 <= max_rejected <= 1:
+        raise InputError(f"--max-rejected {max_rejected:g} is not a fraction between 0 and 1")
+    bad, rows = len(rejected), usable + len(rejected)
+    if usable and bad <= max_rejected * rows:
+        return
+    kinds = [_kind_of(rejection.reason) for rejection in rejected]
+    examples: dict[str, str] = {}
+    if rejected_out is not None:  # otherwise the first rejection is shown in full
+        for kind, rejection in zip(kinds, rejected, strict=True):
+            examples.setdefault(kind, f", such as {rejection.value!r}" if rejection.column and rejection.value else "")
+    reasons = ", ".join(f"{count} × {kind}{examples.get(kind, '')}" for kind, count in Counter(kinds).most_common(2))
+    if rejected_out is not None:
+        write_rejected(rejected, rejected_out)
+        where = f"every row with its reason: {rejected_out}"
+    else:
+        where = f"the first: {rejected[0]}"
+    most = f", more than the {max_rejected:.3g} {limit}" if usable else ""
+    raise InputError(f"{source}: {bad} of {rows} rows cannot be used{most} ({reasons}); {where}")
+
+
+def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
+    """Write rejected rows as CSV (file, row, id, column, value, reason). The file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    try:
+        with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_HEADER)
+            writer.writerows([cell or "" for cell in astuple(each)] for each in rejected)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def is_rejected_list(path: Path) -> bool:
+    """Tell whether a file is a list of rejected rows."""
+    with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
+        return file.readline().rstrip("\n") == ",".join(_HEADER)
+    return False
+
+
+def remove_rejected_list(path: Path) -> None:
+    """Remove the list of rejected rows that an earlier run left at `path`; any other file stays."""
+    if is_rejected_list(path):
+        path.unlink(missing_ok=True)
+
+
+def _kind_of(reason: str) -> str:
+    """Cut off what differs from row to row, so that equal reasons can be counted."""
+    return re.sub(r"'[^']*'", "…", re.split(r"[,:;(]", reason, maxsplit=1)[0]).strip()
