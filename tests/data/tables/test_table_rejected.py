@@ -173,7 +173,7 @@ def test_too_many_rejected(tmp_path: Path) -> None:
 def test_all_rows_rejected(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "data.csv", [{**row, "K_VRH": None} for row in ROWS])
     assert message(path, max_rejected=1.0).startswith("4 of 4 rows cannot be used (4 × no value); the first: ")
-    with pytest.raises(InputError, match="--max-rejected 10 is no fraction"):
+    with pytest.raises(InputError, match="--max-rejected 10 is not a fraction"):
         read_table(path, BULK, max_rejected=10)
 
 
