@@ -10,7 +10,7 @@ import numpy as np
 from claims import SCARCE, mean
 
 from zoo._utils.wording import format_p
-from zoo.analysis import comparisons, metrics
+from zoo.analysis import comparisons
 from zoo.jobs.comparison_table import markdown_table
 from zoo.registry import backbones
 from zoo.training.transfer import FROM_SCRATCH
@@ -90,7 +90,7 @@ def _pairs(found: Mapping[str, Study]) -> list[str]:
     if not columns:
         return []
     errors = [[_errors(study, ours, theirs, size) for _, study, size in columns] for ours, theirs, _ in PAIRS]
-    tests = [metrics.paired_t(*pair) if len(pair[0]) > 1 else np.nan for row in errors for pair in row]
+    tests = [comparisons.paired_t(*pair) if len(pair[0]) > 1 else np.nan for row in errors for pair in row]
     corrected = iter(comparisons.holm(tests))
     rows, significant = [], 0
     for (ours, theirs, meaning), row in zip(PAIRS, errors, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zoo.analysis.comparisons import corrected_resampled_t, gain_interval, holm, paired, power_law
+from zoo.analysis.comparisons import compare, corrected_resampled_t, gain_interval, holm, paired, power_law
 
 # Ten seeds: a method that is about 10 % better than its reference.
 REFERENCE = np.array([1.02, 0.95, 1.10, 0.99, 1.05, 0.91, 1.00, 1.08, 0.97, 1.03])
@@ -111,3 +111,29 @@ def test_a_power_law_is_found() -> None:
 def test_without_two_sizes_there_is_no_law() -> None:
     assert power_law([100, 100, 100], [1.0, 1.1, 0.9]) is None
     assert power_law([100, 200, 400], [1.0, math.nan, 0.9]) is None
+
+
+def test_many_seeds_are_compared_by_a_paired_t_test() -> None:
+    rng = np.random.default_rng(1)
+    reference = [rng.gamma(2, 1, 30) for _ in range(8)]
+    method = [rows * 0.9 + rng.normal(0, 0.02, 30) for rows in reference]
+    found = compare(method, reference)
+    means = [[rows.mean() for rows in side] for side in (method, reference)]
+    assert found.p == pytest.approx(stats.ttest_rel(*means).pvalue)
+    assert found.gain == pytest.approx(1 - np.mean(means[0]) / np.mean(means[1]))
+    assert found.pairs == 8
+
+
+def test_one_seed_is_compared_over_rows() -> None:
+    rng = np.random.default_rng(2)
+    reference = [rng.gamma(2, 1, 40)]
+    method = [reference[0] - 0.1]
+    found = compare(method, reference)
+    assert found.test.startswith("Wilcoxon")
+    assert found.p == pytest.approx(stats.wilcoxon(method[0] - reference[0]).pvalue)
+
+
+def test_equal_methods_are_not_different() -> None:
+    rows = [np.array([1.0, 2.0])] * 3
+    assert compare(rows, rows).p == 1.0
+    assert compare(rows[:1], rows[:1]).p == 1.0

@@ -80,7 +80,7 @@ def test_fingerprints_do_not_depend_on_the_cell_or_the_scale(real_structures: li
 
 
 def test_many_polymorphs_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaks, "MOST", 3)
+    monkeypatch.setattr(leaks, "MAX_COMPARISONS", 3)
     near_misses = [salt() for _ in range(6)]
     for k, structure in enumerate(near_misses):
         structure.apply_strain([0.004 * k, 0, 0])
@@ -97,7 +97,10 @@ def test_what_test_rows_share(real_structures: list[Structure]) -> None:
     found = leaks.find(records, splits, {"told": frozenset({"mp-1", "mp-7"}), "silent": None}, "random")
     assert found.duplicates == [["mp-0", "mp-1"]]
     assert found.seeds == [leaks.SeedLeaks(0, 3, duplicates=1, near=1, compositions=2, chemsys=2)]
-    assert found.pretrained == [leaks.Pretrained("told", True, 2, [1]), leaks.Pretrained("silent", False, 0, [0])]
+    assert found.pretrained == [
+        leaks.PretrainedRows("told", True, 2, [1]),
+        leaks.PretrainedRows("silent", False, 0, [0]),
+    ]
     text = "\n".join(found.lines())
     assert "2 of 8 rows are copies of one another" in text
     assert "33.3% have a copy among the rows trained on" in text

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from zoo.analysis import metrics
+from zoo.analysis.comparisons import Comparison, compare
 from zoo.jobs.comparison_table import comparison_rows, markdown_table, prediction_rows, verdict
 from zoo.registry import plugins
 
@@ -24,15 +25,15 @@ class Run:
     absolute: dict[str, list[np.ndarray]]
     compare: bool = True
     model: str = field(init=False)
-    comparisons: dict[str, metrics.Comparison] = field(init=False)
-    log_comparisons: dict[str, metrics.Comparison] = field(default_factory=dict, init=False)
+    comparisons: dict[str, Comparison] = field(init=False)
+    log_comparisons: dict[str, Comparison] = field(default_factory=dict, init=False)
     leaks: dict[str, list[int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.model = next(iter(self.absolute))
         reference = self.absolute["from scratch"]
         others = [method for method in self.absolute if method != "from scratch" and self.compare]
-        self.comparisons = {method: metrics.compare(self.absolute[method], reference) for method in others}
+        self.comparisons = {method: compare(self.absolute[method], reference) for method in others}
         self.task: Any = plugins.task(self.task)
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:

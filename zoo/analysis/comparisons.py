@@ -1,7 +1,8 @@
-"""Is one method better than another: gains with their intervals, paired tests over seeds, error against size.
+"""Whether one method is better than another: relative gains with intervals, paired tests, learning-curve fits.
 
-Everything here takes one number per seed: the error of a method on that seed's test rows. Seeds are paired, because
-all methods of a seed have the same training and test rows.
+The tests take one number per seed, the error of a method on that seed's test rows. Seeds are paired, because all
+methods of a seed have the same training and test rows. Only :func:`compare` falls back on test rows, when there are too
+few seeds.
 """
 
 from __future__ import annotations
@@ -11,25 +12,50 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.analysis.metrics import MIN_SEEDS, paired_t
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-LEVEL = 0.95
-"""Confidence of every interval."""
+# scipy.stats and statsmodels take up to a second to import, so they are imported where they are used.
+
+MIN_SEEDS = 3
+"""Fewest seeds for a test over seeds: with two, the standard deviation rests on a single number."""
+
+CONFIDENCE = 0.95
+"""Confidence level of the interval of a gain and of an exponent."""
 
 RESAMPLES = 9999
-"""Bootstrap samples; drawn with a fixed seed, so that a report can be made again to the last digit."""
+"""Bootstrap samples. They are drawn with a fixed seed, so that a report is reproducible to the last digit."""
 
 NAN = float("nan")
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """A method against a reference on the same test rows, with a single test.
+
+    Parameters
+    ----------
+    gain : float
+        Reduction of the mean absolute error, as a fraction of the reference's.
+    p : float
+        Two-sided p-value of `test`.
+    test : str
+        Name of the test, and what it is over.
+    pairs : int
+        Number of pairs tested.
+    """
+
+    gain: float
+    p: float
+    test: str
+    pairs: int
+
+
+@dataclass(frozen=True)
 class Paired:
-    """A method against a reference, paired over seeds.
+    """A method against a reference, paired over seeds, with all tests.
 
     Parameters
     ----------
@@ -57,8 +83,48 @@ class Paired:
 
     @property
     def tested(self) -> bool:
-        """Whether there are seeds enough for a test."""
+        """Whether there are enough seeds for a test."""
         return self.seeds >= MIN_SEEDS
+
+
+def compare(method: Sequence[ArrayLike], reference: Sequence[ArrayLike]) -> Comparison:
+    """Compare the absolute errors of a few seeds.
+
+    With `MIN_SEEDS` seeds or more: a paired t-test over the mean absolute errors of the seeds, as in Lee & Asahi
+    (2021). With fewer: Wilcoxon's signed-rank test over the test rows. That tells whether this one model is better on
+    these rows, not whether the model of the next seed would be.
+
+    Parameters
+    ----------
+    method, reference : sequence over seeds of arrays of shape (n,)
+        Absolute errors on the test rows of each seed, in the same order of rows.
+    """
+    ours = [np.asarray(rows, dtype=np.float64) for rows in method]
+    theirs = [np.asarray(rows, dtype=np.float64) for rows in reference]
+    mean_ours, mean_theirs = (np.array([rows.mean() for rows in side]) for side in (ours, theirs))
+    gain = float(relative_gain(mean_ours, mean_theirs))
+    if len(ours) >= MIN_SEEDS:
+        name = f"paired t-test over {len(ours)} seeds"
+        return Comparison(gain, paired_t(mean_ours, mean_theirs), name, len(ours))
+    rows_ours, rows_theirs = np.concatenate(ours), np.concatenate(theirs)
+    name = f"Wilcoxon signed-rank test over {len(rows_ours)} test rows"
+    return Comparison(gain, signed_rank(rows_ours, rows_theirs), name, len(rows_ours))
+
+
+def paired_t(method: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """Return the two-sided p-value of the paired t-test between errors of shape (pairs,); 1 if they are equal."""
+    from scipy import stats
+
+    if np.allclose(method, reference, rtol=1e-12, atol=0):
+        return 1.0
+    return float(stats.ttest_rel(method, reference).pvalue)
+
+
+def signed_rank(method: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test of errors of shape (pairs,); 1 if they are equal."""
+    from scipy import stats
+
+    return float(stats.wilcoxon(method, reference).pvalue) if np.any(method != reference) else 1.0
 
 
 def paired(method: ArrayLike, reference: ArrayLike, *, n_train: int, n_test: int) -> Paired:
@@ -94,34 +160,31 @@ def paired(method: ArrayLike, reference: ArrayLike, *, n_train: int, n_test: int
         return Paired(gain, NAN, NAN, NAN, NAN, NAN, len(ours))
     if np.allclose(ours, theirs, rtol=1e-12, atol=0):
         return Paired(gain, 0.0, 0.0, 1.0, 1.0, 1.0, len(ours))
-    from scipy import stats
-
     low, high = gain_interval(ours, theirs)
     return Paired(
         gain,
         low,
         high,
         paired_t(ours, theirs),
-        float(stats.wilcoxon(ours, theirs).pvalue),
+        signed_rank(ours, theirs),
         corrected_resampled_t(theirs - ours, n_train=n_train, n_test=n_test)[1],
         len(ours),
     )
 
 
 def relative_gain(method: NDArray[np.float64], reference: NDArray[np.float64], axis: int = -1) -> float:
-    """Return by which fraction of the reference's mean error the method's is smaller."""
+    """Return the reduction of the mean error, as a fraction of the reference's."""
     gain: float = 1 - method.mean(axis=axis) / reference.mean(axis=axis)
     return gain
 
 
 def gain_interval(
-    method: ArrayLike, reference: ArrayLike, *, level: float = LEVEL, seed: int = 0
+    method: ArrayLike, reference: ArrayLike, *, level: float = CONFIDENCE, seed: int = 0
 ) -> tuple[float, float]:
     """Return the bootstrap interval of the relative gain over paired seeds.
 
-    Bias-corrected and accelerated (Efron, J. Am. Stat. Assoc. 82, 171 (1987); ``scipy.stats.bootstrap``), from the
-    percentiles where that is undefined. Few seeds make it too narrow rather than too wide: a resample of three seeds
-    has ten different outcomes only.
+    Bias-corrected and accelerated (Efron, J. Am. Stat. Assoc. 82, 171 (1987); ``scipy.stats.bootstrap``); percentiles
+    where that is undefined. With few seeds it tends to be too narrow: three seeds have only ten distinct resamples.
 
     Parameters
     ----------
@@ -137,7 +200,7 @@ def gain_interval(
     sides = (np.asarray(method, dtype=np.float64), np.asarray(reference, dtype=np.float64))
     for kind in ("BCa", "percentile"):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a degenerate sample: seen from the NaN
+            warnings.simplefilter("ignore")  # a degenerate sample gives NaN, which is checked below
             interval = stats.bootstrap(
                 sides,
                 relative_gain,
@@ -156,16 +219,16 @@ def gain_interval(
 def corrected_resampled_t(differences: ArrayLike, *, n_train: int, n_test: int) -> tuple[float, float]:
     """Return t and the two-sided p-value of the corrected resampled t-test.
 
-    Training sets drawn from one table share rows, so that the errors of different seeds are not independent and the
-    plain paired t-test finds too much. Nadeau & Bengio, Mach. Learn. 52, 239 (2003), section 3, put
-    (1/J + n_test/n_train) s² in place of s²/J as the variance of the mean of J differences; t then has J - 1 degrees of
-    freedom. Their derivation is for training sets that overlap as much as those of a cross-validation do; where a
-    small training set is drawn from a large table the test is stricter than it need be.
+    Training sets drawn from one table share rows, so the errors of different seeds are not independent, and the plain
+    paired t-test is too liberal. Nadeau & Bengio, Mach. Learn. 52, 239 (2003), section 3, estimate the variance of the
+    mean of J differences as (1/J + n_test/n_train) s² instead of s²/J; t has J - 1 degrees of freedom. Neither SciPy
+    nor statsmodels has this test. It was derived for training sets that overlap as much as those of a
+    cross-validation; where a small training set is drawn from a large table it is conservative.
 
     Parameters
     ----------
     differences : array-like of shape (J,)
-        Of the errors of two methods, per seed; J at least 2.
+        Between the errors of two methods, per seed; J at least 2.
     n_train, n_test : int
     """
     from scipy import stats
@@ -179,7 +242,7 @@ def corrected_resampled_t(differences: ArrayLike, *, n_train: int, n_test: int) 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for the number of comparisons that were made (Holm, Scand. J. Stat. 6, 65 (1979)).
+    """Correct p-values for multiple comparisons (Holm, Scand. J. Stat. 6, 65 (1979)).
 
     NaN, a comparison that was not tested, stays NaN and is not counted.
 
@@ -200,7 +263,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """Error = `factor` · size^`exponent`, with the interval of the exponent; how many sizes it was fitted to."""
+    """The fit error = `factor` · size^`exponent`, the interval of the exponent, and the number of sizes fitted."""
 
     factor: float
     exponent: float
@@ -209,26 +272,26 @@ class PowerLaw:
     sizes: int
 
     def __call__(self, size: ArrayLike) -> NDArray[np.float64]:
-        """Return the error at a size, by the fit."""
+        """Return the fitted error at a size."""
         return np.asarray(self.factor * np.asarray(size, dtype=np.float64) ** self.exponent)
 
 
-def power_law(sizes: ArrayLike, errors: ArrayLike, *, level: float = LEVEL) -> PowerLaw | None:
-    """Fit the error as a power of the training-set size: least squares of log error on log size.
+def power_law(sizes: ArrayLike, errors: ArrayLike, *, level: float = CONFIDENCE) -> PowerLaw | None:
+    """Fit the error as a power of the training-set size, by least squares of log error on log size.
 
     Parameters
     ----------
     sizes, errors : array-like of shape (n,)
         One pair per size and seed. Pairs with an error of zero or NaN have no logarithm and are left out.
     level : float
-        Confidence of the interval of the exponent (Student's t with n - 2 degrees of freedom). It takes all pairs for
-        independent; but the sizes of a seed share test rows, what seeds differ by moves all of them alike, and so the
-        interval is too wide rather than too narrow.
+        Confidence of the interval of the exponent (Student's t with n - 2 degrees of freedom). All pairs count as
+        independent. The sizes of a seed share their test rows, so differences between seeds shift whole curves, and
+        the interval is conservative.
 
     Returns
     -------
     PowerLaw or None
-        None with fewer than two sizes or three pairs: there is nothing to fit.
+        None with fewer than two sizes or three pairs, too few for a fit.
 
     Examples
     --------

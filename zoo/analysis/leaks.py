@@ -1,8 +1,8 @@
-"""What test rows have in common with what was trained on: the same crystal, a near copy, a composition, pretraining.
+"""What test rows share with the rows trained on: the same crystal, a near copy, a composition, a pretraining set.
 
-Crystals are compared with pymatgen's ``StructureMatcher``, which is exact and slow. Few pairs get there: rows of one
-reduced formula whose fingerprints (see :func:`fingerprints`) lie within `NEAR` of each other, nearest first, and never
-two of which it is known already that they match the same third.
+Crystals are compared with pymatgen's ``StructureMatcher``, which is exact but slow. Only few pairs get that far: rows
+of one reduced formula whose fingerprints (see :func:`fingerprints`) are within `NEAR_TOLERANCE` of each other,
+nearest first, and never two crystals that are already in the same group.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zoo.data.graphs.neighbors import GraphSettings, build_graphs
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from pymatgen.core import Structure
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
     from zoo.data.splits import How, Split
     from zoo.data.tables.records import Record
 
-NEAR = 0.03
-"""Largest difference in any component of two near copies' fingerprints, in units of the mean distance of atoms."""
+NEAR_TOLERANCE = 0.03
+"""Largest difference in any component of the fingerprints of two near copies."""
 
-SAME = 0.005
-"""Largest such difference, and of the logarithm of the volume per atom, of two copies of the same crystal: relaxations
-with another code or cutoff differ by less, another magnetic order or composition by more."""
+SAME_TOLERANCE = 0.005
+"""Largest such difference, and largest difference in log volume per atom, of two copies of the same crystal.
+Relaxations with different codes or cutoffs differ by less, different magnetic orders or compositions by more."""
 
 UNKNOWN_IDS = (
-    "no identifier of the table is among those that the backbones were trained on, such as mp-149: whether they saw "
-    "these crystals cannot be told"
+    "no identifier of the table is among those that the backbones were trained on, such as mp-149, so whether they saw "
+    "these crystals is unknown"
 )
-"""What is said where nothing can be compared."""
+"""Warning for a table whose identifiers are all foreign to the backbones' training sets."""
 
-MOST = 5_000
-"""Comparisons that are made at most; which were left out is said."""
+MAX_COMPARISONS = 5_000
+"""Most pairs that are compared; the number of pairs left out is reported."""
 
 
 @dataclass(frozen=True)
 class SeedLeaks:
-    """Test rows of one seed that share something with its training and validation rows.
+    """Numbers of test rows of one seed that share something with its training and validation rows.
 
     Parameters
     ----------
     seed, test : int
         The seed, and its number of test rows.
     duplicates, near, compositions, chemsys : int
-        Test rows of which the same crystal, a near copy, the reduced formula, or the set of elements is on the other
-        side too.
+        Test rows whose crystal, near copy, reduced formula or set of elements is also among the training and
+        validation rows.
     """
 
     seed: int
@@ -66,18 +66,18 @@ class SeedLeaks:
 
 
 @dataclass(frozen=True)
-class Pretrained:
-    """Rows that a backbone was trained on.
+class PretrainedRows:
+    """How many rows a backbone was trained on.
 
     Parameters
     ----------
     backbone : str
     listed : bool
-        Whether its card lists what it was trained on; if not, nothing is known.
+        Whether its card lists the crystals it was trained on; if not, nothing is known.
     rows : int
-        Of the table.
+        Number of rows of the table.
     test : list of int
-        Of the test rows, by seed.
+        Number of test rows of each seed.
     """
 
     backbone: str
@@ -88,19 +88,19 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class Leaks:
-    """What was found.
+    """What test rows share with the rows trained on.
 
     Parameters
     ----------
     split : {"random", "composition", "chemsys"}
     rows : int
     duplicates, near : list of list of str
-        Groups of identifiers: of the same crystal; of near copies (the same structure up to small displacements and a
-        scale, and the same elements on the same sites), which include the former.
+        Groups of identifiers: copies of one crystal; near copies, which have the same elements on the same sites up to
+        small displacements and a change of scale, and include the former.
     unchecked : int
-        Pairs that may be copies and were not compared, because there were more than `MOST`.
+        Pairs that may be copies but were not compared, because there are more than `MAX_COMPARISONS`.
     seeds : list of SeedLeaks
-    pretrained : list of Pretrained
+    pretrained : list of PretrainedRows
     """
 
     split: How
@@ -109,10 +109,10 @@ class Leaks:
     near: list[list[str]]
     unchecked: int
     seeds: list[SeedLeaks]
-    pretrained: list[Pretrained]
+    pretrained: list[PretrainedRows]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for ``leaks.json``."""
+        """Return the content of ``leaks.json``."""
         return asdict(self)
 
     @property
@@ -123,7 +123,7 @@ class Leaks:
         return {name: sum(getattr(each, name) for each in self.seeds) / total for name in names}
 
     def lines(self, *, unseen: bool = False) -> list[str]:
-        """Say in a few lines what was found; `unseen` if rows were left out that a backbone has seen."""
+        """Return a summary in a few lines; `unseen` if rows that a backbone was trained on were left out."""
         copies, near = sum(map(len, self.duplicates)), sum(map(len, self.near))
         more = f"; {self.unchecked:,} further pairs were not compared" if self.unchecked else ""
         shares = self.across
@@ -148,12 +148,12 @@ class Leaks:
         return lines
 
     def check(self) -> None:
-        """Refuse what makes an error on test rows smaller than it would be on new crystals.
+        """Refuse leaks that make errors on test rows smaller than they would be on new crystals.
 
         Raises
         ------
         InputError
-            In one line: what, and the remedy.
+            Names the leak and the remedy.
         """
         remedy = "--split composition keeps them together, --split chemsys also those of the same elements"
         shares = self.across
@@ -178,15 +178,15 @@ def find(
     trained_on: Mapping[str, frozenset[str] | None],
     how: How,
 ) -> Leaks:
-    """Look for everything that test rows share with what was trained on.
+    """Find what test rows share with the rows trained on.
 
     Parameters
     ----------
     records : sequence of Record
     splits : dict of (size, seed) to Split
-        The largest training set of a seed is looked at, with its validation rows.
+        Of each seed the largest training set is checked, together with its validation rows.
     trained_on : dict of str to set of str
-        Identifiers that each backbone was trained on; None where its card does not say.
+        Identifiers that each backbone was trained on; None if its card does not list them.
     how : {"random", "composition", "chemsys"}
         How the splits were made.
     """
@@ -203,46 +203,49 @@ def find(
     for backbone, ids in trained_on.items():
         known = np.array([record.id in (ids or ()) for record in records])
         tested = [int(known[split.test].sum()) for split in largest.values()]
-        pretrained.append(Pretrained(backbone, ids is not None, int(known.sum()), tested))
+        pretrained.append(PretrainedRows(backbone, ids is not None, int(known.sum()), tested))
     groups = [_groups(labels, records) for labels in (same, near)]
     return Leaks(how, len(records), groups[0], groups[1], unchecked, seeds, pretrained)
 
 
 def copies(crystals: Sequence[Crystal]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Find crystals that are the same, and those that are nearly so.
+    """Group copies and near copies of crystals.
 
     Returns
     -------
     same, near : array of shape (n,), int64
-        Crystals with equal labels belong together.
+        Crystals with equal labels are copies, or near copies.
     unchecked : int
-        Pairs that were left out.
+        Pairs that were not compared.
     """
-    same, near = _Forest(len(crystals)), _Forest(len(crystals))
+    from scipy.cluster.hierarchy import DisjointSet
+
+    same, near = DisjointSet(range(len(crystals))), DisjointSet(range(len(crystals)))
     pairs = _candidates(crystals)
     reduced: dict[int, Structure] = {}
     compared = unchecked = 0
     for distance, one, other in pairs:
-        apart = abs(_volume(crystals[one]) - _volume(crystals[other]))
-        alike = distance <= SAME and apart <= SAME
-        if near.joined(one, other) and (not alike or same.joined(one, other)):
+        apart = abs(_log_volume(crystals[one]) - _log_volume(crystals[other]))
+        alike = distance <= SAME_TOLERANCE and apart <= SAME_TOLERANCE
+        if near.connected(one, other) and (not alike or same.connected(one, other)):
             continue
-        if compared == MOST:
+        if compared == MAX_COMPARISONS:
             unchecked += 1
             continue
         compared += 1
         if _match(*(_reduced(crystals, index, reduced) for index in (one, other))):
-            near.join(one, other)
+            near.merge(one, other)
             if alike:
-                same.join(one, other)
-    return same.labels(), near.labels(), unchecked
+                same.merge(one, other)
+    labels = [np.array([groups[index] for index in range(len(crystals))], dtype=np.int64) for groups in (same, near)]
+    return labels[0], labels[1], unchecked
 
 
 def fingerprints(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
-    """Return numbers that no choice of cell, origin, order of atoms or scale changes, shape (n, 24).
+    """Return vectors that do not depend on the choice of cell, origin, order of atoms or scale, shape (n, 24).
 
-    Mean and standard deviation over the atoms of the distances to the first, second, …, twelfth neighbour, in units of
-    the cube root of the volume per atom.
+    They are mean and standard deviation over atoms of the distance to the first, second, …, twelfth neighbour, in units
+    of the cube root of the volume per atom.
     """
     rows = np.full((len(crystals), 24), np.inf)
     for row, graph in enumerate(build_graphs(crystals, GraphSettings())):
@@ -254,7 +257,7 @@ def fingerprints(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
 
 
 def _candidates(crystals: Sequence[Crystal]) -> list[tuple[float, int, int]]:
-    """Return pairs that may be copies, with the distance of their fingerprints, nearest first."""
+    """Return pairs that may be copies with the distance between their fingerprints, nearest first."""
     from scipy.spatial import cKDTree
 
     buckets: dict[str, list[int]] = defaultdict(list)
@@ -269,14 +272,14 @@ def _candidates(crystals: Sequence[Crystal]) -> list[tuple[float, int, int]]:
         usable = np.flatnonzero(np.isfinite(points).all(axis=1))
         if len(usable) < 2:
             continue
-        pairs = usable[cKDTree(points[usable]).query_pairs(NEAR, p=np.inf, output_type="ndarray")]
+        pairs = usable[cKDTree(points[usable]).query_pairs(NEAR_TOLERANCE, p=np.inf, output_type="ndarray")]
         distances = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]]).max(axis=1)
         found += [(float(d), members[i], members[j]) for d, (i, j) in zip(distances, pairs.reshape(-1, 2), strict=True)]
     return sorted(found)
 
 
 def _reduced(crystals: Sequence[Crystal], index: int, known: dict[int, Structure]) -> Structure:
-    """Return the Niggli cell of the primitive cell; each crystal's is made once."""
+    """Return the Niggli-reduced primitive cell, computed once per crystal."""
     import spglib
     from pymatgen.core import Structure
 
@@ -288,7 +291,7 @@ def _reduced(crystals: Sequence[Crystal], index: int, known: dict[int, Structure
             structure = crystal.to_structure() if found is None else Structure(found[0], found[2], found[1])
             try:
                 known[index] = structure.get_reduced_structure("niggli")
-            except ValueError:  # a cell too flat to be reduced is compared as it is
+            except ValueError:  # too flat a cell to be reduced is compared as it is
                 known[index] = structure
     return known[index]
 
@@ -302,12 +305,12 @@ def _match(one: Structure, other: Structure) -> bool:
     return bool(matcher.fit(one, other, skip_structure_reduction=True))
 
 
-def _volume(crystal: Crystal) -> float:
+def _log_volume(crystal: Crystal) -> float:
     return float(np.log(crystal.volume / len(crystal)))
 
 
 def _shared(labels: NDArray[np.int64], split: Split) -> int:
-    """Count the test rows whose label a training or validation row has too."""
+    """Count the test rows whose label is also that of a training or validation row."""
     return int(np.isin(labels[split.test], labels[np.concatenate([split.train, split.val])]).sum())
 
 
@@ -320,28 +323,3 @@ def _groups(labels: NDArray[np.int64], records: Sequence[Record]) -> list[list[s
     for label, record in zip(labels, records, strict=True):
         members[int(label)].append(record.id)
     return [group for group in members.values() if len(group) > 1]
-
-
-class _Forest:
-    """Disjoint sets of integers (Tarjan 1975)."""
-
-    def __init__(self, count: int) -> None:
-        self.parent = list(range(count))
-
-    def root(self, index: int) -> int:
-        while self.parent[index] != index:
-            self.parent[index] = self.parent[self.parent[index]]
-            index = self.parent[index]
-        return index
-
-    def joined(self, one: int, other: int) -> bool:
-        return self.root(one) == self.root(other)
-
-    def join(self, one: int, other: int) -> None:
-        self.parent[self.root(one)] = self.root(other)
-
-    def labels(self) -> NDArray[np.int64]:
-        return np.array(list(self._roots()), dtype=np.int64)
-
-    def _roots(self) -> Iterator[int]:
-        return map(self.root, range(len(self.parent)))

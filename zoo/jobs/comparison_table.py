@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils.wording import format_error, format_p, with_unit
-from zoo.analysis.conformal import LEVEL
+from zoo.analysis.conformal import INTERVAL_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.analysis.metrics import Comparison
+    from zoo.analysis.comparisons import Comparison
     from zoo.jobs.finetune.result import Result
     from zoo.jobs.predict.files import Predicted
     from zoo.jobs.predict.model import Model
@@ -62,15 +62,19 @@ def verdict(result: Result) -> str:
 
 def intervals(result: Result) -> str:
     """Say in a sentence how often the intervals of the run's networks held on test rows."""
-    held, widths = result.trust.measured(LEVEL), [width for width in result.trust.half_widths if width is not None]
+    held = result.trust.measured(INTERVAL_LEVEL)
+    widths = [width for width in result.trust.half_widths if width is not None]
     rows = min(map(len, result.trust.calibrations))
     if held is None:
-        return f"No interval at {LEVEL:.0%}: {rows} validation rows are too few to calibrate it."
+        return f"No interval at {INTERVAL_LEVEL:.0%}: {rows} validation rows are too few to calibrate it."
     width = float(np.mean(widths))
     unit = f" {result.task.unit}" if result.task.unit else ""
     size = f"a factor of {10**width:.3g}" if result.task.transform == "log10" else f"± {width:.3g}{unit}"
     seeds = f", mean over {len(widths)} seeds" if len(widths) > 1 else ""
-    return f"Intervals at {LEVEL:.0%} ({size}) held {held:.1%} of the test rows{seeds}; {rows} calibration rows a seed."
+    return (
+        f"Intervals at {INTERVAL_LEVEL:.0%} ({size}) held {held:.1%} of the test rows{seeds}; "
+        f"{rows} calibration rows a seed."
+    )
 
 
 def far(result: Result) -> str:

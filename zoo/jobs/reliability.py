@@ -38,7 +38,7 @@ class Trust:
         Level → per seed, the share of test rows whose value lies in the interval of that seed's network; None where
         there are too few validation rows for the level.
     half_widths : list of float or None
-        Per seed, at the level :data:`zoo.analysis.conformal.LEVEL`.
+        Per seed, at the level :data:`zoo.analysis.conformal.INTERVAL_LEVEL`.
     reference : Reference
         Of the first seed's network and training rows.
     far : int
@@ -68,7 +68,7 @@ class Trust:
                 {"level": level, "measured": self.measured(level), "per_seed": values}
                 for level, values in self.coverage.items()
             ],
-            "half_width": {"level": conformal.LEVEL, "per_seed": self.half_widths},
+            "half_width": {"level": conformal.INTERVAL_LEVEL, "per_seed": self.half_widths},
             "far_from_training": {"test_rows": self.far, "of": self.tested, "expected": 1 - self.reference.share},
         }
 
@@ -94,7 +94,7 @@ def assess(problem: Problem, splits: Sequence[Split], outcomes: Sequence[Outcome
             conformal.covered(each[split.test], calibration, level)
             for split, each, calibration in zip(splits, residuals, calibrations, strict=True)
         ]
-        for level in conformal.LEVELS
+        for level in conformal.COVERAGE_LEVELS
     }
     first, member = splits[0], outcomes[0].member
     assert member is not None
@@ -105,7 +105,7 @@ def assess(problem: Problem, splits: Sequence[Split], outcomes: Sequence[Outcome
     return Trust(
         calibrations=calibrations,
         coverage=coverage,
-        half_widths=[conformal.half_width(each, conformal.LEVEL) for each in calibrations],
+        half_widths=[conformal.half_width(each, conformal.INTERVAL_LEVEL) for each in calibrations],
         reference=reference,
         far=int(reference.is_far(vectors[len(first.train) :]).sum()),
         tested=len(first.test),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.analysis.conformal import spread
+from zoo.analysis.conformal import coverage_band
 from zoo.analysis.figures.scatter import parity_axes
 from zoo.analysis.figures.style import BLUE, GREY, ORANGE
 
@@ -74,7 +74,7 @@ def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int,
         Level → share of test rows inside the interval, one per seed; None where the level could not be had.
     calibration, tested : int
         Rows of a seed that calibrated and that were tested, for the band in which 95 % of such shares lie if all are
-        drawn alike; see :func:`zoo.analysis.conformal.spread`.
+        drawn alike; see :func:`zoo.analysis.conformal.coverage_band`.
     path : Path
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -86,7 +86,7 @@ def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int,
     axes = figure.subplots()
     levels = np.linspace(0.4, 0.999, 121)
     axes.plot(levels, levels, color=GREY, linewidth=1, zorder=1)
-    low, high = (quantile / tested for quantile in spread(levels, calibration, tested))
+    low, high = (quantile / tested for quantile in coverage_band(levels, calibration, tested))
     label = f"95 % of seeds, if exchangeable\n({calibration} calibration, {tested} test rows)"
     axes.fill_between(levels, low, high, color=GREY, alpha=0.2, linewidth=0, label=label)
     shown = {level: [value for value in values if value is not None] for level, values in measured.items()}

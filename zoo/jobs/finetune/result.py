@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoo.analysis import metrics
 
 if TYPE_CHECKING:
+    from zoo.analysis.comparisons import Comparison
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
@@ -64,8 +65,8 @@ class Result:
     splits: list[Split]
     outcomes: dict[str, list[methods.Outcome]]
     errors: dict[str, list[dict[str, float]]]
-    comparisons: dict[str, metrics.Comparison]
-    log_comparisons: dict[str, metrics.Comparison]
+    comparisons: dict[str, Comparison]
+    log_comparisons: dict[str, Comparison]
     checkpoint: networks.Checkpoint
     trust: reliability.Trust
     backbone: pull.Pulled | None

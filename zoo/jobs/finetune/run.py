@@ -13,6 +13,7 @@ import numpy as np
 from zoo._utils import resuming
 from zoo._utils.progress import progress
 from zoo.analysis import metrics
+from zoo.analysis.comparisons import Comparison, compare
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.splits import Split, make_split
 from zoo.data.tables.records import records_digest
@@ -272,7 +273,7 @@ def _fit(
 
 def _compare(
     outcomes: dict[str, list[methods.Outcome]], problem: methods.Problem, splits: Sequence[Split], *, log10: bool
-) -> dict[str, metrics.Comparison]:
+) -> dict[str, Comparison]:
     """Compare every method with the scratch network on the same test rows."""
     if FROM_SCRATCH not in outcomes or len(outcomes) == 1:
         return {}
@@ -284,7 +285,5 @@ def _compare(
         for method, each in outcomes.items()
     }
     return {
-        method: metrics.compare(rows, absolute[FROM_SCRATCH])
-        for method, rows in absolute.items()
-        if method != FROM_SCRATCH
+        method: compare(rows, absolute[FROM_SCRATCH]) for method, rows in absolute.items() if method != FROM_SCRATCH
     }

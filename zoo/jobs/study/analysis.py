@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo._utils.wording import counted, format_p, interval
 from zoo.analysis import comparisons
-from zoo.analysis.metrics import MIN_SEEDS
+from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:

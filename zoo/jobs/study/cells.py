@@ -148,8 +148,8 @@ def _interval(problem: methods.Problem, split: Split, outcome: methods.Outcome) 
     residuals = np.abs(targets - predicted)
     calibration = residuals[split.val].tolist()
     return {
-        "coverage": conformal.covered(residuals[split.test], calibration, conformal.LEVEL),
-        "half_width": conformal.half_width(calibration, conformal.LEVEL),
+        "coverage": conformal.covered(residuals[split.test], calibration, conformal.INTERVAL_LEVEL),
+        "half_width": conformal.half_width(calibration, conformal.INTERVAL_LEVEL),
     }
 
 

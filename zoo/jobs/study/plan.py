@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
-from zoo.analysis.metrics import MIN_SEEDS
+from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.errors import InputError
 from zoo.training.transfer import FROM_SCRATCH, Mode
 

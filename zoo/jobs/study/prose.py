@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo._utils.wording import counted
-from zoo.analysis.comparisons import LEVEL, RESAMPLES
-from zoo.analysis.metrics import MIN_SEEDS
+from zoo.analysis.comparisons import CONFIDENCE, MIN_SEEDS, RESAMPLES
 
 if TYPE_CHECKING:
     from zoo.jobs.study.result import Study
@@ -87,8 +86,8 @@ def statistics(study: Study) -> list[str]:
         "resampled t-test (C. Nadeau, Y. Bengio, Mach. Learn. 52, 239 (2003)) puts 1/n + n_test/n_train in place of "
         "1/n, n seeds, into the variance of the mean difference. It is too strict where a small training set is drawn "
         "from a large table.",
-        f"Intervals: {100 * LEVEL:.0f} % bootstrap intervals of the relative gain over paired seeds, bias-corrected "
-        f"and accelerated, {RESAMPLES:,} resamples, fixed seed (scipy.stats.bootstrap). They are not corrected for the "
-        "number of comparisons, and few seeds make them too narrow: the test can so find nothing where an interval "
-        "leaves zero out.",
+        f"Intervals: {CONFIDENCE:.0%} bootstrap intervals of the relative gain over paired seeds, bias-corrected and "
+        f"accelerated, {RESAMPLES:,} resamples, fixed seed (scipy.stats.bootstrap). They are not corrected for the "
+        "number of comparisons, and with few seeds they are too narrow: an interval may exclude zero although the "
+        "test finds no difference.",
     ]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from zoo._utils import files
 from zoo._utils.wording import counted, format_error, format_p, interval, listed, with_unit
-from zoo.analysis.conformal import LEVEL
-from zoo.analysis.metrics import MIN_SEEDS
+from zoo.analysis.comparisons import MIN_SEEDS
+from zoo.analysis.conformal import INTERVAL_LEVEL
 from zoo.jobs import lineage
 from zoo.jobs.comparison_table import markdown_table
 from zoo.jobs.study import figures, prose
@@ -233,11 +233,11 @@ def _interval_table(study: Study) -> Table:
             shown = f"factor {10**width:.3g}" if study.analysis.log else f"± {width:.3g} {study.task.unit}".rstrip()
             rows.append([f"{size:,}", str(method), f"{100 * held.mean():.1f} %", f"{100 * held.min():.1f} %", shown])
     return Table(
-        f"Intervals at {LEVEL:.0%}",
+        f"Intervals at {INTERVAL_LEVEL:.0%}",
         ["training rows", "method", "test rows inside", "worst seed", "half-width"],
         rows,
         "Split-conformal: a quantile of the errors on validation rows, which train no method, though a network's "
-        f"choose its epoch. Asked for: {LEVEL:.0%}; few validation rows make it vary from seed to seed.",
+        f"choose its epoch. Asked for: {INTERVAL_LEVEL:.0%}; few validation rows make it vary from seed to seed.",
     )
 
 
