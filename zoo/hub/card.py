@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.registry import backbones, front_matter
-from zoo.registry.cards import LIBRARY, NAME, Architecture, Card, Graph, Hub, Training
+from zoo.registry.cards import LIBRARY, NAME, Card, CardArchitecture, CardGraph, Hub, Training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,8 +124,8 @@ def bare(config: Config) -> Card:
         unit=target.unit,
         transform=config.members[0].scaling.transform,
         other_targets=[each.name for each in config.other_targets],
-        architecture=Architecture(**config.architecture.model_dump(include=set(Architecture.model_fields))),
-        graph=Graph(**config.graph.model_dump()),
+        architecture=CardArchitecture(**config.architecture.model_dump(include=set(CardArchitecture.model_fields))),
+        graph=CardGraph(**config.graph.model_dump()),
         elements=config.elements,
         training=Training(
             source=f"not recorded (imported from {origin})" if origin else "not recorded", license="not recorded"

@@ -1,1 +1,5 @@
-"""What there is: the contracts of plugins, the plugins that are installed, model cards, and names of backbones."""
+"""What zoo knows by name: the plugins and their contracts, and backbones with their model cards."""
+
+from zoo._utils import lazy
+
+__getattr__, __dir__ = lazy.attach(__name__, __file__)

@@ -64,7 +64,7 @@ def describe_file(path: Path) -> File:
     return File.model_validate({"name": path.name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
 
 
-class Architecture(_Strict):
+class CardArchitecture(_Strict):
     """Sizes of the network (CGCNN: Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018)).
 
     Lengths of an element's feature vector and of an atom's hidden vector, number of convolutions, width and
@@ -84,7 +84,7 @@ class Architecture(_Strict):
     experts: Count = 0
 
 
-class Graph(_Strict):
+class CardGraph(_Strict):
     """How a crystal becomes a graph: cutoff in Å, neighbours per atom, order of equal distances."""
 
     cutoff: Annotated[float, Field(gt=0, le=50)]
@@ -92,7 +92,7 @@ class Graph(_Strict):
     ties: Literal["environment", "order"]
 
 
-class Rows(_Strict):
+class CardRows(_Strict):
     """Number of rows in each part of the pretraining set."""
 
     train: Count
@@ -109,7 +109,7 @@ class Training(_Strict):
     source: Line
     labels: Line | None = None
     license: Line
-    rows: Rows | None = None
+    rows: CardRows | None = None
     ids: str | None = None
     recipe: str | dict[str, Any] | None = None
 
@@ -121,7 +121,7 @@ class Training(_Strict):
         return self
 
 
-class Result(_Strict):
+class CardResult(_Strict):
     """One measured figure: what, on which rows, on how many, and the command that measures it again.
 
     `target` is that of the card unless it is named.
@@ -180,13 +180,13 @@ class Backbone(_Strict):
         What the backbone predicts, in which unit, and the transform that training saw.
     other_targets : list of str
         What else it predicts, if it was trained on several properties at once.
-    architecture, graph : Architecture, Graph
+    architecture, graph : CardArchitecture, CardGraph
         Sizes of the network and graph settings; None until they are settled.
     elements : list of str
         Elements that occur in the training set.
     training : Training
         Training set and recipe.
-    results : list of Result
+    results : list of CardResult
         Measured figures, the headline first.
     command : str or None
         The command that made the weights.
@@ -205,11 +205,11 @@ class Backbone(_Strict):
     unit: str
     transform: Transform = "identity"
     other_targets: list[Line] = []
-    architecture: Architecture | None = None
-    graph: Graph | None = None
+    architecture: CardArchitecture | None = None
+    graph: CardGraph | None = None
     elements: list[Symbol] = []
     training: Training
-    results: list[Result] = []
+    results: list[CardResult] = []
     command: str | None = None
     notes: str = ""
 
@@ -330,7 +330,7 @@ class Card(Backbone):
             for result in self.results
         ]
 
-    def _quantity(self, result: Result) -> str:
+    def _quantity(self, result: CardResult) -> str:
         target, unit = (result.target, result.unit) if result.target else (self.target, self.unit)
         return f"{target} ({unit})" if unit else target
 

@@ -13,9 +13,17 @@ from zoo.data.tables.rejections import write_rejected
 from zoo.jobs import comparison_table
 from zoo.jobs.finetune import pictures
 from zoo.models.checkpoint import networks, weights
-from zoo.registry.cards import NAME, Architecture, Card, Graph, Hub, Training, describe_file
-from zoo.registry.cards import Result as CardResult
-from zoo.registry.cards import Rows as CardRows
+from zoo.registry.cards import (
+    NAME,
+    Card,
+    CardArchitecture,
+    CardGraph,
+    CardResult,
+    CardRows,
+    Hub,
+    Training,
+    describe_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -177,8 +185,8 @@ def card(result: Result, folder: Path) -> Card:
         target=config.target.name,
         unit=task.unit,
         transform=task.transform,
-        architecture=Architecture(**architecture),
-        graph=Graph(**config.graph.model_dump()),
+        architecture=CardArchitecture(**architecture),
+        graph=CardGraph(**config.graph.model_dump()),
         elements=config.elements,
         training=Training(source=result.table.source.name, license="that of the data", rows=counts, ids="splits.json"),
         results=[

@@ -29,11 +29,7 @@ from zoo.jobs.pretrain.rows import PARTS, select
 from zoo.models.checkpoint import networks, weights
 from zoo.models.inference import predict_scaled
 from zoo.registry import backbones
-from zoo.registry.cards import Architecture as CardArchitecture
-from zoo.registry.cards import Card, Hub, Training, describe_file
-from zoo.registry.cards import Graph as CardGraph
-from zoo.registry.cards import Result as CardResult
-from zoo.registry.cards import Rows as CardRows
+from zoo.registry.cards import Card, CardArchitecture, CardGraph, CardResult, CardRows, Hub, Training, describe_file
 from zoo.training import distributed, transfer
 from zoo.training.fit import fit
 from zoo.training.interruptions import MINUTES
