@@ -136,7 +136,7 @@ def test_a_registered_backbone_gives_its_published_numbers_both_ways(real_struct
     folder = pull.pull("multi-113k").directory
     packed = PackedGraphs.pack([build_graph(Crystal.from_structure(each)) for each in real_structures])
     for target in ("formation_energy_per_atom", "band_gap", "is_metal"):
-        read = weights.focus(weights.read(folder), target)
+        read = weights.select_target(weights.read(folder), target)
         (member,) = read.members
         runner = Forward(read.config.architecture.sizes, read.atom_table, member.tensors)
         (other,) = networks.build(read).members

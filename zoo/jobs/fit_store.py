@@ -13,14 +13,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors.torch import load_file, save_file
 
 from zoo._utils import files, resuming
 from zoo.data.scaling import TargetScaler
 from zoo.errors import InputError
 from zoo.jobs.methods import Outcome
 from zoo.models.architecture import Architecture
-from zoo.models.cgcnn import CGCNN
 from zoo.models.checkpoint import networks
 
 if TYPE_CHECKING:
@@ -77,10 +75,8 @@ class CellStore:
         scaler, seed, architecture = data.pop("scaler"), data.pop("seed"), data.pop("architecture")
         member = None
         if scaler:
-            tensors = load_file(path.with_suffix(".safetensors"))
-            network = CGCNN(Architecture(**architecture), tensors["atom_table"])
-            network.load_state_dict(tensors)
-            member = networks.Member(network.eval(), TargetScaler(**scaler), seed)
+            network = networks.load_network(path.with_suffix(".safetensors"), Architecture(**architecture))
+            member = networks.Member(network, TargetScaler(**scaler), seed)
         predictions = np.array([np.nan if value is None else value for value in data.pop("predictions")])
         return Outcome(predictions=predictions, member=member, **data)
 
@@ -88,8 +84,7 @@ class CellStore:
         """Write a finished cell; the JSON file, which marks it as finished, comes last."""
         member = outcome.member
         if member:
-            tensors = {key: tensor.contiguous() for key, tensor in member.network.state_dict().items()}
-            save_file(tensors, self.folder / f"{name}.safetensors")
+            networks.write_network(member.network, self.folder / f"{name}.safetensors")
         data = {
             "predictions": [None if np.isnan(value) else float(value) for value in outcome.predictions],
             "history": [

@@ -109,7 +109,7 @@ def _count(learned: Sequence[Learned], records: Sequence[Record], splits: Sequen
 def _ids(pulled: pull.Pulled) -> frozenset[str] | None:
     ids = backbones.training_ids(pulled.card) if pulled.card else frozenset[str]()
     if not ids:
-        digest = pulled.digests.get(weights.WEIGHTS) or pull.sha256(pulled.directory / weights.WEIGHTS)
+        digest = pulled.digests.get(weights.WEIGHTS_FILE) or pull.sha256(pulled.directory / weights.WEIGHTS_FILE)
         ids = _registered(digest).ids or frozenset()
     return ids or None
 

@@ -73,18 +73,18 @@ def load(ref: str | Path) -> Source:
 def _load(pulled: pull.Pulled) -> Source:
     config = weights.read_config(pulled.directory)
     targets = tuple(each.name for each in config.targets)
-    digest = pulled.digests.get(weights.WEIGHTS) or pull.sha256(pulled.directory / weights.WEIGHTS)
+    digest = pulled.digests.get(weights.WEIGHTS_FILE) or pull.sha256(pulled.directory / weights.WEIGHTS_FILE)
     return Source(pulled, _network(pulled.directory, digest), config.graph_settings, targets, digest)
 
 
 def network(directory: Path) -> CGCNN:
     """Return the network of a checkpoint folder, with the head of its first target alone; its first member's."""
-    return _network(directory, pull.sha256(directory / weights.WEIGHTS))
+    return _network(directory, pull.sha256(directory / weights.WEIGHTS_FILE))
 
 
 @lru_cache(maxsize=16)
 def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - other bytes are another network
-    return networks.build(weights.focus(weights.read(directory))).members[0].network
+    return networks.build(weights.select_target(weights.read(directory))).members[0].network
 
 
 def blank(seed: int) -> CGCNN:

@@ -51,7 +51,7 @@ def model(tmp_path: Path) -> Model:
     return zoo.load(folder)
 
 
-def with_members(model: Model, members: list[weights.MemberWeights]) -> Model:
+def with_members(model: Model, members: list[weights.MemberArrays]) -> Model:
     return replace(model, checkpoint=replace(model.checkpoint, members=members))
 
 

