@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from zoo.commands import console
+from zoo.commands.options import common
 from zoo.errors import InputError, IntegrityError
 from zoo.hub import pull
 from zoo.registry import backbones
@@ -26,12 +27,12 @@ ROWS = [("dEf-10k", "formation_energy_per_atom", "not published yet"), ("K[2]", 
 
 def invoke(error: Exception, *arguments: str) -> Result:
     @click.group(cls=console.ErrorGroup)
-    @console.common
+    @common
     def group() -> None:
         pass
 
     @group.command()
-    @console.common
+    @common
     def fail() -> None:
         raise error
 
@@ -110,41 +111,3 @@ def test_what_a_user_can_cause_is_one_line(error: Exception, line: str, code: in
 
 def test_what_only_we_can_cause_is_not_hidden() -> None:
     assert isinstance(invoke(KeyError("x")).exception, KeyError)
-
-
-def test_names_are_completed_whatever_their_case() -> None:
-    @click.command()
-    def command() -> None:
-        pass
-
-    with click.Context(command) as context:
-        parameter = click.Option(["--name"])
-        assert console.names("backbone")(context, parameter, "def-1") == ["dEf-10k", "dEf-113k", "dEf-113k-mp"]
-        assert console.names("featurizer")(context, parameter, "MAG") == ["magpie", "magpie-structure"]
-        assert console.names("task")(context, parameter, "zzz") == []
-
-
-@pytest.mark.parametrize(
-    ("origin", "pinned", "line"),
-    [
-        ("bundled", True, "dEf-10k: from the bundle, verified, in /w"),
-        ("cache", True, "dEf-10k: from the Hub's cache, commit 0123456789ab, verified, in /w"),
-        ("hub", False, "dEf-10k: from the Hub, commit 0123456789ab, in /w"),
-    ],
-)
-def test_only_pinned_bytes_are_called_verified(origin: pull.Origin, pinned: bool, line: str) -> None:
-    commit = None if origin == "bundled" else "0123456789abcdef"
-    pulled = pull.Pulled("dEf-10k", Path("/w"), origin, None, commit, digests={"config.json": "0" * 64})
-    assert console.pulled_line(pulled, pinned=pinned) == line
-
-
-def test_every_part_of_a_card_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
-    card = backbones.get("dEf-10k")
-    console.show_card(card, "bundled")
-    printed = capsys.readouterr().out
-    for result in card.results:
-        assert re.search(rf"^{result.metric} +{result.value:.4g} .*{result.rows} ", printed, re.MULTILINE)
-    for file in card.files:
-        assert printed.count(file.sha256) == 1
-    assert printed.endswith(card.body + "\n")
-    assert "None" not in printed.removesuffix(card.body + "\n")

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.commands import console
 from zoo.commands.console import show_json, show_table
+from zoo.commands.options import FOLDER, common, is_quiet, json_option, names
 from zoo.errors import InputError, ZooError
 
 if TYPE_CHECKING:
-    from zoo.hub.publish import Parcel
+    from pathlib import Path
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
+    from zoo.hub.publish import Parcel
+    from zoo.hub.pull import Pulled
 
 
 @click.command()
-@click.argument("names", nargs=-1, shell_complete=console.names("backbone"))
+@click.argument("names", nargs=-1, shell_complete=names("backbone"))
 @click.option("--all", "everything", is_flag=True, help="Every registered backbone that has weights.")
 @click.option("--to", type=FOLDER, help="Also copy it into this folder; several go into folders of their names in it.")
 @click.option(
@@ -29,7 +32,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     help="Where to take the weights from; auto takes the bundle if there is one: the same bytes, by SHA-256.",
 )
 @click.option("--force", is_flag=True, help="Download again even if the files are there; overwrite what is in --to.")
-@console.common
+@common
 @click.pass_context
 def pull(
     ctx: click.Context, names: tuple[str, ...], everything: bool, to: Path | None, source: Any, force: bool
@@ -44,13 +47,13 @@ def pull(
         raise InputError("say which backbones to pull, or --all" if not names else "give names or --all, not both")
     failed: list[ZooError] = []
     refs = available() if everything else names
-    for ref, pulled in pull_all(refs, source=source, force=force, to=to, quiet=console.is_quiet(ctx)):
+    for ref, pulled in pull_all(refs, source=source, force=force, to=to, quiet=is_quiet(ctx)):
         if isinstance(pulled, ZooError):
             failed.append(pulled)
             if len(refs) > 1:
                 click.echo(f"Error: {console.one_line(str(pulled))}", err=True)
             continue
-        click.echo(console.pulled_line(pulled, pinned=not ref.startswith("hf://")))
+        click.echo(pulled_line(pulled, pinned=not ref.startswith("hf://")))
         labels = pulled.card.training.labels if pulled.card else None
         for line in filter(None, (pulled.note, f"labels: {labels}" if labels else "")):
             click.echo(f"  {line}")
@@ -62,7 +65,7 @@ def pull(
 
 
 @click.command()
-@click.argument("source", metavar="RUN|NAME", shell_complete=console.names("backbone"))
+@click.argument("source", metavar="RUN|NAME", shell_complete=names("backbone"))
 @click.argument("repo", metavar="OWNER/REPO")
 @click.option("--private", is_flag=True, help="Create the repository for your eyes alone.")
 @click.option("--create-pr", is_flag=True, help="Make a pull request instead of changing the branch.")
@@ -70,7 +73,7 @@ def pull(
 @click.option("--license", metavar="ID", help="Licence, as the Hub writes it: cc-by-4.0, mit, …  [default: the card's]")
 @click.option("--package", type=FOLDER, help="Also write a Python package that registers the backbone.")
 @click.option("--dry-run", is_flag=True, help="Show every file and the card; send nothing.")
-@console.common
+@common
 @click.pass_context
 def push(
     ctx: click.Context,
@@ -98,7 +101,7 @@ def push(
         click.echo(parcel.readme)
         click.echo(f"dry run: nothing was sent to {parcel.repo}")
         return
-    with console.bars(shown=not console.is_quiet(ctx)):
+    with bars(shown=not is_quiet(ctx)):
         pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
     show_parcel(parcel)
     if not pushed.changed:
@@ -119,7 +122,7 @@ def push(
 @click.command()
 @click.option("--org", metavar="ORG", help="Owner of the repositories.  [default: as the cards say]")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing, change no card.")
-@console.common
+@common
 @click.pass_context
 def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
     """Put the whole shelf on the Hugging Face Hub, and pin its commits in the cards.
@@ -132,7 +135,7 @@ def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
     def say(line: str) -> None:
         click.echo(line, err=True)
 
-    with console.bars(shown=not console.is_quiet(ctx)):
+    with bars(shown=not is_quiet(ctx)):
         for card, parcel, pushed in publish_shelf(shelf(), org, dry_run=dry_run, say=say):
             if pushed is None:
                 show_parcel(parcel)
@@ -145,8 +148,8 @@ def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
 
 @click.command()
 @click.argument("text", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@console.common
+@json_option
+@common
 def search(text: tuple[str, ...], as_json: bool) -> None:
     """Find models for zoo on the Hugging Face Hub.
 
@@ -170,3 +173,31 @@ def show_parcel(parcel: Parcel) -> None:
     """Print the files of a parcel."""
     rows = [(item.name, f"{item.size:,}", item.sha256) for item in parcel.items]
     show_table(("file", "bytes", "SHA-256"), rows, title=f"{parcel.repo}: license {parcel.card.hub.license}")
+
+
+def bars(*, shown: bool) -> AbstractContextManager[None]:
+    """Return a context in which the Hub's client shows progress bars on a terminal alone, or none."""
+    from zoo.hub.client import no_bars
+
+    return nullcontext() if shown and sys.stderr.isatty() else no_bars()
+
+
+def pulled_line(pulled: Pulled, *, pinned: bool) -> str:
+    """Say where a backbone was taken from and where it lies.
+
+    Parameters
+    ----------
+    pulled : Pulled
+    pinned : bool
+        Whether a registered card pins the digests. What a stranger's repository sends is checked against
+        nothing, so it is not called verified.
+    """
+    origin = {
+        "bundled": "from the bundle",
+        "cache": "from the Hub's cache",
+        "hub": "from the Hub",
+        "directory": "a folder of this machine",
+    }[pulled.origin]
+    commit = f", commit {pulled.revision[:12]}" if pulled.revision else ""
+    checked = ", verified" if pinned and pulled.digests else ""
+    return f"{pulled.name}: {origin}{commit}{checked}, in {pulled.directory}"

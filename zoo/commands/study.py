@@ -8,26 +8,8 @@ from typing import Any
 
 import click
 
-from zoo.commands import console
-from zoo.commands.console import show_table
-
-
-class Listed(click.ParamType[tuple[Any, ...]]):
-    """Values separated by commas, each once."""
-
-    name = "list"
-
-    def __init__(self, kind: type[int | str] = str) -> None:
-        self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Split the text."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(dict.fromkeys(self.kind(part.strip()) for part in str(value).split(",") if part.strip()))
-        except ValueError:
-            self.fail(f"{value!r} is no list of whole numbers separated by commas", param, ctx)
+from zoo.commands.console import show_json, show_table
+from zoo.commands.options import CommaSeparated, common, is_quiet, names, table_options
 
 
 def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> Any:
@@ -40,30 +22,28 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--task", shell_complete=console.names("task"), help="Target property.  [required without a study's file]"
-)
+@click.option("--task", shell_complete=names("task"), help="Target property.  [required without a study's file]")
 @click.option(
     "--sizes",
-    type=Listed(int),
+    type=CommaSeparated(int),
     help="Numbers of training rows.  [default: 50,100,200,500, as far as the table has so many]",
 )
 @click.option(
     "--backbones",
-    type=Listed(),
+    type=CommaSeparated(),
     help="Names, folders or hf://owner/repo@rev, separated by commas.  [default: what the task recommends]",
 )
 @click.option(
     "--modes",
-    type=Listed(),
+    type=CommaSeparated(),
     default="mixture,full",
     show_default=True,
     help="Fine-tuned: mixture,full,layerwise,head; a baseline on the frozen embedding: frozen-ridge,frozen-rf.",
 )
-@click.option("--baselines", type=Listed(), default="", help="Classical methods: rf,svr,lasso,pls,ridge,mean.")
+@click.option("--baselines", type=CommaSeparated(), default="", help="Classical methods: rf,svr,lasso,pls,ridge,mean.")
 @click.option("--scratch/--no-scratch", default=True, help="Whether to train from scratch as well, to compare with.")
 @click.option("--seeds", default=10, show_default=True, help="Repetitions, each with its own split.")
-@console.table_options
+@table_options
 @click.option(
     "--where",
     multiple=True,
@@ -87,7 +67,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
 )
 @click.option("--report/--no-report", default=True, help="Whether to write report.html and its figures.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
-@console.common
+@common
 @click.pass_context
 def study(
     ctx: click.Context, /, data: Path, dry_run: bool, data_dir: Path | None, report: bool, as_json: bool, **options: Any
@@ -105,7 +85,7 @@ def study(
     from zoo.jobs.study.file import read_study, request
     from zoo.jobs.study.run import run_study
 
-    quiet = console.is_quiet(ctx)
+    quiet = is_quiet(ctx)
     if data.suffix.lower() == ".toml":
         default = click.core.ParameterSource.DEFAULT
         given = {name: value for name, value in options.items() if ctx.get_parameter_source(name) != default}
@@ -133,7 +113,7 @@ def study(
         say=lambda line: None if quiet else click.echo(line, err=True),
     )
     if as_json:
-        console.show_json(json.loads(result.results.to_json(orient="records")))
+        show_json(json.loads(result.results.to_json(orient="records")))
     else:
         header, rows = study_rows(result)
         show_table(header, rows, title=f"Errors on test rows, {result.options.seeds} seed(s)", keep=header[:1])

