@@ -1,16 +1,17 @@
-"""Pieces of work on processes, Ray and Dask: all of them done, whoever dies."""
+"""Jobs on local processes, Ray and Dask: all of them are done, whichever worker dies."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo._utils.engines import Engine, Piece, check, compute
+from zoo._utils.engines import Engine, Job, check, compute
 from zoo.errors import DependencyError, InputError
 
 if TYPE_CHECKING:
@@ -37,22 +38,22 @@ def work(number: int, folder: Path) -> int:
 
 
 @pytest.mark.parametrize("engine", ["local", "dask", "ray"])
-def test_deaths_and_errors_cost_their_own_piece_alone(engine: Engine, tmp_path: Path) -> None:
-    pieces = [Piece(f"piece {number}", partial(work, number, tmp_path)) for number in range(9)]
+def test_deaths_and_errors_cost_their_own_job_alone(engine: Engine, tmp_path: Path) -> None:
+    jobs = [Job(f"job {number}", partial(work, number, tmp_path)) for number in range(9)]
     said: list[str] = []
-    found = {outcome.index: outcome for outcome in compute(pieces, engine, 2, say=said.append)}
-    assert {index: outcome.value for index, outcome in found.items()} == {
+    found = {result.index: result for result in compute(jobs, engine, 2, say=said.append)}
+    assert {index: result.value for index, result in found.items()} == {
         number: None if number in (5, 6) else number * number for number in range(9)
     }
     assert "its worker process died twice" in found[5].failure
     assert found[6].failure == "six is not liked"
-    assert [index for index, outcome in found.items() if outcome.failure] != []
-    assert any("a worker process died, at work: " in line and "piece 3" in line for line in said)
-    assert "piece 5: its worker process died again; given up" in said
+    assert sorted(index for index, result in found.items() if result.failure) == [5, 6]
+    assert any("a worker process died while running " in line and "job 3" in line for line in said)
+    assert "job 5: its worker process died again; given up" in said
 
 
 def test_one_worker_is_this_process() -> None:
-    assert [outcome.value for outcome in compute([Piece("pid", os.getpid)], "local", 1)] == [os.getpid()]
+    assert [result.value for result in compute([Job("pid", os.getpid)], "local", 1)] == [os.getpid()]
     assert list(compute([], "local")) == []
 
 
@@ -60,17 +61,17 @@ def test_engines_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="--engine slurm: there is local, ray, dask"):
         check("slurm")
     with pytest.raises(InputError, match="--workers 0: at least one"):
-        list(compute([Piece("pid", os.getpid)], "local", 0))
-    monkeypatch.setattr("zoo._utils.engines.find_spec", lambda _name: None)
+        list(compute([Job("pid", os.getpid)], "local", 0))
+    monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(DependencyError, match=r'--engine dask needs Dask: pip install "crystal-zoo\[dask\]"'):
         check("dask")
 
 
 def test_a_scheduler_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:9")
-    monkeypatch.setattr("zoo._utils.engines.PATIENCE", 1)
+    monkeypatch.setattr("zoo._utils.engines.SCHEDULER_TIMEOUT", 1)
     with pytest.raises(InputError, match=r"--engine dask: no scheduler answers at tcp://127\.0\.0\.1:9"):
-        list(compute([Piece("pid", os.getpid)], "dask", 2))
+        list(compute([Job("pid", os.getpid)], "dask", 2))
 
 
 def test_a_dask_cluster_that_is_there_already(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,5 +79,5 @@ def test_a_dask_cluster_that_is_there_already(monkeypatch: pytest.MonkeyPatch) -
 
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", cluster.scheduler_address)
-        pids = {outcome.value for outcome in compute([Piece("pid", os.getpid)] * 3, "dask")}
+        pids = {result.value for result in compute([Job("pid", os.getpid)] * 3, "dask")}
         assert pids == {worker.pid for worker in cluster.workers.values()}

@@ -1,11 +1,10 @@
-"""Many independent pieces of work, on this machine's cores or on a cluster, by joblib.
+"""Many independent jobs, on the cores of this machine (joblib) or on a Ray or Dask cluster.
 
-``local`` starts processes here; ``ray`` and ``dask`` hand the work to joblib's backends for them: to the cluster that
-``RAY_ADDRESS`` or ``DASK_SCHEDULER_ADDRESS`` names, else to one that is started here for the purpose.
-
-Results come as they are finished. A piece that raises has failed. A worker that dies (no memory left, a crash in a
-library) takes the pieces that were being computed with it: each of them is tried again alone, when nothing else is
-being computed, so that a second death says which one it was.
+``ray`` and ``dask`` use the cluster that ``RAY_ADDRESS`` or ``DASK_SCHEDULER_ADDRESS`` names, or start one on this
+machine. Results come as jobs finish. A job that raises has failed. A worker process that dies (out of memory, a crash
+in a library) takes its jobs with it: each of them is tried again while nothing else runs, so that a second death can be
+attributed to one job. On Ray and Dask the engine's own futures are used rather than joblib's backends, which wait
+forever for a job whose worker has died.
 """
 
 from __future__ import annotations
@@ -16,35 +15,38 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from zoo.errors import DependencyError, InputError, ZooError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    Run = Callable[[Mapping[int, "Job"]], Iterator["JobResult | _WorkerDeath"]]
 
 Engine = Literal["local", "ray", "dask"]
 
-PATIENCE = 30
-"""Seconds to wait for a scheduler's answer."""
+SCHEDULER_TIMEOUT = 30
+"""Seconds to wait for a Dask scheduler to answer."""
 
-IDLE = 60
-"""Seconds after which a local worker without work ends, also where the process that started it was killed."""
+IDLE_WORKER_TIMEOUT = 60
+"""Seconds after which an idle local worker exits, even if the process that started it was killed."""
 
-_BACKENDS = {"local": "loky", "ray": "zoo-ray", "dask": "zoo-dask"}
-_NEEDS = {"ray": ("ray", "Ray"), "dask": ("distributed", "Dask")}
+_PACKAGES = {"ray": ("ray", "Ray"), "dask": ("distributed", "Dask")}
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One piece of work.
+class Job:
+    """One job.
 
     Parameters
     ----------
     name : str
         For messages.
     call : callable
-        Without arguments; it, and what it returns, must be picklable.
+        Takes no arguments. It and its return value must be picklable.
     """
 
     name: str
@@ -52,17 +54,17 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a piece.
+class JobResult:
+    """The result of a job, or why it has none.
 
     Parameters
     ----------
     index : int
-        Its position among the pieces.
+        Position among the jobs.
     value : object
-        What it returned.
+        Return value.
     failure : str
-        Why there is no value, in a line; empty if there is one.
+        Why there is no value, in one line; empty if the job succeeded.
     """
 
     index: int
@@ -71,19 +73,20 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Death:
-    """What takes the place of a piece's value where its worker's death does not stop the others."""
+class _WorkerDeath:
+    """A job whose worker process died while running it, and the kind of error that reported the death."""
 
+    index: int
     kind: str
 
 
 def check(engine: str, workers: int | None = None) -> Engine:
-    """Return the engine if it can be used, with so many workers if a number is given.
+    """Return the engine if it can be used with this number of workers.
 
     Raises
     ------
     InputError
-        If there is none of that name, or no worker.
+        If there is no such engine, or fewer than one worker is requested.
     DependencyError
         If it is not installed; says what to install.
     """
@@ -91,31 +94,31 @@ def check(engine: str, workers: int | None = None) -> Engine:
         raise InputError(f"--engine {engine}: there is {', '.join(get_args(Engine))}")
     if workers is not None and workers < 1:
         raise InputError(f"--workers {workers}: at least one is needed")
-    if engine in _NEEDS:
-        module, title = _NEEDS[engine]
+    if engine in _PACKAGES:
+        module, title = _PACKAGES[engine]
         if find_spec(module) is None:
             raise DependencyError(f'--engine {engine} needs {title}: pip install "crystal-zoo[{engine}]"')
     return cast("Engine", engine)
 
 
 def compute(
-    pieces: Sequence[Piece],
+    jobs: Sequence[Job],
     engine: Engine = "local",
     workers: int | None = None,
     *,
     say: Callable[[str], None] = lambda _line: None,
-) -> Iterator[Outcome]:
-    """Compute all pieces, and yield what became of each as soon as it is known.
+) -> Iterator[JobResult]:
+    """Run all jobs, and yield the result of each as soon as it is there.
 
     Parameters
     ----------
-    pieces : sequence of Piece
+    jobs : sequence of Job
     engine : {"local", "ray", "dask"}
     workers : int, optional
-        Processes; one per core of this machine or of the cluster, if not given. One, on ``local``, computes in this
-        process.
+        Number of jobs at a time; by default one per core of this machine or of the cluster. With one, on ``local``,
+        jobs run in this process.
     say : callable
-        Told in a line when a worker dies.
+        Receives a line when a worker dies.
 
     Raises
     ------
@@ -123,163 +126,171 @@ def compute(
         If the engine is unknown, not installed, or its cluster cannot be reached.
     """
     check(engine, workers)
-    if not pieces:
+    if not jobs:
         return
-    with _backend(engine, workers) as (jobs, deaths):
-        waiting = dict(enumerate(pieces))
+    with _ENGINES[engine](workers) as run:
+        waiting = dict(enumerate(jobs))
         suspects: list[int] = []
         while waiting:
             alone = bool(suspects)
             batch = [suspects.pop(0)] if alone else list(waiting)
-            at_work: set[int] = set()
-            dead: list[int] = []
-            kind = ""
-            # joblib computes in this process what it is given one worker for: a suspect is not to take us with it.
-            parallel = _parallel(engine, max(2, jobs) if alone and jobs > 0 else jobs)
-            try:
-                for index, value, failure in parallel(_feed(batch, waiting, at_work)):
-                    at_work.discard(index)
-                    if isinstance(value, _Death):
-                        dead.append(index)
-                        kind = value.kind
-                        continue
-                    del waiting[index]
-                    yield Outcome(index, value, failure)
-            except deaths as error:
-                logging.getLogger("zoo").debug("a worker died", exc_info=True)
-                dead = sorted(at_work)
-                kind = type(error).__name__
-            if alone and dead:
+            deaths: list[_WorkerDeath] = []
+            for result in run({index: waiting[index] for index in batch}):
+                if isinstance(result, _WorkerDeath):
+                    deaths.append(result)
+                else:
+                    del waiting[result.index]
+                    yield result
+            if alone and deaths:
                 name = waiting.pop(batch[0]).name
                 say(f"{name}: its worker process died again; given up")
-                yield Outcome(batch[0], None, f"its worker process died twice ({kind})")
-            elif dead:
-                suspects = dead
+                yield JobResult(batch[0], failure=f"its worker process died twice ({deaths[0].kind})")
+            elif deaths:
+                suspects = sorted(death.index for death in deaths)
                 names = "; ".join(waiting[index].name for index in suspects)
-                say(f"a worker process died, at work: {names}; tried again, one at a time")
+                say(f"a worker process died while running {names}; trying again, one at a time")
 
 
-def _parallel(engine: Engine, jobs: int) -> Any:
-    from joblib import Parallel, parallel_config
-
-    options = {"idle_worker_timeout": IDLE} if engine == "local" else {}
-    # A new backend each time: after a death nothing of the old is trusted.
-    with parallel_config(_BACKENDS[engine], **options):
-        # No more is handed out than is being computed, so that a death has few suspects.
-        return Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
-
-
-def _feed(batch: Sequence[int], pieces: dict[int, Piece], at_work: set[int]) -> Iterator[Any]:
-    from joblib import delayed
-
-    for index in batch:
-        at_work.add(index)
-        yield delayed(_guarded)(index, pieces[index].call)
-
-
-def _guarded(index: int, call: Callable[[], Any]) -> tuple[int, Any, str]:
-    """Compute a piece in a worker; what it raises is no reason for the others to stop."""
+def _call(index: int, call: Callable[[], Any]) -> JobResult:
+    """Run a job in a worker; an exception becomes a failure, so that other jobs go on."""
     try:
-        return index, call(), ""
-    except (Exception, SystemExit) as error:  # plugins of strangers may raise anything
+        return JobResult(index, call())
+    except (Exception, SystemExit) as error:  # third-party plugins may raise anything
         reason = " ".join(str(error).split())
-        return index, None, reason if isinstance(error, ZooError) else f"{type(error).__name__}: {reason}"
+        return JobResult(index, failure=reason if isinstance(error, ZooError) else f"{type(error).__name__}: {reason}")
 
 
 @contextmanager
-def _backend(engine: Engine, workers: int | None) -> Iterator[tuple[int, tuple[type[BaseException], ...]]]:
-    """Make an engine joblib's; yields the number of workers (-1: all of a cluster) and what deaths are raised as."""
-    from joblib import cpu_count
+def _local(workers: int | None) -> Iterator[Run]:
+    """Run jobs in processes of this machine."""
+    from joblib import Parallel, cpu_count, delayed, parallel_config
 
-    if engine == "local":
-        yield workers or cpu_count(), (BrokenProcessPool,)
-    elif engine == "ray":
-        # With one worker joblib would compute in this process.
-        with _ray(max(2, workers or cpu_count())):
-            from ray.exceptions import RayError
+    def run(jobs: Mapping[int, Job]) -> Iterator[JobResult | _WorkerDeath]:
+        running: set[int] = set()
 
-            yield max(2, workers) if workers else -1, (RayError,)
-    else:
-        with _dask(workers or cpu_count()):
-            yield workers or -1, ()
+        def hand_out() -> Iterator[Any]:
+            for index, job in jobs.items():
+                running.add(index)
+                yield delayed(_call)(index, job.call)
+
+        with parallel_config("loky", idle_worker_timeout=IDLE_WORKER_TIMEOUT):
+            # No job is handed out before a worker is free, so that a death has few suspects.
+            parallel = Parallel(
+                workers or cpu_count(), return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
+            )
+        try:
+            for result in parallel(hand_out()):
+                running.discard(result.index)
+                yield result
+        except BrokenProcessPool as error:  # it does not say which job it was
+            logging.getLogger("zoo").debug("a worker died", exc_info=True)
+            yield from (_WorkerDeath(index, type(error).__name__) for index in running)
+
+    yield run
 
 
 @contextmanager
-def _ray(workers: int) -> Iterator[None]:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody asked for it
+def _ray(workers: int | None) -> Iterator[Run]:
+    """Run jobs as tasks of Ray."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry unless the user opts in
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the future default; silences a warning
     import ray
-    from joblib import register_parallel_backend
-    from ray.util.joblib.ray_backend import RayBackend
+    from joblib import cpu_count
+    from ray.exceptions import RayError
 
-    class Backend(RayBackend):  # type: ignore[misc]
-        # Ray's own inherits "no" from multiprocessing's pool, whose reasons do not apply to Ray's.
-        supports_return_generator = True
-
-    register_parallel_backend(_BACKENDS["ray"], Backend)
     ours = not ray.is_initialized()
     if ours:
         address = os.environ.get("RAY_ADDRESS")
-        local: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
+        local: dict[str, Any] = {"num_cpus": workers or cpu_count(), "include_dashboard": False}
         try:
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
+            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **({} if address else local))
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(f"--engine ray: {address or 'a local Ray'} cannot be used: {error}") from error
+    call = ray.remote(max_retries=0)(_call)
+
+    def run(jobs: Mapping[int, Job]) -> Iterator[JobResult | _WorkerDeath]:
+        slots = workers or int(ray.cluster_resources().get("CPU", 1))
+        waiting = iter(jobs.items())
+        running: dict[Any, int] = {}
+        while True:
+            for index, job in islice(waiting, slots - len(running)):
+                running[call.remote(index, job.call)] = index
+            if not running:
+                return
+            (done, *_), _ = ray.wait(list(running))
+            index = running.pop(done)
+            try:
+                yield ray.get(done)
+            except RayError as error:
+                yield _WorkerDeath(index, type(error).__name__)
+
     try:
-        yield
+        yield run
     finally:
         if ours:
             ray.shutdown()
 
 
 @contextmanager
-def _dask(workers: int) -> Iterator[None]:
+def _dask(workers: int | None) -> Iterator[Run]:
+    """Run jobs as futures of Dask."""
+    from dask.distributed import as_completed
+
+    with _dask_client(workers) as client:
+
+        def run(jobs: Mapping[int, Job]) -> Iterator[JobResult | _WorkerDeath]:
+            slots = workers or sum(client.nthreads().values()) or 1
+            waiting = iter(jobs.items())
+            running: dict[Any, int] = {}
+            finished = as_completed()
+
+            def submit(count: int) -> None:
+                for index, job in islice(waiting, count):
+                    future = client.submit(_call, index, job.call, pure=False)
+                    running[future] = index
+                    finished.add(future)
+
+            submit(slots)
+            for future in finished:
+                index = running.pop(future)
+                submit(1)
+                error = future.exception()
+                yield future.result() if error is None else _WorkerDeath(index, type(error).__name__)
+
+        yield run
+
+
+@contextmanager
+def _dask_client(workers: int | None) -> Iterator[Any]:
     import dask
     from dask.distributed import Client, LocalCluster
-    from joblib import register_parallel_backend
-    from joblib._dask import DaskDistributedBackend
+    from joblib import cpu_count
 
-    class Backend(DaskDistributedBackend):  # type: ignore[misc]
-        """joblib's, which waits for ever for a piece whose workers died, and computes here if but one is left.
-
-        The others go on after a death: to stop would leave them running unseen, and a suspect that is tried again on
-        a worker that one of them then kills would be blamed for it.
-        """
-
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            return max(2, int(super().effective_n_jobs(n_jobs)))
-
-        def submit(self, func: Any, callback: Any = None) -> Any:
-            future = super().submit(func, callback)
-            (index, _call), _names = func.items[0][1:]
-
-            def finish(done: Any) -> None:
-                if done.exception() is not None:
-                    callback((index, _Death(type(done.exception()).__name__), ""))
-
-            future.add_done_callback(finish)
-            return future
-
-        def retrieve_result_callback(self, out: Any) -> Any:
-            died = isinstance(out, tuple) and isinstance(out[1], _Death)
-            return [out] if died else super().retrieve_result_callback(out)
-
-    register_parallel_backend(_BACKENDS["dask"], Backend)
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     if address:
         try:
-            client = Client(address, timeout=PATIENCE)
+            client = Client(address, timeout=SCHEDULER_TIMEOUT)
         except (OSError, TimeoutError, ValueError) as error:
             raise InputError(f"--engine dask: no scheduler answers at {address}: {error}") from error
         with client:
-            yield
+            yield client
         return
-    # A dead worker's piece comes back at once: trying again, and saying so, is done here.
+    # The job of a dead worker comes back at once, to be tried again by `compute`.
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+            n_workers=workers or cpu_count(),
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
-        Client(cluster),
+        Client(cluster) as client,
     ):
-        yield
+        yield client
+
+
+_ENGINES: dict[Engine, Callable[[int | None], AbstractContextManager[Run]]] = {
+    "local": _local,
+    "ray": _ray,
+    "dask": _dask,
+}

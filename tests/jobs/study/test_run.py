@@ -281,7 +281,7 @@ def test_a_worker_that_dies_is_retried_and_what_fails_is_in_the_report(table: Pa
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert (tmp_path / "20").exists()
-    assert re.search(r"a worker process died, at work: .*fragile, 20 rows, seed 0", done.stderr)
+    assert re.search(r"a worker process died while running .*fragile, 20 rows, seed 0", done.stderr)
     assert "fragile, 30 rows, seed 0: its worker process died again; given up" in done.stderr
     assert "2 of 8 cells failed: fragile, 30 rows, seed 0; fragile, 40 rows, seed 0" in done.stderr
     rows = pd.read_parquet(out / "results.parquet").set_index(["method", "size"])

@@ -123,13 +123,13 @@ def load_cell(prepared: Prepared, cell: Cell, out: Path, say: Callable[[str], No
     return study_cells.read(out / "cells" / cell.file, rows, say)
 
 
-def pieces(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engines.Piece]:
-    """Return the work of some cells."""
+def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engines.Job]:
+    """Return the jobs that compute some cells."""
     folders = {name: pulled.directory for name, pulled in prepared.backbones.items()}
     vectors = study_cells.vectors([cell.method for cell in cells], prepared.records, folders, quiet=quiet)
     plugins = extensions.files()
     return [
-        engines.Piece(
+        engines.Job(
             cell.label,
             partial(
                 study_cells.compute,
@@ -159,17 +159,17 @@ def _compute(
 ) -> dict[Cell, str]:
     """Compute cells and write each as it is finished; returns those that failed, with the reason."""
     failed: dict[Cell, str] = {}
-    work = pieces(prepared, missing, quiet=quiet)
+    work = jobs(prepared, missing, quiet=quiet)
     with progress("study", len(missing), "cells", quiet=quiet) as bar:
-        for outcome in engines.compute(work, engine, workers, say=say):
-            cell = missing[outcome.index]
-            if outcome.failure:
-                failed[cell] = outcome.failure
-                say(f"failed: {cell.label}: {outcome.failure}")
+        for done in engines.compute(work, engine, workers, say=say):
+            cell = missing[done.index]
+            if done.failure:
+                failed[cell] = done.failure
+                say(f"failed: {cell.label}: {done.failure}")
                 bar.advance(1, f"{cell.label}: failed")
             else:
-                study_cells.write(out / "cells" / cell.file, outcome.value)
-                bar.advance(1, f"{cell.label}: MAE {outcome.value['mae']:.4g} {prepared.task.unit}")
+                study_cells.write(out / "cells" / cell.file, done.value)
+                bar.advance(1, f"{cell.label}: MAE {done.value['mae']:.4g} {prepared.task.unit}")
     return failed
 
 
