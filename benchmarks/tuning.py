@@ -29,7 +29,7 @@ from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import TargetScaler
 from zoo.data.splits import VALIDATION, make_split
 from zoo.data.tables.table import read_table
-from zoo.jobs import methods, sources
+from zoo.jobs import methods, pretrained
 from zoo.models.cgcnn import CGCNN
 from zoo.models.inference import predict_scaled
 from zoo.registry import plugins
@@ -107,8 +107,8 @@ def main() -> None:
     records = read_table(arguments.data, task, max_rejected=0.5).records
     graphs = PackedGraphs.pack([build_graph(record.crystal) for record in records])
     targets = np.array([record.target for record in records], dtype=np.float64)
-    source = sources.load(arguments.backbone)
-    experts = [each.network for each in sources.experts(source)]
+    source = pretrained.load(arguments.backbone)
+    experts = [each.network for each in pretrained.experts(source)]
     tested = [make_split(records, seed=seed).test for seed in TESTED]
     left = np.setdiff1d(np.arange(len(records)), np.concatenate(tested))
     print(

@@ -14,7 +14,7 @@ import pytest
 from zoo.data.splits import make_split
 from zoo.data.tables.table import read_table
 from zoo.hub import pull
-from zoo.jobs import lineage, sources
+from zoo.jobs import lineage, pretrained
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.registry import backbones, plugins
@@ -57,36 +57,36 @@ def test_a_run_knows_what_its_backbone_knew(run: Path, data: Path) -> None:
     own = set(json.loads((run / "splits.json").read_text())["0"]["train"])
     before = backbones.training_ids(backbones.get("dEf-10k"))
     assert own - before
-    assert lineage.trained_on(pull.pull(run)) == own | before
+    assert lineage.training_ids(pull.pull(run)) == own | before
 
 
 def test_what_was_learned_as_a_task_is_its_property_whatever_the_column(run: Path, data: Path) -> None:
     rows, task = records(data), plugins.task("bulk-modulus")
     splits = [make_split(rows, seed=seed, test=0.5) for seed in (1, 2)]
     own = set(json.loads((run / "splits.json").read_text())["0"]["train"])
-    source = sources.load(run)
+    source = pretrained.load(run)
     expected = [len(own & {rows[row].id for row in split.test}) for split in splits]
     assert min(expected) > 0
-    assert lineage.leaks([source], task, rows, splits) == {"mine": expected}
-    assert lineage.leaks([sources.load("dEf-10k")], task, rows, splits) == {}
+    assert lineage.count_leaks([source], task, rows, splits) == {"mine": expected}
+    assert lineage.count_leaks([pretrained.load("dEf-10k")], task, rows, splits) == {}
     # Its backbone learned formation energies, of other crystals of the table perhaps.
     known = backbones.training_ids(backbones.get("dEf-10k"))
     expected = [len(known & {rows[row].id for row in split.test}) for split in splits]
-    found = lineage.leaks([source], plugins.task("formation-energy"), rows, splits)
+    found = lineage.count_leaks([source], plugins.task("formation-energy"), rows, splits)
     assert found == ({"mine": expected} if max(expected) else {})
 
 
 def test_columns_are_compared_as_tables_are_read() -> None:
     task = plugins.task("bulk-modulus")
-    assert lineage.Learned((("k_vrh", None),), None).knows(task)
-    assert not lineage.Learned((("band_gap", "band-gap"),), None).knows(task)
+    assert lineage.TrainedOn((("k_vrh", None),), None).includes(task)
+    assert not lineage.TrainedOn((("band_gap", "band-gap"),), None).includes(task)
 
 
 def test_an_unknown_ancestor_is_silent_but_what_is_known_counts(run: Path, data: Path, tmp_path: Path) -> None:
     rows, task = records(data), plugins.task("bulk-modulus")
     splits = [make_split(rows, seed=1, test=0.5)]
-    source = sources.load(run)
-    before = lineage.leaks([source], task, rows, splits)
+    source = pretrained.load(run)
+    before = lineage.count_leaks([source], task, rows, splits)
     copy = tmp_path / "mine"
     copy.mkdir()
     for file in run.iterdir():
@@ -95,16 +95,16 @@ def test_an_unknown_ancestor_is_silent_but_what_is_known_counts(run: Path, data:
     for strange in ({"name": "x", "sha256": "0" * 64}, {"sha256": ["?"]}):
         change(copy, "backbone", strange)
         altered = replace(source, pulled=replace(source.pulled, directory=copy))
-        assert lineage.trained_on(altered.pulled) is None
-        assert lineage.silent([altered]) == ["mine"]
-        assert lineage.leaks([altered], task, rows, splits) == before
+        assert lineage.training_ids(altered.pulled) is None
+        assert lineage.without_list([altered]) == ["mine"]
+        assert lineage.count_leaks([altered], task, rows, splits) == before
     change(copy, "backbone", "no mapping")
     change(copy, "experts", 7)
-    assert lineage.trained_on(altered.pulled) == set(json.loads((copy / "splits.json").read_text())["0"]["train"])
+    assert lineage.training_ids(altered.pulled) == set(json.loads((copy / "splits.json").read_text())["0"]["train"])
 
 
 @pytest.mark.parametrize("origin", ["directory", "hub"])
 def test_a_copy_of_a_registered_backbone_is_known_by_its_weights_wherever_it_lies(origin: str, tmp_path: Path) -> None:
     copy = pull.pull(shutil.copytree(pull.pull("dEf-10k").directory, tmp_path / "net"))
     stranger = replace(copy, origin=origin, card=None)
-    assert lineage.trained_on(stranger) == backbones.training_ids(backbones.get("dEf-10k"))
+    assert lineage.training_ids(stranger) == backbones.training_ids(backbones.get("dEf-10k"))

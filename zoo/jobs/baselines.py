@@ -1,81 +1,207 @@
-"""The classical baselines of a run: named, fitted on each of its splits, and kept."""
+"""Classical baselines: a regressor on a featurizer's vectors, fitted on the same splits as the networks."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
+import warnings
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
 
 from zoo._utils.progress import progress
+from zoo.data.scaling import TargetScaler
 from zoo.errors import PluginError
-from zoo.jobs import methods
+from zoo.jobs.methods import Outcome
 from zoo.registry import plugins
+from zoo.registry.plugin_files import one_line_with_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from zoo._utils.progress import Bar
     from zoo.data.crystal import Crystal
     from zoo.data.splits import Split
-    from zoo.jobs.fit_store import CellStore
+    from zoo.jobs.fit_store import FitStore
+    from zoo.jobs.methods import Dataset
+    from zoo.registry.contracts import Baseline
+
+Features: TypeAlias = "NDArray[np.float64] | PluginError"
+"""Vectors of all rows, shape (n, d); or the error of a featurizer that failed."""
+
+CHUNK = 50
+"""Structures that a featurizer is given at once."""
 
 
-def named(baselines: Sequence[str]) -> dict[str, str]:
-    """Return what is shown of each baseline → what was asked for, each once; checks that it and its featurizer exist.
+def find_baselines(names: Sequence[str]) -> dict[str, str]:
+    """Return the name shown for each baseline → the name asked for, each baseline once.
 
-    Two plugins' baselines of one name keep the names of their packages.
+    Baselines of one name from two plugins keep the names of their packages.
+
+    Raises
+    ------
+    UnknownNameError
+        If a baseline or its featurizer does not exist.
     """
-    asked = {methods.baseline_digest(name): name for name in baselines}
+    asked = {baseline_digest(name): name for name in names}
     own = {name: plugins.baseline(name).name for name in asked.values()}
     times = Counter(own.values())
     return {short if times[short] == 1 else name: name for name, short in own.items()}
 
 
-def fit(
+def baseline_digest(name: str) -> str:
+    """Return a SHA-256 that changes when a baseline, its featurizer or its grid does."""
+    baseline = plugins.baseline(name)
+    parts = [
+        plugins.identity("baseline", name),
+        plugins.identity("featurizer", baseline.featurizer),
+        {key: [str(value) for value in values] for key, values in baseline.grid.items()},
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def fit_baselines(
     names: dict[str, str],
     crystals: Sequence[Crystal],
-    problem: methods.Problem,
+    dataset: Dataset,
     splits: Sequence[Split],
-    cells: CellStore,
+    store: FitStore,
     *,
     quiet: bool,
-) -> dict[str, list[methods.Outcome]]:
+) -> dict[str, list[Outcome]]:
     """Fit baselines on every split, or read what was fitted before.
 
     Parameters
     ----------
     names : dict of str to str
-        Of :func:`named`.
+        As :func:`find_baselines` returns it.
     crystals : sequence of Crystal
-        Of all rows of the problem.
-    problem : Problem
+        Of all rows of the data set.
+    dataset : Dataset
     splits : sequence of Split
-    cells : CellStore
+    store : FitStore
     quiet : bool
         Show no progress.
 
     Raises
     ------
     PluginError
-        If one fails; what was fitted is kept.
+        If one fails; finished fits are kept.
     """
     if not names:
         return {}
     baselines = {shown: plugins.baseline(name) for shown, name in names.items()}
-    digests = {shown: methods.baseline_digest(name)[:12] for shown, name in names.items()}
-    features_of = {baseline.featurizer for baseline in baselines.values()}
-    with progress("featurizing", len(features_of) * len(crystals), "crystals", quiet=quiet) as bar:
-        features = methods.featurize(list(baselines.values()), crystals, bar)
-    outcomes: dict[str, list[methods.Outcome]] = {shown: [] for shown in baselines}
+    digests = {shown: baseline_digest(name)[:12] for shown, name in names.items()}
+    kinds = {baseline.featurizer for baseline in baselines.values()}
+    with progress("featurizing", len(kinds) * len(crystals), "crystals", quiet=quiet) as bar:
+        features = featurize(list(baselines.values()), crystals, bar)
+    outcomes: dict[str, list[Outcome]] = {shown: [] for shown in baselines}
     with progress("baselines", len(baselines) * len(splits), "fits", quiet=quiet) as bar:
         for split in splits:
             for shown, baseline in baselines.items():
-                cell = f"baseline-{baseline.name}-{digests[shown]}-{split.seed}"
-                outcome = cells.get(cell)
+                name = f"baseline-{baseline.name}-{digests[shown]}-{split.seed}"
+                outcome = store.get(name)
                 if outcome is None:
                     try:
-                        outcome = methods.fit_baseline(problem, split, baseline, features[baseline.featurizer])
+                        outcome = fit_baseline(dataset, split, baseline, features[baseline.featurizer])
                     except PluginError as error:
-                        raise PluginError(f"{error}; what is done is kept: --resume, without it if need be") from error
-                    cells.put(cell, outcome)
+                        raise PluginError(
+                            f"{error}; finished fits are kept: continue with --resume, without this baseline if need be"
+                        ) from error
+                    store.put(name, outcome)
                 outcomes[shown].append(outcome)
                 bar.advance(1, f"seed {split.seed}, {shown}")
     return outcomes
+
+
+def featurize(baselines: Sequence[Baseline], crystals: Sequence[Crystal], bar: Bar) -> dict[str, Features]:
+    """Compute the vectors that baselines are fitted to, each featurizer once.
+
+    Returns
+    -------
+    dict of featurizer name to array of shape (n, d) or PluginError
+        The error of a featurizer that raises, or returns an array of the wrong shape; only fits to its vectors fail.
+    """
+    names = sorted({baseline.featurizer for baseline in baselines})
+    structures = [crystal.to_structure() for crystal in crystals] if names else []
+    features: dict[str, Features] = {}
+    for name in names:
+        try:
+            features[name] = _vectors(name, structures, bar)
+        except PluginError as error:
+            features[name] = error
+    return features
+
+
+def _vectors(name: str, structures: Sequence[Structure], bar: Bar) -> NDArray[np.float64]:
+    featurizer = plugins.featurizer(name)
+    parts = []
+    for start in range(0, len(structures), CHUNK):
+        chunk = [structure.copy() for structure in structures[start : start + CHUNK]]  # a plugin may change its input
+        try:
+            given, labels = np.asarray(featurizer.featurize(chunk)), len(featurizer.labels)
+            part = given if np.iscomplexobj(given) else given.astype(np.float64)
+        except (Exception, SystemExit) as error:  # a plugin may raise anything
+            raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
+        if np.iscomplexobj(part) or part.shape != (len(chunk), labels):
+            raise PluginError(
+                f"featurizer {name!r} returned a {part.dtype} array of shape {part.shape} for {len(chunk)} structures "
+                f"and {labels} labels"
+            )
+        parts.append(part)
+        bar.advance(len(chunk), name)
+    return np.concatenate(parts)
+
+
+def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: Features) -> Outcome:
+    """Fit a baseline on the training rows of a split.
+
+    Its hyper-parameters are searched by five-fold cross-validation inside the training rows; validation rows
+    are not used, test rows are predicted once.
+
+    Parameters
+    ----------
+    features : array of shape (n, d) or PluginError
+        Of all rows; only the training rows are ever fitted on.
+
+    Raises
+    ------
+    PluginError
+        If its featurizer failed, the baseline raises, or its predictions are not finite.
+    """
+    if isinstance(features, PluginError):
+        raise features
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import GridSearchCV, KFold
+
+    began = time.monotonic()
+    scaler = TargetScaler.fit(dataset.targets[split.train], dataset.transform, bound=None)
+    rows = np.concatenate([split.train, split.val, split.test])
+    predictions = np.full(len(dataset.targets), np.nan)
+    try:
+        regressor = baseline.build(split.seed)
+        if baseline.grid:
+            regressor = GridSearchCV(
+                regressor,
+                {name: list(values) for name, values in baseline.grid.items()},
+                scoring="neg_mean_absolute_error",
+                cv=KFold(min(5, len(split.train)), shuffle=True, random_state=split.seed),
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            regressor.fit(features[split.train], scaler.scale(dataset.targets[split.train]))
+        predicted = np.ravel(regressor.predict(features[rows]))
+        if len(predicted) != len(rows):
+            raise ValueError(f"predict gives {len(predicted)} numbers for {len(rows)} rows")
+        predictions[rows] = scaler.unscale(predicted)
+    except (Exception, SystemExit) as error:  # a plugin may raise anything
+        raise PluginError(f"baseline {baseline.name!r} failed: {one_line_with_place(error)}") from error
+    if lost := int((~np.isfinite(predictions[rows])).sum()):
+        raise PluginError(f"baseline {baseline.name!r} failed: {lost} of its {len(rows)} predictions are not finite")
+    chosen = {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}
+    return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen)

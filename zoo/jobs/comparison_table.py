@@ -62,9 +62,10 @@ def verdict(result: Result) -> str:
 
 def intervals(result: Result) -> str:
     """Say in a sentence how often the intervals of the run's networks held on test rows."""
-    held = result.trust.measured(INTERVAL_LEVEL)
-    widths = [width for width in result.trust.half_widths if width is not None]
-    rows = min(map(len, result.trust.calibrations))
+    found = result.reliability
+    held = found.measured(INTERVAL_LEVEL)
+    widths = [width for width in found.half_widths if width is not None]
+    rows = min(map(len, found.calibrations))
     if held is None:
         return f"No interval at {INTERVAL_LEVEL:.0%}: {rows} validation rows are too few to calibrate it."
     width = float(np.mean(widths))
@@ -79,10 +80,10 @@ def intervals(result: Result) -> str:
 
 def far(result: Result) -> str:
     """Say in a sentence how many test rows are far from the training set."""
-    trust = result.trust
+    found = result.reliability
     return (
-        f"{trust.far} of {trust.tested} test rows of the first seed are farther from its training set than "
-        f"{trust.reference.share:.3g} of the training crystals."
+        f"{found.far} of {found.tested} test rows of the first seed are farther from its training set than "
+        f"{found.reference.share:.3g} of the training crystals."
     )
 
 

@@ -1,12 +1,14 @@
-"""Finished parts of a run, kept on disk so that a run that was cut off can go on.
+"""Finished fits of a run or a study, kept on disk so that the work resumes after an interruption.
 
-A cell is one method on one seed. It is written whole when it is done: its tensors as safetensors, the rest as
-JSON.
+A fit is one method on one split. It is written once it has finished: the tensors of its network as safetensors, the
+rest as JSON. The JSON file comes last and marks the fit as finished.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import math
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,7 +18,7 @@ import numpy as np
 
 from zoo._utils import files, resuming
 from zoo.data.scaling import TargetScaler
-from zoo.errors import InputError
+from zoo.errors import CheckpointError, InputError
 from zoo.jobs.methods import Outcome
 from zoo.models.architecture import Architecture
 from zoo.models.checkpoint import networks
@@ -25,40 +27,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SETTINGS = "settings.json"
 
-class CellStore:
-    """A folder of finished cells, bound to the settings that they were computed with.
+_log = logging.getLogger("zoo")
+
+
+class FitStore:
+    """A folder of finished fits, bound to the settings that they were computed with.
 
     Parameters
     ----------
     folder : Path
-        Made if it does not exist.
-    settings : dict
-        JSON-able settings of the run.
+        Created if it does not exist.
+    settings : dict, optional
+        JSON-able settings that every fit depends on, written to ``settings.json``. None, if the caller keeps them.
     resume : bool
-        Go on with what is there. Otherwise an unfinished run is an error, so that nobody loses hours by accident;
-        unless nothing of it is there, because no fit of it has begun, or the only one failed.
+        Continue with the fits that are there. Otherwise a folder with fits in it is an error, so that nobody loses
+        hours by accident.
 
     Raises
     ------
     InputError
-        If an unfinished run is there and `resume` is false, or its settings are others; names the settings.
+        If the folder holds fits and `resume` is false, or they were computed with other settings; names these.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], *, resume: bool) -> None:
+    def __init__(self, folder: Path, settings: dict[str, Any] | None = None, *, resume: bool) -> None:
         self.folder = folder
-        note = folder / "settings.json"
-        if [path for path in folder.glob("*") if path != note]:
+        note = folder / SETTINGS
+        if any(path != note for path in folder.glob("*")):
             if not resume:
-                raise InputError(f"{folder} holds an unfinished run; give --resume to go on with it, or remove it")
+                raise InputError(f"{folder} holds an unfinished run; give --resume to continue it, or remove it")
         else:
-            note.unlink(missing_ok=True)
+            note.unlink(missing_ok=True)  # nothing was computed with these settings
         folder.mkdir(parents=True, exist_ok=True)
-        resuming.check_settings(note, settings)
+        if settings is not None:
+            resuming.check_settings(note, settings)
+
+    @staticmethod
+    def count(folder: Path) -> int:
+        """Return the number of finished fits in a folder, which need not exist."""
+        return sum(path.name != SETTINGS for path in folder.glob("*.json"))
 
     @contextmanager
     def working(self, name: str) -> Iterator[Path]:
-        """Give scratch space to a cell; it is gone afterwards, and what is left of it tells of a process killed."""
+        """Give a fit a scratch folder, which is removed afterwards."""
         path = self.folder / f"{name}.work"
         path.mkdir(exist_ok=True)
         try:
@@ -66,30 +78,49 @@ class CellStore:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def get(self, name: str) -> Outcome | None:
-        """Read a finished cell, or return None if it has not been computed."""
+    def get_json(self, name: str) -> dict[str, Any] | None:
+        """Read the values of a finished fit; None if it is not there, or damaged, which is logged."""
         path = self.folder / f"{name}.json"
-        if not path.exists():
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
             return None
-        data = json.loads(path.read_text(encoding="utf-8"))
-        scaler, seed, architecture = data.pop("scaler"), data.pop("seed"), data.pop("architecture")
-        member = None
-        if scaler:
-            network = networks.load_network(path.with_suffix(".safetensors"), Architecture(**architecture))
-            member = networks.Member(network, TargetScaler(**scaler), seed)
-        predictions = np.array([np.nan if value is None else value for value in data.pop("predictions")])
-        return Outcome(predictions=predictions, member=member, **data)
+        except (OSError, ValueError):
+            values = None
+        if not isinstance(values, dict):
+            _log.warning("%s is damaged and is computed again", path)
+            return None
+        return values
+
+    def put_json(self, name: str, values: dict[str, Any]) -> None:
+        """Write the values of a finished fit, whole or not at all; NaN and infinity, which JSON lacks, become null."""
+        files.write_text(self.folder / f"{name}.json", networks.to_json(finite_json(values)))
+
+    def get(self, name: str) -> Outcome | None:
+        """Read a finished fit; None if it is not there, or damaged, which is logged."""
+        values = self.get_json(name)
+        if values is None:
+            return None
+        try:
+            scaler, seed, architecture = values.pop("scaler"), values.pop("seed"), values.pop("architecture")
+            member = None
+            if scaler:
+                network = networks.load_network(self.folder / f"{name}.safetensors", Architecture(**architecture))
+                member = networks.Member(network, TargetScaler(**scaler), seed)
+            predictions = np.array([np.nan if value is None else value for value in values.pop("predictions")])
+            return Outcome(predictions=predictions, member=member, **values)
+        except (CheckpointError, KeyError, TypeError, ValueError):
+            _log.warning("%s is damaged and is computed again", self.folder / name)
+            return None
 
     def put(self, name: str, outcome: Outcome) -> None:
-        """Write a finished cell; the JSON file, which marks it as finished, comes last."""
+        """Write a finished fit."""
         member = outcome.member
         if member:
             networks.write_network(member.network, self.folder / f"{name}.safetensors")
-        data = {
-            "predictions": [None if np.isnan(value) else float(value) for value in outcome.predictions],
-            "history": [
-                {key: (value if np.isfinite(value) else None) for key, value in row.items()} for row in outcome.history
-            ],
+        values = {
+            "predictions": outcome.predictions.tolist(),
+            "history": outcome.history,
             "best_epoch": outcome.best_epoch,
             "seconds": outcome.seconds,
             "parameters": outcome.parameters,
@@ -97,8 +128,17 @@ class CellStore:
             "scaler": asdict(member.scaler) if member else None,
             "seed": member.seed if member else 0,
         }
-        files.write_text(self.folder / f"{name}.json", networks.to_json(data))
+        self.put_json(name, values)
 
     def discard(self) -> None:
-        """Remove everything."""
+        """Remove the folder with everything in it."""
         shutil.rmtree(self.folder)
+
+
+def finite_json(value: Any) -> Any:
+    """Return a JSON value with None in place of every NaN and infinity, at any depth."""
+    if isinstance(value, dict):
+        return {name: finite_json(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_json(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

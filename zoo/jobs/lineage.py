@@ -1,4 +1,4 @@
-"""What a pretrained network learned, and of which crystals; what the networks that it began from learned counts too."""
+"""What a pretrained network and its ancestors were trained on: which properties, of which crystals."""
 
 from __future__ import annotations
 
@@ -14,93 +14,94 @@ if TYPE_CHECKING:
 
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
-    from zoo.jobs.sources import Source
+    from zoo.jobs.pretrained import Pretrained
     from zoo.registry.contracts import Task
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What one network learned.
+class TrainedOn:
+    """What one network was trained on.
 
     Parameters
     ----------
     targets : tuple of (str, str or None)
-        Name of each target, and the task that it is of, where that is known.
+        Name of each target, and its task where that is known.
     ids : set of str or None
-        Identifiers of the crystals; None, if nobody lists them.
+        Identifiers of the crystals; None, if no list exists.
     """
 
     targets: tuple[tuple[str, str | None], ...]
     ids: frozenset[str] | None
 
-    def knows(self, task: Task) -> bool:
-        """Say whether this is the very property of a task: one of its columns, or any other that was learned as it."""
+    def includes(self, task: Task) -> bool:
+        """Say whether a target is the property of a task, by the task's name or by one of its columns."""
         columns = {column.casefold() for column in task.columns}
         return any(of == task.name or name.casefold() in columns for name, of in self.targets)
 
 
-def lineage(pulled: pull.Pulled) -> list[Learned]:
-    """Return what a checkpoint learned, then what the backbone and the experts that it began from did.
+def lineage(pulled: pull.Pulled) -> list[TrainedOn]:
+    """Return what a checkpoint was trained on, then the same of the backbone and the experts that it started from.
 
-    A list of crystals lies with a checkpoint's card, or with the registered card of the same weights, of which it is
-    a copy. The ancestors are recognised by the digests of their weights, which a run writes down; of one that no card
-    here describes, nothing is known.
+    The list of crystals comes with a checkpoint's card, or with the registered card of the same weights. Ancestors are
+    recognised by the digests of their weights, which a run records; nothing is known of one without a card here.
     """
     config = weights.read_config(pulled.directory)
     targets = tuple((each.name, each.task) for each in config.targets)
-    return [Learned(targets, _ids(pulled)), *map(_registered, dict.fromkeys(_ancestors(config.provenance)))]
+    ancestors = dict.fromkeys(_ancestors(config.provenance))
+    return [TrainedOn(targets, _ids(pulled)), *map(_registered, ancestors)]
 
 
-def trained_on(pulled: pull.Pulled) -> frozenset[str] | None:
+def training_ids(pulled: pull.Pulled) -> frozenset[str] | None:
     """Return the identifiers of the crystals that a checkpoint, or an ancestor of it, was trained on.
 
-    None, if one of them is not listed.
+    None, if one of them has no list.
     """
-    learned = lineage(pulled)
-    return None if any(each.ids is None for each in learned) else listed(learned)
+    found = lineage(pulled)
+    return None if any(each.ids is None for each in found) else listed_ids(found)
 
 
-def listed(learned: Iterable[Learned]) -> frozenset[str]:
-    """Return the identifiers that are listed, whether or not others are."""
-    return frozenset[str]().union(*(each.ids or () for each in learned))
+def listed_ids(found: Iterable[TrainedOn]) -> frozenset[str]:
+    """Return all identifiers that are listed, whether or not some network has no list."""
+    return frozenset[str]().union(*(each.ids or () for each in found))
 
 
-def noted(sources: Sequence[Source]) -> list[str]:
-    """Return the digests of all that some sources began from, as their configurations note them, to be noted again."""
-    configs = [weights.read_config(source.pulled.directory) for source in sources]
+def ancestors(pretrained: Sequence[Pretrained]) -> list[str]:
+    """Return the digests of all networks that some networks started from, as their configurations record them."""
+    configs = [weights.read_config(each.pulled.directory) for each in pretrained]
     return sorted({digest for config in configs for digest in _ancestors(config.provenance)})
 
 
-def knows(pulled: pull.Pulled, task: Task) -> bool:
-    """Say whether a checkpoint, or an ancestor of it, learned the very property of a task."""
-    return any(each.knows(task) for each in lineage(pulled))
+def was_trained_on(pulled: pull.Pulled, task: Task) -> bool:
+    """Say whether a checkpoint, or an ancestor of it, was trained on the property of a task."""
+    return any(each.includes(task) for each in lineage(pulled))
 
 
-def seen(sources: Sequence[Source], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
-    """Count the test rows of each seed whose crystals one of the sources was trained on, by their identifiers.
+def count_seen(
+    pretrained: Sequence[Pretrained], records: Sequence[Record], splits: Sequence[Split]
+) -> list[int] | None:
+    """Count the test rows of each seed whose crystals one of the networks was trained on, by their identifiers.
 
-    None, if no source says what it was trained on, or no identifier of the table is one of theirs: then nothing can be
-    told.
+    None, if no network lists its crystals, or no identifier of the table is in such a list: then nothing is known.
     """
-    return _count([each for source in sources for each in lineage(source.pulled)], records, splits)
+    return _count([each for network in pretrained for each in lineage(network.pulled)], records, splits)
 
 
-def silent(sources: Sequence[Source]) -> list[str]:
-    """Return the names of the sources that do not say all that they were trained on."""
-    return [source.name for source in sources if trained_on(source.pulled) is None]
-
-
-def leaks(
-    sources: Sequence[Source], task: Task, records: Sequence[Record], splits: Sequence[Split]
+def count_leaks(
+    pretrained: Sequence[Pretrained], task: Task, records: Sequence[Record], splits: Sequence[Split]
 ) -> dict[str, list[int]]:
-    """Return the sources that know the very property of some test rows, with the number of those of each seed."""
-    same = {source.name: [each for each in lineage(source.pulled) if each.knows(task)] for source in sources}
-    counts = {name: _count(learned, records, splits) for name, learned in same.items()}
+    """Return the networks that were trained on this very property of some test rows, with their number per seed."""
+    same = {each.name: [one for one in lineage(each.pulled) if one.includes(task)] for each in pretrained}
+    counts = {name: _count(found, records, splits) for name, found in same.items()}
     return {name: each for name, each in counts.items() if each and max(each)}
 
 
-def _count(learned: Sequence[Learned], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
-    known = listed(learned)
+def without_list(pretrained: Sequence[Pretrained]) -> list[str]:
+    """Return the names of the networks of which not all training crystals are listed."""
+    return [each.name for each in pretrained if training_ids(each.pulled) is None]
+
+
+def _count(found: Sequence[TrainedOn], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
+    known = listed_ids(found)
     if known.isdisjoint(record.id for record in records):
         return None
     return [sum(records[row].id in known for row in split.test) for split in splits]
@@ -114,17 +115,17 @@ def _ids(pulled: pull.Pulled) -> frozenset[str] | None:
     return ids or None
 
 
-def _registered(digest: str) -> Learned:
+def _registered(digest: str) -> TrainedOn:
     """Return what the registered card of some weights says of them."""
     for card in backbones.cards():
         if any(file.sha256 == digest for file in card.files):
             targets = tuple((name, None) for name in (card.target, *card.other_targets))
-            return Learned(targets, backbones.training_ids(card) or None)
-    return Learned((), None)
+            return TrainedOn(targets, backbones.training_ids(card) or None)
+    return TrainedOn((), None)
 
 
 def _ancestors(provenance: dict[str, Any]) -> Iterator[str]:
-    """Give the digests that a run wrote down; the file may be a stranger's, so nothing of its shape is certain."""
+    """Give the digests that a configuration records; it may come from anybody, so its shape is checked."""
     if isinstance(backbone := provenance.get("backbone"), dict):
         yield str(backbone.get("sha256"))
     if isinstance(experts := provenance.get("experts"), dict):

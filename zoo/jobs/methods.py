@@ -1,12 +1,10 @@
-"""What is compared on one split: a fine-tuned network, the same from scratch, classical baselines."""
+"""What is compared on one split: the data set, the tuned settings, the fit of a network, and its outcome."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,51 +15,45 @@ from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import TargetScaler
 from zoo.data.tables.records import Rejection
 from zoo.data.tables.rejections import check_rejected_fraction
-from zoo.errors import InputError, PluginError
+from zoo.errors import InputError
 from zoo.models.checkpoint import networks
 from zoo.models.inference import expert_vectors, predict_scaled
-from zoo.registry import plugins
-from zoo.registry.plugin_files import one_line_with_place
-from zoo.training import transfer
 from zoo.training.fit import FitSettings, fit
 from zoo.training.loader import Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from pymatgen.core import Structure
 
-    from zoo._utils.progress import Bar
-    from zoo.data.crystal import Crystal
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.models.cgcnn import CGCNN
-    from zoo.registry.contracts import Baseline, Transform
+    from zoo.registry.contracts import Transform
 
 # Chosen on validation rows of bulk moduli and dielectric constants (docs/tuning.md).
 TRANSFER = FitSettings(batch_size=32, learning_rate=1e-3, weight_decay=1e-1, average=0.99)
 SCRATCH = FitSettings(batch_size=32, learning_rate=2e-3, weight_decay=1e-1, average=0.99)
 
-_TURN = threading.Lock()
-"""Of threads that fit networks: torch's random numbers, which a seed must determine, are those of the process."""
+_FITTING = threading.Lock()
+"""Held during a fit: torch's random state belongs to the process, and a seed must determine it."""
 
 STEPS = 1500
 """Optimiser steps that a fit should have: fewer rows need more epochs to get as far."""
 
 
 def sized(settings: FitSettings, rows: int) -> FitSettings:
-    """Return settings with the batch size and the number of epochs that suit so many training rows."""
+    """Return settings with the batch size and the number of epochs that suit this number of training rows."""
     batch = min(settings.batch_size, max(8, 16 * round(rows / 160)))
     epochs = round(STEPS / max(1, rows // batch))
     return replace(settings, batch_size=batch, epochs=min(max(epochs, 60), 250))
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Dataset:
     """The rows that every method sees, in one order.
 
     Parameters
@@ -79,28 +71,38 @@ class Problem:
     transform: Transform
 
 
-def build(
+def build_dataset(
     table: Table,
+    transform: Transform,
     settings: GraphSettings,
     known: frozenset[int],
     network: str,
     max_rejected: float,
     rejected_out: Path | None = None,
-) -> tuple[Table, list[Record], PackedGraphs]:
-    """Build the graphs of a table; a crystal that the network cannot take joins the rejected rows.
+) -> tuple[Table, Dataset]:
+    """Build the graphs of a table; a crystal that the network cannot take is rejected.
 
     Parameters
     ----------
     table : Table
+        With targets.
+    transform : {"identity", "log10"}
+        The task's transform.
     settings : GraphSettings
     known : set of int
         Atomic numbers that the network has features for.
     network : str
-        What it is called, for the reasons.
+        Its name, for the reasons.
     max_rejected : float
         Largest fraction of rows that may be rejected.
     rejected_out : Path, optional
         Where the rejected rows are written if there are too many.
+
+    Returns
+    -------
+    table : Table
+        Its records are the rows of the data set, in the same order; the others have joined its rejections.
+    dataset : Dataset
 
     Raises
     ------
@@ -120,7 +122,9 @@ def build(
             records.append(record)
             graphs.append(graph)
     check_rejected_fraction(table.source, len(records), rejected, max_rejected, rejected_out)
-    return replace(table, records=records, rejected=rejected), records, PackedGraphs.pack(graphs)
+    targets = np.array([record.target for record in records], dtype=np.float64)
+    dataset = Dataset(PackedGraphs.pack(graphs), targets, transform)
+    return replace(table, records=records, rejected=rejected), dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +134,7 @@ class Outcome:
     Parameters
     ----------
     predictions : array of shape (n,), float64
-        In the task's unit, for all rows of the problem; NaN for rows that are in no part of the split.
+        In the task's unit, for all rows of the data set; NaN for rows that are in no part of the split.
     history : list of dict
         One row per epoch; empty for a baseline.
     best_epoch : int
@@ -150,14 +154,11 @@ class Outcome:
 
 
 def fit_network(
-    problem: Problem,
+    dataset: Dataset,
     split: Split,
-    source: CGCNN | None,
-    blank: Callable[[int], CGCNN],
+    initial: Callable[[int], tuple[CGCNN, dict[str, float]]],
     settings: FitSettings,
     *,
-    mode: transfer.Mode,
-    experts: Sequence[CGCNN] = (),
     workdir: Path,
     device: Device,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
@@ -166,32 +167,26 @@ def fit_network(
 
     Parameters
     ----------
-    problem : Problem
+    dataset : Dataset
     split : Split
-    source : CGCNN or None
-        The backbone; None trains from scratch.
-    blank : callable
-        Makes a network with random weights from a seed.
+    initial : callable
+        Returns the initial network of a seed, and its learning rates by depth, as
+        :func:`zoo.training.transfer.transfer` does.
     settings : FitSettings
-    mode : {"mixture", "full", "head", "layerwise"}
-        Used with a source.
-    experts : sequence of CGCNN
-        Backbones that are read beside it, for a mixture.
     workdir : Path
         Scratch space.
+    device : {"auto", "cpu", "cuda"}
+    on_epoch : callable, optional
+        See :func:`zoo.training.fit.fit`.
     """
-    rates: dict[str, float] = {}
-    with _TURN:
-        if source is None:
-            network = blank(split.seed)
-        else:
-            network, rates = transfer.transfer(source, mode, split.seed, experts=experts)
-        scaler = TargetScaler.fit(problem.targets[split.train], problem.transform)
+    with _FITTING:
+        network, rates = initial(split.seed)
+        scaler = TargetScaler.fit(dataset.targets[split.train], dataset.transform)
         rows, chosen = np.concatenate([split.train, split.val, split.test]), choose_device(device)
-        vectors = expert_vectors(network, problem.graphs, rows, device=chosen)
+        vectors = expert_vectors(network, dataset.graphs, rows, device=chosen)
 
         def samples(part: slice) -> Samples:
-            return Samples(problem.graphs, problem.targets, rows[part], None if vectors is None else vectors[part])
+            return Samples(dataset.graphs, dataset.targets, rows[part], None if vectors is None else vectors[part])
 
         trained = len(split.train)
         result = fit(
@@ -206,114 +201,8 @@ def fit_network(
             device=device,
             on_epoch=on_epoch,
         )
-    scaled = predict_scaled(network, problem.graphs, rows, vectors=vectors, device=chosen)
-    predictions = np.full(len(problem.targets), np.nan)
+    scaled = predict_scaled(network, dataset.graphs, rows, vectors=vectors, device=chosen)
+    predictions = np.full(len(dataset.targets), np.nan)
     predictions[rows] = scaler.unscale(scaled)
     member = networks.Member(network.cpu(), scaler, split.seed)
     return Outcome(predictions, result.history, result.best_epoch, result.seconds, member)
-
-
-Features: TypeAlias = "NDArray[np.float64] | PluginError"
-"""Vectors of all rows, shape (n, d); or why a featurizer gave none."""
-
-
-def featurize(baselines: Sequence[Baseline], crystals: Sequence[Crystal], bar: Bar) -> dict[str, Features]:
-    """Compute the vectors that the baselines ask for, each featurizer once.
-
-    Returns
-    -------
-    dict of featurizer name to array of shape (n, d) or PluginError
-        The error of one that raises, or returns an array of the wrong shape: it fails the fits to it, and no others.
-    """
-    names = sorted({baseline.featurizer for baseline in baselines})
-    structures = [crystal.to_structure() for crystal in crystals] if names else []
-    features: dict[str, Features] = {}
-    for name in names:
-        try:
-            features[name] = _vectors(name, structures, bar)
-        except PluginError as error:
-            features[name] = error
-    return features
-
-
-def _vectors(name: str, structures: Sequence[Structure], bar: Bar) -> NDArray[np.float64]:
-    featurizer = plugins.featurizer(name)
-    parts = []
-    for start in range(0, len(structures), 50):
-        chunk = [structure.copy() for structure in structures[start : start + 50]]  # one may change what it is given
-        try:
-            given, labels = np.asarray(featurizer.featurize(chunk)), len(featurizer.labels)
-            part = given if np.iscomplexobj(given) else given.astype(np.float64)
-        except (Exception, SystemExit) as error:  # code of strangers may raise anything
-            raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
-        if np.iscomplexobj(part) or part.shape != (len(chunk), labels):
-            raise PluginError(
-                f"featurizer {name!r} returned a {part.dtype} array of shape {part.shape} for {len(chunk)} structures "
-                f"and {labels} labels"
-            )
-        parts.append(part)
-        bar.advance(len(chunk), name)
-    return np.concatenate(parts)
-
-
-def baseline_digest(name: str) -> str:
-    """Return a SHA-256 that changes when a baseline, its featurizer or its grid does."""
-    baseline = plugins.baseline(name)
-    parts = [
-        plugins.identity("baseline", name),
-        plugins.identity("featurizer", baseline.featurizer),
-        {key: [str(value) for value in values] for key, values in baseline.grid.items()},
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def fit_baseline(problem: Problem, split: Split, baseline: Baseline, features: Features) -> Outcome:
-    """Fit a baseline on the training rows of a split.
-
-    Its hyper-parameters are searched by five-fold cross-validation inside the training rows; validation rows
-    are not used, test rows are predicted once.
-
-    Parameters
-    ----------
-    features : array of shape (n, d) or PluginError
-        Of all rows; only the training rows are ever fitted on.
-
-    Raises
-    ------
-    PluginError
-        If its featurizer failed, the baseline raises, or it predicts what are no numbers.
-    """
-    if isinstance(features, PluginError):
-        raise features
-    import time
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import GridSearchCV, KFold
-
-    began = time.monotonic()
-    scaler = TargetScaler.fit(problem.targets[split.train], problem.transform, bound=None)
-    rows = np.concatenate([split.train, split.val, split.test])
-    predictions = np.full(len(problem.targets), np.nan)
-    try:
-        regressor = baseline.build(split.seed)
-        if baseline.grid:
-            regressor = GridSearchCV(
-                regressor,
-                {name: list(values) for name, values in baseline.grid.items()},
-                scoring="neg_mean_absolute_error",
-                cv=KFold(min(5, len(split.train)), shuffle=True, random_state=split.seed),
-            )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            regressor.fit(features[split.train], scaler.scale(problem.targets[split.train]))
-        predicted = np.ravel(regressor.predict(features[rows]))
-        if len(predicted) != len(rows):
-            raise ValueError(f"predict gives {len(predicted)} numbers for {len(rows)} rows")
-        predictions[rows] = scaler.unscale(predicted)
-    except (Exception, SystemExit) as error:  # code of strangers may raise anything
-        raise PluginError(f"baseline {baseline.name!r} failed: {one_line_with_place(error)}") from error
-    if lost := int((~np.isfinite(predictions[rows])).sum()):
-        raise PluginError(f"baseline {baseline.name!r} failed: {lost} of its {len(rows)} predictions are no numbers")
-    chosen = {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}
-    return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen)

@@ -1,4 +1,4 @@
-"""How far a run's predictions may be trusted: what calibrates its intervals, how often they held, who is far away."""
+"""How reliable a run's predictions are: calibrated intervals, their coverage, crystals far from the training set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.data.splits import Split
-    from zoo.jobs.methods import Outcome, Problem
+    from zoo.jobs.methods import Dataset, Outcome
 
 RULE = (
     "split conformal: each seed's network has the interval that its own validation rows give, which did not train it "
@@ -27,7 +27,7 @@ RULE = (
 
 
 @dataclass(frozen=True)
-class Trust:
+class Reliability:
     """What a run knows about the errors of its own model.
 
     Parameters
@@ -42,7 +42,7 @@ class Trust:
     reference : Reference
         Of the first seed's network and training rows.
     far : int
-        Test rows of the first seed that are far from its training set, by `reference`.
+        Test rows of the first seed that are far from its training set, according to `reference`.
     tested : int
         All test rows of the first seed.
     """
@@ -73,19 +73,21 @@ class Trust:
         }
 
 
-def assess(problem: Problem, splits: Sequence[Split], outcomes: Sequence[Outcome], device: Device = "auto") -> Trust:
-    """Calibrate on the validation rows of every seed, and measure on its test rows.
+def assess(
+    dataset: Dataset, splits: Sequence[Split], outcomes: Sequence[Outcome], device: Device = "auto"
+) -> Reliability:
+    """Calibrate on the validation rows of each seed, and measure on its test rows.
 
     Parameters
     ----------
-    problem : Problem
+    dataset : Dataset
     splits : sequence of Split
     outcomes : sequence of Outcome
         Of a network, one per split.
     device : {"auto", "cpu", "cuda"}
     """
-    targets = transformed(problem.targets, problem.transform)
-    residuals = [np.abs(targets - transformed(each.predictions, problem.transform)) for each in outcomes]
+    targets = transformed(dataset.targets, dataset.transform)
+    residuals = [np.abs(targets - transformed(each.predictions, dataset.transform)) for each in outcomes]
     calibrations = [
         conformal.sketch(each[split.val], MAX_RESIDUALS) for split, each in zip(splits, residuals, strict=True)
     ]
@@ -99,10 +101,10 @@ def assess(problem: Problem, splits: Sequence[Split], outcomes: Sequence[Outcome
     first, member = splits[0], outcomes[0].member
     assert member is not None
     rows = np.concatenate([first.train, first.test])
-    vectors = embed(member.network, problem.graphs, rows, pooling="all", device=choose_device(device))
+    vectors = embed(member.network, dataset.graphs, rows, pooling="all", device=choose_device(device))
     member.network.cpu()
     reference = Reference.of(vectors[: len(first.train)], first.seed)
-    return Trust(
+    return Reliability(
         calibrations=calibrations,
         coverage=coverage,
         half_widths=[conformal.half_width(each, conformal.INTERVAL_LEVEL) for each in calibrations],

@@ -95,11 +95,11 @@ def test_more_seeds_on_resume_do_not_mix_backbones(data: Path, tmp_path: Path, m
 def test_no_row_that_a_seed_tests_on_helps_to_choose(data: Path, tmp_path: Path) -> None:
     records = read_table(data, plugins.task("bulk-modulus")).records
     splits = [make_split(records, seed=seed, test=0.2, val=0.4) for seed in range(3)]
-    found = backbone_choice.choosing_split(splits)
+    found = backbone_choice.choice_split(splits)
     tested = {row for split in splits for row in split.test}
     assert set(found.val) == set(splits[0].val) - tested < set(splits[0].val)
     assert set(found.train) == set(splits[0].train) - tested < set(splits[0].train)
-    assert backbone_choice.choosing_split(splits[:1]).as_ids(records) == splits[0].as_ids(records)
-    with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are tested on by no seed"):
+    assert backbone_choice.choice_split(splits[:1]).as_ids(records) == splits[0].as_ids(records)
+    with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are test rows of no seed"):
         finetune(Options("bulk-modulus", data, backbone="all", epochs=1, seeds=8, test=0.3, val=0.4), tmp_path / "run")
     assert not (tmp_path / "run.partial").exists()

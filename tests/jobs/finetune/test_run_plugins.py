@@ -70,7 +70,9 @@ def test_what_is_trained_outlives_a_baseline_that_fails(
 ) -> None:
     plugin(tmp_path / "mine.py", 7.0)  # no quantile
     request = Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=("constant",))
-    with pytest.raises(PluginError, match=r"quantile.*; what is done is kept: --resume, without it if need be"):
+    with pytest.raises(
+        PluginError, match=r"quantile.*; finished fits are kept: continue with --resume, without this baseline"
+    ):
         finetune(request, tmp_path / "run", quiet=True)
     without = Options("bulk-modulus", data, backbone=str(backbone), epochs=1)
     monkeypatch.setattr(methods, "fit_network", None)  # it is there

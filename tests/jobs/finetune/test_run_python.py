@@ -30,11 +30,11 @@ def data(moduli: Callable[[int], Path]) -> Path:
         ({"seeds": True}, "seeds=True: must be a whole number"),
         ({"seeds": None}, "seeds=None: must be a whole number"),
         ({"learning_rate": "0.1"}, "learning_rate='0.1': must be a number"),
-        ({"baselines": "rf"}, "baselines='rf': must be a tuple of names"),
-        ({"baselines": (1,)}, r"baselines=\(1,\): must be a tuple of names"),
+        ({"baselines": "rf"}, "baselines='rf': must be a tuple"),
+        ({"baselines": (1,)}, r"baselines\[0\]=1: must be text"),
         ({"compare_scratch": "scratch"}, "compare_scratch='scratch': must be True or False"),
         ({"target": 3}, "target=3: must be text"),
-        ({"data": pd.DataFrame()}, "data and structures are paths of files: "),
+        ({"data": pd.DataFrame()}, "data=a DataFrame: must be the path of a file or folder"),
     ],
 )
 def test_wrong_types_are_named(wrong: dict[str, Any], said: str) -> None:
@@ -122,7 +122,7 @@ def test_few_validation_rows_give_no_interval_and_none_is_recommended(
     """They chose the epoch: of four rows, the errors at the best of all epochs say nothing of new crystals."""
     request = zoo.Options("bulk-modulus", data, backbone=str(backbone), epochs=1, seeds=3)
     found = zoo.finetune(request, tmp_path / "run", quiet=True)
-    assert [len(each) for each in found.trust.calibrations] == [4, 4, 4]
+    assert [len(each) for each in found.reliability.calibrations] == [4, 4, 4]
     card = (tmp_path / "run" / "README.md").read_text()
     assert "No interval at 90%: 4 validation rows are too few to calibrate it." in card
     assert "interval=" not in card

@@ -64,7 +64,7 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(InputError, match=r"other settings \(recipe\.fit\.learning_rate\); give the same"):
         pretrain(other, [EXAMPLE], out, resume=True, quiet=True)
     example().iloc[:100].to_csv(tmp_path / "data.csv", index=False)
-    with pytest.raises(InputError, match=r"begun with other settings \(table\); give the same"):
+    with pytest.raises(InputError, match=r"started with other settings \(table\); give the same"):
         pretrain(recipe, [tmp_path / "data.csv"], out, resume=True, quiet=True)
     assert histories == []
     resumed = pretrain(recipe, [EXAMPLE], out, resume=True, quiet=True)

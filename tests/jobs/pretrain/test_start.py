@@ -20,9 +20,9 @@ from zoo.hub.pull import pull, sha256
 from zoo.jobs import lineage
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
-from zoo.jobs.pretrain import start as continuing
 from zoo.jobs.pretrain.recipe import read_recipe
 from zoo.jobs.pretrain.run import Report, pretrain
+from zoo.jobs.pretrain.start import load, provenance
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones
 
@@ -91,8 +91,8 @@ def test_a_start_that_lists_no_crystals_is_told(
     text = starting(backbone, epochs="1")
     with caplog.at_level(logging.WARNING, logger="zoo"):
         pretrain(read_recipe(write(tmp_path, text)), [EXAMPLE], tmp_path / "out", quiet=True)
-    assert "nobody lists all crystals that tiny was trained on" in caplog.text
-    assert lineage.trained_on(pull(str(tmp_path / "out"))) is None  # nor of what began with it
+    assert "no complete list of the training crystals of tiny exists" in caplog.text
+    assert lineage.training_ids(pull(str(tmp_path / "out"))) is None  # nor of what began with it
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_two_starts_of_one_name_are_both_remembered(tmp_path: Path) -> None:
     strangers = parts([each for each in example().material_id if each not in set(known_rows("dEf-91k"))])
     path = write(tmp_path / "recipe", starting(*starts, width=128, **WIDE), strangers)
     pretrain(read_recipe(path), [EXAMPLE], tmp_path / "joined", quiet=True)
-    seen = lineage.trained_on(pull(str(tmp_path / "joined")))
+    seen = lineage.training_ids(pull(str(tmp_path / "joined")))
     assert seen is not None
     assert set(known_rows("dEf-91k")) <= seen
     # And through another generation, which names the first by its digest alone.
@@ -162,10 +162,10 @@ def test_two_starts_of_one_name_are_both_remembered(tmp_path: Path) -> None:
 def test_a_start_that_changed_is_not_gone_on_from(first: tuple[list[Report], Path], tmp_path: Path) -> None:
     start = Path(shutil.copytree(first[1], tmp_path / "start"))
     recipe = read_recipe(write(tmp_path, starting("start", epochs="1")))  # a folder beside the recipe
-    sources = continuing.load(recipe, recipe.network.sizes)
+    sources = load(recipe, recipe.network.sizes)
     assert [source.name for source in sources] == ["start"]
     (tmp_path / "out.partial").mkdir()
-    resuming.check_settings(tmp_path / "out.partial" / "begun.json", {"start": continuing.provenance(sources)["start"]})
+    resuming.check_settings(tmp_path / "out.partial" / "begun.json", {"start": provenance(sources)["start"]})
     tensors = load_file(start / weights.WEIGHTS_FILE)
     save_file(
         {name: tensor + 1 if tensor.ndim == 1 else tensor for name, tensor in tensors.items()},
@@ -201,7 +201,7 @@ def test_of_a_mixture_the_body_that_was_trained_counts(tmp_path: Path) -> None:
     config = weights.read_config(tmp_path / "out")
     assert config.architecture.experts == 0
     assert len(config.provenance["ancestors"]) > 1  # the backbone and the experts of the run
-    assert set(known_rows("dEf-10k")) <= lineage.listed(lineage.lineage(pull(str(tmp_path / "out"))))
+    assert set(known_rows("dEf-10k")) <= lineage.listed_ids(lineage.lineage(pull(str(tmp_path / "out"))))
 
 
 def test_a_backbone_has_no_experts(tmp_path: Path) -> None:

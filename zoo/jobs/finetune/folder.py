@@ -55,7 +55,7 @@ def write_run(result: Result, folder: Path) -> None:
         _csv(folder / "comparison.csv", ["method", *PREDICTIONS], rows)
     pictures.parity(_parity(result), folder / "parity.png")
     split = result.splits[0]
-    pictures.coverage(result.trust.coverage, len(split.val), len(split.test), folder / "coverage.png")
+    pictures.coverage(result.reliability.coverage, len(split.val), len(split.test), folder / "coverage.png")
     (folder / "README.md").write_text(card(result, folder).render(), encoding="utf-8")
 
 
@@ -111,7 +111,7 @@ def metrics(result: Result) -> dict[str, Any]:
             for method, compared in result.log_comparisons.items()
         },
         "verdict": comparison_table.verdict(result),
-        "intervals": result.trust.to_dict(),
+        "intervals": result.reliability.to_dict(),
         "provenance": result.checkpoint.config.provenance,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
@@ -128,7 +128,7 @@ def card(result: Result, folder: Path) -> Card:
     origin = (
         f"the backbone {pulled.name} ({pulled.origin}"
         + (f", revision {pulled.revision}" if pulled.revision else "")
-        + f", weights SHA-256 {result.digests[pulled.name]}), mode {config.provenance['mode']}"
+        + f", weights SHA-256 {config.provenance['backbone']['sha256']}), mode {config.provenance['mode']}"
         if pulled
         else "random weights"
     )
@@ -142,7 +142,7 @@ def card(result: Result, folder: Path) -> Card:
     )
     rejected = len(result.table.rejected)
     chose = " and its backbone" if result.tried else ""
-    level = next((each for each in (0.9, 0.8, 0.5) if result.trust.measured(each) is not None), None)
+    level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
     interval = f", interval={level:g}" if level else ""  # as far as the calibration rows allow
     body = [
         f"# {config.name}",

@@ -1,4 +1,4 @@
-"""Fine-tune a backbone on a small table, and compare it honestly with what else could have been done."""
+"""Fine-tune a backbone on a table, and compare it with the alternatives on the same test rows."""
 
 from __future__ import annotations
 
@@ -8,25 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from zoo._utils import resuming
 from zoo._utils.progress import progress
-from zoo.analysis import metrics
-from zoo.analysis.comparisons import Comparison, compare
-from zoo.data.graphs.neighbors import GraphSettings
-from zoo.data.splits import Split, make_split
+from zoo.data.splits import make_split
 from zoo.data.tables.records import records_digest
 from zoo.data.tables.rejections import remove_rejected_list
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
-from zoo.jobs import baselines as classical
-from zoo.jobs import lineage, methods, reliability, sources
+from zoo.jobs import lineage, methods, reliability
+from zoo.jobs.baselines import find_baselines, fit_baselines
 from zoo.jobs.finetune import backbone_choice
-from zoo.jobs.finetune import start as starting
 from zoo.jobs.finetune.result import Result
-from zoo.jobs.finetune.start import ALL, Start
-from zoo.jobs.fit_store import CellStore
+from zoo.jobs.finetune.start import describe, prepare, provenance, row_warnings
+from zoo.jobs.fit_store import FitStore
 from zoo.models.checkpoint import networks
 from zoo.registry import plugins
 from zoo.training.transfer import FROM_SCRATCH
@@ -35,7 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from zoo._utils.devices import Device
+    from zoo._utils.progress import Bar
+    from zoo.data.splits import Split
+    from zoo.data.tables.table import Table
     from zoo.jobs.finetune.options import Options
+    from zoo.jobs.finetune.start import Start
+    from zoo.models.checkpoint.schema import TargetConfig
     from zoo.registry.contracts import Task
     from zoo.training.fit import FitSettings
 
@@ -58,14 +57,15 @@ def finetune(
     options : Options
     out : Path
         Folder of the run. It must not exist, and appears whole or not at all; until then the work is in
-        ``OUT.partial``, from where `resume` goes on.
+        ``OUT.partial``, from where `resume` continues.
     device : {"auto", "cpu", "cuda"}
     resume : bool
+        Continue a run that was interrupted.
     quiet : bool
         Show no progress.
     say : callable, optional
-        Told, in one line each, what is being done. Without it, only what makes the errors mean less, such as test rows
-        that a backbone knew, is told: as warnings of the logger ``zoo``.
+        Called with one line for each step. Without it, only what limits the meaning of the errors, such as test rows
+        that were seen in pretraining, is reported, as a warning of the logger ``zoo``.
 
     Raises
     ------
@@ -77,8 +77,8 @@ def finetune(
         try:
             return _finetune(options, out, device, resume=resume, quiet=quiet, say=say)
         except KeyboardInterrupt:
-            if kept := sum(path.name != "settings.json" for path in _unfinished(out).glob("cells/*.json")):
-                _log.warning("interrupted; finished fits that are kept: %d; --resume goes on after them", kept)
+            if kept := FitStore.count(_partial(out) / "cells"):
+                _log.warning("interrupted; finished fits that are kept: %d; --resume continues after them", kept)
             raise
 
 
@@ -87,19 +87,84 @@ def _finetune(
 ) -> Result:
     from zoo.jobs.finetune.folder import write_run
 
+    tell, warn = say or _log.info, say or _log.warning
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = plugins.task(options.task)
-    baselines = classical.named(options.baselines)
-    unfinished, rejected_out = _unfinished(out), out.with_name(out.name + ".rejected.csv")
-    asked = [options]
-    if options.backbone == ALL:
-        asked = [replace(options, backbone=source.name) for source in sources.available(GraphSettings())]
-    if not asked:
-        raise InputError(f"--backbone {ALL}: no backbone is at hand")
-    starts = [starting.begin(each, task) for each in asked]
-    start, *others = starts
-    known = start.known.intersection(*(each.known for each in others))
+    baselines = find_baselines(options.baselines)
+    candidates = prepare(options)
+
+    table, dataset, target = _read(options, task, candidates, out)
+    splits = [
+        make_split(
+            table.records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train
+        )
+        for seed in range(options.seed, options.seed + options.seeds)
+    ]
+    tell(_describe_rows(table, task, splits[0]))
+    choice = backbone_choice.choice_split(splits) if len(candidates) > 1 else None
+
+    rows = {"data_sha256": table.sha256, "rows_sha256": records_digest(table.records), "transform": task.transform}
+    digests = {each.name: each.digest for start in candidates for each in start.pretrained}
+    fingerprint = options.fingerprint(rows, list(digests.values()), len(splits[0].train))
+    store = FitStore(_partial(out) / "cells", fingerprint, resume=resume)
+    fit = partial(_fit, dataset=dataset, store=store, device=device, unit=task.unit)
+
+    start, tried = candidates[0], {}
+    if choice is not None:
+        prefix = "" if len(splits) == 1 else f"choice-of-{len(splits)}-"  # with one seed it is that seed's own fit
+        chosen = options.fit_settings(len(choice.train), from_scratch=False)
+        fit_choice = partial(fit, split=choice, settings=chosen, prefix=prefix)
+        tried = backbone_choice.compare_backbones(candidates, fit_choice, dataset, choice, quiet=quiet)
+        start = next(each for each in candidates if each.name == next(iter(tried)))
+
+    seen = lineage.count_seen(start.pretrained, table.records, splits)
+    leaks = lineage.count_leaks(start.pretrained, task, table.records, splits)
+    warned = row_warnings(start, table.records, leaks, seen, len(splits[0].test))
+    for line in describe(start, options, task, tried):
+        tell(line)
+    for line in warned:
+        warn(line)
+
+    outcomes = _fit_networks(fit, options, splits, start, quiet=quiet)
+    crystals = [record.crystal for record in table.records]
+    outcomes |= fit_baselines(baselines, crystals, dataset, splits, store, quiet=quiet)
+
+    fitted = next(iter(outcomes.values()))
+    assessed = reliability.assess(dataset, splits, fitted, device)
+    members = [
+        replace(outcome.member, calibration=calibration)
+        for outcome, calibration in zip(fitted, assessed.calibrations, strict=True)
+        if outcome.member
+    ]
+    trained_on = {int(row) for split in splits for row in split.train}
+    checkpoint = networks.describe(
+        members,
+        name="".join(filter(str.isprintable, out.name))[:200],
+        targets=[target],
+        graph=start.graph,
+        elements=sorted({symbol for row in trained_on for symbol in crystals[row].elements}),
+        provenance=provenance(start, options, table),
+        reference=assessed.reference,
+    )
+    result = Result(
+        options, task, table, dataset, splits, start, outcomes, checkpoint, assessed, seen, leaks, warned, tried
+    )
+    write_run(result, _partial(out))
+    store.discard()
+    _partial(out).rename(out)
+    return result
+
+
+def _partial(out: Path) -> Path:
+    return out.with_name(out.name + ".partial")
+
+
+def _read(
+    options: Options, task: Task, candidates: Sequence[Start], out: Path
+) -> tuple[Table, methods.Dataset, TargetConfig]:
+    """Read the table and build the graphs that all candidates take."""
+    rejected_out = out.with_name(out.name + ".rejected.csv")
     table = read_table(
         options.data,
         task,
@@ -108,182 +173,72 @@ def _finetune(
         max_rejected=options.max_rejected,
         rejected_out=rejected_out,
     )
-    who = "one of the backbones" if others else start.name
     target = networks.target(table.target_column, task)
-    table, records, graphs = methods.build(table, start.graph, known, who, options.max_rejected, rejected_out)
+    known = frozenset.intersection(*(start.known for start in candidates))
+    name = candidates[0].name if len(candidates) == 1 else "one of the backbones"
+    table, dataset = methods.build_dataset(
+        table, task.transform, candidates[0].graph, known, name, options.max_rejected, rejected_out
+    )
     remove_rejected_list(rejected_out)
-    splits = [
-        make_split(records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train)
-        for seed in range(options.seed, options.seed + options.seeds)
-    ]
-    tell, warn = say or _log.info, say or _log.warning
-    tell(
-        f"{options.data.name}: {len(records)} of {len(records) + len(table.rejected)} rows used, "
-        f"crystals from {table.structure_source}, "
-        f"target {table.target_column} ({task.unit or 'no unit'}); "
-        f"{len(splits[0].train)} training, {len(splits[0].val)} validation, {len(splits[0].test)} test rows a seed"
+    return table, dataset, target
+
+
+def _describe_rows(table: Table, task: Task, split: Split) -> str:
+    return (
+        f"{table.source.name}: {len(table.records)} of {len(table.records) + len(table.rejected)} rows used, "
+        f"crystals from {table.structure_source}, target {table.target_column} ({task.unit or 'no unit'}); "
+        f"{len(split.train)} training, {len(split.val)} validation, {len(split.test)} test rows a seed"
     )
-    problem = methods.Problem(graphs, np.array([record.target for record in records]), task.transform)
-    choice = backbone_choice.choosing_split(splits) if options.backbone == ALL else None
-    digests = {source.name: source.digest for each in starts for source in each.sources}
-    data = {"data_sha256": table.sha256, "rows_sha256": records_digest(records), "transform": task.transform}
-    fingerprint = options.fingerprint(data, list(digests.values()), len(splits[0].train))
-    cells = CellStore(unfinished / "cells", fingerprint, resume=resume)
-    tried: dict[str, float] = {}
-    if choice is not None:
-        settings = options.fit_settings(len(choice.train), from_scratch=False)
-        rows = "" if len(splits) == 1 else f"choice-of-{len(splits)}-"  # otherwise it is the run's own first fit
-        fit = partial(_fit, problem=problem, split=choice, settings=settings, cells=cells, device=device, prefix=rows)
-        tried = backbone_choice.compare_backbones(starts, fit, problem, choice.val, quiet=quiet)
-        start = next(each for each in starts if each.name == next(iter(tried)))
-    overlap = lineage.seen(start.sources, records, splits)
-    leaks = lineage.leaks(start.sources, task, records, splits)
-    warned = starting.warnings(start, records, leaks, overlap, len(splits[0].test))
-    for line in starting.introduction(start, options, task, tried):
-        tell(line)
-    for line in warned:
-        warn(line)
-    outcomes = _train(options, problem, splits, start, cells, task, device=device, quiet=quiet)
-    crystals = [record.crystal for record in records]
-    outcomes |= classical.fit(baselines, crystals, problem, splits, cells, quiet=quiet)
-    errors = {
-        method: [
-            metrics.errors(
-                problem.targets[split.test], outcome.predictions[split.test], log10=task.transform == "log10"
-            )
-            for split, outcome in zip(splits, each, strict=True)
-        ]
-        for method, each in outcomes.items()
-    }
-    model = next(iter(outcomes))
-    assessed = reliability.assess(problem, splits, outcomes[model], device)
-    members = [
-        replace(outcome.member, calibration=calibration)
-        for outcome, calibration in zip(outcomes[model], assessed.calibrations, strict=True)
-        if outcome.member
-    ]
-    trained_on = sorted({int(row) for split in splits for row in split.train})
-    result = Result(
-        options=options,
-        task=task,
-        table=table,
-        records=records,
-        splits=splits,
-        outcomes=outcomes,
-        errors=errors,
-        comparisons=_compare(outcomes, problem, splits, log10=False),
-        log_comparisons=_compare(outcomes, problem, splits, log10=True) if task.transform == "log10" else {},
-        checkpoint=networks.describe(
-            members,
-            name="".join(filter(str.isprintable, out.name))[:200],
-            targets=[target],
-            graph=start.graph,
-            elements=sorted({symbol for row in trained_on for symbol in records[row].crystal.elements}),
-            provenance=starting.provenance(start, options, table, digests),
-            reference=assessed.reference,
-        ),
-        trust=assessed,
-        backbone=start.source.pulled if start.source else None,
-        digests={source.name: digests[source.name] for source in start.sources},
-        overlap=overlap,
-        leaks=leaks,
-        warned=warned,
-        tried=tried,
-    )
-    write_run(result, unfinished)
-    cells.discard()
-    unfinished.rename(out)
-    return result
 
 
-def _unfinished(out: Path) -> Path:
-    return out.with_name(out.name + ".partial")
-
-
-def _train(
-    options: Options,
-    problem: methods.Problem,
-    splits: Sequence[Split],
-    start: Start,
-    cells: CellStore,
-    task: Task,
-    *,
-    device: Device,
-    quiet: bool,
+def _fit_networks(
+    fit: Callable[..., methods.Outcome], options: Options, splits: Sequence[Split], start: Start, *, quiet: bool
 ) -> dict[str, list[methods.Outcome]]:
-    named = {f"{start.name} ({start.mode})": start} if start.source else {}
-    if not start.source or options.compare_scratch:
-        named[FROM_SCRATCH] = replace(start, source=None, experts=())
-    rows = len(splits[0].train)
-    plan = {name: options.fit_settings(rows, from_scratch=each.source is None) for name, each in named.items()}
-    total = len(splits) * sum(settings.epochs for settings in plan.values())
-    outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in named}
-    with progress("training", total, "epochs", quiet=quiet) as bar:
-        # Seeds outside, methods inside: if a run is cut off, what is there can be compared.
+    """Fit the run's model on every split, and the same network from scratch if that was asked for."""
+    starts = {start.method: start} | ({FROM_SCRATCH: start.scratch()} if options.compare_scratch else {})
+    settings = {
+        name: options.fit_settings(len(splits[0].train), from_scratch=each.from_scratch)
+        for name, each in starts.items()
+    }
+    outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in starts}
+    epochs = len(splits) * sum(each.epochs for each in settings.values())
+    with progress("training", epochs, "epochs", quiet=quiet) as bar:
+        # Seeds outside, methods inside: after an interruption, what is there can be compared.
         for split in splits:
-            for name, begins in named.items():
-                what, told = f"seed {split.seed}, {name}", [0]
-
-                def tell(row: dict[str, float], epochs: int, what: str = what, told: list[int] = told) -> None:
-                    told.append(epochs)
-                    bar.advance(epochs, f"{what}: validation MAE {row['validation_mae']:.4g} {task.unit}".rstrip())
-
-                outcome = _fit(begins, problem, split, plan[name], cells, device, tell)
-                done = sum(told)
-                if done:
-                    bar.advance(plan[name].epochs - done)
-                else:
-                    bar.skip(plan[name].epochs, f"{what}: done before")
-                outcomes[name].append(outcome)
+            for name, each in starts.items():
+                outcomes[name].append(fit(each, split=split, settings=settings[name], bar=bar))
     return outcomes
 
 
 def _fit(
     start: Start,
-    problem: methods.Problem,
+    *,
+    dataset: methods.Dataset,
     split: Split,
     settings: FitSettings,
-    cells: CellStore,
+    store: FitStore,
     device: Device,
-    on_epoch: Callable[[dict[str, float], int], None] | None = None,
-    *,
+    unit: str,
+    bar: Bar | None = None,
     prefix: str = "",
 ) -> methods.Outcome:
-    """Fit a network on a split, or read what was fitted before; the prefix tells splits of one seed apart."""
-    source = start.source
-    cell = prefix + (f"transfer-{source.digest[:12]}-{split.seed}" if source else f"scratch-{split.seed}")
-    outcome = cells.get(cell)
-    if outcome is None:
-        with cells.working(cell) as workdir:
-            outcome = methods.fit_network(
-                problem,
-                split,
-                source.network if source else None,
-                start.blank,
-                settings,
-                mode=start.mode,
-                experts=start.networks,
-                workdir=workdir,
-                device=device,
-                on_epoch=on_epoch,
-            )
-        cells.put(cell, outcome)
+    """Fit a network on a split, or read what was fitted before; the prefix tells apart splits of one seed."""
+    name, label = f"{prefix}{start.key}-{split.seed}", f"seed {split.seed}, {start.method}"
+    outcome = store.get(name)
+    if outcome:
+        if bar:
+            bar.skip(settings.epochs, f"{label}: done before")
+        return outcome
+    on_epoch = partial(_show_epochs, bar, label, unit) if bar else None
+    with store.working(name) as workdir:
+        outcome = methods.fit_network(
+            dataset, split, start.initial, settings, workdir=workdir, device=device, on_epoch=on_epoch
+        )
+    store.put(name, outcome)
+    if bar:
+        bar.advance(settings.epochs - outcome.history[-1]["epoch"])  # those saved by stopping early
     return outcome
 
 
-def _compare(
-    outcomes: dict[str, list[methods.Outcome]], problem: methods.Problem, splits: Sequence[Split], *, log10: bool
-) -> dict[str, Comparison]:
-    """Compare every method with the scratch network on the same test rows."""
-    if FROM_SCRATCH not in outcomes or len(outcomes) == 1:
-        return {}
-    absolute = {
-        method: [
-            metrics.absolute_errors(problem.targets[split.test], outcome.predictions[split.test], log10=log10)
-            for split, outcome in zip(splits, each, strict=True)
-        ]
-        for method, each in outcomes.items()
-    }
-    return {
-        method: compare(rows, absolute[FROM_SCRATCH]) for method, rows in absolute.items() if method != FROM_SCRATCH
-    }
+def _show_epochs(bar: Bar, label: str, unit: str, row: dict[str, float], epochs: int) -> None:
+    bar.advance(epochs, f"{label}: validation MAE {row['validation_mae']:.4g} {unit}".rstrip())

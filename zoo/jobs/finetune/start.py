@@ -1,4 +1,4 @@
-"""Where the networks of a fine-tuning begin, and what the user is told of it."""
+"""The initial network of a fine-tuning: the backbone, the experts beside it, and what the user is told about them."""
 
 from __future__ import annotations
 
@@ -9,74 +9,117 @@ from typing import TYPE_CHECKING, Any
 from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.data.elements import atom_table, known_elements
 from zoo.data.graphs.neighbors import GraphSettings
-from zoo.jobs import lineage, sources
+from zoo.errors import InputError
+from zoo.jobs import lineage, pretrained
 from zoo.training import transfer
 from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.jobs.finetune.options import Options
-    from zoo.jobs.sources import Source
+    from zoo.jobs.pretrained import Pretrained
     from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Task
     from zoo.training.transfer import Mode
 
 ALL = "all"
-"""As a backbone: compare every one on validation rows, and keep the best."""
+"""As a backbone: compare all backbones on validation rows, and keep the best."""
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where the networks begin: the backbone and what is read beside it, if any, and how to make a blank network."""
+    """What the networks of a run start from.
 
-    source: Source | None
-    blank: Callable[[int], CGCNN]
-    graph: GraphSettings
-    known: frozenset[int]
+    Parameters
+    ----------
+    backbone : Pretrained or None
+        None for zoo's own network with random weights.
+    mode : {"mixture", "full", "head", "layerwise"}
+        How the backbone is used; see :mod:`zoo.training.transfer`.
+    experts : tuple of Pretrained
+        Read unchanged beside the backbone, in a mixture.
+    from_scratch : bool
+        Random weights: of a backbone only the sizes, the graphs and the element table are used.
+    """
+
+    backbone: Pretrained | None
     mode: Mode = "full"
-    experts: tuple[Source, ...] = ()
+    experts: tuple[Pretrained, ...] = ()
+    from_scratch: bool = False
 
     @property
     def name(self) -> str:
-        """What the network is called."""
-        return self.source.name if self.source else FROM_SCRATCH
+        """Name of the backbone, or "from scratch"."""
+        return self.backbone.name if self.backbone and not self.from_scratch else FROM_SCRATCH
 
     @property
-    def sources(self) -> list[Source]:
-        """Everything pretrained that takes part, each once."""
-        named = {each.name: each for each in self.experts} | ({self.source.name: self.source} if self.source else {})
-        return list(named.values())
+    def method(self) -> str:
+        """Name of the method in tables and files."""
+        return FROM_SCRATCH if self.from_scratch else f"{self.name} ({self.mode})"
 
     @property
-    def networks(self) -> list[CGCNN]:
-        """The networks that are read beside the backbone."""
-        return [each.network for each in self.experts]
+    def key(self) -> str:
+        """Name of its fits in the store of a run."""
+        return f"transfer-{self.backbone.digest[:12]}" if self.backbone and not self.from_scratch else "scratch"
+
+    @property
+    def graph(self) -> GraphSettings:
+        """Settings of the graphs that the networks take."""
+        return self.backbone.graph if self.backbone else GraphSettings()
+
+    @property
+    def known(self) -> frozenset[int]:
+        """Atomic numbers that the networks have features for."""
+        return self.backbone.known if self.backbone else known_elements(atom_table())
+
+    @property
+    def pretrained(self) -> list[Pretrained]:
+        """The experts and the backbone, each once."""
+        backbone = [self.backbone] if self.backbone else []
+        return list({each.name: each for each in (*self.experts, *backbone)}.values())
+
+    def scratch(self) -> Start:
+        """Return the same start with random weights, to compare with."""
+        return Start(self.backbone, from_scratch=True)
+
+    def initial(self, seed: int) -> tuple[CGCNN, dict[str, float]]:
+        """Return the network that a fit starts from, and its learning rates by depth."""
+        if self.backbone is None:
+            return pretrained.new_network(seed), {}
+        network = self.backbone.network
+        if self.from_scratch:
+            sizes = replace(network.architecture, targets=1, pooling="all", experts=0)
+            return transfer.scratch(sizes, network.atom_table, seed), {}
+        return transfer.transfer(network, self.mode, seed, experts=[each.network for each in self.experts])
 
 
-def begin(options: Options, task: Task) -> Start:
-    """Load what a fine-tuning starts from; raises as :func:`zoo.jobs.sources.load` does."""
-    chosen = options.chosen_backbone(task)
-    if chosen is None:
-        return Start(None, sources.blank, GraphSettings(), known_elements(atom_table()))
-    source = sources.load(chosen)
-    network = source.network
-    same = replace(network.architecture, targets=1, pooling="all", experts=0)
-    beside = tuple(sources.experts(source)) if options.mode == "mixture" else ()
-    return Start(
-        source,
-        lambda seed: transfer.scratch(same, network.atom_table, seed),
-        source.graph,
-        source.known,
-        "full" if options.mode == "mixture" and not beside else options.mode,
-        beside,
-    )
+def prepare(options: Options) -> list[Start]:
+    """Load what a fine-tuning starts from: one start, or with ``--backbone all`` one for each backbone at hand.
+
+    Raises
+    ------
+    ZooError
+        If a backbone cannot be loaded, as :func:`zoo.jobs.pretrained.load` raises.
+    """
+    if options.backbone != ALL:
+        name = options.chosen_backbone()
+        return [Start(None, from_scratch=True) if name is None else _with_experts(pretrained.load(name), options.mode)]
+    found = [_with_experts(each, options.mode) for each in pretrained.available(GraphSettings())]
+    if not found:
+        raise InputError(f"--backbone {ALL}: no backbone is at hand")
+    return found
 
 
-def introduction(start: Start, options: Options, task: Task, tried: dict[str, float]) -> list[str]:
-    """Say which backbone is fine-tuned, where it is, why this one, and what is read beside it.
+def _with_experts(backbone: Pretrained, mode: Mode) -> Start:
+    experts = tuple(pretrained.experts(backbone)) if mode == "mixture" else ()
+    return Start(backbone, "full" if mode == "mixture" and not experts else mode, experts)
+
+
+def describe(start: Start, options: Options, task: Task, tried: dict[str, float]) -> list[str]:
+    """Say which backbone is fine-tuned, where it is stored, why it was chosen, and which experts are beside it.
 
     Parameters
     ----------
@@ -86,9 +129,9 @@ def introduction(start: Start, options: Options, task: Task, tried: dict[str, fl
     tried : dict of str to float
         Errors of all backbones on validation rows, where they were compared.
     """
-    if start.source is None:
+    if start.backbone is None:
         return []
-    pulled = start.source.pulled
+    pulled = start.backbone.pulled
     line = f"backbone {pulled.name} from {pulled.directory}" + (f" ({pulled.note})" if pulled.note else "")
     if tried:
         shown = ", ".join(f"{name} {error:.4g}" for name, error in tried.items())
@@ -96,40 +139,41 @@ def introduction(start: Start, options: Options, task: Task, tried: dict[str, fl
         line += f": the best on validation rows ({what}: {shown})"
     elif options.backbone == "auto":
         recommended = bool(task.recommended_backbone)
-        why = "the one that the task recommends" if recommended else "the default: the task recommends none"
-        line += f": {why}; --backbone {ALL} compares every one on validation rows"
+        why = "recommended by the task" if recommended else "the default, as the task recommends none"
+        line += f": {why}; --backbone {ALL} compares all of them on validation rows"
     if start.experts:
-        return [line, f"mode mixture: beside it, {', '.join(each.name for each in start.experts)} are read as they are"]
+        return [line, f"mode mixture: {', '.join(each.name for each in start.experts)} are read beside it, unchanged"]
     if options.mode == "mixture":
-        return [line, f"mode full: no backbone of the shelf has a body like that of {start.name}, so nothing to mix"]
+        return [line, f"mode full: no registered backbone has a body like that of {start.name}, so nothing to mix"]
     return [line]
 
 
-def warnings(
-    start: Start, records: Sequence[Record], leaks: dict[str, list[int]], overlap: Sequence[int] | None, tested: int
+def row_warnings(
+    start: Start, records: Sequence[Record], leaks: dict[str, list[int]], seen: Sequence[int] | None, tested: int
 ) -> list[str]:
-    """Say which rows are no strangers to each other, or to what the networks start from.
+    """Say which rows are copies of one another, or were seen in pretraining.
 
     Parameters
     ----------
     start : Start
     records : sequence of Record
-    leaks, overlap
-        Of :func:`zoo.jobs.lineage.leaks` and :func:`zoo.jobs.lineage.seen`; of test rows, the first seed's are told.
+    leaks, seen
+        As :func:`zoo.jobs.lineage.count_leaks` and :func:`zoo.jobs.lineage.count_seen` return them; the numbers told
+        are those of the first seed.
     tested : int
         Number of test rows.
     """
     lines = []
     if copies := sum(n for n in Counter(record.crystal.digest for record in records).values() if n > 1):
         lines.append(
-            f"{copies} of {len(records)} rows are exact copies of another row's crystal, so that test rows may be "
-            "among those trained on; --split composition keeps them together, zoo study looks for near copies too"
+            f"{copies} of {len(records)} rows are exact copies of another row's crystal, so test rows may be among the "
+            "training rows; --split composition keeps copies together, zoo study looks for near copies too"
         )
-    unlisted = lineage.silent(start.sources)
+    unlisted = lineage.without_list(start.pretrained)
     if unlisted:
         lines.append(
-            f"{', '.join(unlisted)}: nobody lists all crystals that it was trained on; "
-            "the others are not compared with test rows"
+            f"{', '.join(unlisted)}: no complete list of its training crystals exists; "
+            "those that are not listed are not compared with test rows"
         )
     if leaks:
         lines += [
@@ -137,33 +181,33 @@ def warnings(
             "their error says nothing about new crystals"
             for name, counts in leaks.items()
         ]
-    elif overlap and max(overlap):
-        names = ", ".join(source.name for source in start.sources if source.name not in unlisted)
-        targets = ", ".join(dict.fromkeys(target for source in start.sources for target in source.targets))
+    elif seen and max(seen):
+        names = ", ".join(each.name for each in start.pretrained if each.name not in unlisted)
+        targets = ", ".join(dict.fromkeys(target for each in start.pretrained for target in each.targets))
         lines.append(
-            f"{overlap[0]} of {tested} test rows are crystals that {names} saw in training, "
+            f"{seen[0]} of {tested} test rows are crystals that {names} saw in training, "
             f"with another property ({targets}): no leak of the target"
         )
-    elif overlap is None and len(unlisted) < len(start.sources):
+    elif seen is None and len(unlisted) < len(start.pretrained):
         lines.append(UNKNOWN_IDS)
     return lines
 
 
-def provenance(start: Start, options: Options, table: Table, digests: dict[str, str]) -> dict[str, Any]:
+def provenance(start: Start, options: Options, table: Table) -> dict[str, Any]:
     """Return where a run's weights come from, JSON-able."""
-    pulled = start.source.pulled if start.source else None
+    backbone = start.backbone
     return {
         "backbone": None
-        if pulled is None
+        if backbone is None
         else {
-            "name": pulled.name,
-            "origin": pulled.origin,
-            "revision": pulled.revision,
-            "sha256": digests[pulled.name],
+            "name": backbone.name,
+            "origin": backbone.pulled.origin,
+            "revision": backbone.pulled.revision,
+            "sha256": backbone.digest,
         },
-        "mode": start.mode if pulled else None,
-        "experts": {each.name: digests[each.name] for each in start.experts},
-        "ancestors": lineage.noted(start.sources),
+        "mode": start.mode if backbone else None,
+        "experts": {each.name: each.digest for each in start.experts},
+        "ancestors": lineage.ancestors(start.pretrained),
         "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},
         "split": options.split,
         "seeds": list(range(options.seed, options.seed + options.seeds)),

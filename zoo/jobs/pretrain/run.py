@@ -24,7 +24,7 @@ from zoo.data.sources import materials_project
 from zoo.data.sources.materials_project import provenance
 from zoo.data.tables.rejections import check_rejected_fraction, write_rejected
 from zoo.errors import InputError, UnknownNameError
-from zoo.jobs.pretrain import start as continuing
+from zoo.jobs.pretrain import start as starting
 from zoo.jobs.pretrain.rows import PARTS, select
 from zoo.models.checkpoint import networks, weights
 from zoo.models.inference import predict_scaled
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from zoo._utils.devices import Device
     from zoo.data.tables.records import Rejection
     from zoo.jobs.pretrain.recipe import Recipe
-    from zoo.jobs.sources import Source
+    from zoo.jobs.pretrained import Pretrained
     from zoo.models.cgcnn import CGCNN
     from zoo.models.checkpoint.schema import Config
     from zoo.registry.contracts import Task
@@ -152,8 +152,8 @@ def _pretrain(
     if used == "cuda" and devices > (there := torch.cuda.device_count()):
         raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
     architecture = recipe.network.sizes
-    starts = continuing.load(recipe, architecture)
-    begins = continuing.provenance(starts)  # now: by the end of a long training the folders may be others
+    starts = starting.load(recipe, architecture)
+    begins = starting.provenance(starts)  # now: by the end of a long training the folders may be others
     command = _command(recipe, data, devices, nodes)
     data = data or [_fetched(recipe, quiet=quiet or not first)]
     rows = _read_rows(recipe, data, starts, quiet=quiet or not first)
@@ -163,7 +163,7 @@ def _pretrain(
         for task, column in zip(tasks, rows.targets[train].T, strict=True)
     ]
     if starts:
-        network = continuing.begin(recipe, starts, architecture)
+        network = starting.initial_network(recipe, starts, architecture)
     else:
         network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
     settings = recipe.fit.settings(used)
@@ -266,9 +266,9 @@ def _command(recipe: Recipe, data: Sequence[Path], devices: int, nodes: int) -> 
     return " ".join(["zoo pretrain", name, *(f"--data {path.name}" for path in data), *more])
 
 
-def _read_rows(recipe: Recipe, data: Sequence[Path], starts: Sequence[Source], *, quiet: bool) -> _Rows:
+def _read_rows(recipe: Recipe, data: Sequence[Path], starts: Sequence[Pretrained], *, quiet: bool) -> _Rows:
     selection = select(recipe, data)
-    continuing.check_rows(recipe, starts, [*selection.parts["validation"], *selection.parts["test"]])
+    starting.check_rows(recipe, starts, [*selection.parts["validation"], *selection.parts["test"]])
     # A list of ids is a promise; a rule takes what there is, and says what could not be used.
     tolerated = 0.0 if recipe.data.ids is not None else MAX_UNREADABLE
     settings = GraphSettings(**recipe.graph.model_dump())

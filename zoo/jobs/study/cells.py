@@ -14,10 +14,11 @@ from zoo._utils import files
 from zoo._utils.progress import progress
 from zoo.analysis import conformal, metrics
 from zoo.data.scaling import transformed
-from zoo.jobs import methods, sources
+from zoo.jobs import baselines, methods, pretrained
 from zoo.jobs.predict.model import load
 from zoo.models.inference import threads
 from zoo.registry import plugins as extensions
+from zoo.training import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.jobs.study.plan import Cell, Method
+    from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Transform
-    from zoo.training import transfer
 
-    Vectors = dict[tuple[str | None, str], methods.Features]
+    Vectors = dict[tuple[str | None, str], baselines.Features]
 
 PLACES = ("predictions", "seconds", "mae", "rmse", "r2", "mae_over_mad", "test_rows")
 """Keys without which a cell's file is damaged."""
@@ -52,7 +53,7 @@ def vectors(used: Sequence[Method], records: Sequence[Record], folders: dict[str
     crystals = [record.crystal for record in records]
     kinds = len({baseline.featurizer for baseline in own.values()}) + len(frozen)
     with progress("featurizing", kinds * len(crystals), "crystals", quiet=quiet) as bar:
-        features = methods.featurize(list(own.values()), crystals, bar) if own else {}
+        features = baselines.featurize(list(own.values()), crystals, bar) if own else {}
         embedded = {}
         for name in frozen:
             embedded[name] = np.asarray(load(folders[name]).embed(crystals), dtype=np.float64)
@@ -66,11 +67,11 @@ def vectors(used: Sequence[Method], records: Sequence[Record], folders: dict[str
 
 def compute(
     cell: Cell,
-    problem: methods.Problem,
+    problem: methods.Dataset,
     split: Split,
     backbone: Path | None,
     experts: Sequence[Path],
-    features: methods.Features | None,
+    features: baselines.Features | None,
     epochs: int | None,
     plugins: Sequence[Path] = (),
 ) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def compute(
     Parameters
     ----------
     cell : Cell
-    problem : Problem
+    problem : Dataset
     split : Split
     backbone : Path or None
         Folder of the backbone.
@@ -101,7 +102,7 @@ def compute(
         assert features is not None
         for path in sorted(set(plugins) - set(extensions.files())):
             extensions.add_file(path)
-        outcome = methods.fit_baseline(problem, split, extensions.baseline(cell.method.baseline), features)
+        outcome = baselines.fit_baseline(problem, split, extensions.baseline(cell.method.baseline), features)
     else:
         outcome = fit(problem, split, backbone, experts, cell.method.mode, epochs)
     target, predicted = problem.targets[split.test], outcome.predictions[split.test]
@@ -142,7 +143,7 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
     return {**found, "mae_over_mad": found["mae"] / spread if spread > 0 else float("nan"), "test_rows": len(target)}
 
 
-def _interval(problem: methods.Problem, split: Split, outcome: methods.Outcome) -> dict[str, float | None]:
+def _interval(problem: methods.Dataset, split: Split, outcome: methods.Outcome) -> dict[str, float | None]:
     """Measure the split-conformal interval that the validation rows give; they train no method."""
     targets, predicted = (transformed(values, problem.transform) for values in (problem.targets, outcome.predictions))
     residuals = np.abs(targets - predicted)
@@ -154,7 +155,7 @@ def _interval(problem: methods.Problem, split: Split, outcome: methods.Outcome) 
 
 
 def fit(
-    problem: methods.Problem,
+    problem: methods.Dataset,
     split: Split,
     backbone: Path | None,
     experts: Sequence[Path],
@@ -166,17 +167,20 @@ def fit(
     With one thread on the CPU, whatever the machine and the number of workers: rounding differs between numbers of
     threads and between devices, and training enlarges what differs; and many workers would share one GPU's memory.
     """
-    source = None if backbone is None else sources.network(backbone)
-    settings = methods.sized(methods.SCRATCH if source is None else methods.TRANSFER, len(split.train))
+    settings = methods.sized(methods.SCRATCH if backbone is None else methods.TRANSFER, len(split.train))
+
+    def initial(seed: int) -> tuple[CGCNN, dict[str, float]]:
+        if backbone is None:
+            return pretrained.new_network(seed), {}
+        beside = [pretrained.load_network(folder) for folder in experts]
+        return transfer.transfer(pretrained.load_network(backbone), mode, seed, experts=beside)
+
     with threads(1), tempfile.TemporaryDirectory() as folder:
         return methods.fit_network(
             problem,
             split,
-            source,
-            sources.blank,
+            initial,
             replace(settings, epochs=epochs or settings.epochs),
-            mode=mode,
-            experts=[sources.network(folder) for folder in experts],
             workdir=Path(folder),
             device="cpu",
         )

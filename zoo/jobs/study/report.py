@@ -138,7 +138,7 @@ def _answers(study: Study) -> Section:
             "the table of comparisons."
         )
     pulled = study.backbones | study.others
-    same = [name for name, each in pulled.items() if lineage.knows(each, study.task)]
+    same = [name for name, each in pulled.items() if lineage.was_trained_on(each, study.task)]
     if same:
         paragraphs.append(
             f"Backbones that learned this very property: {listed(same)}. What they gain is what more data would give; "

@@ -21,8 +21,8 @@ from zoo.data.tables.rows import RowReader
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 from zoo.hub import pull
-from zoo.jobs import lineage, methods, sources
-from zoo.jobs.finetune.options import recommended
+from zoo.jobs import lineage, methods, pretrained
+from zoo.jobs.baselines import baseline_digest
 from zoo.jobs.study.plan import SIZES, Cell, plan
 from zoo.models.checkpoint import networks, weights
 from zoo.registry import plugins
@@ -59,7 +59,7 @@ class Prepared:
     task : Task
     table : Table
     records : list of Record
-    problem : Problem
+    problem : Dataset
     splits : dict of (size, seed) to Split
     backbones : dict of str to Pulled
     experts : dict of str to list of str
@@ -76,7 +76,7 @@ class Prepared:
     task: Task
     table: Table
     records: list[Record]
-    problem: methods.Problem
+    problem: methods.Dataset
     splits: dict[tuple[int, int], Split]
     backbones: dict[str, Pulled]
     experts: dict[str, list[str]]
@@ -107,7 +107,7 @@ def prepare(options: StudyOptions) -> Prepared:
     """
     task = plugins.task(options.task)
     if options.backbones is None:
-        options = replace(options, backbones=(recommended(options.task, task),))
+        options = replace(options, backbones=(pretrained.recommended(options.task),))
     for method in plan(options):
         if method.baseline:
             plugins.baseline(method.baseline)
@@ -116,7 +116,7 @@ def prepare(options: StudyOptions) -> Prepared:
         if weights.read_config(pulled.directory).graph_settings != GraphSettings():
             raise InputError(f"{name} was trained on graphs of other settings; a study compares networks on one graph")
     experts, others = _experts(options, backbones)
-    trained_on = {name: lineage.trained_on(pulled) for name, pulled in (backbones | others).items()}
+    trained_on = {name: lineage.training_ids(pulled) for name, pulled in (backbones | others).items()}
     table = read_table(
         options.data,
         task,
@@ -125,17 +125,17 @@ def prepare(options: StudyOptions) -> Prepared:
         max_rejected=options.max_rejected,
         only=_wanted(options, task, trained_on),
     )
-    table, records, graphs = methods.build(
-        table, GraphSettings(), known_elements(atom_table()), "zoo", options.max_rejected
+    table, problem = methods.build_dataset(
+        table, task.transform, GraphSettings(), known_elements(atom_table()), "zoo", options.max_rejected
     )
+    records = table.records
     options = replace(options, sizes=_sizes(options, records))
-    targets = np.array([record.target for record in records])
     return Prepared(
         options,
         task,
         table,
         records,
-        methods.Problem(graphs, targets, task.transform),
+        problem,
         {
             (size, seed): make_split(records, seed=seed, how=options.split, test=options.test, n_train=size)
             for size in options.sizes or ()
@@ -175,7 +175,7 @@ def agree(out: Path, prepared: Prepared) -> dict[str, Any]:
     backbones = prepared.backbones | prepared.others
     digests = {name: pull.sha256(pulled.directory / weights.WEIGHTS_FILE) for name, pulled in backbones.items()}
     fitted = sorted({method.baseline for method in plan(prepared.options) if method.baseline})
-    baselines = {name: methods.baseline_digest(name) for name in fitted}
+    baselines = {name: baseline_digest(name) for name in fitted}
     now: dict[str, Any] = json.loads(
         networks.to_json(
             {**prepared.settings, "weights": digests, "mixtures": prepared.experts, "baselines": baselines}
@@ -203,7 +203,7 @@ def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[di
     experts: dict[str, list[str]] = {}
     others: dict[str, Pulled] = {}
     for name in backbones if "mixture" in options.modes else ():
-        found = sources.experts(sources.load(name))
+        found = pretrained.experts(pretrained.load(name))
         if not found:
             raise InputError(
                 f"no mixture with {name}: no backbone of the shelf has a body like its own; "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.jobs import sources
+from zoo.jobs import pretrained
 from zoo.registry import backbones
 
 if TYPE_CHECKING:
@@ -29,24 +29,24 @@ def copied(shelf: Shelf) -> Path:
 
 @pytest.mark.usefixtures("copied")
 def test_two_packages_with_one_name_are_both_read() -> None:
-    source = sources.load("multi-113k")
-    found = {each.name: each.digest for each in sources.experts(source)}
+    source = pretrained.load("multi-113k")
+    found = {each.name: each.digest for each in pretrained.experts(source)}
     assert found["zoo-copycat:dEf-10k"] == found["crystal-zoo:dEf-10k"]
     assert "dEf-54k" in found
-    at_hand = [each.name for each in sources.available(source.graph)]
+    at_hand = [each.name for each in pretrained.available(source.graph)]
     assert at_hand == [*list(found)[:-1], "multi-113k-wide", "zoo-copycat:dEf-10k"]  # whose body is another
-    wide = sources.load("multi-113k-wide")
-    assert [each.name for each in sources.experts(wide)] == ["multi-113k-wide"]
+    wide = pretrained.load("multi-113k-wide")
+    assert [each.name for each in pretrained.experts(wide)] == ["multi-113k-wide"]
 
 
 def test_damaged_weights_of_a_package_are_left_out(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = bytearray(copied.read_bytes())
     data[-1] ^= 1
     copied.write_bytes(data)
-    source = sources.load("multi-113k")
+    source = pretrained.load("multi-113k")
     for names in (
-        [each.name for each in sources.experts(source)],
-        [each.name for each in sources.available(source.graph)],
+        [each.name for each in pretrained.experts(source)],
+        [each.name for each in pretrained.available(source.graph)],
     ):
         assert "crystal-zoo:dEf-10k" in names
         assert "zoo-copycat:dEf-10k" not in names
@@ -56,9 +56,9 @@ def test_damaged_weights_of_a_package_are_left_out(copied: Path, caplog: pytest.
 def test_a_broken_card_of_our_name_takes_nothing_from_the_shelf(shelf: Shelf) -> None:
     """The name alone could mean either, so ours is asked for with its package."""
     shelf("zoo-broken", {"dEf-10k.md": "---\nzoo: nothing\n---\n"})
-    at_hand = [each.name for each in sources.available(sources.load("multi-113k").graph)]
+    at_hand = [each.name for each in pretrained.available(pretrained.load("multi-113k").graph)]
     assert {"crystal-zoo:dEf-10k", "dEf-54k"} <= set(at_hand)
-    assert [sources.load(name).name for name in at_hand] == at_hand
+    assert [pretrained.load(name).name for name in at_hand] == at_hand
 
 
 def test_two_cards_of_one_package_that_answer_to_one_name_are_left_out(
@@ -70,7 +70,7 @@ def test_two_cards_of_one_package_that_answer_to_one_name_are_left_out(
     folder = shelf("zoo-twins", both)
     for name in ("twin", "TWIN"):
         shutil.copytree(backbones.weights_folder(card), folder / "weights" / name)
-    at_hand = [each.name for each in sources.available(sources.load("multi-113k").graph)]
+    at_hand = [each.name for each in pretrained.available(pretrained.load("multi-113k").graph)]
     assert "dEf-10k" in at_hand
     assert not any("twin" in name.lower() for name in at_hand)
     assert "left out: zoo-twins has two cards that answer to 'zoo-twins:twin'" in caplog.text

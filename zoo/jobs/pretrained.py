@@ -1,4 +1,4 @@
-"""What a fine-tuning starts from: a backbone, and the other backbones that are read beside it."""
+"""Pretrained networks as a starting point: one backbone, those that can be read beside it, and the default choice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.hub import pull
 from zoo.models.architecture import Architecture
 from zoo.models.checkpoint import networks, weights
 from zoo.models.checkpoint.schema import MAX_EXPERTS
-from zoo.registry import backbones
+from zoo.registry import backbones, plugins
 from zoo.training import transfer
 
 if TYPE_CHECKING:
@@ -26,23 +26,26 @@ if TYPE_CHECKING:
     from zoo.hub.locations import Status
     from zoo.models.cgcnn import CGCNN
 
+DEFAULT_BACKBONE = "multi-113k"
+"""For a task that recommends none: the best one on most properties (docs/transfer.md)."""
+
 _log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
-    """A pretrained network that lies on this machine.
+class Pretrained:
+    """A backbone or a run, loaded from this machine.
 
     Parameters
     ----------
     pulled : Pulled
-        Where it came from.
+        Its name and folder, and where they came from.
     network : CGCNN
-        With the head of its first target alone.
+        With the head of its first target only.
     graph : GraphSettings
-        Of the graphs that it was trained on.
+        Settings of the graphs that it was trained on.
     targets : tuple of str
-        What it was trained on.
+        Properties that it was trained on.
     digest : str
         SHA-256 of the weights.
     """
@@ -64,74 +67,92 @@ class Source:
         return known_elements(self.network.atom_table.cpu().numpy())
 
 
-def load(ref: str | Path) -> Source:
-    """Pull a backbone and load it; raises as :func:`zoo.hub.pull.pull` and :func:`networks.load` do."""
+def load(ref: str | Path) -> Pretrained:
+    """Pull a backbone and load it.
+
+    Raises
+    ------
+    ZooError
+        As :func:`zoo.hub.pull.pull` and :func:`zoo.models.checkpoint.networks.load` do.
+    """
     pulled = pull.pull(ref)
     return _load(replace(pulled, name=str(ref)) if ref in backbones.named() else pulled)
 
 
-def _load(pulled: pull.Pulled) -> Source:
+def _load(pulled: pull.Pulled) -> Pretrained:
     config = weights.read_config(pulled.directory)
     targets = tuple(each.name for each in config.targets)
     digest = pulled.digests.get(weights.WEIGHTS_FILE) or pull.sha256(pulled.directory / weights.WEIGHTS_FILE)
-    return Source(pulled, _network(pulled.directory, digest), config.graph_settings, targets, digest)
+    return Pretrained(pulled, _network(pulled.directory, digest), config.graph_settings, targets, digest)
 
 
-def network(directory: Path) -> CGCNN:
-    """Return the network of a checkpoint folder, with the head of its first target alone; its first member's."""
+def load_network(directory: Path) -> CGCNN:
+    """Return the network of a checkpoint folder, its first member, with the head of its first target only."""
     return _network(directory, pull.sha256(directory / weights.WEIGHTS_FILE))
 
 
 @lru_cache(maxsize=16)
-def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - other bytes are another network
+def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - the digest tells apart what the folder held
     return networks.build(weights.select_target(weights.read(directory))).members[0].network
 
 
-def blank(seed: int) -> CGCNN:
+def new_network(seed: int) -> CGCNN:
     """Return the network that zoo trains from scratch, with random weights."""
     return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)
 
 
-def available(settings: GraphSettings) -> list[Source]:
-    """Return the backbones whose weights are at hand or on the Hub, and whose graphs are built with these settings.
+def recommended(name: str) -> str:
+    """Return the backbone that a task recommends, or the default one.
 
-    One that cannot be loaded is logged and left out: somebody's broken package is no reason to stop.
+    Parameters
+    ----------
+    name : str
+        The task, as the user named it.
+    """
+    backbone = plugins.task(name).recommended_backbone or DEFAULT_BACKBONE
+    return backbones.preferred(backbone, plugins.find("task", name).distribution)
+
+
+def available(settings: GraphSettings) -> list[Pretrained]:
+    """Return the backbones that are at hand or on the Hub, and whose graphs are built with these settings.
+
+    One that cannot be loaded is logged and left out: a broken package of somebody else is no reason to stop.
     """
     return [each for each in _registered(("bundled", "cached", "on the Hub")) if each.graph == settings]
 
 
-def experts(source: Source) -> list[Source]:
-    """Return all backbones that can be read beside a source, itself among them: those at hand with a body like its own.
+def experts(backbone: Pretrained) -> list[Pretrained]:
+    """Return all backbones at hand that can be read beside a backbone, itself included: those with a body like its own.
 
-    None, if the source's body is unlike that of every backbone of the shelf: an imported checkpoint's, for example.
-    One that cannot be loaded is logged and left out.
+    Empty if its body is unlike that of every registered backbone, as an imported checkpoint's may be. A backbone that
+    cannot be loaded is logged and left out.
 
     Raises
     ------
     InputError
         If there are more than a checkpoint can hold.
     """
-    found = [each for each in _registered(("bundled", "cached")) if _alike(each, source)]
+    found = [each for each in _registered(("bundled", "cached")) if _same_body(each, backbone)]
     if len(found) > MAX_EXPERTS:
         raise InputError(
-            f"mode mixture: {len(found)} backbones are at hand, and a network reads {MAX_EXPERTS} at most; "
+            f"mode mixture: {len(found)} backbones are at hand, and a network reads at most {MAX_EXPERTS}; "
             "use mode full, or ZOO_PLUGINS=off"
         )
     return found
 
 
-def _registered(statuses: Container[Status]) -> Iterator[Source]:
+def _registered(statuses: Container[Status]) -> Iterator[Pretrained]:
     for name, card in backbones.named().items():
         if pull.status(card) in statuses:
             try:
-                source = _load(replace(pull.pull(name), name=name))  # with the package, where two share a name
+                backbone = _load(replace(pull.pull(name), name=name))  # with the package, where two share a name
             except ZooError as error:
                 _log.warning("left out: %s", error)
             else:
-                yield source
+                yield backbone
 
 
-def _alike(one: Source, other: Source) -> bool:
+def _same_body(one: Pretrained, other: Pretrained) -> bool:
     bodies = [
         replace(each.network.architecture, targets=1, pooling="last", experts=0, head=1, head_layers=1)
         for each in (one, other)
