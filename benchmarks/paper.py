@@ -30,20 +30,20 @@ from zoo.data.tables.readers import open_table
 from zoo.data.tables.rows import RowReader
 from zoo.jobs.comparison_table import markdown_table
 from zoo.jobs.study.analysis import Analysis
-from zoo.jobs.study.file import read_study
+from zoo.jobs.study.options import read_study
 from zoo.jobs.study.plan import plan
 from zoo.jobs.study.run import run_study
 from zoo.registry import backbones, plugins
 
 if TYPE_CHECKING:
-    from zoo.jobs.study.file import Request
+    from zoo.jobs.study.options import StudyRequest
     from zoo.jobs.study.result import Study as Finished
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "paper"
 
 
-def asked(name: str, folder: Path) -> Request:
+def asked(name: str, folder: Path) -> StudyRequest:
     """Read what a study of `studies/` asks for."""
     return read_study(ROOT / "studies" / f"{name}.toml", {}, folder)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zoo.jobs.study.plan import StudyOptions
+from zoo.jobs.study.options import StudyOptions
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bulk_modulus.csv"
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from support.tinyrecipe import RECIPE, ROOT, write
 
+from zoo.data.tables.conditions import Condition
 from zoo.errors import InputError
-from zoo.jobs.pretrain.recipe import Condition, read_recipe
+from zoo.jobs.pretrain.recipe import read_recipe
 from zoo.jobs.pretrain.rows import PARTS
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones, plugins

@@ -19,13 +19,13 @@ import pandas as pd
 import pytest
 
 from zoo.data.splits import make_split
+from zoo.data.tables.conditions import Condition
 from zoo.data.tables.table import read_table
 from zoo.hub import pull
 from zoo.jobs.comparison_table import study_rows, study_verdicts
-from zoo.jobs.pretrain.recipe import Condition
 from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study import prose
-from zoo.jobs.study.plan import StudyOptions
+from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.report import Section, Table, command, write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.registry import plugins

@@ -13,7 +13,7 @@ from support.tinystudy import EXAMPLE, options, write_table
 from zoo.cli import main
 
 from zoo.analysis.leaks import UNKNOWN_IDS
-from zoo.jobs.pretrain.recipe import Condition
+from zoo.data.tables.conditions import Condition
 from zoo.jobs.study.setup import prepare
 from zoo.registry import plugins
 
@@ -116,25 +116,28 @@ def test_leaks_are_told_and_strict_refuses_them(table: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--sizes", "20,x"], "no list of whole numbers"),
-        (["--sizes", ""], "at least one number of training rows"),
+        (["--sizes", "20,x"], "not a list of integers"),
+        (["--sizes", ""], "--sizes: must have at least 1 item"),
         (
             ["--sizes", "5000"],
             "5000: at most 120 of the 150 usable rows can be trained on",
         ),
         (["--backbones", "dEf-10"], "did you mean dEf-10k"),
         (["--sizes", "20", "--baselines", "svm"], "no baseline is called 'svm'"),
-        (["--modes", "all"], "there is mixture, full, head, layerwise, frozen-ridge and frozen-rf"),
-        (["--seeds", "0"], "at least one seed"),
+        (["--modes", "all"], "there is mixture, full, head, layerwise, frozen-ridge and so on"),
+        (["--seeds", "0"], "--seeds 0: must be greater than or equal to 1"),
         (["--seeds", "1", "--significance", "0.01"], "a paired test over seeds needs at least 3 of them"),
-        (["--significance", "5"], "no level between 0 and 1"),
+        (["--significance", "5"], "--significance 5.0: must be less than 1"),
         (["--engine", "slurm"], "--engine slurm: there is local, ray, dask"),
-        (["--workers", "0"], "--workers 0: at least one is needed"),
+        (["--workers", "0"], "--workers 0: must be greater than or equal to 1"),
         (["--modes", "frozen-svm"], "no baseline is called 'svm'"),
         (["--where", "K_VRH=3"], "write COLUMN>NUMBER, COLUMN<=NUMBER or COLUMN==TEXT"),
         (["--where", "colour==red"], "--where: there is no column 'colour'"),
         (["--where", "K_VRH>9999"], "no row is left"),
-        (["--target", "G_VRH", "--max-rejected", "0.01", "--where", "K_VRH>0", "--epochs", "0"], "at least one epoch"),
+        (
+            ["--target", "G_VRH", "--max-rejected", "0.01", "--where", "K_VRH>0", "--epochs", "0"],
+            "--epochs 0: must be greater than or equal to 1",
+        ),
         (["--data-dir", "."], "--data-dir goes with a study's file"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zoo._utils import toml
+from zoo.data.tables.conditions import Condition
 from zoo.models.checkpoint.schema import ArchitectureConfig, GraphConfig
 from zoo.registry import plugins
 from zoo.registry.cards import Line, Name
@@ -23,47 +24,6 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Condition(_Strict):
-    """What a row must fulfil: a number above a bound or at most it, or a text.
-
-    Parameters
-    ----------
-    column : str
-    above : float, optional
-        Exclusive lower bound.
-    at_most : float, optional
-        Inclusive upper bound.
-    equals : str, optional
-    """
-
-    column: str
-    above: float | None = None
-    at_most: float | None = None
-    equals: str | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if sum(bound is not None for bound in (self.above, self.at_most, self.equals)) != 1:
-            raise ValueError("give one of above, at_most and equals")
-        return self
-
-    def __str__(self) -> str:
-        if self.equals is not None:
-            return f"{self.column}=={self.equals}"
-        sign, bound = (">", self.above) if self.above is not None else ("<=", self.at_most)
-        return f"{self.column}{sign}{bound:.15g}"
-
-    def holds(self, value: object) -> bool:
-        """Say whether a cell fulfils the condition; one that is no number is neither above nor below anything."""
-        if self.equals is not None:
-            return str(value) == self.equals
-        try:
-            number = float(str(value))
-        except ValueError:
-            return False
-        return number > self.above if self.above is not None else number <= (self.at_most or 0.0)
 
 
 class TargetRecipe(_Strict):

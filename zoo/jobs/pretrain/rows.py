@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from zoo.data.tables.conditions import Condition
     from zoo.data.tables.readers import Row
-    from zoo.jobs.pretrain.recipe import Condition, Recipe
+    from zoo.jobs.pretrain.recipe import Recipe
 
 PARTS = ("train", "validation", "test")
 

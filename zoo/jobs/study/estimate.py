@@ -19,7 +19,8 @@ from zoo.jobs.study.setup import agree, prepare
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zoo.jobs.study.plan import Cell, Method, StudyOptions
+    from zoo.jobs.study.options import StudyOptions
+    from zoo.jobs.study.plan import Cell, Method
     from zoo.jobs.study.setup import Prepared
 
 _Kind = tuple[bool, str, str | None]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.analysis.figures import Saved
-    from zoo.jobs.study.plan import StudyOptions
+    from zoo.jobs.study.options import StudyOptions
     from zoo.jobs.study.result import Study
 
 VERSIONS = ("crystal-zoo", "torch", "dgl", "numpy", "scipy", "statsmodels", "scikit-learn", "pymatgen", "matminer")
@@ -314,7 +314,7 @@ def command(options: StudyOptions) -> str:
     Examples
     --------
     >>> from pathlib import Path
-    >>> from zoo.jobs.study.plan import StudyOptions
+    >>> from zoo.jobs.study.options import StudyOptions
     >>> command(StudyOptions("band-gap", Path("gaps.csv"), sizes=(50, 100), seeds=3))
     'zoo study gaps.csv --task band-gap --sizes 50,100 --seeds 3'
     """

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
-    from zoo.jobs.study.plan import Method, StudyOptions
+    from zoo.jobs.study.options import StudyOptions
+    from zoo.jobs.study.plan import Method
     from zoo.registry.contracts import Task
 
 

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo._utils.engines import Engine
-    from zoo.jobs.study.plan import Cell, StudyOptions
+    from zoo.jobs.study.options import StudyOptions
+    from zoo.jobs.study.plan import Cell
 
 
 def run_study(
@@ -120,7 +121,7 @@ def introduction(prepared: Prepared) -> str:
 def load_cell(prepared: Prepared, cell: Cell, out: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
     """Read a finished cell; None if it must be computed."""
     rows = len(prepared.splits[cell.size, cell.seed].test)
-    return study_cells.read(out / "cells" / cell.file, rows, say)
+    return study_cells.read(out / "cells" / f"{cell.key}.json", rows, say)
 
 
 def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engines.Job]:
@@ -168,7 +169,7 @@ def _compute(
                 say(f"failed: {cell.label}: {done.failure}")
                 bar.advance(1, f"{cell.label}: failed")
             else:
-                study_cells.write(out / "cells" / cell.file, done.value)
+                study_cells.write(out / "cells" / f"{cell.key}.json", done.value)
                 bar.advance(1, f"{cell.label}: MAE {done.value['mae']:.4g} {prepared.task.unit}")
     return failed
 

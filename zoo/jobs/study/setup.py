@@ -23,7 +23,7 @@ from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs import lineage, methods, pretrained
 from zoo.jobs.baselines import baseline_digest
-from zoo.jobs.study.plan import SIZES, Cell, plan
+from zoo.jobs.study.plan import Cell, plan
 from zoo.models.checkpoint import networks, weights
 from zoo.registry import plugins
 from zoo.training.transfer import FROM_SCRATCH
@@ -36,8 +36,12 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
-    from zoo.jobs.study.plan import Method, StudyOptions
+    from zoo.jobs.study.options import StudyOptions
+    from zoo.jobs.study.plan import Method
     from zoo.registry.contracts import Task
+
+DEFAULT_SIZES = (50, 100, 200, 500)
+"""Training-set sizes that are compared by default, as far as the table has enough rows."""
 
 FORMAT = 5
 """Raised when the same cell would come out differently."""
@@ -247,14 +251,12 @@ def _wanted(
     if not found:
         raise InputError(f"{options.data}: no row is left by --where and --unseen")
     if options.rows is not None:
-        if options.rows < 1:
-            raise InputError(f"--rows {options.rows}: at least one row is needed")
         found = sorted(found, key=lambda name: hashlib.sha256(name.encode()).digest())[: options.rows]
     return frozenset(found)
 
 
 def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
-    """Return the sizes asked for, if the table allows them, or those of `SIZES` that it does allow."""
+    """Return the sizes asked for, if the table allows them, or those of `DEFAULT_SIZES` that it allows."""
     tightest: Split | None = None
     for seed in range(options.seed, options.seed + options.seeds):
         split = make_split(records, seed=seed, how=options.split, test=options.test)
@@ -263,7 +265,7 @@ def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
     assert tightest is not None
     most = len(tightest.train)
     if options.sizes is None:
-        return tuple(size for size in SIZES if size <= most) or (most,)
+        return tuple(size for size in DEFAULT_SIZES if size <= most) or (most,)
     if max(options.sizes) > most:
         raise InputError(
             f"--sizes {max(options.sizes)}: at most {most} of the {len(records)} usable rows can be trained on, beside "

@@ -1,0 +1,238 @@
+"""The options of a study, declared once: for Python, for a study's TOML file and for ``zoo study``."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_args
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+
+from zoo._utils import engines, toml
+from zoo.analysis.comparisons import MIN_SEEDS
+from zoo.data.splits import How
+from zoo.data.tables.conditions import Condition
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FROZEN_PREFIX = "frozen-"
+"""Prefix of a mode in which a baseline is fitted to the frozen embedding of a backbone."""
+
+T = TypeVar("T")
+
+Distinct = Annotated[tuple[T, ...], AfterValidator(lambda values: tuple(dict.fromkeys(values)))]
+"""Values of which repeated ones count once."""
+
+_CONFIG = ConfigDict(extra="forbid")
+
+
+def _in_one_line(cls: type, given: Any, validate: Callable[[Any], T]) -> T:
+    """Turn the errors of validation into one line that names the option."""
+    try:
+        return validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"]]
+        if place and place[0].isdecimal():  # given by position
+            place[0] = fields(cls)[int(place[0])].name
+        option = f"--{'.'.join(place).replace('_', '-')}"
+        if first["type"] == "missing":
+            raise InputError(f"{option} is missing") from None
+        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            raise InputError(f"{option}: there is no such option") from None
+        message = (
+            first["msg"].removeprefix("Value error, ").replace("Input should", "must").replace("Value should", "must")
+        )
+        shown = "" if isinstance(first["input"], dict | list | tuple) else f" {first['input']}"
+        raise InputError(f"{option}{shown}: {message}") from None
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class StudyOptions:
+    """What a study compares.
+
+    Parameters
+    ----------
+    task : str
+    data : Path
+    sizes, backbones, modes, baselines, scratch, seeds, seed, split, test, target, structures, epochs, max_rejected,
+    where, unseen, rows, significance, title
+        As described at each field, and by ``zoo study --help``.
+
+    Raises
+    ------
+    InputError
+        If an option is unknown, missing or out of range; names it.
+    """
+
+    task: Annotated[str, Field(description="Target property.  [required without a study's file]")]
+    data: Annotated[Path, Field(description="Table of crystals and targets.")]
+    sizes: Annotated[
+        Annotated[Distinct[Annotated[int, Field(ge=2)]], Field(min_length=1)] | None,
+        Field(description="Numbers of training rows.  [default: 50,100,200,500, as far as the table has so many]"),
+    ] = None
+    backbones: Annotated[
+        Distinct[str] | None,
+        Field(description="Names, folders or hf://owner/repo@rev, comma-separated.  [default: the task's own]"),
+    ] = None
+    modes: Annotated[
+        Distinct[str],
+        Field(
+            description="How backbones are used. Fine-tuned: mixture, full, layerwise, head; as a frozen embedding for "
+            "a baseline: frozen-ridge, frozen-rf and so on."
+        ),
+    ] = ("mixture", "full")
+    baselines: Annotated[Distinct[str], Field(description="Baselines: rf, svr, lasso, pls, ridge, mean.")] = ()
+    scratch: Annotated[bool, Field(description="Whether to train from scratch too, as the reference.")] = True
+    seeds: Annotated[int, Field(ge=1, description="Number of repetitions, each with its own split.")] = 10
+    seed: Annotated[int, Field(description="The first seed.")] = 0
+    split: Annotated[
+        How,
+        Field(
+            description="What training and test rows must not share: nothing but the row itself, the composition, or "
+            "the set of elements."
+        ),
+    ] = "random"
+    test: Annotated[float, Field(description="Fraction of rows held out for the test error.")] = 0.1
+    significance: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="Require tests over seeds at this level; needs three seeds.  [default: 0.05]"),
+    ] = None
+    epochs: Annotated[int | None, Field(ge=1, description="Number of epochs.  [default: tuned]")] = None
+    where: Annotated[
+        Distinct[Condition],
+        Field(description='Use only rows with "COLUMN>NUMBER", "COLUMN<=NUMBER" or "COLUMN==TEXT"; repeatable.'),
+    ] = ()
+    unseen: Annotated[bool, Field(description="Use only rows that no backbone was trained on.")] = False
+    rows: Annotated[
+        int | None, Field(ge=1, description="Use only this many rows, chosen by a hash of the identifier.")
+    ] = None
+    target: Annotated[str | None, Field(description="Column of the target.  [default: the task's own]")] = None
+    structures: Annotated[
+        Path | None,
+        BeforeValidator(lambda path: path or None),
+        Field(description="Folder of structure files named after the table's ids."),
+    ] = None
+    max_rejected: Annotated[float, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
+    title: Annotated[str, Field(description="Title of the report.")] = ""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _report_errors(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        return _in_one_line(cls, given, validate)
+
+    def __post_init__(self) -> None:
+        from zoo.training.transfer import Mode
+
+        known = get_args(Mode)
+        for mode in self.modes:
+            if mode not in known and not (mode.startswith(FROZEN_PREFIX) and mode != FROZEN_PREFIX):
+                raise InputError(f"--modes {mode}: there is {', '.join(known)}, {FROZEN_PREFIX}ridge and so on")
+        if not self.modes and self.backbones:
+            raise InputError("--modes: at least one, or no --backbones")
+        if self.significance is not None and self.seeds < MIN_SEEDS:
+            raise InputError(
+                f"--significance {self.significance:g} with --seeds {self.seeds}: a paired test over seeds needs at "
+                f"least {MIN_SEEDS} of them"
+            )
+        if self.backbones == () and not (self.scratch or self.baselines):
+            raise InputError("there is nothing to compare: no backbone, no baseline, and not from scratch")
+
+
+def _engine(name: str) -> str:
+    return engines.check(name)
+
+
+@dataclass(frozen=True, config=_CONFIG)
+class StudyRequest:
+    """A study and how to run it.
+
+    Parameters
+    ----------
+    options : StudyOptions
+    engine, workers, strict, out
+        As described at each field, and by ``zoo study --help``.
+
+    Raises
+    ------
+    InputError, DependencyError
+        If an option is out of range, or the engine is not installed.
+    """
+
+    options: StudyOptions
+    engine: Annotated[str, AfterValidator(_engine), Field(description="Where to compute: local, ray or dask.")] = (
+        "local"
+    )
+    workers: Annotated[int | None, Field(ge=1, description="Processes, one thread each.  [default: one per core]")] = (
+        None
+    )
+    strict: Annotated[
+        bool, Field(description="Refuse test rows that leak: copies, shared compositions, pretraining.")
+    ] = False
+    out: Annotated[Path | None, Field(description="Folder of the study.  [default: runs/study-TASK]")] = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _report_errors(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        return _in_one_line(cls, given, validate)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> StudyRequest:
+        """Make a request from options by name; those that are None keep their defaults."""
+        how = {each.name for each in fields(cls)} - {"options"}
+        given = {name: value for name, value in values.items() if value is not None}
+        options = StudyOptions(**{name: value for name, value in given.items() if name not in how})
+        return cls(options, **{name: value for name, value in given.items() if name in how})
+
+
+class _Keys(RootModel[dict[str, Any]]):
+    """The keys of a study's file, checked by the dataclasses above."""
+
+
+def read_study(path: Path, given: Mapping[str, Any], data_dir: Path | None = None) -> StudyRequest:
+    """Read a study's file.
+
+    Parameters
+    ----------
+    path : Path
+        Relative paths in it are relative to its folder.
+    given : dict
+        Options that take precedence over those in the file.
+    data_dir : Path, optional
+        Folder that ``data`` and ``structures`` are relative to, instead of the file's.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not TOML, or has an unknown, missing or impossible key; names it.
+    DependencyError
+        If its engine is not installed.
+    """
+    values = toml.read(path, _Keys)[0].root
+    try:
+        request = StudyRequest.of({**values, **given})
+    except InputError as error:
+        raise InputError(f"{path}: {str(error).removeprefix('--')}") from None
+    options, moved = request.options, values.keys() - given.keys()
+    tables = data_dir or path.parent
+    if "data" in moved:
+        options = replace(options, data=tables / options.data)
+    if "structures" in moved and options.structures:
+        options = replace(options, structures=tables / options.structures)
+    if "backbones" in moved and options.backbones:
+        folders = tuple(str(path.parent / name) if name.startswith(".") else name for name in options.backbones)
+        options = replace(options, backbones=folders)
+    out = path.parent / request.out if "out" in moved and request.out else request.out
+    return replace(request, options=options, out=out)
