@@ -287,19 +287,30 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     assert compiled.nearest is not None
     salt = build_graph(Crystal.from_structure(samples.crystals()["NaCl"]))
     beyond = CrystalGraph(salt.numbers, salt.neighbors + np.int32(len(salt)), salt.distances)
-    with pytest.raises(ValueError, match="no atoms of theirs"):
-        PackedGraphs.pack([salt, beyond])
     with pytest.raises(ValueError, match="do not fit"):
-        compiled.nearest.nearest(
-            np.ones(2, dtype=np.uint8),
-            np.zeros((2, 3)),
-            np.eye(3)[None],
-            np.array([0, 3]),
-            *(20.0, 1e-4, 0.1, 1e6, 4),
-            np.empty((2, 12), dtype=np.int32),
-            np.empty((2, 12), dtype=np.float32),
-            np.empty(1, dtype=np.uint8),
-        )
+        PackedGraphs.pack([salt, beyond])
+    settings = (20.0, 1e-4, 0.1, 1e6, 4)
+    neighbors, distances = np.empty((2, 12), dtype=np.int32), np.empty((2, 12), dtype=np.float32)
+    right = [np.ones(2, dtype=np.uint8), np.array([[0.0] * 3, [0.5] * 3]), 4 * np.eye(3)[None], np.array([0, 2])]
+    right += [*settings, neighbors, distances, np.empty(1, dtype=np.uint8)]
+    compiled.nearest.nearest(*right)
+    assert right[-1] == 1
+    for place, wrong, message in (
+        (3, np.array([0, 3]), "do not fit"),
+        (3, np.array([0]), "do not fit"),
+        (3, np.array([], dtype=np.int64), "do not fit"),
+        (2, np.eye(3)[None, :2], "do not fit"),
+        (9, np.empty((2, 300), dtype=np.int32), "do not fit"),
+        (1, np.array([[0.0] * 3, [np.nan] * 3]), "is not finite"),
+        (2, np.full((1, 3, 3), np.inf), "is not finite"),
+        (4, 0.0, "out of range"),
+        (4, np.nan, "out of range"),
+        (7, np.inf, "out of range"),
+    ):
+        arguments = [*right]
+        arguments[place] = wrong
+        with pytest.raises(ValueError, match=message):
+            compiled.nearest.nearest(*arguments)
 
 
 @needs_compiler

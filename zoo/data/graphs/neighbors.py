@@ -1,14 +1,17 @@
 """Crystals → crystal graphs.
 
-A graph keeps what cannot be recomputed cheaply and nothing else: the atomic numbers, and for each atom the
-indices and distances of its nearest neighbours. Atom features are looked up and distances expanded by the
-network.
+A graph holds only what is expensive to compute: the atomic numbers, and for each atom the indices and distances of
+its nearest neighbours. The network looks up atom features and expands distances itself.
 
-**Ties.** Keeping exactly 12 neighbours cuts through a coordination shell whenever the 12th and the 13th
-neighbour are equally far away, as in every body-centred or perovskite crystal. Which members of the shell are
-kept then depends on the order of the atoms in the file, and with it the prediction. ``ties="environment"``
-breaks such ties by what surrounds the candidates, which no reordering, translation, rotation or supercell can
-change; ``ties="order"`` is the original authors' rule (first come, first kept), for their checkpoints.
+**Ties.** Keeping exactly 12 neighbours cuts through a coordination shell whenever the 12th and the 13th neighbour are
+equally far away, as in every body-centred or perovskite crystal. Which members of the shell are kept would then
+depend on the order of the atoms in the file, and so would the prediction. ``ties="environment"`` breaks ties by the
+surroundings of the candidates, which no reordering, translation, rotation or supercell changes. ``ties="order"`` is
+the original authors' rule (first come, first kept), for their checkpoints.
+
+**Two implementations.** The compiled search (:mod:`zoo.data.graphs.kernels.nearest`) takes nearly all crystals; the
+one in NumPy here, on top of pymatgen's, takes the rest, and everything where zoo was built without a compiler.
+``tests/equivalence`` holds them equal.
 """
 
 from __future__ import annotations
@@ -29,47 +32,51 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TIE_TOLERANCE = 1e-4
-"""Distances (Å) that differ by less are the same shell: below what a relaxed geometry resolves."""
+"""Distances (Å) closer than this belong to one shell; a relaxed geometry resolves no less."""
 
 COINCIDENT = 0.1
-"""Two atoms nearer than this (Å) are one atom written twice; the shortest bond, H-H, is 0.74 Å."""
+"""Two atoms closer than this (Å) are one atom written twice; the shortest bond, H-H, is 0.74 Å."""
 
 MAX_IMAGES = 20_000_000
-"""Most atoms, with their periodic images, that one search may look at; a bound on its time and memory."""
+"""Most atoms, periodic images included, that one search may examine; bounds its time and memory."""
 
 MAX_NEIGHBORS = 255
-"""Most neighbours of an atom: packed graphs count equal ones in a byte."""
+"""Most neighbours per atom: packed graphs count equal ones in a byte."""
 
-_FEW_IMAGES = 1_000_000
-"""Most images that the compiled search lists; it leaves odd cells that need more to the other one."""
+_MAX_LISTED_IMAGES = 1_000_000
+"""Most images that the compiled search lists; rare cells that need more are left to the search in NumPy."""
 
-_FAR = 10.0
-"""Fractional coordinates beyond this are brought into the cell even where the last bit counts."""
+_MAX_UNWRAPPED = 10.0
+"""Fractional coordinates beyond this are wrapped into the cell even where the last bit of a distance counts."""
 
-_CHUNK = 256
 _START = 1.7
+"""The first sphere searched holds this many times the neighbours wanted, on average."""
+
+_REFINEMENTS = 4
+"""Rounds of colour refinement: the hops that a neighbour's environment reaches."""
+
+_CRYSTALS_PER_CHUNK = 256
 _PERIODIC = np.ones(3, dtype=np.int64)
-_ROUNDS = 4
 
 
 @dataclass(frozen=True)
 class GraphSettings:
-    """How a crystal becomes a graph. A checkpoint carries the settings it was trained with.
+    """How a crystal becomes a graph; part of every checkpoint.
 
     Parameters
     ----------
     cutoff : float
-        Radius within which neighbours are looked for, in Å. An atom with too few neighbours in it has its
-        search widened until it has enough: a crystal is infinite, and false edges are never added.
+        Search radius in Å. It is widened for atoms that have too few neighbours within it: a crystal is infinite, so
+        there always are enough, and false edges are never added.
     neighbors : int
         Number of nearest neighbours kept per atom, 1 to 255.
     ties : {"environment", "order"}
-        Which of several equally distant neighbours are kept; see the module's text.
+        Which of several equally distant neighbours are kept; see above.
 
     Raises
     ------
     InputError
-        If there would be no neighbours, or more than can be counted in a byte.
+        If `neighbors` is not within 1 to 255.
     """
 
     cutoff: float = 8.0
@@ -116,8 +123,8 @@ def build_graph(crystal: Crystal, settings: GraphSettings | None = None) -> Crys
     Raises
     ------
     InputError
-        If two atoms stand on one site, or the cell is so flat or skewed that the search would take more than
-        `MAX_IMAGES` atoms. The message is the bare reason.
+        If two atoms share a site, or the cell is so flat or skewed that the search would examine more than
+        `MAX_IMAGES` atoms. The message gives only the reason.
     """
     (graph,) = build_graphs([crystal], settings)
     if isinstance(graph, InputError):
@@ -128,18 +135,18 @@ def build_graph(crystal: Crystal, settings: GraphSettings | None = None) -> Crys
 def build_graphs(
     crystals: Iterable[Crystal], settings: GraphSettings | None = None
 ) -> Iterator[CrystalGraph | InputError]:
-    """Build graphs, `_CHUNK` at a time; a crystal that cannot be one yields the error instead, in its place."""
+    """Build graphs in order; a crystal that has none yields the error that says why in its place."""
     settings = settings or GraphSettings()
     fast = compiled.nearest is not None and settings.ties == "environment"
     stream = iter(crystals)
-    while chunk := list(islice(stream, _CHUNK)):
+    while chunk := list(islice(stream, _CRYSTALS_PER_CHUNK)):
         yield from _build_compiled(chunk, settings) if fast else _build(chunk, settings)
 
 
 def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
-    """Build graphs with the compiled search, and those that it leaves with the other one.
+    """Build graphs with the compiled search, and with the other one the few that it leaves.
 
-    Where ties are broken by environment, the cutoff says no more than where a search begins; this one begins by itself.
+    The result does not depend on the radius at which a search starts, so the compiled one chooses its own.
     """
     assert compiled.nearest is not None
     offsets = np.cumsum([0, *(len(crystal.numbers) for crystal in crystals)], dtype=np.int64)
@@ -154,8 +161,8 @@ def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> lis
         _START * settings.neighbors,
         TIE_TOLERANCE,
         COINCIDENT,
-        _FEW_IMAGES,
-        _ROUNDS,
+        _MAX_LISTED_IMAGES,
+        _REFINEMENTS,
         neighbors,
         distances,
         found,
@@ -171,81 +178,82 @@ def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> lis
 
 @dataclass(frozen=True)
 class _Edges:
-    """Edges of some crystals, sorted by centre and distance; atoms are numbered through."""
+    """Edges of several crystals, whose atoms are numbered consecutively."""
 
     center: NDArray[np.int64]
-    point: NDArray[np.int64]
+    neighbor: NDArray[np.int64]
     distance: NDArray[np.float64]
 
     def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        return self.center, self.point, self.distance
+        return self.center, self.neighbor, self.distance
 
     @classmethod
     def sort(cls, parts: Sequence[_Edges], *, exact: bool) -> _Edges:
+        """Join edges and sort them by centre, then by distance."""
         center = np.concatenate([part.center for part in parts])
         distance = np.concatenate([part.distance for part in parts])
         if exact:
             order = np.lexsort((distance, center))
-        else:  # three times as fast; distances that differ by less than 1e-10 Å stay in the order in which they came
+        else:  # three times as fast; distances that differ by less than 1e-10 Å are not reordered
             order = np.argsort(center * (float(distance.max()) + 1.0) + distance, kind="stable")
-        return cls(center[order], np.concatenate([part.point for part in parts])[order], distance[order])
+        return cls(center[order], np.concatenate([part.neighbor for part in parts])[order], distance[order])
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> _Edges:
-        return _Edges(self.center[chosen], self.point[chosen], self.distance[chosen])
+        return _Edges(self.center[chosen], self.neighbor[chosen], self.distance[chosen])
 
 
 def _build(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
-    """Build graphs together: what follows the search runs once over the edges of all."""
-    k = settings.neighbors
-    result: list[CrystalGraph | InputError] = []
+    """Build graphs in NumPy; all that follows the search is done once for the edges of all crystals."""
+    errors: list[InputError | None] = []
     parts, fine, atoms = [], [], 0
     for crystal in crystals:
         try:
             parts.append(_search(crystal, settings, atoms))
         except InputError as error:
-            result.append(error)
+            errors.append(error)
         else:
             fine.append(crystal)
             atoms += len(crystal)
-            result.append(InputError())  # until its graph is there
-    if not fine:
-        return result
-    edges = _Edges.sort(parts, exact=settings.ties == "order")
+            errors.append(None)
+    graphs = iter(_keep_nearest(fine, _Edges.sort(parts, exact=settings.ties == "order"), settings) if fine else ())
+    return [error or next(graphs) for error in errors]
+
+
+def _keep_nearest(
+    crystals: Sequence[Crystal], edges: _Edges, settings: GraphSettings
+) -> Iterator[CrystalGraph | InputError]:
+    """Keep the nearest neighbours of every atom, given all edges up to the tie tolerance beyond them."""
+    k = settings.neighbors
+    numbers = np.concatenate([crystal.numbers for crystal in crystals])
+    offsets = np.cumsum([0, *(len(crystal) for crystal in crystals)])
+    atoms = len(numbers)
     counts = np.bincount(edges.center, minlength=atoms)
     starts = np.cumsum(counts) - counts
     rank = np.arange(len(edges.center)) - np.repeat(starts, counts)
-    nearest, nearest_point = edges.distance[starts], edges.point[starts]
-    numbers = np.concatenate([crystal.numbers for crystal in fine])
-    offsets = np.cumsum([0, *(len(crystal) for crystal in fine)])
+    nearest, nearest_atom = edges.distance[starts], edges.neighbor[starts]
     if settings.ties == "environment":
         last = edges.distance[starts + k - 1]
         closed = edges.distance <= np.repeat(last + TIE_TOLERANCE, counts)
-        crystal_of_edge = np.repeat(np.arange(len(fine)), np.diff(offsets))[edges.center]
-        tied = np.bincount(crystal_of_edge[closed], minlength=len(fine)) > k * np.diff(offsets)
+        crystal_of_edge = np.repeat(np.arange(len(crystals)), np.diff(offsets))[edges.center]
+        tied = np.bincount(crystal_of_edge[closed], minlength=len(crystals)) > k * np.diff(offsets)
         shells = closed & tied[crystal_of_edge]
-        rank[shells] = _rank_with_ties(numbers, edges[shells], rank[shells], last)
+        rank[shells] = _rank_by_environment(numbers, edges[shells], rank[shells], last)
         rank[~closed] = k
     kept = rank < k
     place = edges.center[kept] * k + rank[kept]
     neighbors, distances = np.empty(atoms * k, dtype=np.int32), np.empty(atoms * k, dtype=np.float32)
-    neighbors[place] = edges.point[kept]
+    neighbors[place] = edges.neighbor[kept]
     distances[place] = edges.distance[kept]
-    graphs: list[CrystalGraph | InputError] = []
-    for crystal, start, end in zip(fine, offsets, offsets[1:], strict=False):
+    for crystal, start, end in zip(crystals, offsets, offsets[1:], strict=False):
         if nearest[start:end].min() < COINCIDENT:
             i = int(nearest[start:end].argmin())
-            j = int(nearest_point[start + i] - start)
-            graphs.append(_coincidence(crystal, i, j, float(nearest[start + i])))
+            j = int(nearest_atom[start + i] - start)
+            yield _coincidence(crystal, i, j, float(nearest[start + i]))
             continue
-        own = slice(start * k, end * k)
-        shape = (len(crystal), k)
-        graphs.append(
-            CrystalGraph(
-                crystal.numbers, (neighbors[own] - np.int32(start)).reshape(shape), distances[own].reshape(shape)
-            )
+        own, shape = slice(start * k, end * k), (len(crystal), k)
+        yield CrystalGraph(
+            crystal.numbers, (neighbors[own] - np.int32(start)).reshape(shape), distances[own].reshape(shape)
         )
-    made = iter(graphs)
-    return [next(made) if not each.args else each for each in result]  # type: ignore[union-attr]
 
 
 def _coincidence(crystal: Crystal, i: int, j: int, distance: float) -> InputError:
@@ -254,31 +262,31 @@ def _coincidence(crystal: Crystal, i: int, j: int, distance: float) -> InputErro
 
 
 def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
-    """Return edges of a crystal whose atoms are numbered from `first`.
+    """Return the edges of a crystal, whose atoms are numbered from `first`.
 
-    Every centre has at least ``settings.neighbors`` edges, and all edges up to the tie tolerance beyond the
-    last of them.
+    Every centre gets at least ``settings.neighbors`` edges, and all edges up to the tie tolerance beyond the last
+    of them.
     """
     from pymatgen.optimization.neighbors import find_points_in_spheres
 
     n, k = len(crystal), settings.neighbors
     radius = settings.cutoff
     frac = crystal.frac
-    if settings.ties == "environment" or np.abs(frac).max() > _FAR:
-        frac = frac - np.floor(frac)  # the search makes room for all that lies between the atoms
+    if settings.ties == "environment" or np.abs(frac).max() > _MAX_UNWRAPPED:
+        frac = frac - np.floor(frac)  # the search allocates all cells between the atoms
     if settings.ties == "environment":
         cartesian = np.ascontiguousarray(frac @ crystal.lattice)
-        # The result does not depend on where the search starts: begin with a few more neighbours than needed.
+        # The result does not depend on the first radius: start with a few more neighbours than needed.
         radius = min(radius, (3 * _START * k * crystal.volume / (4 * np.pi * n)) ** (1 / 3))
     else:
-        # The authors' rule depends on the last bit of each distance and on the order in which the search at the
-        # full cutoff reports neighbours, so both are made as pymatgen makes them: site by site.
+        # The authors' rule depends on the last bit of each distance, and on the order in which pymatgen's search at
+        # the full cutoff reports neighbours. So coordinates are computed as pymatgen does, site by site.
         cartesian = np.array([np.dot(site, crystal.lattice) for site in frac])
     pending = np.arange(n)
     parts: list[_Edges] = []
     while len(pending):
         _check_size(crystal, radius)
-        center, point, _, distance = find_points_in_spheres(
+        center, neighbor, _, distance = find_points_in_spheres(
             cartesian,
             cartesian if len(pending) == n else np.ascontiguousarray(cartesian[pending]),
             r=float(radius),
@@ -287,8 +295,8 @@ def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
             tol=1e-8,
         )
         center = pending[center]
-        real = (center != point) | (distance > 1e-8)
-        edges = _Edges(center, point, distance)[real]
+        real = (center != neighbor) | (distance > 1e-8)
+        edges = _Edges(center, neighbor, distance)[real]
         inside = np.bincount(edges.center[edges.distance <= radius - TIE_TOLERANCE], minlength=n)
         done = inside[pending] >= k
         if done.all():
@@ -299,48 +307,65 @@ def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
         parts.append(edges[finished[edges.center]])
         pending = pending[~done]
         radius = min(radius * 1.3, settings.cutoff) if radius < settings.cutoff else radius * 1.3
-    center, point, distance = (np.concatenate(each) for each in zip(*map(_Edges.arrays, parts), strict=True))
-    return _Edges(center + first, point + first, distance)
+    center, neighbor, distance = (np.concatenate(each) for each in zip(*map(_Edges.arrays, parts), strict=True))
+    return _Edges(center + first, neighbor + first, distance)
 
 
 def _check_size(crystal: Crystal, radius: float) -> None:
-    """Refuse a search that would take very long: planes of the cell that are close together hold many images."""
+    """Refuse a search that would examine very many images, as in a cell whose lattice planes are close together."""
     a, b, c = crystal.lattice
-    # The smallest height of the cell is its volume over the largest face, and no face is larger than this.
-    longest = sorted(float(np.sqrt(vector @ vector)) for vector in (a, b, c))
-    least = crystal.volume / (longest[1] * longest[2])
-    if len(crystal) * (2 * radius / least + 3) ** 3 < MAX_IMAGES:
+    # A cheap bound first: the smallest height of the cell is its volume over the largest face, and no face is larger
+    # than the product of the two longest vectors.
+    lengths = sorted(float(np.sqrt(vector @ vector)) for vector in (a, b, c))
+    min_height = crystal.volume / (lengths[1] * lengths[2])
+    if len(crystal) * (2 * radius / min_height + 3) ** 3 < MAX_IMAGES:
         return
     heights = 1 / np.linalg.norm(np.linalg.inv(crystal.lattice), axis=0)
     images = len(crystal) * float(np.prod(2 * np.ceil(radius / heights) + 1))
     if images > MAX_IMAGES:
         raise InputError(
             f"the cell is too flat or too skewed: its planes are {heights.min():.3g} Å apart, and {images:.2g} atoms "
-            f"would have to be looked at within {radius:.3g} Å; give a reduced cell"
+            f"would have to be examined within {radius:.3g} Å; give a reduced cell"
         )
 
 
-def _rank_with_ties(
+def _rank_by_environment(
     numbers: NDArray[np.uint8], edges: _Edges, rank: NDArray[np.int64], last: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Rank each atom's closed shell by (inside the shell or on it, environment of the neighbour).
+    """Rank the candidates in each atom's last shell by element, then by environment.
 
-    The environment is a colour refined over `_ROUNDS` hops, as in the Weisfeiler-Lehman test: a number that
-    depends on the neighbour's element and on the distances and colours of everything in its own closed shell.
-    Two tied neighbours of one colour look the same to that many convolutions, so either may be kept.
+    The environment is a colour refined over `_REFINEMENTS` hops, as in the Weisfeiler-Leman test: a number that
+    depends on the neighbour's element and on the distances and colours of everything in its own closed shell. Two tied
+    neighbours of one colour look the same to as many convolutions, so either may be kept.
+
+    Parameters
+    ----------
+    numbers : array of shape (n,)
+        Atomic numbers.
+    edges : _Edges
+        E edges: those of each atom up to the tie tolerance beyond its k-th.
+    rank : array of shape (E,)
+        Rank of each edge at its centre by distance.
+    last : array of shape (n,)
+        Distance of each atom's k-th neighbour in Å.
+
+    Returns
+    -------
+    array of shape (E,)
+        The ranks, rearranged within each last shell.
     """
     n = len(numbers)
     weight = np.exp(-edges.distance)
     color = numbers.astype(np.float64)
-    for _ in range(_ROUNDS):
+    for _ in range(_REFINEMENTS):
         # Any smooth function that mixes distance and colour will do; this one keeps colours of order 1.
-        message = weight * np.sin(1.0 + 0.7310585 * color[edges.point] + edges.distance)
+        message = weight * np.sin(1.0 + 0.7310585 * color[edges.neighbor] + edges.distance)
         color = np.cos(0.3678794 * color) + np.bincount(edges.center, weights=message, minlength=n)
-    # Inside the shell distances decide, as they did; on it, element first, then colour.
+    # Ranks nearer than the last shell stay; on it, element decides first, then colour.
     shell = np.flatnonzero(edges.distance >= last[edges.center] - TIE_TOLERANCE)
-    center, point = edges.center[shell], edges.point[shell]
-    order = np.lexsort((np.round(color[point], 7), numbers[point], center))
+    center, neighbor = edges.center[shell], edges.neighbor[shell]
+    order = np.lexsort((np.round(color[neighbor], 7), numbers[neighbor], center))
     result = rank.copy()
-    # An atom's shell has consecutive ranks: hand them out in the new order.
+    # The shell of an atom has consecutive ranks: assign them in the new order.
     result[shell[order]] = rank[shell]
     return result

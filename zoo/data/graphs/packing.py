@@ -1,13 +1,16 @@
-"""Crystal graphs → a few arrays, in which what symmetry repeats stands once.
+"""Crystal graphs → a few arrays, in which symmetric copies of atoms and edges are stored once.
 
-Two atoms of a cell with one environment (the same element, and neighbours with the same environments at the same
-distances) have the same features after every convolution, whatever the weights. So a network need compute only one
-of them, and one of several equal edges, and count them: sums over neighbours become weighted sums, the mean over the
-cell a weighted mean. This is exact, and how much it saves is up to the crystals: of the edges of 1,500 bulk moduli
-and dielectric constants one in six remains, of large relaxed cells of low symmetry three in four.
+Two atoms of a cell in one environment (the same element, and neighbours in the same environments at the same
+distances) have the same features after every convolution, whatever the weights. So a network computes only one of
+them, and one of several equal edges, and counts them: sums over neighbours become weighted sums, and the mean over the
+cell a weighted mean. This is exact. What it saves depends on the crystals: one in six edges of 1,500 bulk moduli and
+dielectric constants remains, and three in four of large relaxed cells of low symmetry.
 
-Environments are found by colour refinement (Weisfeiler and Leman): begin with the element, mix into each atom's colour
-those of its neighbours and their distances, until no colour splits any more.
+Environments are found by colour refinement (Weisfeiler and Leman, 1968): start with the elements, and mix into each
+atom's colour those of its neighbours and their distances, until the number of colours no longer grows.
+
+The compiled :mod:`zoo.data.graphs.kernels.merging` and the NumPy code here give the same arrays, bit for bit
+(``tests/equivalence``).
 """
 
 from __future__ import annotations
@@ -28,34 +31,34 @@ if TYPE_CHECKING:
     from zoo.data.graphs.neighbors import CrystalGraph
 
 SAME_DISTANCE = 1e-5
-"""Distances in one crystal (Å) that follow each other this closely are one distance, the mean of them.
+"""Distances in one crystal (Å) that are this close to the next are merged into their mean.
 
-Far below what a relaxation converges to, and small enough that no prediction changes in a digit that is shown.
+Far below the convergence of a relaxation, and too small to change a printed digit of a prediction.
 """
 
-_CHUNK = 512
+_GRAPHS_PER_CHUNK = 512
 _MIX = np.array([0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0x9E3779B97F4A7C15], dtype=np.uint64)
 _SHIFTS = np.array([30, 27, 31], dtype=np.uint64)
 
 
 @dataclass(frozen=True, eq=False)
 class PackedGraphs:
-    """Crystal graphs one after the other: C crystals, M distinct atoms, R distinct edges.
+    """C crystal graphs, concatenated: M distinct atoms and R distinct edges in all.
 
     Parameters
     ----------
     numbers : array of shape (M,), uint8
         Atomic numbers.
     copies : array of shape (M,), int32
-        Number of atoms in the cell that each stands for.
+        Number of atoms of the cell that each stands for.
     degrees : array of shape (M,), uint8
         Number of distinct edges of each atom.
     neighbors : array of shape (R,), int32
-        Index, within its crystal, of the atom at an edge's other end; edges are sorted by their centre.
+        Index, within its crystal, of the atom at the other end of each edge; edges are sorted by their centre.
     distances : array of shape (R,), float32
         In Å.
     counts : array of shape (R,), uint8
-        Number of neighbours that each edge stands for; those of an atom add up to the neighbours per atom.
+        Number of neighbours that each edge stands for; they add up to the same number for every atom.
     offsets : array of shape (C + 1,), int64
         Crystal c owns the distinct atoms ``offsets[c]:offsets[c + 1]``.
     """
@@ -70,13 +73,15 @@ class PackedGraphs:
 
     @classmethod
     def pack(cls, graphs: Sequence[CrystalGraph]) -> PackedGraphs:
-        """Pack graphs with equal numbers of neighbours per atom; at least one."""
-        parts = [_merge(graphs[start : start + _CHUNK]) for start in range(0, len(graphs), _CHUNK)]
+        """Pack one or more graphs, which have the same number of neighbours per atom."""
+        parts = [
+            _merge(graphs[start : start + _GRAPHS_PER_CHUNK]) for start in range(0, len(graphs), _GRAPHS_PER_CHUNK)
+        ]
         return parts[0] if len(parts) == 1 else cls.join(parts)
 
     @classmethod
     def join(cls, parts: Sequence[PackedGraphs]) -> PackedGraphs:
-        """Put packed graphs behind each other; at least one."""
+        """Concatenate one or more packed graphs."""
         sizes = np.concatenate([part.sizes for part in parts])
         return cls(
             np.concatenate([part.numbers for part in parts]),
@@ -103,7 +108,7 @@ class PackedGraphs:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the arrays, in bytes."""
+        """Size of the arrays in bytes."""
         arrays = (self.numbers, self.copies, self.degrees, self.neighbors, self.distances, self.counts, self.offsets)
         return sum(array.nbytes for array in arrays)
 
@@ -129,21 +134,21 @@ class PackedGraphs:
 
 
 def _ranges(offsets: NDArray[np.int64], indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the positions in some of the ranges that `offsets` delimit, and the offsets of those ranges."""
+    """Return the positions covered by some of the ranges between `offsets`, and the offsets of those ranges joined."""
     sizes = np.diff(offsets)[indices]
     ends = np.concatenate([[0], np.cumsum(sizes)])
     return np.arange(ends[-1]) + np.repeat(offsets[indices] - ends[:-1], sizes), ends
 
 
 def _merge(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
-    return _merge_plain(graphs) if compiled.merging is None else _merge_compiled(graphs)
+    return _merge_numpy(graphs) if compiled.merging is None else _merge_compiled(graphs)
 
 
 def _merge_compiled(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
     assert compiled.merging is not None
     neighbors = np.ascontiguousarray(np.concatenate([graph.neighbors for graph in graphs]), dtype=np.int32)
     atoms, edges = len(neighbors), neighbors.size
-    room = PackedGraphs(
+    out = PackedGraphs(
         np.empty(atoms, dtype=np.uint8),
         np.empty(atoms, dtype=np.int32),
         np.empty(atoms, dtype=np.uint8),
@@ -158,38 +163,38 @@ def _merge_compiled(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
         np.ascontiguousarray(np.concatenate([graph.distances for graph in graphs]), dtype=np.float32),
         np.cumsum([0, *(len(graph) for graph in graphs)], dtype=np.int64),
         SAME_DISTANCE,
-        room,
+        out,
     )
-    atoms = int(room.offsets[-1])
-    # Copied, so that the room for what was merged is given back.
+    atoms = int(out.offsets[-1])
+    # Copied, so that the unused memory is freed.
     return PackedGraphs(
-        room.numbers[:atoms].copy(),
-        room.copies[:atoms].copy(),
-        room.degrees[:atoms].copy(),
-        room.neighbors[:edges].copy(),
-        room.distances[:edges].copy(),
-        room.counts[:edges].copy(),
-        room.offsets,
+        out.numbers[:atoms].copy(),
+        out.copies[:atoms].copy(),
+        out.degrees[:atoms].copy(),
+        out.neighbors[:edges].copy(),
+        out.distances[:edges].copy(),
+        out.counts[:edges].copy(),
+        out.offsets,
     )
 
 
-def _merge_plain(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
+def _merge_numpy(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
     sizes = np.array([len(graph) for graph in graphs])
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     crystal = np.repeat(np.arange(len(graphs)), sizes)
     numbers = np.concatenate([graph.numbers for graph in graphs])
     neighbors = np.concatenate([graph.neighbors for graph in graphs]) + offsets[crystal, None]
-    kind, lengths = _distances(np.concatenate([graph.distances for graph in graphs]), crystal)
-    color = _environments(numbers, crystal, neighbors, kind)
+    length_of_edge, lengths = _merge_distances(np.concatenate([graph.distances for graph in graphs]), crystal)
+    color = _refine_colors(numbers, crystal, neighbors, length_of_edge)
     _, first, group = np.unique(color, return_index=True, return_inverse=True)
-    # Atoms stand crystal by crystal, so in the order of first appearance groups do too.
+    # Atoms are ordered by crystal, and so are groups in order of first appearance.
     kept = np.sort(first)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     group = rank[group]
     merged_offsets = np.concatenate([[0], np.cumsum(np.bincount(crystal[kept], minlength=len(graphs)))])
-    # Equal edges of one atom: same other end, same distance.
-    edges = np.sort(kind[kept] * np.int64(len(kept)) + group[neighbors[kept]], axis=1)
+    # Equal edges of one atom have the same other end and the same distance.
+    edges = np.sort(length_of_edge[kept] * np.int64(len(kept)) + group[neighbors[kept]], axis=1)
     new = np.ones(edges.shape, dtype=bool)
     new[:, 1:] = edges[:, 1:] != edges[:, :-1]
     distinct = edges[new]
@@ -205,29 +210,32 @@ def _merge_plain(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
     )
 
 
-def _distances(
+def _merge_distances(
     distances: NDArray[np.float32], crystal: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return which distance of its crystal each edge has, shape (N, k), and the distances."""
-    apart = float(distances.max()) + 1.0
-    along = (distances.astype(np.float64) + (apart * crystal)[:, None]).ravel()
-    order = np.argsort(along)
-    kind = np.empty(len(along), dtype=np.int64)
-    kind[order] = np.cumsum(np.diff(along[order], prepend=along[order[0]]) > SAME_DISTANCE)
-    mean = np.bincount(kind, weights=distances.ravel()) / np.bincount(kind)
-    return kind.reshape(distances.shape), mean.astype(np.float32)
+    """Return the index of each edge's merged distance, shape (N, k), and the merged distances."""
+    separation = float(distances.max()) + 1.0  # keeps the crystals apart on one line
+    shifted = (distances.astype(np.float64) + (separation * crystal)[:, None]).ravel()
+    order = np.argsort(shifted)
+    index = np.empty(len(shifted), dtype=np.int64)
+    index[order] = np.cumsum(np.diff(shifted[order], prepend=shifted[order[0]]) > SAME_DISTANCE)
+    mean = np.bincount(index, weights=distances.ravel()) / np.bincount(index)
+    return index.reshape(distances.shape), mean.astype(np.float32)
 
 
-def _environments(
-    numbers: NDArray[np.uint8], crystal: NDArray[np.int64], neighbors: NDArray[np.int64], kind: NDArray[np.int64]
+def _refine_colors(
+    numbers: NDArray[np.uint8],
+    crystal: NDArray[np.int64],
+    neighbors: NDArray[np.int64],
+    length_of_edge: NDArray[np.int64],
 ) -> NDArray[np.uint64]:
-    """Return a colour per atom, equal only for atoms of one crystal with one environment."""
+    """Return a colour for each atom, equal only for atoms of one crystal in one environment."""
     color = _mix((crystal * 256 + numbers).astype(np.uint64))
-    edge = _mix(kind.astype(np.uint64) + _MIX[2])
+    edge = _mix(length_of_edge.astype(np.uint64) + _MIX[2])
     found = 0
     while (now := len(np.unique(color))) > found:
         found = now
-        # A sum of hashes, because the order of neighbours means nothing.
+        # A sum of hashes does not depend on the order of neighbours.
         color = _mix(color * _MIX[2] + _mix(color[neighbors] ^ edge).sum(axis=1, dtype=np.uint64))
     return color
 

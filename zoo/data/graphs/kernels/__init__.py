@@ -1,1 +1,1 @@
-"""The search for neighbours and the merging of copies, compiled."""
+"""Compiled loops: the search for neighbours, and the merging of symmetric copies."""

@@ -1,11 +1,11 @@
 # cython: language_level=3, cdivision=True
-"""The lattice of a crystal, as the compiled search wants it."""
+"""The lattice of a crystal in triangular form, for the compiled search."""
 
 from libc.math cimport fabs, sqrt
 
 cdef struct Cell:
-    # The lattice, turned so that its vectors a, b, c are (xx, 0, 0), (yx, yy, 0) and (zx, zy, zz). The vector called c
-    # is the one with the largest height over the face of the other two, which is zz.
+    # The lattice, rotated so that its vectors a, b, c are (xx, 0, 0), (yx, yy, 0) and (zx, zy, zz). The vector called
+    # c is the one with the largest height over the face of the other two; that height is zz.
     double xx, yx, yy, zx, zy, zz
     double height_a, height_b
     double volume
@@ -15,8 +15,8 @@ cdef inline double dot(const double *one, const double *other) noexcept nogil:
     return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
 
 
-cdef inline int turn(const double *lattice, Cell *cell) noexcept nogil:
-    """Turn the lattice into a triangle; return which of its vectors is z (x and y are the two after it)."""
+cdef inline int triangulate(const double *lattice, Cell *cell) noexcept nogil:
+    """Bring a lattice to triangular form; return which of its vectors is c (a and b are the two after it)."""
     cdef double normal[3]
     cdef double heights[3]
     cdef double x[3]
@@ -39,7 +39,7 @@ cdef inline int turn(const double *lattice, Cell *cell) noexcept nogil:
         x[i] = lattice[3 * ((last + 1) % 3) + i]
         y[i] = lattice[3 * ((last + 2) % 3) + i]
         z[i] = lattice[3 * last + i]
-    # Gram and Schmidt, each vector freed of one direction after the other, which keeps the digits of skewed cells.
+    # Modified Gram-Schmidt, which keeps the digits of skewed cells.
     cell.xx = sqrt(dot(x, x))
     for i in range(3):
         x[i] /= cell.xx

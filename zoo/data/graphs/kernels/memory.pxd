@@ -1,11 +1,11 @@
 # cython: language_level=3
-"""Arrays that belong to a compiled loop."""
+"""Arrays that the compiled loops allocate."""
 
 from libc.stdlib cimport realloc
 
 
 cdef inline bint resized(void **array, Py_ssize_t size) noexcept nogil:
-    """Give an array, at first NULL, so many bytes; False, and the array as it was, if there is no memory."""
+    """Resize an array, NULL at first, to a number of bytes; without memory, return False and leave it as it is."""
     cdef void *moved = realloc(array[0], size)
     if moved == NULL:
         return False
