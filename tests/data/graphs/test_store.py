@@ -238,7 +238,7 @@ def test_a_table_without_crystals_says_so(tmp_path: Path) -> None:
 
 def test_info_says_what_there_is(table: Path, cache: Path) -> None:
     empty = CliRunner().invoke(main, ["cache", "info"])
-    assert empty.stdout == f"0 stores, 0.0 MB, in {cache} (ZOO_CACHE chooses another folder)\n"
+    assert empty.stdout == f"0 stores, 0.0 MB, in {cache} (set ZOO_CACHE to change it)\n"
     graphs = store.table_graphs(table, GraphSettings(), quiet=True).graphs
     shown = json.loads(CliRunner().invoke(main, ["cache", "info", "--json"]).stdout)
     assert shown["folder"] == str(cache)
