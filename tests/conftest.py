@@ -57,10 +57,8 @@ def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.delenv("ZOO_PLUGINS", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    files = dict(plugins._files.found)
     yield
-    plugins._files.found.clear()
-    plugins._files.found.update(files)
+    plugins.remove_files()
     logging.getLogger("zoo").setLevel(logging.NOTSET)
 
 
@@ -164,6 +162,40 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
         return site / package
 
     return install
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Install a distribution: ``install(name, {group: {entry: value}}, {module: source}, requires=[...])``.
+
+    Returns the folder on the path that holds it.
+    """
+
+    def make(
+        name: str,
+        entries: dict[str, dict[str, str]],
+        modules: dict[str, str] | None = None,
+        *,
+        version: str = "1.2",
+        site: str = "site",
+        requires: tuple[str, ...] = (),
+    ) -> Path:
+        root = tmp_path / site
+        info = root / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        metadata = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+        (info / "METADATA").write_text("\n".join([*metadata, *(f"Requires-Dist: {each}" for each in requires), ""]))
+        lines = [f"[zoo.{group}]\n" + "".join(f"{k} = {v}\n" for k, v in e.items()) for group, e in entries.items()]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+        for module, source in (modules or {}).items():
+            (root / f"{module}.py").write_text(source)
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        if str(root) not in sys.path:
+            monkeypatch.syspath_prepend(str(root))
+        importlib.invalidate_caches()
+        return root
+
+    return make
 
 
 @pytest.fixture

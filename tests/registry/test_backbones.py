@@ -81,21 +81,42 @@ def test_third_parties_can_be_switched_off(shelf: Shelf, monkeypatch: pytest.Mon
     assert "dEf-10k" in backbones.named()
 
 
-def test_two_of_one_name_are_refused_until_one_is_chosen(shelf: Shelf) -> None:
-    shelf("zoo-copycat", {"def-10K.md": card("def-10K")})
-    with pytest.raises(PluginError, match=r"say which: crystal-zoo:dEf-10k or zoo-copycat:def-10K"):
-        backbones.get("dEf-10k")
+def test_one_of_our_names_or_aliases_means_ours_whatever_is_installed(shelf: Shelf) -> None:
+    before = backbones.named()
+    shelf("zoo-copycat", {f"{name}.md": card(name) for name in ("def-10K", "formation-energy-10k")})
+    for name in ("dEf-10k", "crystal-zoo:dEf-10k", "formation-energy-10k"):
+        assert backbones.get(name).repo_id == "crystal-zoo/dEf-10k"
     assert backbones.get("zoo-copycat:dEf-10k").repo_id == "stranger/def-10K"
-    assert backbones.get("crystal-zoo:dEf-10k").repo_id == "crystal-zoo/dEf-10k"
-    assert backbones.named()["zoo-copycat:def-10K"].repo_id == "stranger/def-10K"
-    assert backbones.named()["crystal-zoo:dEf-10k"].repo_id == "crystal-zoo/dEf-10k"
-    assert "dEf-10k" not in backbones.named()
-    assert backbones.get("dEf-54k").name == "dEf-54k"
+    named = backbones.named()
+    assert {name: named[name] for name in before} == before
+    assert named.keys() - before.keys() == {"zoo-copycat:def-10K", "zoo-copycat:formation-energy-10k"}
+    assert all(backbones.get(name) == each for name, each in named.items())
+
+
+def test_two_packages_of_one_name_are_refused_until_one_is_chosen(shelf: Shelf) -> None:
+    shelf("zoo-one", {"hard.md": card("hard")})
+    shelf("zoo-two", {"HARD.md": card("HARD")})
+    with pytest.raises(PluginError, match=r"say which: zoo-one:hard or zoo-two:HARD"):
+        backbones.get("Hard")
+    assert {"zoo-one:hard", "zoo-two:HARD"} < backbones.named().keys()
+    assert backbones.get("zoo-two:hard").name == "HARD"
 
 
 def test_an_alias_cannot_take_over_a_name(shelf: Shelf) -> None:
     shelf("zoo-thief", {"thief.md": card("thief", "[dEf-10k]")})
     assert backbones.get("dEf-10k").name == "dEf-10k"
+    shelf("zoo-victim", {"hard.md": card("hard")})
+    shelf("zoo-thief-too", {"soft.md": card("soft", "[hard]")})
+    assert backbones.get("hard").name == "hard"
+
+
+def test_what_a_package_refers_to_is_its_own_backbone_if_it_has_one(shelf: Shelf) -> None:
+    shelf("zoo-copycat", {"dEf-10k.md": card("dEf-10k"), "hard.md": card("hard")})
+    assert backbones.preferred("dEf-10k", "zoo-copycat") == "zoo-copycat:dEf-10k"
+    assert backbones.preferred("dEf-10k", "crystal-zoo") == backbones.preferred("dEf-10k", "nobody") == "dEf-10k"
+    assert backbones.preferred("hard", "zoo-copycat") == "hard"
+    assert backbones.distribution(backbones.get("hard")) == "zoo-copycat"
+    assert backbones.distribution(backbones.get("hard").model_copy(update={"source": "elsewhere.md"})) is None
 
 
 def test_two_cards_of_one_package_with_one_alias(shelf: Shelf) -> None:

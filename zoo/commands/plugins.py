@@ -20,11 +20,8 @@ def plugins() -> None:
 @common
 def list_plugins(check: bool, as_json: bool) -> None:
     """List all plugins without importing them. Exit code 1 if one is known to be broken."""
-    from zoo import registry
-
-    def status(plugin: registry.Plugin) -> str:
-        wrong = registry.backbones.problems(plugin) if check and plugin.kind == "backbone" else []
-        return f"broken: {'; '.join(wrong)}" if wrong else registry.plugins.status(plugin, load=check)
+    from zoo.registry.plugin_checks import status
+    from zoo.registry.plugins import plugins as installed
 
     rows = [
         {
@@ -33,9 +30,9 @@ def list_plugins(check: bool, as_json: bool) -> None:
             "distribution": plugin.distribution,
             "version": plugin.version,
             "object": plugin.value,
-            "status": status(plugin),
+            "status": status(plugin, load=check),
         }
-        for plugin in registry.plugins.plugins()
+        for plugin in installed()
     ]
     if as_json:
         show_json(rows)

@@ -1,4 +1,4 @@
-"""What is installed here, and whether it works: the report of ``zoo doctor``."""
+"""The report of ``zoo doctor``: what is installed on this machine, and whether it works."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Check:
     name : str
         What was looked at.
     ok : bool or None
-        Whether it is as it should be; None where there is nothing to judge.
+        Whether it works; None for plain information.
     detail : str
-        What was found, and what to do if it is not right.
+        What was found, and how to repair it.
     """
 
     name: str
@@ -40,17 +40,17 @@ class Check:
 
 
 def report(online: bool = False) -> list[Check]:
-    """Look at everything that zoo depends on; imports torch and DGL.
+    """Check everything that zoo depends on; imports torch and DGL.
 
     Parameters
     ----------
     online : bool
-        Also ask the Hub for one answer, for at most five seconds.
+        Also send the Hub one request, with a timeout of five seconds.
 
     Returns
     -------
     list of Check
-        Never raises for anything that is wrong with the environment: that is what the checks say.
+        What is wrong with the environment is never raised, only reported.
     """
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     checks = [
@@ -71,7 +71,7 @@ def report(online: bool = False) -> list[Check]:
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Check:
-    """Run one look; an error that zoo raises on purpose becomes a failed check."""
+    """Run one check; a :class:`ZooError` means that it failed."""
     try:
         return Check(name, True, look())
     except ZooError as error:
@@ -79,7 +79,7 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
 
 
 def _dependencies() -> list[Check]:
-    """Compare the installed versions with those that our own metadata asks for, importing nothing."""
+    """Compare the installed versions with the requirements in our own metadata, importing nothing."""
     from packaging.requirements import Requirement
 
     try:
@@ -125,15 +125,13 @@ def _compiled() -> Check:
 
     if not (missing := compiled.missing()):
         return Check("compiled parts", True, ", ".join(compiled.PARTS))
-    # Nothing is wrong: the plain parts give the same results.
-    slow = (
-        "graphs take five to eight times as long, the rest about twice; install a C compiler, then zoo again with pip"
-    )
-    return Check("compiled parts", None, f"without {', '.join(missing)}: {slow}")
+    # Not a failure: the implementations in NumPy and torch give the same results.
+    slow = "graphs take five to eight times as long, the rest about twice; install a C compiler and reinstall zoo"
+    return Check("compiled parts", None, f"{', '.join(missing)} missing: {slow}")
 
 
 def _caches() -> list[Check]:
-    """Say where the Hub's cache is and how much of it is there."""
+    """Report the location and the size of the Hub's cache."""
     from zoo.hub.client import cache_root
 
     root = cache_root()
@@ -144,7 +142,7 @@ def _caches() -> list[Check]:
 
 
 def _backbones() -> list[Check]:
-    """Check the digests of bundled weights, and name cards that cannot be read or share a name."""
+    """Check the digests of bundled weights, and report cards that cannot be read or share a name."""
     from zoo.hub import pull
     from zoo.registry import backbones
 
@@ -155,7 +153,7 @@ def _backbones() -> list[Check]:
     checks = [Check("cards", False, problem) for problem in problems]
     for name, card in cards.items():
         if ":" in name:
-            checks.append(Check("cards", False, f"several packages bring {card.name}; say {name} for this one"))
+            checks.append(Check("cards", None, f"several packages register {card.name}; say {name} for this one"))
         if card.bundled:
             checks.append(_guarded(f"weights {name}", partial(_verified, card)))
         else:
@@ -172,8 +170,10 @@ def _verified(card: Card) -> str:
 
 
 def _plugins() -> list[Check]:
-    """Load every plugin; name the broken ones and those that share a name."""
-    from zoo.registry.plugins import check, plugins
+    """Load every plugin; report those that are broken and those whose name is taken."""
+    from zoo.registry import backbones
+    from zoo.registry.plugin_checks import problems
+    from zoo.registry.plugins import plugins
 
     try:
         found = plugins()
@@ -182,12 +182,11 @@ def _plugins() -> list[Check]:
     checks = []
     for plugin in found:
         name = f"{plugin.kind} {plugin.name}"
-        problem = check(plugin)
-        if problem:
-            checks.append(Check(name, False, problem))
-        if plugin.duplicate and plugin.kind != "backbone":  # of backbones, the names of cards count
-            checks.append(Check(name, False, f"offered twice; say {plugin.qualified} for this one"))
-    if not checks:
+        reported = backbones.problems(plugin) if plugin.kind == "backbone" else []
+        checks += [Check(name, False, problem) for problem in problems(plugin) if problem not in reported]
+        if plugin.duplicate and plugin.kind != "backbone":  # for backbones the names of the cards count
+            checks.append(Check(name, None, f"the name is taken; say {plugin.qualified} for this one"))
+    if not any(check.ok is False for check in checks):
         packages = {plugin.distribution for plugin in found}
         checks.append(Check("plugins", True, f"{len(found)} from {', '.join(sorted(packages))}"))
     return checks
@@ -199,5 +198,5 @@ def _hub() -> str:
     start = time.perf_counter()
     status = ping(5.0)
     if status >= 500:
-        raise HubError(f"{endpoint()} is out of order (status {status})")
+        raise HubError(f"{endpoint()} does not work at the moment (status {status})")
     return f"{endpoint()} answered with status {status} in {time.perf_counter() - start:.2f} s"

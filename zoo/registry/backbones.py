@@ -1,9 +1,8 @@
 """From a backbone's name to its card.
 
-Cards come from packages behind ``zoo.backbones`` entry points: ``zoo.cards``, which ships with zoo, and
-anybody else's. Each ``NAME.md`` in such a package registers one backbone; bundled weights lie beside it in
-``weights/NAME/``. A package or a card that is broken is logged and left out, and raises only when it is
-asked for by name.
+Cards come from packages behind ``zoo.backbones`` entry points: ``zoo.cards``, which ships with zoo, and those of other
+distributions. Each ``NAME.md`` in such a package registers one backbone; bundled weights lie beside it in
+``weights/NAME/``. A broken package or card is logged and left out, and raises only when it is asked for by name.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import json
 import logging
 import re
 import unicodedata
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +31,7 @@ _LOOKALIKES = str.maketrans({"δ": "d", "∆": "d", "‐": "-", "‑": "-", "–
 
 @dataclass(frozen=True)
 class _Entry:
-    """A card, or the error in its place, with the distribution that brings it."""
+    """A card, or the error that reading it raised, and its distribution."""
 
     name: str
     distribution: str
@@ -44,7 +42,7 @@ class _Entry:
 def cards() -> list[Card]:
     """Return all readable cards, ours first, then by distribution and name.
 
-    Cards of one name from different distributions are all listed; :func:`get` refuses to choose between them.
+    Cards of the same name from different distributions are all listed.
     """
     found = []
     for entry in _entries():
@@ -76,11 +74,10 @@ def shelf() -> list[Card]:
 
 
 def named() -> dict[str, Card]:
-    """Return all readable cards by the names that :func:`get` takes; ``dist:name`` where distributions share a name."""
+    """Return all readable cards by the names that :func:`get` takes, ``dist:name`` where the name alone will not do."""
     entries = _entries()
-    shared = Counter(fold(entry.name) for entry in entries)  # with a broken one too, :func:`get` asks which is meant
     return {
-        f"{entry.distribution}:{entry.name}" if shared[fold(entry.name)] > 1 else entry.name: entry.card
+        entry.name if _find(entries, entry.name) == [entry] else f"{entry.distribution}:{entry.name}": entry.card
         for entry in entries
         if entry.card is not None
     }
@@ -92,14 +89,15 @@ def get(name: str) -> Card:
     Parameters
     ----------
     name : str
-        A name or an alias, in any case; ``ΔEf-10k`` means ``dEf-10k``. ``dist:name`` chooses a distribution.
+        A name or an alias, in any case; ``ΔEf-10k`` means ``dEf-10k``. ``dist:name`` chooses a distribution;
+        without it, names and aliases of the backbones that ship with zoo come first.
 
     Raises
     ------
     UnknownNameError
         If there is no such backbone; suggests the nearest names.
     PluginError
-        If several distributions register the name, or the one that was named is broken.
+        If several distributions other than zoo register the name, or the one that was named is broken.
     CardError
         If the card is broken.
     """
@@ -107,11 +105,7 @@ def get(name: str) -> Card:
     distribution, colon, rest = name.partition(":")
     if colon:
         entries = [entry for entry in entries if _canonical(entry.distribution) == _canonical(distribution)]
-    key = fold(rest if colon else name)
-    # A name beats an alias: nobody's alias may take over a name.
-    found = [entry for entry in entries if fold(entry.name) == key] or [
-        entry for entry in entries if entry.card and key in map(fold, entry.card.aliases)
-    ]
+    found = _find(entries, rest if colon else name)
     if not found:
         # A package that could not be read may be the one that has the name.
         broken = [entry.error for entry in entries if entry.error and not entry.name]
@@ -131,31 +125,45 @@ def get(name: str) -> Card:
 
 
 def preferred(name: str, distribution: str) -> str:
-    """Return a backbone's name as :func:`get` takes it, for one that nobody typed.
+    """Return what :func:`get` takes for a name that a distribution uses: its own backbone is meant, if it has one."""
+    entries = _entries()
+    own = _find([entry for entry in entries if entry.distribution == distribution], name)
+    return f"{distribution}:{name}" if own and own != _find(entries, name) else name
 
-    Where several packages bring the name, that of a distribution is meant, then ours.
-    """
-    from zoo.registry.plugins import OURS
 
-    offered = {entry.distribution for entry in _entries() if fold(entry.name) == fold(name)}
-    meant = [each for each in (distribution, OURS) if each in offered]
-    return f"{meant[0]}:{name}" if len(offered) > 1 and meant else name
+def distribution(card: Card) -> str | None:
+    """Return the distribution that brings a card; None for one that no package brings, as that of a folder."""
+    return next((entry.distribution for entry in _entries() if entry.card and entry.card.source == card.source), None)
 
 
 def problems(plugin: Plugin | None = None) -> list[str]:
-    """Return one line for each package, card or list of ids that cannot be read; of one package, if it is given."""
-    entries = _entries() if plugin is None else _of_plugin(plugin)
+    """Return one line for each package, card, list of ids or recipe that cannot be read, and for each alias taken.
+
+    Parameters
+    ----------
+    plugin : Plugin, optional
+        The package of cards to look at; all of them by default.
+    """
+    known = _entries()
+    entries = known if plugin is None else _of_plugin(plugin)
     lines = [str(entry.error) for entry in entries if entry.error]
-    for card in (entry.card for entry in entries if entry.card):
+    for entry in entries:
+        if (card := entry.card) is None:
+            continue
         try:
             training_ids(card)
         except CardError as error:
             lines.append(str(error))
-        if card.training.ids and not (card_folder(card) / card.training.ids).exists():
-            lines.append(
-                f"{card.source}: training.ids names {card.training.ids}, which is not there, so that nothing can be "
-                "compared with what it was trained on"
-            )
+        recipe = card.training.recipe
+        for field, path in (("ids", card.training.ids), ("recipe", recipe if isinstance(recipe, str) else None)):
+            if path and not (card_folder(card) / path).exists():
+                lines.append(f"{card.source}: training.{field} names {path}, which does not exist")
+        lines += [
+            f"{card.source}: aliases: {alias!r} already means {other.distribution}:{other.name}"
+            for alias in card.aliases
+            for other in _find(known, alias)
+            if other != entry
+        ]
     return lines
 
 
@@ -224,6 +232,24 @@ def _entries() -> list[_Entry]:
     from zoo.registry.plugins import plugins
 
     return [entry for plugin in plugins("backbone") for entry in _of_plugin(plugin)]
+
+
+def _find(entries: list[_Entry], name: str) -> list[_Entry]:
+    """Return the backbones that a name without distribution means.
+
+    Ours come first, and a name before an alias: an installed package takes no name away from zoo, nor an alias a name
+    from anybody.
+    """
+    from zoo.registry.plugins import OURS
+
+    key = fold(name)
+    for group in ([entry for entry in entries if entry.distribution == OURS], entries):
+        found = [entry for entry in group if fold(entry.name) == key] or [
+            entry for entry in group if entry.card and key in map(fold, entry.card.aliases)
+        ]
+        if found:
+            return found
+    return []
 
 
 def _of_plugin(plugin: Plugin) -> list[_Entry]:

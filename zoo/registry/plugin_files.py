@@ -1,4 +1,4 @@
-"""Plugins from a single Python file, for people who do not want to build a package."""
+"""Plugins in a single Python file, which need no package."""
 
 from __future__ import annotations
 
@@ -54,21 +54,21 @@ def read_plugin_file(file: Path, shown: str) -> list[tuple[Kind, str, str, objec
     return list(_contents(_run(file, source, shown), _imported_names(tree), shown))
 
 
-LONGEST = 300
-"""Characters of a stranger's message that are shown."""
+LONGEST_MESSAGE = 300
+"""Characters of a plugin's error message that are shown."""
 
 
 def one_line(error: BaseException) -> str:
-    """Type and message of an exception, on one line that is not too long."""
-    # By way of the traceback module, which can say that an exception's own text fails.
+    """Return type and message of an exception on one line of limited length."""
+    # Through the traceback module, which also copes with an exception whose __str__ fails.
     message = " ".join(str(TracebackException(type(error), error, None)).split())
-    if len(message) > LONGEST:
-        message = f"{message[:LONGEST]} …"
+    if len(message) > LONGEST_MESSAGE:
+        message = f"{message[:LONGEST_MESSAGE]} …"
     return f"{type(error).__name__}: {message}".removesuffix(": ")
 
 
 def one_line_with_place(error: BaseException) -> str:
-    """Type and message of an exception, and the file and line where it was raised."""
+    """Return type and message of an exception, and the file and line where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -77,7 +77,7 @@ def one_line_with_place(error: BaseException) -> str:
 
 
 class _Source(SourceLoader):
-    """Load a module from source that has been read already: no byte code is kept, so none can be stale."""
+    """Load a module from source in memory; no byte code is stored, so none can be stale."""
 
     def __init__(self, file: Path, source: bytes) -> None:
         self._file, self._source = file, source
@@ -100,8 +100,10 @@ def _run(file: Path, source: bytes, shown: str) -> ModuleType:
     sys.modules[name] = module
     try:
         loader.exec_module(module)
-    # Code of strangers may raise anything; the user is told what and where.
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        del sys.modules[name]
+        raise
+    except BaseException as error:  # a plugin may raise anything; the user is told what and where
         del sys.modules[name]
         line, trace = 0, error.__traceback__
         while trace is not None:
@@ -109,12 +111,12 @@ def _run(file: Path, source: bytes, shown: str) -> ModuleType:
                 line = trace.tb_lineno
             trace = trace.tb_next
         where = f", line {line}" if line else ""
-        raise PluginError(f"{shown}{where}: {one_line(error)}; mend the file") from error
+        raise PluginError(f"{shown}{where}: {one_line(error)}; correct the file") from error
     return module
 
 
 def _imported_names(tree: ast.Module) -> set[str]:
-    """Names that a file binds by importing them: tools it uses, not plugins it offers."""
+    """Return the names that a file imports: tools that it uses, not plugins that it offers."""
     return {
         alias.asname or alias.name.partition(".")[0]
         for node in ast.walk(tree)
@@ -133,11 +135,14 @@ def _contents(module: ModuleType, imported: set[str], shown: str) -> Iterator[tu
             yield "task", value.name, attribute, value
         elif isinstance(value, Baseline):
             yield "baseline", value.name, attribute, value
-        # Looked up without running anything: a lazy object that is no plugin may answer with whatever it likes.
+        # Looked up statically: a lazy object that is not a plugin may answer to any attribute.
         elif callable(getattr_static(value, "featurize", None)):
             try:
                 name = getattr(value, "name", None)
-            except (Exception, SystemExit) as error:  # code of strangers may raise anything
-                raise PluginError(f"{shown}: {attribute}.name: {one_line_with_place(error)}; mend the file") from error
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # a plugin may raise anything
+                what = one_line_with_place(error)
+                raise PluginError(f"{shown}: {attribute}.name: {what}; correct the file") from error
             if isinstance(name, str) and NAME.fullmatch(name):
                 yield "featurizer", name, attribute, value

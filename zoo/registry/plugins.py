@@ -1,18 +1,19 @@
-"""Plugins: found without importing them, loaded one at a time, and never trusted to work.
+"""Plugins: found without being imported, loaded one at a time, and never trusted to work.
 
-A package offers a plugin through an entry point, and the entry point's name is what users type::
+A package registers a plugin through an entry point, and the entry point's name is what users type::
 
     [project.entry-points."zoo.tasks"]
     hardness = "my_package:hardness"
 
-What ships with zoo is registered the same way. Three things keep a house full of strangers in order:
+What ships with zoo is registered in the same way. Installed plugins cannot disturb each other or zoo:
 
 - :func:`plugins` reads the metadata of the installed distributions and imports nothing;
 - a plugin that cannot be loaded breaks only itself (:func:`check` says why; :func:`load` raises);
-- two plugins of one name are refused, whoever they belong to, until the user says ``distribution:name``.
+- a name that zoo uses means zoo's plugin; where two other packages share a name, the user must say
+  ``distribution:name``, which always works.
 
 ``ZOO_PLUGINS=off`` leaves third-party distributions out. A file given with ``--plugin FILE.py``
-(:func:`add_file`) was asked for by name, so it stays.
+(:func:`add_file`) was asked for by name and is always used.
 """
 
 from __future__ import annotations
@@ -20,12 +21,10 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OURS = "crystal-zoo"
-"""The distribution whose plugins are listed first and stay when third parties are switched off."""
+"""The distribution whose plugins come first and stay when third parties are switched off."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Plugin:
     origin : str or None
         Path of the single file it came from; None for an entry point.
     duplicate : bool
-        Whether another distribution offers the same kind under the same name.
+        Whether its name alone does not mean it, because other plugins of the kind have the same name.
     """
 
     kind: Kind
@@ -87,7 +86,7 @@ class Plugin:
 
 @dataclass
 class _Files:
-    """The plugins of single files, by path: the only state that this module keeps."""
+    """The plugins of files given with ``--plugin``, by path: the only state of this module."""
 
     found: dict[Path, dict[Plugin, object]] = field(default_factory=dict)
 
@@ -106,8 +105,7 @@ def plugins(kind: Kind | None = None) -> list[Plugin]:
     Returns
     -------
     list of Plugin
-        By kind, ours first, then by distribution and name. Both of two plugins of one name are there, each
-        marked as a duplicate.
+        By kind, ours first, then by distribution and name. All plugins that share a name are listed.
 
     Raises
     ------
@@ -131,10 +129,10 @@ def find(kind: Kind, name: str) -> Plugin:
     UnknownNameError
         If there is none; suggests the nearest names.
     PluginError
-        If several distributions offer the name, or the only one that does is switched off.
+        If several distributions offer the name and none of them is zoo, or the only one is switched off.
     """
     known = plugins(kind)
-    matches = [plugin for plugin in known if _is_called(plugin, name)]
+    matches = _meant([plugin for plugin in known if _is_called(plugin, name)])
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -186,18 +184,19 @@ def load_plugin(plugin: Plugin) -> object:
         if api == ZOO_API and plugin.kind == "featurizer" and _is_factory(made):
             made = made()
             api = getattr(made, "zoo_api", ZOO_API)
-    # Code of strangers may raise anything, and must break nothing but itself.
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may raise anything, and must break nothing but itself
         later = isinstance(error, TypeError) and "unexpected keyword argument" in str(error)
-        remedy = _remedy(plugin) + (f", or update {OURS}, if it is for a later one" if later else "")
-        raise PluginError(f"{plugin} cannot be loaded: {one_line_with_place(error)}; {remedy}") from error
+        wanted = remedy(plugin) + (f", or update {OURS}, if it was written for a later one" if later else "")
+        raise PluginError(f"{plugin} cannot be loaded: {one_line_with_place(error)}; {wanted}") from error
     if api != ZOO_API:
         behind = isinstance(api, int) and api > ZOO_API
-        remedy = f"update {OURS}" if behind else f"update {plugin.distribution}"
-        raise PluginError(f"{plugin} was written for zoo_api {api}, this zoo speaks {ZOO_API}: {remedy}")
+        outdated = OURS if behind else plugin.distribution
+        raise PluginError(f"{plugin} was written for zoo_api {api}, this zoo has {ZOO_API}: update {outdated}")
     wrong = breach(plugin.kind, plugin.name, made)
     if wrong:
-        raise PluginError(f"{plugin} {wrong}; {_remedy(plugin)}")
+        raise PluginError(f"{plugin} {wrong}; {remedy(plugin)}")
     return made
 
 
@@ -208,31 +207,6 @@ def check(plugin: Plugin) -> str | None:
     except PluginError as error:
         return str(error)
     return None
-
-
-def status(plugin: Plugin, *, load: bool = False) -> str:
-    """Say in a few words how a plugin is, for a listing.
-
-    Parameters
-    ----------
-    plugin : Plugin
-    load : bool
-        Load it to find out. Without, nothing is imported, and only a duplicate name or a module that is not
-        there is noticed.
-
-    Returns
-    -------
-    str
-        ``"ok"`` if it was loaded, ``""`` if nothing is known against it, else what is wrong.
-    """
-    remarks = [f"duplicate name: say {plugin.qualified}"] if plugin.duplicate else []
-    package = plugin.value.partition(":")[0].partition(".")[0].strip()
-    if load:
-        problem = check(plugin)
-        remarks += [f"broken: {problem}"] if problem else [] if remarks else ["ok"]
-    elif plugin.origin is None and package.isidentifier() and find_spec(package) is None:
-        remarks.append(f"broken: no module named {package!r}; {_remedy(plugin)}")
-    return "; ".join(remarks)
 
 
 def task(name: str) -> Task:
@@ -253,10 +227,14 @@ def featurizer(name: str) -> Featurizer:
 def baseline(name: str) -> Baseline:
     """Load a baseline by name; see :func:`load`.
 
-    Where several distributions have a featurizer of the name that it asks for, its own is meant, then ours.
+    Where several distributions have a featurizer of the name that it asks for, that of its own is meant, then ours.
     """
     plugin = find("baseline", name)
-    made = cast("Baseline", load_plugin(plugin))
+    return with_own_featurizer(plugin, cast("Baseline", load_plugin(plugin)))
+
+
+def with_own_featurizer(plugin: Plugin, made: Baseline) -> Baseline:
+    """Return a baseline that names its featurizer so that no other package's of the same name is meant."""
     offered = [each for each in plugins("featurizer") if _is_called(each, made.featurizer)]
     if len(offered) > 1:
         for distribution in (plugin.distribution, OURS):
@@ -266,12 +244,12 @@ def baseline(name: str) -> Baseline:
 
 
 def identity(kind: Kind, name: str) -> str:
-    """Return what changes when a plugin does: the SHA-256 of its file, or its distribution, version and module."""
+    """Return a text that changes when a plugin does: the digest of its file, or its package, version and module."""
     plugin = find(kind, name)
     if plugin.origin is not None:
         return hashlib.sha256(Path(plugin.origin).expanduser().read_bytes()).hexdigest()
     named = f"{plugin.distribution} {plugin.version} {plugin.value}"
-    if plugin.ours:  # whose version says it all
+    if plugin.ours:  # the version says it all
         return named
     load_plugin(plugin)
     source = getattr(sys.modules.get(plugin.value.partition(":")[0].strip()), "__file__", None)
@@ -283,13 +261,13 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     """Make the plugins of a single Python file available, with no packaging at all.
 
     Every :class:`Task` and :class:`Baseline` at the file's top level counts, under its own name, and every
-    featurizer (a class or an object with a ``name`` and a method ``featurize``). What the file merely
-    imports, and names that start with an underscore, do not.
+    featurizer (a class or an object with a ``name`` and a method ``featurize``). What the file imports, and names
+    that start with an underscore, do not.
 
     Parameters
     ----------
     path : path
-        The file. Its code is run. Giving it again reads it again.
+        The file; its code is executed. A file that was added before is read again.
 
     Returns
     -------
@@ -317,8 +295,13 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     return list(found)
 
 
+def remove_files() -> None:
+    """Forget the plugins of all files that were added."""
+    _files.found.clear()
+
+
 def files() -> list[Path]:
-    """Return the single files that were added, for another process to add."""
+    """Return the files that were added, so that another process can add them."""
     return list(_files.found)
 
 
@@ -335,9 +318,17 @@ def _listed(kind: Kind | None, *, third_parties: bool) -> list[Plugin]:
         for plugin in (*_installed(), *(plugin for file in _files.found.values() for plugin in file))
         if kind in (None, plugin.kind) and (third_parties or plugin.ours or plugin.origin is not None)
     ]
-    shared = Counter((plugin.kind, plugin.name.lower()) for plugin in found)
-    marked = [replace(plugin, duplicate=shared[plugin.kind, plugin.name.lower()] > 1) for plugin in found]
+    same: dict[tuple[Kind, str], list[Plugin]] = {}
+    for plugin in found:
+        same.setdefault((plugin.kind, plugin.name.lower()), []).append(plugin)
+    marked = [replace(p, duplicate=_meant(same[p.kind, p.name.lower()]) != [p]) for p in found]
     return sorted(marked, key=lambda p: (KINDS.index(p.kind), not p.ours, p.distribution, p.name.lower()))
+
+
+def _meant(matches: list[Plugin]) -> list[Plugin]:
+    """Of plugins with one name, choose ours, unless the user added a file with a plugin of the name as well."""
+    ours = [plugin for plugin in matches if plugin.ours]
+    return ours if ours and all(plugin.origin is None for plugin in matches) else matches
 
 
 def _installed() -> Iterator[Plugin]:
@@ -346,14 +337,14 @@ def _installed() -> Iterator[Plugin]:
     A distribution that is found twice (an editable install before a wheel) counts once: `entry_points` keeps
     the first, which is also the one that an import would find.
     """
-    declared, described = entry_points(), cache(_described)  # to read metadata takes half a millisecond
+    declared, described = entry_points(), cache(_described)  # reading metadata takes half a millisecond
     for kind in KINDS:
         for entry in declared.select(group=f"zoo.{kind}s"):
             yield Plugin(kind, entry.name, *described(entry.dist), entry.value)
 
 
 def _described(distribution: Distribution | None) -> tuple[str, str]:
-    """Return name and version; metadata that is broken or lacks them is no reason to hide a plugin."""
+    """Return name and version; a plugin is listed even where broken metadata give neither."""
     if distribution is not None:
         with suppress(OSError, LookupError, TypeError):
             metadata = distribution.metadata
@@ -379,9 +370,10 @@ def _is_factory(made: object) -> bool:
     return isinstance(made, type) or (callable(made) and not hasattr(made, "featurize"))
 
 
-def _remedy(plugin: Plugin) -> str:
+def remedy(plugin: Plugin) -> str:
+    """Say what a user can do about a broken plugin."""
     if plugin.origin is not None:
-        return "mend the file"
+        return "correct the file"
     if plugin.ours:
         return f"reinstall {OURS}"
     return f"try: pip install --upgrade {plugin.distribution}"
