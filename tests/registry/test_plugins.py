@@ -109,6 +109,8 @@ def test_ours_come_first(install):
         ("hard:hardness", "import surely_not_installed", "ModuleNotFoundError: No module named 'surely_not_installed'"),
         ("hard:hardness", "raise ValueError('two\\nlines')", "ValueError: two lines"),
         ("hard:hardness", "raise SystemExit(3)", "SystemExit: 3"),
+        ("hard:hardness", "raise GeneratorExit", "GeneratorExit"),
+        ("hard:hardness", "raise BaseExceptionGroup('two', [KeyboardInterrupt()])", "BaseExceptionGroup: two (1 sub-"),
         ("hard:hardness", "hardness = = 3", "SyntaxError"),
         ("hard:softness", HARDNESS, "AttributeError"),
         ("nowhere:hardness", HARDNESS, "No module named 'nowhere'"),

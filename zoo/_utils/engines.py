@@ -155,7 +155,9 @@ def _call(index: int, call: Callable[[], Any]) -> JobResult:
     """Run a job in a worker; an exception becomes a failure, so that other jobs go on."""
     try:
         return JobResult(index, call())
-    except (Exception, SystemExit) as error:  # third-party plugins may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # third-party plugins may raise anything
         reason = " ".join(str(error).split())
         return JobResult(index, failure=reason if isinstance(error, ZooError) else f"{type(error).__name__}: {reason}")
 

@@ -146,7 +146,9 @@ def _vectors(name: str, structures: Sequence[Structure], bar: Bar) -> NDArray[np
         try:
             given, labels = np.asarray(featurizer.featurize(chunk)), len(featurizer.labels)
             part = given if np.iscomplexobj(given) else given.astype(np.float64)
-        except (Exception, SystemExit) as error:  # a plugin may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may raise anything
             raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
         if np.iscomplexobj(part) or part.shape != (len(chunk), labels):
             raise PluginError(
@@ -199,7 +201,9 @@ def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: F
         if len(predicted) != len(rows):
             raise ValueError(f"predict gives {len(predicted)} numbers for {len(rows)} rows")
         predictions[rows] = scaler.unscale(predicted)
-    except (Exception, SystemExit) as error:  # a plugin may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin may raise anything
         raise PluginError(f"baseline {baseline.name!r} failed: {one_line_with_place(error)}") from error
     if lost := int((~np.isfinite(predictions[rows])).sum()):
         raise PluginError(f"baseline {baseline.name!r} failed: {lost} of its {len(rows)} predictions are not finite")

@@ -122,27 +122,32 @@ def available(settings: GraphSettings) -> list[Pretrained]:
 
 
 def experts(backbone: Pretrained) -> list[Pretrained]:
-    """Return all backbones at hand that can be read beside a backbone, itself included: those with a body like its own.
+    """Return the backbones at hand that can be read beside a backbone, itself included: those with a body like its own.
 
-    Empty if its body is unlike that of every registered backbone, as an imported checkpoint's may be. A backbone that
-    cannot be loaded is logged and left out.
+    Only those that ship with zoo, and those of the package that the backbone comes from: what else is installed
+    changes no result. Empty if its body is unlike that of all of them, as an imported checkpoint's may be. A backbone
+    that cannot be loaded is logged and left out.
 
     Raises
     ------
     InputError
         If there are more than a checkpoint can hold.
     """
-    found = [each for each in _registered(("bundled", "cached")) if _same_body(each, backbone)]
+    own = backbones.distribution(backbone.pulled.card) if backbone.pulled.card else None
+    candidates = _registered(("bundled", "cached"), distributions=(plugins.OURS, own))
+    found = [each for each in candidates if _same_body(each, backbone)]
     if len(found) > MAX_EXPERTS:
         raise InputError(
-            f"mode mixture: {len(found)} backbones are at hand, and a network reads at most {MAX_EXPERTS}; "
-            "use mode full, or ZOO_PLUGINS=off"
+            f"mode mixture: zoo and {own} have {len(found)} backbones, and a network reads at most {MAX_EXPERTS}; "
+            "use mode full"
         )
     return found
 
 
-def _registered(statuses: Container[Status]) -> Iterator[Pretrained]:
-    for name, card in backbones.named().items():
+def _registered(
+    statuses: Container[Status], distributions: Container[str | None] | None = None
+) -> Iterator[Pretrained]:
+    for name, card in backbones.named(distributions).items():
         if pull.status(card) in statuses:
             try:
                 backbone = _load(replace(pull.pull(name), name=name))  # with the package, where two share a name

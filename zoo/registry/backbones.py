@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from zoo.errors import CardError, PluginError, UnknownNameError, ZooError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from zoo.registry.cards import Card
     from zoo.registry.plugins import Plugin
 
@@ -73,13 +75,19 @@ def shelf() -> list[Card]:
     return [entry.card for entry in _entries() if entry.card is not None and entry.distribution == OURS]
 
 
-def named() -> dict[str, Card]:
-    """Return all readable cards by the names that :func:`get` takes, ``dist:name`` where the name alone will not do."""
+def named(distributions: Container[str | None] | None = None) -> dict[str, Card]:
+    """Return all readable cards by the names that :func:`get` takes, ``dist:name`` where the name alone will not do.
+
+    Parameters
+    ----------
+    distributions : container of str, optional
+        Return the cards of these alone.
+    """
     entries = _entries()
     return {
         entry.name if _find(entries, entry.name) == [entry] else f"{entry.distribution}:{entry.name}": entry.card
         for entry in entries
-        if entry.card is not None
+        if entry.card is not None and (distributions is None or entry.distribution in distributions)
     }
 
 

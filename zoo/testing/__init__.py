@@ -10,7 +10,7 @@
         check(plugin)
 
 or, without pytest, ``check_task(hardness)``. A check that fails raises AssertionError with a message that
-says what to mend. Nothing here imports pytest except :func:`parametrize_with_checks`.
+says what to correct. Nothing here imports pytest except :func:`parametrize_with_checks`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def check_task(task: Task) -> None:
     Raises
     ------
     AssertionError
-        With what to mend.
+        Says what to correct.
     """
     for check in TASK_CHECKS:
         check(task)
@@ -65,7 +65,7 @@ def check_featurizer(featurizer: Any, structures: Sequence[Structure] | None = N
     Raises
     ------
     AssertionError
-        With what to mend.
+        Says what to correct.
     """
     for check in FEATURIZER_CHECKS:
         check(featurizer, structures)
@@ -77,7 +77,7 @@ def check_baseline(baseline: Baseline) -> None:
     Raises
     ------
     AssertionError
-        With what to mend.
+        Says what to correct.
     """
     for check in BASELINE_CHECKS:
         check(baseline)

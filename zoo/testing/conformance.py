@@ -1,4 +1,4 @@
-"""The single checks of :mod:`zoo.testing`, each a function that raises AssertionError with what to mend."""
+"""The single checks of :mod:`zoo.testing`, each a function that raises AssertionError that says what to correct."""
 
 from __future__ import annotations
 
@@ -317,7 +317,9 @@ def _told(check: Callable[..., None]) -> Callable[..., None]:
             check(plugin, *more)
         except AssertionError:
             raise
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise AssertionError(f"{label(plugin)} raises {one_line_with_place(error)}") from error
 
     return checked

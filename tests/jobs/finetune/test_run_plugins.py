@@ -157,5 +157,5 @@ def test_a_file_may_hold_objects_that_answer_with_anything(tmp_path: Path) -> No
         "class OddError(Exception):\n    def __str__(self):\n        raise ValueError\n\n"
         "class Odd:\n    featurize = print\n    @property\n    def name(self):\n        raise OddError\n\nodd = Odd()\n"
     )
-    with pytest.raises(PluginError, match=r"odd\.name: OddError: .*str\(\) failed.* \(odd\.py, line 9\); mend"):
+    with pytest.raises(PluginError, match=r"odd\.name: OddError: .*str\(\) failed.* \(odd\.py, line 9\); correct"):
         plugins.add_file(tmp_path / "odd.py")
