@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,8 @@ from zoo.testing import sample_crystals as samples
 from zoo.training.transfer import scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pymatgen.core import Structure
 
 SMALL = Architecture(width=8, convolutions=2, head=8)
@@ -86,11 +90,21 @@ def test_intervals_by_hand(model: Model) -> None:
 
 
 def test_a_model_without_calibration_says_what_to_do(model: Model, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="two has no calibration, so it gives no intervals; zoo finetune makes"):
+    with pytest.raises(InputError, match="two has no calibration rows, so it gives no intervals; fine-tune it"):
         model.predict(samples.crystals()["Si"], interval=0.9)
     with pytest.raises(InputError, match="no calibration"):
         predict_files(model, [tmp_path], tmp_path / "p.csv", interval=0.9)
     assert [path.name for path in tmp_path.iterdir()] == ["two"]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_that_has_predicted_can_be_copied_and_pickled(model: Model, copied: Callable[[Model], Model]) -> None:
+    crystals = list(samples.crystals().values())
+    before = model.predict(crystals)
+    other = copied(model)
+    assert other.predict(crystals).equals(before)
+    assert other.embed(crystals).tolist() == model.embed(crystals).tolist()
+    assert (other.name, other.unit, other.target) == (model.name, model.unit, model.target)
 
 
 def test_a_single_structure_works_where_a_list_does(model: Model) -> None:

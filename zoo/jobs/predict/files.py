@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a prediction job did: predictions, the first of them, what was rejected and where that is written."""
+    """Summary of a prediction job: number of predictions, rejections, files written, and the first ten predictions."""
 
     count: int
     rejected: list[Rejection]
@@ -60,16 +61,16 @@ def predict_files(
     structures : Path, optional
         Folder of structure files for tables that hold ids alone.
     rows : iterable of Record or Rejection, optional
-        What :func:`zoo.data.tables.inputs.iter_records` gives for the inputs, if their reading has begun already.
+        The inputs as :func:`zoo.data.tables.inputs.iter_records` reads them, if the caller has started to.
     interval : float, optional
         As in :meth:`Model.predict`.
     bar : Bar, optional
-        Told of every row.
+        Advanced by one for each row.
 
     Raises
     ------
     InputError
-        If an input does not exist, or not one crystal can be used, or the model cannot give such an interval.
+        If an input does not exist, no crystal can be used, or the model cannot give such an interval.
     """
     model.check_interval(interval)
     _check_out(out)
@@ -77,22 +78,21 @@ def predict_files(
     head: list[dict[str, Any]] = []
     count = 0
     results = model.predict_records(rows or iter_records(inputs, structures=structures), interval=interval)
-    first = next(results, None)  # before a folder is made: a missing input must leave nothing behind
+    first = list(islice(results, 1))  # before a folder is made: a missing input must leave nothing behind
     try:
         with whole(out) as beside:
             with beside.open("w", newline="", encoding="utf-8") as handle:
                 writer = csv.DictWriter(handle, WITH_INTERVAL if interval else COLUMNS, lineterminator="\n")
                 writer.writeheader()
-                while first is not None:
-                    if isinstance(first, Rejection):
-                        rejected.append(first)
+                for row in chain(first, results):
+                    if isinstance(row, Rejection):
+                        rejected.append(row)
                     else:
                         count += 1
-                        head += [first] if len(head) < 10 else []
-                        writer.writerow({name: _text(name, value) for name, value in first.items()})
+                        head += [row] if len(head) < 10 else []
+                        writer.writerow({name: _text(name, value) for name, value in row.items()})
                     if bar:
                         bar.advance()
-                    first = next(results, None)
             rejected_out = _rejected(out)
             if rejected:
                 write_rejected(rejected, rejected_out)
@@ -110,12 +110,14 @@ def _rejected(out: Path) -> Path:
 
 
 def _check_out(out: Path) -> None:
-    """Let nothing be overwritten but earlier predictions: an input may have the name that was given."""
+    """Allow only earlier predictions to be overwritten: the name given may be an input's."""
     rejected = _rejected(out)
     if rejected.exists() and not is_rejected_list(rejected):
         raise InputError(f"{rejected} exists and lists no rejected rows; give another --out")
     if not out.exists():
         return
+    if not out.is_file():
+        raise InputError(f"{out} is not a regular file; give another --out")
     ours = ",".join(COLUMNS[:3])
     with suppress(OSError, UnicodeDecodeError), out.open(encoding="utf-8") as file:
         if file.readline().startswith(f"{ours},"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, get_args
@@ -60,7 +60,7 @@ class Model:
     directory : Path
         Where the checkpoint lies.
     device : {"cpu", "cuda"}
-        Where it computes: on a CPU with NumPy, which starts sooner, else with torch.
+        Where it computes: on a CPU without torch, which starts sooner; else with torch.
     """
 
     checkpoint: CheckpointArrays
@@ -74,7 +74,7 @@ class Model:
 
     @cached_property
     def _alone(self) -> CheckpointArrays:
-        """What predicts the first target alone."""
+        """The part that predicts the first target."""
         return weights.select_target(self.checkpoint)
 
     @cached_property
@@ -88,6 +88,10 @@ class Model:
 
         return [OnDevice(member.network, self.device) for member in checkpoints.build(alone).members]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is derived from the fields: compiled weights cannot be pickled or copied."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def __repr__(self) -> str:
         unit = f" ({self.unit})" if self.unit else ""
         networks = f", {len(self.checkpoint.members)} networks" if len(self.checkpoint.members) > 1 else ""
@@ -95,7 +99,7 @@ class Model:
 
     @property
     def config(self) -> Config:
-        """Everything that a prediction depends on besides the weights."""
+        """What a prediction depends on besides the weights."""
         return self.checkpoint.config
 
     @property
@@ -124,16 +128,16 @@ class Model:
         ids : sequence of n str, optional
             Names for the rows; by default their positions.
         interval : float, optional
-            Probability with which an interval shall hold the value, for example 0.9; see
-            :mod:`zoo.analysis.conformal` for
-            what is promised.
+            Probability with which an interval contains the value, for example 0.9; :mod:`zoo.analysis.conformal`
+            states under which condition.
 
         Returns
         -------
         DataFrame of n rows
             ``id``; ``prediction``, the mean over the members, and ``spread``, their sample standard deviation (NaN
-            for a single member), both in ``unit``; with `interval`, its ends ``lower`` and ``upper``, in ``unit`` too;
-            ``note``, which names elements that the training set never had, and says whether the crystal is far from it.
+            for a single member), both in ``unit``; with `interval`, its ends ``lower`` and ``upper``, also in
+            ``unit``; ``note``, which names elements that the training set lacks, and says whether the crystal is far
+            from it.
 
         Raises
         ------
@@ -165,7 +169,7 @@ class Model:
         return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
 
     def check_interval(self, level: float | None) -> None:
-        """Refuse an interval that this checkpoint cannot give.
+        """Check that this checkpoint can give an interval of this level.
 
         Raises
         ------
@@ -176,15 +180,14 @@ class Model:
         calibrations = [member.calibration for member in self.checkpoint.members]
         if not all(calibrations):
             raise InputError(
-                f"{self.name} has no calibration, so it gives no intervals; zoo finetune makes a model of your table "
-                "that has one, from its validation rows"
+                f"{self.name} has no calibration rows, so it gives no intervals; fine-tune it with zoo finetune, whose "
+                "validation rows calibrate the new model"
             )
         fewest = min(map(len, calibrations))
         if fewest < MIN_ROWS:
             raise InputError(
-                f"{self.name} has {fewest} calibration rows a network, and an interval needs {MIN_ROWS}: they chose "
-                "the epoch as well, so that fewer say nothing of new crystals; fine-tune on more rows, or with more "
-                "of them for validation (--val)"
+                f"{self.name} has {fewest} calibration rows a network, and an interval needs {MIN_ROWS}; "
+                "fine-tune on a larger table, a tenth of whose rows are for validation"
             )
         check_level(level, calibrations)
 
@@ -197,9 +200,9 @@ class Model:
         ----------
         structures : pymatgen Structure, or sequence of n of them
         pooling : {"all", "last"}
-            Means over the cell of the embedding's and of every convolution's output side by side, or of the last one's
-            alone. The last layer knows the network's own property, the earlier ones the crystal: as features of another
-            property all of them are far better (docs/tuning.md).
+            Means over the cell of the output of the embedding and of every convolution, concatenated; or of the last
+            convolution only. The last layer is specific to the property that the network was trained on: as features
+            for another property, all layers are far better (docs/tuning.md).
 
         Raises
         ------
@@ -217,7 +220,7 @@ class Model:
     def predict_records(
         self, records: Iterable[Record | Rejection], *, interval: float | None = None
     ) -> Iterator[dict[str, Any] | Rejection]:
-        """Predict a stream of table rows, `CHUNK` at a time; what cannot be used comes out as a rejection.
+        """Predict a stream of table rows, `CHUNK` at a time; a row that cannot be used gives a rejection.
 
         Yields
         ------
@@ -242,7 +245,7 @@ class Model:
                 yield dict(zip(names, row, strict=True))
 
     def _graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph | InputError]:
-        """Build graphs; a crystal that the network cannot take gives the reason instead."""
+        """Build graphs; for a crystal that the network cannot take, the reason in place of its graph."""
         graphs = list(build_graphs(crystals, self.config.graph_settings))
         for position, crystal in enumerate(crystals):
             unknown = [SYMBOLS[z] for z in np.unique(crystal.numbers) if int(z) not in self._known]
@@ -251,7 +254,7 @@ class Model:
         return graphs
 
     def _all_graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph]:
-        """Build graphs, or raise the first reason why not."""
+        """Build graphs; raise the reason for the first crystal that has none."""
         graphs = []
         for position, graph in enumerate(self._graphs(crystals)):
             if isinstance(graph, InputError):
@@ -262,7 +265,7 @@ class Model:
     def _predict(
         self, crystals: Sequence[Crystal], graphs: list[CrystalGraph], interval: float | None
     ) -> dict[str, list[Any]]:
-        """Return all columns but the identifiers."""
+        """Return all columns except the identifiers."""
         names = WITH_INTERVAL if interval else COLUMNS
         if not graphs:
             return {name: [] for name in names}
@@ -295,7 +298,7 @@ class Model:
         unseen = sorted(set(crystal.elements) - set(self.config.elements)) if self.config.elements else []
         notes = [f"{', '.join(unseen)} never occurred in the training set"] if unseen else []
         if not finite:
-            notes.append("the network's weights make no number of it")
+            notes.append("the network's output is not a finite number")
         if far and self.checkpoint.reference:
             share = 100 * self.checkpoint.reference.share
             notes.append(f"farther from the training set than {share:.3g} % of its own crystals")
@@ -311,8 +314,8 @@ def load(ref: str | Path, *, target: str | None = None, device: Device = "auto",
         Name of a registered backbone, a folder that ``zoo finetune`` or ``zoo convert`` made, or
         ``hf://owner/repo@revision``.
     target : str, optional
-        For a backbone that was trained on several properties: the one to predict, by name or by its task; the first,
-        if not given.
+        Of a backbone that was trained on several properties, the one to predict, by its name or its task; the first by
+        default.
     device : {"auto", "cpu", "cuda"}
     source : {"auto", "hub", "bundled"}
         Where the weights of a registered backbone come from.
@@ -340,7 +343,7 @@ def _as_crystals(structures: Any) -> list[Crystal]:
     one = isinstance(structures, Crystal) or hasattr(structures, "lattice")
     if not one and (isinstance(structures, str | bytes) or not isinstance(structures, Iterable)):
         kind = type(structures).__name__
-        raise InputError(f"a {kind} is no crystal; give pymatgen Structures, or use zoo predict for files")
+        raise InputError(f"a {kind} is not a crystal; give pymatgen Structures, or use zoo predict for files")
     crystals = []
     for position, item in enumerate([structures] if one else structures):
         if isinstance(item, Crystal):
