@@ -11,7 +11,6 @@ from zoo.analysis.figures.style import DENSITY, GREY, RASTER, Picture, headline,
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
 GRID = 256
@@ -64,7 +63,7 @@ def source_target(
     u, v = np.log10(x) if log_source else x, np.log10(y) if log_target else y
     density, r = point_density(u, v), pearson(u, v)
     figure, (axes,) = new_figure()
-    _cloud(figure, axes, x, y, density)
+    _cloud(axes, x, y, density)
     if log_source:
         axes.set_xscale("log")
         plain_log_axis(axes.xaxis)
@@ -111,11 +110,8 @@ def parity(
 
     y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     figure, (axes,) = new_figure(height=4.4)
-    shown = parity_axes(axes, y, p, quantity=quantity, unit=unit, log=log)
-    u, v = (np.log10(y[shown]), np.log10(p[shown])) if log else (y[shown], p[shown])
-    _cloud(figure, axes, y[shown], p[shown], point_density(u, v))
+    hidden = draw_parity(axes, y, p, quantity=quantity, unit=unit, log=log)
     absolute = float(np.abs(p - y).mean())
-    hidden = len(y) - int(shown.sum())
     lost = f" {hidden:,} predictions at or below zero are not shown." if hidden else ""
     return Picture(
         figure,
@@ -130,7 +126,7 @@ def parity(
     )
 
 
-def parity_axes(
+def draw_parity(
     axes: Axes,
     target: NDArray[np.float64],
     prediction: NDArray[np.float64],
@@ -138,22 +134,25 @@ def parity_axes(
     quantity: str,
     unit: str = "",
     log: bool = False,
-) -> NDArray[np.bool_]:
-    """Prepare axes for predictions against reference values: equal limits, the diagonal, labels.
+    colorbar: bool = True,
+) -> int:
+    """Draw predictions against reference values on axes, coloured by their density, with the diagonal.
 
     Returns
     -------
-    array of shape (n,)
-        Which pairs can be shown: a logarithmic axis has no place for a negative modulus.
+    int
+        Number of pairs that cannot be shown: a logarithmic axis has no place for a negative modulus.
     """
     shown = np.isfinite(prediction) & ((prediction > 0) | (not log))
-    both = np.concatenate([target[shown], prediction[shown]])
-    both = np.log10(both) if log else both
-    low, high = (float(both.min()), float(both.max())) if both.size else (0.0, 1.0)
+    y, p = target[shown], prediction[shown]
+    u, v = (np.log10(y), np.log10(p)) if log else (y, p)
+    low, high = (float(min(u.min(), v.min())), float(max(u.max(), v.max()))) if y.size else (0.0, 1.0)
     margin = 0.04 * (high - low) or 0.5  # axes need two ends
     ends = np.array([low - margin, high + margin])
     ends = 10**ends if log else ends
     axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
+    if y.size:
+        _cloud(axes, y, p, point_density(u, v), colorbar=colorbar)
     if log:
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -164,7 +163,7 @@ def parity_axes(
     axes.set_aspect("equal")
     axes.set_xlabel(f"reference {with_unit(quantity, unit)}")
     axes.set_ylabel(f"predicted {with_unit(quantity, unit)}")
-    return shown
+    return len(target) - int(shown.sum())
 
 
 def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -206,7 +205,12 @@ def point_density(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
 
 
 def _cloud(
-    figure: Figure, axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], density: NDArray[np.float64]
+    axes: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    density: NDArray[np.float64],
+    *,
+    colorbar: bool = True,
 ) -> None:
     from matplotlib.colors import PowerNorm
 
@@ -223,4 +227,5 @@ def _cloud(
         linewidths=0,
         rasterized=len(x) > RASTER,
     )
-    figure.colorbar(points, ax=axes, label="relative density of points", shrink=0.85)
+    if colorbar:
+        axes.figure.colorbar(points, ax=axes, label="relative density of points", shrink=0.85)

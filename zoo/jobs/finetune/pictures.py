@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo._utils.wording import with_unit
 from zoo.analysis.conformal import coverage_band
-from zoo.analysis.figures.scatter import parity_axes
+from zoo.analysis.figures.scatter import draw_parity
 from zoo.analysis.figures.style import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
@@ -19,62 +19,57 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, eq=False)
-class ParityData:
-    """What the parity picture shows.
+def parity(
+    target: NDArray[np.float64],
+    prediction: NDArray[np.float64],
+    errors: Mapping[str, Sequence[float]],
+    path: Path,
+    *,
+    quantity: str,
+    unit: str = "",
+    log: bool = False,
+    caption: str = "",
+) -> None:
+    """Draw predictions against targets, and beside them the error of every method if there are several, as a PNG.
 
     Parameters
     ----------
     target, prediction : array of shape (n,)
-        Test rows of all seeds, in the task's unit.
-    quantity : str
-        Name of the property.
-    unit : str
+        Test rows of all seeds, in the task's unit; predictions of the first method.
+    errors : mapping of str to sequence of float
+        Method → test MAE of each seed.
+    path : Path
+    quantity, unit : str
     log : bool
         Logarithmic axes.
-    model : str
-        Name of the method on the left; it is drawn first on the right.
-    mae : mapping of str to sequence of float
-        Method → test MAE of each seed.
     caption : str
         One line below the title.
     """
-
-    target: NDArray[np.float64]
-    prediction: NDArray[np.float64]
-    quantity: str
-    unit: str
-    log: bool
-    model: str
-    mae: Mapping[str, Sequence[float]]
-    caption: str
-
-
-def parity(data: ParityData, path: Path) -> None:
-    """Draw predictions against targets on the left, and the error of every method on the right, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    methods = list(data.mae)
-    figure = Figure(figsize=(10, 4.6) if len(methods) > 1 else (5.4, 4.9), dpi=150, layout="constrained")
+    model, several = next(iter(errors)), len(errors) > 1
+    figure = Figure(figsize=(10, 4.6) if several else (5.4, 4.9), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, 2 if len(methods) > 1 else 1, squeeze=False)[0]
-    _scatter(axes[0], data)
-    if len(methods) > 1:
-        _strip(axes[1], data, methods)
+    axes = figure.subplots(1, 2 if several else 1, squeeze=False)[0]
+    hidden = draw_parity(axes[0], target, prediction, quantity=quantity, unit=unit, log=log, colorbar=False)
+    some = f"\nnot shown: {hidden} at or below zero" if hidden else ""
+    axes[0].set_title(f"{model}\n{caption}{some}", fontsize=10)
+    if several:
+        _draw_errors(axes[1], errors, unit)
     figure.savefig(path, metadata={"Software": "crystal-zoo"})
 
 
 def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int, tested: int, path: Path) -> None:
-    """Draw the coverage that was measured against the level that was asked for, as a PNG.
+    """Draw measured against nominal coverage, as a PNG.
 
     Parameters
     ----------
     measured : mapping of float to sequence of float or None
-        Level → share of test rows inside the interval, one per seed; None where the level could not be had.
+        Level → share of test rows inside the interval, one per seed; None where the level is out of reach.
     calibration, tested : int
-        Rows of a seed that calibrated and that were tested, for the band in which 95 % of such shares lie if all are
-        drawn alike; see :func:`zoo.analysis.conformal.coverage_band`.
+        Calibration rows and test rows of a seed. They give the band that contains 95 % of such shares if all rows
+        are exchangeable; see :func:`zoo.analysis.conformal.coverage_band`.
     path : Path
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -108,24 +103,16 @@ def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int,
     figure.savefig(path, metadata={"Software": "crystal-zoo"})
 
 
-def _scatter(axes: Axes, data: ParityData) -> None:
-    shown = parity_axes(axes, data.target, data.prediction, quantity=data.quantity, unit=data.unit, log=data.log)
-    axes.scatter(data.target[shown], data.prediction[shown], s=14, color=BLUE, alpha=0.45, linewidths=0, zorder=2)
-    hidden = len(shown) - int(shown.sum())
-    some = f"\nnot shown: {hidden} at or below zero" if hidden else ""
-    axes.set_title(f"{data.model}\n{data.caption}{some}", fontsize=10)
-
-
-def _strip(axes: Axes, data: ParityData, methods: Sequence[str]) -> None:
-    positions = np.arange(len(methods))[::-1]
-    for position, method in zip(positions, methods, strict=True):
-        values = np.asarray(data.mae[method])
-        color = ORANGE if method == data.model else GREY
-        axes.barh(position, values.mean(), height=0.6, color=color, alpha=0.35)
-        axes.scatter(values, np.full(len(values), position), s=20, color=color, edgecolors="black", linewidths=0.5)
-    axes.set_yticks(positions, methods)
+def _draw_errors(axes: Axes, errors: Mapping[str, Sequence[float]], unit: str) -> None:
+    """Draw a bar for the mean of each method, the first one highlighted, and a dot for each seed."""
+    positions = range(len(errors) - 1, -1, -1)
+    for position, (method, values) in zip(positions, errors.items(), strict=True):
+        color = ORANGE if method == next(iter(errors)) else GREY
+        axes.barh(position, np.mean(values), height=0.6, color=color, alpha=0.35)
+        axes.scatter(values, [position] * len(values), s=20, color=color, edgecolors="black", linewidths=0.5)
+    axes.set_yticks(positions, list(errors))
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"test MAE{f' ({data.unit})' if data.unit else ''}; a dot is a seed, a bar their mean")
+    axes.set_xlabel(f"{with_unit('test MAE', unit)}; a dot is a seed, a bar the mean over seeds")
     axes.set_title("error on the same test rows", fontsize=10)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -1,0 +1,100 @@
+"""The model card of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.jobs import comparison_table
+from zoo.models.checkpoint.card import describe_checkpoint
+from zoo.registry.cards import Card, CardResult, CardRows, Hub, Training
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.jobs.finetune.result import Result
+
+
+def describe_run(result: Result, folder: Path) -> Card:
+    """Return the model card of a run whose weights are in `folder`."""
+    task, options, config = result.task, result.options, result.checkpoint.config
+    pulled = result.backbone
+    header, rows = comparison_table.comparison_rows(result)
+    per_seed = result.summary()[result.model]
+    counts = CardRows(train=len(result.splits[0].train), val=len(result.splits[0].val), test=len(result.splits[0].test))
+    origin = (
+        f"the backbone {pulled.name} ({pulled.origin}"
+        + (f", revision {pulled.revision}" if pulled.revision else "")
+        + f", weights SHA-256 {config.provenance['backbone']['sha256']}), mode {config.provenance['mode']}"
+        if pulled
+        else "random weights"
+    )
+    experts = config.provenance["experts"]
+    beside = (
+        "Beside it, unchanged, are copies of "
+        + ", ".join(f"{name} (SHA-256 {digest[:12]}…)" for name, digest in experts.items())
+        + ", which share a second head; a prediction is the mean of both heads. Their digests are in `config.json`."
+        if experts
+        else ""
+    )
+    rejected = len(result.table.rejected)
+    chose = " and its backbone" if result.tried else ""
+    level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
+    interval = f", interval={level:g}" if level else ""  # as far as the calibration rows allow
+    body = [
+        f"# {config.name}",
+        f"Predicts {task.description.rstrip('.') or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
+        f"Started from {origin}.",
+        beside,
+        "## Results on test rows",
+        comparison_table.markdown_table(header, rows),
+        comparison_table.verdict(result),
+        f"Mean ± standard deviation over {len(result.splits)} seed(s), each with its own {options.split} split "
+        f"({counts.train} training, {counts.val} validation, {counts.test} test rows; ids in `splits.json`). The "
+        f"validation rows chose the epoch{chose}; the test rows were predicted once.",
+        "\n".join(f"- {line}." for line in result.warned),
+        "![Predicted against reference values](parity.png)",
+        "## Intervals",
+        f"{comparison_table.intervals(result)} {comparison_table.far(result)}",
+        f"The validation rows that calibrate them trained no network, but chose its epoch{chose}. They hold for "
+        "crystals from the same distribution as the table, and for no others. With several seeds, `--interval` "
+        "combines the networks; the coverage of combined intervals was not measured here, as each network was trained "
+        "on test rows of the others.",
+        "![Nominal against measured coverage](coverage.png)",
+        "## Data",
+        f"`{result.table.source.name}`, SHA-256 {result.table.sha256}, column `{result.table.target_column}`: "
+        f"{len(result.records)} rows used, {rejected} rejected (`rejected.csv`). "
+        f"Elements: {', '.join(config.elements)}.",
+        "## Use",
+        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict(structures{interval})\n```',
+        "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
+        "extrapolation; `spread` is the standard deviation over the seeds' networks, not an error bar; "
+        "`lower` and `upper` are. `note` names crystals that are far from the training set.",
+    ]
+    if task.citation:
+        body += ["## Citation", task.citation]
+    return describe_checkpoint(
+        config,
+        folder,
+        title=f"{task.name} fine-tuned from {pulled.name}" if pulled else f"{task.name} from scratch",
+        training=Training(source=result.table.source.name, license="that of the data", rows=counts, ids="splits.json"),
+        results=[
+            CardResult(
+                metric=name,
+                value=float(f"{per_seed[name]['mean']:.4g}"),  # metrics.json has every digit
+                unit="" if name == "r2" else "log10" if name == "mae_log10" else task.unit,
+                rows=f"{counts.test} test rows, mean over {len(result.splits)} seed(s)",
+                n=counts.test,
+            )
+            for name in per_seed
+            if np.isfinite(per_seed[name]["mean"])
+        ],
+        hub=Hub(
+            license="other",
+            pipeline_tag="graph-ml",
+            tags=["materials-science", "crystal-graph", *(["transfer-learning"] if pulled else [])],
+            metrics=["mae"],
+        ),
+        body="\n\n".join(part for part in body if part),
+    )

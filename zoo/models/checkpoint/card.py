@@ -1,0 +1,61 @@
+"""The model card of a checkpoint: one builder for imported checkpoints, runs and new backbones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.models.checkpoint.weights import CONFIG_FILE, WEIGHTS_FILE
+from zoo.registry.cards import NAME, Card, CardArchitecture, CardGraph, Hub, Training, describe_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.models.checkpoint.schema import Config
+
+
+def described_by(config: Config, folder: Path | None = None) -> dict[str, Any]:
+    """Return the fields of a card that a checkpoint determines: target, network, graph, elements, and its files.
+
+    Parameters
+    ----------
+    config : Config
+        The checkpoint's configuration.
+    folder : Path, optional
+        Its folder, for names, sizes and digests of the files.
+    """
+    target = config.target
+    return {
+        "target": target.name,
+        "unit": target.unit,
+        "transform": config.members[0].scaling.transform,
+        "other_targets": [each.name for each in config.other_targets],
+        "architecture": CardArchitecture(**config.architecture.model_dump(include=set(CardArchitecture.model_fields))),
+        "graph": CardGraph(**config.graph.model_dump()),
+        "elements": config.elements,
+        "files": [describe_file(folder / name) for name in (WEIGHTS_FILE, CONFIG_FILE)] if folder else [],
+    }
+
+
+def describe_checkpoint(config: Config, folder: Path | None = None, **more: Any) -> Card:
+    """Return a new card of a checkpoint.
+
+    Parameters
+    ----------
+    config : Config
+        The checkpoint's configuration.
+    folder : Path, optional
+        Its folder, for names, sizes and digests of the files.
+    **more
+        Further fields of the card, which take precedence over those that the configuration gives.
+    """
+    name = config.name if NAME.fullmatch(config.name) else "run"  # a folder's name need not be a valid card name
+    fields = {
+        "name": name,
+        "title": f"CGCNN that predicts {config.target.name}",
+        "repo_id": f"local/{name}",
+        **described_by(config, folder),
+        "training": Training(source="not recorded", license="not recorded"),
+        "hub": Hub(license="other", pipeline_tag="graph-ml", metrics=["mae"]),
+        "body": f"# {config.name}",
+    }
+    return Card(**fields | more)
