@@ -225,7 +225,6 @@ def machine(hub_server: Any, shelf: Callable[..., Path], tmp_path: Path) -> Mach
 @pytest.fixture
 def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine whose client runs in this process, its settings changed where the client keeps them."""
-    import huggingface_hub
     from huggingface_hub import constants
     from huggingface_hub.utils import disable_progress_bars
 
@@ -235,14 +234,11 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(constants, "ENDPOINT", machine.server.url)
-    template = machine.server.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(machine.cache))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(machine.home / "token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("ZOO_CACHE", str(machine.home / "zoo"))
     disable_progress_bars()
-    huggingface_hub.close_session()
     unpinned._warn_unpinned.cache_clear()
     return machine
 

@@ -40,8 +40,11 @@ def test_a_fresh_pull_and_a_second_one_without_any_socket(machine: Machine) -> N
     np.testing.assert_array_equal(
         load_file(machine.snapshot / "model.safetensors")["conv.weight"], WEIGHTS["conv.weight"]
     )
-    assert machine.server.asked("GET /strangers/hardness-net/resolve/" + COMMIT) == 1
-    assert machine.server.asked("GET /cdn/") == 1
+    assert [request.partition("?")[0] for request in machine.server.requests] == [
+        f"GET /{REPO}/resolve/{COMMIT}/model.safetensors",
+        f"GET /cdn/{hashlib.sha256(FILES['model.safetensors']).hexdigest()}",
+        f"GET /{REPO}/resolve/{COMMIT}/config.json",
+    ], "nothing but the files is asked for"
 
     machine.server.stop()
     second = machine.run(FORBID="1")
@@ -162,7 +165,7 @@ def test_a_bundle_is_checked_on_every_load(here: Machine) -> None:
 
 
 @pytest.mark.parametrize("source", ["auto", "hub", "bundled"])
-def test_what_is_not_published_is_said_plainly(here: Machine, source: pull.Source) -> None:
+def test_what_is_not_published_is_said_plainly(here: Machine, source: pull.OriginChoice) -> None:
     here.install(bundled=True, revision=None)
     assert pull.status(backbones.get("dEf-113k-mp")) == "not published yet"
     with pytest.raises(NotPublishedError) as caught:

@@ -41,7 +41,7 @@ def pull(
 
     NAMES are registered names, hf://owner/repo or hf://owner/repo@revision; several are fetched at the same time.
     """
-    from zoo.hub.pull_many import available, pull_all
+    from zoo.hub.copies import available, pull_all
 
     if everything == bool(names):
         raise InputError("say which backbones to pull, or --all" if not names else "give names or --all, not both")

@@ -1,21 +1,31 @@
-"""The Hub's cache on this machine: where a commit's files lie, how they get there, and what is in them."""
+"""The Hub's cache on this machine: how files get there, and what is in them.
+
+Files lie where the Hub's own client puts them too, ``models--OWNER--REPO/snapshots/COMMIT/NAME``, and each finds what
+the other one fetched. Everything in these paths is a reference that was checked, a commit of 40 digits or a name from
+the lists below; nothing is taken from an answer. Bytes are written under a name of ours beside the snapshots, verified
+there, and then renamed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
-import re
+import os
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from zoo._utils.files import write_text
 from zoo.errors import CardError, HubError, IntegrityError
-from zoo.hub import client
-from zoo.hub.locations import repository
+from zoo.hub import client, errors
+from zoo.hub.errors import Asked
+from zoo.hub.locations import COMMIT, cache_root, repository, snapshot
 from zoo.registry.cards import REQUIRED_FILES, Card
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 _log = logging.getLogger("zoo")
 
@@ -25,13 +35,15 @@ IDS = "splits.json"
 """What a run was trained on: fine-tuning from it counts the test rows that it knows."""
 
 OPTIONAL = ("README.md", IDS)
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 MAX_WEIGHTS = 200_000_000
-"""Bytes of weights that are fetched at most, unless a card pins more; a backbone of the shelf has half a million."""
+"""Bytes of weights that are fetched at most; a backbone of the shelf has half a million."""
 
 MAX_TEXT = 1_000_000
 """Bytes of any other file that are fetched at most."""
+
+ABANDONED = 86_400
+"""Seconds after which a partial download is taken for one that a killed process left."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,175 @@ class Pulled:
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a file before it is fetched; None for what is not.
+
+    Parameters
+    ----------
+    size : int or None
+        In bytes.
+    sha256, git_sha1 : str or None
+        Its digest, or git's name for it.
+    pinned : str
+        Name of the card that pins it; empty if the Hub's own word is all there is.
+    """
+
+    size: int | None = None
+    sha256: str | None = None
+    git_sha1: str | None = None
+    pinned: str = ""
+
+
+def fetch(hub: client.Client, repo: str, commit: str, name: str, expected: Expected) -> str:
+    """Download one file of a commit into the cache, and return its SHA-256.
+
+    Parameters
+    ----------
+    hub : Client
+    repo : str
+        ``owner/repo``.
+    commit : str
+        40 hexadecimal digits.
+    name : str
+        One of `REQUIRED_FILES` or `OPTIONAL`.
+    expected : Expected
+
+    Raises
+    ------
+    HubError
+        If it cannot be had, is of another commit or length, or cannot be written.
+    IntegrityError
+        If its bytes are not the expected ones. They are not kept, nor are those that lay there before.
+    """
+    what = Asked(repo, commit, name)
+    # A pinned file may be larger than what is taken from strangers; more than announced is never taken.
+    limit = limit_of(name) if expected.size is None else expected.size
+    if not expected.pinned:
+        limit = min(limit, limit_of(name))
+    target = snapshot(repo, commit) / name
+    with _beside(repo) as partial:
+        _receive(hub, what, partial, limit, expected.size)
+        found = sha256(partial)
+        if expected.sha256 not in (None, found):
+            discard(target)
+            raise IntegrityError(_differs(what, found, expected))
+        if expected.git_sha1 is not None and client.git_sha1(partial.read_bytes()) != expected.git_sha1:
+            discard(target)
+            raise IntegrityError(
+                f"{repo}: {name} has SHA-256 {found}, which is not the file that the Hub announces (git's "
+                f"{expected.git_sha1}); it was deleted. Pull again, and distrust the source if this stays"
+            )
+        with _cache_errors():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.replace(target)
+    return found
+
+
+def _differs(what: Asked, found: str, expected: Expected) -> str:
+    end = "; the file was deleted. Pull again, and distrust the source if this stays"
+    if expected.pinned:
+        return (
+            f"{expected.pinned}: {what.name} from {what.repo} has SHA-256 {found}, but its card pins "
+            f"{expected.sha256}{end}"
+        )
+    return f"{what.repo}: {what.name} has SHA-256 {found}, but the Hub announces {expected.sha256}{end}"
+
+
+def _receive(hub: client.Client, what: Asked, partial: Path, limit: int, size: int | None) -> None:
+    """Write what the Hub sends to `partial`."""
+    named = False
+
+    def check(redirected: bool, headers: Mapping[str, str]) -> None:
+        nonlocal named
+        commit = headers.get("x-repo-commit")
+        named = named or commit is not None
+        if commit not in (None, what.revision):
+            got = commit if COMMIT.fullmatch(str(commit)) else "another one"
+            raise HubError(f"{what.repo}: asked for commit {what.revision}, but got {got}; check HF_ENDPOINT")
+        if not named and not redirected:
+            raise HubError(errors.not_a_hub("it names no commit"))
+        said = str(headers.get("x-linked-size", ""))
+        if said.isdecimal() and len(said) < 20 and int(said) > limit:
+            raise HubError(errors.too_large(what, int(said), limit))
+
+    def start() -> int:
+        return partial.stat().st_size if partial.exists() else 0
+
+    with client.progress(what, size) as bar:
+
+        def write(position: int, blocks: Iterator[bytes]) -> None:
+            with _cache_errors(), partial.open("r+b" if partial.exists() else "wb") as file:
+                file.seek(position)
+                file.truncate()
+                for block in blocks:
+                    file.write(block)
+                    if bar is not None:
+                        bar.update(len(block))
+
+        address = client.file_address(what.repo, what.revision, what.name)
+        hub.download(address, what=what, limit=limit, write=write, check=check, start=start)
+    if size is not None and start() != size:
+        raise HubError(f"the download of {what.name} from {what.repo} broke off or has the wrong length; pull it again")
+
+
+@contextlib.contextmanager
+def _beside(repo: str) -> Iterator[Path]:
+    """Give a file of ours to write to, which is removed in the end; clear away what killed processes left."""
+    folder = repository(repo) / ".zoo"
+    with _cache_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob("*.incomplete"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > ABANDONED:
+                    left.unlink()
+    partial = folder / f"{os.urandom(8).hex()}.incomplete"
+    try:
+        yield partial
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        for empty in (folder, folder.parent):
+            with contextlib.suppress(OSError):  # something else is in it
+                empty.rmdir()
+
+
+@contextlib.contextmanager
+def _cache_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HubError(
+            f"cannot use the cache {cache_root()}: {error.strerror or error}; make room there or set HF_HOME"
+        ) from error
+
+
+def note_commit(repo: str, revision: str, commit: str) -> None:
+    """Note which commit a branch or tag is, where the Hub's own client does, for the day without a network."""
+    with _cache_errors():
+        write_text(repository(repo) / "refs" / revision, commit)
+
+
+def discard(path: Path) -> None:
+    """Delete a cached file; and the bytes it points to, where the Hub's own client put a link.
+
+    Raises
+    ------
+    HubError
+        If it cannot be deleted.
+    """
+    repo, commit = path.parents[2], path.parent  # REPO/snapshots/COMMIT/NAME
+    try:
+        target = Path(os.path.normpath(commit / path.readlink())) if path.is_symlink() else None
+        path.unlink(missing_ok=True)
+        if target is not None and target.parent == repo / "blobs":
+            target.unlink(missing_ok=True)
+    except OSError as error:
+        raise HubError(f"{path} is damaged and cannot be deleted: {error.strerror}; delete it") from error
+    with contextlib.suppress(OSError):  # other files are left in it
+        commit.rmdir()
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes; raises `IntegrityError` if it cannot be read."""
     try:
@@ -84,26 +265,6 @@ def digests_of(folder: Path) -> dict[str, str]:
 def limit_of(name: str) -> int:
     """Return how many bytes of a file are fetched at most if nobody pins its size."""
     return MAX_WEIGHTS if name.endswith(".safetensors") else MAX_TEXT
-
-
-def fetch(repo: str, revision: str, commit: str, name: str, *, limit: int, force: bool) -> Path:
-    """Download one file, and see that it is of the commit that was asked for."""
-    path = client.download(repo, revision, name, limit=limit, force=force)
-    if path.parent.name != commit:
-        client.discard(path)
-        raise HubError(
-            f"{repo}: asked for commit {commit}, but got {path.parent.name}; pull again or check HF_ENDPOINT"
-        )
-    return path
-
-
-def cached_commit(repo: str, revision: str) -> str | None:
-    """Return the commit that a branch or tag was when it was last pulled."""
-    try:
-        commit = (repository(repo) / "refs" / revision).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    return commit if COMMIT.fullmatch(commit) else None
 
 
 def is_whole(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The card that goes to the Hub with a checkpoint, ``README.md``; and the card that registers it afterwards.
+"""Cards of checkpoints: the one that goes to the Hub, the one that registers it afterwards, and that of any reference.
 
 See Mitchell et al., "Model Cards for Model Reporting", FAT* 2019 (doi:10.1145/3287560.3287596) for what a card
 should tell, and the Hub's documentation for the metadata.
@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ZooError
+from zoo.errors import UnknownNameError, ZooError
+from zoo.hub import pull
+from zoo.hub.errors import endpoint
+from zoo.models.checkpoint import weights
 from zoo.registry import backbones, front_matter
 from zoo.registry.cards import LIBRARY, NAME, Card, CardArchitecture, CardGraph, Hub, Training
 
@@ -92,8 +95,6 @@ def render(card: Card) -> str:
 
 def entry(card: Card, commit: str) -> Card:
     """Return the card that registers pushed weights: pinned to a commit and to the digests of the files."""
-    from zoo.hub.client import endpoint
-
     body = f"# {card.name}\n\nThe model card is at {endpoint()}/{card.repo_id}."
     training = card.training.model_copy(update={"ids": None})  # the list stays there
     return card.model_copy(update={"revision": commit, "body": body, "training": training})
@@ -133,6 +134,26 @@ def bare(config: Config) -> Card:
         hub=Hub(license="other", pipeline_tag="graph-ml", metrics=["mae"]),
         body=f"# {config.name}",
     )
+
+
+def look_up(ref: str) -> tuple[Card, str]:
+    """Return the card of a backbone, of a folder or of a repository on the Hub, and where its weights are.
+
+    A checkpoint without a card gets one from its configuration. Nothing is downloaded for a registered name.
+
+    Raises
+    ------
+    UnknownNameError, InputError, HubError
+        As :func:`zoo.hub.pull.pull` does.
+    """
+    try:
+        card = backbones.get(ref)
+        return card, pull.status(card)
+    except UnknownNameError:
+        pulled = pull.pull(ref)
+    commit = f", commit {pulled.revision}" if pulled.revision else ""
+    card = pulled.card or bare(weights.read_config(pulled.directory))
+    return card, f"{pulled.directory}{commit}"
 
 
 def _metadata(config: Config, card: Card, license: str | None) -> Hub:  # noqa: A002

@@ -1,32 +1,49 @@
-"""The one place that calls the Hugging Face Hub's client."""
+"""What zoo asks the Hub: which commit, which files, their bytes, which models; and what it sends there.
+
+The requests are those of the Hub's documented HTTP interface. They are sent by :mod:`zoo.hub.session` and not by
+``huggingface_hub``, whose connections are shared with the rest of the program, and whose downloads follow what a
+server's headers say about names and transports.
+"""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
-import io
-import os
+import json
 import re
-import time
+from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from zoo._utils.version import VERSION
 from zoo.errors import HubError
-from zoo.hub._limits import PATIENCE, Wanted, bounded_bar, wanted_now, watched
-from zoo.hub.errors import answer_to, broke_off, cache_root, endpoint, retry_after, translated
+from zoo.hub import errors
+from zoo.hub.errors import Asked
+from zoo.hub.locations import COMMIT
+from zoo.hub.session import Session
 from zoo.registry.cards import LIBRARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["cache_root", "endpoint"]
+_bars_hidden: ContextVar[bool] = ContextVar("bars_hidden", default=False)
 
-T = TypeVar("T")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
-_PAUSES = (0.5, 1.5)
-_PASSING = (500, 502, 503, 504)
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """What the Hub says of a file; None for what it does not say, or not in the right form."""
+
+    size: int | None = None
+    sha256: str | None = None
+    git_sha1: str | None = None
+
+    def is_of(self, data: bytes, sha256: str) -> bool:
+        """Say whether the Hub's file has these bytes, as far as it tells."""
+        return self.sha256 == sha256 or (self.git_sha1 is not None and self.git_sha1 == git_sha1(data))
 
 
 @dataclass(frozen=True)
@@ -36,197 +53,196 @@ class Remote:
     Parameters
     ----------
     commit : str
-    files : mapping of str to File
-        What the Hub says of each file: size in bytes, and the SHA-256 or git's SHA-1, as far as it tells.
+        40 hexadecimal digits.
+    files : mapping of str to RemoteFile
+    private : bool or None
+        None if the Hub does not say.
     """
 
     commit: str
     files: Mapping[str, RemoteFile]
+    private: bool | None = None
 
 
-@dataclass(frozen=True)
-class RemoteFile:
-    """What the Hub says of a file; None for what it does not say."""
+class Client(Session):
+    """The Hub's interface; a context manager, to be used by one thread.
 
-    size: int | None = None
-    sha256: str | None = None
-    git_sha1: str | None = None
-
-
-def resolve(repo: str, revision: str | None) -> Remote:
-    """Ask which commit a revision is and which files it has.
-
-    The client itself repeats a failed request for half a minute, which is too long to find out that there is
-    no network, so this question goes first. Only a server that is out of order is asked up to three times.
+    Every method raises `HubError` if the Hub refuses, cannot be reached, or does not answer as a Hub does.
     """
-    from huggingface_hub import constants
 
-    with watched(), translated(repo, revision):
-        info = _patiently(
-            lambda: _api().model_info(
-                repo, revision=revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT
-            )
-        )
-        if not re.fullmatch("[0-9a-f]{40}", info.sha or ""):
-            raise ValueError("no commit in the answer")
-        files = {
-            file.rfilename: RemoteFile(
-                file.size if file.size is not None else (file.lfs.size if file.lfs else None),
-                file.lfs.sha256 if file.lfs else None,
-                None if file.lfs else file.blob_id,
-            )
-            for file in info.siblings or []
-        }
-        return Remote(str(info.sha), files)
+    def resolve(self, repo: str, revision: str | None) -> Remote:
+        """Ask which commit a revision is and which files it has."""
+        at = f"/revision/{quote(revision, safe='')}" if revision else ""
+        answer = self.ask("GET", f"{_api()}/models/{repo}{at}?blobs=true", what=Asked(repo, revision or ""))
+        return _remote(answer.json())
 
+    def models(self, *, limit: int) -> list[dict[str, Any]]:
+        """Return at most `limit` models of our library as the Hub describes them.
 
-def download(repo: str, revision: str, name: str, *, limit: int, force: bool) -> Path:
-    """Fetch one file of at most `limit` bytes into the client's cache; returns ``snapshots/COMMIT/NAME`` there."""
-    from huggingface_hub import hf_hub_download
+        These are JSON values of any form: the Hub takes them from cards that anybody can write.
+        """
+        found: list[dict[str, Any]] = []
+        url: str | None = f"{_api()}/models?filter={LIBRARY}&limit={limit}&full=true&cardData=true"
+        while url and len(found) < limit:
+            answer = self.ask("GET", url, what=Asked())
+            page = answer.json(list, lenient=True)
+            found += [each for each in page if isinstance(each, dict) and isinstance(each.get("id"), str)]
+            following = re.search(r'<([^<>]+)>; *rel="next"', answer.headers.get("link", ""))
+            url = following[1] if following and page else None
+            if url and not url.startswith(f"{_api()}/"):
+                raise HubError(errors.not_a_hub("the next page is said to be elsewhere"))
+        return found[:limit]
 
-    wanted = Wanted(repo, name, limit)
-    token = wanted_now.set(wanted)
-    try:
-        with watched(), translated(repo, revision, name):
-            path = _patiently(
-                lambda: hf_hub_download(
-                    repo,
-                    name,
-                    revision=revision,
-                    force_download=force,
-                    library_name=LIBRARY,
-                    library_version=VERSION,
-                    tqdm_class=bounded_bar(wanted),
-                )
-            )
-    finally:
-        wanted_now.reset(token)
-    return Path(path)
+    def ping(self, timeout: float) -> int:
+        """Send one small request and return the status of its answer."""
+        every = tuple(range(400, 600))
+        return self.ask("HEAD", f"{_api()}/models", what=Asked(), timeout=timeout, ok=every).status
 
+    def check_card(self, repo: str, text: str) -> None:
+        """Ask whether the Hub accepts a model card for a repository; raises `HubError` if it does not."""
+        body = {"content": text, "repoType": "model"}
+        answer = self.ask("POST", f"{_api()}/validate-yaml", what=Asked(repo, writing=True), ok=(400,), json=body)
+        if answer.status == 400:
+            problems = answer.json().get("errors")
+            said = [str(each.get("message")) for each in problems if isinstance(each, dict)] if problems else []
+            words = errors.without_secrets(" ".join(" ".join(said).split()))[:300]
+            raise HubError(f"{errors.endpoint()} does not accept the card of {repo}: {words}; correct its front matter")
 
-def create(repo: str, *, private: bool, branch: str | None) -> None:
-    """Create a repository, and a branch in it, unless they exist.
+    def create(self, repo: str, *, private: bool, branch: str | None) -> None:
+        """Create a repository, and a branch in it, unless they exist.
 
-    Raises
-    ------
-    HubError
-        If it is not allowed; or if it should be private and exists, open to all.
-    """
-    with watched(), translated(repo, branch, writing=True):
-        _api().create_repo(repo, private=private or None, exist_ok=True)
-        if private and _api().model_info(repo).private is False:
+        Raises
+        ------
+        HubError
+            If it is not allowed; or if it should be private and exists, open to all.
+        """
+        what = Asked(repo, branch or "", writing=True)
+        owner, _, name = repo.partition("/")
+        wish = {"name": name, "organization": owner, "type": "model"} | ({"visibility": "private"} if private else {})
+        done = self.ask("POST", f"{_api()}/repos/create", what=what, ok=(403, 409), json=wish)
+        if done.status == 403:  # whoever may not create repositories may still write to one that exists
+            self.resolve_for_writing(repo)
+        if private and self.resolve_for_writing(repo).private is False:
             raise HubError(
-                f"{repo} exists on {endpoint()} and is public; nothing was sent. "
+                f"{repo} exists on {errors.endpoint()} and is public; nothing was sent. "
                 "Make it private there, choose another name, or leave --private out"
             )
         if branch and branch != "main":
-            _api().create_branch(repo, branch=branch, exist_ok=True)
+            self.ask("POST", f"{_api()}/models/{repo}/branch/{quote(branch, safe='')}", what=what, ok=(409,), json={})
 
+    def resolve_for_writing(self, repo: str) -> Remote:
+        """Return the state of a repository that is to be written to."""
+        answer = self.ask("GET", f"{_api()}/models/{repo}", what=Asked(repo, writing=True))
+        return _remote(answer.json())
 
-def commit(
-    repo: str, files: Mapping[str, bytes], *, message: str, revision: str | None, create_pr: bool
-) -> tuple[str, str, str | None]:
-    """Send files as one commit; returns the commit, the address to see it at, and that of the pull request."""
-    from huggingface_hub import CommitOperationAdd
+    def commit(
+        self, repo: str, files: Mapping[str, bytes], *, message: str, revision: str | None, create_pr: bool
+    ) -> tuple[str, str, str | None]:
+        """Send files as one commit; returns the commit, the address to see it at, and that of the pull request."""
+        what = Asked(repo, revision or "", writing=True)
+        branch = quote(revision or "main", safe="")
+        query = "?create_pr=1" if create_pr else ""
+        large = self._which_are_large(repo, branch, query, files, what)
+        self._upload(repo, revision or "main", {name: files[name] for name in large}, what)
+        lines: list[dict[str, Any]] = [{"key": "header", "value": {"summary": message, "description": ""}}]
+        for name, data in files.items():
+            if name in large:
+                value = {"path": name, "algo": "sha256", "oid": hashlib.sha256(data).hexdigest(), "size": len(data)}
+                lines.append({"key": "lfsFile", "value": value})
+            else:
+                value = {"path": name, "content": base64.b64encode(data).decode(), "encoding": "base64"}
+                lines.append({"key": "file", "value": value})
+        done = self.ask(
+            "POST",
+            f"{_api()}/models/{repo}/commit/{branch}{query}",
+            what=what,
+            content=b"".join(json.dumps(line).encode() + b"\n" for line in lines),
+            headers={"Content-Type": "application/x-ndjson"},
+        ).json()
+        commit, request = str(done.get("commitOid")), done.get("pullRequestUrl")
+        if not COMMIT.fullmatch(commit):
+            raise HubError(errors.not_a_hub("no commit in the answer"))
+        return commit, f"{errors.endpoint()}/{repo}/commit/{commit}", str(request) if create_pr and request else None
 
-    # As streams: the client then sends over http, which every Hub takes and which is watched here, and not by Xet.
-    operations = [CommitOperationAdd(name, io.BytesIO(data)) for name, data in files.items()]
-    with watched(), translated(repo, revision, writing=True):
-        done = _api().create_commit(repo, operations, commit_message=message, revision=revision, create_pr=create_pr)
-        if not re.fullmatch("[0-9a-f]{40}", done.oid or ""):
-            raise ValueError("no commit in the answer")
-        return str(done.oid), str(done.commit_url), done.pr_url
-
-
-def models(*, limit: int) -> list[dict[str, Any]]:
-    """Return the models of our library; each with id, commit, downloads, tags and the metadata of its card."""
-    from huggingface_hub import constants
-
-    ping(constants.HF_HUB_ETAG_TIMEOUT)  # as in `resolve`: without a network a list is asked for six times
-    with watched(), translated("", None):
-        found = _patiently(lambda: list(_api().list_models(filter=LIBRARY, limit=limit, full=True, cardData=True)))
-        return [
-            {
-                "id": str(model.id),
-                "commit": model.sha,
-                "downloads": model.downloads,
-                "tags": list(model.tags or []),
-                "card": dict(vars(model.card_data)) if model.card_data else {},
-            }
-            for model in found
+    def _which_are_large(
+        self, repo: str, branch: str, query: str, files: Mapping[str, bytes], what: Asked
+    ) -> frozenset[str]:
+        """Ask which files are kept beside the repository, as git's large files are."""
+        wish = [
+            {"path": name, "sample": base64.b64encode(data[:512]).decode(), "size": len(data)}
+            for name, data in files.items()
         ]
+        url = f"{_api()}/models/{repo}/preupload/{branch}{query}"
+        answer = self.ask("POST", url, what=what, json={"files": wish}).json()
+        said = answer.get("files")
+        modes = {
+            each["path"]: each.get("uploadMode")
+            for each in (said if isinstance(said, list) else [])
+            if isinstance(each, dict) and isinstance(each.get("path"), str)
+        }
+        if any(modes.get(name) not in ("lfs", "regular") for name in files):
+            raise HubError(errors.not_a_hub("it does not say how files are to be sent"))
+        return frozenset(name for name, data in files.items() if modes[name] == "lfs" and data)
 
-
-def ping(timeout: float) -> int:
-    """Send the Hub one small request and return the status of its answer."""
-    from huggingface_hub import constants, get_session
-
-    with watched(), translated("", None):
-        return int(get_session().head(f"{constants.ENDPOINT}/api/models", timeout=timeout).status_code)
-
-
-def discard(path: Path) -> None:
-    """Delete a cached file: the link in the snapshot, and the repository's bytes that it points to.
-
-    Raises
-    ------
-    HubError
-        If it cannot be deleted.
-    """
-    repository = path.parents[2]  # REPOSITORY/snapshots/COMMIT/NAME
-    snapshot = path.parent
-    while True:
-        target = Path(os.path.normpath(path.parent / path.readlink())) if path.is_symlink() else None
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise HubError(f"{path} is damaged and cannot be deleted: {error.strerror}; delete it") from error
-        if target is None or not target.is_relative_to(repository):
-            break
-        path = target
-    with contextlib.suppress(OSError):  # other files are left in it
-        snapshot.rmdir()
+    def _upload(self, repo: str, revision: str, files: Mapping[str, bytes], what: Asked) -> None:
+        """Send large files to the storage that the Hub names; see git-lfs's documentation, docs/api/batch.md."""
+        if not files:
+            return
+        by_digest = {hashlib.sha256(data).hexdigest(): data for data in files.values()}
+        wish = {
+            "operation": "upload",
+            "transfers": ["basic"],
+            "objects": [{"oid": digest, "size": len(data)} for digest, data in by_digest.items()],
+            "hash_algo": "sha256",
+            "ref": {"name": revision},
+        }
+        form = "application/vnd.git-lfs+json"
+        batch = self.ask(
+            "POST",
+            f"{_hub()}/{repo}.git/info/lfs/objects/batch",
+            what=what,
+            json=wish,
+            headers={"Accept": form, "Content-Type": form},
+        ).json()
+        said = batch.get("objects")
+        for each in said if isinstance(said, list) else []:
+            data = by_digest.get(str(each.get("oid"))) if isinstance(each, dict) else None
+            if data is None or "error" in each:
+                raise HubError(errors.not_a_hub("it does not take the weights"))
+            actions = each.get("actions") or {}  # none for what is there already
+            for action in ("upload", "verify"):
+                if action not in actions:
+                    continue
+                address = actions[action].get("href") if isinstance(actions[action], dict) else None
+                if not isinstance(address, str):
+                    raise HubError(errors.not_a_hub("no address to send weights to"))
+                if action == "upload":
+                    self.ask("PUT", address, what=what, content=data)
+                else:
+                    self.ask("POST", address, what=what, json={"oid": each["oid"], "size": len(data)})
 
 
 @contextlib.contextmanager
 def no_bars() -> Iterator[None]:
-    """Show no progress bars of the client's, unless ``HF_HUB_DISABLE_PROGRESS_BARS=0`` insists on them."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    if constants.HF_HUB_DISABLE_PROGRESS_BARS is not None or are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
+    """Show no progress bars of downloads in this context, unless ``HF_HUB_DISABLE_PROGRESS_BARS=0`` insists."""
+    token = _bars_hidden.set(True)
     try:
         yield
     finally:
-        enable_progress_bars()
+        _bars_hidden.reset(token)
 
 
-def _api() -> Any:
-    from huggingface_hub import HfApi
+@contextlib.contextmanager
+def progress(what: Asked, size: int | None) -> Iterator[Any]:
+    """Return a progress bar of the Hub's own client, which its environment variables switch off, or None."""
+    from huggingface_hub import constants
 
-    return HfApi(library_name=LIBRARY, library_version=VERSION)
-
-
-def _patiently(call: Callable[[], T]) -> T:
-    """Repeat a call that breaks off, or that a server fails at for a moment or asks to wait for a short time."""
-    for pause in _PAUSES:
-        try:
-            return call()
-        except Exception as error:
-            answer = answer_to(error)
-            if answer is None and broke_off(error):  # older clients do not resume by themselves
-                time.sleep(pause)
-                continue
-            if answer is None or answer.status_code not in (*_PASSING, 429):
-                raise
-            asked = retry_after(answer)
-            if answer.status_code == 429 and (asked is None or asked > PATIENCE):
-                raise
-            time.sleep(pause if asked is None else min(asked, PATIENCE))
-    return call()
+    if _bars_hidden.get() and constants.HF_HUB_DISABLE_PROGRESS_BARS is not False:
+        yield None
+        return
+    utils: Any = import_module("huggingface_hub.utils")
+    with utils.tqdm(desc=f"{what.repo}/{what.name}", total=size, unit="B", unit_scale=True) as bar:
+        yield bar
 
 
 def git_sha1(data: bytes) -> str:
@@ -234,7 +250,40 @@ def git_sha1(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def same(remote: Remote, name: str, data: bytes, sha256: str) -> bool:
-    """Say whether the Hub has these bytes under this name, as far as it tells."""
-    there = remote.files.get(name)
-    return there is not None and (there.sha256 == sha256 or (bool(there.git_sha1) and there.git_sha1 == git_sha1(data)))
+def file_address(repo: str, commit: str, name: str) -> str:
+    """Return where a file of a commit is."""
+    return f"{_hub()}/{repo}/resolve/{commit}/{quote(name)}"
+
+
+def _hub() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def _api() -> str:
+    return f"{_hub()}/api"
+
+
+def _remote(info: dict[str, Any]) -> Remote:
+    """Take from the Hub's answer what is of the right form."""
+    commit = info.get("sha")
+    if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+        raise HubError(errors.not_a_hub("no commit in the answer"))
+    files: dict[str, RemoteFile] = {}
+    listed = info.get("siblings")
+    for each in listed if isinstance(listed, list) else []:
+        if isinstance(each, dict) and isinstance(name := each.get("rfilename"), str):
+            large = each.get("lfs") if isinstance(each.get("lfs"), dict) else None
+            size = each.get("size") if large is None else large.get("size", each.get("size"))
+            files[name] = RemoteFile(
+                size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None,
+                _hexadecimal(large.get("sha256"), SHA256) if large else None,
+                None if large else _hexadecimal(each.get("blobId"), COMMIT),
+            )
+    private = info.get("private")
+    return Remote(commit, files, private if isinstance(private, bool) else None)
+
+
+def _hexadecimal(value: object, form: re.Pattern[str]) -> str | None:
+    return value if isinstance(value, str) and form.fullmatch(value) else None

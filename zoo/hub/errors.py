@@ -1,30 +1,63 @@
-"""What the Hugging Face Hub's client raises, in our words.
+"""What can go wrong with the Hub, each in one line that names the next step.
 
-Every error becomes a `HubError` of one line that names the next step. No message repeats a header, a token or
-a password in an address.
+No message repeats a header, a token, or a password in an address.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from zoo.errors import HubError, ZooError
+from zoo.errors import HubError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
 
-_LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
+TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}\b")
+"""What the Hub's tokens look like."""
 
 
-def cache_root() -> Path:
-    """Return the Hub's cache folder, as ``HF_HOME`` and ``HF_HUB_CACHE`` set it."""
-    from huggingface_hub import constants  # a few milliseconds; the client itself is not imported
+class RefusedError(HubError):
+    """The Hub answered with an error.
 
-    return Path(constants.HF_HUB_CACHE).expanduser().resolve()
+    Parameters
+    ----------
+    message : str
+    status : int
+        Of the answer.
+    wait : int or None
+        Seconds that the Hub asks to wait.
+    """
+
+    def __init__(self, message: str, status: int, wait: int | None) -> None:
+        super().__init__(message)
+        self.status, self.wait = status, wait
+
+
+class UnreachableError(HubError):
+    """The Hub did not answer; `broke_off` says whether a connection ended in the middle of an answer."""
+
+    def __init__(self, message: str, broke_off: bool) -> None:
+        super().__init__(message)
+        self.broke_off = broke_off
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request is about, for messages.
+
+    Parameters
+    ----------
+    repo, revision, name : str
+        Empty if it is not about a repository, a revision or a file.
+    writing : bool
+        Whether it changes something on the Hub.
+    """
+
+    repo: str = ""
+    revision: str = ""
+    name: str = ""
+    writing: bool = False
 
 
 def endpoint() -> str:
@@ -32,13 +65,6 @@ def endpoint() -> str:
     from huggingface_hub import constants
 
     return without_password(str(constants.ENDPOINT))
-
-
-def offline() -> bool:
-    """Say whether ``HF_HUB_OFFLINE`` is set."""
-    from huggingface_hub import constants
-
-    return bool(constants.HF_HUB_OFFLINE)
 
 
 def without_password(text: str) -> str:
@@ -59,140 +85,84 @@ def without_secrets(text: str) -> str:
     return TOKEN.sub("(token)", text.replace(token, "(token)") if token else text)
 
 
-TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}\b")
-"""What the Hub's tokens look like."""
+def not_a_hub(reason: str) -> str:
+    """Say that an answer is not of the Hub's form."""
+    return f"{endpoint()} does not answer as a Hub does ({reason}); check HF_ENDPOINT and the proxy"
 
 
-@contextlib.contextmanager
-def translated(repo: str, revision: str | None, name: str = "", *, writing: bool = False) -> Iterator[None]:
-    """Turn whatever the client raises into a `HubError`.
+def too_large(what: Asked, size: int, limit: int) -> str:
+    """Say that a file has more bytes than it may have."""
+    return (
+        f"{what.name} of {what.repo} has {size:,} bytes or more, but {limit:,} at most were expected; "
+        "it was not downloaded"
+    )
+
+
+def too_slow(what: Asked) -> str:
+    """Say that an answer began, but did not end in time."""
+    sent = f"{what.name} of {what.repo}" if what.name else "its answer"
+    return (
+        f"{endpoint()} sends {sent} too slowly; try again, or allow it more seconds with "
+        f"{'HF_HUB_DOWNLOAD_TIMEOUT' if what.name else 'HF_HUB_ETAG_TIMEOUT'}"
+    )
+
+
+def no_answer(error: Exception, http: Any, what: Asked) -> str:
+    """Say why there was no answer, or only a part of one.
 
     Parameters
     ----------
-    repo, revision, name : str
-        What was asked for; empty if it was no repository or no file.
-    writing : bool
-        Whether the request was to change something on the Hub.
+    error : Exception
+        Of the HTTP library.
+    http : module
+        The HTTP library.
+    what : Asked
     """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    # The client builds on httpx or on its successor, depending on the release.
-    http_error: Any = HfHubHTTPError.__bases__[0]
-    http: Any = sys.modules[http_error.__module__.partition(".")[0]]
-    try:
-        yield
-    # The last five: an answer that is not of the Hub's form, on which the client's parsing fails; and what its
-    # threads make of an error.
-    except (
-        http_error,
-        http.InvalidURL,
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RuntimeError,
-    ) as error:
-        if isinstance(error.__cause__, ZooError):
-            raise error.__cause__ from error
-        if type(error) is RuntimeError and error.__cause__ is None:  # nothing that the client wraps
-            raise
-        raise HubError(_explain(error, http, repo, revision, name, writing=writing)) from error
-
-
-def answer_to(error: BaseException) -> Any:
-    """Return the Hub's answer that an error is about, through what the client wraps around it, if any."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    while error.__cause__ is not None and not isinstance(error, HfHubHTTPError):
-        error = error.__cause__
-    return error.response if isinstance(error, HfHubHTTPError) else None
-
-
-def broke_off(error: BaseException) -> bool:
-    """Say whether a connection ended in the middle of an answer."""
-    return type(error).__name__ in ("RemoteProtocolError", "ReadError")
-
-
-def too_many(seconds: int | None) -> str:
-    """Say that the Hub wants fewer requests."""
-    wait = f"wait {seconds} seconds" if seconds else "wait a few minutes"
-    return f"{endpoint()} has had too many requests from here (429); {wait}, or {_LOG_IN}"
-
-
-def _explain(
-    error: BaseException, http: Any, repo: str, revision: str | None, name: str, *, writing: bool = False
-) -> str:
-    """Say in one line what happened and what to do next."""
-    from huggingface_hub import errors
-
     hub = endpoint()
-    at = f" at revision {revision}" if revision else ""
-    if isinstance(error, errors.OfflineModeIsEnabled):
-        wanted = f" and {repo} is not in the cache ({cache_root()})" if repo and not writing else ""
-        return f"HF_HUB_OFFLINE is set{wanted}; unset it to go online"
-    # The client wraps the failure of its first question; what it wraps says more.
-    wrapped = isinstance(error, errors.LocalEntryNotFoundError | ValueError | RuntimeError)
-    if wrapped and isinstance(error.__cause__, http.HTTPError | OSError):
-        return _explain(error.__cause__, http, repo, revision, name, writing=writing)
-    if isinstance(error, errors.GatedRepoError):  # a child of RepositoryNotFoundError, so it comes first
-        return f"{repo} is gated: ask for access at {hub}/{repo}, then {_LOG_IN}"
-    if isinstance(error, errors.DisabledRepoError):
-        return f"{repo} has been disabled by the Hub; see {hub}/{repo}"
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"{repo} has no revision {revision}; see {hub}/{repo}/commits/main"
-    if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-        return f"{repo} has no file {name}{at}; see {hub}/{repo}/tree/{revision or 'main'}"
-    if isinstance(error, errors.RepositoryNotFoundError):
-        if writing:
-            return f"{hub} does not let you write to {repo}: {_LOG_IN}, with a token that may write"
-        return f"there is no model {repo} at {hub}, or it is private: check the name, or {_LOG_IN}"
-    if isinstance(error, errors.HfHubHTTPError):
-        return _explain_status(error, hub, repo, writing=writing)
-    if isinstance(error, http.TooManyRedirects):
-        return f"{hub} sends requests around in a circle (redirects); check HF_ENDPOINT and the proxy"
     if isinstance(error, http.TimeoutException):
         more = "HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT"
         return f"{hub} does not answer in time; try again, or allow it more seconds with {more}"
-    if name and broke_off(error):
-        return f"the download of {name} from {repo} broke off; check the network, and pull it again"
-    if isinstance(error, http.TransportError):
-        reason = str(error).strip().splitlines()
-        said = f" ({reason[0][:100]})" if reason and "@" not in reason[0] else ""
-        return f"{hub} cannot be reached{said}; check the network, the proxy and HF_ENDPOINT"
-    if isinstance(error, OSError) and error.errno:  # the system's own error; a network's would be http's
-        return f"cannot use the cache {cache_root()}: {error.strerror}; make room there or set HF_HOME"
-    if isinstance(error, OSError) and "Consistency check" in str(error):
-        return f"the download of {name} from {repo} broke off or has the wrong length; pull it again"
-    if isinstance(error, ValueError) and "Invalid metadata in README.md" in str(error):
-        said = " ".join(without_secrets(str(error)).split())
-        return f"{hub} does not accept the card of {repo}: {said[:300]}; mend its front matter"
-    return f"{hub} does not answer as a Hub does ({type(error).__name__}); check HF_ENDPOINT and the proxy"
+    if what.name and not isinstance(error, http.ConnectError | http.InvalidURL):
+        return f"the download of {what.name} from {what.repo} broke off; check the network, and pull it again"
+    lines = str(error).strip().splitlines()
+    said = f" ({lines[0][:100]})" if lines and "@" not in lines[0] else ""
+    return f"{hub} cannot be reached{said}; check the network, the proxy and HF_ENDPOINT"
 
 
-def _explain_status(error: Any, hub: str, repo: str, *, writing: bool) -> str:
-    """Put a status that has no error of its own into words."""
+def refusal(response: Any, what: Asked) -> str:
+    """Put an answer with an error's status into words."""
     from huggingface_hub import get_token
 
-    status = int(error.response.status_code)
+    hub, repo, status = endpoint(), what.repo, int(response.status_code)
+    code = str(response.headers.get("x-error-code", ""))
+    said = "".join(letter for letter in str(response.headers.get("x-error-message", "")) if letter.isprintable())
+    at = f" at revision {what.revision}" if what.revision else ""
+    if repo and code == "GatedRepo":
+        return f"{repo} is gated: ask for access at {hub}/{repo}, then {LOG_IN}"
+    if repo and said == "Access to this resource is disabled.":
+        return f"{repo} has been disabled by the Hub; see {hub}/{repo}"
+    if repo and code == "RevisionNotFound":
+        return f"{repo} has no revision {what.revision or 'main'}; see {hub}/{repo}/commits/main"
+    if repo and code == "EntryNotFound":
+        return f"{repo} has no file {what.name}{at}; see {hub}/{repo}/tree/{what.revision or 'main'}"
+    if repo and (code == "RepoNotFound" or (status == 404 and not code)):
+        if what.writing:
+            return f"{hub} does not let you write to {repo}: {LOG_IN}, with a token that may write"
+        return f"there is no model {repo} at {hub}, or it is private: check the name, or {LOG_IN}"
     if status == 401 and get_token() is None:
-        return f"{hub} wants to know who asks for this (401); {_LOG_IN}"
+        return f"{hub} wants to know who asks for this (401); {LOG_IN}"
     if status == 401:
-        return f"{hub} does not accept the token that was sent; {_LOG_IN} again"
+        return f"{hub} does not accept the token that was sent; {LOG_IN} again"
     if status == 403:
-        to = "write to" if writing else "access to"
-        return f"{hub} forbids {to} {repo} (403); check the token's permissions, or {_LOG_IN}"
-    if status in (409, 412) and writing:
+        to = "write to" if what.writing else "access to"
+        return f"{hub} forbids {to} {repo or 'this'} (403); check the token's permissions, or {LOG_IN}"
+    if status in (409, 412) and what.writing:
         return f"{repo} has changed on {hub} meanwhile ({status}); push again"
     if status == 429:
-        return too_many(retry_after(error.response))
+        wait = str(response.headers.get("retry-after", "")).strip()
+        wait = f"wait {wait} seconds" if wait.isdecimal() and len(wait) < 8 else "wait a few minutes"
+        return f"{hub} has had too many requests from here (429); {wait}, or {LOG_IN}"
     if status >= 500:
         return f"{hub} is out of order (status {status}); try again later, or set HF_ENDPOINT to a mirror"
-    said = without_secrets(" ".join(str(error.server_message or "").split()))[:200]
-    return f"{hub} refused {repo} (status {status}{f': {said}' if said else ''}); see {hub}/{repo}"
-
-
-def retry_after(response: Any) -> int | None:
-    """Return the seconds that the Hub asks to wait, if it names them."""
-    value = str(response.headers.get("retry-after", "")).strip()
-    return int(value) if value.isdecimal() and len(value) < 8 else None
+    said = without_secrets(" ".join(said.split()))[:200]
+    return f"{hub} refused {repo or 'this'} (status {status}{f': {said}' if said else ''}); see {hub}/{repo}"

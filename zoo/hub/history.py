@@ -1,7 +1,7 @@
-"""What strangers' repositories held when they were last pulled.
+"""What repositories that no card pins held when they were last pulled.
 
-Nobody pins the bytes of ``hf://owner/repo``. So their commit and digests are noted, one small JSON file per
-repository and Hub in zoo's cache, and other bytes under the same revision are noticed the next time.
+Their commits and digests are noted, in one small JSON file per repository and Hub in zoo's cache, so that other bytes
+under the same revision are noticed the next time.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from zoo._utils import paths
+from zoo._utils import bounded, paths
 from zoo._utils.files import write_text
-from zoo.hub import client
+from zoo.hub.errors import endpoint
+from zoo.hub.locations import COMMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("zoo")
 
-MAX_BYTES = 1_000_000
 KEPT = 100
 """Revisions that are remembered of a repository."""
 
 
 @dataclass(frozen=True)
-class Sight:
+class Snapshot:
     """What a revision was: its commit, the SHA-256 of each file, and the day (UTC)."""
 
     commit: str
@@ -38,7 +37,7 @@ class Sight:
     date: str
 
 
-def recall(repo: str, revision: str) -> Sight | None:
+def recall(repo: str, revision: str) -> Snapshot | None:
     """Return what a revision was when it was last pulled; None if it never was."""
     return _read(repo).get(revision)
 
@@ -46,17 +45,17 @@ def recall(repo: str, revision: str) -> Sight | None:
 def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> None:
     """Note what a revision is now, under its own name and under that of its commit.
 
-    A cache that cannot be written costs the memory, not the pull; a warning says so.
+    If the note cannot be written, a warning says so; the pull goes on.
     """
-    sight = Sight(commit, dict(files), datetime.now(UTC).date().isoformat())
+    seen = Snapshot(commit, dict(files), datetime.now(UTC).date().isoformat())
     known = _read(repo)
-    if all(name in known and known[name].files == sight.files for name in (revision, commit)) and (
+    if all(name in known and known[name].files == seen.files for name in (revision, commit)) and (
         known[revision].commit == commit
     ):
         return
     for name in (revision, commit):
         known.pop(name, None)
-        known[name] = sight
+        known[name] = seen
     latest = dict(list(known.items())[-KEPT:])
     path = _path(repo)
     try:
@@ -67,20 +66,18 @@ def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> Non
 
 def _path(repo: str) -> Path:
     # By Hub as well: a mirror's repository of the same name is another one.
-    hub = hashlib.sha256(client.endpoint().encode()).hexdigest()[:8]
+    hub = hashlib.sha256(endpoint().encode()).hexdigest()[:8]
     return paths.cache("seen") / f"{repo.replace('/', '--')}-{hub}.json"
 
 
-def _read(repo: str) -> dict[str, Sight]:
+def _read(repo: str) -> dict[str, Snapshot]:
     path = _path(repo)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError("too large")
-        data = json.loads(path.read_bytes())
-        found = {str(name): Sight(str(s["commit"]), dict(s["files"]), str(s["date"])) for name, s in data.items()}
+        data = bounded.read_json(path)
+        found = {str(name): Snapshot(str(s["commit"]), dict(s["files"]), str(s["date"])) for name, s in data.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         _log.warning("%s cannot be read (%s); what was pulled before is forgotten", path, error)
         return {}
-    return {name: sight for name, sight in found.items() if re.fullmatch("[0-9a-f]{40}", sight.commit)}
+    return {name: seen for name, seen in found.items() if COMMIT.fullmatch(seen.commit)}

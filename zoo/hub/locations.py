@@ -1,22 +1,26 @@
-"""Where a backbone's weights are: beside its card, in the Hub's cache, or neither."""
+"""Where weights are: beside their card, in the Hub's cache on this machine, or on the Hub alone.
+
+Imports nothing that takes time: ``zoo list`` asks here.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-from zoo.hub.errors import cache_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 Status = Literal["bundled", "cached", "on the Hub", "not published yet"]
 
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
 
 @dataclass(frozen=True)
-class Weights:
-    """What a card says of a backbone's weights.
+class WeightsLocation:
+    """What a card says of where a backbone's weights are.
 
     Parameters
     ----------
@@ -51,6 +55,13 @@ class Weights:
             return False
 
 
+def cache_root() -> Path:
+    """Return the Hub's cache folder, as ``HF_HOME`` and ``HF_HUB_CACHE`` set it."""
+    from huggingface_hub import constants  # a few milliseconds; the client itself is not imported
+
+    return Path(constants.HF_HUB_CACHE).expanduser().resolve()
+
+
 def repository(repo: str) -> Path:
     """Return the folder of a repository in the Hub's cache."""
     return cache_root() / f"models--{repo.replace('/', '--')}"
@@ -59,3 +70,13 @@ def repository(repo: str) -> Path:
 def snapshot(repo: str, commit: str) -> Path:
     """Return the folder of a commit in the Hub's cache."""
     return repository(repo) / "snapshots" / commit
+
+
+def noted_commit(repo: str, revision: str) -> str | None:
+    """Return the commit that a branch or tag was when it was last pulled, by zoo or by the Hub's own client."""
+    try:
+        with (repository(repo) / "refs" / revision).open(encoding="ascii") as file:
+            commit = file.read(100).strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return commit if COMMIT.fullmatch(commit) else None

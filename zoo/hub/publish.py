@@ -15,9 +15,10 @@ from zoo._utils import files
 from zoo.analysis import periodic_table
 from zoo.errors import HubError, InputError
 from zoo.hub import card as hubcard
-from zoo.hub import client, pull
+from zoo.hub import pull
 from zoo.hub.cache import IDS, MAX_TEXT, MAX_WEIGHTS
-from zoo.hub.errors import TOKEN
+from zoo.hub.client import Client
+from zoo.hub.errors import TOKEN, endpoint
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones
 from zoo.registry.cards import REQUIRED_FILES, Card, File
@@ -172,23 +173,27 @@ def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revi
         raise InputError(f"{revision!r} is no name of a branch")
     if create_pr and revision not in (None, "main"):
         raise InputError("a pull request goes to the main branch: leave --revision out")
-    client.create(parcel.repo, private=private, branch=revision)
-    try:
-        remote = client.resolve(parcel.repo, revision)
-    except HubError as error:  # a repository without any commit; if it is anything else, the commit will say so
-        _log.debug("%s", error)
-        remote = None
-    pinned = [item for item in parcel.items if item.name in (*REQUIRED_FILES, README)]
-    if remote and all(client.same(remote, item.name, item.data, item.sha256) for item in pinned):
-        url = f"{client.endpoint()}/{parcel.repo}/tree/{remote.commit}"
-        return Pushed(parcel.repo, remote.commit, url, None, False, hubcard.entry(parcel.card, remote.commit))
-    commit, url, request = client.commit(
-        parcel.repo,
-        {item.name: item.data for item in parcel.items},
-        message=f"{parcel.card.name}: weights, configuration and card",
-        revision=revision,
-        create_pr=create_pr,
-    )
+    with Client() as hub:
+        hub.check_card(parcel.repo, parcel.readme)
+        hub.create(parcel.repo, private=private, branch=revision)
+        try:
+            remote = hub.resolve(parcel.repo, revision)
+        except HubError as error:  # a repository without any commit; if it is anything else, the commit will say so
+            _log.debug("%s", error)
+            remote = None
+        pinned = [item for item in parcel.items if item.name in (*REQUIRED_FILES, README)]
+        if remote and all(
+            item.name in remote.files and remote.files[item.name].is_of(item.data, item.sha256) for item in pinned
+        ):
+            url = f"{endpoint()}/{parcel.repo}/tree/{remote.commit}"
+            return Pushed(parcel.repo, remote.commit, url, None, False, hubcard.entry(parcel.card, remote.commit))
+        commit, url, request = hub.commit(
+            parcel.repo,
+            {item.name: item.data for item in parcel.items},
+            message=f"{parcel.card.name}: weights, configuration and card",
+            revision=revision,
+            create_pr=create_pr,
+        )
     return Pushed(parcel.repo, commit, url, request, True, hubcard.entry(parcel.card, commit))
 
 

@@ -1,10 +1,8 @@
-"""Pull backbones: from the Hugging Face Hub's cache, from the Hub, or from the bundle; and check every byte.
+"""From one reference to a verified folder: a bundle, the Hub's cache, the Hub, or a folder of this machine.
 
-Downloads go through the unmodified ``huggingface_hub`` client into its own cache, so its environment
-variables hold (``HF_HOME``, ``HF_HUB_CACHE``, ``HF_TOKEN``, ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, time-outs).
-A registered backbone is pinned twice: by commit, and by the SHA-256 of each file on its card. What a
-stranger's repository (``hf://owner/repo``) sends is pinned by nobody; its commit and digests are noted
-(:mod:`zoo.hub.history`), and other bytes under the same revision are noticed.
+The environment variables of ``huggingface_hub`` hold (``HF_HOME``, ``HF_HUB_CACHE``, ``HF_TOKEN``, ``HF_ENDPOINT``,
+``HF_HUB_OFFLINE``, time-outs). A registered backbone is pinned twice: by commit, and by the SHA-256 of each file on its
+card. What ``hf://owner/repo`` holds is pinned by nobody; see :mod:`zoo.hub.unpinned`.
 """
 
 from __future__ import annotations
@@ -16,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError
-from zoo.hub import client
-from zoo.hub.cache import Pulled, card_beside, fetch, limit_of, sha256
-from zoo.hub.locations import Weights, snapshot
+from zoo.hub.cache import Expected, Pulled, card_beside, discard, fetch, sha256
+from zoo.hub.client import Client
+from zoo.hub.locations import WeightsLocation, snapshot
 from zoo.hub.unpinned import from_reference
 from zoo.registry import backbones
 from zoo.registry.cards import REQUIRED_FILES, Card, File
@@ -30,14 +28,15 @@ __all__ = ["Pulled", "pull", "sha256", "status", "verify"]
 
 _log = logging.getLogger("zoo")
 
-Source = Literal["auto", "hub", "bundled"]
+OriginChoice = Literal["auto", "hub", "bundled"]
+"""Where a registered backbone may be taken from."""
 
 _REF = re.compile(
-    r"hf://(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w./-]{1,200}))?", re.A
+    r"hf://(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w-][\w./-]{0,199}))?", re.A
 )
 
 
-def pull(ref: str | Path, *, source: Source = "auto", force: bool = False) -> Pulled:
+def pull(ref: str | Path, *, source: OriginChoice = "auto", force: bool = False) -> Pulled:
     """Make a backbone available on this machine and say where it lies.
 
     Parameters
@@ -65,8 +64,8 @@ def pull(ref: str | Path, *, source: Source = "auto", force: bool = False) -> Pu
     InputError
         If `ref` is none of the three.
     """
-    if source not in get_args(Source):
-        raise InputError(f"source {source!r} is unknown; there is: {', '.join(get_args(Source))}")
+    if source not in get_args(OriginChoice):
+        raise InputError(f"source {source!r} is unknown; there is: {', '.join(get_args(OriginChoice))}")
     if isinstance(ref, Path):
         return _from_directory(ref)
     if ref.startswith("hf://"):
@@ -124,7 +123,7 @@ def verify(directory: Path, card: Card) -> dict[str, str]:
 def status(card: Card) -> Status:
     """Say where a backbone's weights are, from names and sizes alone; :func:`pull` checks the bytes."""
     folder = backbones.weights_folder(card) if card.bundled else None
-    return Weights(card.repo_id, card.revision, folder, {file.name: file.size for file in card.files}).status()
+    return WeightsLocation(card.repo_id, card.revision, folder, {file.name: file.size for file in card.files}).status()
 
 
 def _from_directory(directory: Path) -> Pulled:
@@ -137,7 +136,7 @@ def _from_directory(directory: Path) -> Pulled:
     return Pulled(directory.resolve().name, directory, "directory", card_beside(directory), None)
 
 
-def _from_card(card: Card, *, source: Source, force: bool) -> Pulled:
+def _from_card(card: Card, *, source: OriginChoice, force: bool) -> Pulled:
     """Take a registered backbone."""
     if source == "bundled" and not card.bundled:
         raise NotPublishedError(f"{card.name} is not bundled with zoo; {_available(bundled=True)}")
@@ -165,6 +164,8 @@ def _bundle(card: Card) -> Pulled:
 
 def _from_hub(card: Card, *, force: bool) -> Pulled:
     """Take the pinned files from the Hub's cache, and those that are missing there from the Hub."""
+    from huggingface_hub import constants
+
     commit = str(card.revision)
     folder = snapshot(card.repo_id, commit)
     digests: dict[str, str] = {}
@@ -177,22 +178,17 @@ def _from_hub(card: Card, *, force: bool) -> Pulled:
             digests[file.name] = found
         else:
             _log.warning("%s in the cache has changed since it was pulled; deleted, pulling it again", path)
-            client.discard(path)
+            discard(path)
             wanted.append(file)
-    if wanted:
-        client.resolve(card.repo_id, commit)
-    for file in wanted:
-        limit = max(file.size, limit_of(file.name))
-        path = fetch(card.repo_id, commit, commit, file.name, limit=limit, force=force)
-        found = sha256(path)
-        if found != file.sha256:
-            client.discard(path)
-            raise IntegrityError(
-                f"{card.name}: {file.name} from {card.repo_id} has SHA-256 {found}, but its card pins "
-                f"{file.sha256}; the file was deleted. Pull again, and distrust the source if this stays"
-            )
-        digests[file.name] = found
-    return Pulled(card.name, folder, "hub" if wanted else "cache", card, commit, digests=digests)
+    if not wanted:
+        return Pulled(card.name, folder, "cache", card, commit, digests=digests)
+    if constants.HF_HUB_OFFLINE:
+        raise HubError(f"HF_HUB_OFFLINE is set and {card.repo_id} is not in the cache; unset it to go online")
+    with Client() as hub:
+        for file in wanted:
+            expected = Expected(file.size, file.sha256, pinned=card.name)
+            digests[file.name] = fetch(hub, card.repo_id, commit, file.name, expected)
+    return Pulled(card.name, folder, "hub", card, commit, digests=digests)
 
 
 def _available(*, bundled: bool = False) -> str:

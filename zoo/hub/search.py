@@ -6,10 +6,11 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from zoo.hub import client
+from zoo.hub.client import Client
+from zoo.hub.locations import COMMIT
 
-MOST = 1000
-"""Models that are asked for at most."""
+MAX_MODELS = 1000
+"""Models that are looked through at most."""
 
 
 @dataclass(frozen=True)
@@ -62,40 +63,57 @@ def search(text: str | None = None) -> list[Found]:
     HubError
         If the Hub refuses or cannot be reached.
     """
-    found = [_read(model) for model in client.models(limit=MOST)]
+    with Client() as hub:
+        found = [_read(model) for model in hub.models(limit=MAX_MODELS)]
     words = (text or "").casefold().split()
     return [each for each, said in found if all(word in said for word in words)]
 
 
 def _read(model: dict[str, Any]) -> tuple[Found, str]:
     """Take from a model's card what is of the right form: anybody can write anything there."""
-    card = model["card"]
-    block = card.get("zoo") if isinstance(card.get("zoo"), dict) else {}
-    metrics: dict[str, float] = {}
+    card = _dict(model.get("cardData"))
+    block = _dict(card.get("zoo"))
     target, unit = _line(block.get("target")), _line(block.get("unit"))
-    said_by_zoo = bool(target)
-    results = block.get("results")
-    for result in results if isinstance(results, list) else []:
-        if isinstance(result, dict) and isinstance(result.get("value"), int | float) and not result.get("target"):
-            metrics.setdefault(_line(result.get("metric")), float(result["value"]))
-    for result in card.get("eval_results") or []:
-        if isinstance(result.metric_value, int | float):
-            metrics.setdefault(_line(result.metric_type), float(result.metric_value))
-        named = re.fullmatch(r"(.+?)(?: \((.*)\))?", _line(result.task_name))
-        if named and not said_by_zoo:
-            target, unit, said_by_zoo = named[1], named[2] or "", True
+    metrics: dict[str, float] = {}
+    for result in map(_dict, _list(block.get("results"))):
+        if not result.get("target"):
+            _add(metrics, result.get("metric"), result.get("value"))
+    # The Hub's own form, for cards without zoo's: https://huggingface.co/docs/hub/model-cards#evaluation-results
+    for index in map(_dict, _list(card.get("model-index"))):
+        for result in map(_dict, _list(index.get("results"))):
+            for metric in map(_dict, _list(result.get("metrics"))):
+                _add(metrics, metric.get("type"), metric.get("value"))
+            named = re.fullmatch(r"(.+?)(?: \((.*)\))?", _line(_dict(result.get("task")).get("name")))
+            if named and not target:
+                target, unit = named[1], named[2] or ""
     base = card.get("base_model")
+    commit, downloads = model.get("sha"), model.get("downloads")
     found = Found(
         repo=_line(model["id"]),
-        commit=model["commit"],
+        commit=commit if isinstance(commit, str) and COMMIT.fullmatch(commit) else None,
         target=target,
         unit=unit,
         metrics=metrics,
         base_model=_line(base[0] if isinstance(base, list) and base else base),
-        downloads=model["downloads"],
+        downloads=downloads if isinstance(downloads, int) else None,
     )
-    said = " ".join((found.repo, found.target, found.base_model, _line(block.get("title")), *map(_line, model["tags"])))
+    tags = map(_line, _list(model.get("tags")))
+    said = " ".join((found.repo, found.target, found.base_model, _line(block.get("title")), *tags))
     return found, said.casefold()
+
+
+def _add(metrics: dict[str, float], name: object, value: object) -> None:
+    """Add a figure, unless there is one of its kind or it is not a number."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and _line(name):
+        metrics.setdefault(_line(name), float(value))
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value[:100] if isinstance(value, list) else []
 
 
 def _line(value: object) -> str:

@@ -132,7 +132,7 @@ def _compiled() -> Check:
 
 def _caches() -> list[Check]:
     """Report the location and the size of the Hub's cache."""
-    from zoo.hub.client import cache_root
+    from zoo.hub.locations import cache_root
 
     root = cache_root()
     # Links are not followed: each blob counts once.
@@ -193,10 +193,12 @@ def _plugins() -> list[Check]:
 
 
 def _hub() -> str:
-    from zoo.hub.client import endpoint, ping
+    from zoo.hub.client import Client
+    from zoo.hub.errors import endpoint
 
     start = time.perf_counter()
-    status = ping(5.0)
+    with Client() as hub:
+        status = hub.ping(5.0)
     if status >= 500:
         raise HubError(f"{endpoint()} does not work at the moment (status {status})")
     return f"{endpoint()} answered with status {status} in {time.perf_counter() - start:.2f} s"

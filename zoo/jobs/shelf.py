@@ -17,7 +17,7 @@ from typing import Any
 from zoo._utils import files, paths
 from zoo._utils.version import VERSION
 from zoo.errors import PluginError
-from zoo.hub.locations import Weights
+from zoo.hub.locations import WeightsLocation
 from zoo.registry import backbones
 
 
@@ -44,7 +44,9 @@ class Listed:
         """Where the weights are."""
         card = self.overview
         sizes = {file["name"]: file["size"] for file in card["files"]}
-        return Weights(card["repo_id"], card["revision"], Path(self.folder) if self.folder else None, sizes).status()
+        return WeightsLocation(
+            card["repo_id"], card["revision"], Path(self.folder) if self.folder else None, sizes
+        ).status()
 
 
 def shelf() -> list[Listed]:

@@ -1,4 +1,4 @@
-"""YAML front matter: split it from the prose, read it without running anything, write it."""
+"""YAML front matter: split it from the prose, read it within bounds, write it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import Any
 
 import yaml
 
+from zoo._utils import bounded
 from zoo.errors import CardError
-
-# The C parser is several times faster; PyYAML's wheels have it, some builds from source do not.
-_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read(text: str, where: str) -> tuple[dict[str, Any], str]:
@@ -25,21 +23,13 @@ def read(text: str, where: str) -> tuple[dict[str, Any], str]:
     Raises
     ------
     CardError
-        If there is no front matter, or it is not a mapping in YAML, or has aliases: no card needs them, and a few
-        lines of them stand for gigabytes.
+        If there is no front matter, or it is not a mapping in YAML within the bounds of :mod:`zoo._utils.bounded`.
     """
     front, body = _split(text, where)
     try:
-        if "*" in front and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(front, _Loader)):
-            raise CardError(f"{where}: the front matter has YAML aliases (*name), which zoo does not read")
-        data = _Loader(front).get_single_data()
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 2}" if mark else ""
-        reason = getattr(error, "problem", None) or "a character that YAML forbids"
-        raise CardError(f"{where}: the front matter is not YAML{line}: {reason}") from error
-    except (RecursionError, ValueError) as error:  # absurd nesting; a date such as 2021-99-99
-        raise CardError(f"{where}: the front matter cannot be read: {error}") from error
+        data = bounded.parse_yaml(front, first_line=2)
+    except bounded.MalformedError as error:
+        raise CardError(f"{where}: the front matter cannot be used: {error}") from error
     if not isinstance(data, dict):
         raise CardError(f"{where}: the front matter must be a mapping of fields, not {type(data).__name__}")
     return data, body

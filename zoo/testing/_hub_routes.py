@@ -7,12 +7,14 @@ import contextlib
 import hashlib
 import json
 import re
+import zlib
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from zoo.testing.hub_server import HubServer
+    from zoo.testing._hub_state import HubState
 
 HUGE = 100_000_000_000
 ELSEWHERE = "http://storage.invalid"
@@ -21,7 +23,7 @@ ELSEWHERE = "http://storage.invalid"
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
-    hub: HubServer
+    hub: HubState
     protocol_version = "HTTP/1.1"
 
     def setup(self) -> None:
@@ -56,13 +58,32 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, status: int, body: bytes = b"", **headers: str) -> None:
         """Send an answer of known length."""
+        fault = self.hub.fault
+        if fault == "packed":
+            body, headers = bomb(), {**headers, "Content_Encoding": "gzip"}
+        if fault == "headers a byte a second":
+            self.drip(b"HTTP/1.1 200 OK\r\nX-Repo-Commit: " + b"0" * 1000)
+            return
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command == "HEAD":
+            return
+        if fault == "a byte a second":
+            self.drip(body)
+        else:
             self.wfile.write(body)
+
+    def drip(self, data: bytes) -> None:
+        """Send bytes one by one, until the server is stopped or the client has gone."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            for byte in data:
+                self.wfile.write(bytes([byte]))
+                if self.hub.released.wait(1):
+                    return
 
     def send_json(self, value: object, status: int = 200) -> None:
         """Send JSON."""
@@ -116,6 +137,8 @@ class Handler(BaseHTTPRequestHandler):
             self.error(401, message="Invalid credentials in Authorization header")
         elif fault == "forbidden":
             self.error(403, message="your token has no right to do this")
+        elif fault == "nested" and path.startswith("/api/"):
+            self.send(200, b"[" * 100_000, Content_Type="application/json")
         elif fault == "redirect loop":
             self.send(307, Location=f"{self.hub.url}{path}")
         else:
@@ -150,6 +173,10 @@ class Handler(BaseHTTPRequestHandler):
                 each |= {"size": size, "blobId": _git_sha1(data)}
                 if _is_large(each["rfilename"]):
                     each["lfs"] = {"size": size, "sha256": _sha256(data), "pointerSize": 134}
+                if self.hub.fault == "odd sizes":
+                    each |= {"size": "2 MB", "blobId": ["x"], "lfs": {"size": 10**400, "sha256": "../" * 20}}
+                if self.hub.fault == "sends 100 GB unannounced":
+                    each |= {"size": None, "blobId": None, "lfs": None}
         private = self.hub.repositories[repo].private
         info = {"id": repo, "modelId": repo, "sha": commit, "siblings": siblings, "private": private, "downloads": 7}
         front = _front_matter(files.get("README.md", b""))
@@ -179,18 +206,28 @@ class Handler(BaseHTTPRequestHandler):
             return
         body = files[file]
         commit = "0" * 40 if self.hub.fault == "other commit" else commit
+        odd: dict[str, str] = {}
+        if self.hub.fault == "xet":
+            odd = {
+                "X_Xet_Hash": "0" * 64,
+                "X_Xet_Refresh_Route": f"http://localhost:{self.hub.port}/xet-token",
+                "Link": f'<http://localhost:{self.hub.port}/xet-token>; rel="xet-auth"',
+            }
+        etag = "../" * 12 + "tmp/etag-was-followed" if self.hub.fault == "etag is a path" else ""
         if _is_large(file):
             digest = _sha256(body)
             place = ELSEWHERE if self.hub.fault == "redirect to plain http" else f"http://localhost:{self.hub.port}"
-            self.send(
-                302,
-                X_Repo_Commit=commit,
-                X_Linked_ETag=f'"{digest}"',
-                X_Linked_Size=str(HUGE if self.hub.fault == "says 100 GB" else len(body)),
-                Location=f"{place}/cdn/{digest}",
-            )
+            headers = {
+                "X_Repo_Commit": commit,
+                "X_Linked_ETag": f'"{etag or digest}"',
+                "X_Linked_Size": str(HUGE if self.hub.fault == "says 100 GB" else len(body)),
+                "Location": f"{place}/cdn/{digest}",
+                **odd,
+            }
+            self.send(302, b"", **headers)
         else:
-            self.send(200, self.spoilt(body), X_Repo_Commit=commit, ETag=f'"{_git_sha1(body)}"')
+            headers = {"X_Repo_Commit": commit, "ETag": f'"{etag or _git_sha1(body)}"', **odd}
+            self.send(200, self.spoilt(body), **headers)
 
     def content(self, digest: str) -> None:
         """Send a large file."""
@@ -205,7 +242,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault in ("cut once", "cut always"):
             self.hub.fault = None if fault == "cut once" else fault
             self.pour(len(body), [body[: len(body) // 2]])
-        elif fault == "sends 100 GB":
+        elif fault in ("sends 100 GB", "sends 100 GB unannounced"):
             block = b"\0" * 1_000_000
             self.pour(None, (block for _ in range(HUGE // len(block))))
         elif fault == "slow":
@@ -239,6 +276,8 @@ class Handler(BaseHTTPRequestHandler):
         """Answer a request that changes something."""
         if path.startswith("/lfs/"):  # whose address is the permission
             self.keep(path.removeprefix("/lfs/"))
+        elif path == "/verify":
+            self.send_json({})
         elif self.hub.token and self.headers.get("Authorization") != f"Bearer {self.hub.token}":
             self.error(401, message="Invalid username or password.")
         elif path == "/api/repos/create":
@@ -309,7 +348,9 @@ class Handler(BaseHTTPRequestHandler):
         """Say where a large file is to be sent, unless it is here."""
         if wanted["oid"] in self.hub.large:
             return wanted
-        return {**wanted, "actions": {"upload": {"href": f"http://localhost:{self.hub.port}/lfs/{wanted['oid']}"}}}
+        elsewhere = f"http://localhost:{self.hub.port}"
+        addresses = {"upload": f"{elsewhere}/lfs/{wanted['oid']}", "verify": f"{elsewhere}/verify"}
+        return {**wanted, "actions": {action: {"href": address} for action, address in addresses.items()}}
 
     def keep(self, oid: str) -> None:
         """Keep a large file that was sent."""
@@ -318,6 +359,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.hub.large[oid] = self.body
         self.send(200)
+
+
+@cache
+def bomb() -> bytes:
+    """Return 300 MB of zeros, packed into 300 kB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(packer.compress(bytes(1_000_000)) for _ in range(300)) + packer.flush()
 
 
 def _is_large(name: str) -> bool:

@@ -305,7 +305,9 @@ class Model:
         return "; ".join(notes)
 
 
-def load(ref: str | Path, *, target: str | None = None, device: Device = "auto", source: pull.Source = "auto") -> Model:
+def load(
+    ref: str | Path, *, target: str | None = None, device: Device = "auto", source: pull.OriginChoice = "auto"
+) -> Model:
     """Load a backbone or a fine-tuned run.
 
     Parameters

@@ -1,8 +1,9 @@
-"""Pull several checkpoints at once, look into those that nobody vouches for, and copy them where people want them."""
+"""Several checkpoints at once, and copies of them where people want them."""
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils.files import write_bytes
-from zoo.errors import InputError, IntegrityError, UnknownNameError, ZooError
+from zoo.errors import InputError, IntegrityError, ZooError
 from zoo.hub import pull
 from zoo.hub.client import no_bars
 from zoo.models.checkpoint import weights
@@ -20,8 +21,7 @@ from zoo.registry.cards import REQUIRED_FILES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from zoo.hub.pull import Pulled, Source
-    from zoo.registry.cards import Card
+    from zoo.hub.pull import OriginChoice, Pulled
 
 AT_ONCE = 4
 """Checkpoints that are pulled at the same time."""
@@ -33,9 +33,14 @@ def available() -> list[str]:
 
 
 def pull_all(
-    refs: Sequence[str], *, source: Source = "auto", force: bool = False, to: Path | None = None, quiet: bool = False
+    refs: Sequence[str],
+    *,
+    source: OriginChoice = "auto",
+    force: bool = False,
+    to: Path | None = None,
+    quiet: bool = False,
 ) -> Iterator[tuple[str, Pulled | ZooError]]:
-    """Pull several checkpoints at the same time; one that fails does not keep the others from coming.
+    """Pull several checkpoints at the same time; one that fails does not stop the others.
 
     Parameters
     ----------
@@ -58,7 +63,7 @@ def pull_all(
     """
     refs = list(dict.fromkeys(refs))
     with no_bars() if quiet else contextlib.nullcontext(), ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(_pull, ref, source, force) for ref in refs]
+        futures = [pool.submit(contextvars.copy_context().run, _pull, ref, source, force) for ref in refs]
         for ref, future in zip(refs, futures, strict=True):
             try:
                 pulled = future.result()
@@ -68,29 +73,6 @@ def pull_all(
                 yield ref, pulled
             except ZooError as error:
                 yield ref, error
-
-
-def look_up(ref: str) -> tuple[Card, str]:
-    """Return the card of a backbone, of a folder or of a repository on the Hub, and where its weights are.
-
-    A checkpoint without a card gets one of what its configuration says. Nothing is downloaded for a name.
-
-    Raises
-    ------
-    UnknownNameError, InputError, HubError
-        As :func:`zoo.hub.pull.pull` does.
-    """
-    try:
-        card = backbones.get(ref)
-        return card, pull.status(card)
-    except UnknownNameError:
-        pulled = pull.pull(ref)
-    commit = f", commit {pulled.revision}" if pulled.revision else ""
-    if pulled.card is not None:
-        return pulled.card, f"{pulled.directory}{commit}"
-    from zoo.hub import card as hubcard
-
-    return hubcard.bare(weights.read_config(pulled.directory)), f"{pulled.directory}{commit}"
 
 
 def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
@@ -130,9 +112,9 @@ def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
     return replace(pulled, directory=folder)
 
 
-def _pull(ref: str, source: Source, force: bool) -> Pulled:
+def _pull(ref: str, source: OriginChoice, force: bool) -> Pulled:
     pulled = pull.pull(ref, source=source, force=force)
-    if ref.startswith("hf://"):  # whose configuration and tensors nobody has looked at
+    if ref.startswith("hf://"):  # whose configuration and tensors nobody has checked
         weights.read(pulled.directory)
     return pulled
 
