@@ -39,7 +39,7 @@ def list_backbones(as_json: bool) -> None:
 @common
 def show(name: str, as_json: bool) -> None:
     """Show the model card of NAME: a backbone, a run's folder, or hf://owner/repo@rev."""
-    from zoo.hub.pull_many import look_up
+    from zoo.hub.card import look_up
 
     card, status = look_up(name)
     if as_json:
