@@ -170,12 +170,12 @@ def _receive(hub: client.Client, what: Asked, partial: Path, limit: int, size: i
             raise HubError(errors.too_large(what, int(said), limit))
 
     def start() -> int:
-        return partial.stat().st_size if partial.exists() else 0
+        return partial.stat().st_size
 
     with client.progress(what, size) as bar:
 
         def write(position: int, blocks: Iterator[bytes]) -> None:
-            with _cache_errors(), partial.open("r+b" if partial.exists() else "wb") as file:
+            with _cache_errors(), partial.open("r+b") as file:
                 file.seek(position)
                 file.truncate()
                 for block in blocks:
@@ -191,23 +191,26 @@ def _receive(hub: client.Client, what: Asked, partial: Path, limit: int, size: i
 
 @contextlib.contextmanager
 def _beside(repo: str) -> Iterator[Path]:
-    """Give a file of ours to write to, which is removed in the end; clear away what killed processes left."""
-    folder = repository(repo) / ".zoo"
+    """Make an empty file of ours to write to, which is removed in the end; and clear up after killed processes."""
+    folder = repository(repo)
+    partial = folder / f".zoo-{os.urandom(8).hex()}.incomplete"
     with _cache_errors():
-        folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob("*.incomplete"):
+        for _ in range(100):
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process has just removed the empty folder
+                partial.touch(exist_ok=False)
+                break
+        for left in folder.glob(".zoo-*.incomplete"):
             with contextlib.suppress(OSError):
                 if time.time() - left.stat().st_mtime > ABANDONED:
                     left.unlink()
-    partial = folder / f"{os.urandom(8).hex()}.incomplete"
     try:
         yield partial
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        for empty in (folder, folder.parent):
-            with contextlib.suppress(OSError):  # something else is in it
-                empty.rmdir()
+        with contextlib.suppress(OSError):  # something else is in it
+            folder.rmdir()
 
 
 @contextlib.contextmanager
