@@ -6,6 +6,7 @@ import atexit
 import gc
 import json
 import logging
+import math
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -68,8 +69,23 @@ def one_line(message: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Remove control characters, with which text from elsewhere could manipulate the terminal."""
-    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+    """Remove characters with which text from elsewhere could manipulate the terminal.
+
+    These are control characters (escape sequences begin with one) and characters that set the direction of writing.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else " " if letter.isspace() else "" for letter in text
+    )
+
+
+class PlainFormatter(logging.Formatter):
+    """Formats log messages, which quote text from elsewhere, without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a message."""
+        return plain(super().format(record))
 
 
 def set_up_process() -> None:
@@ -79,7 +95,9 @@ def set_up_process() -> None:
     """
     gc.set_threshold(10_000, 100, 100)
     atexit.register(gc.freeze)  # no search for garbage at exit: with torch imported it takes a third of a second
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("huggingface_hub").propagate = False  # it prints its messages itself
     if logging.getLogger("zoo").level != logging.DEBUG:
         warnings.simplefilter("ignore")
@@ -110,7 +128,7 @@ def show_table(
         table = _table(header, [[_breakable(cell) for cell in row] for row in rows], keep)
     with console.capture() as capture:
         if title:
-            console.print(title, markup=False)
+            console.print(plain(title), markup=False)
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()), color=console.is_terminal)
 
@@ -155,12 +173,28 @@ def show_prose(text: str) -> None:
         return
     from rich.markdown import Markdown
 
-    console.print(Markdown(text))
+    console.print(Markdown(text, hyperlinks=False))  # an address is shown, not hidden behind words
+
+
+def show_text(text: str = "", *, err: bool = False) -> None:
+    """Print text, which may come from elsewhere in parts: a card, a table, a server's answer."""
+    click.echo(plain(text), err=err)
 
 
 def show_json(value: object) -> None:
-    """Print JSON."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    """Print JSON; characters that :func:`plain` would remove are escaped, a number that is not finite becomes null."""
+    text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
+    click.echo(
+        "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
+    )
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def rejections(rejected: Sequence[object], path: Path) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.commands.console import show_text
 from zoo.commands.options import FILE, FOLDER, common, names
 
 if TYPE_CHECKING:
@@ -35,4 +36,4 @@ def convert_cgcnn(
 
     checkpoint = run(source, atom_init, out, task=plugins.task(task) if task else None, radius=radius, step=step)
     target = checkpoint.config.target
-    click.echo(f"{checkpoint.config.name}: predicts {target.name} ({target.unit or 'no unit'}), in {out}")
+    show_text(f"{checkpoint.config.name}: predicts {target.name} ({target.unit or 'no unit'}), in {out}")

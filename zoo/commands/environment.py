@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo._utils.wording import counted
-from zoo.commands.console import show_json, show_table
+from zoo.commands.console import show_json, show_table, show_text
 from zoo.commands.options import common, json_option
 
 
@@ -52,11 +52,9 @@ def cache_info(as_json: bool) -> None:
     if rows:
         show_table(("store", "crystals", "atoms", "size"), rows)
     total = sum(entry.bytes for entry in there) / 1e6
-    click.echo(
-        f"{counted(len(there), 'store')}, {total:.1f} MB, in {store.cache_folder()} (set ZOO_CACHE to change it)"
-    )
+    show_text(f"{counted(len(there), 'store')}, {total:.1f} MB, in {store.cache_folder()} (set ZOO_CACHE to change it)")
     for path, size in tables:
-        click.echo(f"fetched table, {size / 1e6:.1f} MB: {path}")
+        show_text(f"fetched table, {size / 1e6:.1f} MB: {path}")
 
 
 @cache.command("clear")
@@ -68,4 +66,4 @@ def cache_clear(tables: bool) -> None:
 
     count, size = store.clear(tables=tables)
     what = counted(count, "item" if tables else "store")
-    click.echo(f"{what} removed, {size / 1e6:.1f} MB, from {store.cache_folder()}")
+    show_text(f"{what} removed, {size / 1e6:.1f} MB, from {store.cache_folder()}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.commands.console import show_text
 from zoo.commands.options import FILE, CommaSeparated, common, is_quiet
 
 if TYPE_CHECKING:
@@ -38,6 +39,6 @@ def materials_project(ctx: click.Context, out: Path, fields: tuple[str, ...], li
     from zoo.data.sources.materials_project import fetch as run
 
     done = run(out, fields, limit=limit, quiet=is_quiet(ctx))
-    click.echo(f"{done.rows:,} materials of the Materials Project, version {done.version} ({LICENSE}), in {out}")
+    show_text(f"{done.rows:,} materials of the Materials Project, version {done.version} ({LICENSE}), in {out}")
     if done.rejected:
-        click.echo(f"{done.rejected:,} without a usable structure, listed in {rejected_path(out)}")
+        show_text(f"{done.rejected:,} without a usable structure, listed in {rejected_path(out)}")

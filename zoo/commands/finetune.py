@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.commands.console import rejections, show_json, show_table
+from zoo.commands.console import rejections, show_json, show_table, show_text
 from zoo.commands.options import (
     FILE_OR_FOLDER,
     FOLDER,
@@ -104,7 +104,7 @@ def finetune(
         device=device,
         resume=resume,
         quiet=quiet,
-        say=None if quiet else partial(click.echo, err=True),
+        say=None if quiet else partial(show_text, err=True),
     )
     if as_json:
         show_json(metrics(result))
@@ -112,4 +112,4 @@ def finetune(
     header, rows = comparison_rows(result)
     show_table(header, rows, title=f"Errors on test rows, {len(result.splits)} seed(s)", keep=header[:1])
     lines = [verdict(result), intervals(result), *rejections(result.table.rejected, folder / "rejected.csv")]
-    click.echo("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))
+    show_text("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.commands import console
-from zoo.commands.console import show_json, show_table
+from zoo.commands.console import show_json, show_table, show_text
 from zoo.commands.options import FOLDER, common, is_quiet, json_option, names
 from zoo.errors import InputError, ZooError
 
@@ -51,12 +51,12 @@ def pull(
         if isinstance(pulled, ZooError):
             failed.append(pulled)
             if len(refs) > 1:
-                click.echo(f"Error: {console.one_line(str(pulled))}", err=True)
+                show_text(f"Error: {console.one_line(str(pulled))}", err=True)
             continue
-        click.echo(pulled_line(pulled, pinned=not ref.startswith("hf://")))
+        show_text(pulled_line(pulled, pinned=not ref.startswith("hf://")))
         labels = pulled.card.training.labels if pulled.card else None
         for line in filter(None, (pulled.note, f"labels: {labels}" if labels else "")):
-            click.echo(f"  {line}")
+            show_text(f"  {line}")
     if failed:
         worst = max(failed, key=lambda error: error.exit_code)
         if len(refs) == 1:
@@ -97,26 +97,26 @@ def push(
     parcel = publishing.pack(source, repo, license=license)
     if dry_run:
         show_parcel(parcel)
-        click.echo()
-        click.echo(parcel.readme)
-        click.echo(f"dry run: nothing was sent to {parcel.repo}")
+        show_text()
+        show_text(parcel.readme)
+        show_text(f"dry run: nothing was sent to {parcel.repo}")
         return
     with bars(shown=not is_quiet(ctx)):
         pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
     show_parcel(parcel)
     if not pushed.changed:
-        click.echo(f"{pushed.repo} has these bytes already, at commit {pushed.commit}")
+        show_text(f"{pushed.repo} has these bytes already, at commit {pushed.commit}")
     elif pushed.pull_request:
-        click.echo(f"pull request  {pushed.pull_request}")
+        show_text(f"pull request  {pushed.pull_request}")
     else:
-        click.echo(f"pushed     {pushed.url}")
-    click.echo(f"pull it    zoo pull hf://{pushed.repo}@{pushed.commit}")
+        show_text(f"pushed     {pushed.url}")
+    show_text(f"pull it    zoo pull hf://{pushed.repo}@{pushed.commit}")
     if package is not None:
         publishing.write_package(pushed.entry, package)
-        click.echo(f"package    {package}: pip install it, and '{pushed.entry.name}' is a name like any other")
+        show_text(f"package    {package}: pip install it, and '{pushed.entry.name}' is a name like any other")
         return
-    click.echo(f"\nTo register it under a name, save this as {pushed.entry.name}.md among the cards of a package:\n")
-    click.echo(pushed.entry.render())
+    show_text(f"\nTo register it under a name, save this as {pushed.entry.name}.md among the cards of a package:\n")
+    show_text(pushed.entry.render())
 
 
 @click.command()
@@ -133,7 +133,7 @@ def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
     from zoo.registry.backbones import shelf
 
     def say(line: str) -> None:
-        click.echo(line, err=True)
+        show_text(line, err=True)
 
     with bars(shown=not is_quiet(ctx)):
         for card, parcel, pushed in publish_shelf(shelf(), org, dry_run=dry_run, say=say):
@@ -141,9 +141,9 @@ def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
                 show_parcel(parcel)
             else:
                 what = "pushed" if pushed.changed else "unchanged"
-                click.echo(f"{card.name}: {what}, {pushed.repo} at commit {pushed.commit}, pinned in {card.source}")
+                show_text(f"{card.name}: {what}, {pushed.repo} at commit {pushed.commit}, pinned in {card.source}")
     if dry_run:
-        click.echo("dry run: nothing was sent, no card was changed")
+        show_text("dry run: nothing was sent, no card was changed")
 
 
 @click.command()
@@ -164,9 +164,9 @@ def search(text: tuple[str, ...], as_json: bool) -> None:
         show_table(
             ("reference", "target", "unit", "metrics", "from"), [each.row() for each in found], keep=("reference",)
         )
-        click.echo("What is on the Hub is its owners' word; 'zoo pull' checks what it can, 'zoo list' shows zoo's own.")
+        show_text("What is on the Hub is its owners' word; 'zoo pull' checks what it can, 'zoo list' shows zoo's own.")
     else:
-        click.echo("no model found; 'zoo list' shows those that are registered here", err=True)
+        show_text("no model found; 'zoo list' shows those that are registered here", err=True)
 
 
 def show_parcel(parcel: Parcel) -> None:

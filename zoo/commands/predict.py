@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from zoo.commands.console import rejections, show_table
+from zoo.commands.console import rejections, show_table, show_text
 from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, common, device_option, is_quiet, names
 
 
@@ -56,6 +56,6 @@ def predict(
     if not is_quiet(ctx):
         show_table(*prediction_rows(done, loaded))
         if others := loaded.config.other_targets:
-            click.echo(f"--target also takes {', '.join(each.name for each in others)}", err=True)
+            show_text(f"--target also takes {', '.join(each.name for each in others)}", err=True)
     rejected = rejections(done.rejected, done.rejected_out) if done.rejected_out else []
-    click.echo("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))
+    show_text("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.commands.console import show_table
+from zoo.commands.console import show_table, show_text
 from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, common, device_option, is_quiet, resume_option
 
 
@@ -59,4 +59,4 @@ def pretrain(
             rows,
             title=f"{plan.name}: {task.target}" if plan.others else plan.name,
         )
-    click.echo(f"checkpoint  {folder}")
+    show_text(f"checkpoint  {folder}")

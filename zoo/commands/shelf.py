@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.commands.console import show_json, show_prose, show_table
+from zoo.commands.console import show_json, show_prose, show_table, show_text
 from zoo.commands.options import common, json_option, names
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def list_backbones(as_json: bool) -> None:
     show_table(header, ([*card.cells, card.status] for card in cards), keep=("name", "weights"))
     for card in cards:
         if labels := card.overview["training"]["labels"]:
-            click.echo(f"{card.overview['name']}: {labels}")
+            show_text(f"{card.overview['name']}: {labels}")
 
 
 @click.command()
@@ -75,9 +75,9 @@ def show_card(card: Card, status: str) -> None:
     show_table(("", ""), [row for row in rows if row[1]])
     if card.results:
         header = ("metric", "value", "unit", "rows", "number")
-        click.echo()
+        show_text()
         show_table(header, ([r.metric, f"{r.value:.4g}", r.unit, r.rows, f"{r.n:,}"] for r in card.results))
-    click.echo()
+    show_text()
     show_prose(card.body)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from zoo.commands.console import show_json, show_table
+from zoo.commands.console import show_json, show_table, show_text
 from zoo.commands.declared import DeclaredCommand
 from zoo.commands.options import FILE_OR_FOLDER, FOLDER, common, is_quiet, names
 
@@ -71,7 +71,7 @@ def study(
     if dry_run:
         from zoo.jobs.study.estimate import estimate
 
-        click.echo("\n".join(estimate(asked.options, folder, asked.workers).lines()))
+        show_text("\n".join(estimate(asked.options, folder, asked.workers).lines()))
         return
     result = run_study(
         asked.options,
@@ -81,14 +81,14 @@ def study(
         strict=asked.strict,
         report=report,
         quiet=quiet,
-        say=lambda line: None if quiet else click.echo(line, err=True),
+        say=lambda line: None if quiet else show_text(line, err=True),
     )
     if as_json:
         show_json(json.loads(result.results.to_json(orient="records")))
     else:
         header, rows = study_rows(result)
         show_table(header, rows, title=f"Errors on test rows, {result.options.seeds} seed(s)", keep=header[:1])
-        click.echo(
+        show_text(
             "\n".join(
                 [*study_verdicts(result), f"report   {folder / 'report.html'}" if report else f"results  {folder}"]
             )
@@ -96,5 +96,5 @@ def study(
     if result.failed:
         cells = "; ".join(f"{cell.method}, {cell.size} rows, seed {cell.seed}" for cell in result.failed[:3])
         more = f" and {len(result.failed) - 3} more" if len(result.failed) > 3 else ""
-        click.echo(f"{len(result.failed)} of {len(result.results)} cells failed: {cells}{more}", err=True)
+        show_text(f"{len(result.failed)} of {len(result.results)} cells failed: {cells}{more}", err=True)
         ctx.exit(1)
