@@ -135,8 +135,8 @@ def _caches() -> list[Check]:
     from zoo.hub.locations import cache_root
 
     root = cache_root()
-    # Links are not followed: each blob counts once.
-    size = sum(path.lstat().st_size for path in root.glob("models--*/blobs/*") if not path.is_symlink())
+    # Links are not followed: each file counts once.
+    size = sum(path.stat().st_size for path in root.glob("models--*/**/*") if path.is_file() and not path.is_symlink())
     there = f"{size / 1e6:.1f} MB of models" if root.is_dir() else "does not exist yet"
     return [Check("hub cache", None, f"{root}, {there} (HF_HOME, HF_HUB_CACHE)")]
 
