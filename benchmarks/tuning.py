@@ -27,7 +27,7 @@ from torch import nn
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import TargetScaler
-from zoo.data.splits import VALIDATION, make_split
+from zoo.data.splits import MIN_VALIDATION_ROWS, VALIDATION_FRACTION, make_split
 from zoo.data.tables.table import read_table
 from zoo.jobs import methods, pretrained
 from zoo.models.cgcnn import CGCNN
@@ -60,7 +60,7 @@ def run(
     mode, statistics = setting.pop("mode"), setting.pop("statistics", "frozen")
     body, bound, zero_last = setting.pop("body", None), setting.pop("bound", 3.0), setting.pop("zero_last", False)
     order = np.random.default_rng(seed).permutation(untested)
-    few = max(VALIDATION[0], round(VALIDATION[1] * n_train))
+    few = max(MIN_VALIDATION_ROWS, round(VALIDATION_FRACTION * n_train))
     if len(order) <= n_train + few:
         raise SystemExit(
             f"{len(order)} rows are tested on by no study, and {n_train + few} are needed to train and choose"

@@ -134,7 +134,7 @@ def test_smallest_table() -> None:
         ({"test": 0.0}, "a test part of 0 and a validation part of 0.1 leave nothing to train on"),
         ({"val": float("nan")}, "a test part of 0.1 and a validation part of nan leave nothing to train on"),
         ({"seed": -1}, "--seed -1 is negative"),
-        ({"how": "time"}, "--split time: there is random, composition and chemsys"),
+        ({"how": "time"}, "--split time: choose random, composition or chemsys"),
     ],
 )
 def test_bad_options(records: list[Record], options: dict[str, object], reason: str) -> None:

@@ -35,8 +35,8 @@ SAME_TOLERANCE = 0.005
 Relaxations with different codes or cutoffs differ by less, different magnetic orders or compositions by more."""
 
 UNKNOWN_IDS = (
-    "no identifier of the table is among those that the backbones were trained on, such as mp-149, so whether they saw "
-    "these crystals is unknown"
+    "none of the table's identifiers is in the lists of crystals that the backbones were trained on, so whether they "
+    "saw these crystals is unknown"
 )
 """Warning for a table whose identifiers are all foreign to the backbones' training sets."""
 

@@ -40,7 +40,7 @@ def cache_info(as_json: bool) -> None:
     """Show where graphs are kept and how much space they take."""
     from zoo.data.graphs import store
 
-    there, tables = store.entries(), store.fetched()
+    there, tables = store.entries(), store.fetched_tables()
     if as_json:
         stores, fetched = [entry.overview() for entry in there], [{"file": str(p), "bytes": n} for p, n in tables]
         show_json({"folder": str(store.cache_folder()), "stores": stores, "tables": fetched})

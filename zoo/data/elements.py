@@ -1,10 +1,10 @@
-"""Element properties → the table of atom features.
+"""Properties of the elements → the table of atom features.
 
-Atoms enter the network as one-hot vectors of discretised element properties (Lee & Asahi 2021, after Xie &
-Grossman 2018). The table is stored in every checkpoint, so a model never depends on which release of which
-library computed it; a new model starts from the one made here out of ``elements.csv`` (values as tabulated by
-pymatgen 2026.10; Pauling electronegativity, calculated atomic radius in Å, first ionisation energy and electron
-affinity in eV, molar volume in cm³/mol, electrons outside the noble-gas core).
+Atoms enter the network as one-hot vectors of discretised element properties (Lee & Asahi, Comput. Mater. Sci. 190,
+110314 (2021), after Xie & Grossman, PRL 120, 145301 (2018)). Every checkpoint holds its own table, so it does not
+depend on any library's release; a new model gets the one computed here from ``elements.csv``. The values are those
+tabulated by pymatgen 2026.10: Pauling electronegativity, calculated atomic radius in Å, first ionisation energy and
+electron affinity in eV, molar volume in cm³/mol, and the number of electrons outside the noble-gas core.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _BLOCKS = "spdf"
 _BINS = 10
-# (column, low, high, logarithmic): ten equal bins between the ends; values outside go to the end bins.
+# (column, low, high, logarithmic): ten equal bins from low to high; values beyond fall into the end bins.
 _BINNED = (
     ("electronegativity", 0.7, 4.0, False),
     ("radius", 0.3, 3.0, False),
@@ -43,14 +43,14 @@ def properties() -> list[dict[str, str]]:
 
 @lru_cache(maxsize=1)
 def atom_table() -> NDArray[np.uint8]:
-    """Return the one-hot features of all elements.
+    """Return the one-hot features of all elements, as a read-only array.
 
     Returns
     -------
     array of shape (119, 111), uint8
         Row z belongs to atomic number z; row 0 is empty. Group (18), period (7), block (4), electrons outside
         the noble-gas core (32), then ten bins each of electronegativity, radius, ionisation energy, electron
-        affinity and molar volume. An unknown property sets none of its bins.
+        affinity and molar volume. Of an unknown property, all bins are 0.
     """
     table = np.zeros((MAX_ATOMIC_NUMBER + 1, 18 + 7 + 4 + 32 + _BINS * len(_BINNED)), dtype=np.uint8)
     for element in properties():
@@ -61,16 +61,16 @@ def atom_table() -> NDArray[np.uint8]:
         row[29 + int(element["valence_electrons"]) - 1] = 1
         for position, (column, low, high, logarithmic) in enumerate(_BINNED):
             if element[column]:
-                value, ends = float(element[column]), np.array([low, high])
-                scaled = np.log([value, *ends]) if logarithmic else np.array([value, *ends])
-                fraction = (scaled[0] - scaled[1]) / (scaled[2] - scaled[1])
+                points = np.array([float(element[column]), low, high])
+                value, start, end = np.log(points) if logarithmic else points
+                fraction = (value - start) / (end - start)
                 row[61 + _BINS * position + int(np.clip(fraction * _BINS, 0, _BINS - 1))] = 1
     table.setflags(write=False)
     return table
 
 
 def table_digest(table: NDArray[np.generic]) -> str:
-    """Return the SHA-256 of an atom table of shape (elements, features), whatever its number type.
+    """Return the SHA-256 of an atom table of shape (elements, features), whatever its dtype.
 
     Two tables with equal shape and values have equal digests.
     """
@@ -79,7 +79,7 @@ def table_digest(table: NDArray[np.generic]) -> str:
 
 
 def known_elements(table: NDArray[np.generic]) -> frozenset[int]:
-    """Return the atomic numbers that an atom table, of shape (elements, features), has features for.
+    """Return the atomic numbers with features in an atom table of shape (elements, features).
 
     >>> known_elements(atom_table()) == frozenset(range(1, 119))
     True

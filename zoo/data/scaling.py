@@ -1,16 +1,15 @@
-"""Target transforms: physical unit → what the network is trained on, and back.
+"""Target scaling: physical unit → the network's output, and back.
 
-A target y passes through three invertible maps, whose constants are fitted on training rows alone and travel
-inside the checkpoint:
+A target y passes through three invertible maps. Their constants are fitted to the training rows and stored in the
+checkpoint:
 
 1. the task's transform, t = y or t = log10(y);
-2. standardisation, z = (t − μ) / σ, with the mean and the standard deviation of the training rows;
-3. tanh standardisation, s = b · tanh(z / b), which bounds every property to the same range (−b, b) and leaves
-   values near the mean as they are (unit slope at z = 0).
+2. standardisation, z = (t − μ) / σ, with mean and standard deviation of the training rows;
+3. tanh scaling, s = b · tanh(z / b), which maps every property to the same range (−b, b) and hardly changes values
+   near the mean (unit slope at z = 0).
 
-Lee & Asahi, Comput. Mater. Sci. 190, 110314 (2021), scale source and target property to a common bounded range
-by a tanh of the standardised value; the exact constants of their formula are not stated here because we do not
-know them, and b = 3 is our choice. With b = None step 3 is left out (z-score), as in the checkpoints of the
+Lee & Asahi, Comput. Mater. Sci. 190, 110314 (2021), scale source and target property to a common bounded range by a
+tanh of the standardised value; b = 3 is our choice. With b = None step 3 is left out, as in the checkpoints of the
 original CGCNN.
 """
 
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Transform
 
 BOUND = 3.0
-"""b of the tanh standardisation, in standard deviations."""
+"""b of the tanh scaling, in standard deviations."""
 
-BEYOND = 1.0
-"""Predictions may pass the most extreme training target by so many standard deviations."""
+LIMIT_MARGIN = 1.0
+"""Standard deviations by which predictions may exceed the most extreme training target."""
 
-_EDGE = 1.0 - 1e-6
+_MAX_TANH = 1.0 - 1e-6
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,10 @@ class TargetScaler:
     mean, std : float
         Mean and standard deviation of the transformed training targets, in their transformed unit.
     bound : float or None
-        b of the tanh standardisation, in standard deviations; None for a plain z-score.
+        b of the tanh scaling, in standard deviations; None for a plain z-score.
     limit : float or None
-        Largest |z| of a prediction. Near its ends the inverse tanh is so steep that a small error of the network
-        would become a modulus of a thousand terapascals; None sets no limit.
+        Largest |z| of a prediction; None for no limit. Near its ends the inverse tanh is so steep that a small error of
+        the network would become a modulus of a thousand terapascals.
 
     Examples
     --------
@@ -69,7 +68,7 @@ class TargetScaler:
 
     @classmethod
     def fit(cls, values: ArrayLike, transform: Transform = "identity", bound: float | None = BOUND) -> TargetScaler:
-        """Fit the constants.
+        """Fit the constants to training targets.
 
         Parameters
         ----------
@@ -81,18 +80,18 @@ class TargetScaler:
         Raises
         ------
         InputError
-            If all targets are equal: there is nothing to learn, and no scale.
+            If all targets are equal, so there is no scale and nothing to learn.
         """
         targets = transformed(values, transform)
         std = float(targets.std())
         if not std > 1e-12 * float(np.abs(targets).max(initial=0.0)):
             raise InputError(f"all {len(targets)} training targets are equal; there is nothing to learn from them")
         mean = float(targets.mean())
-        limit = None if bound is None else float(np.abs(targets - mean).max() / std) + BEYOND
+        limit = None if bound is None else float(np.abs(targets - mean).max() / std) + LIMIT_MARGIN
         return cls(transform, mean, std, bound, limit)
 
     def scale(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Map targets of shape (n,) in the task's unit to the network's space."""
+        """Map targets of shape (n,) in the task's unit to network outputs."""
         z = (transformed(values, self.transform) - self.mean) / self.std
         return z if self.bound is None else self.bound * np.tanh(z / self.bound)
 
@@ -100,18 +99,18 @@ class TargetScaler:
         """Map network outputs of shape (n,) back to the task's unit."""
         z = np.asarray(scaled, dtype=np.float64)
         if self.bound is not None:
-            z = self.bound * np.arctanh(np.clip(z / self.bound, -_EDGE, _EDGE))
+            z = self.bound * np.arctanh(np.clip(z / self.bound, -_MAX_TANH, _MAX_TANH))
         if self.limit is not None:
             z = np.clip(z, -self.limit, self.limit)
         return restored(z * self.std + self.mean, self.transform)
 
 
 def transformed(values: ArrayLike, transform: Transform) -> NDArray[np.float64]:
-    """Take values of shape (n,) in the task's unit to the space in which errors are measured alike."""
+    """Apply a task's transform to values of shape (n,) in the task's unit."""
     array = np.asarray(values, dtype=np.float64)
     return np.log10(array) if transform == "log10" else array
 
 
 def restored(values: NDArray[np.float64], transform: Transform) -> NDArray[np.float64]:
-    """Undo :func:`transformed`."""
+    """Invert :func:`transformed`."""
     return 10.0**values if transform == "log10" else values

@@ -1,8 +1,10 @@
 """Seeded splits of records into training, validation and test rows.
 
-The parts hang on the identifiers and the seed alone, not on the order of rows in a file. The test rows do
-not depend on how many training rows are asked for, and the rows for a smaller number of them are among those
-for a larger one, so that points of a learning curve can be compared.
+The parts depend only on the identifiers and the seed, not on the order of rows in a file. The test rows do not depend
+on the number of training rows, and a smaller training set is a subset of a larger one, so the points of a learning
+curve can be compared.
+
+scikit-learn's splitters are not used because they depend on the order of rows.
 """
 
 from __future__ import annotations
@@ -26,23 +28,24 @@ if TYPE_CHECKING:
 
 How = Literal["random", "composition", "chemsys"]
 
-VALIDATION = (20, 0.2)
-"""Where fewer training rows are asked for than there are, the validation rows are so many, or that fraction of the
-training rows if it is more: who has 100 measured crystals does not have 500 more to choose an epoch by."""
+MIN_VALIDATION_ROWS = 20
+VALIDATION_FRACTION = 0.2
+"""If fewer training rows are asked for than there are, there are as many validation rows as this fraction of them, or
+the minimum if that is more: with 100 measured crystals one does not have 500 more to choose an epoch by."""
 
 MIN_ROWS = 10
-"""Fewest rows that are split: below, a test part says nothing."""
+"""Fewest rows that can be split; with fewer, a test part would tell nothing."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the three parts, as positions in the records they were made of.
+    """Rows of the three parts, as positions in the records that were split.
 
     Parameters
     ----------
     seed : int
     train, val, test : array of shape (n,), int64
-        Disjoint. `train` leaves rows out where fewer were asked for than there are.
+        Disjoint. If fewer training rows were asked for than there are, some rows are in no part.
     """
 
     seed: int
@@ -70,23 +73,23 @@ def make_split(
     Parameters
     ----------
     records : sequence of Record
-        With identifiers that differ.
+        Their identifiers must be unique.
     seed : int
         Not negative.
     how : {"random", "composition", "chemsys"}
-        What may not straddle two parts: nothing but the row itself, the rows of one reduced formula, or those
-        of one chemical system. Groups make the parts differ a little from the fractions asked for.
+        What stays in one part: single rows, all rows of one reduced formula, or all of one chemical system. With
+        groups, the sizes of the parts deviate a little from the fractions.
     test, val : float
-        Fractions of all rows; each part has at least one row. Validation rows are drawn after the test rows.
+        Fractions of all rows; each part gets at least one row. Validation rows are drawn after test rows.
     n_train : int, optional
-        Number of training rows; all that remain, if not given. Validation rows become fewer in proportion; see
-        `VALIDATION`.
+        Number of training rows; by default all that remain. There are fewer validation rows then, too; see
+        `VALIDATION_FRACTION`.
 
     Raises
     ------
     InputError
-        If the fractions leave nothing to train on, there are fewer than `MIN_ROWS` rows, too few groups, or
-        fewer training rows than asked for.
+        If the fractions leave no training rows, or there are fewer than `MIN_ROWS` rows, too few groups, or fewer
+        training rows than asked for.
     """
     if seed < 0:
         raise InputError(f"--seed {seed} is negative")
@@ -95,7 +98,7 @@ def make_split(
     if len(records) < MIN_ROWS:
         raise InputError(f"{len(records)} usable rows are too few to split; at least {MIN_ROWS} are needed")
     groups = _groups(records, how)
-    # The test rows are drawn first and from a stream of their own; see the module's docstring.
+    # The test rows are drawn first and from their own stream, so they do not depend on n_train.
     order = np.random.default_rng([seed, 0]).permutation(len(groups))
     n_test, n_val = (max(1, floor(fraction * len(records) + 0.5)) for fraction in (test, val))
     after_test = _take(groups, order, n_test)
@@ -111,25 +114,25 @@ def make_split(
             f"--n-train {n_train}: there are {len(pool)} training rows, "
             f"beside {len(parts[1])} validation and {len(parts[0])} test rows"
         )
-    few = len(parts[1]) if n_train is None else max(VALIDATION[0], round(VALIDATION[1] * n_train))
+    few = len(parts[1]) if n_train is None else max(MIN_VALIDATION_ROWS, round(VALIDATION_FRACTION * n_train))
     return Split(seed, pool[:n_train], parts[1][:few], parts[0])
 
 
 def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int | None = None) -> dict[str, list[str]]:
-    """Split by a hash of each identifier, so that a row's part depends on nothing else.
+    """Split by a hash of each identifier, on which alone the part of a row depends.
 
-    The SHA-256 of the identifier, read as a fraction u of 1, decides: a test row if u < `test`, a validation row
-    if u < `test` + `validation`, else a training row. A test row is so never a training row of another size,
-    property or release of the data. Of the training rows, the `train` with the smallest u are taken: those of a
-    small set are among those of a larger one.
+    The first 64 bits of the SHA-256 of the identifier, as a fraction u in [0, 1), decide: a test row if u < `test`, a
+    validation row if u < `test` + `validation`, else a training row. So a test row is never a training row for another
+    size, property or release of the data. The `train` training rows with the smallest u are taken, so a smaller
+    training set is a subset of a larger one.
 
     Parameters
     ----------
     ids : sequence of str
     test, validation : float
-        Fractions of all rows, approximately.
+        Expected fractions of all rows.
     train : int, optional
-        Number of training rows; all, if not given.
+        Number of training rows; by default all.
 
     Returns
     -------
@@ -139,7 +142,7 @@ def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int
     Raises
     ------
     InputError
-        If the fractions leave nothing to train on, a part is empty, or there are fewer training rows than asked for.
+        If the fractions leave no training rows, a part is empty, or there are fewer training rows than asked for.
     """
     if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
         raise InputError(f"a test part of {test:g} and a validation part of {validation:g} leave nothing to train on")
@@ -159,7 +162,7 @@ def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int
 
 
 def _groups(records: Sequence[Record], how: How) -> list[list[int]]:
-    """Group positions, in an order that the order of the records has no part in."""
+    """Group positions, in an order that does not depend on that of the records."""
     members: dict[str, list[int]] = defaultdict(list)
     for position in sorted(range(len(records)), key=lambda i: records[i].id):
         crystal = records[position].crystal
@@ -170,13 +173,13 @@ def _groups(records: Sequence[Record], how: How) -> list[list[int]]:
         elif how == "chemsys":
             key = crystal.chemsys
         else:
-            raise InputError(f"--split {how}: there is random, composition and chemsys")
+            raise InputError(f"--split {how}: choose random, composition or chemsys")
         members[key].append(position)
     return [members[key] for key in sorted(members)]
 
 
 def _take(groups: Sequence[list[int]], order: NDArray[np.int64], rows: int) -> int:
-    """Return how many groups, in this order, come nearest to a number of rows; at least one."""
+    """Return how many groups, in this order, hold the number of rows closest to `rows`; at least one."""
     sizes = np.cumsum([len(groups[i]) for i in order])
     return int(np.argmin(np.abs(sizes - rows))) + 1 if len(sizes) else 1
 

@@ -76,7 +76,7 @@ def test_clearing_leaves_what_another_process_builds(table: Path, cache: Path) -
     store.table_graphs(table, GraphSettings(), quiet=True)
     for name in ("now", "of-a-killed-process"):
         (cache / f".building-{name}").mkdir()
-    long_ago = time.time() - store.ABANDONED - 1
+    long_ago = time.time() - store.ABANDONED_AFTER - 1
     os.utime(cache / ".building-of-a-killed-process", (long_ago, long_ago))
     assert store.clear()[0] == 2
     assert [path.name for path in cache.iterdir()] == [".building-now"]
@@ -85,8 +85,8 @@ def test_clearing_leaves_what_another_process_builds(table: Path, cache: Path) -
 def test_workers_build_the_same(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alone = store.table_graphs(table, GraphSettings(), quiet=True)
     store.clear()
-    monkeypatch.setattr(store, "SMALL", 20)
-    monkeypatch.setattr(store, "CHUNK", 7)
+    monkeypatch.setattr(store, "MIN_PARALLEL_ROWS", 20)
+    monkeypatch.setattr(store, "ROWS_PER_TASK", 7)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     together = store.table_graphs(table, GraphSettings(), quiet=True)
     assert together.ids == alone.ids
@@ -211,7 +211,7 @@ from zoo.data.graphs import store
 from zoo.errors import InputError
 from zoo.data.graphs.neighbors import GraphSettings
 
-store.SMALL, store.CHUNK = 20, 7
+store.MIN_PARALLEL_ROWS, store.ROWS_PER_TASK = 20, 7
 os.sched_getaffinity = lambda _: {0, 1}
 try:
     store.table_graphs(Path("data.csv"), GraphSettings(), quiet=True)
@@ -227,7 +227,7 @@ def test_workers_that_die_are_explained(table: Path, tmp_path: Path) -> None:
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
     )
     (line,) = done.stdout.splitlines()
-    assert "a process that built graphs was ended from outside" in line
+    assert "a process that built graphs was killed" in line
 
 
 def test_a_table_without_crystals_says_so(tmp_path: Path) -> None:

@@ -1,14 +1,15 @@
 """Graphs of whole tables, built once and kept on disk.
 
-A store is a folder of arrays that are mapped into memory, so that several processes share one copy and the second
-start costs nothing. Its name is a digest of the table's bytes and of the graph settings, never of a file's name; it is
-written under a temporary name and renamed when it is whole, so that two processes that build the same one do not
-disturb each other. Stores lie in ``$ZOO_CACHE``, else in ``crystal-zoo`` of the user's cache folder.
+A store is a folder of arrays that are mapped into memory, so several processes share one copy and the second start
+costs nothing. It is named by a digest of the table's bytes and of the graph settings, whatever the table's file is
+called. It is written under a temporary name and renamed once complete, so two processes that build the same store do
+not disturb each other. Stores lie in ``$ZOO_CACHE``, or else in ``crystal-zoo`` in the user's cache folder.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -24,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo._utils import paths
-from zoo._utils import workers as pools
 from zoo._utils.progress import progress
+from zoo._utils.workers import cores, guarded, interrupts_ignored
 from zoo.data.graphs.neighbors import CrystalGraph, GraphSettings, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.tables.readers import open_table
@@ -41,19 +42,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION = 2
-"""Raised when graphs of the same crystals come out differently, or are laid out differently."""
+"""Increased when the graphs of the same crystals, or their layout on disk, change."""
 
-CHUNK = 1000
-"""Rows that a worker is given at a time."""
+ROWS_PER_TASK = 1000
+"""Rows that a worker process gets at a time."""
 
-SMALL = 4 * CHUNK
-"""Tables of fewer rows are built in this process: starting others would take longer."""
+MIN_PARALLEL_ROWS = 4 * ROWS_PER_TASK
+"""Smaller tables are built in this process: starting others would take longer."""
 
 _BUILDING = ".building-"
-"""How the name of a folder begins in which a store is being written."""
+"""Prefix of the folder in which a store is being written."""
 
-ABANDONED = 24 * 3600
-"""Seconds after which such a folder is what a process left that was killed."""
+ABANDONED_AFTER = 24 * 3600
+"""Age in seconds after which such a folder counts as left by a process that was killed."""
 
 _ARRAYS = tuple(field.name for field in fields(PackedGraphs))
 
@@ -70,7 +71,7 @@ class TableGraphs:
     rejected : list of Rejection
         Rows without a usable crystal.
     sha256 : str
-        Of the table's bytes.
+        Digest of the table's bytes.
     """
 
     ids: list[str]
@@ -81,7 +82,7 @@ class TableGraphs:
 
 @dataclass(frozen=True)
 class Entry:
-    """A store on disk."""
+    """A store on disk: its folder, contents, size in bytes, and graph settings."""
 
     folder: Path
     crystals: int
@@ -90,29 +91,29 @@ class Entry:
     settings: GraphSettings
 
     def overview(self) -> dict[str, Any]:
-        """Return what there is to know, as JSON values."""
+        """Return all fields as JSON values."""
         return {**asdict(self), "folder": str(self.folder)}
 
 
 def cache_folder() -> Path:
-    """Return the folder that stores lie in; it need not exist."""
+    """Return the folder of all stores; it need not exist."""
     return paths.cache("graphs")
 
 
 def tables_folder() -> Path:
-    """Return the folder of tables that were fetched; it need not exist."""
+    """Return the folder of fetched tables; it need not exist."""
     return paths.cache("tables")
 
 
 def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) -> TableGraphs:
-    """Return the graphs of all crystals of a table, from the store if they are there.
+    """Return the graphs of all crystals of a table, from its store if there is one.
 
-    A table that only names structure files says nothing of their content, so its graphs are built anew each time.
+    The bytes of a table that only names structure files say nothing about the crystals, so its graphs are never stored.
 
     Parameters
     ----------
     path : Path
-        A table, as for :func:`zoo.data.tables.table.read_table`; targets are not looked at.
+        A table, as for :func:`zoo.data.tables.table.read_table`; targets are ignored.
     settings : GraphSettings
     quiet : bool
         Show no progress.
@@ -120,7 +121,7 @@ def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) ->
     Raises
     ------
     InputError
-        If the table cannot be read or has no usable crystal, a store is damaged, or it cannot be written.
+        If the table cannot be read or has no usable crystal, or its store is damaged or cannot be written.
     """
     source = open_table(path)
     with source.path.open("rb") as file:
@@ -138,10 +139,10 @@ def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) ->
 
 
 def entries() -> list[Entry]:
-    """List the stores, the largest first; a damaged one counts by its size, and one that a process builds does not."""
+    """List the stores, largest first, damaged ones included; those that another process is building are left out."""
     found = []
     for folder in sorted(cache_folder().glob("*")):
-        if folder.name.startswith(_BUILDING) and time.time() - folder.stat().st_mtime < ABANDONED:
+        if folder.name.startswith(_BUILDING) and time.time() - folder.stat().st_mtime < ABANDONED_AFTER:
             continue
         size = sum(file.stat().st_size for file in folder.glob("*"))
         try:
@@ -154,8 +155,8 @@ def entries() -> list[Entry]:
     return sorted(found, key=lambda entry: -entry.bytes)
 
 
-def fetched() -> list[tuple[Path, int]]:
-    """List the tables that were fetched, whole or not, with their size in bytes."""
+def fetched_tables() -> list[tuple[Path, int]]:
+    """List the fetched tables, complete or not, with their sizes in bytes."""
     found = []
     for path in sorted(tables_folder().glob("*.parquet*")):
         files = path.glob("*") if path.is_dir() else [path]
@@ -164,23 +165,23 @@ def fetched() -> list[tuple[Path, int]]:
 
 
 def clear(*, tables: bool = False) -> tuple[int, int]:
-    """Remove all stores, and the fetched tables if asked; return their number and their size in bytes."""
-    there = [(entry.folder, entry.bytes) for entry in entries()] + (fetched() if tables else [])
-    for path, _ in there:
+    """Remove all stores, and with `tables` the fetched tables; return their number and total size in bytes."""
+    removed = [(entry.folder, entry.bytes) for entry in entries()] + (fetched_tables() if tables else [])
+    for path, _ in removed:
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
-    return len(there), sum(size for _, size in there)
+    return len(removed), sum(size for _, size in removed)
 
 
 def _build(reader: RowReader, settings: GraphSettings, digest: str, *, quiet: bool) -> TableGraphs:
     ids: list[str] = []
     parts: list[PackedGraphs] = []
     rejected: list[Rejection] = []
-    seen: dict[str, int] = {}
+    first_rows: dict[str, int] = {}
     with progress("building graphs", reader.source.count, "crystals", quiet=quiet) as bar:
-        for chunk, (graphs, usable, failed) in _graphs(_records(reader, seen), settings):
+        for chunk, (graphs, usable, failed) in _graphs(_records(reader, first_rows), settings):
             problems = iter(failed)
             for item, fine in zip(chunk, usable, strict=True):
                 if isinstance(item, Rejection):
@@ -203,37 +204,37 @@ Chunk = list[Record | Rejection]
 Built = tuple[PackedGraphs | None, list[bool], list[str]]
 
 
-def _records(reader: RowReader, seen: dict[str, int]) -> Iterator[Record | Rejection]:
+def _records(reader: RowReader, first_rows: dict[str, int]) -> Iterator[Record | Rejection]:
     for row in reader.rows():
-        item = reader.read(row, seen)
-        seen.setdefault(item.id, row.number)  # of no use either: what a recipe knows of the identifier is of that row
+        item = reader.read(row, first_rows)
+        first_rows.setdefault(item.id, row.number)  # of rejected rows too: labels come from the first
         yield item
 
 
 def _graphs(items: Iterator[Record | Rejection], settings: GraphSettings) -> Iterator[tuple[Chunk, Built]]:
-    """Build chunk by chunk, in worker processes if there are many and more cores than one."""
-    first = list(islice(items, SMALL))
+    """Build graphs chunk by chunk; in worker processes if there are many rows and several cores."""
+    first = list(islice(items, MIN_PARALLEL_ROWS))
     chunks = _chunks(chain(first, items))
     work = partial(_build_chunk, settings=settings)
-    workers = pools.cores()
-    if len(first) < SMALL or workers == 1:
+    workers = cores()
+    if len(first) < MIN_PARALLEL_ROWS or workers == 1:
         yield from ((chunk, work(chunk)) for chunk in chunks)
         return
-    pool = pools.guarded(workers)
+    pool = guarded(workers)
     waiting: deque[tuple[Chunk, Future[Built]]] = deque()
     try:
         for chunk in chunks:
-            with pools.interrupts_ignored():
+            with interrupts_ignored():
                 waiting.append((chunk, pool.submit(work, chunk)))
-            if len(waiting) > 2 * workers:  # not the whole table at once
+            if len(waiting) > 2 * workers:  # so that the table is not read whole
                 done, future = waiting.popleft()
                 yield done, future.result()
         for chunk, future in waiting:
             yield chunk, future.result()
     except BrokenProcessPool as error:
         raise InputError(
-            "a process that built graphs was ended from outside, for want of memory perhaps; or a script of yours "
-            "lacks the line if __name__ == '__main__', which every start of processes needs"
+            "a process that built graphs was killed, perhaps because memory ran out; or your script lacks the line "
+            "if __name__ == '__main__', which it needs because each process imports it"
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -241,12 +242,12 @@ def _graphs(items: Iterator[Record | Rejection], settings: GraphSettings) -> Ite
 
 def _chunks(items: Iterable[Record | Rejection]) -> Iterator[Chunk]:
     stream = iter(items)
-    while chunk := list(islice(stream, CHUNK)):
+    while chunk := list(islice(stream, ROWS_PER_TASK)):
         yield chunk
 
 
 def _build_chunk(chunk: Chunk, settings: GraphSettings) -> Built:
-    """Return the graphs, which items have one, and the reasons of the records that have none."""
+    """Return the graphs, which items have one, and why the other records have none."""
     built = build_graphs((item.crystal for item in chunk if isinstance(item, Record)), settings)
     graphs: list[CrystalGraph] = []
     usable: list[bool] = []
@@ -266,7 +267,7 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = folder.with_name(f"{_BUILDING}{os.urandom(8).hex()}")
-        work.mkdir()  # unlike tempfile's, as open to others as the umask allows: a cache may be shared
+        work.mkdir()  # unlike tempfile, with the permissions of the umask: a cache may be shared
         digests = {}
         for name in _ARRAYS:
             _save(work / f"{name}.npy", getattr(built.graphs, name))
@@ -280,7 +281,7 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
             "rejected": [asdict(each) for each in built.rejected],
         }
         (work / "store.json").write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
-        with suppress(OSError):  # another process was faster: its store is as good
+        with suppress(OSError):  # another process was faster; its store is the same
             work.rename(folder)
     except OSError as error:
         raise InputError(
@@ -292,10 +293,9 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:
-    """Do as ``numpy.save`` does, which does not notice that a disk is full if the last few kilobytes are not taken."""
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-        file.write(np.ascontiguousarray(array).tobytes())
+    buffer = io.BytesIO()  # ``numpy.save`` to a file does not notice that the disk is full at the last few kilobytes
+    np.save(buffer, array, allow_pickle=False)
+    path.write_bytes(buffer.getbuffer())
 
 
 def _open(folder: Path, path: Path) -> TableGraphs:

@@ -1,4 +1,4 @@
-"""Table files -> rows of cells, whatever the format; what the cells mean is the business of ``zoo.data.tables.table``.
+"""Table files → rows of cells, in whatever format; :mod:`zoo.data.tables.rows` gives the cells their meaning.
 
 A file that cannot be a table raises :class:`zoo.errors.InputError` when it is opened. After that, a row that
 cannot be read is a :class:`Row` with its problem, and reading goes on.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Select = tuple[str, Callable[[object, int], bool]]
-"""A column, and whether the row with this cell there, and this number, is wanted."""
+"""A column, and a function of its cell and of the row's number that tells whether the row is wanted."""
 
 FORMATS = ".csv, .tsv, .json, .jsonl and .parquet"
 _CSV, _TSV, _JSON, _JSONL, _PARQUET = (
@@ -35,10 +35,12 @@ _CSV, _TSV, _JSON, _JSONL, _PARQUET = (
     (".parquet", ".pq"),
 )
 _TEXT = (*_CSV, *_TSV, *_JSON, *_JSONL)
-_BATCH = 512
-_SAMPLE = 100
+_PARQUET_BATCH = 512
+_JSONL_SAMPLE = 100
+"""Lines of JSONL from which the columns are taken."""
+
 INDEX = "index"
-"""Column that holds the row labels of a pandas table in JSON, where they are more than a count."""
+"""Column for the row labels of a pandas table in JSON, unless they merely count the rows."""
 
 
 class OneStructureError(InputError):
@@ -47,7 +49,7 @@ class OneStructureError(InputError):
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its number as the user counts data rows (from 1), its cells, and why it cannot be read."""
+    """One row: its number (data rows count from 1), its cells, and why it cannot be read, if it cannot."""
 
     number: int
     cells: Mapping[str, object]
@@ -64,11 +66,11 @@ class TableReader:
         The file.
     columns : tuple of str
     rows : callable
-        ``rows(columns, select)`` reads from the start; formats that can will skip other columns and rows.
+        ``rows(columns, select)`` reads from the start. Other columns and rows may be skipped, if the format allows it.
     headerless : bool
-        CGCNN's ``id_prop.csv``: an identifier and a number, without names.
+        Whether it is CGCNN's ``id_prop.csv``: identifiers and numbers without a header.
     count : int or None
-        Number of rows, where it is known without reading them.
+        Number of rows, if it is known without reading them.
     """
 
     path: Path
@@ -79,7 +81,7 @@ class TableReader:
 
 
 def is_table(path: Path) -> bool:
-    """Tell by its name whether `path` is a table (``.json`` may also be a structure)."""
+    """Tell by its name whether a file is a table (``.json`` may also be a structure)."""
     name = path.name.lower()
     return name.removesuffix(".gz").endswith(_TEXT) or name.endswith(_PARQUET)
 
@@ -90,11 +92,11 @@ def open_table(path: Path) -> TableReader:
     Raises
     ------
     InputError
-        If there is no such file, or it cannot be a table; one line that begins with the path.
+        If there is no such file, or it is not a table.
     """
     if path.is_dir():
         if not (path / "id_prop.csv").is_file():
-            raise InputError(f"{path}: a folder without id_prop.csv is no table; name a {FORMATS} file")
+            raise InputError(f"{path}: a folder without id_prop.csv is not a table; name a {FORMATS} file")
         path = path / "id_prop.csv"
     if not path.exists():
         raise InputError(f"{path}: there is no such file")
@@ -111,19 +113,19 @@ def open_table(path: Path) -> TableReader:
     return _open_csv(path)
 
 
-def _bytes(path: Path) -> IO[bytes]:
+def _open_bytes(path: Path) -> IO[bytes]:
     if path.name.lower().endswith(".gz"):
         return cast("IO[bytes]", gzip.open(path, "rb"))
     return path.open("rb")
 
 
 def _encoding(path: Path) -> str:
-    with _bytes(path) as file:
+    with _open_bytes(path) as file:
         start = file.read(2)
     return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
-def _text(path: Path) -> IO[str]:
+def _open_text(path: Path) -> IO[str]:
     encoding = _encoding(path)
     if path.name.lower().endswith(".gz"):
         return gzip.open(path, "rt", encoding=encoding, newline="")
@@ -131,17 +133,17 @@ def _text(path: Path) -> IO[str]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    with _text(path) as file:
+    with _open_text(path) as file:
         yield from file
 
 
 def _check_text(path: Path) -> None:
-    """Read a text file through once, in blocks, so that nothing about its bytes can go wrong later."""
+    """Decode a text file once, block by block, so that no later reading meets a broken byte."""
     try:
         encoding = _encoding(path)
         decoder = codecs.getincrementaldecoder(encoding)()
         blank = True
-        with _bytes(path) as file:
+        with _open_bytes(path) as file:
             while block := file.read(1 << 20):
                 if b"\0" in block and encoding != "utf-16":
                     raise InputError(f"{path}: a binary file, not a table; zoo reads {FORMATS}")
@@ -159,16 +161,16 @@ def _check_text(path: Path) -> None:
 
 
 def _check_columns(path: Path, columns: Iterable[str]) -> None:
-    twice = [name for name, count in Counter(columns).items() if count > 1 and name]
-    if twice:
-        raise InputError(f"{path}: two columns are called {twice[0]!r}; rename one")
+    repeated = [name for name, count in Counter(columns).items() if count > 1 and name]
+    if repeated:
+        raise InputError(f"{path}: two columns are called {repeated[0]!r}; rename one")
 
 
 def _open_csv(path: Path) -> TableReader:
     def body() -> Iterator[str]:
         return itertools.dropwhile(lambda line: line.startswith("#") or not line.strip(), _lines(path))
 
-    # Semicolons and tabs stand in for commas where commas are decimal.
+    # Semicolons or tabs separate cells where the comma is the decimal sign.
     tabs = path.name.lower().removesuffix(".gz").endswith(_TSV)
     delimiter = "\t" if tabs else max(",;\t", key=next(body(), "").count)
 
@@ -182,7 +184,7 @@ def _open_csv(path: Path) -> TableReader:
             except StopIteration:
                 return
             except csv.Error as error:
-                # A quote that is not closed swallows lines, each of which may have been a row.
+                # An unclosed quote swallows lines, each of which may have been a row.
                 yield from [f"broken quoting: {error}"] * max(1, reader.line_num - before)
             else:
                 if cells:
@@ -199,7 +201,7 @@ def _open_csv(path: Path) -> TableReader:
     else:
         names = [name.strip() for name in head[0]]
         if len(head) == 3 and all(isinstance(row, list) and len(row) == len(names) + 1 for row in head[1:]):
-            # One column too many, as in matminer's tables: pandas' row labels, or an empty one at the end.
+            # One cell more than names, as in matminer's tables: pandas' row labels, or an empty cell at the end.
             names = [*names, ""] if all(not row[-1] for row in head[1:]) else ["", *names]
     _check_columns(path, names)
 
@@ -228,7 +230,7 @@ def _open_json(path: Path) -> TableReader:
             f"{path}: no table in a known shape; zoo reads a list of objects, pandas' orient='split', "
             "and an object of columns"
         ) from None
-    columns = _union(records)
+    columns = _column_names(records)
     if records and not columns:
         raise InputError(f"{path}: a list, but not of objects")
 
@@ -241,7 +243,7 @@ def _open_json(path: Path) -> TableReader:
 
 def _load_json(path: Path) -> Any:
     try:
-        with _text(path) as file:
+        with _open_text(path) as file:
             return json.load(file)
     except RecursionError:
         raise InputError(f"{path}: broken JSON: nested too deeply") from None
@@ -255,10 +257,10 @@ def _is_structure(data: object) -> bool:
 
 
 def _json_records(data: Any) -> list[Any]:
-    """Bring the shapes in which pandas, matminer and matbench write JSON into a list of objects."""
+    """Convert JSON as pandas, matminer and matbench write it to a list of objects."""
     if isinstance(data, list):
         return [{"structure": each} if _is_structure(each) else each for each in data]
-    if data.get("@class") == "DataFrame" and isinstance(data.get("data"), str):  # monty's form of a data frame
+    if data.get("@class") == "DataFrame" and isinstance(data.get("data"), str):  # as monty writes a data frame
         return _json_records(json.loads(data["data"]))
     if "columns" in data and "data" in data:
         columns, table = data["columns"], data["data"]
@@ -284,7 +286,7 @@ def _json_records(data: Any) -> list[Any]:
     raise ValueError
 
 
-def _union(records: Iterable[Any]) -> tuple[str, ...]:
+def _column_names(records: Iterable[Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for record in records if isinstance(record, dict) for name in record))
 
 
@@ -303,7 +305,7 @@ def _open_jsonl(path: Path) -> TableReader:
                 except (json.JSONDecodeError, RecursionError):
                     yield None
 
-    columns = _union(itertools.islice(records(), _SAMPLE))
+    columns = _column_names(itertools.islice(records(), _JSONL_SAMPLE))
     if not columns:
         raise InputError(f"{path}: none of the first lines is a JSON object")
 
@@ -331,7 +333,7 @@ def _open_parquet(path: Path) -> TableReader:
         number = 0
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(_BATCH, columns=list(columns)):
+                for batch in file.iter_batches(_PARQUET_BATCH, columns=list(columns)):
                     numbers = list(range(number + 1, number + 1 + batch.num_rows))
                     number += batch.num_rows
                     if select is not None:

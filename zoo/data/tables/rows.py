@@ -1,6 +1,6 @@
-"""Rows of a table -> records, or rejections with their reason.
+"""Rows of a table → records, or rejections with their reason.
 
-**Where the crystal comes from.** The first of these that there is:
+**The crystal** comes from the first of these that is there:
 
 1. a folder given as `structures`: the file named in the column ``file``, else the file named after the row's
    identifier (``ID.cif``, ``ID.vasp``, ``ID.json`` …);
@@ -10,11 +10,11 @@
 5. the column ``file``: a path relative to the table;
 6. for ``id_prop.csv``, the file beside it that is named after the identifier.
 
-**Where the identifier comes from.** The first of `ID_COLUMNS`, else the row's number.
+**The identifier** comes from the first of `ID_COLUMNS` that is there, else it is the row's number.
 
-**Where the target comes from.** The column asked for, else the first of the task's columns that is there.
+**The target** comes from the column asked for, else from the first of the task's columns that is there.
 
-All names are looked for as they are written first, then without regard to case.
+Names are matched exactly first, then without regard to case.
 """
 
 from __future__ import annotations
@@ -35,16 +35,32 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Task
 
 ID_COLUMNS = ("id", "material_id", "cif_id", "mp_id", "mpid", "task_id", "jid", "identifier", "name")
-"""Columns that are taken for the identifier, the first that is there."""
+"""Names of the identifier's column, in order of preference."""
 
 _INDEX_COLUMNS = (INDEX, "__index_level_0__")  # pandas' row labels, as JSON and Parquet keep them
 _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
 _YES_OR_NO = {"true": 1.0, "false": 0.0}
-"""What tables write for a property that is 1 or 0."""
+"""How tables write a property that is 1 or 0."""
 
 
 class RowReader:
-    """What the columns of one table mean, and the step from a row to a record or a rejection."""
+    """Turns the rows of one table into records, knowing what its columns mean.
+
+    Parameters
+    ----------
+    source : TableReader
+    structures : Path or None
+        Folder of structure files, for tables that hold only identifiers.
+    task : Task, optional
+        Without it, records have no target.
+    target : str, optional
+        Column of the target, in place of the task's own names.
+
+    Raises
+    ------
+    InputError
+        If no column gives crystals, or one that the task needs is missing.
+    """
 
     def __init__(
         self, source: TableReader, structures: Path | None, task: Task | None = None, target: str | None = None
@@ -53,14 +69,14 @@ class RowReader:
         self.id_column = _find(source.columns, (*ID_COLUMNS, *_INDEX_COLUMNS))
         self.crystal_columns, self.crystal, self.description = _crystal_source(source, structures, self.id_column)
         self.self_contained = structures is None and not self.description.startswith("files ")
-        """Whether the table itself holds the crystals, and does not name files."""
+        """Whether the table itself holds the crystals, in place of names of files."""
         self.target = _target_column(source, task, target) if task else ""
         self.yes_or_no = task is not None and not task.unit and task.valid == (0.0, 1.0)
-        """Whether the property is 1 or 0, as whether a crystal is a metal: True and False will do."""
+        """Whether the property is 1 or 0, such as being a metal, so that True and False are numbers."""
         self.required = _required_column(source, task) if task and task.requires else ""
 
     def rows(self, only: Collection[str] | None = None) -> Iterator[Row]:
-        """Read the rows, or those whose identifiers are wanted."""
+        """Yield the rows, or only those with the identifiers in `only`."""
         named = (self.id_column, *self.crystal_columns, self.target, self.required)
         columns = list(dict.fromkeys(name for name in named if name))
         for row in self.source.rows(columns, self.select(only)):
@@ -68,33 +84,40 @@ class RowReader:
                 yield row
 
     def select(self, only: Collection[str] | None) -> Select | None:
-        """Return what lets a source that can skip all rows but those of some identifiers; None for all rows."""
+        """Return a condition by which the table's reader may skip rows without these identifiers; None for all rows."""
         if only is None or not self.id_column:
             return None
         return self.id_column, lambda value, number: _identifier(value, number) in only
 
     def identify(self, row: Row) -> str:
-        """Return the row's identifier, or its number where it has none."""
+        """Return the row's identifier, or its number if it has none."""
         return _identifier(row.cells.get(self.id_column) if self.id_column else None, row.number)
 
     def value(self, row: Row) -> float:
-        """Return the row's target, or NaN if it has none that the task can use; its crystal is not looked at."""
+        """Return the row's target without reading its crystal; NaN if the task cannot use it."""
         try:
             value = _number(row.cells.get(self.target), yes_or_no=self.yes_or_no)
         except InputError:
             return math.nan
         return value if self.task is not None and not self.task.problem(value) else math.nan
 
-    def read(self, row: Row, seen: Mapping[str, int] | None = None) -> Record | Rejection:
-        """Turn a row into a record, or say what is wrong with it: the cheap checks first."""
+    def read(self, row: Row, first_rows: Mapping[str, int] | None = None) -> Record | Rejection:
+        """Return a row's record, or its rejection; cheap checks come first.
+
+        Parameters
+        ----------
+        row : Row
+        first_rows : mapping of str to int, optional
+            Identifiers read before, with their row; a duplicate is rejected.
+        """
         identifier = self.identify(row)
         column, target = "", None
         try:
             if row.problem:
                 raise InputError(row.problem)
-            if seen and identifier in seen:
+            if first_rows and identifier in first_rows:
                 column = self.id_column
-                raise InputError(f"duplicate id, first at row {seen[identifier]}")
+                raise InputError(f"duplicate id, first at row {first_rows[identifier]}")
             if self.task:
                 column = self.target
                 target = _number(row.cells.get(column), yes_or_no=self.yes_or_no)
@@ -118,7 +141,7 @@ CrystalReader = Callable[[Mapping[str, object], str], "Crystal"]
 def _crystal_source(
     source: TableReader, structures: Path | None, id_column: str
 ) -> tuple[tuple[str, ...], CrystalReader, str]:
-    """Choose where the crystals come from: the columns needed, how to read them, and the choice in words."""
+    """Choose where the crystals come from: return the columns, how to read them, and the choice in words."""
     columns, beside = source.columns, source.path.parent
     if structures is not None and not structures.is_dir():
         raise InputError(f"--structures {structures}: there is no such folder")
@@ -133,8 +156,8 @@ def _crystal_source(
         )
     elif structures is not None:
         raise InputError(f"{source.path}: --structures needs a column of identifiers ({', '.join(ID_COLUMNS)})")
-    texts = (_find(columns, (name,)) for name in ("structure", "cif", "poscar"))
-    choices += [((found,), _from_text(found), f"column {found}") for found in texts if found]
+    text_columns = (_find(columns, (name,)) for name in ("structure", "cif", "poscar"))
+    choices += [((found,), _from_text(found), f"column {found}") for found in text_columns if found]
     if all(arrays):
         choices.append((arrays, _from_arrays(arrays), f"columns {', '.join(arrays)}"))
     if file and structures is None:
@@ -229,7 +252,7 @@ def _identifier(value: object, number: int) -> str:
 
 
 def is_missing(value: object) -> bool:
-    """Say whether a cell is empty, or holds one of the words for nothing."""
+    """Tell whether a cell is empty or holds a word for a missing value, such as ``NaN``."""
     if isinstance(value, str):
         return value.strip().lower() in parsing.MISSING
     return value is None or (isinstance(value, float) and math.isnan(value))
