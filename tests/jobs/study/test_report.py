@@ -24,7 +24,7 @@ from zoo.data.tables.table import read_table
 from zoo.hub import pull
 from zoo.jobs.comparison_table import study_rows, study_verdicts
 from zoo.jobs.study import cells as study_cells
-from zoo.jobs.study import prose
+from zoo.jobs.study import methods_text
 from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.report import Section, Table, command, write_report
 from zoo.jobs.study.result import FailedCell, Study
@@ -222,7 +222,7 @@ def test_it_says_how_it_was_made(study: Study, page: str) -> None:
     assert "zoo study moduli.csv --task bulk-modulus --sizes 30,60" in text
     assert "--baselines rf,mean --seeds 5" in text
     assert "Nadeau, Y. Bengio, Mach. Learn. 52, 239 (2003)" in text
-    assert "Full: all layers of the backbone go on being trained." in text
+    assert "Full: all layers of the backbone are trained further." in text
     assert "With 5 seeds Wilcoxon's p cannot fall below 0.062" in text
     assert "moduli.csv: 150 rows. Target: K_VRH (GPa)." in text
     assert re.search(r"scipy \d+\.\d+", text)
@@ -270,7 +270,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
 
 
 def test_every_mode_can_be_told() -> None:
-    assert prose._MODES.keys() == set(get_args(Mode))
+    assert methods_text.MODES.keys() == set(get_args(Mode))
 
 
 def test_what_was_chosen_of_the_table_is_said(study: Study, tmp_path: Path) -> None:

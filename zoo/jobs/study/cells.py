@@ -1,10 +1,11 @@
-"""One cell of a study: computed, written, read back."""
+"""The cells of a study: what they depend on, how one is computed, and how it is kept."""
 
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,49 +15,149 @@ from zoo._utils import files
 from zoo._utils.progress import progress
 from zoo.analysis import conformal, metrics
 from zoo.data.scaling import transformed
+from zoo.data.tables.records import records_digest
+from zoo.errors import InputError
+from zoo.hub import pull
 from zoo.jobs import baselines, methods, pretrained
+from zoo.jobs.fit_store import FitStore
 from zoo.jobs.predict.model import load
+from zoo.jobs.study.plan import plan
+from zoo.models.checkpoint import networks, weights
 from zoo.models.inference import threads
-from zoo.registry import plugins as extensions
+from zoo.registry import plugins
 from zoo.training import transfer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
-    from zoo.data.tables.records import Record
     from zoo.jobs.study.plan import Cell, Method
+    from zoo.jobs.study.preparation import Prepared
     from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Transform
 
     Vectors = dict[tuple[str | None, str], baselines.Features]
 
-PLACES = ("predictions", "seconds", "mae", "rmse", "r2", "mae_over_mad", "test_rows")
-"""Keys without which a cell's file is damaged."""
+FORMAT = 5
+"""Version of the settings; increased when the same cell would give different results."""
+
+EXTENSIBLE = ("weights", "mixtures", "baselines")
+"""Settings per backbone or baseline; a study may be continued with more of them."""
+
+REQUIRED = ("predictions", "seconds", "mae", "rmse", "r2", "mae_over_mad", "test_rows")
+"""Keys that every cell's file has unless it is damaged."""
+
+_log = logging.getLogger("zoo")
 
 
-def vectors(used: Sequence[Method], records: Sequence[Record], folders: dict[str, Path], *, quiet: bool) -> Vectors:
-    """Compute what baselines are fitted to, each kind once.
+def check_settings(out: Path, prepared: Prepared) -> dict[str, Any]:
+    """Refuse a folder with cells that depend on other settings; writes nothing.
+
+    Returns
+    -------
+    dict
+        The content of ``study.json``: everything that a cell's result depends on besides method, size and seed, with
+        digests of the backbones' weights and of the baselines.
+
+    Raises
+    ------
+    InputError
+        If settings differ (it names them), or the folder holds something else.
+    """
+    path = out / "study.json"
+    now = _settings(prepared)
+    if path.exists():
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            changed = sorted(key for key in now if key not in EXTENSIBLE and before[key] != now[key])
+            kept = {name: {} if changed else dict(before[name]) for name in EXTENSIBLE}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged ({error}); remove {out}, or give another --out") from error
+        for name in EXTENSIBLE:
+            changed += [f"{name} of {key}" for key, value in now[name].items() if kept[name].get(key, value) != value]
+        if changed:
+            raise InputError(f"{out} was made with other settings ({', '.join(changed)}); give another --out")
+        now |= {name: kept[name] | now[name] for name in EXTENSIBLE}
+    elif out.exists() and any(not each.name.startswith(".") for each in out.iterdir()):
+        raise InputError(f"{out} exists and holds no study; give another --out")
+    return now
+
+
+def open_store(out: Path, settings: Mapping[str, Any]) -> FitStore:
+    """Write ``study.json`` and return the store of cells."""
+    files.write_text(out / "study.json", networks.to_json(settings))
+    return FitStore(out / "cells", resume=True)
+
+
+def _settings(prepared: Prepared) -> dict[str, Any]:
+    options, table = prepared.options, prepared.table
+    fit = {transfer.FROM_SCRATCH: methods.SCRATCH, "transfer": methods.TRANSFER}
+    backbones = prepared.backbones | prepared.others
+    fitted = sorted({method.baseline for method in plan(options) if method.baseline})
+    found = {
+        "format": FORMAT,
+        "task": prepared.task.name,
+        "transform": prepared.task.transform,
+        "data_sha256": table.sha256,
+        "rows": len(table.records),
+        "rows_sha256": records_digest(table.records),
+        **{name: getattr(options, name) for name in ("split", "test", "epochs", "target")},
+        "fit": {name: asdict(settings) for name, settings in fit.items()},
+        "weights": {name: pull.sha256(pulled.directory / weights.WEIGHTS_FILE) for name, pulled in backbones.items()},
+        "mixtures": prepared.experts,
+        "baselines": {name: baselines.baseline_digest(name) for name in fitted},
+    }
+    plain: dict[str, Any] = json.loads(networks.to_json(found))
+    return plain
+
+
+def read(store: FitStore, cell: Cell, test_rows: int) -> dict[str, Any] | None:
+    """Read a finished cell with this number of test rows; None if it has to be computed."""
+    found = store.get_json(cell.key)
+    if found is None:
+        return None
+    try:
+        if all(name in found for name in REQUIRED):
+            predictions = np.array(found["predictions"], dtype=np.float64)
+            if predictions.shape == (test_rows,):
+                return {key: float("nan") if value is None else value for key, value in found.items()}
+    except (TypeError, ValueError):
+        pass
+    _log.warning("%s is damaged and is computed again", store.folder / f"{cell.key}.json")
+    return None
+
+
+def vectors(prepared: Prepared, used: Sequence[Method], rows: int | None = None, *, quiet: bool) -> Vectors:
+    """Compute the vectors that baselines are fitted to, each kind once.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    used : sequence of Method
+    rows : int, optional
+        Only those of the first rows.
+    quiet : bool
+        Show no progress.
 
     Returns
     -------
     dict of (backbone or None, baseline) to array of shape (n, d)
-        The backbone's embedding, or the vectors of the baseline's own featurizer; its error, if it failed.
+        The backbone's embedding, or the vectors of the baseline's own featurizer; a PluginError if that failed.
     """
-    fitted = {(method.backbone, method.baseline): method for method in used if method.baseline}
-    own = {name: extensions.baseline(name) for backbone, name in fitted if backbone is None and name}
+    fitted = {(method.backbone, method.baseline) for method in used if method.baseline}
+    own = {name: plugins.baseline(name) for backbone, name in fitted if backbone is None and name}
     frozen = sorted({backbone for backbone, _ in fitted if backbone is not None})
     if not fitted:
         return {}
-    crystals = [record.crystal for record in records]
+    crystals = [record.crystal for record in prepared.records[:rows]]
     kinds = len({baseline.featurizer for baseline in own.values()}) + len(frozen)
     with progress("featurizing", kinds * len(crystals), "crystals", quiet=quiet) as bar:
         features = baselines.featurize(list(own.values()), crystals, bar) if own else {}
         embedded = {}
         for name in frozen:
-            embedded[name] = np.asarray(load(folders[name]).embed(crystals), dtype=np.float64)
+            embedded[name] = np.asarray(load(prepared.folders[name]).embed(crystals), dtype=np.float64)
             bar.advance(len(crystals), name)
     return {
         (backbone, name): features[own[name].featurizer] if backbone is None else embedded[backbone]
@@ -67,53 +168,53 @@ def vectors(used: Sequence[Method], records: Sequence[Record], folders: dict[str
 
 def compute(
     cell: Cell,
-    problem: methods.Dataset,
+    dataset: methods.Dataset,
     split: Split,
     backbone: Path | None,
     experts: Sequence[Path],
     features: baselines.Features | None,
     epochs: int | None,
-    plugins: Sequence[Path] = (),
+    plugin_files: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Compute a cell, in a worker process or here.
+    """Compute a cell, in a worker process or in this one.
 
     Parameters
     ----------
     cell : Cell
-    problem : Dataset
+    dataset : Dataset
     split : Split
     backbone : Path or None
         Folder of the backbone.
     experts : sequence of Path
-        Folders of the backbones that are read beside it, for a mixture.
+        Folders of the experts in its mixture.
     features : array of shape (n, d) or PluginError or None
-        What a baseline is fitted to; or why there is nothing.
+        What a baseline is fitted to, or why there is nothing.
     epochs : int or None
         Instead of the tuned number.
-    plugins : sequence of Path
-        Files that were given with ``--plugin``, for a process that has not read them.
+    plugin_files : sequence of Path
+        Files given with ``--plugin``, which a worker process has yet to load.
 
     Returns
     -------
     dict
-        JSON-able; test predictions in the task's unit under ``predictions``.
+        Serialisable as JSON; ``predictions`` are those of the test rows, in the task's unit.
     """
     if cell.method.baseline is not None:
         assert features is not None
-        for path in sorted(set(plugins) - set(extensions.files())):
-            extensions.add_file(path)
-        outcome = baselines.fit_baseline(problem, split, extensions.baseline(cell.method.baseline), features)
+        for path in sorted(set(plugin_files) - set(plugins.files())):
+            plugins.add_file(path)
+        outcome = baselines.fit_baseline(dataset, split, plugins.baseline(cell.method.baseline), features)
     else:
-        outcome = fit(problem, split, backbone, experts, cell.method.mode, epochs)
-    target, predicted = problem.targets[split.test], outcome.predictions[split.test]
+        outcome = fit(dataset, split, backbone, experts, cell.method.mode, epochs)
+    target, predicted = dataset.targets[split.test], outcome.predictions[split.test]
     if not np.isfinite(predicted).all():
         raise FloatingPointError(f"{int((~np.isfinite(predicted)).sum())} predictions are not finite numbers")
     return {
         "method": cell.method.name,
         "size": cell.size,
         "seed": cell.seed,
-        **errors(target, predicted, problem.transform),
-        **_interval(problem, split, outcome),
+        **errors(target, predicted, dataset.transform),
+        **_interval(dataset, split, outcome),
         "seconds": outcome.seconds,
         "best_epoch": outcome.best_epoch,
         "parameters": outcome.parameters,
@@ -134,18 +235,18 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
     Returns
     -------
     dict
-        mae, rmse, r2, (mae_log10), as of :func:`zoo.analysis.metrics.errors`;
-        mae_over_mad, NaN if all targets are equal; and
-        test_rows, how many there are.
+        mae, rmse, r2, (mae_log10) as in :func:`zoo.analysis.metrics.errors`; mae_over_mad, NaN if all targets are
+        equal; and the number of test_rows.
     """
     found = metrics.errors(target, predicted, log10=transform == "log10")
-    spread = metrics.mean_absolute_deviation(target)
-    return {**found, "mae_over_mad": found["mae"] / spread if spread > 0 else float("nan"), "test_rows": len(target)}
+    deviation = metrics.mean_absolute_deviation(target)
+    relative = found["mae"] / deviation if deviation > 0 else float("nan")
+    return {**found, "mae_over_mad": relative, "test_rows": len(target)}
 
 
-def _interval(problem: methods.Dataset, split: Split, outcome: methods.Outcome) -> dict[str, float | None]:
-    """Measure the split-conformal interval that the validation rows give; they train no method."""
-    targets, predicted = (transformed(values, problem.transform) for values in (problem.targets, outcome.predictions))
+def _interval(dataset: methods.Dataset, split: Split, outcome: methods.Outcome) -> dict[str, float | None]:
+    """Return the half-width of split-conformal intervals calibrated on validation rows, and their coverage."""
+    targets, predicted = (transformed(values, dataset.transform) for values in (dataset.targets, outcome.predictions))
     residuals = np.abs(targets - predicted)
     calibration = residuals[split.val].tolist()
     return {
@@ -155,52 +256,32 @@ def _interval(problem: methods.Dataset, split: Split, outcome: methods.Outcome) 
 
 
 def fit(
-    problem: methods.Dataset,
+    dataset: methods.Dataset,
     split: Split,
     backbone: Path | None,
     experts: Sequence[Path],
     mode: transfer.Mode,
     epochs: int | None,
 ) -> methods.Outcome:
-    """Fit a network with the tuned settings; from scratch if there is no backbone.
+    """Fit a network with the tuned settings, from scratch if there is no backbone.
 
-    With one thread on the CPU, whatever the machine and the number of workers: rounding differs between numbers of
-    threads and between devices, and training enlarges what differs; and many workers would share one GPU's memory.
+    Always on the CPU with one thread: rounding differs between devices and between numbers of threads, and training
+    amplifies the difference. Many workers would also share the memory of one GPU.
     """
     settings = methods.sized(methods.SCRATCH if backbone is None else methods.TRANSFER, len(split.train))
 
     def initial(seed: int) -> tuple[CGCNN, dict[str, float]]:
         if backbone is None:
             return pretrained.new_network(seed), {}
-        beside = [pretrained.load_network(folder) for folder in experts]
-        return transfer.transfer(pretrained.load_network(backbone), mode, seed, experts=beside)
+        expert_networks = [pretrained.load_network(folder) for folder in experts]
+        return transfer.transfer(pretrained.load_network(backbone), mode, seed, experts=expert_networks)
 
     with threads(1), tempfile.TemporaryDirectory() as folder:
         return methods.fit_network(
-            problem,
+            dataset,
             split,
             initial,
             replace(settings, epochs=epochs or settings.epochs),
             workdir=Path(folder),
             device="cpu",
         )
-
-
-def read(path: Path, rows: int, say: Callable[[str], None]) -> dict[str, Any] | None:
-    """Read a finished cell of so many test rows; None if it must be computed."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if all(name in found for name in PLACES) and np.array(found["predictions"], dtype=float).shape == (rows,):
-            return {key: float("nan") if value is None else value for key, value in found.items()}
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError):
-        pass
-    say(f"{path} is damaged and is computed again")
-    return None
-
-
-def write(path: Path, result: dict[str, Any]) -> None:
-    """Write a finished cell, whole or not at all."""
-    # Undefined errors (R² of equal targets) have no JSON.
-    files.write_text(path, json.dumps({key: (None if value != value else value) for key, value in result.items()}))

@@ -1,4 +1,4 @@
-"""How long a study will take, before it is begun."""
+"""An estimate of how long a study will take."""
 
 from __future__ import annotations
 
@@ -12,40 +12,42 @@ import numpy as np
 from zoo._utils.progress import duration
 from zoo.errors import PluginError
 from zoo.jobs import methods
+from zoo.jobs.fit_store import FitStore
 from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study import run
-from zoo.jobs.study.setup import agree, prepare
+from zoo.jobs.study.preparation import prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.jobs.study.options import StudyOptions
     from zoo.jobs.study.plan import Cell, Method
-    from zoo.jobs.study.setup import Prepared
+    from zoo.jobs.study.preparation import Prepared
 
 _Kind = tuple[bool, str, str | None]
 
-EPOCHS = (1, 3)
-"""Epochs of the two short fits that give the time of one epoch and of what surrounds them."""
+TRIAL_EPOCHS = (1, 3)
+"""Epochs of the two short fits, from which follow the time per epoch and the overhead."""
 
-FEW = 64
-"""Crystals that are featurized to say how long all of them take."""
+TRIAL_CRYSTALS = 64
+"""Number of crystals featurized to estimate how long all of them take."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a study will take.
+    """The number of cells of a study and the time they will take.
 
     Parameters
     ----------
     introduction : str
-        Which rows it is about.
+        A line on the rows of the study.
     cells, done : int
+        Number of cells, and of finished ones.
     seconds : float
-        Of one core, for the cells to do.
+        Time on one core for the remaining cells.
     workers : int
     measured, tried : int
-        Kinds of cells to do (a method and a size) of which there are finished ones, and that were tried for a moment.
+        Kinds of remaining cells (a method and a size) whose time is known from finished cells, and from short trials.
     """
 
     introduction: str
@@ -57,7 +59,7 @@ class Estimate:
     tried: int
 
     def lines(self) -> list[str]:
-        """Say it."""
+        """Return the estimate as lines of text."""
         left = self.cells - self.done
         wall = duration(self.seconds / max(1, min(self.workers, left)))
         known = [("finished cells", self.measured), ("short trials", self.tried)]
@@ -66,37 +68,38 @@ class Estimate:
             self.introduction,
             f"{self.cells} cells, {self.done} done, {left} to do",
             f"estimated time: {wall} with {self.workers} worker(s), {duration(self.seconds)} of one core "
-            f"(from {source}; starting, features and figures come on top)",
+            f"(from {source}; excluding start-up, features and figures)",
         ]
 
 
 def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Estimate:
     """Estimate how long a study will take; writes nothing.
 
-    Finished cells of the same kind of method and size say how long the others take. Where there is none, networks are
+    The time of a cell is that of finished cells of the same kind of method and size. If there are none, networks are
     trained for a few epochs, and baselines are fitted once at the smallest size.
 
     Parameters
     ----------
     options : StudyOptions
     out : Path
-        Where finished cells may be.
+        Folder of the study; it need not exist.
     workers : int, optional
-        One per core, if not given.
+        By default one per core.
 
     Raises
     ------
     ZooError
-        If the request or the data cannot be used.
+        If the options or the data cannot be used.
     """
     from joblib import cpu_count
 
     prepared = prepare(options)
-    agree(out, prepared)
+    study_cells.check_settings(out, prepared)
+    store = FitStore(out / "cells", resume=True) if (out / "cells").exists() else None
     finished: dict[tuple[_Kind, int], list[float]] = {}
     missing: list[Cell] = []
     for cell in prepared.cells:
-        result = run.load_cell(prepared, cell, out, lambda _line: None)
+        result = None if store is None else run.read_cell(prepared, store, cell)
         if result is None:
             missing.append(cell)
         else:
@@ -107,7 +110,7 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
         None,
     )
     if first is not None:
-        _network(prepared, first, 1)  # pays for imports
+        _network(prepared, first, 1)  # not timed: imports
     tried = 0
     for cell in missing:
         if (_kind(cell.method), cell.size) not in times:
@@ -125,7 +128,7 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
 
 
 def _kind(method: Method) -> _Kind:
-    """Return what the time of a method depends on: which backbone it is does not matter."""
+    """Return what the time of a method depends on; all backbones take about the same time."""
     return method.backbone is not None, method.mode, method.baseline
 
 
@@ -133,38 +136,36 @@ def _trial(prepared: Prepared, cell: Cell) -> float:
     """Estimate the seconds of a cell by a short trial."""
     if cell.method.baseline is not None:
         smallest = min(size for size, _ in prepared.splits)
-        # Linear in the number of rows: kernels grow faster, forests and linear models about so.
+        # Linear in the number of rows, as for forests and linear models; kernel methods grow faster.
         return _baseline(prepared, replace(cell, size=smallest)) * cell.size / smallest
-    short, long = (_network(prepared, cell, epochs) for epochs in EPOCHS)
-    epoch = max(0.0, (long - short) / (EPOCHS[1] - EPOCHS[0]))
+    short, long = (_network(prepared, cell, epochs) for epochs in TRIAL_EPOCHS)
+    epoch = max(0.0, (long - short) / (TRIAL_EPOCHS[1] - TRIAL_EPOCHS[0]))
     tuned = methods.TRANSFER if cell.method.backbone else methods.SCRATCH
     settings = methods.sized(tuned, len(prepared.splits[cell.size, cell.seed].train))
-    return short + epoch * ((prepared.options.epochs or settings.epochs) - EPOCHS[0])
+    return short + epoch * ((prepared.options.epochs or settings.epochs) - TRIAL_EPOCHS[0])
 
 
 def _network(prepared: Prepared, cell: Cell, epochs: int) -> float:
     method, split = cell.method, prepared.splits[cell.size, cell.seed]
-    folder = prepared.backbones[method.backbone].directory if method.backbone else None
+    folder = prepared.folders[method.backbone] if method.backbone else None
     began = time.monotonic()
-    study_cells.fit(prepared.problem, split, folder, prepared.beside(method), method.mode, epochs)
+    study_cells.fit(prepared.dataset, split, folder, prepared.expert_folders(method), method.mode, epochs)
     return time.monotonic() - began
 
 
 def _baseline(prepared: Prepared, cell: Cell) -> float:
-    few = prepared.records[:FEW]
-    folders = {name: pulled.directory for name, pulled in prepared.backbones.items()}
     began = time.monotonic()
-    (vectors,) = study_cells.vectors([cell.method], few, folders, quiet=True).values()
-    if isinstance(vectors, PluginError):  # its cells fail at once
+    (vectors,) = study_cells.vectors(prepared, [cell.method], TRIAL_CRYSTALS, quiet=True).values()
+    if isinstance(vectors, PluginError):  # its cells will fail at once
         return 0.0
     featurized = time.monotonic()
-    # The vectors of a few crystals, again and again: a fit to them takes as long.
+    # A fit takes as long with the vectors of a few crystals, repeated.
     features = np.resize(vectors, (len(prepared.records), vectors.shape[1]))
     with suppress(PluginError):  # as above
         study_cells.compute(
-            cell, prepared.problem, prepared.splits[cell.size, cell.seed], None, [], features, prepared.options.epochs
+            cell, prepared.dataset, prepared.splits[cell.size, cell.seed], None, [], features, prepared.options.epochs
         )
     done = time.monotonic()
     # Vectors are computed once for the whole study.
-    share = len(prepared.records) / len(few) / sum(1 for each in prepared.cells if each.method == cell.method)
+    share = len(prepared.records) / len(vectors) / sum(1 for each in prepared.cells if each.method == cell.method)
     return done - featurized + (featurized - began) * share

@@ -15,7 +15,7 @@ from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.analysis.conformal import INTERVAL_LEVEL
 from zoo.jobs import lineage
 from zoo.jobs.comparison_table import markdown_table
-from zoo.jobs.study import figures, prose
+from zoo.jobs.study import figures, methods_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -262,7 +262,7 @@ def _power_law_table(study: Study) -> Table:
 
 
 def _methods(study: Study) -> Section:
-    points = [*prose.methods(study), *prose.statistics(study)]
+    points = [*methods_text.procedure(study), *methods_text.statistics(study)]
     return Section("Methods", points=points, tables=_backbones(study))
 
 

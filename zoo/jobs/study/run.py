@@ -1,10 +1,8 @@
-"""Many methods, training-set sizes and seeds on one table.
-
-Does transfer help, by how much, and is that luck?
+"""Run a study: many methods, training-set sizes and seeds on one table.
 
 Within a seed all methods and sizes have the same test rows, and the training rows of a size are among those of every
-larger one. Each cell (method, size, seed) is written as it is finished, so that the same command goes on where a study
-was cut off, and a study can be extended by sizes, methods and seeds.
+larger size. Each cell (method, size, seed) is written as soon as it has finished, so that an interrupted study resumes,
+and more sizes, methods and seeds can be added to it.
 """
 
 from __future__ import annotations
@@ -22,11 +20,11 @@ from zoo._utils import engines, files
 from zoo._utils.progress import progress
 from zoo.analysis import leaks
 from zoo.jobs.study import cells as study_cells
+from zoo.jobs.study.preparation import Prepared, prepare
 from zoo.jobs.study.report import Section, write_report
 from zoo.jobs.study.result import FailedCell, Study
-from zoo.jobs.study.setup import Prepared, begin, prepare
 from zoo.models.checkpoint import networks
-from zoo.registry import plugins as extensions
+from zoo.registry import plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo._utils.engines import Engine
+    from zoo.jobs.fit_store import FitStore
     from zoo.jobs.study.options import StudyOptions
     from zoo.jobs.study.plan import Cell
 
@@ -49,37 +48,37 @@ def run_study(
     quiet: bool = False,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Study:
-    """Run all cells that are not there yet, and write the report on all.
+    """Run all cells that are not finished yet, and write the report.
 
     Parameters
     ----------
     options : StudyOptions
     out : path
-        Folder; if it holds finished cells of the same table and settings, they are used.
+        Folder of the study. Finished cells in it are used if table and settings are the same.
     engine : {"local", "ray", "dask"}
-        Who computes; see :mod:`zoo._utils.engines`.
+        Where to compute; see :mod:`zoo._utils.engines`.
     workers : int, optional
-        Processes, one thread each; one per core, if not given. With one, on ``local``, everything is computed in this
+        Processes, one thread each; by default one per core. With one worker on ``local``, cells are computed in this
         process.
     strict : bool
-        Refuse test rows that share a crystal or a composition with the rows trained on, or that a backbone was trained
+        Refuse test rows that share a crystal or a composition with the training rows, or that a backbone was trained
         on.
     report : bool
-        Write ``report.html``, ``report.md`` and the figures as well.
+        Also write ``report.html``, ``report.md`` and the figures.
     quiet : bool
         Show no progress.
     say : callable
-        Told, in one line each, what is being done.
+        Receives one line per step.
 
     Returns
     -------
     Study
-        Cells that failed are in it as failed; the others are there all the same.
+        With all cells; those that failed are marked as failed.
 
     Raises
     ------
     ZooError
-        If the request or the data cannot be used, or `out` was made with other settings; names them.
+        If the options or the data cannot be used, or `out` was made with other settings.
     """
     out = Path(out)
     chosen = engines.check(engine, workers)
@@ -89,13 +88,14 @@ def run_study(
         say(line)
     if strict:
         found.check()
-    settings = begin(out, prepared)
+    settings = study_cells.check_settings(out, prepared)
+    store = study_cells.open_store(out, settings)
     files.write_text(out / "leaks.json", networks.to_json(found.as_dict()))
     cells = prepared.cells
-    missing = [cell for cell in cells if load_cell(prepared, cell, out, say) is None]
+    missing = [cell for cell in cells if read_cell(prepared, store, cell) is None]
     say(f"{len(cells)} cells, {len(missing)} to do")
-    reasons = _compute(prepared, missing, out, chosen, workers, quiet=quiet, say=say)
-    study = _gather(prepared, out, reasons, settings, found)
+    reasons = _compute(prepared, missing, store, chosen, workers, quiet=quiet, say=say)
+    study = _collect(prepared, out, store, reasons, settings, found)
     files.write_text(out / "splits.json", networks.to_json(_ids(study)))
     files.write_text(
         out / "options.json", networks.to_json(json.loads(json.dumps(asdict(study.options), default=_plain)))
@@ -108,7 +108,7 @@ def run_study(
 
 
 def introduction(prepared: Prepared) -> str:
-    """Say which rows a study is about."""
+    """Return a line on the rows of a study."""
     every = len(prepared.records) + len(prepared.table.rejected)
     rows = sorted({len(split.test) for split in prepared.splits.values()})
     tests = f"{rows[0]}" if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
@@ -118,30 +118,27 @@ def introduction(prepared: Prepared) -> str:
     )
 
 
-def load_cell(prepared: Prepared, cell: Cell, out: Path, say: Callable[[str], None]) -> dict[str, Any] | None:
-    """Read a finished cell; None if it must be computed."""
-    rows = len(prepared.splits[cell.size, cell.seed].test)
-    return study_cells.read(out / "cells" / f"{cell.key}.json", rows, say)
+def read_cell(prepared: Prepared, store: FitStore, cell: Cell) -> dict[str, Any] | None:
+    """Read a finished cell; None if it has to be computed."""
+    return study_cells.read(store, cell, len(prepared.splits[cell.size, cell.seed].test))
 
 
 def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engines.Job]:
     """Return the jobs that compute some cells."""
-    folders = {name: pulled.directory for name, pulled in prepared.backbones.items()}
-    vectors = study_cells.vectors([cell.method for cell in cells], prepared.records, folders, quiet=quiet)
-    plugins = extensions.files()
+    vectors = study_cells.vectors(prepared, [cell.method for cell in cells], quiet=quiet)
     return [
         engines.Job(
             cell.label,
             partial(
                 study_cells.compute,
                 cell,
-                prepared.problem,
+                prepared.dataset,
                 prepared.splits[cell.size, cell.seed],
-                folders[cell.method.backbone] if cell.method.backbone else None,
-                prepared.beside(cell.method),
+                prepared.folders[cell.method.backbone] if cell.method.backbone else None,
+                prepared.expert_folders(cell.method),
                 vectors.get((cell.method.backbone, cell.method.baseline or "")),
                 prepared.options.epochs,
-                plugins,
+                plugins.files(),
             ),
         )
         for cell in cells
@@ -151,14 +148,14 @@ def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engi
 def _compute(
     prepared: Prepared,
     missing: Sequence[Cell],
-    out: Path,
+    store: FitStore,
     engine: Engine,
     workers: int | None,
     *,
     quiet: bool,
     say: Callable[[str], None],
 ) -> dict[Cell, str]:
-    """Compute cells and write each as it is finished; returns those that failed, with the reason."""
+    """Compute cells and write each as soon as it has finished; return the failed ones with the reason."""
     failed: dict[Cell, str] = {}
     work = jobs(prepared, missing, quiet=quiet)
     with progress("study", len(missing), "cells", quiet=quiet) as bar:
@@ -169,24 +166,29 @@ def _compute(
                 say(f"failed: {cell.label}: {done.failure}")
                 bar.advance(1, f"{cell.label}: failed")
             else:
-                study_cells.write(out / "cells" / f"{cell.key}.json", done.value)
+                store.put_json(cell.key, done.value)
                 bar.advance(1, f"{cell.label}: MAE {done.value['mae']:.4g} {prepared.task.unit}")
     return failed
 
 
-def _gather(
-    prepared: Prepared, out: Path, reasons: dict[Cell, str], settings: Mapping[str, Any], found: leaks.Leaks
+def _collect(
+    prepared: Prepared,
+    out: Path,
+    store: FitStore,
+    reasons: dict[Cell, str],
+    settings: Mapping[str, Any],
+    found: leaks.Leaks,
 ) -> Study:
-    """Read all cells back."""
+    """Read all cells."""
     rows: list[dict[str, Any]] = []
     predictions: dict[tuple[str, int], dict[int, NDArray[np.float64]]] = {}
     parameters: dict[tuple[str, int, int], dict[str, str]] = {}
     failed: list[FailedCell] = []
     for cell in prepared.cells:
         head: dict[str, Any] = {"method": cell.method.name, "size": cell.size, "seed": cell.seed}
-        result = load_cell(prepared, cell, out, lambda _line: None) if cell not in reasons else None
+        result = read_cell(prepared, store, cell) if cell not in reasons else None
         if result is None:
-            reason = reasons.get(cell, "its file is gone")
+            reason = reasons.get(cell, "its file has disappeared")
             failed.append(FailedCell(**head, reason=reason))
             rows.append({**head, "status": "failed", "reason": reason})
             continue
@@ -203,7 +205,7 @@ def _gather(
         folder=out,
         table=prepared.table,
         records=prepared.records,
-        targets=prepared.problem.targets,
+        targets=prepared.dataset.targets,
         splits=prepared.splits,
         backbones=prepared.backbones,
         results=results,

@@ -14,7 +14,7 @@ from zoo.cli import main
 
 from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.data.tables.conditions import Condition
-from zoo.jobs.study.setup import prepare
+from zoo.jobs.study.preparation import prepare
 from zoo.registry import plugins
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def test_leaks_are_told_and_strict_refuses_them(table: Path, tmp_path: Path) -> 
         (["--sizes", ""], "--sizes: must have at least 1 item"),
         (
             ["--sizes", "5000"],
-            "5000: at most 120 of the 150 usable rows can be trained on",
+            "5000: at most 120 of the 150 usable rows can be training rows",
         ),
         (["--backbones", "dEf-10"], "did you mean dEf-10k"),
         (["--sizes", "20", "--baselines", "svm"], "no baseline is called 'svm'"),

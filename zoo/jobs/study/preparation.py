@@ -1,0 +1,218 @@
+"""The preparation of a study: its backbones, rows and splits, from its options."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.analysis.leaks import UNKNOWN_IDS
+from zoo.data.elements import atom_table, known_elements
+from zoo.data.graphs.neighbors import GraphSettings
+from zoo.data.splits import make_split
+from zoo.data.tables.readers import open_table
+from zoo.data.tables.rows import RowReader
+from zoo.data.tables.table import read_table
+from zoo.errors import InputError
+from zoo.hub import pull
+from zoo.jobs import lineage, methods, pretrained
+from zoo.jobs.study.plan import Cell, plan
+from zoo.models.checkpoint import weights
+from zoo.registry import plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from zoo.data.splits import Split
+    from zoo.data.tables.records import Record
+    from zoo.data.tables.table import Table
+    from zoo.hub.pull import Pulled
+    from zoo.jobs.study.options import StudyOptions
+    from zoo.jobs.study.plan import Method
+    from zoo.registry.contracts import Task
+
+DEFAULT_SIZES = (50, 100, 200, 500)
+"""Training-set sizes that are compared by default, as far as the table has enough rows."""
+
+_log = logging.getLogger("zoo")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A study that is ready to run.
+
+    Parameters
+    ----------
+    options : StudyOptions
+        With default sizes and backbones filled in.
+    task : Task
+    table : Table
+    dataset : Dataset
+        Graphs and targets of the table's records, in the same order.
+    splits : dict of (size, seed) to Split
+    backbones : dict of str to Pulled
+        The backbones that are compared.
+    experts : dict of str to list of str
+        For each backbone, the names of the frozen backbones in its mixture; empty if there is no mixture.
+    others : dict of str to Pulled
+        Those experts that are not compared themselves.
+    trained_on : dict of str to set of str
+        Identifiers that each backbone was trained on; None if its card does not list them.
+    """
+
+    options: StudyOptions
+    task: Task
+    table: Table
+    dataset: methods.Dataset
+    splits: dict[tuple[int, int], Split]
+    backbones: dict[str, Pulled]
+    experts: dict[str, list[str]]
+    others: dict[str, Pulled]
+    trained_on: dict[str, frozenset[str] | None]
+
+    @property
+    def records(self) -> list[Record]:
+        """The rows that are used."""
+        return self.table.records
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All cells, by size, then seed, then method."""
+        return [Cell(method, size, seed) for size, seed in self.splits for method in plan(self.options)]
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folder of each backbone that is compared."""
+        return {name: pulled.directory for name, pulled in self.backbones.items()}
+
+    def expert_folders(self, method: Method) -> list[Path]:
+        """Return the folders of the experts in a method's mixture."""
+        if method.mode != "mixture" or method.backbone is None:
+            return []
+        pulled = self.others | self.backbones
+        return [pulled[name].directory for name in self.experts[method.backbone]]
+
+
+def prepare(options: StudyOptions) -> Prepared:
+    """Fetch the backbones, read the table, build the graphs and draw the splits.
+
+    Raises
+    ------
+    ZooError
+        If the options or the data cannot be used.
+    """
+    task = plugins.task(options.task)
+    if options.backbones is None:
+        options = replace(options, backbones=(pretrained.recommended(options.task),))
+    for method in plan(options):
+        if method.baseline:
+            plugins.baseline(method.baseline)
+    backbones = {name: pull.pull(name) for name in options.backbones or ()}
+    for name, pulled in backbones.items():
+        if weights.read_config(pulled.directory).graph_settings != GraphSettings():
+            raise InputError(f"{name} needs different graph settings; a study compares networks on the same graphs")
+    experts, others = _experts(options, backbones)
+    trained_on = {name: lineage.training_ids(pulled) for name, pulled in (backbones | others).items()}
+    table = read_table(
+        options.data,
+        task,
+        target=options.target,
+        structures=options.structures,
+        max_rejected=options.max_rejected,
+        only=_selected_ids(options, task, trained_on),
+    )
+    table, dataset = methods.build_dataset(
+        table, task.transform, GraphSettings(), known_elements(atom_table()), "zoo", options.max_rejected
+    )
+    options = replace(options, sizes=_sizes(options, table.records))
+    return Prepared(
+        options,
+        task,
+        table,
+        dataset,
+        {
+            (size, seed): make_split(table.records, seed=seed, how=options.split, test=options.test, n_train=size)
+            for size in options.sizes or ()
+            for seed in range(options.seed, options.seed + options.seeds)
+        },
+        backbones,
+        experts,
+        others,
+        trained_on,
+    )
+
+
+def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[dict[str, list[str]], dict[str, Pulled]]:
+    """Return the experts in the mixture of each backbone, and those of them that are not compared themselves."""
+    experts: dict[str, list[str]] = {}
+    others: dict[str, Pulled] = {}
+    for name in backbones if "mixture" in options.modes else ():
+        found = pretrained.experts(pretrained.load(name))
+        if not found:
+            raise InputError(
+                f"no mixture with {name}: no registered backbone has the same architecture; "
+                "leave it out, or give --modes full"
+            )
+        experts[name] = [each.name for each in found]
+        others |= {each.name: each.pulled for each in found if each.name not in backbones}
+    return experts, others
+
+
+def _selected_ids(
+    options: StudyOptions, task: Task, trained_on: Mapping[str, frozenset[str] | None]
+) -> frozenset[str] | None:
+    """Return the identifiers of the rows selected by --where, --unseen and --rows; None without these options."""
+    if not (options.where or options.unseen or options.rows is not None):
+        return None
+    unlisted = [name for name, ids in trained_on.items() if ids is None]
+    if options.unseen and unlisted:
+        raise InputError(f"--unseen: {unlisted[0]} does not say which crystals it was trained on")
+    seen = frozenset[str]().union(*(ids for ids in trained_on.values() if ids)) if options.unseen else frozenset()
+    source = open_table(options.data)
+    for condition in options.where:
+        if condition.column not in source.columns:
+            raise InputError(f"{options.data}: --where: there is no column {condition.column!r}")
+    reader = RowReader(source, options.structures, task, options.target)
+    columns = (reader.id_column, reader.target, reader.required, *(each.column for each in options.where))
+    fulfilled: dict[str, bool] = {}
+    usable: set[str] = set()
+    for row in source.rows(list(dict.fromkeys(filter(None, columns))), None):
+        name = reader.identify(row)
+        if name in usable:  # of several rows with the same identifier, the first usable one counts
+            continue
+        if np.isfinite(reader.value(row)):
+            usable.add(name)
+        elif options.rows is not None:  # a sample is drawn from usable rows; otherwise an unusable row is reported
+            continue
+        fulfilled[name] = all(each.holds(row.cells.get(each.column)) for each in options.where)
+    found = [name for name, selected in fulfilled.items() if selected and name not in seen]
+    if options.unseen and seen.isdisjoint(fulfilled):
+        _log.warning("--unseen: %s", UNKNOWN_IDS)
+    if not found:
+        raise InputError(f"{options.data}: no row is left by --where and --unseen")
+    if options.rows is not None:
+        found = sorted(found, key=lambda name: hashlib.sha256(name.encode()).digest())[: options.rows]
+    return frozenset(found)
+
+
+def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
+    """Return the requested training-set sizes, or the default ones that the table is large enough for."""
+    tightest: Split | None = None
+    for seed in range(options.seed, options.seed + options.seeds):
+        split = make_split(records, seed=seed, how=options.split, test=options.test)
+        if tightest is None or len(split.train) < len(tightest.train):
+            tightest = split
+    assert tightest is not None
+    most = len(tightest.train)
+    if options.sizes is None:
+        return tuple(size for size in DEFAULT_SIZES if size <= most) or (most,)
+    if max(options.sizes) > most:
+        raise InputError(
+            f"--sizes {max(options.sizes)}: at most {most} of the {len(records)} usable rows can be training rows, "
+            f"besides {len(tightest.val)} validation and {len(tightest.test)} test rows"
+        )
+    return options.sizes
