@@ -12,16 +12,19 @@ from click.testing import CliRunner
 from zoo.cli import main
 
 from zoo.commands.declared import DeclaredCommand, option
+from zoo.jobs.finetune.options import Options
 from zoo.jobs.study.options import StudyOptions, StudyRequest
 
 
-@pytest.mark.parametrize("declared", [StudyOptions, StudyRequest])
-def test_every_field_of_a_study_has_an_option_with_its_description(declared: type) -> None:
-    shown = " ".join(CliRunner().invoke(main, ["study", "--help"], terminal_width=10_000).stdout.split())
+@pytest.mark.parametrize(
+    ("command", "declared"), [("finetune", Options), ("study", StudyOptions), ("study", StudyRequest)]
+)
+def test_every_field_that_is_described_has_an_option_with_its_description(command: str, declared: type) -> None:
+    shown = " ".join(CliRunner().invoke(main, [command, "--help"], terminal_width=10_000).stdout.split())
     hints = get_type_hints(declared, include_extras=True)
     for field in fields(declared):
-        if field.name not in ("data", "title", "options"):
-            described = hints[field.name].__metadata__[-1].description
+        described = getattr(getattr(hints[field.name], "__metadata__", [None])[-1], "description", None)
+        if described and field.name not in ("data", "title"):
             assert f"--{field.name.replace('_', '-')}" in shown
             assert " ".join(described.split()) in shown
 

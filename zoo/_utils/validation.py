@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Strict, ValidationError
 
 from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Options = TypeVar("Options", bound=type[Any])
 
@@ -23,6 +27,15 @@ TYPES = {
     "path_type": "the path of a file or folder",
 }
 """pydantic's names for wrong types, in words."""
+
+WORDS = {
+    "Input should be": "must be",
+    "Value should have": "must have",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "greater than": "more than",
+}
+"""pydantic's words for what a value must be, and ours."""
 
 
 def _plain(kind: type, to: type) -> BeforeValidator:
@@ -48,37 +61,40 @@ def validated(options: Options) -> Options:
         try:
             checked(self, *args, **kwargs)
         except ValidationError as error:
-            raise InputError(describe(error)) from None
+            raise InputError(describe(error, [field.name for field in fields(made)])) from None
 
     made.__init__ = __init__
     return options
 
 
-def describe(error: ValidationError) -> str:
-    """Describe the first problem: ``epochs=2.0: must be a whole number``, ``--patience 0: must be at least 1``."""
+def describe(error: ValidationError, names: Sequence[str] = ()) -> str:
+    """Describe the first problem: ``epochs=2.0: must be a whole number``, ``--patience 0: must be at least 1``.
+
+    Parameters
+    ----------
+    error : ValidationError
+    names : sequence of str
+        Names of the options in their order, for those that were given by position.
+    """
     problem = error.errors(include_url=False)[0]
     kind, value = problem["type"], problem["input"]
-    name = str(problem["loc"][0]) if problem["loc"] else ""
-    if kind in ("missing_argument", "missing"):
-        return f"{name}: is missing"
-    if kind == "unexpected_keyword_argument":
-        return f"{name}: there is no such option"
+    place = [str(part) for part in problem["loc"]]
+    if place and place[0].isdecimal():
+        place[0] = names[int(place[0])]
+    name = ".".join(place)
+    option = f"--{name.replace('_', '-')}"
+    if kind.startswith("missing"):
+        return f"{option} is missing"
+    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{option}: there is no such option"
     if kind in TYPES:
-        shown = repr(value)
-        shown = shown if len(shown) <= 60 and "\n" not in shown else f"a {type(value).__name__}"
-        place = (
-            f"{name}[{problem['loc'][1]}]" if len(problem["loc"]) > 1 and isinstance(problem["loc"][1], int) else name
-        )
-        return f"{place}={shown}: must be {TYPES[kind]}"
+        text = repr(value)
+        shown = text if len(text) <= 60 and text.isprintable() else type(value).__name__
+        return f"{name}={shown}: must be {TYPES[kind]}"
+    reason = problem["msg"].removeprefix("Value error, ")
+    for words, plain in WORDS.items():
+        reason = reason.replace(words, plain)
     if kind == "literal_error":
-        choices = problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
-        return f"{option(name)} {value}: must be one of {choices}"
-    reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    for words, short in (("greater than or equal to", "at least"), ("less than or equal to", "at most")):
-        reason = reason.replace(words, short)
-    return f"{option(name)} {value}: {reason.replace('greater than', 'more than')}"
-
-
-def option(name: str) -> str:
-    """Return the option of the command line: ``--learning-rate`` for ``learning_rate``."""
-    return f"--{name.replace('_', '-')}"
+        reason = f"must be one of {problem['ctx']['expected'].replace(' or ', ', ').replace(chr(39), '')}"
+    shown = "" if isinstance(value, dict | list | tuple) else f" {value}"
+    return f"{option}{shown}: {reason}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.commands.console import rejections, show_json, show_table, show_text
+from zoo.commands.declared import DeclaredCommand
 from zoo.commands.options import (
     FILE_OR_FOLDER,
     FOLDER,
@@ -16,7 +17,6 @@ from zoo.commands.options import (
     is_quiet,
     names,
     resume_option,
-    table_options,
 )
 from zoo.errors import InputError
 
@@ -24,32 +24,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command()
+@click.command(
+    cls=DeclaredCommand,
+    declared=("zoo.jobs.finetune.options:Options",),
+    without=("data", "val", "baselines", "compare_scratch"),
+    special={
+        "task": {"required": True, "shell_complete": names("task")},
+        "backbone": {"shell_complete": names("backbone"), "show_default": False},
+        "structures": {"type": FOLDER},
+    },
+)
 @click.argument("data", type=FILE_OR_FOLDER)
-@click.option(
-    "--task",
-    required=True,
-    shell_complete=names("task"),
-    help="Target property; 'zoo plugins list' shows them.",
-)
-@click.option(
-    "--backbone",
-    default="auto",
-    shell_complete=names("backbone"),
-    help="Name, folder or hf://owner/repo@rev; all takes the best on the validation rows, none starts from random "
-    "weights.  [default: recommended by the task]",
-)
-@click.option(
-    "--mode",
-    type=click.Choice(["mixture", "full", "head", "layerwise"]),
-    default="mixture",
-    show_default=True,
-    help="What is trained. full: all weights; mixture: all weights, with a head that also reads zoo's other backbones, "
-    "frozen; head: the head alone; layerwise: all weights, the early layers more slowly.",
-)
-@click.option("--seeds", default=1, show_default=True, help="Number of repetitions, each with its own split.")
-@table_options
-@click.option("--n-train", type=int, help="Number of training rows to use.  [default: all]")
 @click.option(
     "--baseline",
     "baselines",
@@ -58,14 +43,6 @@ if TYPE_CHECKING:
     help="Baseline to compare with; repeatable.",
 )
 @click.option("--compare", type=click.Choice(["scratch"]), multiple=True, help="Compare with training from scratch.")
-@click.option("--batch-size", type=int, help="Crystals per step.  [default: tuned]")
-@click.option("--learning-rate", type=float, help="Peak learning rate.  [default: tuned]")
-@click.option("--patience", type=int, help="Stop after this many validations without improvement.  [default: never]")
-@click.option(
-    "--precision",
-    type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]),
-    help="Number format.  [default: 32-true]",
-)
 @click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")
 @device_option
 @resume_option

@@ -70,31 +70,6 @@ def common(function: F) -> F:
     return function
 
 
-def table_options(function: F) -> F:
-    """Add the options that say which part of a labelled table is used and how it is split."""
-    options = (
-        click.option("--seed", default=0, show_default=True, help="The first seed."),
-        click.option(
-            "--split",
-            type=click.Choice(["random", "composition", "chemsys"]),
-            default="random",
-            show_default=True,
-            help="What training and test rows must not share: nothing but the row itself, the composition, or the set "
-            "of elements.",
-        ),
-        click.option("--test", default=0.1, show_default=True, help="Fraction of rows held out for the test error."),
-        click.option("--target", help="Column of the target.  [default: the task's own]"),
-        click.option("--structures", type=FOLDER, help="Folder of structure files named after the table's ids."),
-        click.option("--epochs", type=int, help="Maximum number of epochs.  [default: tuned]"),
-        click.option(
-            "--max-rejected", default=0.1, show_default=True, help="Stop if a larger fraction of rows is unusable."
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
 def is_quiet(ctx: click.Context) -> bool:
     """Return whether ``-q`` was given."""
     return bool(ctx.ensure_object(dict).get("quiet"))

@@ -10,7 +10,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
     from zoo.training.loader import TrainingLoader
     from zoo.training.losses import Balance
-
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-"""Number type of the forward and backward pass, as Lightning names it."""
+    from zoo.training.settings import Precision
 
 VALIDATIONS = 100
 """About how often a fit is validated: every epoch of a short one, every so many epochs of a long one."""

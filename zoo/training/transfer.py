@@ -23,7 +23,7 @@ distributed than the source's thousands of crystals did. Of all choices this one
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zoo.models.architecture import Architecture, Pooling
-
-Mode = Literal["mixture", "full", "head", "layerwise"]
+    from zoo.training.settings import Mode
 
 FROM_SCRATCH = "from scratch"
 """What training without a backbone is called."""

@@ -8,7 +8,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ import zoo
 from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.errors import InputError, TrainingError
 from zoo.jobs import baselines, methods
-from zoo.jobs.finetune.options import Options, default_out
+from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones, plugins
@@ -278,36 +278,6 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, back
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "out").exists()
         assert not (tmp_path / "out.partial").exists()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"seeds": 0}, "--seeds 0"),
-        ({"seeds": 101}, "--seeds 101: must be at most 100"),
-        ({"batch_size": 1}, "--batch-size 1: must be at least 2"),
-        ({"learning_rate": -1e-3}, "--learning-rate -0.001"),
-        ({"patience": 0}, "--patience 0"),
-        ({"mode": "Head"}, "--mode Head: must be one of mixture, full, head, layerwise"),
-        ({"precision": "8"}, "--precision 8: must be one of 32-true"),
-    ],
-)
-def test_options_that_cannot_be(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        Options("bulk-modulus", Path("k.csv"), **wrong)
-
-
-def test_default_folders_do_not_collide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    options = Options("dielectric", tmp_path / "d.csv")
-    first = default_out(options)
-    assert first == Path("runs/dielectric-multi-113k")
-    first.mkdir(parents=True)
-    assert default_out(options) == Path("runs/dielectric-multi-113k-2")
-    Path("runs/dielectric-multi-113k-2.partial").mkdir()
-    assert default_out(options) == Path("runs/dielectric-multi-113k-3")
-    assert default_out(options, resume=True) == Path("runs/dielectric-multi-113k-2")
-    assert default_out(Options("dielectric", tmp_path / "d.csv", backbone=None)) == Path("runs/dielectric-scratch")
 
 
 def test_the_recommended_backbone_is_named_with_its_reason(data: Path, tmp_path: Path) -> None:

@@ -22,26 +22,6 @@ def data(moduli: Callable[[int], Path]) -> Path:
     return moduli(40)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"epochs": 2.0}, "epochs=2.0: must be a whole number"),
-        ({"seeds": "3"}, "seeds='3': must be a whole number"),
-        ({"seeds": True}, "seeds=True: must be a whole number"),
-        ({"seeds": None}, "seeds=None: must be a whole number"),
-        ({"learning_rate": "0.1"}, "learning_rate='0.1': must be a number"),
-        ({"baselines": "rf"}, "baselines='rf': must be a tuple"),
-        ({"baselines": (1,)}, r"baselines\[0\]=1: must be text"),
-        ({"compare_scratch": "scratch"}, "compare_scratch='scratch': must be True or False"),
-        ({"target": 3}, "target=3: must be text"),
-        ({"data": pd.DataFrame()}, "data=a DataFrame: must be the path of a file or folder"),
-    ],
-)
-def test_wrong_types_are_named(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(zoo.ZooError, match=said):
-        zoo.Options(**{"task": "bulk-modulus", "data": "k.csv", **wrong})
-
-
 def test_paths_names_and_none_as_they_come_to_hand(data: Path, backbone: Path) -> None:
     assert zoo.Options("bulk-modulus", data, backbone=backbone).backbone == str(backbone)  # type: ignore[arg-type]
     assert zoo.Options("bulk-modulus", data, backbone="none") == zoo.Options("bulk-modulus", data, backbone=None)

@@ -49,8 +49,8 @@ def test_the_command_line_takes_precedence(tmp_path: Path) -> None:
         ("size = [50]\n", "study.toml: size: there is no such option"),
         ('sizes = ["x"]\n', "study.toml: sizes.0 x: must be a valid integer"),
         ('where = [{column = "gap", over = 0}]\n', "study.toml: where.0.over: there is no such option"),
-        ('split = "scaffold"\n', "study.toml: split scaffold: must be 'random', 'composition' or 'chemsys'"),
-        ("seeds = 0\n", "study.toml: seeds 0: must be greater than or equal to 1"),
+        ('split = "scaffold"\n', "study.toml: split scaffold: must be one of random, composition, chemsys"),
+        ("seeds = 0\n", "study.toml: seeds 0: must be at least 1"),
         ("sizes = [50\n", "study.toml is no TOML"),
     ],
 )

@@ -29,7 +29,8 @@ from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.report import Section, Table, command, write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.registry import plugins
-from zoo.training.transfer import FROM_SCRATCH, Mode
+from zoo.training.settings import Mode
+from zoo.training.transfer import FROM_SCRATCH
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "bulk_modulus.csv"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

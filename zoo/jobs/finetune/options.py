@@ -11,14 +11,13 @@ from pydantic.dataclasses import dataclass
 
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
-from zoo.jobs import pretrained
-from zoo.jobs.methods import SCRATCH, TRANSFER, sized
 from zoo.models.checkpoint.schema import MAX_MEMBERS
-from zoo.training.fit import FitSettings, Precision
-from zoo.training.transfer import Mode
+from zoo.training.settings import Mode, Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from zoo.training.fit import FitSettings
 
 
 def _backbone(value: object) -> object:
@@ -70,33 +69,66 @@ class Options:
         If a value has the wrong type or is out of range; names the option.
     """
 
-    task: str
+    task: Annotated[str, Field(description="Target property; 'zoo plugins list' shows them.")]
     data: LaxPath
-    backbone: Annotated[str | None, BeforeValidator(_backbone)] = "auto"
-    mode: Mode = "mixture"
-    seeds: Annotated[Whole, Field(ge=1, le=MAX_MEMBERS)] = 1
-    seed: Whole = 0
-    split: How = "random"
-    test: Number = 0.1
+    backbone: Annotated[
+        str | None,
+        BeforeValidator(_backbone),
+        Field(
+            description="Name, folder or hf://owner/repo@rev; all takes the best on the validation rows, none starts "
+            "from random weights.  [default: recommended by the task]"
+        ),
+    ] = "auto"
+    mode: Annotated[
+        Mode,
+        Field(
+            description="What is trained. full: all weights; mixture: all weights, with a head that also reads zoo's "
+            "other backbones, frozen; head: the head alone; layerwise: all weights, the early layers more slowly."
+        ),
+    ] = "mixture"
+    seeds: Annotated[
+        Whole, Field(ge=1, le=MAX_MEMBERS, description="Number of repetitions, each with its own split.")
+    ] = 1
+    seed: Annotated[Whole, Field(description="The first seed.")] = 0
+    split: Annotated[
+        How,
+        Field(
+            description="What training and test rows must not share: nothing but the row itself, the composition, or "
+            "the set of elements."
+        ),
+    ] = "random"
+    test: Annotated[Number, Field(description="Fraction of rows held out for the test error.")] = 0.1
     val: Number = 0.1
-    n_train: Whole | None = None
+    n_train: Annotated[Whole | None, Field(description="Number of training rows to use.  [default: all]")] = None
     baselines: tuple[str, ...] = ()
     compare_scratch: bool = False
-    epochs: Annotated[Whole, Field(ge=1)] | None = None
-    batch_size: Annotated[Whole, Field(ge=2)] | None = None  # one value has no variance to normalise by
-    learning_rate: Annotated[Number, Field(gt=0)] | None = None
-    patience: Annotated[Whole, Field(ge=1)] | None = None
-    precision: Precision | None = None
-    target: str | None = None
-    structures: LaxPath | None = None
-    max_rejected: Number = 0.1
+    epochs: Annotated[Whole | None, Field(ge=1, description="Maximum number of epochs.  [default: tuned]")] = None
+    batch_size: Annotated[  # at least two: one value has no variance to normalise by
+        Whole | None, Field(ge=2, description="Crystals per step.  [default: tuned]")
+    ] = None
+    learning_rate: Annotated[Number | None, Field(gt=0, description="Peak learning rate.  [default: tuned]")] = None
+    patience: Annotated[
+        Whole | None, Field(ge=1, description="Stop after this many validations without improvement.  [default: never]")
+    ] = None
+    precision: Annotated[Precision | None, Field(description="Number format.  [default: 32-true]")] = None
+    target: Annotated[str | None, Field(description="Column of the target.  [default: the task's own]")] = None
+    structures: Annotated[
+        LaxPath | None,
+        BeforeValidator(lambda path: path or None),
+        Field(description="Folder of structure files named after the table's ids."),
+    ] = None
+    max_rejected: Annotated[Number, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
 
     def chosen_backbone(self) -> str | None:
         """Return the backbone's name with "auto" resolved; None for random weights."""
+        from zoo.jobs import pretrained
+
         return pretrained.recommended(self.task) if self.backbone == "auto" else self.backbone
 
     def fit_settings(self, rows: int, *, from_scratch: bool) -> FitSettings:
         """Return the tuned fit settings for this number of training rows, with the user's overrides."""
+        from zoo.jobs.methods import SCRATCH, TRANSFER, sized
+
         settings = sized(SCRATCH if from_scratch else TRANSFER, rows)
         chosen = {
             name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "patience", "precision")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.jobs.pretrained import Pretrained
     from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Task
-    from zoo.training.transfer import Mode
+    from zoo.training.settings import Mode
 
 ALL = "all"
 """As a backbone: compare all backbones on validation rows, and keep the best."""

@@ -13,8 +13,9 @@ from zoo.data.tables.conditions import Condition
 from zoo.models.checkpoint.schema import ArchitectureConfig, GraphConfig
 from zoo.registry import plugins
 from zoo.registry.cards import Line, Name
-from zoo.training.fit import FitSettings, Precision
+from zoo.training.fit import FitSettings
 from zoo.training.losses import Balance
+from zoo.training.settings import Precision
 
 if TYPE_CHECKING:
     from zoo.registry.contracts import Task

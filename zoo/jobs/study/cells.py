@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from zoo.jobs.study.preparation import Prepared
     from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Transform
+    from zoo.training.settings import Mode
 
     Vectors = dict[tuple[str | None, str], baselines.Features]
 
@@ -260,7 +261,7 @@ def fit(
     split: Split,
     backbone: Path | None,
     experts: Sequence[Path],
-    mode: transfer.Mode,
+    mode: Mode,
     epochs: int | None,
 ) -> methods.Outcome:
     """Fit a network with the tuned settings, from scratch if there is no backbone.

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     RootModel,
-    ValidationError,
-    model_validator,
 )
 from pydantic.dataclasses import dataclass
 
 from zoo._utils import engines, toml
+from zoo._utils.validation import validated
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.data.splits import How
 from zoo.data.tables.conditions import Condition
 from zoo.errors import InputError
+from zoo.training.settings import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 FROZEN_PREFIX = "frozen-"
 """Prefix of a mode in which a baseline is fitted to the frozen embedding of a backbone."""
@@ -38,27 +37,7 @@ Distinct = Annotated[tuple[T, ...], AfterValidator(lambda values: tuple(dict.fro
 _CONFIG = ConfigDict(extra="forbid")
 
 
-def _in_one_line(cls: type, given: Any, validate: Callable[[Any], T]) -> T:
-    """Turn the errors of validation into one line that names the option."""
-    try:
-        return validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = [str(part) for part in first["loc"]]
-        if place and place[0].isdecimal():  # given by position
-            place[0] = fields(cls)[int(place[0])].name
-        option = f"--{'.'.join(place).replace('_', '-')}"
-        if first["type"] == "missing":
-            raise InputError(f"{option} is missing") from None
-        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            raise InputError(f"{option}: there is no such option") from None
-        message = (
-            first["msg"].removeprefix("Value error, ").replace("Input should", "must").replace("Value should", "must")
-        )
-        shown = "" if isinstance(first["input"], dict | list | tuple) else f" {first['input']}"
-        raise InputError(f"{option}{shown}: {message}") from None
-
-
+@validated
 @dataclass(frozen=True, config=_CONFIG)
 class StudyOptions:
     """What a study compares.
@@ -128,14 +107,7 @@ class StudyOptions:
     max_rejected: Annotated[float, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
     title: Annotated[str, Field(description="Title of the report.")] = ""
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _report_errors(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        return _in_one_line(cls, given, validate)
-
     def __post_init__(self) -> None:
-        from zoo.training.transfer import Mode
-
         known = get_args(Mode)
         for mode in self.modes:
             if mode not in known and not (mode.startswith(FROZEN_PREFIX) and mode != FROZEN_PREFIX):
@@ -155,6 +127,7 @@ def _engine(name: str) -> str:
     return engines.check(name)
 
 
+@validated
 @dataclass(frozen=True, config=_CONFIG)
 class StudyRequest:
     """A study and how to run it.
@@ -182,11 +155,6 @@ class StudyRequest:
         bool, Field(description="Refuse test rows that leak: copies, shared compositions, pretraining.")
     ] = False
     out: Annotated[Path | None, Field(description="Folder of the study.  [default: runs/study-TASK]")] = None
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _report_errors(cls, given: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        return _in_one_line(cls, given, validate)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> StudyRequest:

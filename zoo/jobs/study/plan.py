@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from zoo.jobs.study.options import FROZEN_PREFIX
-from zoo.training.transfer import FROM_SCRATCH, Mode
+from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from zoo.jobs.study.options import StudyOptions
+    from zoo.training.settings import Mode
 
 MethodKind = Literal["scratch", "transfer", "classical"]
 

@@ -1,0 +1,11 @@
+"""The choices of a training that options name; imports nothing, so that ``--help`` is fast."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Mode = Literal["mixture", "full", "head", "layerwise"]
+"""How a pretrained network is fine-tuned; see :mod:`zoo.training.transfer`."""
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+"""Number type of the forward and backward pass."""
