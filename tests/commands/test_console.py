@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,3 +113,40 @@ def test_what_a_user_can_cause_is_one_line(error: Exception, line: str, code: in
 
 def test_what_only_we_can_cause_is_not_hidden() -> None:
     assert isinstance(invoke(KeyError("x")).exception, KeyError)
+
+
+NOISY = """
+import ctypes, os
+from zoo import Task
+
+print("python prints")
+os.write(1, b"a descriptor prints\\n")
+os.system("echo a shell prints")
+libc = ctypes.CDLL(None)
+libc.printf(b"C prints\\n")
+stiffness = Task(name="stiffness", target="K_VRH", unit="GPa", description="Stiffness.")
+"""
+
+
+def test_what_a_plugin_prints_does_not_reach_the_json(tmp_path: Path) -> None:
+    plugin = tmp_path / "noisy.py"
+    plugin.write_text(NOISY)
+    command = [sys.executable, "-m", "zoo", "--plugin", str(plugin), "plugins", "list", "--check", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "stiffness" in {each["name"] for each in json.loads(done.stdout)}
+    printed = {line for line in done.stderr.splitlines() if line.endswith("prints")}
+    assert printed == {"python prints", "a descriptor prints", "a shell prints", "C prints"}
+
+
+def test_standard_output_is_itself_again_after_a_command_with_json() -> None:
+    code = "from zoo.cli import main; main(['list', '--json'], standalone_mode=False); print('after')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("]\nafter\n")
+    json.loads(done.stdout.removesuffix("after\n"))
+
+
+def test_json_into_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "zoo", "list", "--json"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "Error: No space left on device\n")

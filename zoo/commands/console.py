@@ -7,9 +7,11 @@ import gc
 import json
 import logging
 import math
+import os
+import sys
 import warnings
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.table import Table
+
+_JSON_STREAM = f"{__name__}.json"
+"""Key of a context's ``meta``: the stream for JSON."""
 
 PIPE_WIDTH = 1000
 """Columns of a table that is not printed on a terminal, so that no row is broken."""
@@ -33,6 +38,8 @@ class ErrorGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options; ``--plugin`` already runs code here."""
+        if "--json" in args:
+            ctx.meta[_JSON_STREAM] = ctx.with_resource(_standard_output_to_ourselves())
         with _one_line_errors():
             return super().parse_args(ctx, args)
 
@@ -40,6 +47,35 @@ class ErrorGroup(click.Group):
         """Run the command."""
         with _one_line_errors():
             return super().invoke(ctx)
+
+
+@contextmanager
+def _standard_output_to_ourselves() -> Iterator[TextIO | None]:
+    """Send to standard error what anything else prints, be it on the file descriptor; yield a stream for our output."""
+    ours, others = sys.stdout, sys.stderr
+    try:
+        descriptor, other = ours.fileno(), others.fileno()
+    except (AttributeError, OSError, ValueError):  # closed, or replaced by an object without a descriptor
+        with redirect_stdout(others if ours else None):
+            yield ours
+        return
+    ours.flush()
+    kept = os.dup(descriptor)
+    os.dup2(other, descriptor)
+    stream = os.fdopen(os.dup(kept), "w", encoding=ours.encoding, errors=ours.errors)
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):  # reported by whoever wrote
+            stream.close()
+        with suppress(OSError):
+            ours.flush()
+        with suppress(OSError, AttributeError):
+            import ctypes
+
+            ctypes.CDLL(None).fflush(None)  # C code has a buffer of its own
+        os.dup2(kept, descriptor)
+        os.close(kept)
 
 
 @contextmanager
@@ -184,9 +220,9 @@ def show_text(text: str = "", *, err: bool = False) -> None:
 def show_json(value: object) -> None:
     """Print JSON; characters that :func:`plain` would remove are escaped, a number that is not finite becomes null."""
     text = json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)
-    click.echo(
-        "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
-    )
+    text = "".join(letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1] for letter in text)
+    ctx = click.get_current_context(silent=True)
+    click.echo(text, file=ctx.meta.get(_JSON_STREAM) if ctx else None)
 
 
 def _finite(value: object) -> object:
