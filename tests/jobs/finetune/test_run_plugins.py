@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,9 @@ def test_two_baselines_of_one_name_are_both_there(data: Path, backbone: Path, tm
     targets = [found.records[row].target for row in split.train]
     for name, expected in (("low.py:constant", min(targets)), ("high.py:constant", max(targets))):
         assert found.outcomes[name][0].predictions[split.test] == pytest.approx(expected)
+    versions = json.loads((tmp_path / "run" / "metrics.json").read_text())["versions"]
+    assert versions["low.py"] == f"SHA-256 {hashlib.sha256((tmp_path / 'low.py').read_bytes()).hexdigest()}"
+    assert {"high.py", "scikit-learn", "torch", "python"} < versions.keys()
 
 
 def test_a_baseline_without_its_featurizer_is_refused_before_anything_is_trained(

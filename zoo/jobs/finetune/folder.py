@@ -18,12 +18,15 @@ from zoo.jobs.finetune import pictures
 from zoo.jobs.finetune.card import describe_run
 from zoo.jobs.fit_store import finite_json
 from zoo.models.checkpoint import networks
+from zoo.registry import backbones, plugins
+from zoo.registry.plugin_versions import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from zoo.jobs.finetune.result import Result
+    from zoo.registry.plugins import Plugin
 
 PACKAGES = ("crystal-zoo", "torch", "dgl", "lightning", "numpy", "pymatgen", "matminer", "scikit-learn")
 
@@ -101,8 +104,19 @@ def metrics(result: Result) -> dict[str, Any]:
         "verdict": comparison_table.verdict(result),
         "intervals": result.reliability.to_dict(),
         "provenance": result.checkpoint.config.provenance,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(), **versions(_plugins_used(result))},
     }
+
+
+def _plugins_used(result: Result) -> Iterator[Plugin]:
+    """Yield the plugins that the numbers depend on."""
+    yield plugins.find("task", result.options.task)
+    for name in result.options.baselines:
+        yield plugins.find("baseline", name)
+        yield plugins.find("featurizer", plugins.baseline(name).featurizer)
+    if result.backbone and result.backbone.card:
+        package = backbones.distribution(result.backbone.card)
+        yield from (plugin for plugin in plugins.plugins("backbone") if plugin.distribution == package)
 
 
 def _versions() -> dict[str, str]:
