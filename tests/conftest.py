@@ -206,7 +206,7 @@ def mp_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MPServer]:
 
     from zoo.data.sources import _mp_client
 
-    monkeypatch.setattr(_mp_client, "PAUSES", (0, 0, 0))
+    monkeypatch.setattr(_mp_client, "RETRY_DELAYS", (0, 0, 0))
     monkeypatch.setenv("MP_API_KEY", KEY)
     with MPServer(documents()) as api:
         monkeypatch.setenv("MP_API_ENDPOINT", api.url)

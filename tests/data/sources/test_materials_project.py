@@ -176,7 +176,7 @@ def test_without_a_key_a_recipe_that_fetches_says_so(
     [
         (None, "MP_API_KEY is not set; get yours at https://"),
         ("  ", "MP_API_KEY is not set; get yours at https://"),
-        ("secret1234\nsecret5678", "MP_API_KEY is no key: it has spaces or other such characters in it"),
+        ("secret1234\nsecret5678", "MP_API_KEY is not a key: it contains spaces or other invalid characters"),
         ("secret1234secret", "the Materials Project refuses the key in MP_API_KEY (one has 32 characters); get yours"),
         ("secret12" * 4, "the Materials Project refuses the key in MP_API_KEY (status 401); get yours"),
     ],
@@ -221,7 +221,7 @@ def test_the_key_goes_into_the_header_and_nowhere_else(mp_server: MPServer, tmp_
     ("fields", "message"),
     [
         (("bandgap",), "the Materials Project has no field 'bandgap'"),
-        (("bulk_modulus",), "the field bulk_modulus is no number or text but a dict; name a part"),
+        (("bulk_modulus",), "the field bulk_modulus is not a number or text but a dict; name a part"),
     ],
 )
 def test_fields_that_are_not_there_are_named(

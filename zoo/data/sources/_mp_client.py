@@ -1,4 +1,4 @@
-"""The Materials Project's official client, with patience; used by ``zoo.data.sources.materials_project``."""
+"""The Materials Project's official client, with retries and errors that never show the key."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 KEY = "MP_API_KEY"
-"""Environment variable with the user's key; there is no other way to give it."""
+"""Environment variable that holds the user's key."""
 
-WHERE = "https://materialsproject.org/api"
+KEY_PAGE = "https://materialsproject.org/api"
 
-PAUSES = (1, 2, 4, 8, 16, 32)
-"""Seconds before each further try of a request that failed for a reason that may pass."""
+RETRY_DELAYS = (1, 2, 4, 8, 16, 32)
+"""Seconds before each new attempt of a request whose failure may be temporary."""
 
-RENAMED = {"k_vrh": "bulk_modulus.vrh", "g_vrh": "shear_modulus.vrh", "eps_total": "e_total"}
-"""Columns that zoo's tasks look for → fields of the API."""
+API_FIELDS = {"k_vrh": "bulk_modulus.vrh", "g_vrh": "shear_modulus.vrh", "eps_total": "e_total"}
+"""Columns of zoo's tasks → fields of the API."""
 
 _STATUS = re.compile(r"status code (\d+)")
 
 
 class Client:
-    """The official client with patience, and errors that never show the key.
+    """The official client; a request that fails is tried again, and no error shows the key.
 
     Parameters
     ----------
@@ -41,20 +41,19 @@ class Client:
     Raises
     ------
     InputError
-        If there is no key, or it cannot be one.
+        If there is no key, or it is malformed.
     DependencyError
         If the official client is not installed.
     SourceError
-        If the API refuses the key or the request, or does not answer after several tries; so do the methods.
+        If the API refuses the key or the request, or does not answer after several attempts. The methods raise it, too.
     """
 
     def __init__(self, key: str) -> None:
         key = key.strip()
         if not re.fullmatch(r"[\x21-\x7e]+", key):
-            problem = (
-                f"{KEY} is not set" if not key else f"{KEY} is no key: it has spaces or other such characters in it"
-            )
-            raise InputError(f"{problem}; get yours at {WHERE} and export it")
+            malformed = f"{KEY} is not a key: it contains spaces or other invalid characters"
+            problem = malformed if key else f"{KEY} is not set"
+            raise InputError(f"{problem}; get yours at {KEY_PAGE} and export it")
         try:
             import requests
             from mp_api.client import MPRester
@@ -64,29 +63,28 @@ class Client:
                 "fetching from the Materials Project needs mp-api; run: pip install 'crystal-zoo[mp]'"
             ) from error
         self._key = key
-        # A proxy's page instead of JSON, a cut connection, an answer of another shape.
+        # ValueError and KeyError: a proxy's page in place of JSON, or an answer of another shape.
         self._failures = (MPRestError, requests.RequestException, ValueError, KeyError)
         self.name = f"mp-api {version('mp-api')}"
         endpoint = os.environ.get("MP_API_ENDPOINT") or None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            rester = self._try(lambda: MPRester(key, endpoint, use_document_model=False, mute_progress_bars=True))
+            rester = self._retry(lambda: MPRester(key, endpoint, use_document_model=False, mute_progress_bars=True))
             self._summary = rester.materials.summary
             self.version = str(rester.db_version)
-            self.total = int(
-                self._try(lambda: self._summary.count({"deprecated": False, "batch_id_not_eq": "gnome_r2scan_statics"}))
-            )
+            listed = {"deprecated": False, "batch_id_not_eq": "gnome_r2scan_statics"}
+            self.total = int(self._retry(lambda: self._summary.count(listed)))
         if not self.version:
             raise SourceError(
                 "the Materials Project does not say the version of its data; see https://status.materialsproject.org"
             )
 
     def page(self, number: int, size: int, fields: Sequence[str]) -> list[dict[str, Any]]:
-        """Return a page of documents, from 1, in the order of identifiers."""
-        top = [RENAMED.get(field, field).partition(".")[0] for field in fields]
+        """Return a page of documents, sorted by identifier; pages count from 1."""
+        top = [API_FIELDS.get(field, field).partition(".")[0] for field in fields]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            documents: list[dict[str, Any]] = self._try(
+            documents: list[dict[str, Any]] = self._retry(
                 lambda: self._summary.search(
                     deprecated=False,
                     include_gnome=False,
@@ -99,28 +97,28 @@ class Client:
             )
         return documents
 
-    def _try(self, ask: Callable[[], T]) -> T:
-        for pause in (*PAUSES, None):
+    def _retry(self, request: Callable[[], T]) -> T:
+        for delay in (*RETRY_DELAYS, None):
             try:
-                return ask()
+                return request()
             except self._failures as error:
                 text = " ".join(str(error).split()).replace(self._key, "***")[:300]
                 found = _STATUS.search(text)
                 status = int(found[1]) if found else 0
-                # Raised from nothing: what the client raised may hold the request, and the request holds the key.
+                # Without the cause: the client's exception may hold the request, and with it the key.
                 if status in (401, 403) or "valid API key" in text:
                     why = f"status {status}" if status else "one has 32 characters"
                     raise SourceError(
-                        f"the Materials Project refuses the key in {KEY} ({why}); get yours at {WHERE} and export it"
+                        f"the Materials Project refuses the key in {KEY} ({why}); get yours at {KEY_PAGE} and export it"
                     ) from None
                 if "invalid fields requested" in text:
                     names = text.partition("[")[2].partition("]")[0]
                     raise InputError(f"the Materials Project has no field {names}; see its summary document") from None
                 if 400 <= status < 500 and status not in (408, 429):
                     raise SourceError(f"the Materials Project refuses the request: {text}") from None
-                if pause is None:
+                if delay is None:
                     raise SourceError(
-                        f"the Materials Project does not answer: {text}; run the same command again to go on"
+                        f"the Materials Project does not answer: {text}; run the same command again to continue"
                     ) from None
-                time.sleep(pause)
+                time.sleep(delay)
         raise AssertionError("unreachable")

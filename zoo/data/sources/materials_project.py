@@ -1,8 +1,8 @@
-"""The Materials Project → a table: through its API, page by page, resumable.
+"""The Materials Project → a Parquet table, fetched page by page through its API.
 
-Rows come from the summary end point, by the official client (`mp-api`, an extra). Each page becomes a Parquet file in
-``OUT.partial``; the same command goes on there after an interruption. GNoME's structures are left out: they are
-published under another licence (CC BY-NC 4.0). Deprecated materials are not asked for.
+Rows come from the summary endpoint, through the official client (`mp-api`, an extra). Each page becomes a Parquet file
+in ``OUT.partial``, and after an interruption the same command continues from there. GNoME's structures are left out
+because of their licence (CC BY-NC 4.0), and so are deprecated materials.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zoo._utils.files import whole
 from zoo._utils.progress import progress
 from zoo._utils.resuming import check_settings
 from zoo.data.graphs.store import tables_folder
-from zoo.data.sources._mp_client import KEY, RENAMED, Client
+from zoo.data.sources._mp_client import API_FIELDS, KEY, Client
 from zoo.data.structures import parse
 from zoo.data.tables.records import Rejection
 from zoo.data.tables.rejections import write_rejected
@@ -34,20 +34,20 @@ DATABASE = "materials-project"
 LICENSE = "CC-BY-4.0"
 CITE = "doi:10.1063/1.4812323"
 COLUMNS = ("material_id", "atomic_numbers", "lattice", "frac_coords")
-"""Of every table that is fetched."""
+"""Columns of every fetched table."""
 
 FIELDS = ("formation_energy_per_atom", "band_gap", "energy_above_hull")
-"""What is fetched beside identifier and structure if nothing else is asked for."""
+"""Fields that are fetched by default, besides identifier and structure."""
 
-PAGE = 1000
-"""Rows per request, the most that the API gives."""
+PAGE_SIZE = 1000
+"""Materials per request, the most that the API allows."""
 
 _METADATA = b"crystal-zoo"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was fetched.
+    """Summary of a fetched table.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Fetched:
     rejected : int
         Materials without a usable structure, listed beside the table.
     version : str
-        Of the database.
+        Version of the database.
     """
 
     rows: int
@@ -65,22 +65,23 @@ class Fetched:
 
 
 def fetch(
-    out: Path, fields: Sequence[str] = FIELDS, *, limit: int | None = None, page: int = PAGE, quiet: bool = False
+    out: Path, fields: Sequence[str] = FIELDS, *, limit: int | None = None, page: int = PAGE_SIZE, quiet: bool = False
 ) -> Fetched:
     """Write a Parquet table of the Materials Project's materials.
 
-    Its columns are ``material_id``, ``atomic_numbers``, ``lattice`` and ``frac_coords`` (Å), and one per field. The
-    file's metadata name database, version, licence and query; see :func:`provenance`.
+    Its columns are ``material_id``, ``atomic_numbers`` (n), ``lattice`` (9, Å) and ``frac_coords`` (3n), and one per
+    field. The file's metadata hold database, version, licence and query; see :func:`provenance`.
 
     Parameters
     ----------
     out : Path
-        File to write; appears whole or not at all. ``OUT.rejected.csv`` beside it lists the materials without a usable
-        structure, if there are any.
+        File to write; it appears whole or not at all. Materials without a usable structure, if any, are listed in
+        ``OUT.rejected.csv`` beside it.
     fields : sequence of str
-        Names of the API's summary document, such as ``"band_gap"``, with dots into nested ones, or those of `RENAMED`.
+        Fields of the API's summary document, such as ``"band_gap"``; dots lead into nested ones. The columns of zoo's
+        tasks (`API_FIELDS`) are understood, too.
     limit : int, optional
-        Only so many materials, by identifier.
+        Largest number of materials, the first by identifier.
     page : int
         Materials per request.
     quiet : bool
@@ -88,11 +89,11 @@ def fetch(
     Raises
     ------
     InputError
-        If the key is missing, `out` exists or cannot be written, or the unfinished work beside it is another one's.
+        If the key is missing, `out` exists or cannot be written, or the unfinished work beside it is of another query.
     DependencyError
         If the client is not installed.
     SourceError
-        If the API refuses the key or the request, or does not answer after several tries.
+        If the API refuses the key or the request, or does not answer after several attempts.
     """
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
@@ -103,7 +104,7 @@ def fetch(
     work = out.with_name(out.name + ".partial")
     size = min(page, limit or page)
     query = {"fields": list(fields), "limit": limit, "page": size}
-    parts = _Parts(work, out)
+    pages = _Pages(work, out)
     check_settings(work / "begun.json", {"database": DATABASE, "database version": client.version, **query})
     total = min(limit or client.total, client.total)
     if not total:
@@ -111,14 +112,14 @@ def fetch(
     with progress("fetching", total, "materials", quiet=quiet) as bar:
         for number in range(1, ceil(total / size) + 1):
             expected = min(size, total - (number - 1) * size)
-            if not parts.has(number):
+            if not pages.has(number):
                 documents = client.page(number, size, fields)[:expected]
                 if len(documents) != expected:
                     raise SourceError(
-                        f"the Materials Project gave {len(documents)} materials where {expected} were announced; "
-                        "run the same command again to go on"
+                        f"the Materials Project sent {len(documents)} materials where {expected} were announced; "
+                        "run the same command again to continue"
                     )
-                parts.write(number, documents, fields)
+                pages.write(number, documents, fields)
             bar.advance(expected)
     note = {
         "source": "Materials Project",
@@ -128,11 +129,11 @@ def fetch(
         "client": client.name,
         "query": {"deprecated": False, "include_gnome": False, **query},
     }
-    return parts.join(note)
+    return pages.join(note)
 
 
 def provenance(table: Path) -> dict[str, Any] | None:
-    """Return what a fetched table says of itself: source, version, license, cite, query; None for other tables."""
+    """Return the metadata of a fetched table (source, version, license, cite, query), or None for other tables."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -147,9 +148,9 @@ def provenance(table: Path) -> dict[str, Any] | None:
 
 
 def cached(fields: Sequence[str], *, quiet: bool = False) -> Path:
-    """Return a table with these fields that is kept in zoo's cache, and fetch it if it is not there.
+    """Return a table with these fields from zoo's cache; fetch it if it is not there.
 
-    Of several processes one fetches and the others wait.
+    If several processes ask at once, one fetches and the others wait.
 
     Raises
     ------
@@ -170,19 +171,19 @@ def cached(fields: Sequence[str], *, quiet: bool = False) -> Path:
     return table
 
 
-class _Parts:
-    """Pages on disk, each whole or not at all, and their union."""
+class _Pages:
+    """Fetched pages on disk, each whole or not at all, which are joined to a table."""
 
     def __init__(self, folder: Path, out: Path) -> None:
         self.folder, self.out = folder, out
-        self._there: list[int] = []
+        self._numbers: list[int] = []
 
     def has(self, number: int) -> bool:
-        """Say whether a page is there and whole."""
+        """Tell whether a page is on disk and undamaged; note that it belongs to the table."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._there.append(number)
+        self._numbers.append(number)
         try:
             pq.read_table(self._path(number))
         except (OSError, pa.ArrowException):
@@ -190,7 +191,7 @@ class _Parts:
         return True
 
     def write(self, number: int, documents: Sequence[dict[str, Any]], fields: Sequence[str]) -> None:
-        """Write a page; materials without a usable structure are noted in its metadata."""
+        """Write a page; its metadata list the materials without a usable structure."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -210,7 +211,7 @@ class _Parts:
             columns["lattice"].append(crystal.lattice.ravel())
             columns["frac_coords"].append(crystal.frac.ravel())
             for field in fields:
-                columns[field].append(_cell(document, RENAMED.get(field, field)))
+                columns[field].append(_cell(document, API_FIELDS.get(field, field)))
         kinds = {
             "material_id": pa.string(),
             "atomic_numbers": pa.list_(pa.uint8()),
@@ -219,7 +220,7 @@ class _Parts:
         }
         arrays = {name: pa.array(values, kinds.get(name)) for name, values in columns.items()}
         table = pa.table(arrays).replace_schema_metadata({_METADATA: json.dumps(rejected)})
-        with _written(self._path(number)) as beside:
+        with _writing(self._path(number)) as beside:
             pq.write_table(table, beside)
 
     def join(self, note: dict[str, Any]) -> Fetched:
@@ -227,7 +228,7 @@ class _Parts:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        paths = [self._path(number) for number in self._there]
+        paths = [self._path(number) for number in self._numbers]
         schemas = [pq.read_schema(path) for path in paths]
         rejected = [
             Rejection(str(self.out), None, name, "structure", "", reason)
@@ -236,7 +237,7 @@ class _Parts:
         ]
         schema = pa.unify_schemas([each.remove_metadata() for each in schemas])
         ids: set[str] = set()
-        with _written(self.out) as beside:
+        with _writing(self.out) as beside:
             rows = sum(pq.read_metadata(path).num_rows for path in paths)
             text = json.dumps({**note, "rows": rows, "rejected": len(rejected)})
             with pq.ParquetWriter(beside, schema.with_metadata({_METADATA: text})) as writer:
@@ -245,8 +246,8 @@ class _Parts:
                     names = set(table.column("material_id").to_pylist())
                     if len(names) < len(table) or names & ids:
                         raise SourceError(
-                            f"the Materials Project gave a material twice: its data changed meanwhile; "
-                            f"remove {self.folder} to begin again"
+                            f"the Materials Project sent a material twice, so its data changed meanwhile; "
+                            f"remove {self.folder} to start again"
                         )
                     ids |= names
                     writer.write_table(table.cast(schema))
@@ -265,20 +266,20 @@ def rejected_path(table: Path) -> Path:
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[Path]:
-    """As :func:`zoo._utils.files.whole`, with an error that says what to do."""
+def _writing(path: Path) -> Iterator[Path]:
+    """Write a file as :func:`zoo._utils.files.whole` does, with an error that says what to do."""
     try:
         with whole(path) as beside:
             yield beside
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise InputError(
-            f"{path} cannot be written: {reason}; free some space and run the same command again to go on"
+            f"{path} cannot be written: {reason}; free some space and run the same command again to continue"
         ) from error
 
 
 def _cell(document: dict[str, Any], field: str) -> float | str | None:
-    """Return a number or a text of a document, from its dotted name."""
+    """Return a number or text from a document, given its dotted name."""
     value: Any = document
     for part in field.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -287,5 +288,5 @@ def _cell(document: dict[str, Any], field: str) -> float | str | None:
     if isinstance(value, int | float):
         return float(value)
     raise InputError(
-        f"the field {field} is no number or text but a {type(value).__name__}; name a part of it: {field}.…"
+        f"the field {field} is not a number or text but a {type(value).__name__}; name a part of it: {field}.…"
     )
