@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from zoo.commands import console
 from zoo.commands.options import common
+from zoo.data.tables.records import Rejection
 from zoo.errors import InputError, IntegrityError
 from zoo.hub import pull
 from zoo.registry import backbones
@@ -91,9 +92,22 @@ def test_json_keeps_letters_that_are_not_ascii(capsys: pytest.CaptureFixture[str
 
 def test_three_rejections_are_shown_and_the_rest_counted() -> None:
     path = Path("rejected.csv")
+    wrong = [Rejection(name, None, "", "", "", "no crystal") for name in "abcde"]
+    metals = [Rejection("t.csv", row, "", "gap", "0", "a metal", filtered=True) for row in (1, 2)]
     assert console.rejections([], path) == []
-    assert console.rejections(["a", "b"], path) == ["rejected    2 row(s), in rejected.csv", "  a", "  b"]
-    assert console.rejections(list("abcde"), path)[-2:] == ["  c", "  … and 2 more"]
+    assert console.rejections(wrong[:2], path) == [
+        "rejected    2 row(s), in rejected.csv",
+        "  a: no crystal",
+        "  b: no crystal",
+    ]
+    assert console.rejections(wrong, path)[-2:] == ["  c: no crystal", "  … and 2 more"]
+    assert console.rejections([metals[0], *wrong[:1], metals[1]], path) == [
+        "filtered    2 row(s), in rejected.csv",
+        "  t.csv row 1, column gap = '0': a metal",
+        "  t.csv row 2, column gap = '0': a metal",
+        "rejected    1 row(s), in rejected.csv",
+        "  a: no crystal",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from zoo.data.tables.records import Rejection
+
 _JSON_STREAM = f"{__name__}.json"
 """Key of a context's ``meta``: the stream for JSON."""
 
@@ -233,9 +235,14 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def rejections(rejected: Sequence[object], path: Path) -> list[str]:
+def rejections(rejected: Sequence[Rejection], path: Path) -> list[str]:
     """Return a few lines that say which rows were left out and where the complete list is."""
-    if not rejected:
-        return []
-    more = [f"  … and {len(rejected) - 3} more"] if len(rejected) > 3 else []
-    return [f"rejected    {len(rejected)} row(s), in {path}", *(f"  {each}" for each in rejected[:3]), *more]
+    lines = []
+    for what, found in (
+        ("filtered", [each for each in rejected if each.filtered]),
+        ("rejected", [each for each in rejected if not each.filtered]),
+    ):
+        if found:
+            more = [f"  … and {len(found) - 3} more"] if len(found) > 3 else []
+            lines += [f"{what}    {len(found)} row(s), in {path}", *(f"  {each}" for each in found[:3]), *more]
+    return lines

@@ -19,9 +19,13 @@ from zoo.data.tables.records import Rejection
 from zoo.data.tables.rejections import check_rejected_fraction, is_rejected_list, remove_rejected_list, write_rejected
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
+from zoo.registry.contracts import Requirement, Task
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+GAP = Task("gap", "gap", "eV", valid=(0, 20), requires=Requirement("band_gap", 0, "a metal (band_gap = 0)"))
 
 
 def test_too_many_rejected(tmp_path: Path) -> None:
@@ -88,3 +92,25 @@ def test_only_a_list_of_rejected_rows_is_removed(tmp_path: Path) -> None:
     for path in (ours, other, tmp_path / "none.csv"):
         remove_rejected_list(path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["binary", "other.csv"]
+
+
+def test_rows_that_the_task_filters_out_are_not_too_many_rejected(tmp_path: Path) -> None:
+    metal: dict[str, object] = {"structure": SALT, "gap": -1.0, "band_gap": 0}
+    insulator: dict[str, object] = {"structure": SALT, "gap": 5.0, "band_gap": 5}
+    rows = [dict(metal), dict(metal), dict(metal), insulator]
+    path = write_csv(tmp_path / "data.csv", rows)
+    table = read_table(path, GAP, max_rejected=0.0)
+    assert [each.filtered for each in table.rejected] == [True] * 3
+    assert len(table.records) == 1
+    write_rejected(table.rejected, tmp_path / "rejected.csv")
+    header, first, *_ = (tmp_path / "rejected.csv").read_text().splitlines()
+    assert header == "file,row,id,column,value,reason"
+    assert first.endswith(",1,1,band_gap,0,a metal (band_gap = 0)")
+    rows[1]["structure"] = "rock salt"  # filtered before anybody looks at it
+    rows.append({**insulator, "structure": "rock salt"})
+    write_csv(path, rows)
+    with pytest.raises(InputError, match=r"1 of 2 rows cannot be used, more than the 0\.4 of --max-rejected"):
+        read_table(path, GAP, max_rejected=0.4)
+    write_csv(path, rows[:3])
+    with pytest.raises(InputError, match=r"3 of 3 rows cannot be used \(3 × a metal\)"):
+        read_table(path, GAP)

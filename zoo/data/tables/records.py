@@ -54,6 +54,8 @@ class Rejection:
     column, value : str
         The cell at fault, shortened; empty if no single cell is.
     reason : str
+    filtered : bool
+        Whether nothing is wrong with the row, but the task does not want it (``Task.requires``).
     """
 
     file: str
@@ -62,6 +64,7 @@ class Rejection:
     column: str
     value: str
     reason: str
+    filtered: bool = False
 
     def __str__(self) -> str:
         where = self.file

@@ -6,7 +6,7 @@ import csv
 import re
 from collections import Counter
 from contextlib import suppress
-from dataclasses import astuple, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from zoo._utils.files import whole
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-_HEADER = tuple(field.name for field in fields(Rejection))
+_HEADER = tuple(field.name for field in fields(Rejection) if field.name != "filtered")
 
 
 def check_rejected_fraction(
@@ -29,7 +29,7 @@ def check_rejected_fraction(
     *,
     limit: str = "of --max-rejected",
 ) -> None:
-    """Refuse a table of which too many rows, or all, are rejected.
+    """Refuse a table of which too many rows, or all, are rejected; rows that the task filters out do not count.
 
     Parameters
     ----------
@@ -53,9 +53,12 @@ def check_rejected_fraction(
     """
     if not 0 <= max_rejected <= 1:
         raise InputError(f"--max-rejected {max_rejected:g} is not a fraction between 0 and 1")
+    if usable:
+        wrong = [rejection for rejection in rejected if not rejection.filtered]
+        if len(wrong) <= max_rejected * (usable + len(wrong)):
+            return
+        rejected = wrong
     bad, rows = len(rejected), usable + len(rejected)
-    if usable and bad <= max_rejected * rows:
-        return
     kinds = [_kind_of(rejection.reason) for rejection in rejected]
     examples: dict[str, str] = {}
     if rejected_out is not None:  # otherwise the first rejection is shown in full
@@ -83,7 +86,7 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
         with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_HEADER)
-            writer.writerows([cell or "" for cell in astuple(each)] for each in rejected)
+            writer.writerows([getattr(each, name) or "" for name in _HEADER] for each in rejected)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
 

@@ -111,28 +111,29 @@ class RowReader:
             Identifiers read before, with their row; a duplicate is rejected.
         """
         identifier = self.identify(row)
-        column, target = "", None
+        column, target, filtered = "", None, False
         try:
             if row.problem:
                 raise InputError(row.problem)
             if first_rows and identifier in first_rows:
                 column = self.id_column
                 raise InputError(f"duplicate id, first at row {first_rows[identifier]}")
+            if self.task and self.task.requires:
+                column, required = self.required, self.task.requires
+                filtered = not _number(row.cells.get(column)) > required.above
+                if filtered:
+                    raise InputError(required.reason or f"{self.task.name} needs more than {required.above:g}")
             if self.task:
                 column = self.target
                 target = _number(row.cells.get(column), yes_or_no=self.yes_or_no)
                 if problem := self.task.problem(target):
                     raise InputError(problem)
-            if self.task and self.task.requires:
-                column, required = self.required, self.task.requires
-                if not _number(row.cells.get(column)) > required.above:
-                    raise InputError(required.reason or f"{self.task.name} needs more than {required.above:g}")
             column = self.crystal_columns[0]
             return Record(identifier, self.crystal(row.cells, identifier), target, row.number, str(self.source.path))
         except InputError as error:
             value = shorten(row.cells.get(column)) if column else ""
             reason = " ".join(str(error).split())
-            return Rejection(str(self.source.path), row.number, identifier, column, value, reason)
+            return Rejection(str(self.source.path), row.number, identifier, column, value, reason, filtered)
 
 
 CrystalReader = Callable[[Mapping[str, object], str], "Crystal"]

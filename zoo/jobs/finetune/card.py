@@ -38,7 +38,8 @@ def describe_run(result: Result, folder: Path) -> Card:
         if experts
         else ""
     )
-    rejected = len(result.table.rejected)
+    rejected = sum(not each.filtered for each in result.table.rejected)
+    filtered = len(result.table.rejected) - rejected
     chose = " and its backbone" if result.tried else ""
     level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
     interval = f", interval={level:g}" if level else ""  # as far as the calibration rows allow
@@ -64,7 +65,8 @@ def describe_run(result: Result, folder: Path) -> Card:
         "![Nominal against measured coverage](coverage.png)",
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}, column `{result.table.target_column}`: "
-        f"{len(result.records)} rows used, {rejected} rejected (`rejected.csv`). "
+        f"{len(result.records)} rows used, {rejected} rejected"
+        f"{f', {filtered} not wanted by the task' if filtered else ''} (`rejected.csv`). "
         f"Elements: {', '.join(config.elements)}.",
         "## Use",
         f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict(structures{interval})\n```',

@@ -70,7 +70,8 @@ def metrics(result: Result) -> dict[str, Any]:
         "model": result.model,
         "rows": {
             "used": len(result.records),
-            "rejected": len(result.table.rejected),
+            "rejected": sum(not each.filtered for each in result.table.rejected),
+            **({"filtered": filtered} if (filtered := sum(each.filtered for each in result.table.rejected)) else {}),
             "train": len(result.splits[0].train),
             "validation": len(result.splits[0].val),
             "test": len(result.splits[0].test),
