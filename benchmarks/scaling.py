@@ -83,10 +83,11 @@ def _seconds(cells: list[Crystal]) -> float:
     from zoo.data.graphs.packing import PackedGraphs
     from zoo.models.architecture import Architecture
     from zoo.models.cgcnn import CGCNN
-    from zoo.models.forward import Forward
+    from zoo.models.checkpoint.networks import stored_state
+    from zoo.models.torch_free import Predictor
 
     network = CGCNN(Architecture(), torch.from_numpy(atom_table().copy()))
-    model = Forward(network.architecture, atom_table(), {n: t.numpy() for n, t in network.state_dict().items()})
+    model = Predictor(network.architecture, atom_table(), {n: t.numpy() for n, t in stored_state(network).items()})
     began = time.perf_counter()
     packed = PackedGraphs.pack(list(build_graphs(cells)))
     model.predict_scaled(packed)

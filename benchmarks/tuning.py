@@ -77,8 +77,8 @@ def run(
         if body:
             rates = {"embedding": body, "convs": body}
         if zero_last:
-            nn.init.zeros_(network.fc_out.weight)
-            nn.init.zeros_(network.fc_out.bias)
+            nn.init.zeros_(network.heads[0].fc_out.weight)
+            nn.init.zeros_(network.heads[0].fc_out.bias)
     base = methods.SCRATCH if mode == "scratch" else methods.TRANSFER
     settings: FitSettings = replace(methods.sized(base, n_train), **setting)
     samples = [Samples(graphs, targets, rows) for rows in (training, choosing)]

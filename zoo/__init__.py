@@ -10,6 +10,7 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``StudyOptions``              what a study compares
 ``backbones()``               the model cards of all registered backbones
 ``backbone(name)``            the model card of one of them
+``graph(structure)``          the DGL graph that a network sees of a crystal
 ``pull(name)``                fetch a backbone and check every byte
 ``tasks()``                   the target properties that zoo and its plugins know
 ``Task``, ``Baseline``        what plugins define

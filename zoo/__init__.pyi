@@ -12,6 +12,7 @@ from zoo.jobs.finetune.result import Result as Result
 from zoo.jobs.finetune.run import finetune as finetune
 from zoo.jobs.predict.model import Model as Model
 from zoo.jobs.predict.model import load as load
+from zoo.jobs.predict.structure_graph import graph as graph
 from zoo.jobs.study.options import StudyOptions as StudyOptions
 from zoo.jobs.study.result import Study as Study
 from zoo.jobs.study.run import run_study

@@ -16,7 +16,8 @@ from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.structures import parse as reading
 from zoo.models.architecture import Architecture
 from zoo.models.cgcnn import CGCNN
-from zoo.models.forward import Forward
+from zoo.models.checkpoint.networks import stored_state
+from zoo.models.torch_free import Predictor
 
 
 def crystals(data: Path) -> list[Crystal]:
@@ -62,7 +63,7 @@ def step(data: Path) -> Work:
 def inference(data: Path) -> Work:
     """One batch of predictions, put together anew, as ``zoo predict`` makes them."""
     packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
-    runner = Forward(model.architecture, atom_table(), {n: t.numpy() for n, t in model.state_dict().items()})
+    runner = Predictor(model.architecture, atom_table(), {n: t.numpy() for n, t in stored_state(model).items()})
     return lambda: runner.predict_scaled(packed)
 
 

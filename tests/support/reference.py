@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from zoo.data.graphs.neighbors import CrystalGraph
     from zoo.models.architecture import Architecture
-    from zoo.models.cgcnn import CGCNN, Body, Head
+    from zoo.models.body import Body
+    from zoo.models.cgcnn import CGCNN
+    from zoo.models.heads import Head
 
 
 def reference_forward(model: CGCNN, graphs: Sequence[CrystalGraph]) -> Tensor:
@@ -26,8 +28,8 @@ def reference_forward(model: CGCNN, graphs: Sequence[CrystalGraph]) -> Tensor:
     Every atom and every neighbour is computed, whether or not symmetry repeats it. A mixture must be in evaluation
     mode, in which its reader leaves out nothing.
     """
-    layers = reference_layers(model, graphs)
-    own = _read_out(model, torch.cat(layers, dim=1) if model.architecture.pooling == "all" else layers[-1])
+    layers = reference_layers(model.body, graphs)
+    own = _read_out(model.heads[0], torch.cat(layers, dim=1) if model.architecture.pooling == "all" else layers[-1])
     if not model.experts:
         return own
     read = torch.cat([layer for expert in model.experts for layer in reference_layers(expert, graphs)], dim=1)

@@ -16,7 +16,7 @@ from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.models.architecture import Architecture
 from zoo.training.fit import rate_of
-from zoo.training.transfer import BODY, DECAY, scratch, side_by_side, transfer
+from zoo.training.transfer import DECAY, scratch, side_by_side, transfer
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -30,7 +30,7 @@ TABLE = torch.from_numpy(atom_table().copy())
 def test_scratch_depends_on_its_seed_alone_and_leaves_the_global_generator() -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    first, second, third = (scratch(SMALL, TABLE, seed).fc_out.weight for seed in (3, 3, 4))
+    first, second, third = (scratch(SMALL, TABLE, seed).heads[0].fc_out.weight for seed in (3, 3, 4))
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
@@ -43,14 +43,14 @@ def test_body_is_kept_and_head_is_new(mode: str) -> None:
     network, _ = transfer(source, mode, seed=2)  # type: ignore[arg-type]
     fresh = scratch(replace(SMALL, pooling="all"), TABLE, 2)
     for name, tensor in network.state_dict().items():
-        origin = source if name.split(".")[0] in (*BODY, "atom_table") else fresh
+        origin = source if name.startswith("body.") else fresh
         assert torch.equal(tensor, origin.state_dict()[name]), name
 
 
 def test_the_authors_pooling_can_be_asked_for() -> None:
     network, _ = transfer(scratch(SMALL, TABLE, 1), "full", seed=2, pooling="last")
-    assert network.norm is None
-    assert network.conv_to_fc.weight.shape == (8, 8)
+    assert network.heads[0].norm is None
+    assert network.heads[0].conv_to_fc.weight.shape == (8, 8)
 
 
 @pytest.mark.parametrize("mode", ["full", "head", "layerwise"])
@@ -64,11 +64,11 @@ def test_batch_norm_keeps_the_sources_statistics(mode: str) -> None:
 def test_layerwise_rates_fall_towards_the_input() -> None:
     _, rates = transfer(scratch(SMALL, TABLE, 1), "layerwise", seed=2)
     names = [
-        "embedding.weight",
-        "convs.0.fc_full.weight",
-        "convs.1.bn1.bias",
-        "convs.2.bn2.weight",
-        "fc_out.bias",
+        "body.embedding.weight",
+        "body.convs.0.fc_full.weight",
+        "body.convs.1.bn1.bias",
+        "body.convs.2.bn2.weight",
+        "heads.0.fc_out.bias",
     ]
     assert [rate_of(name, rates) for name in names] == pytest.approx([DECAY**4, DECAY**3, DECAY**2, DECAY, 1.0])
 
@@ -76,18 +76,18 @@ def test_layerwise_rates_fall_towards_the_input() -> None:
 def test_head_mode_trains_the_head_alone() -> None:
     network, _ = transfer(scratch(SMALL, TABLE, 1), "head", seed=2)
     trained = {name.split(".")[0] for name, parameter in network.named_parameters() if parameter.requires_grad}
-    assert trained == {"conv_to_fc", "fc_out"}
+    assert trained == {"heads"}
 
 
 def test_a_mixture_reads_other_bodies_and_leaves_them_as_they_are() -> None:
     experts = [scratch(replace(SMALL, head=4, targets=2), TABLE, seed) for seed in (5, 6)]
     network, _ = transfer(scratch(SMALL, TABLE, 1), "mixture", seed=2, experts=experts)
     for place, expert in zip(network.experts, experts, strict=True):
-        for part in BODY:
-            found, given = (each.get_submodule(part).state_dict() for each in (place, expert))
-            assert all(torch.equal(found[name], given[name]) for name in given)
+        found, given = place.state_dict(), expert.body.state_dict()
+        assert given.keys() - found.keys() == {"atom_table"}
+        assert all(torch.equal(found[name], given[name]) for name in found)
     trained = {name.split(".")[0] for name, parameter in network.named_parameters() if parameter.requires_grad}
-    assert trained == {"embedding", "convs", "conv_to_fc", "fc_out", "reader"}
+    assert trained == {"body", "heads", "reader"}
     assert not any(module.training for module in network.train().experts.modules())
     assert network.reader.conv_to_fc.weight.shape == (8, 2 * 4 * 8)  # two experts, embedding and three convolutions
 

@@ -1,4 +1,4 @@
-"""Running a network of torch without a gradient; imports nothing that only training needs."""
+"""Prediction with torch: on a GPU, or where the kernels are not compiled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BATCH = 256
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Compute with so many threads inside the block."""
+    """Let torch compute in `count` threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -46,7 +46,7 @@ def predict_scaled(
 ) -> NDArray[np.float64]:
     """Return the network's outputs for some of the graphs, shape (n,), in its scaled space.
 
-    `vectors` are those of :func:`expert_vectors`, if they are known already.
+    `vectors` are those of :func:`expert_vectors`, if they are already known.
     """
     return _run(network, network.forward, graphs, rows, device, vectors).reshape(len(rows))
 
@@ -67,7 +67,7 @@ def embed(
 def expert_vectors(
     network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu"
 ) -> Tensor | None:
-    """Return what a network's frozen experts make of some of the graphs, shape (n, d); None if it has none.
+    """Return the vectors of some of the graphs from a network's frozen experts, shape (n, d); None without experts.
 
     They are the same in every epoch of a fit, and for all members of an ensemble.
     """
@@ -99,14 +99,14 @@ def _run(
 
 
 @dataclass(frozen=True, eq=False)
-class OnDevice:
-    """A network that only predicts, on a device; see :class:`zoo.models.forward.Forward`."""
+class TorchPredictor:
+    """A network on a device that only predicts; it answers as :class:`zoo.models.torch_free.Predictor` does."""
 
     network: CGCNN
     device: str
 
     def expert_vectors(self, graphs: PackedGraphs) -> NDArray[np.float32] | None:
-        """Return what the frozen experts make of the graphs, shape (n, d); None if there are none."""
+        """Return the frozen experts' vectors of the graphs, shape (n, d); None if there are no experts."""
         found = expert_vectors(self.network, graphs, np.arange(len(graphs)), device=self.device)
         return None if found is None else found.numpy()
 

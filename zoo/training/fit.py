@@ -17,8 +17,8 @@ import torch
 
 from zoo._utils.devices import choose_device
 from zoo.errors import TrainingError
+from zoo.models.accelerated import threads_for
 from zoo.models.inference import expert_vectors
-from zoo.models.threads import threads_for
 from zoo.training._lightning import EarlyStopping, SIGTERMException, pl
 from zoo.training.averaging import Averaging
 from zoo.training.interruptions import LAST, Best, SaveOften, WholeFiles

@@ -32,7 +32,7 @@ from zoo.models.cgcnn import CGCNN
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from zoo.models.architecture import Architecture, Pooling
     from zoo.training.settings import Mode
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 FROM_SCRATCH = "from scratch"
 """What training without a backbone is called."""
 
-BODY = ("embedding", "convs")
 DECAY = 0.7
 """In ``layerwise`` each layer nearer to the input learns at this fraction of the next one's rate."""
 
@@ -78,16 +77,16 @@ def transfer(
     size = source.architecture
     beside = experts if mode == "mixture" else ()
     network = scratch(replace(size, targets=1, pooling=pooling, experts=len(beside)), source.atom_table, seed)
-    _copy_body(source, network)
-    for expert, place in zip(beside, network.experts, strict=True):
-        _copy_body(expert, place)
+    for body, origin in zip([network.body, *network.experts], [source, *beside], strict=True):
+        for copy, layers in ((body.embedding, origin.embedding), (body.convs, origin.convs)):
+            copy.load_state_dict(layers.state_dict())
     network.freeze_statistics()
     if mode == "head":
-        network.freeze(*BODY)
+        network.freeze("body")
     if mode != "layerwise":
         return network, {}
-    rates = {f"convs.{layer}": DECAY ** (size.convolutions - layer) for layer in range(size.convolutions)}
-    return network, {"embedding": DECAY ** (size.convolutions + 1), **rates}
+    rates = {f"body.convs.{layer}": DECAY ** (size.convolutions - layer) for layer in range(size.convolutions)}
+    return network, {"body.embedding": DECAY ** (size.convolutions + 1), **rates}
 
 
 def side_by_side(
@@ -115,14 +114,14 @@ def side_by_side(
     first, places = 0, []
     state = network.state_dict()
     for name in state:
-        if name.endswith("fc_full.weight") and name.startswith("convs."):
+        if name.endswith("fc_full.weight") and name.startswith("body.convs."):
             state[name].zero_()
     for source in sources:
         own = torch.arange(first, first := first + source.architecture.width)
         places.append(own)
         both = torch.cat([own, width + own])  # of gate and core; of centre and neighbour
         for name, tensor in source.state_dict().items():
-            if name.split(".")[0] not in BODY:
+            if not name.startswith(("body.embedding.", "body.convs.")):
                 continue
             leaf = name.split(".")[-2]
             if not tensor.dim():  # how often statistics were taken: of no consequence with a fixed momentum
@@ -134,9 +133,9 @@ def side_by_side(
     layers = architecture.pooled // width
     for target, (place_of_source, single) in heads.items():
         read = torch.cat([layer * width + places[place_of_source] for layer in range(layers)])
-        for name, tensor in single.state_dict().items():
-            place = state.get(f"others.{target - 1}.{name}" if target else name)
-            if name.split(".")[0] in (*BODY, "atom_table") or place is None:
+        for name, tensor in single.heads[0].state_dict().items():
+            place = state.get(f"heads.{target}.{name}")
+            if place is None:
                 continue
             if name == "conv_to_fc.weight":
                 place.zero_()
@@ -147,8 +146,3 @@ def side_by_side(
                 place.copy_(tensor)
     network.load_state_dict(state)
     return network
-
-
-def _copy_body(source: nn.Module, target: nn.Module) -> None:
-    for part in BODY:
-        target.get_submodule(part).load_state_dict(source.get_submodule(part).state_dict())

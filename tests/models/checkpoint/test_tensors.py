@@ -195,7 +195,7 @@ def test_what_are_no_weights(folder: Path, content: bytes, why: str) -> None:
     ],
 )
 def test_the_shapes_are_those_of_the_network(architecture: Architecture) -> None:
-    real = scratch(architecture, torch.from_numpy(atom_table().copy()), 0).state_dict()
+    real = networks.stored_state(scratch(architecture, torch.from_numpy(atom_table().copy()), 0))
     del real["atom_table"]
     assert tensor_shapes(architecture) == {name: tuple(tensor.shape) for name, tensor in real.items()}
     assert {name for name in real if is_counter(name)} == {

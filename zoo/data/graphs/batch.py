@@ -1,4 +1,4 @@
-"""Packed graphs → the tensors of one batch, and the DGL graph over them."""
+"""A batch of crystals: a batched DGL graph, and the tensors that it is made of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from zoo.data.graphs.dgl_import import dgl
+from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False)
 class GraphBatch:
     """B crystals with M distinct atoms and R distinct edges in all; distinct as in :mod:`zoo.data.graphs.packing`.
+
+    The tensors are those of `graph`, which is built when it is first asked for: the compiled kernels read the tensors,
+    and DGL takes about a second to import.
 
     Parameters
     ----------
@@ -41,7 +45,7 @@ class GraphBatch:
     sizes : tensor of shape (B,), int64
         Distinct atoms per crystal.
     vectors : tensor of shape (B, D), float32, or None
-        What a network's frozen experts make of the crystals, where that is known already.
+        Pooled vectors of a network's frozen experts, if they are already known.
     """
 
     numbers: Tensor
@@ -70,6 +74,48 @@ class GraphBatch:
             vectors,
         )
 
+    @classmethod
+    def of(cls, graph: Any) -> GraphBatch:
+        """Return the batch that a DGL graph describes; a batch is returned as it is.
+
+        Parameters
+        ----------
+        graph : GraphBatch or DGLGraph
+            A DGL graph has the node data ``number`` (M,) and ``copies`` (M,), and the edge data ``distance`` (R,) in Å
+            and ``count`` (R,), as `graph` has them. ``copies`` and ``count`` may be missing: each atom and each edge
+            then stands for itself.
+
+        Raises
+        ------
+        InputError
+            If data are missing, an atom has no edge to it, or an edge joins two crystals.
+        """
+        if isinstance(graph, cls):
+            return graph
+        missing = [name for name, data in (("number", graph.ndata), ("distance", graph.edata)) if name not in data]
+        if missing:
+            raise InputError(f"the graph has no data {missing[0]!r}; zoo.graph(structure) shows what a network reads")
+        neighbors, centers = (ends.long() for ends in graph.edges())
+        order = torch.argsort(centers, stable=True)
+        distances = graph.edata["distance"]
+        copies = graph.ndata["copies"] if "copies" in graph.ndata else distances.new_ones(graph.num_nodes())
+        counts = graph.edata["count"] if "count" in graph.edata else distances.new_ones(graph.num_edges())
+        batch = cls(
+            graph.ndata["number"].long(),
+            copies.reshape(-1, 1).to(distances.dtype),
+            torch.bincount(centers, minlength=graph.num_nodes()),
+            neighbors[order],
+            distances[order],
+            counts.reshape(-1, 1).to(distances.dtype)[order],
+            graph.batch_num_nodes().long(),
+        )
+        if not bool((batch.degrees > 0).all()) or not bool((batch.sizes > 0).all()):
+            raise InputError("the graph has an atom without an edge to it, or a crystal without atoms")
+        crystal = batch.crystal_of_atom
+        if not torch.equal(crystal[batch.neighbors], crystal[batch.centers]):
+            raise InputError("the graph has an edge between two crystals")
+        return batch
+
     def to(self, device: torch.device | str) -> GraphBatch:
         """Return the batch on a device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=True))
@@ -87,11 +133,6 @@ class GraphBatch:
         return len(self.sizes)
 
     @cached_property
-    def atoms(self) -> Tensor:
-        """Number of atoms in each cell; shape (B, 1)."""
-        return self.copies.new_zeros(len(self), 1).index_add_(0, self.crystal_of_atom, self.copies)
-
-    @cached_property
     def crystal_of_atom(self) -> Tensor:
         """Index of the crystal that each atom belongs to; shape (M,)."""
         return torch.repeat_interleave(torch.arange(len(self.sizes), device=self.sizes.device), self.sizes)
@@ -107,30 +148,16 @@ class GraphBatch:
         return self.counts * self.copies[self.centers]
 
     @cached_property
-    def total(self) -> Tensor:
-        """Number of edges of all atoms of all cells; a scalar."""
-        return self.weights.sum()
-
-    @cached_property
-    def outgoing(self) -> Tensor:
-        """Number of edges from each atom, among those of all atoms of all cells; shape (M, 1)."""
-        return self.copies * (self.total / self.copies.sum())
-
-    @cached_property
-    def incoming(self) -> Tensor:
-        """Number of edges to each atom, among those of all atoms of all cells; shape (M, 1)."""
-        return torch.zeros_like(self.copies).index_add_(0, self.neighbors, self.weights)
-
-    @cached_property
     def graph(self) -> Any:
-        """The batched DGL graph: an edge from each neighbour to its centre, one for each that an edge stands for.
+        """The batched DGLGraph: one node a distinct atom, one edge from each neighbour to its centre.
 
-        On the CPU only: the DGL wheels of the package registry carry no CUDA kernels.
+        Its node data are ``number`` (M,) and ``copies`` (M, 1), its edge data ``distance`` (R,) in Å and ``count``
+        (R, 1). It lies on the CPU unless the installed DGL has kernels for the batch's device.
         """
-        counts = self.counts.flatten().long()
-        ends = [torch.repeat_interleave(atoms, counts) for atoms in (self.neighbors, self.centers)]
-        graph = dgl().graph(tuple(ends), num_nodes=len(self.numbers))
+        graph = dgl().graph((self.neighbors, self.centers), num_nodes=len(self.numbers))
         graph.set_batch_num_nodes(self.sizes)
-        edges = torch.bincount(self.crystal_of_atom[ends[1]], minlength=len(self))
+        edges = torch.zeros_like(self.sizes).index_add_(0, self.crystal_of_atom, self.degrees)
         graph.set_batch_num_edges(edges)
+        graph.ndata["number"], graph.ndata["copies"] = self.numbers, self.copies
+        graph.edata["distance"], graph.edata["count"] = self.distances, self.counts
         return graph

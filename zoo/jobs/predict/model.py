@@ -20,9 +20,9 @@ from zoo.data.scaling import restored, transformed
 from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 from zoo.hub import pull
+from zoo.models import torch_free
 from zoo.models.architecture import Pooling
 from zoo.models.checkpoint import weights
-from zoo.models.forward import Forward
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
+    from zoo.models.cgcnn import CGCNN
     from zoo.models.checkpoint.schema import Config
     from zoo.models.checkpoint.weights import CheckpointArrays
-    from zoo.models.inference import OnDevice
+    from zoo.models.inference import TorchPredictor
+    from zoo.models.torch_free import Predictor
 
 
 COLUMNS = ("id", "prediction", "unit", "spread", "note")
@@ -60,7 +62,7 @@ class Model:
     directory : Path
         Where the checkpoint lies.
     device : {"cpu", "cuda"}
-        Where it computes: on a CPU without torch, which starts sooner; else with torch.
+        Where it computes: on a CPU without torch, where the kernels are compiled; otherwise with torch.
     """
 
     checkpoint: CheckpointArrays
@@ -78,15 +80,30 @@ class Model:
         return weights.select_target(self.checkpoint)
 
     @cached_property
-    def _networks(self) -> Sequence[Forward | OnDevice]:
+    def _predictors(self) -> Sequence[Predictor | TorchPredictor]:
         alone = self._alone
-        if self.device == "cpu":
+        if self.device == "cpu" and torch_free.possible():
             size = alone.config.architecture.sizes
-            return [Forward(size, alone.atom_table, member.tensors) for member in alone.members]
-        from zoo.models.checkpoint import networks as checkpoints
-        from zoo.models.inference import OnDevice
+            return [torch_free.Predictor(size, alone.atom_table, member.tensors) for member in alone.members]
+        from zoo.models.inference import TorchPredictor
 
-        return [OnDevice(member.network, self.device) for member in checkpoints.build(alone).members]
+        return [TorchPredictor(network, self.device) for network in self.networks]
+
+    @cached_property
+    def networks(self) -> list[CGCNN]:
+        """The members as torch modules, in evaluation mode and on the model's device.
+
+        Each takes a batched DGLGraph, as :func:`zoo.graph` makes it of a crystal, and returns scaled numbers, shape
+        (B,), of the first target.
+        """
+        from zoo.models.checkpoint.networks import build
+
+        return [member.network.to(self.device) for member in build(self._alone).members]
+
+    @property
+    def network(self) -> CGCNN:
+        """The first of `networks`."""
+        return self.networks[0]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is derived from the fields: compiled weights cannot be pickled or copied."""
@@ -215,7 +232,7 @@ class Model:
         graphs = self._all_graphs(crystals)
         if not graphs:
             return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
-        return self._networks[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
+        return self._predictors[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
 
     def predict_records(
         self, records: Iterable[Record | Rejection], *, interval: float | None = None
@@ -269,7 +286,7 @@ class Model:
         names = WITH_INTERVAL if interval else COLUMNS
         if not graphs:
             return {name: [] for name in names}
-        members, networks = self._alone.members, self._networks
+        members, networks = self._alone.members, self._predictors
         packed = PackedGraphs.pack(graphs)
         vectors = networks[0].expert_vectors(packed)
         scaled = (network.predict_scaled(packed, vectors) for network in networks)

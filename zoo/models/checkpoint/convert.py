@@ -267,5 +267,5 @@ def _network(
             shown = "".join(filter(str.isprintable, name))[:100]
             raise CheckpointError(f"{source}: its tensors do not fit a CGCNN: {shown} is {have}, expected {want}")
     network = CGCNN(architecture, torch.from_numpy(table))
-    network.load_state_dict({**network.state_dict(), **state})
+    networks.load_stored(network, {**networks.stored_state(network), **state})
     return network.eval()

@@ -39,7 +39,7 @@ from zoo.models.checkpoint.schema import (
     TargetConfig,
     problem,
 )
-from zoo.models.checkpoint.tensors import ATOM_TABLE, REFERENCE, SHARED
+from zoo.models.checkpoint.tensors import ATOM_TABLE, REFERENCE, SHARED, module_name, stored_name
 from zoo.models.checkpoint.weights import CONFIG_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
@@ -183,9 +183,9 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
     """Write ``model.safetensors`` and ``config.json`` into an existing folder, each whole or not at all."""
     first = checkpoint.members[0].network
     tensors: dict[str, Tensor] = {ATOM_TABLE: first.atom_table.to(torch.uint8)}
-    shared = first.state_dict()
+    shared = stored_state(first)
     for index, member in enumerate(checkpoint.members):
-        for name, tensor in member.network.state_dict().items():
+        for name, tensor in stored_state(member.network).items():
             if name.startswith(SHARED):  # frozen, so the same in all members
                 assert torch.equal(tensor, shared[name])
                 tensors[name] = tensor
@@ -209,14 +209,30 @@ def build(arrays: CheckpointArrays) -> Checkpoint:
     for member in arrays.members:
         network = CGCNN(arrays.config.architecture.sizes, table)
         tensors = {name: torch.from_numpy(tensor) for name, tensor in member.tensors.items()}
-        network.load_state_dict({**tensors, ATOM_TABLE: network.atom_table})
+        load_stored(network, {**tensors, ATOM_TABLE: network.atom_table})
         members.append(Member(network.eval(), member.scaler, member.seed, member.others, member.calibration))
     return Checkpoint(arrays.config, members, arrays.reference)
 
 
+def stored_state(network: CGCNN) -> dict[str, Tensor]:
+    """Return the tensors of a network by their names in a checkpoint."""
+    return {stored_name(name): tensor for name, tensor in network.state_dict().items()}
+
+
+def load_stored(network: CGCNN, tensors: Mapping[str, Tensor]) -> None:
+    """Load all tensors of a network, given by their names in a checkpoint.
+
+    Raises
+    ------
+    RuntimeError
+        As ``load_state_dict`` does.
+    """
+    network.load_state_dict({module_name(name): tensor for name, tensor in tensors.items()})
+
+
 def write_network(network: CGCNN, path: Path) -> None:
     """Write the tensors of one network as safetensors, for a job to resume from; see :func:`load_network`."""
-    _write_tensors(network.state_dict(), path)
+    _write_tensors(stored_state(network), path)
 
 
 def load_network(path: Path, architecture: Architecture) -> CGCNN:
@@ -230,7 +246,7 @@ def load_network(path: Path, architecture: Architecture) -> CGCNN:
     try:
         tensors = load_file(path)
         network = CGCNN(architecture, tensors[ATOM_TABLE])
-        network.load_state_dict(tensors)
+        load_stored(network, tensors)
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
         why = "".join(filter(str.isprintable, str(error)[:300]))
         raise CheckpointError(f"{path} cannot be loaded: {why}") from error

@@ -35,7 +35,8 @@ Shape = tuple[int, ...]
 def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
     """Return the shapes of a network's tensors by name, without its atom table.
 
-    The same names and shapes as in :meth:`zoo.models.cgcnn.CGCNN.state_dict`, found without torch.
+    The names are those of the original authors' program as far as it has such tensors; :func:`module_name` maps them
+    to those of :class:`zoo.models.cgcnn.CGCNN`.
     """
     size = architecture
     normalize = size.pooling == "all"
@@ -48,6 +49,28 @@ def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
     if size.experts:
         shapes |= _head("reader.", size, size.experts * size.pooled_by("all"), normalize=True)
     return shapes
+
+
+def module_name(stored: str) -> str:
+    """Return the name in the state of a :class:`zoo.models.cgcnn.CGCNN` of a tensor by its name in a checkpoint."""
+    first, _, rest = stored.partition(".")
+    if first in ("atom_table", "embedding", "convs"):
+        return f"body.{stored}"
+    if first in ("norm", "conv_to_fc", "fcs", "fc_out"):
+        return f"heads.0.{stored}"
+    target, _, leaf = rest.partition(".")
+    return f"heads.{int(target) + 1}.{leaf}" if first == "others" and target.isdecimal() else stored
+
+
+def stored_name(module: str) -> str:
+    """Return the name in a checkpoint of a tensor by its name in the state of a network; undoes :func:`module_name`."""
+    first, _, rest = module.partition(".")
+    if first == "body":
+        return rest
+    target, _, leaf = rest.partition(".")
+    if first == "heads":
+        return leaf if target == "0" else f"others.{int(target) - 1}.{leaf}"
+    return module
 
 
 def is_counter(name: str) -> bool:

@@ -1,8 +1,9 @@
-"""All convolutions as one step, against the same network in double precision, which takes them one by one."""
+"""All convolutions as one step, against the same network in double precision; threads change no digit."""
 
 from __future__ import annotations
 
 import copy
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from zoo.data.crystal import Crystal
 from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.models import pieces, stacked
+from zoo.models.accelerated import edges_of, for_each_piece, layer_arrays, threads_for
 from zoo.models.architecture import Architecture
-from zoo.models.bonds import Bonds
+from zoo.models.kernels import arrays
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pymatgen.core import Structure
 
     from zoo.models.cgcnn import CGCNN
@@ -49,19 +52,18 @@ def test_vectors_and_gradients_are_those_of_single_convolutions(
     batch: GraphBatch, monkeypatch: pytest.MonkeyPatch, width: int, gaussians: int, piece: int
 ) -> None:
     """Of many pieces, whose factors are computed anew for the gradient, and of few, whose factors are kept."""
-    for module in (pieces, stacked):
-        monkeypatch.setattr(module, "PIECE", piece)
-    monkeypatch.setattr(pieces, "LEAST", 1)
+    monkeypatch.setattr(arrays, "EDGES_PER_PIECE", piece)
+    monkeypatch.setattr(arrays, "MIN_EDGES_PER_THREAD", 1)
     size = Architecture(width=width, convolutions=3, gaussians=gaussians)
     network = unlike_the_initial(size).eval()
-    count = len(Bonds(batch, size, network.centers).edges)
+    count = len(edges_of(batch, size))
     assert count > 10 if piece == 40 else count == 2
     up = torch.randn(len(batch), 4 * width, generator=torch.Generator().manual_seed(0))
     exact, expected = gradients(copy.deepcopy(network).double(), batch.double(), up)
     vectors, found = gradients(network, batch, up)
     assert vectors.numpy() == pytest.approx(exact.numpy(), rel=1e-5, abs=1e-5)
     assert found.keys() == expected.keys()
-    assert len([name for name in found if name.startswith("convs.")]) == 18
+    assert len([name for name in found if name.startswith("body.convs.")]) == 18
     for name, gradient in found.items():
         largest = float(expected[name].abs().max())
         assert gradient.numpy() == pytest.approx(expected[name].numpy(), abs=1e-4 * largest), name
@@ -70,7 +72,7 @@ def test_vectors_and_gradients_are_those_of_single_convolutions(
 def test_a_gradient_may_be_asked_for_twice_but_not_of_weights_that_have_changed(batch: GraphBatch) -> None:
     network = unlike_the_initial(SMALL).eval()
     vectors = network.embed(batch, "all").sum()
-    weight = network.get_parameter("convs.1.fc_full.weight")
+    weight = network.convs[1].fc_full.weight
     once, twice = (torch.autograd.grad(vectors, weight, retain_graph=True)[0] for _ in range(2))
     assert torch.equal(once, twice)
     with torch.no_grad():
@@ -113,8 +115,10 @@ def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
     assert compiled.convolving is not None
     kind = compiled.convolving
     network = unlike_the_initial(SMALL).eval()
-    layers = [stacked.layer_of(convolution) for convolution in network.convs]
-    narrow = [stacked.layer_of(each) for each in unlike_the_initial(Architecture(width=7)).convs]
+    layers = [layer_arrays((each.fc_full, each.bn1, each.bn2)) for each in network.convs]
+    narrow = [
+        layer_arrays((each.fc_full, each.bn1, each.bn2)) for each in unlike_the_initial(Architecture(width=7)).convs
+    ]
     first, *others = layers[0]
     for wrong in ([], [layers[0], *narrow], [layers[0][:2] + narrow[0][2:]], [(first[:, :16].copy(), *others)]):
         with pytest.raises(ValueError, match="do not fit"):
@@ -122,7 +126,7 @@ def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         kind.Layers([(first, others[0], None, None)])
 
-    edges = Bonds(batch, SMALL, network.centers).edges
+    edges = edges_of(batch, SMALL)
     atoms = np.zeros((len(batch.numbers), 8), dtype=np.float32)
     sizes, copies = batch.sizes.numpy(), batch.copies.numpy()
     right: list[Any] = [kind.Layers(layers), edges, sizes, copies, atoms, True, False]
@@ -167,3 +171,70 @@ def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
     for call in (lambda: convolutions.run(len(edges), out), lambda: led_back.run(-1), lambda: led_back.layer(3)):
         with pytest.raises(IndexError, match="there is no"):
             call()
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    had = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(had)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads_are_as_many_as_the_edges_repay_and_then_as_before() -> None:
+    for edges, expected in ((0, 1), (5_000, 1), (8_192, 2), (1e6, 2)):
+        with threads_for(edges):
+            assert torch.get_num_threads() == expected
+        assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_pieces_run_at_the_same_time() -> None:
+    """Each waits for the other; one after the other they would wait for ever."""
+    meeting = threading.Barrier(2, timeout=60)
+    seen: list[int] = []
+
+    def run(piece: int) -> None:
+        meeting.wait()
+        seen.append(piece)
+
+    for_each_piece(run, 2)
+    with threads_for(0):  # torch has one now
+        for_each_piece(run, 2, threads=2)
+    assert sorted(seen) == [0, 0, 1, 1]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_what_fails_in_a_thread_is_raised() -> None:
+    def run(piece: int) -> None:
+        raise ValueError(f"piece {piece}")
+
+    with pytest.raises(ValueError, match="piece 0"):
+        for_each_piece(run, 3)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_pieces_and_threads_change_no_digit(batch: GraphBatch, monkeypatch: pytest.MonkeyPatch, training: bool) -> None:
+    size = Architecture(width=16, convolutions=2)
+
+    def gradients_of(threads: int, piece: int) -> tuple[int, dict[str, torch.Tensor]]:
+        for name in ("EDGES_PER_PIECE", "MIN_EDGES_PER_THREAD"):
+            monkeypatch.setattr(arrays, name, piece)
+        had = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        model = unlike_the_initial(size).train(training)
+        model(batch).square().sum().backward()
+        torch.set_num_threads(had)
+        count = len(edges_of(batch, size))
+        return count, {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
+
+    few, whole = gradients_of(1, 1 << 30)
+    many, one = gradients_of(1, 50)
+    assert few == 1
+    assert many > 5
+    again, two = gradients_of(2, 50)
+    assert again == many
+    for name, gradient in one.items():
+        assert torch.equal(two[name], gradient), name
+        torch.testing.assert_close(whole[name], gradient, rtol=1e-4, atol=1e-4 * max(1.0, float(gradient.abs().max())))

@@ -1,0 +1,58 @@
+"""The graph of one crystal as a network sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data.graphs.neighbors import GraphSettings, build_graph
+from zoo.data.graphs.packing import PackedGraphs
+from zoo.data.structures.parse import parse
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from zoo.data.crystal import Crystal
+    from zoo.jobs.predict.model import Model
+
+
+def graph(structure: Structure | Crystal | str, model: Model | None = None) -> Any:
+    """Return the DGLGraph of a crystal that a network sees.
+
+    Atoms of one environment are one node, and equal edges of an atom are one edge: a node stands for ``copies`` atoms
+    of the cell, an edge for ``count`` neighbours. An edge leads from a neighbour to the atom that it is a neighbour of.
+    ``dgl.batch`` joins several graphs to a batch.
+
+    Parameters
+    ----------
+    structure : pymatgen Structure, Crystal or str
+        An ordered crystal; a str is the text of a CIF or POSCAR file.
+    model : Model, optional
+        Whose graph settings to use; by default those of the shelf: 12 neighbours within 8 Å.
+
+    Returns
+    -------
+    DGLGraph of M nodes and R edges
+        Node data ``number`` (M,), atomic numbers, and ``copies`` (M, 1); edge data ``distance`` (R,) in Å and ``count``
+        (R, 1).
+
+    Raises
+    ------
+    InputError
+        If the structure cannot be used; the message gives the reason.
+
+    Examples
+    --------
+    >>> import zoo
+    >>> from pymatgen.core import Lattice, Structure
+    >>> salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0, 0]])
+    >>> graph = zoo.graph(salt)
+    >>> graph.ndata["number"].tolist(), graph.ndata["copies"].flatten().tolist()
+    ([11, 17], [4.0, 4.0])
+    """
+    from zoo.data.graphs.batch import GraphBatch
+
+    settings = model.config.graph_settings if model else GraphSettings()
+    packed = PackedGraphs.pack([build_graph(parse(structure), settings)])
+    return GraphBatch.gather(packed, np.array([0])).graph

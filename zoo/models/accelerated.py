@@ -1,0 +1,156 @@
+"""All convolutions as one step of autograd: compiled, on a CPU, in single precision, with fixed statistics.
+
+Statistics are fixed in prediction and in fine-tuning. Crystals of a batch are then independent of each other, and each
+piece of the batch goes through all convolutions in one thread, forwards and backwards. The result is that of
+:class:`zoo.models.body.Convolution`, which is used everywhere else and is the reference (tests/equivalence).
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.autograd.function import once_differentiable
+
+from zoo._utils import compiled
+from zoo._utils.workers import in_threads
+from zoo.models.kernels import arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor, nn
+
+    from zoo.data.graphs.batch import GraphBatch
+    from zoo.models.architecture import Architecture
+
+    Layer = tuple[nn.Linear, nn.BatchNorm1d, nn.BatchNorm1d]
+    """Linear map, normalisation of the edges and normalisation of the sums of a convolution."""
+
+_threads: ContextVar[int | None] = ContextVar("threads", default=None)
+
+
+def possible(atoms: Tensor) -> bool:
+    """Say whether the kernels are there and can compute with these atoms."""
+    single = atoms.device.type == "cpu" and atoms.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return single and None not in (compiled.gating, compiled.normalizing, compiled.convolving)
+
+
+def fixed(layers: Sequence[Layer]) -> bool:
+    """Say whether all statistics of some convolutions are fixed, as :func:`convolve` needs."""
+    return bool(layers) and not any(norm.training for _, *norms in layers for norm in norms)
+
+
+def convolve(atoms: Tensor, batch: GraphBatch, architecture: Architecture, layers: Sequence[Layer]) -> Tensor:
+    """Pass atoms of shape (M, F) through all convolutions, and average over the atoms of each crystal.
+
+    Returns
+    -------
+    tensor of shape (B, F × (convolutions + 1))
+        Averages before the first convolution, then after each.
+    """
+    parameters = [parameter for layer in layers for module in layer for parameter in (module.weight, module.bias)]
+    averages: Tensor = _Convolutions.apply(atoms, batch, architecture, layers, *parameters)  # type: ignore[no-untyped-call]
+    return averages
+
+
+@contextmanager
+def threads_for(edges: float) -> Iterator[None]:
+    """Let torch use a thread for every `EDGES_PER_PIECE` edges of a batch inside the block, and no more than before.
+
+    In small batches torch's threads wait for each other, and very long where another program keeps a core busy.
+    :func:`convolve` uses as many threads as before.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, max(1, int(edges / arrays.EDGES_PER_PIECE))))
+    token = _threads.set(before)
+    try:
+        yield
+    finally:
+        _threads.reset(token)
+        torch.set_num_threads(before)
+
+
+def for_each_piece(run: Callable[[int], None], pieces: int, threads: int | None = None) -> None:
+    """Run a function of a piece's number for all pieces, in `threads` threads, or in as many as torch uses."""
+    in_threads(run, pieces, threads or torch.get_num_threads())
+
+
+class _Convolutions(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        atoms: Tensor,
+        batch: GraphBatch,
+        architecture: Architecture,
+        layers: Sequence[Layer],
+        *parameters: Tensor,
+    ) -> Tensor:
+        assert compiled.convolving is not None
+        needs_gradient = any(ctx.needs_input_grad)
+        edges = edges_of(batch, architecture)
+        run = compiled.convolving.Convolutions(
+            compiled.convolving.Layers([layer_arrays(layer) for layer in layers]),
+            edges,
+            batch.sizes.numpy(),
+            batch.copies.numpy(),
+            atoms.detach().contiguous().numpy(),
+            needs_gradient,
+            len(batch.neighbors) > arrays.EDGES_PER_PIECE,
+        )
+        averages = atoms.new_empty(len(batch), atoms.shape[1] * (len(layers) + 1))
+        out = averages.numpy()
+        for_each_piece(lambda piece: run.run(piece, out), len(edges), _threads.get())
+        if needs_gradient:
+            ctx.run, ctx.pieces = run, len(edges)
+            ctx.save_for_backward(*parameters)
+        return averages
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        assert compiled.convolving is not None
+        parameters = ctx.saved_tensors  # raises an error if they were changed since
+        backward = compiled.convolving.Gradients(ctx.run, gradients[0].contiguous().numpy())
+        for_each_piece(backward.run, ctx.pieces, _threads.get())
+        of_layers = [backward.layer(layer) for layer in range(len(parameters) // 6)]
+        return (
+            torch.from_numpy(backward.atoms()),
+            *(None, None, None),
+            *(torch.from_numpy(gradient) for of_layer in of_layers for gradient in of_layer),
+        )
+
+
+def edges_of(batch: GraphBatch, architecture: Architecture) -> Any:
+    """Return a batch's edges as the kernels take them, in pieces of whole crystals."""
+    degrees, sizes = batch.degrees.numpy(), batch.sizes.numpy()
+    ends = np.cumsum(sizes)
+    pieces = arrays.pieces_of(np.diff(np.cumsum(degrees)[ends - 1], prepend=0))
+    last = np.append(pieces[1:] != pieces[:-1], True)
+    distances, neighbors, counts = (each.numpy() for each in (batch.distances, batch.neighbors, batch.counts))
+    return arrays.edges_of(architecture, distances, degrees, neighbors, counts, ends[last])
+
+
+def layer_arrays(layer: Layer) -> tuple[Any, ...]:
+    """Return a convolution's weights, biases and normalisations as the kernels take them."""
+    linear, *norms = layer
+    by_own = (normalization(norm, norm.running_mean, norm.running_var) for norm in norms)
+    return *arrays_of(linear.weight.contiguous(), linear.bias), *by_own
+
+
+def normalization(norm: nn.BatchNorm1d, mean: Tensor | None, variance: Tensor | None) -> Any:
+    """Return a normalisation by a mean and a variance as the kernels take it."""
+    assert compiled.normalizing is not None
+    assert mean is not None
+    assert variance is not None
+    values = (mean, variance, norm.weight, norm.bias)
+    first, second, gain, bias = arrays_of(*(value.contiguous() for value in values))
+    return compiled.normalizing.Normalization(first, second, norm.eps, gain, bias)
+
+
+def arrays_of(*tensors: Tensor) -> Iterator[Any]:
+    """Yield arrays that share the memory of the tensors."""
+    return (tensor.detach().numpy() for tensor in tensors)

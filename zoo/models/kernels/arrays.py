@@ -1,0 +1,76 @@
+"""A batch as the kernels take it: its edges with their largest Gaussians, divided into pieces for threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo._utils import compiled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zoo.models.architecture import Architecture
+
+    Array = NDArray[np.float32]
+
+EDGES_PER_PIECE = 4096
+"""Edges whose arrays, 64 features wide, fit into a core's cache."""
+
+MIN_EDGES_PER_THREAD = 256
+"""Edges that repay a thread of their own when all convolutions run in it."""
+
+
+def pieces_of(edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the piece that each crystal belongs to.
+
+    The pieces depend on the batch alone, not on the number of threads: so do the results.
+
+    Parameters
+    ----------
+    edges : array of shape (B,)
+        Edges of each crystal.
+
+    Returns
+    -------
+    array of shape (B,)
+        Ascending: halves of a small batch, pieces of about `EDGES_PER_PIECE` edges of a large one.
+    """
+    ends = np.cumsum(edges)
+    size = min(EDGES_PER_PIECE, max(MIN_EDGES_PER_THREAD, -(-int(edges.sum()) // 2)))
+    return (ends - (edges + 1) // 2) // size  # by the edge in a crystal's middle
+
+
+def edges_of(
+    architecture: Architecture,
+    distances: Array,
+    degrees: NDArray[Any],
+    neighbors: NDArray[np.int64],
+    counts: Array,
+    ends: NDArray[np.int64],
+) -> Any:
+    """Return edges as the kernels take them, each with its largest Gaussians: those left out are below e^-16.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    distances : array of shape (R,)
+        In Å.
+    degrees : array of shape (M,)
+        Edges of each atom.
+    neighbors : array of shape (R,)
+        Index of the atom at each edge's other end.
+    counts : array of shape (R, 1)
+        Number of neighbours that each edge stands for.
+    ends : array of shape (P,)
+        Where each piece ends among the atoms.
+
+    Returns
+    -------
+    zoo.models.kernels.gating.Edges
+    """
+    assert compiled.gating is not None
+    starts = np.cumsum(degrees, dtype=np.int64) - degrees
+    largest = compiled.gating.largest(distances, architecture.spacing, architecture.gaussians)
+    return compiled.gating.Edges(*largest, starts, neighbors, counts, ends)
