@@ -1,11 +1,11 @@
-"""Figures of a comparison, for anybody's data: each takes arrays or a table, and gives a :class:`Picture`.
+"""Figures that compare methods, for any data: each function takes arrays or a data frame and returns a `Picture`.
 
-A picture is saved as PNG, SVG and the CSV of what it shows::
+A picture is saved as PNG, as SVG, and as CSV with the numbers it shows::
 
     source_target(energies, gaps, source_name="ΔEf", target_name="Eg", target_unit="eV").save(folder, "fig1")
 
 ``python -m zoo.figures TABLE SOURCE TARGET --out FOLDER`` draws the first of them from two columns of a table.
-Nothing here needs a window; colours are told apart by the colour-blind, and markers and lines without any colour.
+No display is needed. The colours are safe for colour-blind readers; markers and line styles differ as well.
 """
 
 from __future__ import annotations

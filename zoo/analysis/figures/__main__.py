@@ -1,9 +1,9 @@
-"""Draw two columns of a table against each other: ``python -m zoo.figures TABLE SOURCE TARGET``.
+"""Plot one column of a table against another: ``python -m zoo.figures TABLE SOURCE TARGET``.
 
     python -m zoo.figures mp.parquet formation_energy_per_atom band_gap \
         --source-name ΔEf --source-unit eV/atom --target-name Eg --target-unit eV
 
-Only the two columns are read, so that a Parquet file with a hundred thousand crystals takes seconds. Writes
+Only these two columns are read, so a Parquet file with a hundred thousand crystals takes seconds. Writes
 ``NAME.png``, ``NAME.svg`` and ``NAME.csv``.
 """
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 def columns(path: Path, names: Sequence[str]) -> NDArray[np.float64]:
-    """Read columns of numbers, shape (columns, rows); an empty cell is NaN.
+    """Read columns of numbers as an array of shape (columns, rows); empty cells are NaN.
 
     Raises
     ------
     InputError
-        If a column is missing, or a cell holds something that is no number.
+        If a column is missing, or a cell is not a number.
     """
     source = open_table(path)
     for name in names:
@@ -52,21 +52,21 @@ def _number(path: Path, row: int, column: str, value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise InputError(f"{path} row {row}, {column}: {value!r} is no number") from None
+        raise InputError(f"{path} row {row}, {column}: {value!r} is not a number") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw, and say where the files are."""
-    parser = argparse.ArgumentParser(prog="python -m zoo.figures", description="Draw one column against another.")
+    """Draw the figure and print where it is."""
+    parser = argparse.ArgumentParser(prog="python -m zoo.figures", description="Plot two columns of a table.")
     parser.add_argument("table", type=Path)
     parser.add_argument("source", help="column on the horizontal axis")
     parser.add_argument("target", help="column on the vertical axis")
     for side in ("source", "target"):
-        parser.add_argument(f"--{side}-name", help="what the axis says, instead of the column")
-        parser.add_argument(f"--{side}-unit", default="")
+        parser.add_argument(f"--{side}-name", help="axis label  [default: the column]")
+        parser.add_argument(f"--{side}-unit", default="", help="unit on the axis")
         parser.add_argument(f"--log-{side}", action="store_true", help="logarithmic axis")
-    parser.add_argument("--out", type=Path, default=Path(), help="folder")
-    parser.add_argument("--name", help="of the files, without ending")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder for the files  [default: the current one]")
+    parser.add_argument("--name", help="name of the files, without extension  [default: SOURCE-TARGET]")
     options = parser.parse_args(arguments)
     try:
         x, y = columns(options.table, [options.source, options.target])

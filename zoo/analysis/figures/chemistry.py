@@ -1,4 +1,4 @@
-"""Where errors are large: by element, and by distance from the crystals that were trained on."""
+"""Where errors are large: by element, and by distance from the training set."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
     from zoo.data.crystal import Crystal
 
-FEW = 5
-"""An element that so many errors or fewer rest on is drawn pale: its mean says little."""
+FEW_ERRORS = 5
+"""The mean of an element with this many errors or fewer is marked as uncertain."""
 
-CHUNK = 512
-"""Rows whose distances to all training rows are held at once."""
+CHUNK_ROWS = 512
+"""Test rows whose distances to all training rows are held in memory at once."""
 
-BINS = 8
-"""Most bins of equal numbers of rows along the distance."""
+MAX_BINS = 8
+"""Most bins along the distance; they hold equal numbers of rows."""
 
 
 def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, error_label: str) -> Picture:
-    """Draw the mean error of the crystals that hold an element, as a periodic table.
+    """Draw a periodic table with the mean error of the crystals that contain each element.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
     errors : array-like of shape (n,)
         Absolute errors.
     error_label : str
-        What the error is, with its unit.
+        Name of the error, with its unit.
     """
     import matplotlib as mpl
     import pandas as pd
@@ -61,10 +61,10 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
         for symbol in symbols:
             found[symbol].append(float(error))
     means = {symbol: float(np.mean(values)) for symbol, values in found.items()}
-    firm = [means[symbol] for symbol, values in found.items() if len(values) > FEW]
+    firm = [means[symbol] for symbol, values in found.items() if len(values) > FEW_ERRORS]
     firm = firm if len(firm) > 2 else list(means.values())  # the ends of the scale
     low, high = min(firm), max(firm) if max(firm) > min(firm) else min(firm) + 1
-    # Errors differ by factors: on a linear scale one bad element would leave all others in one colour.
+    # On a linear scale one element with a large error would leave all others the same colour.
     wide = low > 0 and high / low > 3
     norm = LogNorm(low, high, clip=True) if wide else Normalize(low, high, clip=True)
     cmap = mpl.colormaps[DENSITY]
@@ -76,7 +76,7 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
                 axes.add_patch(Rectangle((column, -row), 0.94, -0.94, facecolor="#f2f2f2", edgecolor="none"))
                 axes.text(column + 0.47, -row - 0.47, symbol, ha="center", va="center", fontsize=8, color="#5f5f5f")
             continue
-        few = len(found[symbol]) <= FEW
+        few = len(found[symbol]) <= FEW_ERRORS
         color = cmap(norm(means[symbol]))
         axes.add_patch(
             Rectangle(
@@ -109,30 +109,30 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
             "errors": [len(values) for values in found.values()],
         }
     ).sort_values("mean error", ascending=False, ignore_index=True)
-    worst = table[table["errors"] > FEW].head(3)["element"].tolist() or table.head(3)["element"].tolist()
+    worst = table[table["errors"] > FEW_ERRORS].head(3)["element"].tolist() or table.head(3)["element"].tolist()
     return Picture(
         figure,
         table,
         "Error by element",
-        f"Periodic table of the mean error of crystals that hold each of {len(found)} elements; it is largest for "
+        f"Periodic table of the mean error of crystals that contain each of {len(found)} elements; it is largest for "
         f"{', '.join(worst)}.",
-        "Mean error on test rows of the crystals that hold an element; below it, on how many errors it rests. A dotted "
-        f"frame: {FEW} or fewer.",
+        "Mean error on test rows of the crystals that contain an element, and below it the number of errors. Dotted "
+        f"frames: {FEW_ERRORS} or fewer.",
     )
 
 
 def distance_errors(
     distances: ArrayLike, errors: ArrayLike, *, distance_label: str, error_label: str, log: bool = False
 ) -> Picture:
-    """Draw errors against the distance from the training set: a point per row, and means of bins of equal counts.
+    """Plot errors against the distance from the training set, with the means of bins of equal counts.
 
     Parameters
     ----------
     distances, errors : array-like of shape (n,)
-        Of test rows; see :func:`nearest` and :func:`composition_distances`.
+        One per test row; see :func:`nearest` and :func:`composition_distances`.
     distance_label, error_label : str
     log : bool
-        Logarithmic errors axis.
+        Logarithmic axis of errors.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def distance_errors(
     if x.shape != y.shape or len(x) < 3:
         raise ValueError(f"{len(x)} distances and {len(y)} errors: at least three pairs are needed")
     order = np.argsort(x, kind="stable")
-    parts = [part for part in np.array_split(order, min(BINS, max(1, len(x) // 10))) if len(part)]
+    parts = [part for part in np.array_split(order, min(MAX_BINS, max(1, len(x) // 10))) if len(part)]
     bins = pd.DataFrame(
         [
             {
@@ -178,7 +178,7 @@ def distance_errors(
     if log:
         axes.set_yscale("log")
     else:
-        # A few wild errors must not flatten all others; what is cut off is said.
+        # A few outliers must not flatten all other errors; the caption counts those cut off.
         axes.set_ylim(
             0, max(float(np.quantile(y, 0.99)), float((bins["mean error"] + bins["half width"]).max())) * 1.05
         )
@@ -187,8 +187,8 @@ def distance_errors(
     axes.set_ylabel(error_label)
     headline(axes, f"Spearman's ρ = {rho:.2f}, {len(x):,} test rows")
     legend_below(figure, axes)
-    lie = "lies" if beyond == 1 else "lie"
-    cut = f" {counted(beyond, 'error')} {lie} above the picture." if beyond else ""
+    verb = "is" if beyond == 1 else "are"
+    cut = f" {counted(beyond, 'error')} {verb} outside the plot." if beyond else ""
     return Picture(
         figure,
         pd.DataFrame({"distance": x, "error": y}),
@@ -203,8 +203,8 @@ def distance_errors(
 def nearest(test: ArrayLike, train: ArrayLike) -> NDArray[np.float64]:
     """Return the Euclidean distance of each test vector to the nearest training vector.
 
-    In units of the median distance between a training vector and the nearest other one: at 1 a crystal is as far from
-    the training set as its members usually are from each other.
+    The unit is the median distance between a training vector and its nearest neighbour: at 1 a crystal is as far from
+    the training set as training crystals typically are from each other.
 
     Parameters
     ----------
@@ -222,10 +222,10 @@ def nearest(test: ArrayLike, train: ArrayLike) -> NDArray[np.float64]:
 
 
 def composition_distances(test: Sequence[Crystal], train: Sequence[Crystal]) -> NDArray[np.float64]:
-    """Return for each crystal the part of its atoms that the nearest training composition does not share.
+    """Return for each crystal the fraction of its atoms that the nearest training composition does not share.
 
-    Half the sum of the absolute differences of the atomic fractions: 0 for an equal composition, 1 if no element is
-    shared.
+    This is half the sum of the absolute differences of atomic fractions: 0 for the same composition, 1 if no element
+    is shared.
 
     Examples
     --------
@@ -239,7 +239,8 @@ def composition_distances(test: Sequence[Crystal], train: Sequence[Crystal]) -> 
     from scipy.spatial.distance import cdist
 
     known, asked = _fractions(train), _fractions(test)
-    parts = [cdist(asked[i : i + CHUNK], known, "cityblock").min(axis=1) / 2 for i in range(0, len(asked), CHUNK)]
+    chunks = [asked[start : start + CHUNK_ROWS] for start in range(0, len(asked), CHUNK_ROWS)]
+    parts = [cdist(chunk, known, "cityblock").min(axis=1) / 2 for chunk in chunks]
     return np.concatenate([np.empty(0), *parts])
 
 

@@ -1,4 +1,4 @@
-"""Error and gain against the size of the training set; error by seed."""
+"""Error and gain against the training-set size, and error by seed."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from zoo.analysis.comparisons import PowerLaw
 
 
-MOST_BANDS = 4
-"""With more methods than these, bands would hide each other: only the reference and the best one have theirs."""
+MAX_BANDS = 4
+"""With more methods, bands would overlap too much: only the reference and the best method have one."""
 
-MOST_BOXES = 30
-"""With more boxes than these, only the smallest and the largest size are drawn; the CSV has all."""
+MAX_BOXES = 30
+"""With more boxes, only the smallest and the largest size are drawn; the CSV has all."""
 
 
 def learning_curve(
@@ -41,18 +41,18 @@ def learning_curve(
     fits: Mapping[str, PowerLaw] | None = None,
     reference: str | None = None,
 ) -> Picture:
-    """Draw the error against the number of training rows, both logarithmic; bands are ± one standard deviation.
+    """Plot the error against the number of training rows on logarithmic axes; bands are ± one standard deviation.
 
     Parameters
     ----------
     errors : DataFrame
         Columns ``method``, ``size``, ``seed``, ``error``; one row per cell.
     error_label : str
-        What the error is, with its unit.
+        Name of the error, with its unit.
     fits : mapping of method to PowerLaw, optional
-        Drawn as thin lines; their exponents stand in the legend.
+        Drawn as thin lines; the legend gives their exponents.
     reference : str, optional
-        The method that is drawn in grey.
+        The method drawn in grey.
     """
     import pandas as pd
 
@@ -65,9 +65,7 @@ def learning_curve(
     methods = list(dict.fromkeys(errors["method"]))
     sizes = sorted(set(summary["size"]))
     best = summary[summary["size"] == sizes[-1]].sort_values("mean").iloc[0]
-    banded = (
-        methods if len(methods) <= MOST_BANDS else [name for name in methods if name in (reference, best["method"])]
-    )
+    banded = methods if len(methods) <= MAX_BANDS else [name for name in methods if name in (reference, best["method"])]
     figure, (axes,) = new_figure(height=3.5 + 0.22 * ((len(methods) + 1) // 2))
     for name, look in looks(methods, reference).items():
         rows = summary[summary["method"] == name]
@@ -76,7 +74,7 @@ def learning_curve(
         size, mean = rows["size"].to_numpy(dtype=float), rows["mean"].to_numpy()
         deviation = rows["std"].fillna(0).to_numpy()
         if name in banded:
-            # A logarithm has no place for what is at or below zero.
+            # A logarithmic axis cannot show zero or less.
             lowest = np.maximum(mean - deviation, mean / 100)
             axes.fill_between(size, lowest, mean + deviation, color=look.color, alpha=0.15)
         axes.plot(
@@ -100,10 +98,10 @@ def learning_curve(
     axes.grid(alpha=0.25, which="both")
     legend_below(figure, axes)
     most = int(summary.seeds.max())
-    whose = "" if banded == methods else f" (of {' and '.join(banded)} alone)"
-    band = f"the band{whose} is ± one standard deviation over {most} seeds"
+    whose = "" if banded == methods else f" ({' and '.join(banded)} only)"
+    band = f"bands{whose} are ± one standard deviation over {most} seeds"
     if most == 1:
-        band = "there is one seed, hence no band"
+        band = "no band, because there is one seed"
     laws = " Exponents are those of a power law, error ∝ n^exponent." if fits else ""
     return Picture(
         figure,
@@ -116,21 +114,21 @@ def learning_curve(
 
 
 def gain_curve(gains: pd.DataFrame, *, reference: str) -> Picture:
-    """Draw the reduction of the error against a reference, by the number of training rows.
+    """Plot the reduction of the error relative to a reference against the number of training rows.
 
     Parameters
     ----------
     gains : DataFrame
         Columns ``method``, ``size``, ``gain``, ``low``, ``high`` (fractions) and ``significant`` (bool).
     reference : str
-        What the gains are against.
+        Name of the reference.
     """
     methods = list(dict.fromkeys(gains["method"]))
     figure, (axes,) = new_figure(height=3.4 + 0.22 * ((len(methods) + 1) // 2))
     axes.axhline(0, color=GREY, linewidth=1)
     for i, (name, look) in enumerate(looks(methods).items()):
         rows = gains[gains["method"] == name].sort_values("size")
-        # Side by side, so that the intervals of methods do not lie on each other.
+        # Shifted sideways, so that intervals do not overlap.
         size = rows["size"].to_numpy(dtype=float) * 1.025 ** (i - (len(methods) - 1) / 2)
         gain = 100 * rows.gain.to_numpy()
         ends = np.stack([gain - 100 * rows.low.to_numpy(), 100 * rows.high.to_numpy() - gain])
@@ -152,7 +150,7 @@ def gain_curve(gains: pd.DataFrame, *, reference: str) -> Picture:
         )
     axes.set_xscale("log")
     _sizes(axes, sorted(set(gains["size"])))
-    axes.set_ylabel(f"reduction of the error against\n{reference} (%)")
+    axes.set_ylabel(f"reduction of the error relative\nto {reference} (%)")
     axes.grid(alpha=0.25)
     beyond = _cut(axes, gains)
     legend_below(figure, axes)
@@ -161,15 +159,15 @@ def gain_curve(gains: pd.DataFrame, *, reference: str) -> Picture:
         figure,
         gains,
         "Gain against the number of training rows",
-        f"Reduction of the error against {reference} of {counted(len(methods), 'method')}. The largest is "
+        f"Reduction of the error relative to {reference}, for {counted(len(methods), 'method')}. The largest is "
         f"{100 * top.gain:.1f} %, of {top['method']} at {top['size']:,} rows.",
-        f"Above zero a method is better than {reference}. Bars are 95 % bootstrap intervals over seeds; an open marker "
-        f"is no significant difference (or not tested).{beyond}",
+        f"Above zero a method is better than {reference}. Bars are 95 % bootstrap intervals over seeds. Open markers: "
+        f"not significant, or not tested.{beyond}",
     )
 
 
 def _cut(axes: Axes, gains: pd.DataFrame) -> str:
-    """Leave methods that are far worse below the picture, which else would show nothing but them; say which."""
+    """Crop methods that are far worse, which would flatten all others; return a sentence that names them."""
     floor = -max(0.3, 1.5 * float(gains.gain.max()))
     far = gains[gains.gain < floor]
     if far.empty or len(far) == len(gains):
@@ -184,11 +182,11 @@ def _cut(axes: Axes, gains: pd.DataFrame) -> str:
         least, most = (f"{-100 * gain:.0f}" for gain in (rows.gain.max(), rows.gain.min()))
         where = f"{rows['size'].iloc[0]:,} rows" if len(rows) == 1 else f"{len(rows)} sizes"
         listed.append(f"{method}, {f'{least} %' if least == most else f'{least} to {most} %'} higher at {where}")
-    return f" Below the picture: {'; '.join(listed)}."
+    return f" Outside the plot: {'; '.join(listed)}."
 
 
 def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None = None) -> Picture:
-    """Draw the error of every seed as a dot, and its quartiles as a box, for each method and size.
+    """Plot the error of every seed as a dot and the quartiles as a box, for each method and size.
 
     Parameters
     ----------
@@ -199,7 +197,7 @@ def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None 
     """
     methods, sizes = list(dict.fromkeys(errors["method"])), sorted(set(errors["size"]))
     every = len(sizes)
-    if len(methods) * every > MOST_BOXES:
+    if len(methods) * every > MAX_BOXES:
         sizes = [sizes[0], sizes[-1]]
     figure, panels = new_figure(height=0.6 + len(sizes) * (0.45 + 0.27 * len(methods)), rows=len(sizes))
     for axes, size in zip(panels, sizes, strict=True):
@@ -239,7 +237,7 @@ def seed_boxes(errors: pd.DataFrame, *, error_label: str, reference: str | None 
         "Error by seed",
         f"Box plots of the error of {counted(len(methods), 'method')} at {counted(every, 'size')}. The worst seed of a "
         f"method has up to {spread:.2f} times the error of its best.",
-        f"A dot is a seed, with its own test rows; a box holds the middle half of them, its line is the median.{some}",
+        f"Each dot is a seed with its own test rows; boxes span the quartiles, the line is the median.{some}",
     )
 
 

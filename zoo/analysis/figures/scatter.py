@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 GRID = 256
-"""Cells of the density's grid along an axis."""
+"""Number of grid cells along each axis for the density."""
 
 
 def source_target(
@@ -28,13 +28,13 @@ def source_target(
     log_source: bool = False,
     log_target: bool = False,
 ) -> Picture:
-    """Draw one property against another, coloured by the density of points, with Pearson's r; after Lee & Asahi 2021.
+    """Plot one property against another, coloured by point density, with Pearson's r, as in Lee & Asahi (2021).
 
     Parameters
     ----------
     source, target : array-like of shape (n,)
-        One pair per crystal. Pairs with a number that is missing, or that a logarithmic axis cannot show, are left out
-        and counted in the caption. Some hundred thousand pairs are drawn in seconds.
+        One pair per crystal. Pairs with a missing value, or a value that a logarithmic axis cannot show, are left out
+        and counted in the caption. Several hundred thousand pairs take seconds.
     source_name, target_name, source_unit, target_unit : str
     log_source, log_target : bool
         Logarithmic axis; the density and r are then those of the logarithms.
@@ -55,7 +55,7 @@ def source_target(
 
     x, y = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1:
-        raise ValueError(f"a source of shape {x.shape} and a target of shape {y.shape} are no pairs")
+        raise ValueError(f"a source of shape {x.shape} and a target of shape {y.shape} do not match")
     shown = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (not log_source)) & ((y > 0) | (not log_target))
     if shown.sum() < 3:
         raise ValueError(f"{int(shown.sum())} of {len(x)} pairs can be shown; at least three are needed")
@@ -75,7 +75,7 @@ def source_target(
     headline(axes, f"Pearson's r = {r:.2f}, {len(x):,} crystals")
     of = {(True, True): " of the logarithms", (True, False): f" with log {source_name}"}
     of |= {(False, True): f" with log {target_name}", (False, False): ""}
-    hidden = f" {len(shown) - len(x):,} without two values are not shown." if len(x) < len(shown) else ""
+    hidden = f" {len(shown) - len(x):,} pairs without two valid values are not shown." if len(x) < len(shown) else ""
     return Picture(
         figure,
         pd.DataFrame({source_name: x, target_name: y, "relative density": density}),
@@ -95,16 +95,16 @@ def parity(
     log: bool = False,
     method: str = "",
 ) -> Picture:
-    """Draw predictions against reference values; the diagonal is a perfect prediction.
+    """Plot predictions against reference values; the diagonal is a perfect prediction.
 
     Parameters
     ----------
     target, prediction : array-like of shape (n,)
     quantity, unit : str
     log : bool
-        Logarithmic axes. Predictions that these cannot show (a negative modulus) are counted in the caption.
+        Logarithmic axes. Predictions that they cannot show (a negative modulus) are counted in the caption.
     method : str
-        Who predicted.
+        Name of the method that predicted.
     """
     import pandas as pd
 
@@ -136,12 +136,12 @@ def draw_parity(
     log: bool = False,
     colorbar: bool = True,
 ) -> int:
-    """Draw predictions against reference values on axes, coloured by their density, with the diagonal.
+    """Plot predictions against reference values on given axes, coloured by point density, with the diagonal.
 
     Returns
     -------
     int
-        Number of pairs that cannot be shown: a logarithmic axis has no place for a negative modulus.
+        Number of pairs that are not shown: a logarithmic axis has no place for a negative modulus.
     """
     shown = np.isfinite(prediction) & ((prediction > 0) | (not log))
     y, p = target[shown], prediction[shown]
@@ -167,17 +167,18 @@ def draw_parity(
 
 
 def pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Return Pearson's correlation coefficient; NaN if one side does not vary."""
+    """Return Pearson's correlation coefficient; NaN if one side is constant."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
 
 
 def point_density(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-    """Return the density of points at each point, by Gaussian kernels, relative to the highest.
+    """Return the Gaussian kernel density at each point, relative to the highest.
 
-    Kernels have the widths of Scott's rule for two dimensions, n^(-1/6) standard deviations along each axis. Points are
-    counted on a grid of `GRID` cells a side, which is smoothed and interpolated: the cost grows with n, not with n².
+    The bandwidth follows Scott's rule for two dimensions, n^(-1/6) standard deviations along each axis. Points are
+    counted on a grid of `GRID` × `GRID` cells, which is smoothed and interpolated, so the cost is linear in n rather
+    than quadratic as with ``scipy.stats.gaussian_kde``.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def point_density(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
 
     points = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)], axis=1)
     spread = points.std(axis=0, ddof=1) if len(points) > 1 else np.zeros(2)
-    # Predictions that are all equal differ by rounding, which is no spread.
+    # Equal predictions may differ by rounding errors.
     alike = spread <= 1e-9 * np.abs(points).max(axis=0)
     width = np.where(alike, 1.0, spread) * len(points) ** (-1 / 6)
     low, high = points.min(axis=0) - 3 * width, points.max(axis=0) + 3 * width
@@ -214,8 +215,8 @@ def _cloud(
 ) -> None:
     from matplotlib.colors import PowerNorm
 
-    order = np.argsort(density)  # the densest on top
-    # Coloured by the root: one sharp peak, such as all metals at a gap of zero, must not leave the rest in the dark.
+    order = np.argsort(density)  # densest points on top
+    # Square-root colour scale: one sharp peak, such as all metals at zero band gap, must not darken everything else.
     size = float(np.clip(12 * (2000 / len(x)) ** 0.5, 1.5, 14))
     points = axes.scatter(
         x[order],

@@ -1,4 +1,4 @@
-"""How pictures look: one palette, markers and lines that tell methods apart without colour, and how they are saved."""
+"""The look of all figures (palette, markers, line styles), and how they are saved."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's palette (https://jfly.uni-koeln.de/color/) without its yellow, which is lost on white.
+# Okabe & Ito's palette (https://jfly.uni-koeln.de/color/) without its yellow, which is illegible on white.
 BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
 GREY, BLACK = "#7f7f7f", "#1a1a1a"
 COLORS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 DENSITY = "cividis"
-"""Colour scale of densities and errors: its lightness grows steadily, for every kind of colour vision."""
+"""Colour map of densities and errors: perceptually uniform for every kind of colour vision."""
 
 WIDTH = 5.2
-"""Inches; on a page of 400 pixels the type is still ten pixels high."""
+"""Width in inches; on a page 400 pixels wide the text is still ten pixels high."""
 
 DPI = 160
 RASTER = 1500
-"""More points than these go into an SVG as a picture: as circles they would make megabytes."""
+"""Above this number points are rasterised in an SVG, which would otherwise take megabytes."""
 
 _RC: Any = {
     "font.size": 10,
@@ -40,13 +40,13 @@ _RC: Any = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "svg.fonttype": "path",
-    "svg.hashsalt": "crystal-zoo",  # so that the same data give the same file
+    "svg.hashsalt": "crystal-zoo",  # equal data give equal files
 }
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one method is drawn."""
+    """The colour, marker, line style and marker face of one method."""
 
     color: str
     marker: str
@@ -55,7 +55,7 @@ class Look:
 
 
 def looks(methods: Sequence[str], reference: str | None = None) -> dict[str, Look]:
-    """Give every method a colour, a marker and a line of its own; the reference is grey, with an open marker."""
+    """Assign each method its own colour, marker and line style; the reference is grey with open markers."""
     found: dict[str, Look] = {}
     others = [name for name in methods if name != reference]
     for i, name in enumerate(others):
@@ -68,7 +68,7 @@ def looks(methods: Sequence[str], reference: str | None = None) -> dict[str, Loo
 
 
 def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure without a window, and its axes from top to bottom, which share what runs along x."""
+    """Return a figure that needs no display, and its axes from top to bottom, which share their x-axis."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -102,12 +102,12 @@ def plain_log_axis(axis: Any, ticks: Sequence[float] | None = None) -> None:
 
 
 def headline(axes: Axes, text: str) -> None:
-    """Write a line above the axes."""
+    """Write a line of text above the axes."""
     axes.set_title(text, loc="left", fontsize=10)
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:
-    """Put the legend under the axes, where it hides nothing; none for a single entry."""
+    """Put the legend below the axes, where it hides nothing; omit it for a single entry."""
     handles, names = axes.get_legend_handles_labels()
     if len(names) > 1:
         figure.legend(
@@ -123,13 +123,12 @@ class Picture:
     ----------
     figure : matplotlib Figure
     data : DataFrame
-        What is drawn; written as CSV.
+        The numbers shown; written as CSV.
     title : str
         A heading.
     alt : str
-        What a reader who cannot see the picture is told.
+        Description for readers who cannot see the picture.
     caption : str
-        What stands below it.
     """
 
     figure: Figure
@@ -138,12 +137,12 @@ class Picture:
     alt: str
     caption: str
 
-    def noted(self, words: str) -> Picture:
-        """Return the picture with a sentence more in its caption."""
-        return replace(self, caption=f"{self.caption} {words}")
+    def noted(self, sentence: str) -> Picture:
+        """Return the picture with another sentence in its caption."""
+        return replace(self, caption=f"{self.caption} {sentence}")
 
     def save(self, folder: Path, name: str) -> Saved:
-        """Write ``name.png``, ``name.svg`` and ``name.csv``; each appears whole or not at all."""
+        """Write ``name.png``, ``name.svg`` and ``name.csv``; each is written completely or not at all."""
         import matplotlib as mpl
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +160,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Saved:
-    """Where a picture was written, the words that go with it, and whether it needs the width of a page."""
+    """The files of a picture with their texts; `wide` if it needs the full width of a page."""
 
     folder: Path
     name: str
@@ -171,5 +170,5 @@ class Saved:
     wide: bool = False
 
     def path(self, kind: str) -> Path:
-        """Return the path of the file of a kind: png, svg or csv."""
+        """Return the path of the png, svg or csv file."""
         return self.folder / f"{self.name}.{kind}"
