@@ -16,7 +16,7 @@ from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError
 from zoo.models.architecture import Architecture
-from zoo.models.checkpoint import networks as checkpoints
+from zoo.models.checkpoint import networks
 from zoo.models.checkpoint.schema import TargetConfig
 from zoo.training.transfer import scratch, transfer
 
@@ -31,12 +31,12 @@ SMALL = Architecture(width=8, convolutions=2, head=8)
 def saved(tmp_path: Path) -> Path:
     table = torch.from_numpy(atom_table().copy())
     members = [
-        checkpoints.Member(
+        networks.Member(
             scratch(SMALL, table, seed), TargetScaler("log10", 1.9, 0.3 + seed), seed, calibration=(0.1, 0.25 * seed)
         )
         for seed in (4, 5)
     ]
-    checkpoint = checkpoints.describe(
+    checkpoint = networks.describe(
         members,
         name="two",
         targets=[TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
@@ -44,12 +44,12 @@ def saved(tmp_path: Path) -> Path:
         elements=["O", "Mg", "H"],
         reference=Reference(np.arange(72, dtype=np.float16).reshape(3, 24), (0.5, 0.75)),
     )
-    checkpoints.save(checkpoint, tmp_path)
+    networks.save(checkpoint, tmp_path)
     return tmp_path
 
 
 def test_round_trip(saved: Path) -> None:
-    loaded = checkpoints.load(saved)
+    loaded = networks.load(saved)
     assert loaded.config.elements == ["H", "O", "Mg"]
     assert loaded.config.graph_settings == GraphSettings(7.5, 10, "environment")
     assert [member.seed for member in loaded.members] == [4, 5]
@@ -72,7 +72,7 @@ def test_checkpoints_from_before_calibration_still_load(saved: Path) -> None:
 
     _edit_config(saved, strip)
     _edit_weights(saved, lambda t: t.pop("reference"))
-    loaded = checkpoints.load(saved)
+    loaded = networks.load(saved)
     assert loaded.reference is None
     assert [member.calibration for member in loaded.members] == [(), ()]
 
@@ -80,21 +80,34 @@ def test_checkpoints_from_before_calibration_still_load(saved: Path) -> None:
 def test_experts_stand_in_the_file_once(tmp_path: Path) -> None:
     table = torch.from_numpy(atom_table().copy())
     experts = [scratch(SMALL, table, 7)]
-    networks = [transfer(scratch(SMALL, table, 1), "mixture", seed, experts=experts)[0].eval() for seed in (4, 5)]
-    checkpoint = checkpoints.describe(
-        [checkpoints.Member(network, TargetScaler("log10", 1.9, 0.3), 4) for network in networks],
+    mixed = [transfer(scratch(SMALL, table, 1), "mixture", seed, experts=experts)[0].eval() for seed in (4, 5)]
+    checkpoint = networks.describe(
+        [networks.Member(network, TargetScaler("log10", 1.9, 0.3), 4) for network in mixed],
         name="mixture",
         targets=[TargetConfig(name="K_VRH", unit="GPa", task="bulk-modulus")],
         graph=GraphSettings(),
         elements=["O"],
     )
-    checkpoints.save(checkpoint, tmp_path)
+    networks.save(checkpoint, tmp_path)
     names = load_file(tmp_path / "model.safetensors").keys()
     assert "experts.0.embedding.weight" in names
     assert not any("members.1.experts" in name for name in names)
-    for member, network in zip(checkpoints.load(tmp_path).members, networks, strict=True):
+    for member, network in zip(networks.load(tmp_path).members, mixed, strict=True):
         for name, tensor in network.state_dict().items():
             assert torch.equal(member.network.state_dict()[name], tensor), name
+
+
+def test_one_network_is_written_and_loaded(tmp_path: Path) -> None:
+    network = scratch(SMALL, torch.from_numpy(atom_table().copy()), 3)
+    networks.write_network(network, tmp_path / "fit.safetensors")
+    loaded = networks.load_network(tmp_path / "fit.safetensors", SMALL)
+    assert not loaded.training
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    with pytest.raises(CheckpointError, match=r"fit\.safetensors cannot be loaded: .*size mismatch"):
+        networks.load_network(tmp_path / "fit.safetensors", Architecture(width=4, convolutions=2, head=8))
+    with pytest.raises(CheckpointError, match=r"none\.safetensors cannot be loaded"):
+        networks.load_network(tmp_path / "none.safetensors", SMALL)
 
 
 def _edit_config(folder: Path, edit: Callable[[dict], object]) -> None:
@@ -135,7 +148,7 @@ def _edit_weights(folder: Path, edit: Callable[[dict], object]) -> None:
 def test_a_config_that_does_not_fit_is_refused(saved: Path, edit: Callable[[dict], object], message: str) -> None:
     _edit_config(saved, edit)
     with pytest.raises(CheckpointError, match=message) as caught:
-        checkpoints.load(saved)
+        networks.load(saved)
     assert "\n" not in str(caught.value)
 
 
@@ -163,22 +176,22 @@ def test_a_config_that_does_not_fit_is_refused(saved: Path, edit: Callable[[dict
 def test_tensors_that_do_not_fit_are_refused(saved: Path, edit: Callable[[dict], object], message: str) -> None:
     _edit_weights(saved, edit)
     with pytest.raises(CheckpointError, match=message):
-        checkpoints.load(saved)
+        networks.load(saved)
 
 
 def test_damaged_missing_and_huge_files(saved: Path, tmp_path: Path) -> None:
     weights = saved / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(CheckpointError, match="is damaged"):
-        checkpoints.load(saved)
+        networks.load(saved)
     weights.unlink()
     with pytest.raises(CheckpointError, match=r"holds no model\.safetensors"):
-        checkpoints.load(saved)
+        networks.load(saved)
     (saved / "config.json").write_text(" " * 2_000_000)
     with pytest.raises(CheckpointError, match="larger than"):
-        checkpoints.load(saved)
+        networks.load(saved)
     (saved / "config.json").write_text("<html>log in</html>")
     with pytest.raises(CheckpointError, match="the file: Invalid JSON"):
-        checkpoints.load(saved)
+        networks.load(saved)
     with pytest.raises(CheckpointError, match=r"holds no config\.json"):
-        checkpoints.load(tmp_path / "nowhere")
+        networks.load(tmp_path / "nowhere")
