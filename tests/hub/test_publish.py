@@ -190,19 +190,22 @@ def test_private_branches_and_pull_requests(here: Machine, run: Path) -> None:
 
 
 def test_the_entry_registers_what_was_pushed(here: Machine, run: Path, shelf: object, tmp_path: Path) -> None:
-    pushed = publish.push(publish.pack(run, "ada/moduli"))
+    parcel = publish.pack(run, "ada/moduli")
+    pushed = publish.push(parcel)
     shelf("zoo-ada", {"moduli.md": pushed.entry.render()})  # type: ignore[operator]
     assert pull.status(backbones.get("moduli")) == "on the Hub"
     pulled = pull.pull("moduli")
     assert (pulled.origin, pulled.revision) == ("hub", pushed.commit)
     assert (pulled.directory / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
 
-    publish.write_package(pushed.entry, tmp_path / "package")
-    assert Card.read(tmp_path / "package" / "zoo_moduli" / "moduli.md").revision == pushed.commit
+    publish.write_package(pushed.entry, tmp_path / "package", parcel.items)
+    card = Card.read(tmp_path / "package" / "zoo_moduli" / "moduli.md")
+    assert card.revision == pushed.commit
+    assert backbones.training_ids(card) == backbones.training_ids(Card.read(run / "README.md")) != frozenset()
     project = (tmp_path / "package" / "pyproject.toml").read_text()
     assert '[project.entry-points."zoo.backbones"]\nzoo-moduli = "zoo_moduli"' in project
-    with pytest.raises(InputError, match="exists already"):
-        publish.write_package(pushed.entry, tmp_path / "package")
+    with pytest.raises(InputError, match="already exists"):
+        publish.write_package(pushed.entry, tmp_path / "package", parcel.items)
 
 
 def test_nothing_is_pushed_that_should_not_be(here: Machine, run: Path, tmp_path: Path) -> None:
@@ -284,7 +287,13 @@ def test_the_shelf_is_published_once_and_pinned(here: Machine, tmp_path: Path) -
         assert card.published
         assert hubcard.NOT_THERE not in " ".join(card.body.split()), "the prose no longer says so"
         assert hubcard.NOT_THERE not in " ".join(parcel.readme.split())
-        assert pull._from_hub(card, force=False).origin == "hub", "and it is what the card pins"
+        there = pull.pull(f"hf://{pushed.repo}@{pushed.commit}")
+        assert pull.verify(there.directory, card), "and it is what the card pins"
+        assert there.card is not None
+        assert backbones.training_ids(there.card) == backbones.training_ids(card) != frozenset()
+        recipe = here.server.repositories[pushed.repo].files["recipe.toml"]
+        assert there.card.training.recipe == "recipe.toml"
+        assert recipe == (ours / str(card.training.recipe)).read_bytes()
     changed = {path.name for path, data in before.items() if path.read_bytes() != data}
     assert changed == {"dEf-10k.md", "multi-113k.md"}
     assert set(before) == {path for path in ours.rglob("*") if path.is_file()}, "nothing is left over"

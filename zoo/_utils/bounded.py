@@ -6,9 +6,11 @@ return consists of dicts, lists, strings, booleans, None and finite numbers alon
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import re
+import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,17 +35,21 @@ class MalformedError(ValueError):
 
 
 def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
-    """Read a file of at most `limit` bytes.
+    """Read a file of at most `limit` bytes; one whose name ends in ``.gz`` is unpacked, to at most as many.
 
     Raises
     ------
     MalformedError
-        If the file is larger.
+        If the file is larger, or cannot be unpacked.
     OSError
         If it cannot be read.
     """
-    with path.open("rb") as file:
-        data = file.read(limit + 1)
+    packed = path.suffix == ".gz"
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            data: bytes = file.read(limit + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise MalformedError(f"it is not a whole gzip file ({error})") from None
     if len(data) > limit:
         raise MalformedError(f"it is larger than {limit:,} bytes")
     return data

@@ -32,6 +32,10 @@ def whole(path: Path) -> Iterator[Path]:
         if path.exists():
             beside.chmod(path.stat().st_mode & 0o777)
         beside.replace(path)
+    except OSError as error:
+        if error.filename is None:  # a write, as on a full disk, does not say where
+            error.filename = str(path)
+        raise
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)

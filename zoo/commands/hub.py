@@ -112,7 +112,7 @@ def push(
         show_text(f"pushed     {pushed.url}")
     show_text(f"pull it    zoo pull hf://{pushed.repo}@{pushed.commit}")
     if package is not None:
-        publishing.write_package(pushed.entry, package)
+        publishing.write_package(pushed.entry, package, parcel.items)
         show_text(f"package    {package}: pip install it, and '{pushed.entry.name}' is a name like any other")
         return
     show_text(f"\nTo register it under a name, save this as {pushed.entry.name}.md among the cards of a package:\n")

@@ -31,10 +31,10 @@ _log = logging.getLogger("zoo")
 
 Origin = Literal["bundled", "cache", "hub", "directory"]
 
-IDS = "splits.json"
-"""What a run was trained on: fine-tuning from it counts the test rows that it knows."""
+IDS = ("splits.json", "splits.json.gz")
+"""What a checkpoint was trained on, as a run writes it, or packed: fine-tuning counts the test rows that it knows."""
 
-OPTIONAL = ("README.md", IDS)
+OPTIONAL = ("README.md", *IDS)
 
 MAX_WEIGHTS = 200_000_000
 """Bytes of weights that are fetched at most; a backbone of the shelf has half a million."""

@@ -38,6 +38,7 @@ def describe(
     license: str | None,  # noqa: A002
     *,
     ids: str | None = None,
+    recipe: str | None = None,
 ) -> Card:
     """Return the card of a checkpoint as it is to be at `repo`.
 
@@ -53,11 +54,14 @@ def describe(
         Weights and configuration with their digests.
     license : str or None
         Identifier of the licence; that of `card` if None.
-    ids : str, optional
-        Name of the list of training ids, if it goes there as well.
+    ids, recipe : str, optional
+        Names of the list of training ids and of the recipe, if they go there as well.
     """
     name = repo.partition("/")[2]
     card = card or bare(config)
+    # Paths beside the card here do not lead anywhere there.
+    kept = card.training.recipe if not isinstance(card.training.recipe, str) else None
+    training = card.training.model_copy(update={"ids": ids, "recipe": recipe or kept})
     described = card.model_copy(
         update={
             "name": name if NAME.fullmatch(name) else card.name,
@@ -68,10 +72,7 @@ def describe(
             "files": list(files),
             "hub": _metadata(config, card, license),
             "source": "",
-            # Paths beside the card here, which do not lead anywhere there.
-            "training": card.training.model_copy(
-                update={"ids": ids, "recipe": None if isinstance(card.training.recipe, str) else card.training.recipe}
-            ),
+            "training": training,
         }
     )
     return described.model_copy(update={"body": _body(described, config, card.body)})
@@ -94,9 +95,14 @@ def render(card: Card) -> str:
 
 
 def entry(card: Card, commit: str) -> Card:
-    """Return the card that registers pushed weights: pinned to a commit and to the digests of the files."""
+    """Return the card that registers pushed weights: pinned to a commit and to the digests of the files.
+
+    Without the list of training ids and the recipe, which stay in the repository;
+    :func:`zoo.hub.publish.write_package` puts copies of them beside the card.
+    """
     body = f"# {card.name}\n\nThe model card is at {endpoint()}/{card.repo_id}."
-    training = card.training.model_copy(update={"ids": None})  # the list stays there
+    recipe = None if isinstance(card.training.recipe, str) else card.training.recipe
+    training = card.training.model_copy(update={"ids": None, "recipe": recipe})
     return card.model_copy(update={"revision": commit, "body": body, "training": training})
 
 

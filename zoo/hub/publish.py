@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import logging
@@ -30,8 +31,11 @@ _log = logging.getLogger("zoo")
 
 README = "README.md"
 
-EXTRAS = ("metrics.json", IDS)
-"""What a run's folder holds besides and is pushed with it, as are the pictures of its card; ``pull`` leaves them."""
+METRICS = "metrics.json"
+"""What a run measured; pushed with it, as are the pictures of its card. ``pull`` leaves them."""
+
+RECIPE = "recipe.toml"
+"""What a backbone was pretrained by; pushed with it. ``pull`` leaves it."""
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -136,11 +140,20 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
     checkpoint = weights.read(pulled.directory)
     required = [Item(name, (pulled.directory / name).read_bytes()) for name in REQUIRED_FILES]
     files = [File.model_validate({"name": each.name, "size": each.size, "sha256": each.sha256}) for each in required]
-    listed = pulled.directory / IDS
-    ids = IDS if listed.is_file() and listed.stat().st_size <= MAX_TEXT else None
-    described = hubcard.describe(checkpoint.config, card or pulled.card, repo, files, license, ids=ids)
+    known = card or pulled.card
+    ids, recipe = _ids(pulled.directory, known), _recipe(known)
+    described = hubcard.describe(
+        checkpoint.config,
+        known,
+        repo,
+        files,
+        license,
+        ids=ids.name if ids else None,
+        recipe=recipe.name if recipe else None,
+    )
     text = hubcard.render(described)
-    items = [*required, Item(README, text.encode()), *_extras(pulled.directory, described.body)]
+    provenance = [item for item in (ids, recipe) if item is not None]
+    items = [*required, Item(README, text.encode()), *provenance, *_extras(pulled.directory, described.body)]
     items = [item for item in items if item.name != hubcard.PICTURE]
     if checkpoint.config.elements:
         items.append(Item(hubcard.PICTURE, periodic_table.draw(checkpoint.config.elements)))
@@ -197,7 +210,7 @@ def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revi
     return Pushed(parcel.repo, commit, url, request, True, hubcard.entry(parcel.card, commit))
 
 
-def write_package(card: Card, folder: Path) -> None:
+def write_package(card: Card, folder: Path, items: Sequence[Item] = ()) -> None:
     """Write a Python package that registers a backbone, ready to be built and installed.
 
     Parameters
@@ -206,23 +219,46 @@ def write_package(card: Card, folder: Path) -> None:
         The registry entry; see :attr:`Pushed.entry`.
     folder : Path
         Must not exist; appears whole or not at all.
+    items : sequence of Item
+        Files that were pushed. The list of training ids and the recipe among them are copied beside the card.
+
+    Raises
+    ------
+    InputError
+        If the folder exists, or cannot be written.
     """
     if folder.exists():
-        raise InputError(f"{folder} exists already; choose another folder for the package")
+        raise InputError(f"{folder} already exists; choose another folder for the package")
     name = f"zoo-{re.sub(r'[^a-z0-9]+', '-', card.name.lower()).strip('-')}"
     module = name.replace("-", "_")
+    beside: dict[str, bytes] = {}
+    named: dict[str, str] = {}
+    for item in items:
+        if item.name in (*IDS, RECIPE):
+            kind, suffix = ("recipe", "toml") if item.name == RECIPE else ("ids", item.name.partition(".")[2])
+            named[kind] = f"{kind}/{card.name}.{suffix}"
+            beside[named[kind]] = item.data
+    card = card.model_copy(update={"training": card.training.model_copy(update=named)})
+    data = json.dumps(["*.md", "ids/*", "recipe/*"])
     project = (
         '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n\n'
         f'[project]\nname = "{name}"\nversion = "0.1.0"\ndescription = {json.dumps(card.title)}\n'
         f'dependencies = ["crystal-zoo"]\n\n[project.entry-points."zoo.backbones"]\n{name} = "{module}"\n\n'
-        f'[tool.setuptools]\npackages = ["{module}"]\n\n[tool.setuptools.package-data]\n{module} = ["*.md"]\n'
+        f'[tool.setuptools]\npackages = ["{module}"]\n\n[tool.setuptools.package-data]\n{module} = {data}\n'
     )
+    content = {
+        "pyproject.toml": project.encode(),
+        f"{module}/__init__.py": f'"""Registers {card.name} with zoo."""\n'.encode(),
+        f"{module}/{card.name}.md": card.render().encode(),
+        **{f"{module}/{path}": content_of for path, content_of in beside.items()},
+    }
     partial = folder.with_name(f"{folder.name}.partial")
-    (partial / module).mkdir(parents=True, exist_ok=True)
-    (partial / "pyproject.toml").write_text(project, encoding="utf-8")
-    (partial / module / "__init__.py").write_text(f'"""Registers {card.name} with zoo."""\n', encoding="utf-8")
-    (partial / module / f"{card.name}.md").write_text(card.render(), encoding="utf-8")
-    partial.rename(folder)
+    try:
+        for path, written in content.items():
+            files.write_bytes(partial / path, written)
+        partial.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}; choose another folder") from error
 
 
 def publish_shelf(
@@ -280,13 +316,38 @@ def publish_shelf(
 
 def _extras(folder: Path, body: str) -> Iterator[Item]:
     pictures = re.findall(r"!\[[^\]\n]*\]\(([A-Za-z0-9_-]+\.png)\)", body)
-    for name in dict.fromkeys([*EXTRAS, *pictures]):
+    for name in dict.fromkeys([METRICS, *pictures]):
         path = folder / name
         if path.is_file():
             if path.stat().st_size > MAX_TEXT:
                 _log.warning("%s is larger than %d MB and is not pushed", path, MAX_TEXT // 1_000_000)
                 continue
             yield Item(name, path.read_bytes())
+
+
+def _ids(folder: Path, card: Card | None) -> Item | None:
+    """Return the list of training ids that a card names, or that a run without a card has; packed if it is large."""
+    path = folder / IDS[0]
+    if card is not None and card.source and card.training.ids:
+        backbones.training_ids(card)  # raises an error if it is none
+        path = backbones.card_folder(card) / card.training.ids
+    if not path.is_file():
+        return None
+    data, packed = path.read_bytes(), path.suffix == ".gz"
+    if len(data) > MAX_TEXT and not packed:
+        data, packed = gzip.compress(data, mtime=0), True
+    if len(data) > MAX_TEXT:
+        _log.warning("%s is larger than %d MB, even packed, and is not pushed", path, MAX_TEXT // 1_000_000)
+        return None
+    return Item(IDS[packed], data)
+
+
+def _recipe(card: Card | None) -> Item | None:
+    """Return the file of the recipe that a card names, if it is there."""
+    if card is None or not card.source or not isinstance(card.training.recipe, str):
+        return None
+    path = backbones.card_folder(card) / card.training.recipe
+    return Item(RECIPE, path.read_bytes()) if path.is_file() and path.stat().st_size <= MAX_TEXT else None
 
 
 def _check(item: Item) -> None:

@@ -7,8 +7,6 @@ distributions. Each ``NAME.md`` in such a package registers one backbone; bundle
 
 from __future__ import annotations
 
-import gzip
-import json
 import logging
 import re
 import unicodedata
@@ -17,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo._utils import bounded
 from zoo.errors import CardError, PluginError, UnknownNameError, ZooError
 
 if TYPE_CHECKING:
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from zoo.registry.plugins import Plugin
 
 _log = logging.getLogger("zoo")
+
+MAX_IDS_BYTES = 50_000_000
+"""Bytes of a list of training ids that are read at most, unpacked; 100,000 ids take two million."""
 
 # Deltas in use: Greek Δ (case-folded to δ) and the increment sign ∆; and dashes that typesetting makes.
 _LOOKALIKES = str.maketrans({"δ": "d", "∆": "d", "‐": "-", "‑": "-", "–": "-", "—": "-", "−": "-"})
@@ -209,10 +211,13 @@ def training_ids(card: Card) -> frozenset[str]:
 @lru_cache(maxsize=32)
 def _training_ids(path: Path, mtime: int) -> frozenset[str]:  # noqa: ARG001 - the time of change is part of the key
     """Read a list once for each state of its file: a tenth of a second for the largest."""
-    data = path.read_bytes()
-    parts = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
+    parts = bounded.read_json(path, MAX_IDS_BYTES)
+    if not isinstance(parts, dict):
+        raise TypeError("not a JSON object")
     # A run has a list for every seed.
     lists = [parts["train"]] if "train" in parts else [each["train"] for each in parts.values()]
+    if not all(isinstance(names, list) and all(isinstance(name, str | int) for name in names) for names in lists):
+        raise TypeError("an entry is not a list of identifiers")
     return frozenset(str(name) for names in lists for name in names)
 
 

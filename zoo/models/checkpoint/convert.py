@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import pickle
 import re
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from zoo._utils import bounded
 from zoo.data.crystal import MAX_ATOMIC_NUMBER
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
@@ -53,7 +53,7 @@ def read_atom_init(path: Path) -> NDArray[np.float32]:
         from 0 to 255: learned embeddings cannot be read.
     """
     try:
-        vectors = {int(number): vector for number, vector in json.loads(path.read_text(encoding="utf-8")).items()}
+        vectors = {int(number): vector for number, vector in bounded.read_json(path).items()}
         if not vectors:
             raise ValueError("it is empty")
         width = len(next(iter(vectors.values())))

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
+from zoo._utils import bounded
 from zoo.analysis.applicability import Reference
 from zoo.data.elements import table_digest
 from zoo.data.scaling import TargetScaler
@@ -82,11 +83,15 @@ def read_config(directory: Path) -> Config:
             raise CheckpointError(
                 f"{path} is larger than {MAX_CONFIG_BYTES:,} bytes; that is not a configuration of zoo's"
             )
-        config = Config.model_validate_json(path.read_bytes())
+        data = path.read_bytes()
+        config = Config.model_validate_json(data)  # first, because it names the field
+        bounded.parse_json(data, MAX_CONFIG_BYTES)
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {CONFIG_FILE}; it is not a checkpoint of zoo's") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    except bounded.MalformedError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     except ValidationError as error:
         raise CheckpointError(f"{path}: {problem(error)}") from error
     count = count_parameters(config.architecture.sizes, len(config.members))
