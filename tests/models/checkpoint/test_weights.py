@@ -47,7 +47,8 @@ def test_arrays_are_those_of_the_networks(saved: tuple[Path, list[networks.Membe
     assert np.array_equal(arrays.atom_table, atom_table())
     assert arrays.reference is None
     for found, member in zip(arrays.members, members, strict=True):
-        expected = {name: each.numpy() for name, each in member.network.state_dict().items() if name != "atom_table"}
+        stored = networks.stored_state(member.network)
+        expected = {name: each.numpy() for name, each in stored.items() if name != "atom_table"}
         assert found.tensors.keys() == expected.keys()
         assert all(np.array_equal(found.tensors[name], array) for name, array in expected.items())
         assert (found.seed, found.scaler, found.others, found.calibration) == (
@@ -75,10 +76,10 @@ def test_one_target_alone(saved: tuple[Path, list[networks.Member]], target: str
     for found, member in zip(rebuilt.members, members, strict=True):
         assert found.scaler == SCALERS[index]
         assert found.calibration == (() if index else (0.1, 0.2))
-        state = member.network.state_dict()
+        state = networks.stored_state(member.network)
         prefix = "others.0." if index else ""
-        assert torch.equal(found.network.state_dict()["fc_out.weight"], state[f"{prefix}fc_out.weight"])
-        assert torch.equal(found.network.state_dict()["embedding.weight"], state["embedding.weight"])
+        assert torch.equal(networks.stored_state(found.network)["fc_out.weight"], state[f"{prefix}fc_out.weight"])
+        assert torch.equal(networks.stored_state(found.network)["embedding.weight"], state["embedding.weight"])
 
 
 def test_a_target_that_is_not_there_is_named(saved: tuple[Path, list[networks.Member]]) -> None:

@@ -23,6 +23,7 @@ MAX_HEADER_BYTES = 16_000_000
 
 ATOM_TABLE = "atom_table"
 """The table of atom features, shared by all members."""
+
 SHARED = "experts."
 """Prefix of the frozen tensors that all members have in common; they are stored once."""
 
