@@ -33,10 +33,14 @@ if TYPE_CHECKING:
 _threads: ContextVar[int | None] = ContextVar("threads", default=None)
 
 
-def possible(atoms: Tensor) -> bool:
-    """Say whether the kernels are there and can compute with these atoms."""
+def possible(atoms: Tensor, batch: GraphBatch) -> bool:
+    """Say whether the kernels are there and can compute with these atoms.
+
+    They lead no gradient to the data of the graph.
+    """
     single = atoms.device.type == "cpu" and atoms.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return single and None not in (compiled.gating, compiled.normalizing, compiled.convolving)
+    constant = not any(data.requires_grad for data in (batch.distances, batch.counts, batch.copies))
+    return single and constant and None not in (compiled.gating, compiled.normalizing, compiled.convolving)
 
 
 def fixed(layers: Sequence[Layer]) -> bool:

@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from zoo._utils import compiled
 from zoo.models.accelerated import arrays_of, edges_of, for_each_piece, normalization
-from zoo.models.kernels.arrays import EDGES_PER_PIECE
+from zoo.models.kernels import arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +173,7 @@ class _Convolution(torch.autograd.Function):
         ends = outer.ends(*arrays_of(center, neighbor, of_bond), compiled.gating.window)
         # The gradient needs the factors of each edge. Of many edges they are computed anew: new memory takes longer.
         needs_gradient = any(ctx.needs_input_grad)
-        keep = needs_gradient and len(bonds.batch.neighbors) <= EDGES_PER_PIECE
+        keep = needs_gradient and len(bonds.batch.neighbors) <= arrays.EDGES_PER_PIECE
         kept = atoms.new_empty(2, len(bonds.batch.neighbors), atoms.shape[1]).numpy() if keep else None
         message, updated = torch.empty_like(atoms), torch.empty_like(atoms)
         sums = message.numpy()
@@ -241,8 +241,8 @@ def _over_atoms(batch: GraphBatch, values: Tensor) -> Statistics:
     return mean, (batch.copies * (values - mean).square()).sum(dim=0) / total, total
 
 
-def _tensors(*arrays: NDArray[np.float32]) -> Iterator[Tensor]:
-    return map(torch.from_numpy, arrays)
+def _tensors(*values: NDArray[np.float32]) -> Iterator[Tensor]:
+    return map(torch.from_numpy, values)
 
 
 def _parts(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:

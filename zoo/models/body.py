@@ -154,12 +154,13 @@ class Body(nn.Module):
         atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
         convolutions = cast("list[Convolution]", list(self.convs))
         layers = [(each.fc_full, each.bn1, each.bn2) for each in convolutions]
-        if accelerated.possible(atoms) and accelerated.fixed(layers):
+        compiled = accelerated.possible(atoms, batch)
+        if compiled and accelerated.fixed(layers):
             pooled = accelerated.convolve(atoms, batch, self.architecture, layers)
             return pooled if everything else pooled[:, -self.architecture.width :]
         outputs = [atoms]
         gaussians = self.expand(batch.distances)
-        if accelerated.possible(atoms):
+        if compiled:
             graph: Any = IndexedGraph(batch)
             bonds = accelerated_batchnorm.Bonds(batch, self.architecture, gaussians)
             for layer in layers:
