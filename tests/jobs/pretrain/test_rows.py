@@ -33,7 +33,7 @@ def overlapping() -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        (overlapping(), f"the id {ids()['train'][4]} stands there twice; the parts must not overlap"),
+        (overlapping(), f"the id {ids()['train'][4]} occurs twice; the parts must not overlap"),
         ({"train": ids()["train"], "test": ids()["test"]}, "lists of ids called train, validation, test: 'validation'"),
         ({**ids(), "test": []}, "test must be a list of ids, at least two to train on and one in each other part"),
         ({**ids(), "train": ids()["train"][:1]}, "train must be a list of ids"),
@@ -114,7 +114,7 @@ def test_a_missing_cell_is_no_label(word: str, tmp_path: Path) -> None:
 
 def test_a_subset_without_a_row_is_named(tmp_path: Path) -> None:
     path = ruled(tmp_path, split=RULE + '\n[data.subsets.hard]\ncolumn = "K_VRH"\nabove = 1e4\n')
-    with pytest.raises(InputError, match=r"data\.subsets\.hard: no chosen row fulfils K_VRH>10000; mend or remove it"):
+    with pytest.raises(InputError, match=r"data\.subsets\.hard: no chosen row fulfils K_VRH>10000; correct or remove it"):
         choose(path)
 
 

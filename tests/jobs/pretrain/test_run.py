@@ -19,9 +19,9 @@ from zoo._utils import resuming
 from zoo.data.graphs import store
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError, ZooError
-from zoo.jobs.pretrain import run as pretraining
+from zoo.jobs.pretrain.card import Report, training_command
 from zoo.jobs.pretrain.recipe import read_recipe
-from zoo.jobs.pretrain.run import Report, pretrain
+from zoo.jobs.pretrain.run import pretrain
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones
 from zoo.registry.cards import Card
@@ -215,5 +215,5 @@ def test_the_command_prints_a_table_and_the_folder(
 def test_the_command_on_the_card_says_how_many_crystals_a_step_has(tmp_path: Path) -> None:
     recipe, tables = read_recipe(write(tmp_path)), [tmp_path / "a.csv", tmp_path / "b.parquet"]
     command = f"zoo pretrain {recipe.path.name} --data a.csv --data b.parquet"
-    assert pretraining._command(recipe, tables, 1, 1) == command
-    assert pretraining._command(recipe, tables, 4, 2) == f"{command} --devices 4 --num-nodes 2"
+    assert training_command(recipe, tables, 1, 1) == command
+    assert training_command(recipe, tables, 4, 2) == f"{command} --devices 4 --num-nodes 2"

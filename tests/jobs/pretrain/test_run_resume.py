@@ -15,7 +15,7 @@ from zoo.errors import InputError
 from zoo.jobs.pretrain import run
 from zoo.jobs.pretrain.recipe import read_recipe
 from zoo.jobs.pretrain.rows import PARTS
-from zoo.jobs.pretrain.run import Report, pretrain
+from zoo.jobs.pretrain.run import pretrain
 from zoo.models.checkpoint import weights
 from zoo.training import interruptions
 from zoo.training.interruptions import LAST, SaveOften
@@ -23,6 +23,7 @@ from zoo.training.interruptions import LAST, SaveOften
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zoo.jobs.pretrain.card import Report
     from zoo.training.fit import FitResult
 
 
@@ -148,7 +149,7 @@ def test_a_disk_that_is_full_at_the_end_costs_no_training(
 ) -> None:
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    measure = run._measure
+    measure = run.measure
 
     def then_full(*args: object) -> list[Report]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
@@ -156,9 +157,11 @@ def test_a_disk_that_is_full_at_the_end_costs_no_training(
 
     recipe, out = read_recipe(longer / "tiny.toml"), tmp_path / "cut"
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_measure", then_full)
+        patch.setattr(run, "measure", then_full)
         try:
-            with pytest.raises(InputError, match=r"cut cannot be written: File too large; free some space, then go on"):
+            with pytest.raises(
+                InputError, match=r"cut cannot be written: File too large; free some space, then continue"
+            ):
                 pretrain(recipe, [EXAMPLE], out, device="cpu", quiet=True)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -15,13 +15,15 @@ import zoo
 from zoo.errors import InputError
 from zoo.jobs.pretrain.recipe import read_recipe
 from zoo.jobs.pretrain.rows import PARTS
-from zoo.jobs.pretrain.run import Report, pretrain
+from zoo.jobs.pretrain.run import pretrain
 from zoo.registry.cards import Card
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+    from zoo.jobs.pretrain.card import Report
 
 
 OTHERS = """

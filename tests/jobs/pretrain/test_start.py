@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -21,10 +22,13 @@ from zoo.jobs import lineage
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.jobs.pretrain.recipe import read_recipe
-from zoo.jobs.pretrain.run import Report, pretrain
+from zoo.jobs.pretrain.run import pretrain
 from zoo.jobs.pretrain.start import load, provenance
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones
+
+if TYPE_CHECKING:
+    from zoo.jobs.pretrain.card import Report
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def test_it_begins_where_the_others_ended(first: tuple[list[Report], Path], tmp_
     digest = sha256(first[1] / weights.WEIGHTS_FILE)
     noted = weights.read_config(tmp_path / "out").provenance["start"]
     assert noted == [{"name": "tiny", "sha256": digest}] * copies
-    assert f"beginning from `tiny` (SHA-256 {digest[:12]}…)" in (tmp_path / "out" / "README.md").read_text()
+    assert f"starting from `tiny` (SHA-256 {digest[:12]}…)" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_rows_that_a_start_was_trained_on_judge_nothing(tmp_path: Path) -> None:

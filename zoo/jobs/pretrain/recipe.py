@@ -49,7 +49,7 @@ class TargetRecipe(_Strict):
 
 
 class HashSplit(_Strict):
-    """Parts that hang on each identifier alone; see :func:`zoo.data.splits.hash_split`."""
+    """Parts determined by each identifier alone; see :func:`zoo.data.splits.hash_split`."""
 
     test: Fraction
     validation: Fraction
@@ -57,7 +57,7 @@ class HashSplit(_Strict):
 
 
 class FetchRecipe(_Strict):
-    """Where the table comes from if none is given; see :func:`zoo.data.sources.materials_project.fetch`."""
+    """Source of the table if none is given; see :func:`zoo.data.sources.materials_project.fetch`."""
 
     database: Literal["materials-project"]
     fields: tuple[str, ...] = Field(min_length=1)
@@ -69,17 +69,17 @@ class DataRecipe(_Strict):
     Parameters
     ----------
     fetch : FetchRecipe, optional
-        A database that is asked for the table, once, if none is given.
+        Database from which the table is fetched, once, if none is given.
     ids : str, optional
         JSON file with the ids of each part, relative to the recipe.
     split : HashSplit, optional
-        Instead: a rule.
+        A rule instead.
     where : list of Condition
         All of which a row must fulfil to be used at all.
     subsets : mapping of name to Condition
         Rows whose errors are reported separately, beside those of all rows.
     source : str
-        In words, for the card.
+        Description for the card.
     """
 
     fetch: FetchRecipe | None = None
@@ -94,7 +94,7 @@ class DataRecipe(_Strict):
         if (self.ids is None) == (self.split is None):
             raise ValueError("give ids or split, and not both")
         if self.ids is not None and self.where:
-            raise ValueError("where goes with split; a list of ids says already which rows are meant")
+            raise ValueError("where goes with split; a list of ids already says which rows")
         return self
 
 
@@ -140,8 +140,8 @@ class Recipe(_Strict):
     others : list of TargetRecipe
         Properties that are trained on at the same time, with one shared body and a head each.
     start : list of str
-        Backbones that the network begins as, side by side in its body: names, ``hf://…``, or folders relative to the
-        recipe; see :mod:`zoo.jobs.pretrain.start`. From scratch, if none is named.
+        Backbones from which the network starts, side by side in its body: names, ``hf://…``, or folders relative to
+        the recipe; see :mod:`zoo.jobs.pretrain.start`. From scratch, if empty.
     """
 
     name: Name
@@ -185,7 +185,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises
     ------
     InputError
-        If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
+        If the file is missing or not TOML, or has an unknown, missing or impossible key; names it.
     """
     recipe, raw = toml.read(path, Recipe)
     return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})

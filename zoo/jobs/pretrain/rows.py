@@ -1,4 +1,4 @@
-"""A recipe and its tables → which row is in which part, and its targets, before any crystal is read."""
+"""The rows of a pretraining: their parts and targets, chosen before any crystal is read, then their graphs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.data.graphs import store
+from zoo.data.graphs.neighbors import GraphSettings
+from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.splits import hash_split
 from zoo.data.tables.readers import open_table
+from zoo.data.tables.rejections import check_rejected_fraction
 from zoo.data.tables.rows import RowReader, is_missing
 from zoo.errors import InputError
 
@@ -22,9 +26,13 @@ if TYPE_CHECKING:
 
     from zoo.data.tables.conditions import Condition
     from zoo.data.tables.readers import Row
+    from zoo.data.tables.records import Rejection
     from zoo.jobs.pretrain.recipe import Recipe
 
 PARTS = ("train", "validation", "test")
+
+MAX_UNREADABLE = 0.01
+"""Tolerated fraction of the rows chosen by a rule whose crystals cannot be used; they are reported and left out."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Selection:
     Parameters
     ----------
     parts : dict of part to list of str
-        Identifiers, without repetition.
+        Identifiers, each once.
     subsets : dict of name to set of str
         Identifiers whose errors are reported separately.
     targets : dict of str to array of shape (T,), float64
@@ -55,14 +63,14 @@ class Selection:
 
 
 def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
-    """Choose the rows that a recipe asks for.
+    """Select the rows of a recipe.
 
     Parameters
     ----------
     recipe : Recipe
     data : sequence of Path
-        Tables. Of several rows of a table with one identifier the first counts, even if it is of no use; of several
-        tables, the first that has a usable one.
+        Tables. Of several rows with the same identifier in one table, the first counts, even if it is unusable; of
+        several tables, the first with a usable one.
 
     Raises
     ------
@@ -94,7 +102,7 @@ def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
     if empty := [name for name, members in subsets.items() if not members]:
         condition = recipe.data.subsets[empty[0]]
         raise InputError(
-            f"{recipe.path}: data.subsets.{empty[0]}: no chosen row fulfils {condition}; mend or remove it"
+            f"{recipe.path}: data.subsets.{empty[0]}: no chosen row fulfils {condition}; correct or remove it"
         )
     if asked is None:
         rule = recipe.data.split
@@ -111,16 +119,89 @@ def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
     return Selection(parts, {name: frozenset(ids) for name, ids in subsets.items()}, targets, tables)
 
 
+@dataclass(frozen=True, eq=False)
+class PretrainingRows:
+    """Graphs and targets of all rows of the tables, and which of them are in which part.
+
+    Parameters
+    ----------
+    ids : list of str
+        Of C crystals.
+    graphs : PackedGraphs
+        Of C crystals.
+    targets : array of shape (C, T), float64
+        In the units of the tasks; NaN where there is none.
+    parts : dict of str to array of int
+        Part → positions of its rows.
+    subsets : dict of str to array of shape (C,), bool
+    rejected : list of Rejection
+        Chosen rows whose crystals cannot be used.
+    sha256 : str
+        Of the tables.
+    """
+
+    ids: list[str]
+    graphs: PackedGraphs
+    targets: NDArray[np.float64]
+    parts: dict[str, NDArray[np.int64]]
+    subsets: dict[str, NDArray[np.bool_]]
+    rejected: list[Rejection]
+    sha256: str
+
+
+def read_rows(recipe: Recipe, selection: Selection, data: Sequence[Path], *, quiet: bool) -> PretrainingRows:
+    """Build the graphs of the selected rows, or read those that were built before.
+
+    Raises
+    ------
+    InputError
+        If a table has none of the rows, or too many crystals cannot be used.
+    """
+    # A list of ids must be complete; a rule takes the rows that there are, and reports those that cannot be used.
+    tolerated = 0.0 if recipe.data.ids is not None else MAX_UNREADABLE
+    settings = GraphSettings(**recipe.graph.model_dump())
+    parts: list[PackedGraphs] = []
+    ids: list[str] = []
+    positions: dict[str, int] = {}
+    rejected: list[Rejection] = []
+    digests = []
+    for position, path in enumerate(data):
+        wanted = frozenset(name for name in selection.ids if selection.tables[name] == position)
+        if not wanted:
+            raise InputError(f"{path}: no row of it is one of {recipe.name}; leave it out")
+        table = store.table_graphs(path, settings, quiet=quiet)
+        found = {name: len(ids) + index for index, name in enumerate(table.ids) if name in wanted}
+        refused = [rejection for rejection in table.rejected if rejection.id in wanted]
+        check_rejected_fraction(path, len(found), refused, tolerated, limit="that a recipe tolerates")
+        parts.append(table.graphs)
+        ids += table.ids
+        positions |= found
+        rejected += refused
+        digests.append(table.sha256)
+    targets = np.full((len(ids), len(recipe.tasks)), np.nan)
+    for name, index in positions.items():
+        targets[index] = selection.targets[name]
+    return PretrainingRows(
+        ids,
+        parts[0] if len(parts) == 1 else PackedGraphs.join(parts),
+        targets,
+        {part: np.array([positions[n] for n in selection.parts[part] if n in positions]) for part in PARTS},
+        {subset: np.array([name in members for name in ids]) for subset, members in selection.subsets.items()},
+        rejected,
+        " ".join(digests),
+    )
+
+
 def _labelled(
     recipe: Recipe, path: Path, wanted: frozenset[str] | None
 ) -> Iterator[tuple[str, Row, NDArray[np.float64]]]:
     """Read identifier, cells and targets of the rows of one table."""
-    source = open_table(path)
+    table = open_table(path)
     labels: list[Condition | None] = [None, *(other.label for other in recipe.others)]
     masks: list[Condition | None] = [None, *(other.where for other in recipe.others)]
     named = [recipe.column, *(other.column for other in recipe.others)]
     readers = [
-        RowReader(source, None, None if label else task, column)
+        RowReader(table, None, None if label else task, column)
         for task, label, column in zip(recipe.tasks, labels, named, strict=True)
     ]
     identity = readers[0]
@@ -128,11 +209,11 @@ def _labelled(
         raise InputError(f"{path}: a pretraining needs a column of identifiers, such as material_id")
     conditions = [*recipe.data.where, *recipe.data.subsets.values(), *filter(None, labels), *filter(None, masks)]
     for condition in conditions:
-        if condition.column not in source.columns:
+        if condition.column not in table.columns:
             raise InputError(f"{path} lacks the column {condition.column!r} that {recipe.path} names")
     used = [identity.id_column, *(reader.target for reader in readers), *(each.column for each in conditions)]
     columns = list(dict.fromkeys(filter(None, used)))
-    for row in source.rows(columns, identity.select(wanted)):
+    for row in table.rows(columns, identity.select(wanted)):
         name = identity.identify(row)
         if wanted is not None and name not in wanted:
             continue
@@ -174,5 +255,5 @@ def _read_ids(recipe: Recipe) -> dict[str, list[str]]:
     counts = Counter(name for part in parts.values() for name in part)
     twice = next((name for name, times in counts.items() if times > 1), None)
     if twice is not None:
-        raise InputError(f"{path}: the id {twice} stands there twice; the parts must not overlap")
+        raise InputError(f"{path}: the id {twice} occurs twice; the parts must not overlap")
     return parts
