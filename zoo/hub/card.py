@@ -14,7 +14,7 @@ from zoo.hub import pull
 from zoo.hub.errors import endpoint
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones, front_matter
-from zoo.registry.cards import LIBRARY, NAME, Card, CardArchitecture, CardGraph, Hub, Training
+from zoo.registry.cards import LIBRARY, NAME, Card, Hub, Training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,24 +122,12 @@ def is_there(text: str) -> str:
 
 def bare(config: Config) -> Card:
     """Return a card of what a checkpoint says of itself, for one that came without any."""
-    target, origin = config.target, config.provenance.get("converted_from")
-    return Card(
-        name=config.name if NAME.fullmatch(config.name) else "checkpoint",
-        title=f"CGCNN that predicts {target.name}",
-        repo_id="local/checkpoint",
-        target=target.name,
-        unit=target.unit,
-        transform=config.members[0].scaling.transform,
-        other_targets=[each.name for each in config.other_targets],
-        architecture=CardArchitecture(**config.architecture.model_dump(include=set(CardArchitecture.model_fields))),
-        graph=CardGraph(**config.graph.model_dump()),
-        elements=config.elements,
-        training=Training(
-            source=f"not recorded (imported from {origin})" if origin else "not recorded", license="not recorded"
-        ),
-        hub=Hub(license="other", pipeline_tag="graph-ml", metrics=["mae"]),
-        body=f"# {config.name}",
-    )
+    from zoo.models.checkpoint.card import describe_checkpoint
+
+    origin = config.provenance.get("converted_from")
+    source = f"not recorded (imported from {origin})" if origin else "not recorded"
+    training = Training(source=source, license="not recorded")
+    return describe_checkpoint(config, repo_id="local/checkpoint", training=training)
 
 
 def look_up(ref: str) -> tuple[Card, str]:

@@ -114,7 +114,9 @@ def test_a_missing_cell_is_no_label(word: str, tmp_path: Path) -> None:
 
 def test_a_subset_without_a_row_is_named(tmp_path: Path) -> None:
     path = ruled(tmp_path, split=RULE + '\n[data.subsets.hard]\ncolumn = "K_VRH"\nabove = 1e4\n')
-    with pytest.raises(InputError, match=r"data\.subsets\.hard: no chosen row fulfils K_VRH>10000; correct or remove it"):
+    with pytest.raises(
+        InputError, match=r"data\.subsets\.hard: no chosen row fulfils K_VRH>10000; correct or remove it"
+    ):
         choose(path)
 
 

@@ -79,6 +79,7 @@ def describe_run(result: Result, folder: Path) -> Card:
     return describe_checkpoint(
         config,
         folder,
+        unnamed="run",  # a folder's name need not be a valid card name
         title=f"{task.name} fine-tuned from {pulled.name}" if pulled else f"{task.name} from scratch",
         training=Training(source=result.table.source.name, license="that of the data", rows=counts, ids="splits.json"),
         results=[

@@ -36,7 +36,9 @@ def described_by(config: Config, folder: Path | None = None) -> dict[str, Any]:
     }
 
 
-def describe_checkpoint(config: Config, folder: Path | None = None, **more: Any) -> Card:
+def describe_checkpoint(
+    config: Config, folder: Path | None = None, *, unnamed: str = "checkpoint", **more: Any
+) -> Card:
     """Return a new card of a checkpoint.
 
     Parameters
@@ -45,10 +47,12 @@ def describe_checkpoint(config: Config, folder: Path | None = None, **more: Any)
         The checkpoint's configuration.
     folder : Path, optional
         Its folder, for names, sizes and digests of the files.
+    unnamed : str
+        Name of the card if the checkpoint's own cannot be one.
     **more
         Further fields of the card, which take precedence over those that the configuration gives.
     """
-    name = config.name if NAME.fullmatch(config.name) else "run"  # a folder's name need not be a valid card name
+    name = config.name if NAME.fullmatch(config.name) else unnamed
     fields = {
         "name": name,
         "title": f"CGCNN that predicts {config.target.name}",
