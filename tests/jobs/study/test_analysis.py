@@ -160,9 +160,9 @@ def test_a_loss_is_admitted() -> None:
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_too_few_seeds_have_no_p_value_and_say_why(seeds: int) -> None:
     found = analysis(seeds=seeds)
-    few = f"{seeds} seed{'s' if seeds > 1 else ''} of at least 3 that a test over seeds needs"
+    few = f"{seeds} seed{'s' if seeds > 1 else ''}, but a test over seeds needs at least 3"
     assert found.sentence(200).endswith(
-        f"lower than from scratch at 200 rows; whether that is luck cannot be said: {few}"
+        f"lower than from scratch at 200 rows; whether that is chance cannot be said: {few}"
     )
     assert found.against_classical(200).endswith(f"lower (not tested: {few})")
     assert not any(each.significant for each in found.compared)

@@ -235,9 +235,9 @@ def test_what_a_mixture_reads_is_told(study: Study, tmp_path: Path) -> None:
     asked = replace(study.options, modes=("mixture",))
     gaps = replace(study, options=asked, task=plugins.task("band-gap"), others=read)
     text = words(write_report(gaps, tmp_path).read_text(encoding="utf-8"))
-    assert "Backbones that learned this very property: Eg-NM and multi-113k." in text
-    assert "A mixture reads them too." in text
-    assert "Eg-NM read in mixtures CGCNN pretrained on" in text
+    assert "Backbones trained on this very property: Eg-NM and multi-113k." in text
+    assert "Mixtures include them too." in text
+    assert "Eg-NM expert in mixtures CGCNN pretrained on" in text
 
 
 def test_a_cell_that_failed_is_named_and_escaped(page: str) -> None:
@@ -258,12 +258,12 @@ def test_other_parts_can_be_added(study: Study, tmp_path: Path) -> None:
 def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     study = make_study(tmp_path, seeds=2, sizes=(40,), backbones=False)
     text = words(write_report(study, tmp_path).read_text(encoding="utf-8"))
-    assert "Not drawn: learning curve: a curve needs two sizes" in text
+    assert "Not drawn: learning curve: a curve needs at least two training-set sizes" in text
     assert "Not drawn: source target: no backbone was used." in text
     assert "Of all methods rf has the smallest error in log10 at 40 rows" in text
     assert "No significance test: 2 seeds were run, and a test over seeds needs 3 or more" in text
     assert (
-        "part of the composition" in (tmp_path / "report.md").read_text()
+        "fraction of atoms" in (tmp_path / "report.md").read_text()
         or (tmp_path / "figures" / "error-by-distance.csv").exists()
     )
     distances = pd.read_csv(tmp_path / "figures" / "error-by-distance.csv").distance
@@ -280,7 +280,7 @@ def test_what_was_chosen_of_the_table_is_said(study: Study, tmp_path: Path) -> N
     )
     text = words(write_report(replace(study, options=asked), tmp_path).read_text(encoding="utf-8"))
     assert "Hard ones: bulk-modulus, moduli.csv: 150 crystals" in text
-    chosen = f"those with {asked.where[0]}; those that none of the backbones was trained on; 150 of them by a hash"
+    chosen = f"those with {asked.where[0]}; those that no backbone was trained on; 150 of them, chosen by a hash"
     assert chosen in text
     assert "--unseen --rows 150" in text
 
@@ -297,12 +297,12 @@ def test_a_study_of_which_nothing_was_finished_has_a_report_too(study: Study, tm
     none = replace(study, results=results, predictions={}, failed=failed)
     text = words(write_report(none, tmp_path).read_text(encoding="utf-8"))
     assert "No cell of this study was finished." in text
-    assert "Not drawn: all of them: no cell was finished." in text
+    assert "Not drawn: all figures: no cell was finished." in text
     assert "from scratch 30 0 out of memory" in text
 
 
 def test_more_of_the_same_property_is_not_called_transfer(study: Study, page: str, tmp_path: Path) -> None:
-    said = "Backbones that learned this very property: dEf-10k."
+    said = "Backbones trained on this very property: dEf-10k."
     energies = replace(study, task=plugins.task("formation-energy"))
     assert said in words(write_report(energies, tmp_path).read_text(encoding="utf-8"))
     assert said not in words(page)
@@ -311,8 +311,8 @@ def test_more_of_the_same_property_is_not_called_transfer(study: Study, page: st
 def test_one_seed_has_a_report_without_a_test(tmp_path: Path) -> None:
     study = make_study(tmp_path, seeds=1, sizes=(30, 60))
     text = words(write_report(study, tmp_path).read_text(encoding="utf-8"))
-    assert "whether that is luck cannot be said: 1 seed of at least 3 that a test over seeds needs" in text
-    assert "there is one seed, hence no band" in text
+    assert "whether that is chance cannot be said: 1 seed, but a test over seeds needs at least 3" in text
+    assert "no band, because there is one seed" in text
     assert "n/a" in text
 
 

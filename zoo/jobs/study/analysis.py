@@ -1,4 +1,4 @@
-"""What a study found: its errors, the comparisons made on them, and the answer in a sentence."""
+"""The analysis of a study: comparisons of errors, and the answer in a sentence."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Transform
 
 ALPHA = 0.05
-"""A difference counts as significant below this corrected p-value, if no other level is asked for."""
+"""Default significance level, for corrected p-values."""
 
 TRIVIAL = "mean"
-"""The baseline that looks at no crystal; it is shown, and no rival worth naming."""
+"""The baseline that ignores the crystals. It is shown, but does not compete as a classical method."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of the study.
+    """One comparison of a study.
 
     Parameters
     ----------
@@ -41,11 +41,11 @@ class Compared:
     paired : Paired
         Gain and tests, uncorrected.
     p, p_wilcoxon, p_corrected : float
-        Its p-values after Holm's correction for all comparisons of the study.
+        P-values after Holm's correction for all comparisons of the study.
     family : int
-        How many comparisons were corrected together.
+        Number of comparisons that were corrected together.
     alpha : float
-        The level of significance.
+        Significance level.
     """
 
     method: str
@@ -60,12 +60,12 @@ class Compared:
 
     @property
     def significant(self) -> bool:
-        """Whether the paired t-test, corrected, finds a difference; False where nothing was tested."""
+        """Whether the corrected paired t-test finds a difference; False if nothing was tested."""
         return self.p < self.alpha
 
     @property
     def answer(self) -> str:
-        """Say what was found in a word or two."""
+        """The finding in a few words."""
         if not self.paired.tested:
             return "not tested"
         if not self.significant:
@@ -75,19 +75,19 @@ class Compared:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Errors of a study, and what follows from them.
+    """The errors of a study and what follows from them.
 
     Parameters
     ----------
     errors : DataFrame
-        One row per finished cell: method, size, seed, test_rows (how many), mae and, with log10, mae_log10; others of
-        ``results.parquet`` may be there. A column `error` is added: what methods are compared by.
+        One row per finished cell, with the columns method, size, seed, test_rows, mae and, with log10, mae_log10, and
+        possibly others of ``results.parquet``. A column `error` is added, by which methods are compared.
     kinds : mapping of method to {"scratch", "transfer", "classical"}
         In the order of the study.
     transform : {"identity", "log10"}
-        With log10, methods are compared by the error of log10, on which they are trained.
+        With log10, methods are compared by the error in log10, on which they are trained.
     alpha : float
-        The level of significance.
+        Significance level.
     """
 
     errors: pd.DataFrame
@@ -101,7 +101,7 @@ class Analysis:
 
     @property
     def log(self) -> bool:
-        """Whether errors are those of log10."""
+        """Whether methods are compared in log10."""
         return self.transform == "log10"
 
     @property
@@ -111,13 +111,13 @@ class Analysis:
 
     @property
     def methods(self) -> list[str]:
-        """In the order of the study; those that have no result are not there."""
-        there = self._distinct("method")
-        return [method for method in self.kinds if method in there]
+        """Methods with results, in the order of the study."""
+        finished = self._distinct("method")
+        return [method for method in self.kinds if method in finished]
 
     @property
     def seeds(self) -> list[int]:
-        """Seeds of which there is any result."""
+        """Seeds with results."""
         return sorted(self._distinct("seed"))
 
     def _distinct(self, column: str) -> set[Any]:
@@ -133,16 +133,16 @@ class Analysis:
                     yield size, method, rows
 
     def error_of(self, method: str, size: int) -> dict[int, float]:
-        """Return the compared error by seed; empty if no cell was finished."""
+        """Return the error by seed; empty if no cell was finished."""
         found = self.errors
         rows = found[(found["method"] == method) & (found["size"] == size)]
         return {int(seed): float(error) for seed, error in zip(rows["seed"], rows["error"], strict=True)}
 
     def ranked(self, size: int, methods: Iterable[str]) -> dict[str, float]:
-        """Return the mean errors of methods at a size, the smallest first, over the seeds that all of them finished.
+        """Return the mean errors of methods at a size over the seeds that all of them finished, the smallest first.
 
-        Over each one's own seeds, if there is none that all finished. A method that finished fewer than half as many as
-        another is left out: it would have all judged by the few seeds on which it did not fail.
+        If there is no such seed, each mean is over the method's own seeds. A method that finished fewer than half as
+        many seeds as another is left out; otherwise the few seeds on which it did not fail would decide for all.
         """
         found = {method: self.error_of(method, size) for method in methods}
         most = max(map(len, found.values()), default=0)
@@ -163,7 +163,7 @@ class Analysis:
     def compared(self) -> list[Compared]:
         """All comparisons: every method against scratch, and the best transfer against the best classical method.
 
-        Their p-values are corrected together, by Holm's method, one family for each of the three tests.
+        For each of the three tests, the p-values are corrected together by Holm's method.
         """
         pairs: list[tuple[str, str, int]] = []
         for size in self.sizes:
@@ -186,12 +186,12 @@ class Analysis:
 
     @property
     def against_scratch(self) -> list[Compared]:
-        """Those of the comparisons that are with training from scratch."""
+        """The comparisons with training from scratch."""
         return [each for each in self.compared if each.reference == FROM_SCRATCH]
 
     @property
     def test(self) -> str:
-        """Say how p-values came about; empty if nothing was tested."""
+        """The test behind the p-values; empty if nothing was tested."""
         tested = [each for each in self.compared if each.paired.tested]
         if not tested:
             return ""
@@ -202,7 +202,7 @@ class Analysis:
 
     def _pair(self, method: str, reference: str, size: int) -> Paired | None:
         ours, theirs = self.error_of(method, size), self.error_of(reference, size)
-        seeds = sorted(ours.keys() & theirs.keys())  # a cell that failed takes its partner out of the comparison
+        seeds = sorted(ours.keys() & theirs.keys())  # without the partners of failed cells
         if not seeds:
             return None
         rows = self.errors[self.errors["seed"].isin(seeds)]
@@ -212,13 +212,13 @@ class Analysis:
         )
 
     def comparison(self, method: str, reference: str, size: int) -> Compared | None:
-        """Return one of the comparisons, if it was made."""
+        """Return a comparison; None if it was not made."""
         named = (method, reference, size)
         return next((each for each in self.compared if (each.method, each.reference, each.size) == named), None)
 
     @cached_property
     def power_laws(self) -> dict[str, PowerLaw]:
-        """How the error of each method falls with the number of training rows; empty for a single size."""
+        """Power laws of error against the number of training rows, by method; empty for a single size."""
         found: dict[str, PowerLaw] = {}
         for method in self.methods:
             rows = self.errors[self.errors["method"] == method]
@@ -228,12 +228,12 @@ class Analysis:
         return found
 
     def sentence(self, size: int) -> str:
-        """Say whether transfer helped at a size, by how much, and whether that is luck."""
-        said, best = self._sentence(size), self.best("transfer", size)
+        """Return a sentence: does transfer help at this size, by how much, and could it be chance?"""
+        answer, best = self._sentence(size), self.best("transfer", size)
         ranked = self.ranked(size, [method for method in (best, TRIVIAL) if method in self.methods])
         if best and len(ranked) == 2 and next(iter(ranked)) == TRIVIAL:
-            return f"{said}; but guessing the mean of the training rows is better still"
-        return said
+            return f"{answer}; but guessing the mean of the training rows is better still"
+        return answer
 
     def _sentence(self, size: int) -> str:
         best, scratch = self.best("transfer", size), self.error_of(FROM_SCRATCH, size)
@@ -246,7 +246,7 @@ class Analysis:
         if not found.paired.tested:
             return (
                 f"{of.capitalize()} with transfer from {best} is {amount} {side} than from scratch {where}; whether "
-                f"that is luck cannot be said: {too_few(found.paired.seeds)}"
+                f"that is chance cannot be said: {too_few(found.paired.seeds)}"
             )
         if not found.significant:
             return f"No significant difference {where}: with transfer from {best} {of} is {amount} {side} ({detail})"
@@ -255,7 +255,7 @@ class Analysis:
         return f"Transfer does not help {where}: from {best}, the best, {of} is {amount} higher ({detail})"
 
     def against_classical(self, size: int) -> str:
-        """Say how the best transfer compares with the best classical method; empty if one of them is missing."""
+        """Return a sentence on the best transfer and the best classical method; empty if one of them is missing."""
         transfer, classical = self.best("transfer", size), self.best("classical", size)
         found = self.comparison(transfer, classical, size) if transfer and classical else None
         if found is None:
@@ -285,16 +285,16 @@ class Analysis:
 
 
 def too_few(seeds: int) -> str:
-    """Say why there is no test."""
-    return f"{counted(seeds, 'seed')} of at least {MIN_SEEDS} that a test over seeds needs"
+    """Return why there is no test."""
+    return f"{counted(seeds, 'seed')}, but a test over seeds needs at least {MIN_SEEDS}"
 
 
 def evidence(found: Compared) -> str:
     """Return the interval of a gain and its p-value: ``95 % interval 9.1–18.0 %, p = 0.002``."""
     low, high = found.paired.low, found.paired.high
-    if found.paired.gain < 0:  # the text speaks of a higher error, so the interval does too
+    if found.paired.gain < 0:  # the sentence states a higher error
         low, high = -high, -low
-    # Else the interval, which knows nothing of other comparisons, would seem to contradict the finding.
+    # Otherwise the interval, which is not corrected for other comparisons, would seem to contradict the finding.
     before = f" corrected for {found.family} comparisons, {format_p(found.paired.p)} before"
     more = before if found.paired.p < found.alpha <= found.p else ""
     return f"95 % interval {interval(low, high)}, p = {format_p(found.p)}{more}".replace("= <", "<")

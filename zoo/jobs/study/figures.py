@@ -1,4 +1,4 @@
-"""The figures of a study, drawn from what it found and saved in a folder."""
+"""The figures of a study's report."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from zoo.jobs.study.analysis import Analysis
     from zoo.jobs.study.result import Study
 
-MOST = 5000
-"""Crystals that a backbone is applied to for a figure; of a larger table so many are drawn, with a fixed seed."""
+MAX_CRYSTALS = 5000
+"""Most crystals that a backbone is applied to for one figure; a larger table is sampled with a fixed seed."""
 
 
 class NotDrawnError(Exception):
-    """Why a figure has nothing to show; the report says it in the figure's place."""
+    """Why a figure cannot be drawn; the report gives the reason."""
 
 
 def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
-    """Draw all figures that a study gives.
+    """Draw all figures of a study.
 
     Parameters
     ----------
     study : Study
     folder : Path
-        PNG, SVG and CSV of each go there.
+        For the PNG, SVG and CSV files.
 
     Returns
     -------
     saved : list of Saved
     missing : list of str
-        Which figures were not drawn, and why.
+        The figures that were not drawn, each with the reason.
     """
     saved, missing = [], []
     if not study.analysis.sizes:
-        return [], ["all of them: no cell was finished"]
+        return [], ["all figures: no cell was finished"]
     for name, maker in FIGURES.items():
         try:
             saved.append(maker(study, study.analysis).save(folder, name))
@@ -57,7 +57,7 @@ def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
 
 
 def error_label(study: Study) -> str:
-    """Say what errors are those of, with the unit."""
+    """Return the axis label of absolute errors, with the unit."""
     if study.analysis.log:
         of = f"{study.table.target_column} / {study.task.unit}" if study.task.unit else study.table.target_column
         return f"absolute error of log10({of})"
@@ -70,7 +70,7 @@ def _mean_label(study: Study) -> str:
 
 def _learning_curve(study: Study, analysis: Analysis) -> Picture:
     if len(analysis.sizes) < 2:
-        raise NotDrawnError("a curve needs two sizes of the training set or more")
+        raise NotDrawnError("a curve needs at least two training-set sizes")
     return figures.learning_curve(
         analysis.errors, error_label=_mean_label(study), fits=analysis.power_laws, reference=FROM_SCRATCH
     )
@@ -140,14 +140,14 @@ def _distance(study: Study, analysis: Analysis) -> Picture:
     crystals = [record.crystal for record in study.records]
     backbone = _backbone(study, analysis)
     if backbone is None:
-        label = "part of the composition that no training crystal shares"
+        label = "fraction of atoms not shared with the nearest\ntraining composition"
         distances = [
             figures.composition_distances([crystals[i] for i in split.test], [crystals[i] for i in split.train])
             for split in splits
         ]
     else:
         named = short(backbone)
-        label = f"distance to the nearest training crystal (1: usual distance\nbetween them), embedding of {named}"
+        label = f"distance to the nearest training crystal (1: typical distance\nbetween these), embedding of {named}"
         used = np.unique(np.concatenate([rows for split in splits for rows in (split.test, split.train)]))
         try:
             found = _load(study, backbone).embed([crystals[i] for i in used])
@@ -157,7 +157,7 @@ def _distance(study: Study, analysis: Analysis) -> Picture:
         vectors[used] = found
         distances = [figures.nearest(vectors[split.test], vectors[split.train]) for split in splits]
     if sum(map(len, distances)) < 3:
-        raise NotDrawnError("it needs three errors or more")
+        raise NotDrawnError("at least three errors are needed")
     picture = figures.distance_errors(
         np.concatenate(distances),
         np.concatenate([errors[seed] for seed in seeds]),
@@ -165,16 +165,16 @@ def _distance(study: Study, analysis: Analysis) -> Picture:
         error_label=error_label(study),
     )
     picture = _by(picture, method, size)
-    return picture if len(seeds) == len(errors) else picture.noted(f"Drawn: {len(seeds)} of the {len(errors)} seeds.")
+    return picture if len(seeds) == len(errors) else picture.noted(f"Shown: {len(seeds)} of the {len(errors)} seeds.")
 
 
 def _few_enough(study: Study, size: int, seeds: list[int]) -> list[int]:
-    """Return the first seeds, as many as have no more than `MOST` crystals together; at least one."""
+    """Return as many of the first seeds as have at most `MAX_CRYSTALS` crystals together; at least one."""
     used: set[int] = set()
     for count, seed in enumerate(seeds):
         split = study.splits[size, seed]
         used |= {*split.test.tolist(), *split.train.tolist()}
-        if len(used) > MOST and count:
+        if len(used) > MAX_CRYSTALS and count:
             return seeds[:count]
     return seeds
 
@@ -192,8 +192,8 @@ def _source_target(study: Study, analysis: Analysis) -> Picture:
         raise NotDrawnError("no backbone was used")
     model = _load(study, backbone)
     rows = np.arange(len(study.records))
-    if len(rows) > MOST:
-        rows = np.sort(np.random.default_rng(0).choice(rows, MOST, replace=False))
+    if len(rows) > MAX_CRYSTALS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, MAX_CRYSTALS, replace=False))
     try:
         predicted = model.predict([study.records[i].crystal for i in rows]).prediction
     except ZooError as error:  # an element that the backbone has no features for
@@ -207,8 +207,9 @@ def _source_target(study: Study, analysis: Analysis) -> Picture:
         target_unit=study.task.unit,
         log_target=analysis.log,
     )
-    drawn = f" Drawn: {MOST:,} of {len(study.records):,} crystals." if len(study.records) > MOST else ""
-    return picture.noted(f"The source is what the backbone predicts, not a measurement.{drawn}")
+    every = len(study.records)
+    drawn = f" Shown: a sample of {MAX_CRYSTALS:,} of the {every:,} crystals." if every > MAX_CRYSTALS else ""
+    return picture.noted(f"The source values are predictions of the backbone, not references.{drawn}")
 
 
 def _backbone(study: Study, analysis: Analysis) -> str | None:

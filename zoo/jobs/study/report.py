@@ -1,4 +1,4 @@
-"""The report of a study: one HTML file that needs nothing else, and the same in Markdown."""
+"""The report of a study: one self-contained HTML file, and the same in Markdown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoo.jobs.study.result import Study
 
 VERSIONS = ("crystal-zoo", "torch", "dgl", "numpy", "scipy", "statsmodels", "scikit-learn", "pymatgen", "matminer")
-"""Packages whose versions a number may depend on."""
+"""Packages whose versions the results may depend on."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Table:
     header : list of str
     rows : list of lists of str
     note : str
-        What its columns are.
+        Explanation of its columns.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs, tables and pictures below it, in this order."""
+    """A section of the report: heading, paragraphs, code, points, tables and pictures, in this order."""
 
     title: str
     paragraphs: list[str] = field(default_factory=list)
@@ -72,14 +72,14 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
     ----------
     study : Study
     folder : Path
-        Of the study.
+        Folder of the study.
     more : sequence of Section
-        Further sections, between the figures and the methods: leaks, coverage of intervals.
+        Further sections, placed before the methods.
 
     Returns
     -------
     Path
-        ``report.html``: one file, with its pictures inside; it loads nothing and runs no script.
+        ``report.html``: one file with its pictures inside, which loads nothing and runs no scripts.
     """
     from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -101,14 +101,14 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"data_uri": _data_uri, "kept": _kept}
+    environment.filters |= {"data_uri": _data_uri, "unbroken": _unbroken}
     for name in ("report.md", "report.html"):
         files.write_text(folder / name, environment.get_template(f"{name}.j2").render(**found))
     return folder / "report.html"
 
 
 def headline(study: Study) -> str:
-    """Return the answer: what was found at the largest size. No size is picked for what it shows."""
+    """Return the answer: the finding at the largest size, so that no size is picked for its result."""
     sizes = study.analysis.sizes
     return study.analysis.sentence(sizes[-1]) + "." if sizes else "No cell of this study was finished."
 
@@ -134,21 +134,20 @@ def _answers(study: Study) -> Section:
     if stricter:
         paragraphs.append(
             f"{len(stricter)} of {sum(each.significant for each in analysis.compared)} significant differences are not "
-            "significant by the stricter corrected resampled t-test, which allows for training sets that overlap; see "
+            "significant in the stricter corrected resampled t-test, which allows for overlapping training sets; see "
             "the table of comparisons."
         )
     pulled = study.backbones | study.others
     same = [name for name, each in pulled.items() if lineage.was_trained_on(each, study.task)]
     if same:
         paragraphs.append(
-            f"Backbones that learned this very property: {listed(same)}. What they gain is what more data would give; "
-            "it is no transfer from another property."
-            + (" A mixture reads them too." if "mixture" in study.options.modes else "")
+            f"Backbones trained on this very property: {listed(same)}. Their gain is that of more data, not of "
+            "transfer from another property."
+            + (" Mixtures include them too." if "mixture" in study.options.modes else "")
         )
     if study.failed:
         paragraphs.append(
-            f"{counted(len(study.failed), 'cell')} failed, and no number counts what is missing; the last of the "
-            "tables has the reasons."
+            f"{counted(len(study.failed), 'cell')} failed. No number includes them; the last table has the reasons."
         )
     return Section("At each size", paragraphs, points=points)
 
@@ -180,8 +179,8 @@ def _error_table(study: Study) -> Table:
         "Errors on test rows",
         ["training rows", "method", *columns.values(), "seeds"],
         rows,
-        "Mean ± sample standard deviation over seeds. MAE/MAD: mean absolute error over the mean absolute deviation of "
-        "the test targets; 1 is no better than guessing their mean.",
+        "Mean ± sample standard deviation over seeds. MAE/MAD: mean absolute error divided by the mean absolute "
+        "deviation of the test targets; 1 is no better than guessing their mean.",
     )
 
 
@@ -202,8 +201,8 @@ def _comparison_table(study: Study) -> Table:
     ]
     made = next((each.family for each in study.analysis.compared if each.paired.tested), 0)
     note = (
-        f"All p-values are two-sided and corrected by Holm's method for the {made} comparisons of this study, made "
-        "on the same rows seed by seed. The finding goes by the paired t-test. Intervals are not corrected."
+        f"All p-values are two-sided and corrected by Holm's method for the {made} comparisons of this study, which "
+        "are paired by seed. The finding is that of the paired t-test. Intervals are not corrected."
         if made
         else f"Nothing was tested: there are fewer than {MIN_SEEDS} seeds."
     )
@@ -213,7 +212,7 @@ def _comparison_table(study: Study) -> Table:
             "training rows",
             "method",
             "against",
-            "error of log10" if study.analysis.log else "error",
+            "error in log10" if study.analysis.log else "error",
             "95 % interval",
             "p, paired t",
             "p, Wilcoxon",
@@ -236,8 +235,8 @@ def _interval_table(study: Study) -> Table:
         f"Intervals at {INTERVAL_LEVEL:.0%}",
         ["training rows", "method", "test rows inside", "worst seed", "half-width"],
         rows,
-        "Split-conformal: a quantile of the errors on validation rows, which train no method, though a network's "
-        f"choose its epoch. Asked for: {INTERVAL_LEVEL:.0%}; few validation rows make it vary from seed to seed.",
+        "Split-conformal: a quantile of the errors on validation rows. These train no method, but choose the epoch of "
+        f"a network. The nominal level is {INTERVAL_LEVEL:.0%}; with few validation rows it varies between seeds.",
     )
 
 
@@ -256,8 +255,8 @@ def _power_law_table(study: Study) -> Table:
         "Error as a power of the number of training rows",
         ["method", "exponent", "95 % interval", "sizes"],
         rows,
-        "Least squares of log error on log rows, over all seeds; at an exponent of −0.5 four times the rows halve the "
-        "error." + (" Two sizes fix a line, and cannot show whether it is one." if few else ""),
+        "Least squares of log error on log rows, over all seeds; at an exponent of −0.5 four times as many rows halve "
+        "the error." + (" Two sizes cannot show whether a power law holds." if few else ""),
     )
 
 
@@ -270,13 +269,13 @@ def _backbones(study: Study) -> list[Table]:
     rows = []
     for name, pulled in (study.backbones | study.others).items():
         card = pulled.card
-        if card is None:  # a folder, or somebody's repository
+        if card is None:  # a folder, or an unregistered repository
             what = ["", "", ""]
         else:
             counts = f"{card.training.rows.train:,} rows" if card.training.rows else ""
             pretrained = with_unit(card.target, card.unit)
             what = [card.title, pretrained, ", ".join(filter(None, [card.training.source, counts]))]
-        used = "compared" if name in study.backbones else "read in mixtures"
+        used = "compared" if name in study.backbones else "expert in mixtures"
         rows.append([name, used, *what, str(study.settings.get("weights", {}).get(name, ""))])
     header = ["backbone", "use", "title", "pretrained on", "source", "SHA-256 of the weights"]
     return [Table("Backbones", header, rows)] if rows else []
@@ -285,8 +284,8 @@ def _backbones(study: Study) -> list[Table]:
 def _data(study: Study) -> Section:
     options, rejected = study.options, len(study.table.rejected)
     chosen = [f"those with {' and '.join(map(str, options.where))}"] if options.where else []
-    chosen += ["those that none of the backbones was trained on"] if options.unseen else []
-    chosen += [f"{options.rows:,} of them by a hash of the identifier"] if options.rows else []
+    chosen += ["those that no backbone was trained on"] if options.unseen else []
+    chosen += [f"{options.rows:,} of them, chosen by a hash of the identifier"] if options.rows else []
     rule = f" ({'; '.join(chosen)})" if chosen else ""
     target = with_unit(study.table.target_column, study.task.unit)
     more = f"; {rejected:,} more cannot be used" if rejected else ""
@@ -299,9 +298,9 @@ def _reproduce(study: Study) -> Section:
     return Section(
         "How to reproduce",
         [
-            "The same command on the same table gives the same splits. Networks are trained in floating point, whose "
-            "last digits depend on the machine. splits.json holds the identifiers of every training, validation and "
-            "test row, results.parquet the errors of every cell, figures/ the numbers behind each picture."
+            "The same command on the same table gives the same splits. The last digits of network predictions depend "
+            "on the machine. splits.json has the identifiers of all training, validation and test rows, "
+            "results.parquet the errors of every cell, and figures/ the numbers in each picture."
         ],
         points=[f"Versions: {', '.join(versions)}"],
         code=command(study.options),
@@ -309,7 +308,7 @@ def _reproduce(study: Study) -> Section:
 
 
 def command(options: StudyOptions) -> str:
-    """Return the command that runs a study, with what differs from the defaults.
+    """Return the command that runs a study, with the options that differ from the defaults.
 
     Examples
     --------
@@ -333,12 +332,12 @@ def command(options: StudyOptions) -> str:
     return shlex.join(words)
 
 
-def _kept(text: str) -> str:
-    """Keep a number and its unit, or an equation, on one line."""
+def _unbroken(text: str) -> str:
+    """Keep numbers with their units, and equations, on one line."""
     return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<])|(?<=[=<±]) (?=\d)| (?=±)", "\u00a0", text)
 
 
 def _data_uri(picture: Saved) -> str:
-    """Return a picture as a data URI; the SVG, which is sharp on every screen."""
+    """Return a picture as a data URI, in SVG."""
     content: bytes = picture.path("svg").read_bytes()
     return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"

@@ -1,4 +1,4 @@
-"""What a finished study knows: enough to write its report without computing anything again."""
+"""A finished study, with everything its report needs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FailedCell:
-    """A cell that has no result, and why."""
+    """A cell without a result, and the reason."""
 
     method: str
     size: int
@@ -46,37 +46,37 @@ class Study:
     Parameters
     ----------
     options : StudyOptions
-        As they were carried out: sizes and backbones are never None.
+        With default sizes and backbones filled in.
     task : Task
     folder : Path
-        Where its files are.
+        Folder of its files.
     table : Table
-        What was read; `table.rejected` has the rows that were not used, each with its reason.
+        The table as read; `table.rejected` has the rows that were not used, each with its reason.
     records : list of n Record
-        The rows that were used. All positions below point into it.
+        The rows that were used. All row indices below refer to it.
     targets : array of shape (n,), float64
         In the task's unit.
     splits : dict of (size, seed) to Split
         Within a seed, every size has the same test rows.
     backbones : dict of str to Pulled
-        Where each backbone came from, with its card.
+        The backbones that were compared, with their cards.
     results : DataFrame
-        One row per cell, those that failed too: method, size, seed, status ("ok" or "failed"), reason, mae, rmse, r2,
-        (mae_log10), mae_over_mad, test_rows (how many), coverage (share of them inside 90 % split-conformal intervals),
-        half_width (of these; in log10 for a task that is learned in log10), seconds, best_epoch; numbers are NaN where
-        the cell failed.
+        One row per cell: method, size, seed, status ("ok" or "failed"), reason, mae, rmse, r2, (mae_log10),
+        mae_over_mad, test_rows (their number), coverage (share of them inside 90 % split-conformal intervals),
+        half_width (of these intervals; in log10 for a task learned in log10), seconds, best_epoch. Numbers of failed
+        cells are NaN.
     predictions : dict of (method, size) to dict of seed to array
-        Predictions for the test rows of the seed, ``splits[size, seed].test``, in the task's unit. A cell that failed
-        is not there.
+        Predictions for the test rows of the seed, ``splits[size, seed].test``, in the task's unit. Failed cells are
+        missing.
     failed : list of FailedCell
     parameters : dict of (method, size, seed) to dict
-        Hyper-parameters that an inner search chose.
+        Hyper-parameters chosen by the inner cross-validation.
     settings : dict
         Everything that the cells depend on, as in ``study.json``: digests, settings of the fit, split.
     leaks : Leaks or None
-        What test rows share with what was trained on.
+        What test rows share with the rows trained on.
     others : dict of str to Pulled
-        Backbones that mixtures read beside those that are compared.
+        Experts of mixtures that are not compared themselves.
     """
 
     options: StudyOptions
@@ -97,21 +97,21 @@ class Study:
 
     def __repr__(self) -> str:
         sizes = self.analysis.sizes
-        found = self.analysis.sentence(sizes[-1]) if sizes else "nothing is done"
+        found = self.analysis.sentence(sizes[-1]) if sizes else "no cell was finished"
         return f"<Study of {self.table.target_column}: {found}>"
 
     @property
     def methods(self) -> list[Method]:
-        """What was compared, the reference first."""
+        """The methods that were compared, the reference first."""
         return plan(self.options)
 
     def test_rows(self, seed: int) -> NDArray[np.int64]:
-        """Return the positions of the test rows of a seed, the same for every method and size."""
+        """Return the indices of the test rows of a seed, the same for every method and size."""
         return next(split.test for (_, each), split in self.splits.items() if each == seed)
 
     @cached_property
     def errors(self) -> dict[tuple[str, int], dict[int, NDArray[np.float64]]]:
-        """Absolute errors on test rows by method and size, then seed: in log10 for a task that is learned in log10."""
+        """Absolute errors on test rows by method and size, then seed; in log10 for a task learned in log10."""
         return {
             key: {
                 seed: metrics.absolute_errors(self.targets[self.test_rows(seed)], predicted, log10=self.analysis.log)
@@ -122,7 +122,7 @@ class Study:
 
     @cached_property
     def analysis(self) -> Analysis:
-        """What follows from the errors of the cells: comparisons, the answer in a sentence."""
+        """Comparisons of the cells' errors, and the answer in a sentence."""
         finished = self.results[self.results["status"] == "ok"]
         kinds = {method.name: method.kind for method in self.methods}
         return Analysis(finished, kinds, self.task.transform, self.options.significance or ALPHA)
