@@ -228,7 +228,7 @@ class Analysis:
         return found
 
     def sentence(self, size: int) -> str:
-        """Return a sentence: does transfer help at this size, by how much, and could it be chance?"""
+        """Return a sentence: whether transfer helps at this size, by how much, and whether it may be chance."""
         answer, best = self._sentence(size), self.best("transfer", size)
         ranked = self.ranked(size, [method for method in (best, TRIVIAL) if method in self.methods])
         if best and len(ranked) == 2 and next(iter(ranked)) == TRIVIAL:

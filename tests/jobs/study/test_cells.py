@@ -1,0 +1,61 @@
+"""Cells: their errors, and what is kept of them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from zoo.jobs.fit_store import FitStore
+from zoo.jobs.study import cells
+from zoo.jobs.study.plan import Cell, Method
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CELL = Cell(Method("mean", baseline="mean"), 20, 0)
+
+
+def finished(predictions: list[float]) -> dict[str, object]:
+    found = cells.errors(np.array([1.0, 2.0, 6.0]), np.array(predictions), "identity")
+    return {**found, "seconds": 0.5, "predictions": predictions}
+
+
+def test_errors_by_hand() -> None:
+    """Targets 1, 2, 6 have mean 3 and mean absolute deviation 2; errors 1, 1, 3 have mean 5/3."""
+    found = cells.errors(np.array([1.0, 2.0, 6.0]), np.array([2.0, 3.0, 3.0]), "identity")
+    assert found["mae"] == pytest.approx(5 / 3)
+    assert found["mae_over_mad"] == pytest.approx(5 / 6)
+    assert found["test_rows"] == 3
+    assert math.isnan(cells.errors(np.ones(3), np.ones(3), "identity")["mae_over_mad"])
+    assert "mae_log10" in cells.errors(np.ones(3), np.ones(3), "log10")
+
+
+def test_a_cell_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    store = FitStore(tmp_path, resume=True)
+    assert cells.read(store, CELL, 3) is None
+    written = {**finished([2.0, 3.0, 3.0]), "r2": float("nan")}
+    store.put_json(CELL.key, written)
+    found = cells.read(store, CELL, 3)
+    assert found is not None
+    assert math.isnan(found.pop("r2"))
+    del written["r2"]
+    assert found == written
+
+
+@pytest.mark.parametrize("missing", ["predictions", "mae", "seconds"])
+def test_a_cell_that_lacks_something_is_computed_again(
+    missing: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FitStore(tmp_path, resume=True)
+    store.put_json(CELL.key, {key: value for key, value in finished([2.0, 3.0, 3.0]).items() if key != missing})
+    assert cells.read(store, CELL, 3) is None
+    assert "is damaged and is computed again" in caplog.text
+
+
+def test_a_cell_of_other_test_rows_is_computed_again(tmp_path: Path) -> None:
+    store = FitStore(tmp_path, resume=True)
+    store.put_json(CELL.key, finished([2.0, 3.0, 3.0]))
+    assert cells.read(store, CELL, 4) is None
