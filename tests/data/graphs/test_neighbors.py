@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -215,3 +218,27 @@ def test_extreme_cells_have_a_graph_or_a_reason(name: str) -> None:
     steps = np.stack(np.meshgrid(*[np.arange(-12, 13)] * 3), axis=-1).reshape(-1, 3)
     lengths = np.sort(np.linalg.norm(steps @ lattice, axis=1))[1:13]
     assert graph.distances[0] == pytest.approx(lengths, rel=1e-5)
+
+
+FLAT = """
+import resource, sys
+import numpy as np
+from zoo.data.crystal import Crystal
+from zoo.data.graphs.neighbors import GraphSettings, build_graph
+from zoo.errors import InputError
+
+for height in (1e-3, 2e-4, 1e-5):
+    cell = Crystal(np.full(12, 14), np.diag([10.0, 10.0, height]), np.random.default_rng(0).random((12, 3)))
+    for ties in ("environment", "order"):
+        try:
+            build_graph(cell, GraphSettings(ties=ties))
+        except InputError as error:
+            assert "stand on one site" in str(error) or "too flat" in str(error), error
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_flat_cells_take_less_than_a_gigabyte() -> None:
+    pytest.importorskip("resource")
+    done = subprocess.run([sys.executable, "-c", FLAT], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1_000_000, "kilobytes"

@@ -37,8 +37,8 @@ TIE_TOLERANCE = 1e-4
 COINCIDENT = 0.1
 """Two atoms closer than this (Å) are one atom written twice; the shortest bond, H-H, is 0.74 Å."""
 
-MAX_IMAGES = 20_000_000
-"""Most atoms, periodic images included, that one search may examine; bounds its time and memory."""
+MAX_IMAGES = 2_000_000
+"""Most atoms, periodic images included, that one search may examine; at most 3 s and 0.5 GB."""
 
 MAX_NEIGHBORS = 255
 """Most neighbours per atom: packed graphs count equal ones in a byte."""
@@ -153,20 +153,23 @@ def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> lis
     neighbors = np.empty((offsets[-1], settings.neighbors), dtype=np.int32)
     distances = np.empty((offsets[-1], settings.neighbors), dtype=np.float32)
     found = np.empty(len(crystals), dtype=np.uint8)
-    compiled.nearest.nearest(
-        np.concatenate([crystal.numbers for crystal in crystals]),
-        np.concatenate([crystal.frac for crystal in crystals]),
-        np.concatenate([crystal.lattice for crystal in crystals]).reshape(-1, 3, 3),
-        offsets,
-        _START * settings.neighbors,
-        TIE_TOLERANCE,
-        COINCIDENT,
-        _MAX_LISTED_IMAGES,
-        _REFINEMENTS,
-        neighbors,
-        distances,
-        found,
-    )
+    try:
+        compiled.nearest.nearest(
+            np.concatenate([crystal.numbers for crystal in crystals]),
+            np.concatenate([crystal.frac for crystal in crystals]),
+            np.concatenate([crystal.lattice for crystal in crystals]).reshape(-1, 3, 3),
+            offsets,
+            _START * settings.neighbors,
+            TIE_TOLERANCE,
+            COINCIDENT,
+            _MAX_LISTED_IMAGES,
+            _REFINEMENTS,
+            neighbors,
+            distances,
+            found,
+        )
+    except MemoryError:
+        found[:] = 0  # one crystal at a time, so that only those too large are lost
     ends = offsets.tolist()
     return [
         CrystalGraph(crystal.numbers, neighbors[start:end], distances[start:end])
@@ -211,6 +214,8 @@ def _build(crystals: Sequence[Crystal], settings: GraphSettings) -> list[Crystal
             parts.append(_search(crystal, settings, atoms))
         except InputError as error:
             errors.append(error)
+        except MemoryError:
+            errors.append(InputError("there is not enough memory to search for its neighbours"))
         else:
             fine.append(crystal)
             atoms += len(crystal)
