@@ -1,1 +1,1 @@
-"""First-party plugins: tasks, featurizers and baselines, registered like anybody's."""
+"""Tasks, featurizers and baselines that ship with zoo, registered like those of any other package."""

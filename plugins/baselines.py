@@ -1,12 +1,12 @@
 """Classical regressors on crystal vectors, as scikit-learn pipelines.
 
-Everything that is fitted sits inside the pipeline: the medians that stand in for undefined features, the
-scales, the model, and the scale of the target where the model's parameters depend on it (so a grid means the
-same in any unit). Scaled features are clipped at ten standard deviations: in a small training set some are
-all but constant, and a linear model would follow a test row in which they are not to any height.
+Everything that is fitted is part of the pipeline: the medians that replace undefined features, the scaling of features,
+the model, and the scaling of the target where the model's parameters depend on it (so that a grid has the same meaning
+in any unit). Scaled features are clipped at ten standard deviations: in a small training set some are nearly constant,
+and a linear model would extrapolate without limit for a test row in which they are not.
 
-The grids hold what five-fold cross-validation chose on 100 and 500 bulk moduli and dielectric constants, and
-a step beyond. The forest has none: its error moved by 5 % between a fifth and all of the features at a split.
+The grids span what five-fold cross-validation chose on 100 and 500 bulk moduli and dielectric constants, and one step
+beyond. The forest has no grid: its error varied by 5 % between a fifth and all of the features at a split.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _pls(seed: int) -> Any:  # noqa: ARG001
 def _imputer() -> Any:
     from sklearn.impute import SimpleImputer
 
-    # A feature that no training row has is kept as zeros, so that the columns never shift.
+    # A feature that is undefined in all training rows becomes zero, so that columns keep their places.
     return SimpleImputer(strategy="median", keep_empty_features=True)
 
 
@@ -80,7 +80,7 @@ mean = Baseline(
     name="mean",
     build=_mean,
     featurizer="magpie",
-    description="The mean of the training targets, whatever the crystal.",
+    description="The mean of the training targets, for every crystal.",
     citation=_SKLEARN,
 )
 

@@ -1,4 +1,4 @@
-"""Structure → vector: element statistics, the same with geometry and symmetry, a network's embedding."""
+"""Featurizers, structure → vector: element statistics, the same with geometry and symmetry, a network's embedding."""
 
 from __future__ import annotations
 
@@ -18,31 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-_PROPERTIES = (
-    "Number",
-    "MendeleevNumber",
-    "AtomicWeight",
-    "MeltingT",
-    "Column",
-    "Row",
-    "CovalentRadius",
-    "Electronegativity",
-    "NsValence",
-    "NpValence",
-    "NdValence",
-    "NfValence",
-    "NValence",
-    "NsUnfilled",
-    "NpUnfilled",
-    "NdUnfilled",
-    "NfUnfilled",
-    "NUnfilled",
-    "GSvolume_pa",
-    "GSbandgap",
-    "GSmagmom",
-    "SpaceGroupNumber",
-)
-_STATISTICS = ("minimum", "maximum", "range", "mean", "avg_dev", "mode")
 _MAGPIE = "L. Ward et al., npj Computational Materials 2, 16028 (2016), doi:10.1038/npjcompumats.2016.28"
 _MATMINER = "L. Ward et al., Computational Materials Science 152, 60 (2018), doi:10.1016/j.commatsci.2018.05.018"
 _SPGLIB = "A. Togo et al., Sci. Technol. Adv. Mater. Methods 4, 2384822 (2024), doi:10.1080/27660400.2024.2384822"
@@ -77,12 +52,11 @@ class Magpie:
     """Statistics of 22 element properties over the composition, the *magpie* set of Ward et al. (2016).
 
     Minimum, maximum, range, mean, mean absolute deviation (both weighted by atomic fraction) and the value of
-    the most frequent element. The property tables are matminer's, and so are the numbers: those of
-    ``ElementProperty.from_preset("magpie", impute_nan=False)``. Where an element lacks a property (the
-    electronegativity of a noble gas, much beyond californium), the statistics are NaN, for the regressor's
-    pipeline to impute.
+    the most frequent element, as computed by matminer's ``ElementProperty.from_preset("magpie", impute_nan=False)``.
+    Where an element lacks a property (the electronegativity of a noble gas, much beyond californium), the statistics
+    are NaN, for the regressor's pipeline to impute.
 
-    The vector depends on the reduced composition alone, so on neither the cell nor the order of atoms.
+    The vector depends only on the reduced composition, hence neither on the cell nor on the order of the atoms.
     """
 
     name = "magpie"
@@ -90,11 +64,12 @@ class Magpie:
     @property
     def labels(self) -> list[str]:
         """Names of the 132 columns, as in matminer."""
-        return [f"MagpieData {statistic} {prop}" for prop in _PROPERTIES for statistic in _STATISTICS]
+        labels: list[str] = _magpie().feature_labels()
+        return labels
 
     @property
     def citations(self) -> list[str]:
-        """Where the features and their tables come from."""
+        """Sources of the features and their tables."""
         return [_MAGPIE, _MATMINER]
 
     def featurize(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
@@ -103,18 +78,18 @@ class Magpie:
         Raises
         ------
         InputError
-            If a structure is disordered, or holds something that is no element.
+            If a structure is disordered, or a site holds something other than an element.
         """
         rows = [_element_statistics(Crystal.from_structure(structure)) for structure in structures]
         return np.array(rows, dtype=np.float64).reshape(len(structures), len(self.labels))
 
 
 class MagpieStructure:
-    """The columns of :class:`Magpie`, and 13 numbers of the structure that no choice of cell changes.
+    """The columns of :class:`Magpie`, and 13 quantities of the structure that do not depend on the choice of the cell.
 
     As in matminer: ``density`` (g/cm³), ``vpa`` (volume per atom, Å³), ``packing fraction`` (spheres of
     Slater's atomic radii; NaN where an element has none), ``spacegroup_num``, ``crystal_system_int`` (from 1,
-    cubic, to 7, triclinic), ``is_centrosymmetric``, ``structural complexity per atom`` (bits). Besides: the
+    cubic, to 7, triclinic), ``is_centrosymmetric``, ``structural complexity per atom`` (bits). In addition: the
     order of the point group, the number of inequivalent sites, the distance from an atom to its nearest
     neighbour (Å; minimum, mean and maximum over the atoms), and the mean distance to the twelve nearest.
 
@@ -130,7 +105,7 @@ class MagpieStructure:
 
     @property
     def citations(self) -> list[str]:
-        """Where the features and their tables come from."""
+        """Sources of the features and their tables."""
         return [_MAGPIE, _MATMINER, _COMPLEXITY, _SPGLIB]
 
     def featurize(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
@@ -139,7 +114,7 @@ class MagpieStructure:
         Raises
         ------
         InputError
-            If a structure is disordered, holds something that is no element, or two atoms on one site.
+            If a structure is disordered, a site holds something other than an element, or two atoms share a site.
         """
         rows = []
         for structure in structures:
@@ -150,7 +125,7 @@ class MagpieStructure:
 
 
 class Embedding:
-    """The vector into which a backbone turns a crystal, with its weights as they are.
+    """The embedding of a crystal in a backbone whose weights are frozen.
 
     Parameters
     ----------
@@ -170,7 +145,7 @@ class Embedding:
 
     @property
     def citations(self) -> list[str]:
-        """Where the network and the idea come from; the backbone's card says what it was trained on."""
+        """Sources of the network and of the method; the backbone's card names its training set."""
         return [_CGCNN, _FROZEN]
 
     def featurize(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
@@ -179,7 +154,7 @@ class Embedding:
         Raises
         ------
         ZooError
-            If the backbone cannot be had, or a structure cannot be made a graph.
+            If the backbone cannot be loaded, or a structure has no graph.
         """
         return np.asarray(self._model.embed(list(structures)), dtype=np.float64)
 
@@ -191,17 +166,25 @@ class Embedding:
 
 
 @lru_cache(maxsize=1)
-def _element_table() -> NDArray[np.float64]:
-    """Return matminer's property tables, shape (119, 22), by atomic number; NaN where nothing is known."""
+def _magpie() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from matminer.utils.data import MagpieData
+        from matminer.featurizers.composition import ElementProperty
 
-        known = MagpieData(impute_nan=False).all_elemental_props
-    table = np.full((MAX_ATOMIC_NUMBER + 1, len(_PROPERTIES)), np.nan)
-    for column, prop in enumerate(_PROPERTIES):
-        table[1:, column] = [known[prop].get(symbol, np.nan) for symbol in SYMBOLS[1:]]
-    return table
+        return ElementProperty.from_preset("magpie", impute_nan=False)
+
+
+def _element_statistics(crystal: Crystal) -> list[float]:
+    """Return matminer's statistics of the element properties, in the order of its labels."""
+    from pymatgen.core import Composition
+
+    present, counts = np.unique(crystal.numbers, return_counts=True)
+    counts //= np.gcd.reduce(counts)  # in lowest terms: a supercell gives the same numbers to the last bit
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        named = zip(present.tolist(), counts.tolist(), strict=True)
+        statistics: list[float] = _magpie().featurize(Composition({SYMBOLS[number]: count for number, count in named}))
+    return statistics
 
 
 @lru_cache(maxsize=1)
@@ -219,19 +202,6 @@ def _masses_and_radii() -> NDArray[np.float64]:
     return table
 
 
-def _element_statistics(crystal: Crystal) -> NDArray[np.float64]:
-    """Return the statistics of the element properties, property by property."""
-    present, counts = np.unique(crystal.numbers, return_counts=True)
-    # In lowest terms, so that a supercell gives the same number to the last bit.
-    counts = counts // np.gcd.reduce(counts)
-    weights = counts / counts.sum()
-    values = _element_table()[present]
-    low, high, mean = values.min(axis=0), values.max(axis=0), weights @ values
-    deviation = weights @ np.abs(values - mean)
-    mode = values[counts == counts.max()].min(axis=0)
-    return np.stack([low, high, high - low, mean, deviation, mode], axis=1).ravel()
-
-
 def _density(crystal: Crystal) -> list[float]:
     mass, radius = _masses_and_radii()[:, crystal.numbers]
     spheres = 4 / 3 * np.pi * (radius**3).sum()
@@ -244,13 +214,14 @@ def _symmetry(crystal: Crystal) -> list[float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            # A plain copy: charges and moments on the sites are no part of what a table gives.
+            # A plain copy, without charges and moments on the sites. One search gives all columns, where matminer's
+            # featurizers make one each.
             found = SpacegroupAnalyzer(crystal.to_structure(), symprec=_SYMPREC).get_symmetry_dataset()
         except SymmetryUndeterminedError:
             return [float("nan")] * len(_SYMMETRY)
         order, centrosymmetric = _point_group(found.pointgroup)
-    # The orbits of the space group itself: unlike the operations of the cell at hand and what they make
-    # equivalent, these are the same in every cell.
+    # Orbits of the space group, which are the same in every cell; the equivalent atoms under the operations of the
+    # given cell are not.
     sizes = np.unique(found.crystallographic_orbits, return_counts=True)[1]
     shares = np.sort(sizes) / sizes.sum()
     complexity = max(0.0, float(-(shares * np.log2(shares)).sum()))
@@ -260,7 +231,7 @@ def _symmetry(crystal: Crystal) -> list[float]:
 
 @lru_cache(maxsize=64)
 def _point_group(symbol: str) -> tuple[int, bool]:
-    """Return the order of a point group, and whether it holds the inversion."""
+    """Return the order of a point group, and whether it contains the inversion."""
     from pymatgen.symmetry.groups import PointGroup
 
     rotations = np.array([operation.rotation_matrix for operation in PointGroup(symbol).symmetry_ops])

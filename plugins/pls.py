@@ -1,4 +1,4 @@
-"""Partial least squares that any number of rows can be fitted with."""
+"""Partial least squares for any number of rows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class BoundedPLS(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """scikit-learn's PLSRegression with no more components than the data have.
+    """scikit-learn's PLSRegression with at most as many components as the data allow.
 
-    A search over the number of components then also works on the few rows of an inner fold.
+    A grid search over the number of components then also works on an inner fold of few rows.
 
     Parameters
     ----------
     n_components : int
-        Components wanted; rows and columns bound what is used.
+        Number of components; reduced where there are fewer rows or columns.
     """
 
     def __init__(self, n_components: int = 2) -> None:

@@ -1,16 +1,16 @@
-"""The target properties that zoo knows from the start.
+"""The tasks that ship with zoo.
 
-Each range holds every value that published data sets have, with room to spare, and is tight enough to catch
-a column in the wrong unit (Pa or kbar for GPa, kJ/mol for eV/atom, meV for eV, a total for a value per atom).
-It cannot catch logarithms given in place of the values: log10 of 100 GPa is 2, a modulus that exists.
+Each range contains every value in published data sets, with a margin, and is tight enough to catch a column in the
+wrong unit (Pa or kbar for GPa, kJ/mol for eV/atom, meV for eV, a total for a value per atom). It cannot catch
+logarithms in place of the values: log10 of 100 GPa is 2, which is a possible modulus.
 
-An alias names the same quantity in the same unit, wherever the name is in use. Left out for that reason:
-``log10(K_VRH)`` (not GPa), ``formation_energy`` (matminer's *flla* has the total of the cell under it),
+An alias names the same quantity in the same unit wherever it is used. Excluded for that reason are
+``log10(K_VRH)`` (not GPa), ``formation_energy`` (in matminer's *flla*, the total of the cell),
 ``e_form`` (eV/atom in one Matbench set, eV per cell in another), ``bulk_modulus_kv`` (JARVIS: Voigt's bound),
-``e_total`` (matminer's *dielectric_constant* has the tensor under it). ``--target COLUMN`` takes any of them.
+``e_total`` (in matminer's *dielectric_constant*, the tensor). ``--target COLUMN`` accepts any of them.
 
-A recommended backbone is the best one of docs/transfer.md where the task, or one like it, was measured; else one that
-was trained on the property itself.
+The recommended backbone is the best one in docs/transfer.md where the task, or a similar one, was measured; otherwise
+one that was trained on the property itself.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ band_gap = Task(
 )
 
 # A class as a number: under an absolute error the best prediction is the likelier class, so the error on test rows is
-# close to the fraction of wrong answers.
+# close to the fraction misclassified.
 metallicity = Task(
     name="metallicity",
     target="is_metal",
@@ -109,8 +109,8 @@ refractive_index = Task(
     recommended_backbone="multi-113k",
 )
 
-# Non-metals are told by the target itself: a metal's quasi-particle gap is 0, and 10 meV is finer than any GW
-# calculation resolves. To require a column `band_gap` would turn away the tables that hold GW gaps alone.
+# The target itself identifies non-metals: a metal's quasi-particle gap is 0, and 10 meV is below the resolution of GW
+# calculations. Requiring a column `band_gap` would exclude tables with GW gaps only.
 # Gaps from other starting points or schemes (G0W0@LDA, QSGW) differ by tenths of an eV and are no aliases.
 gw_gap = Task(
     name="gw-gap",

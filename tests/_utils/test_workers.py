@@ -1,4 +1,4 @@
-"""Threads and processes that work for others."""
+"""Threads and processes within one job."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -53,10 +55,10 @@ def test_threads_are_as_many_as_cores_or_as_asked_for(
 
 AT_THE_END = """
 import atexit
-from zoo._utils import workers as pools
+from zoo._utils import workers
 
-pools.in_threads(abs, 3, 2)
-atexit.register(lambda: print(pools.in_threads(lambda piece: piece + 1, 3, 2)))
+workers.in_threads(abs, 3, 2)
+atexit.register(lambda: print(workers.in_threads(lambda piece: piece + 1, 3, 2)))
 """
 
 
@@ -69,8 +71,50 @@ def test_work_at_the_end_of_the_interpreter_is_done_by_one_thread() -> None:
 def test_a_forked_process_has_threads_of_its_own() -> None:
     assert workers.in_threads(lambda piece: piece, 3, 2) == [0, 1, 2]
     program = (
-        "import os; from zoo._utils import workers as pools; pools.in_threads(abs, 3, 2); child = os.fork()\n"
-        "if not child: os._exit(pools.in_threads(lambda piece: piece, 3, 2) != [0, 1, 2])\n"
+        "import os; from zoo._utils import workers; workers.in_threads(abs, 3, 2); child = os.fork()\n"
+        "if not child: os._exit(workers.in_threads(lambda piece: piece, 3, 2) != [0, 1, 2])\n"
         "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", program], timeout=60, check=False).returncode == 0
+
+
+POOL = """
+import os, time
+from zoo._utils.workers import guarded, interrupts_ignored
+
+if __name__ == "__main__":
+    pool = guarded(1)
+    with interrupts_ignored():
+        print(pool.submit(os.getpid).result(), flush=True)
+        pool.submit(time.sleep, 600)
+    time.sleep(600)
+"""
+
+
+ENGINE = """
+import os, time
+from functools import partial
+from zoo._utils.engines import Job, compute
+
+def report(number):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(compute([Job(str(number), partial(report, number)) for number in range(2)], "local", 2))
+"""
+
+
+@pytest.mark.parametrize("program", [POOL, ENGINE], ids=["pool", "engine"])
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+def test_a_busy_worker_ends_when_its_parent_is_killed(tmp_path: Path, program: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{worker}").is_dir():
+        assert time.monotonic() < deadline, f"{worker} still runs"
+        time.sleep(0.1)

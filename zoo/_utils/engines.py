@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from zoo._utils.workers import end_with_parent
 from zoo.errors import DependencyError, InputError, ZooError
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _local(workers: int | None) -> Iterator[Run]:
                 running.add(index)
                 yield delayed(_call)(index, job.call)
 
-        with parallel_config("loky", idle_worker_timeout=IDLE_WORKER_TIMEOUT):
+        with parallel_config("loky", idle_worker_timeout=IDLE_WORKER_TIMEOUT, initializer=end_with_parent):
             # No job is handed out before a worker is free, so that a death has few suspects.
             parallel = Parallel(
                 workers or cpu_count(), return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1

@@ -1,11 +1,13 @@
-"""Worker processes that leave interrupts to the process that started them, and end when it is gone."""
+"""Threads and processes within one job. Worker processes ignore interrupts, and end when their parent is gone."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ORPHAN_CHECK_INTERVAL = 1.0
+"""Seconds between two looks of a worker at whether its parent is still there."""
+
 
 def cores() -> int:
     """Return how many cores this process may use."""
@@ -23,25 +28,40 @@ def cores() -> int:
 
 
 def threads() -> int:
-    """Return how many threads may compute: as many as cores, or as ``OMP_NUM_THREADS`` says, which torch heeds, too."""
+    """Return how many threads may compute: ``OMP_NUM_THREADS``, which torch follows as well, or one per core."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(asked) if asked.isdecimal() and int(asked) > 0 else cores()
 
 
 def in_threads(run: Callable[[int], T], pieces: int, threads: int) -> list[T]:
-    """Run something for each of some pieces, by their numbers, in so many threads at most, this one among them."""
+    """Call a function with 0, 1, … in a number of threads, which includes this one.
+
+    Parameters
+    ----------
+    run : callable
+        Takes the number of a piece; numbers are taken in order by whichever thread is free.
+    pieces : int
+        Number of calls.
+    threads : int
+        Largest number of threads.
+
+    Returns
+    -------
+    list
+        The results, in the order of the numbers. The first exception of any call is raised instead.
+    """
     results: dict[int, T] = {}
     left = iter(range(pieces))
 
     def work() -> None:
-        for piece in left:  # whoever is free takes the next one
+        for piece in left:
             results[piece] = run(piece)
 
     others = []
     for _ in range(min(threads, pieces) - 1):
         try:
             others.append(_threads(threads - 1).submit(work))
-        except RuntimeError:  # the interpreter ends, and starts no more of them
+        except RuntimeError:  # the interpreter is shutting down and starts no more threads
             break
     work()
     for other in others:
@@ -59,16 +79,16 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
 
 
 def guarded(workers: int) -> ProcessPoolExecutor:
-    """Return a pool of processes, started afresh: a fork would inherit the locks of this process's threads.
+    """Return a pool of worker processes, which are spawned: a fork would inherit locks that other threads hold.
 
-    Whoever takes it calls its ``shutdown``, and submits to it where :func:`interrupts_ignored`.
+    The caller must call its ``shutdown``, and ``submit`` inside :func:`interrupts_ignored`.
     """
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _watch_parent)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _set_up_worker)
 
 
 @contextmanager
 def interrupts_ignored() -> Iterator[None]:
-    """Ignore interrupts inside the block, and so let processes that start in it ignore them from the beginning."""
+    """Ignore interrupts inside the block, as will processes that are started in it, from their very beginning."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -79,14 +99,23 @@ def interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _watch_parent() -> None:
-    """Leave interrupts to the process that started this one; end when that is gone, for a kill gives no notice."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # again: the user's script, which runs here too, may have set it
+def _set_up_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # again: the user's script, which a worker imports, may have set it
+    end_with_parent()
 
-    def wait() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
+
+def end_with_parent() -> None:
+    """Let this worker process end when its parent does, even in the middle of a computation: a kill gives no notice."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        if sys.platform == "win32":
             parent.join()
-            os._exit(1)
+        else:
+            while os.getppid() == parent.pid:  # unlike join, for joblib's workers as well
+                time.sleep(ORPHAN_CHECK_INTERVAL)
+        os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
