@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zoo.data.tables.conditions import Condition
@@ -70,3 +72,28 @@ def test_every_study_that_ships_can_be_read(path: Path) -> None:
     found = read_study(path, {})
     assert found.options.title
     assert found.options.data.parent == path.parent
+
+
+def test_options_in_python_take_what_a_notebook_gives() -> None:
+    found = StudyOptions("bulk-modulus", "k.csv", [np.int64(100), 50, 100], seeds=np.int32(3), structures="")
+    assert (found.data, found.sizes, found.seeds, found.structures) == (Path("k.csv"), (100, 50), 3, None)
+    with pytest.raises(FrozenInstanceError):
+        found.seeds = 4
+    assert replace(found, seeds=5).seeds == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"data": "k.csv", "seed_count": 3}, "--seed-count: there is no such option"),
+        ({}, "--data is missing"),
+        ({"data": "k.csv", "sizes": 50}, "sizes=50: must be a tuple"),
+        ({"data": "k.csv", "max_rejected": "many"}, "--max-rejected many: must be a valid number"),
+        ({"data": "k.csv", "baselines": (), "scratch": False, "backbones": ()}, "there is nothing to compare"),
+    ],
+)
+def test_options_that_are_wrong_are_named_in_one_line(given: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        StudyOptions("bulk-modulus", **given)
+    assert str(raised.value).startswith(message)
+    assert "\n" not in str(raised.value)

@@ -12,7 +12,6 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -24,12 +23,10 @@ from zoo.data.tables.table import read_table
 from zoo.hub import pull
 from zoo.jobs.comparison_table import study_rows, study_verdicts
 from zoo.jobs.study import cells as study_cells
-from zoo.jobs.study import methods_text
 from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.report import Section, Table, command, write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.registry import plugins
-from zoo.training.settings import Mode
 from zoo.training.transfer import FROM_SCRATCH
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "bulk_modulus.csv"
@@ -268,10 +265,6 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     )
     distances = pd.read_csv(tmp_path / "figures" / "error-by-distance.csv").distance
     assert distances.between(0, 1).all()
-
-
-def test_every_mode_can_be_told() -> None:
-    assert methods_text.MODES.keys() == set(get_args(Mode))
 
 
 def test_what_was_chosen_of_the_table_is_said(study: Study, tmp_path: Path) -> None:
