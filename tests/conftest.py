@@ -239,7 +239,7 @@ def here(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("ZOO_CACHE", str(machine.home / "zoo"))
     disable_progress_bars()
-    unpinned._warn_unpinned.cache_clear()
+    unpinned.warn_unpinned.cache_clear()
     return machine
 
 

@@ -145,29 +145,6 @@ def test_a_cache_that_was_changed_is_pulled_again(here: Machine, caplog: pytest.
         pull.pull(f"hf://{REPO}")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"main": 1}', b'{"main": {"commit": "x"}}', b"[" * 9999])
-def test_notes_that_cannot_be_read_are_begun_anew(
-    here: Machine, caplog: pytest.LogCaptureFixture, content: bytes
-) -> None:
-    here.publish()
-    pull.pull(f"hf://{REPO}")
-    (file,) = paths.cache("seen").iterdir()
-    file.write_bytes(content)
-    assert pull.pull(f"hf://{REPO}").origin == "cache"
-    assert "what was pulled before is forgotten" in caplog.text
-    assert history.recall(REPO, "main") is not None
-
-
-def test_notes_that_cannot_be_written_cost_a_warning(
-    here: Machine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here.publish()
-    here.home.mkdir()
-    (here.home / "zoo").write_text("a file where the folder should be")
-    assert pull.pull(f"hf://{REPO}").origin == "hub"
-    assert "changes of strangers/hardness-net will go unnoticed" in caplog.text
-
-
 def test_the_hub_cannot_lead_out_of_the_cache(here: Machine) -> None:
     """Names of files in a repository are not followed; only four names are ever asked for."""
     here.publish(**{"../../evil.json": b"{}"})

@@ -65,7 +65,7 @@ def from_reference(repo: str, revision: str | None, *, force: bool) -> Pulled:
                     said = remote.files[name]
                     fetch(hub, repo, remote.commit, name, Expected(said.size, said.sha256, said.git_sha1))
     if not pinned:
-        _warn_unpinned(repo, remote.commit)
+        warn_unpinned(repo, remote.commit)
         note_commit(repo, revision or "main", remote.commit)
     return _as_pulled(repo, revision or "main", remote.commit, "cache" if cached else "hub")
 
@@ -146,6 +146,6 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _warn_unpinned(repo: str, commit: str) -> None:
+def warn_unpinned(repo: str, commit: str) -> None:
     """Warn once that the bytes may be others tomorrow."""
     _log.warning("the bytes of %s are not pinned; hf://%s@%s always means these", repo, repo, commit)

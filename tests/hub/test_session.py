@@ -1,0 +1,102 @@
+"""Requests to the Hub: where they may go, what they carry, how long they may take."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.hubmachine import REPO
+
+from zoo.errors import HubError
+from zoo.hub.errors import Asked, RefusedError
+from zoo.hub.session import Session
+
+if TYPE_CHECKING:
+    from support.hubmachine import Machine
+
+
+def ask(url: str, method: str = "GET", **options: Any) -> Any:
+    with Session() as session:
+        return session.ask(method, url, what=Asked(REPO), **options)
+
+
+@pytest.mark.parametrize(
+    ("hub", "address", "allowed"),
+    [
+        ("https://hub.invalid", "https://elsewhere.invalid/x", True),
+        ("https://hub.invalid", "http://hub.invalid/x", False),
+        ("https://hub.invalid", "http://127.0.0.1:1/x", False),
+        ("https://hub.invalid", "http://localhost:1/x", False),
+        ("https://hub.invalid", "ftp://hub.invalid/x", False),
+        ("http://hub.invalid", "http://hub.invalid/x", True),
+        ("http://hub.invalid", "http://other.invalid/x", False),
+        ("http://hub.invalid", "http://localhost:1/x", False),
+        ("http://127.0.0.1:1", "http://localhost:1/x", True),
+        ("http://127.0.0.1:1", "http://[::1]:1/x", True),
+        ("http://127.0.0.1:1", "http://127.0.0.1.invalid/x", False),
+    ],
+)
+def test_where_requests_may_go(
+    here: Machine, hub: str, address: str, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub)
+    with pytest.raises(HubError) as caught:
+        ask(address)
+    assert ("nothing was sent there" in str(caught.value)) is not allowed
+
+
+def test_an_answer(here: Machine) -> None:
+    here.publish()
+    answer = ask(f"{here.server.url}/api/models/{REPO}")
+    assert answer.status == 200
+    assert answer.json()["id"] == REPO
+    with pytest.raises(HubError, match="a JSON dict in place of a list"):
+        answer.json(list)
+    with pytest.raises(RefusedError, match="there is no model") as caught:
+        ask(f"{here.server.url}/api/models/nobody/nothing")
+    assert caught.value.status == 401
+    assert ask(f"{here.server.url}/api/models/nobody/nothing", ok=(401,)).status == 401
+
+
+def test_an_answer_has_a_largest_size(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.publish()
+    monkeypatch.setattr("zoo.hub.session.MAX_ANSWER", 100)
+    with pytest.raises(HubError, match="with more than 100 bytes"):
+        ask(f"{here.server.url}/api/models/{REPO}")
+
+
+def test_what_is_repeated_and_what_is_not(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.hub.session.PAUSES", (0.01, 0.02))
+    here.publish()
+    here.server.fault = "out of order"
+    for method, asked in (("GET", 3), ("POST", 1)):
+        here.server.requests.clear()
+        with pytest.raises(HubError, match="out of order"):
+            ask(f"{here.server.url}/api/models/{REPO}", method)
+        assert here.server.asked(method) == asked
+    here.server.fault, here.server.retry_after = "too many", 1
+    here.server.requests.clear()
+    began = time.monotonic()
+    with pytest.raises(HubError, match="wait 1 seconds"):
+        ask(f"{here.server.url}/api/models/{REPO}")
+    assert here.server.asked("GET") == 3
+    assert time.monotonic() - began >= 2
+
+
+def test_offline_no_session_begins(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE is set"):
+        ask(here.server.url)
+    assert here.server.requests == []
+
+
+def test_the_token_and_who_asks(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.publish()
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "a" * 20)
+    ask(f"{here.server.url}/api/models/{REPO}")
+    ask(f"http://localhost:{here.server.port}/api/models/{REPO}")
+    assert here.server.authorized == [f"127.0.0.1:{here.server.port} /api/models/{REPO}"]
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    ask(f"{here.server.url}/api/models/{REPO}")
+    assert len(here.server.authorized) == 1
