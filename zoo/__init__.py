@@ -20,7 +20,7 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ============================  =====================================================================
 """
 
-from zoo._utils import lazy, version
+from zoo._utils import VERSION, lazy
 
-__version__ = version.VERSION
+__version__ = VERSION
 __getattr__, __dir__ = lazy.attach(__name__, __file__)

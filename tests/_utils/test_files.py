@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from zoo._utils.files import whole, write_bytes, write_text
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from zoo._utils.files import cache_folder, whole, write_bytes, write_text
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -54,3 +51,22 @@ def test_a_file_keeps_its_permissions(tmp_path: Path) -> None:
     write_bytes(path, "ε_r".encode())
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text(encoding="utf-8") == "ε_r"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"ZOO_CACHE": "/c", "XDG_CACHE_HOME": "/x"}, "/c/graphs"),
+        ({"ZOO_CACHE": "~/c"}, "/home/me/c/graphs"),
+        ({"XDG_CACHE_HOME": "/x"}, "/x/crystal-zoo/graphs"),
+        ({}, "/home/me/.cache/crystal-zoo/graphs"),
+    ],
+)
+def test_the_cache_is_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
+) -> None:
+    for name in ("ZOO_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": "/home/me", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder("graphs") == Path(expected)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.hubmachine import COMMIT, REPO
 
-from zoo._utils import paths
+from zoo._utils import files
 from zoo.hub import history, pull
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_notes_that_cannot_be_read_are_begun_anew(
 ) -> None:
     here.publish()
     pull.pull(f"hf://{REPO}")
-    (file,) = paths.cache("seen").iterdir()
+    (file,) = files.cache_folder("seen").iterdir()
     file.write_bytes(content)
     assert pull.pull(f"hf://{REPO}").origin == "cache"
     assert "what was pulled before is forgotten" in caplog.text

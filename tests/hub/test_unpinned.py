@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from support.hubmachine import COMMIT, FILES, REPO, make_card
 from zoo.cli import main
 
-from zoo._utils import paths
+from zoo._utils import files
 from zoo.errors import HubError, InputError, IntegrityError
 from zoo.hub import history, pull
 from zoo.registry import backbones
@@ -92,7 +92,7 @@ def test_other_bytes_under_the_same_branch_are_noticed(here: Machine, caplog: py
     noted = history.recall(REPO, "main")
     assert noted is not None
     assert (noted.commit, noted.files) == (COMMIT, {name: digest(data) for name, data in FILES.items()})
-    (file,) = paths.cache("seen").iterdir()
+    (file,) = files.cache_folder("seen").iterdir()
     assert json.loads(file.read_text())["main"]["commit"] == COMMIT, (
         "one file for people to read, and none half-written"
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.cards import card
 
-from zoo._utils import paths
+from zoo._utils import files
 from zoo.hub import pull
 from zoo.jobs import shelf as listing
 from zoo.registry import backbones
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "cache"))
-    return paths.cache("shelf") / "list.json"
+    return files.cache_folder("shelf") / "list.json"
 
 
 def from_cards() -> list[dict[str, Any]]:
@@ -144,7 +144,7 @@ def test_who_has_no_home_has_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", nobody)
     with pytest.raises(RuntimeError):
-        paths.cache("shelf")
+        files.cache_folder("shelf")
     assert [each.overview["name"] for each in listing.shelf()] == [each.name for each in backbones.cards()]
 
 

@@ -1,1 +1,4 @@
-"""What every other package leans on and nobody outside needs: files, processes, progress, wording, compiled parts."""
+"""What all other packages build on: files, processes, progress, wording, options, compiled parts. Not public."""
+
+VERSION = "0.1.0"
+"""The version of zoo."""

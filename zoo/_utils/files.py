@@ -1,22 +1,21 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the folder of zoo's cache."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Give a path of its own to write to; it takes the file's name when the block ends, and is removed if it fails.
+    """Yield a temporary path to write to, which replaces the file when the block ends and is removed if it fails.
 
-    The folder is made if it is missing. A file that is there keeps its permissions, and is as it was if the block
-    fails.
+    The folder is created if it is missing. An existing file keeps its permissions, and its content if the block fails.
 
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -50,3 +49,11 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file in UTF-8, whole or not at all."""
     write_bytes(path, text.encode())
+
+
+def cache_folder(part: str) -> Path:
+    """Return a folder of zoo's cache (``ZOO_CACHE``, else ``XDG_CACHE_HOME``, else ``~/.cache``); it need not exist."""
+    if chosen := os.environ.get("ZOO_CACHE"):
+        return Path(chosen).expanduser() / part
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "crystal-zoo" / part

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from zoo._utils import bounded, paths
+from zoo._utils import bounded, files
 from zoo._utils.files import write_text
 from zoo.hub.errors import endpoint
 from zoo.hub.locations import COMMIT
@@ -67,7 +67,7 @@ def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> Non
 def _path(repo: str) -> Path:
     # By Hub as well: a mirror's repository of the same name is another one.
     hub = hashlib.sha256(endpoint().encode()).hexdigest()[:8]
-    return paths.cache("seen") / f"{repo.replace('/', '--')}-{hub}.json"
+    return files.cache_folder("seen") / f"{repo.replace('/', '--')}-{hub}.json"
 
 
 def _read(repo: str) -> dict[str, Snapshot]:

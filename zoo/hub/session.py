@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
-from zoo._utils import bounded
-from zoo._utils.version import VERSION
+from zoo._utils import VERSION, bounded
 from zoo.errors import HubError
 from zoo.hub import errors
 from zoo.registry.cards import LIBRARY

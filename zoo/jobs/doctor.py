@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo._utils.version import VERSION
+from zoo._utils import VERSION
 from zoo.errors import DependencyError, HubError, ZooError
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo._utils import files, paths
-from zoo._utils.version import VERSION
+from zoo._utils import VERSION, files
 from zoo.errors import PluginError
 from zoo.hub.locations import WeightsLocation
 from zoo.registry import backbones
@@ -77,7 +76,7 @@ def _read() -> list[Listed]:
 def _note() -> Path | None:
     """Return where what is shown is kept, or None where nobody has a home."""
     try:
-        return paths.cache("shelf") / "list.json"
+        return files.cache_folder("shelf") / "list.json"
     except RuntimeError:
         return None
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils import paths
+from zoo._utils import files
 from zoo._utils.progress import progress
 from zoo._utils.workers import cores, guarded, interrupts_ignored
 from zoo.data.graphs.neighbors import CrystalGraph, GraphSettings, build_graphs
@@ -97,12 +97,12 @@ class Entry:
 
 def cache_folder() -> Path:
     """Return the folder of all stores; it need not exist."""
-    return paths.cache("graphs")
+    return files.cache_folder("graphs")
 
 
 def tables_folder() -> Path:
     """Return the folder of fetched tables; it need not exist."""
-    return paths.cache("tables")
+    return files.cache_folder("tables")
 
 
 def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) -> TableGraphs:

@@ -22,8 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
-from zoo._utils import files
-from zoo._utils.version import VERSION
+from zoo._utils import VERSION, files
 from zoo.data.crystal import SYMBOLS
 from zoo.data.elements import table_digest
 from zoo.errors import CheckpointError, InputError
