@@ -184,7 +184,7 @@ def test_private_branches_and_pull_requests(here: Machine, run: Path) -> None:
         publish.push(other, private=True)
     with pytest.raises(InputError, match="leave --revision out"):
         publish.push(other, create_pr=True, revision="trial")
-    with pytest.raises(InputError, match="is no name of a branch"):
+    with pytest.raises(InputError, match="is not the name of a branch"):
         publish.push(other, revision="../main")
 
 
@@ -209,16 +209,16 @@ def test_the_entry_registers_what_was_pushed(here: Machine, run: Path, shelf: ob
 
 def test_nothing_is_pushed_that_should_not_be(here: Machine, run: Path, tmp_path: Path) -> None:
     for repo in ("moduli", "a/b/c", "a/../b", "a b/c", "-a/b"):
-        with pytest.raises(InputError, match="is no name of a repository; write owner/name"):
+        with pytest.raises(InputError, match="is not the name of a repository; write owner/name"):
             publish.pack(run, repo)
-    with pytest.raises(InputError, match="no identifier of a licence"):
+    with pytest.raises(InputError, match="not an identifier of a licence"):
         publish.pack(run, "ada/moduli", license="CC BY; DROP")
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("model.safetensors", "config.json", "README.md"):
         (copy / name).write_bytes((run / name).read_bytes())
     (copy / "README.md").write_text((run / "README.md").read_text() + f"\nI used {TOKEN}.\n")
-    with pytest.raises(InputError, match=r"README\.md seems to hold a token"):
+    with pytest.raises(InputError, match=r"README\.md seems to contain a token"):
         publish.pack(copy, "ada/moduli")
     (copy / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:-4])
     with pytest.raises(Exception, match="is damaged"):

@@ -202,9 +202,9 @@ def test_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no directory"):
+    with pytest.raises(InputError, match="is not a directory"):
         pull.pull(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="is no directory"):
+    with pytest.raises(InputError, match="is not a directory"):
         pull.pull("./nowhere")
     with pytest.raises(InputError, match="a repository is written hf://someone/something"):
         pull.pull("someone/something")

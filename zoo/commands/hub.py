@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,16 +65,14 @@ def pull(
 @click.command()
 @click.argument("source", metavar="RUN|NAME", shell_complete=names("backbone"))
 @click.argument("repo", metavar="OWNER/REPO")
-@click.option("--private", is_flag=True, help="Create the repository for your eyes alone.")
+@click.option("--private", is_flag=True, help="Create a private repository.")
 @click.option("--create-pr", is_flag=True, help="Make a pull request instead of changing the branch.")
-@click.option("--revision", metavar="BRANCH", help="Branch to push to; made if need be.  [default: main]")
+@click.option("--revision", metavar="BRANCH", help="Branch to push to; created if it does not exist.  [default: main]")
 @click.option("--license", metavar="ID", help="Licence, as the Hub writes it: cc-by-4.0, mit, …  [default: the card's]")
 @click.option("--package", type=FOLDER, help="Also write a Python package that registers the backbone.")
 @click.option("--dry-run", is_flag=True, help="Show every file and the card; send nothing.")
 @common
-@click.pass_context
 def push(
-    ctx: click.Context,
     source: str,
     repo: str,
     private: bool,
@@ -86,7 +82,7 @@ def push(
     package: Path | None,
     dry_run: bool,
 ) -> None:
-    """Put a fine-tuned run or a backbone on the Hugging Face Hub, with a card that others can judge it by.
+    """Put a fine-tuned run or a backbone on the Hugging Face Hub, with a card that says what it is.
 
     Log in once with 'hf auth login', or set HF_TOKEN; a token is never given on the command line.
     """
@@ -101,8 +97,7 @@ def push(
         show_text(parcel.readme)
         show_text(f"dry run: nothing was sent to {parcel.repo}")
         return
-    with bars(shown=not is_quiet(ctx)):
-        pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
+    pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
     show_parcel(parcel)
     if not pushed.changed:
         show_text(f"{pushed.repo} has these bytes already, at commit {pushed.commit}")
@@ -123,8 +118,7 @@ def push(
 @click.option("--org", metavar="ORG", help="Owner of the repositories.  [default: as the cards say]")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing, change no card.")
 @common
-@click.pass_context
-def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
+def publish(org: str | None, dry_run: bool) -> None:
     """Put the whole shelf on the Hugging Face Hub, and pin its commits in the cards.
 
     For zoo's maintainers, in a clone. What is there already makes no new commit.
@@ -135,13 +129,12 @@ def publish(ctx: click.Context, org: str | None, dry_run: bool) -> None:
     def say(line: str) -> None:
         show_text(line, err=True)
 
-    with bars(shown=not is_quiet(ctx)):
-        for card, parcel, pushed in publish_shelf(shelf(), org, dry_run=dry_run, say=say):
-            if pushed is None:
-                show_parcel(parcel)
-            else:
-                what = "pushed" if pushed.changed else "unchanged"
-                show_text(f"{card.name}: {what}, {pushed.repo} at commit {pushed.commit}, pinned in {card.source}")
+    for card, parcel, pushed in publish_shelf(shelf(), org, dry_run=dry_run, say=say):
+        if pushed is None:
+            show_parcel(parcel)
+        else:
+            what = "pushed" if pushed.changed else "unchanged"
+            show_text(f"{card.name}: {what}, {pushed.repo} at commit {pushed.commit}, pinned in {card.source}")
     if dry_run:
         show_text("dry run: nothing was sent, no card was changed")
 
@@ -173,13 +166,6 @@ def show_parcel(parcel: Parcel) -> None:
     """Print the files of a parcel."""
     rows = [(item.name, f"{item.size:,}", item.sha256) for item in parcel.items]
     show_table(("file", "bytes", "SHA-256"), rows, title=f"{parcel.repo}: license {parcel.card.hub.license}")
-
-
-def bars(*, shown: bool) -> AbstractContextManager[None]:
-    """Return a context in which the Hub's client shows progress bars on a terminal alone, or none."""
-    from zoo.hub.client import no_bars
-
-    return nullcontext() if shown and sys.stderr.isatty() else no_bars()
 
 
 def pulled_line(pulled: Pulled, *, pinned: bool) -> str:

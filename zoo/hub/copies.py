@@ -82,7 +82,7 @@ def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
     ----------
     pulled : Pulled
     folder : Path
-        Made if need be.
+        Created if it does not exist.
     force : bool
         Overwrite another checkpoint that is there.
 

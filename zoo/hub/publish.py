@@ -1,4 +1,4 @@
-"""Push checkpoints to the Hugging Face Hub, one commit each, with a card that others can judge them by."""
+"""Push checkpoints to the Hugging Face Hub: one commit each, with a card that says what it is."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Pushed:
-    """What came of a push.
+    """The result of a push.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Pushed:
     pull_request : str or None
         Address of the pull request, if one was asked for.
     changed : bool
-        Whether a commit was made; not if the Hub had these bytes already.
+        Whether a commit was made; False if the Hub had these bytes already.
     entry : Card
         The card that registers it.
     """
@@ -127,15 +127,17 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
     Raises
     ------
     InputError
-        If `repo` is no name of a repository, a file is too large, or one seems to hold a token of the Hub's.
+        If `repo` is not the name of a repository, a file is too large, or one seems to contain a token of the Hub.
     CheckpointError
         If the checkpoint cannot be used: what cannot be loaded is not pushed.
     """
     repo = repo.removeprefix("hf://")
     if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
-        raise InputError(f"{repo!r} is no name of a repository; write owner/name, letters, digits, '.', '_' and '-'")
+        raise InputError(
+            f"{repo!r} is not the name of a repository; write owner/name with letters, digits, '.', '_' and '-'"
+        )
     if license is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]{0,63}", license):
-        raise InputError(f"{license!r} is no identifier of a licence; write cc-by-4.0, mit, apache-2.0, other, …")
+        raise InputError(f"{license!r} is not an identifier of a licence; write cc-by-4.0, mit, apache-2.0, other, …")
     pulled = pull.pull(ref)
     checkpoint = weights.read(pulled.directory)
     required = [Item(name, (pulled.directory / name).read_bytes()) for name in REQUIRED_FILES]
@@ -169,21 +171,21 @@ def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revi
     ----------
     parcel : Parcel
     private : bool
-        Create the repository for its owner's eyes alone. One that exists and is public is an error.
+        Create a private repository. One that exists and is public is an error.
     create_pr : bool
         Make a pull request instead of changing the branch.
     revision : str, optional
-        Branch; it is made if need be. The main one by default.
+        Branch, created if it does not exist; the main one by default.
 
     Raises
     ------
     HubError
         If the Hub refuses or cannot be reached; names the next step.
     InputError
-        If `revision` is no name of a branch, or a pull request is asked for to another branch than the main one.
+        If `revision` is not the name of a branch, or a pull request is asked for together with a branch.
     """
     if revision is not None and (not _BRANCH.fullmatch(revision) or ".." in revision):
-        raise InputError(f"{revision!r} is no name of a branch")
+        raise InputError(f"{revision!r} is not the name of a branch")
     if create_pr and revision not in (None, "main"):
         raise InputError("a pull request goes to the main branch: leave --revision out")
     with Client() as hub:
@@ -270,8 +272,8 @@ def publish_shelf(
 ) -> Iterator[tuple[Card, Parcel, Pushed | None]]:
     """Push every backbone whose weights lie beside its card, and pin the commits in the cards.
 
-    A card is rewritten as soon as its backbone is there, so a run that breaks off is gone on with by the next one;
-    what has not changed makes no commit.
+    A card is rewritten as soon as its backbone is on the Hub, so the next run continues where one broke off. What has
+    not changed makes no commit.
 
     Parameters
     ----------
@@ -282,7 +284,7 @@ def publish_shelf(
     dry_run : bool
         Send nothing and change nothing.
     say : callable
-        Is told what is left out, a line each.
+        Is called with one line for each card that is left out.
 
     Yields
     ------
@@ -291,7 +293,7 @@ def publish_shelf(
     parcel : Parcel
         What belongs there.
     pushed : Pushed or None
-        What came of it; None in a dry run.
+        The result; None in a dry run.
     """
     for card in cards:
         if not card.bundled:
@@ -353,6 +355,6 @@ def _recipe(card: Card | None) -> Item | None:
 def _check(item: Item) -> None:
     limit = MAX_WEIGHTS if item.name.endswith(".safetensors") else MAX_TEXT
     if item.size > limit:
-        raise InputError(f"{item.name} has {item.size:,} bytes; zoo pulls {limit:,} at most, so it pushes no more")
+        raise InputError(f"{item.name} has {item.size:,} bytes; zoo pulls at most {limit:,}, so it does not push more")
     if not item.name.endswith((".safetensors", ".png")) and TOKEN.search(item.data.decode(errors="replace")):
-        raise InputError(f"{item.name} seems to hold a token of the Hub's (hf_…); take it out. Nothing was sent")
+        raise InputError(f"{item.name} seems to contain a token of the Hub (hf_…); remove it. Nothing was sent")

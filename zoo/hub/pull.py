@@ -62,7 +62,7 @@ def pull(ref: str | Path, *, source: OriginChoice = "auto", force: bool = False)
         If a file's SHA-256 is not the pinned one, or the bytes of a commit are not those that they were. Such a
         file is deleted from the cache.
     InputError
-        If `ref` is none of the three.
+        If `ref` is none of these.
     """
     if source not in get_args(OriginChoice):
         raise InputError(f"source {source!r} is unknown; there is: {', '.join(get_args(OriginChoice))}")
@@ -70,10 +70,12 @@ def pull(ref: str | Path, *, source: OriginChoice = "auto", force: bool = False)
         return _from_directory(ref)
     if ref.startswith("hf://"):
         if source == "bundled":
-            raise InputError(f"{ref} is on the Hub and cannot be bundled; leave --source out")
+            raise InputError(f"{ref} is on the Hub and cannot be bundled; leave out --source")
         match = _REF.fullmatch(ref)
         if match is None or ".." in ref:
-            raise InputError(f"{ref!r} is no reference to the Hub; write hf://owner/repo or hf://owner/repo@revision")
+            raise InputError(
+                f"{ref!r} is not a reference to the Hub; write hf://owner/repo or hf://owner/repo@revision"
+            )
         return from_reference(match["repo"], match["revision"], force=force)
     if ref.startswith((".", "/", "~")) or "\\" in ref or ref.endswith("/"):
         return _from_directory(Path(os.path.expanduser(ref)))  # noqa: PTH111 - never raises
@@ -127,9 +129,11 @@ def status(card: Card) -> Status:
 
 
 def _from_directory(directory: Path) -> Pulled:
-    """Take a checkpoint that somebody put there."""
+    """Take a checkpoint in a folder of this machine."""
     if not directory.is_dir():
-        raise InputError(f"{directory} is no directory; a checkpoint is one that holds {' and '.join(REQUIRED_FILES)}")
+        raise InputError(
+            f"{directory} is not a directory; a checkpoint is one that holds {' and '.join(REQUIRED_FILES)}"
+        )
     missing = [name for name in REQUIRED_FILES if not (directory / name).is_file()]
     if missing:
         raise InputError(f"{directory} holds no {' and no '.join(missing)}; a checkpoint has both")
@@ -192,6 +196,6 @@ def _from_hub(card: Card, *, force: bool) -> Pulled:
 
 
 def _available(*, bundled: bool = False) -> str:
-    """Name the backbones that can be had."""
+    """Name the backbones that are available."""
     there = [card.name for card in backbones.cards() if card.bundled or (card.published and not bundled)]
     return f"there is: {', '.join(there)}" if there else "no other one is available either"

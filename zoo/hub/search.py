@@ -56,7 +56,7 @@ def search(text: str | None = None) -> list[Found]:
     Parameters
     ----------
     text : str, optional
-        What must occur in a name, a target, a tag or a base model; all of its words. All models if None.
+        Words that must all occur in the name, title, target, tags or base model; all models if None.
 
     Raises
     ------

@@ -1,8 +1,7 @@
 """The shelf as ``zoo list`` shows it, without reading cards that have not changed.
 
-To read and check cards takes a tenth of a second, nearly all of it the imports of what does so. So what is shown of
-them is kept in zoo's cache, for as long as names, sizes and times of change of their files and of this program are the
-same.
+Reading and checking cards takes a tenth of a second, most of it for imports. So what the list shows is kept in zoo's
+cache while the names, sizes and modification times of the cards and of this program stay the same.
 """
 
 from __future__ import annotations
