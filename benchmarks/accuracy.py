@@ -56,8 +56,8 @@ def _zoo(
     from zoo.jobs import methods
     from zoo.models.architecture import Architecture
     from zoo.training import transfer
+    from zoo.training.batches import LabelledGraphs
     from zoo.training.fit import fit
-    from zoo.training.loader import Samples
 
     torch.set_num_threads(2)
     began = time.perf_counter()
@@ -72,8 +72,8 @@ def _zoo(
     with tempfile.TemporaryDirectory(dir=work) as folder:
         fit(
             network,
-            Samples(graphs, targets, rows[0]),
-            Samples(graphs, targets, rows[1]),
+            LabelledGraphs(graphs, targets, rows[0]),
+            LabelledGraphs(graphs, targets, rows[1]),
             [scaler],
             settings,
             seed=0,

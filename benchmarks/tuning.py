@@ -34,8 +34,8 @@ from zoo.models.cgcnn import CGCNN
 from zoo.models.inference import predict_scaled
 from zoo.registry import plugins
 from zoo.training import transfer
+from zoo.training.batches import LabelledGraphs
 from zoo.training.fit import FitSettings, fit
-from zoo.training.loader import Samples
 
 TESTED = range(10)
 """Seeds of the studies whose test rows are left alone."""
@@ -81,7 +81,7 @@ def run(
             nn.init.zeros_(network.heads[0].fc_out.bias)
     base = methods.SCRATCH if mode == "scratch" else methods.TRANSFER
     settings: FitSettings = replace(methods.sized(base, n_train), **setting)
-    samples = [Samples(graphs, targets, rows) for rows in (training, choosing)]
+    samples = [LabelledGraphs(graphs, targets, rows) for rows in (training, choosing)]
     with tempfile.TemporaryDirectory() as folder:
         fit(network, *samples, [scaler], settings, seed=seed, workdir=Path(folder), rates=rates, device="cpu")
     predicted = scaler.unscale(predict_scaled(network, graphs, measured))

@@ -27,8 +27,8 @@ from zoo.jobs.pretrain.rows import select
 from zoo.models.architecture import Architecture
 from zoo.models.inference import predict_scaled
 from zoo.training import transfer
+from zoo.training.batches import LabelledGraphs
 from zoo.training.fit import fit
-from zoo.training.loader import Samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def run(data: Data, variant: str, epochs: int) -> tuple[float, float, int, float
     network = transfer.scratch(ARCHITECTURES.get(variant, BASE), torch.from_numpy(atom_table().copy()), recipe.seed)
     scaler = TargetScaler.fit(data.targets[rows], "identity")
     settings = replace(recipe.fit.settings("cpu"), epochs=round(epochs * len(data.train) / len(rows)))
-    samples = [Samples(data.graphs, data.targets, part) for part in (rows, data.validation)]
+    samples = [LabelledGraphs(data.graphs, data.targets, part) for part in (rows, data.validation)]
     with tempfile.TemporaryDirectory() as folder:
         done = fit(network, *samples, [scaler], settings, seed=recipe.seed, workdir=Path(folder), device="cpu")
     errors = np.abs(

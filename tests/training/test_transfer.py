@@ -15,7 +15,7 @@ from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.models.architecture import Architecture
-from zoo.training.fit import rate_of
+from zoo.training.loop import rate_of
 from zoo.training.transfer import DECAY, scratch, side_by_side, transfer
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from zoo.data.tables.rejections import check_rejected_fraction
 from zoo.errors import InputError
 from zoo.models.checkpoint import networks
 from zoo.models.inference import expert_vectors, predict_scaled
+from zoo.training.batches import LabelledGraphs
 from zoo.training.fit import FitSettings, fit
-from zoo.training.loader import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,14 +185,16 @@ def fit_network(
         rows, chosen = np.concatenate([split.train, split.val, split.test]), choose_device(device)
         vectors = expert_vectors(network, dataset.graphs, rows, device=chosen)
 
-        def samples(part: slice) -> Samples:
-            return Samples(dataset.graphs, dataset.targets, rows[part], None if vectors is None else vectors[part])
+        def labelled(part: slice) -> LabelledGraphs:
+            return LabelledGraphs(
+                dataset.graphs, dataset.targets, rows[part], None if vectors is None else vectors[part]
+            )
 
         trained = len(split.train)
         result = fit(
             network,
-            samples(slice(trained)),
-            samples(slice(trained, trained + len(split.val))),
+            labelled(slice(trained)),
+            labelled(slice(trained, trained + len(split.val))),
             [scaler],
             settings,
             seed=split.seed,

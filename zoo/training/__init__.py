@@ -1,1 +1,4 @@
-"""Fitting a network: batches, losses, the loop, interruption, transfer."""
+"""Fitting a network: the loop, its batches, loss and optimiser, several processes, snapshots to resume from, transfer.
+
+:func:`zoo.training.fit.fit` fits any network; :mod:`zoo.training.transfer` makes the network that a fit starts from.
+"""

@@ -2,65 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from typing import TYPE_CHECKING
 
+import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from zoo.training._lightning import WeightAveraging
-
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
-    from zoo.training._lightning import pl
+    from zoo.models.cgcnn import CGCNN
 
 
-class Averaging(WeightAveraging):
-    """Lightning's callback with an exponential average that begins fast, so that the random start is soon forgotten.
+def weights(network: CGCNN) -> dict[str, Tensor]:
+    """Return the parameters and buffers of a network by name, but not those of its frozen experts.
 
-    Lightning walks through all modules in every step, which takes six times as long as averaging their tensors. Here
-    they are looked up once; all else, such as what is saved, is Lightning's.
+    The tensors are the network's own: what is written into them changes it.
+    """
+    return {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("experts.")}
+
+
+class MovingAverage:
+    """An exponential moving average of weights and buffers.
+
+    After step 1 it is the network itself. After each further step t it moves by 1 - d of the way to the weights, where
+    d = min(decay, t / (9 + t)), so that the random start is soon forgotten. Integers are copied.
 
     Parameters
     ----------
+    network : CGCNN
     decay : float
-        Per step; it is reached gradually.
+        Per step.
     """
 
-    def __init__(self, decay: float) -> None:
-        super().__init__(multi_avg_fn=self._average)
-        self.decay = decay
-        self._latest_update_step: int
-        self._pairs: list[tuple[list[Tensor], list[Tensor]]] = []
+    def __init__(self, network: CGCNN, decay: float) -> None:
+        self.network = copy.deepcopy(network)
+        """A network with the averaged weights."""
+        self._decay = decay
+        # Grouped by type once: torch averages a list of tensors of one type in one call.
+        kinds: dict[torch.dtype, list[tuple[Tensor, Tensor]]] = {}
+        for averaged, current in zip(weights(self.network).values(), weights(network).values(), strict=True):
+            kinds.setdefault(averaged.dtype, []).append((averaged, current))
+        self._pairs = [tuple(map(list, zip(*pairs, strict=True))) for pairs in kinds.values()]
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *others: Any) -> None:
-        """Average after a step, unless the batch only added to one."""
-        if not self._pairs:
-            super().on_train_batch_end(trainer, pl_module, *others)
-            self._pairs = self._of_one_kind(pl_module)
-        elif trainer.global_step > self._latest_update_step:
-            assert self._average_model is not None
-            for averaged, current in self._pairs:
-                self._average(averaged, current, self._average_model.n_averaged)
-            self._average_model.n_averaged += 1
-            self._latest_update_step = trainer.global_step
-
-    def _of_one_kind(self, module: pl.LightningModule) -> list[tuple[list[Tensor], list[Tensor]]]:
-        """Return averaged tensors and current ones, by their type."""
-        assert self._average_model is not None
-        models = self._average_model.module, module
-        averaged, current = ([each.detach() for each in (*m.parameters(), *m.buffers())] for m in models)
-        kinds: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
-        for one, other in zip(averaged, current, strict=True):
-            ones, others = kinds.setdefault(one.dtype, ([], []))
-            ones.append(one)
-            others.append(other)
-        return list(kinds.values())
-
-    def _average(self, averaged: list[Tensor], current: list[Tensor], updates: Tensor | int) -> None:
-        weight = 1 - min(self.decay, (1 + float(updates)) / (10 + float(updates)))
-        if averaged[0].is_floating_point():  # tensors come grouped by their type
-            get_ema_multi_avg_fn(1 - weight)(averaged, current, updates)  # type: ignore[no-untyped-call]
-        else:
-            for old, new in zip(averaged, current, strict=True):
-                old.copy_(new)
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Add the weights after a step, of which the first is number 1."""
+        decay = min(self._decay, step / (9 + step)) if step > 1 else 0.0
+        for averaged, current in self._pairs:
+            if averaged[0].is_floating_point() and step > 1:
+                get_ema_multi_avg_fn(decay)(averaged, current, step)  # type: ignore[no-untyped-call]
+            else:
+                for old, new in zip(averaged, current, strict=True):
+                    old.copy_(new)

@@ -1,4 +1,4 @@
-"""What a fit makes small."""
+"""The loss that a fit minimises."""
 
 from __future__ import annotations
 
@@ -8,15 +8,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Balance = Literal["equal", "relative"]
+"""How several targets share the loss."""
 
 
 def masked_l1(output: Tensor, target: Tensor, balance: Balance = "equal") -> Tensor:
-    """Return the mean absolute error in scaled units, shape (), of outputs of shape (..., B, T) and targets, (B, T).
+    """Return the mean absolute error in scaled units over the targets that are known.
 
-    L1, because the error that is reported is a mean absolute one. Missing targets, NaN, count for nothing; each column
-    counts as much as any other, however few labels it has. With a relative balance it is the mean of the columns'
-    logarithms: the likelihood of errors whose scale is each column's own, as Kendall, Gal & Cipolla (CVPR 2018) weigh
-    tasks, with the batch's own error in place of a learned scale.
+    The loss is L1 because the reported error is a mean absolute error. Each column counts as much as any other,
+    however few labels it has. With a relative balance the loss is the mean of the logarithms of the columns' errors:
+    the likelihood of Laplace errors whose scale is each column's own. Kendall, Gal & Cipolla (CVPR 2018) weigh tasks
+    like this with a learned scale; here the batch's own error takes its place.
+
+    Parameters
+    ----------
+    output : tensor of shape (..., B, T)
+    target : tensor of shape (B, T)
+        NaN where there is no label.
+    balance : {"equal", "relative"}
+
+    Returns
+    -------
+    tensor of shape ()
     """
     labelled = target.isfinite()
     error = ((output - target.nan_to_num()).abs() * labelled).sum(dim=-2)

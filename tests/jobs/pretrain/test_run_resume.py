@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 from support.tinyrecipe import EXAMPLE, FILES, KILLED, RECIPE, example, write
 
 from zoo.errors import InputError
@@ -16,13 +15,17 @@ from zoo.jobs.pretrain import run
 from zoo.jobs.pretrain.recipe import read_recipe
 from zoo.jobs.pretrain.rows import PARTS
 from zoo.jobs.pretrain.run import pretrain
+from zoo.models.cgcnn import CGCNN
 from zoo.models.checkpoint import weights
-from zoo.training import interruptions
-from zoo.training.interruptions import LAST, SaveOften
+from zoo.training import snapshots
+from zoo.training.snapshots import SNAPSHOT, read_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
+    from zoo.data.graphs.batch import GraphBatch
     from zoo.jobs.pretrain.card import Report
     from zoo.training.fit import FitResult
 
@@ -33,7 +36,7 @@ class _Cut(Exception):  # noqa: N818
 
 def test_a_run_that_was_cut_off_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second epoch is cut off; the resumed run does that epoch alone and ends where an uncut one does."""
-    monkeypatch.setattr(interruptions, "SECONDS", 0.0)  # epochs of a moment
+    monkeypatch.setattr(snapshots, "SECONDS", 0.0)  # epochs of a moment
     recipe, out = read_recipe(write(tmp_path / "recipe")), tmp_path / "tiny"
     uncut = pretrain(recipe, [EXAMPLE], tmp_path / "uncut", quiet=True)
     real, histories = run.fit, []
@@ -115,8 +118,8 @@ def test_a_run_killed_in_mid_epoch_ends_where_an_uncut_one_does(longer: Path, tm
     killed = run_until(18, "os.kill(os.getpid(), signal.SIGKILL)", longer, tmp_path / "cut")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / "cut").exists()
-    state = torch.load(tmp_path / "cut.partial" / "work" / LAST, weights_only=True)
-    assert (state["epoch"], state["global_step"], state["batches"]) == (2, 18, 4)
+    _, values = read_snapshot(tmp_path / "cut.partial" / "work" / SNAPSHOT)
+    assert (values["epoch"], values["batch"]) == (2, 4)
     assert_resumed(longer, tmp_path / "cut")
 
 
@@ -134,13 +137,14 @@ def test_a_disk_that_is_full_in_mid_epoch_costs_one_line(longer: Path, tmp_path:
     full = run_until(18, limit, longer, tmp_path / "cut")
     assert full.returncode == 2, full.stderr
     (line,) = full.stderr.splitlines()
-    last = tmp_path / "cut.partial" / "work" / LAST
+    last = tmp_path / "cut.partial" / "work" / SNAPSHOT
     assert line == (
-        f"Error: {last} cannot be written: File too large; {LAST} is still the one before; "
-        "free some space, then go on with --resume"
+        f"Error: {last} cannot be written: File too large; {SNAPSHOT} is still the one before; "
+        "free some space, then continue with --resume"
     )
-    assert sorted(path.name for path in last.parent.iterdir()) == ["best.ckpt", LAST]
-    assert torch.load(last, weights_only=True)["global_step"] == 18
+    assert [path.name for path in last.parent.iterdir()] == [SNAPSHOT]
+    _, values = read_snapshot(last)
+    assert (values["epoch"], values["batch"]) == (2, 4)
     assert_resumed(longer, tmp_path / "cut")
 
 
@@ -167,16 +171,19 @@ def test_a_disk_that_is_full_at_the_end_costs_no_training(
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not out.exists()
 
-    def no_step(*_: object) -> None:
-        raise AssertionError("a step was made again")
+    opinions = CGCNN.opinions
 
-    monkeypatch.setattr(SaveOften, "on_train_batch_end", no_step)
+    def without_steps(network: CGCNN, batch: GraphBatch) -> torch.Tensor:
+        assert not network.training, "a step was made again"
+        return opinions(network, batch)
+
+    monkeypatch.setattr(CGCNN, "opinions", without_steps)
     assert_resumed(longer, out)
 
 
 def test_a_checkpoint_that_is_damaged_is_named(longer: Path, tmp_path: Path) -> None:
     run_until(10, "os.kill(os.getpid(), signal.SIGKILL)", longer, tmp_path / "cut")
-    last = tmp_path / "cut.partial" / "work" / LAST
+    last = tmp_path / "cut.partial" / "work" / SNAPSHOT
     last.write_bytes(last.read_bytes()[:1000])
     with pytest.raises(InputError, match=rf"{last} is damaged; remove {tmp_path / 'cut.partial'} to begin again"):
         pretrain(read_recipe(longer / "tiny.toml"), [EXAMPLE], tmp_path / "cut", resume=True, quiet=True)

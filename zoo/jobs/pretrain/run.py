@@ -25,9 +25,9 @@ from zoo.jobs.pretrain.start import check_rows, initial_network, load
 from zoo.jobs.pretrain.start import provenance as start_provenance
 from zoo.models.checkpoint import networks
 from zoo.training import distributed, transfer
+from zoo.training.batches import LabelledGraphs
 from zoo.training.fit import fit
-from zoo.training.interruptions import MINUTES
-from zoo.training.loader import Samples
+from zoo.training.snapshots import MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from zoo.data.graphs.packing import PackedGraphs
     from zoo.jobs.pretrain.card import Report
     from zoo.jobs.pretrain.recipe import Recipe
+    from zoo.jobs.pretrain.rows import PretrainingRows
+    from zoo.jobs.pretrained import Pretrained
 
 
 def pretrain(
@@ -68,10 +70,11 @@ def pretrain(
         and ``rejected.csv`` if rows that were wanted could not be used.
     device : {"auto", "cpu", "cuda"}
     devices, nodes : int
-        See :func:`zoo.training.fit.fit`. This function runs in every process; all but the first return nothing.
+        Devices on each of so many machines. On one machine the command of this process is run once for each device, as
+        torchrun would; on several, torchrun must have started it. Only the main process returns reports.
     resume : bool
     save_minutes : float
-        Between the checkpoints from which `resume` continues.
+        Between the snapshots from which `resume` continues.
     quiet : bool
 
     Returns
@@ -86,12 +89,31 @@ def pretrain(
     SourceError
         If the table must be fetched and cannot be.
     """
-    distributed.check(devices, nodes)
-    first = distributed.first()
-    with resuming.exclusive(out) if first else nullcontext():
-        return _pretrain(
-            recipe, data, out, device, devices, nodes, save_minutes, first=first, resume=resume, quiet=quiet
-        )
+    distributed.check_launch(devices, nodes)
+    main = distributed.is_main_process()
+    if devices > 1 and distributed.launched() is None:
+        # Mistakes in the recipe or the tables are reported once, and the graphs are built once.
+        _check(recipe, out, device, devices, begin=not resume)
+        starts = load(recipe, recipe.network.sizes)
+        _read(recipe, data or [_fetched(recipe, quiet=quiet)], starts, quiet=quiet)
+        distributed.run_on_devices(devices)
+        return []
+    with resuming.exclusive(out) if main else nullcontext():
+        return _pretrain(recipe, data, out, device, devices, nodes, save_minutes, main=main, resume=resume, quiet=quiet)
+
+
+def _check(recipe: Recipe, out: Path, device: Device, devices: int, *, begin: bool) -> None:
+    """Refuse what can be refused before anything is read; `begin` says that no unfinished run may be there."""
+    partial = out.with_name(out.name + ".partial")
+    if out.exists():
+        raise InputError(f"{out} exists; give another --out, or remove it")
+    if begin and partial.exists():
+        raise InputError(f"{partial} holds an unfinished run; give --resume to continue it, or remove it")
+    columns = atom_table().shape[1]
+    if recipe.network.atom_features != columns:
+        raise InputError(f"{recipe.path}: network.atom_features: must be {columns}, the columns of zoo's element table")
+    if choose_device(device) == "cuda" and devices > (there := torch.cuda.device_count()):
+        raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
 
 
 def _pretrain(
@@ -103,32 +125,19 @@ def _pretrain(
     nodes: int,
     save_minutes: float,
     *,
-    first: bool,
+    main: bool,
     resume: bool,
     quiet: bool,
 ) -> list[Report]:
+    _check(recipe, out, device, devices, begin=main and not resume)
     partial = out.with_name(out.name + ".partial")
-    if out.exists():
-        raise InputError(f"{out} exists; give another --out, or remove it")
-    if first and partial.exists() and not resume:
-        raise InputError(f"{partial} holds an unfinished run; give --resume to continue it, or remove it")
-    tasks = recipe.tasks
-    features = atom_table()
-    if recipe.network.atom_features != features.shape[1]:
-        raise InputError(
-            f"{recipe.path}: network.atom_features: must be {features.shape[1]}, the columns of zoo's element table"
-        )
-    used = choose_device(device)
-    if used == "cuda" and devices > (there := torch.cuda.device_count()):
-        raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
+    tasks, used = recipe.tasks, choose_device(device)
     architecture = recipe.network.sizes
     starts = load(recipe, architecture)
     origin = start_provenance(starts)  # now, as the folders may have changed by the end of a long training
     command = training_command(recipe, data, devices, nodes)
-    data = data or [_fetched(recipe, quiet=quiet or not first)]
-    selection = select(recipe, data)
-    check_rows(recipe, starts, [*selection.parts["validation"], *selection.parts["test"]])
-    rows = read_rows(recipe, selection, data, quiet=quiet or not first)
+    data = data or [_fetched(recipe, quiet=quiet or not main)]
+    rows = _read(recipe, data, starts, quiet=quiet or not main)
     train = rows.parts["train"]
     scalers = [
         TargetScaler.fit(column[np.isfinite(column)], task.transform)
@@ -137,19 +146,19 @@ def _pretrain(
     if starts:
         network = initial_network(recipe, starts, architecture)
     else:
-        network = transfer.scratch(architecture, torch.from_numpy(features.copy()), recipe.seed)
+        network = transfer.scratch(architecture, torch.from_numpy(atom_table().copy()), recipe.seed)
     settings = recipe.fit.settings(used)
-    if first:
+    if main:
         partial.mkdir(parents=True, exist_ok=True)
         how = {"processes": devices * nodes, "precision": settings.precision, **origin}
         given = {"recipe": recipe.model_dump(mode="json"), "table": rows.sha256, **how}
         resuming.check_settings(partial / "begun.json", given)
         (partial / "work").mkdir(exist_ok=True)
-    with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not first) as bar:
+    with progress("pretraining", recipe.fit.epochs, "epochs", quiet=quiet or not main) as bar:
         fit(
             network,
-            Samples(rows.graphs, rows.targets, train),
-            Samples(rows.graphs, rows.targets, rows.parts["validation"]),
+            LabelledGraphs(rows.graphs, rows.targets, train),
+            LabelledGraphs(rows.graphs, rows.targets, rows.parts["validation"]),
             scalers,
             settings,
             seed=recipe.seed,
@@ -162,7 +171,7 @@ def _pretrain(
             save_minutes=save_minutes,
             on_epoch=_EpochProgress(bar, tasks[0].unit),
         )
-    if not first:
+    if not main:
         return []
     reports = measure(network, rows, tasks, scalers, used)
     checkpoint = networks.describe(
@@ -222,6 +231,12 @@ def _fetched(recipe: Recipe, *, quiet: bool) -> Path:
     if recipe.data.fetch is None:
         raise InputError(f"{recipe.path} needs a table: give --data TABLE")
     return materials_project.cached(recipe.data.fetch.fields, quiet=quiet)
+
+
+def _read(recipe: Recipe, data: Sequence[Path], starts: Sequence[Pretrained], *, quiet: bool) -> PretrainingRows:
+    selection = select(recipe, data)
+    check_rows(recipe, starts, [*selection.parts["validation"], *selection.parts["test"]])
+    return read_rows(recipe, selection, data, quiet=quiet)
 
 
 def _elements(graphs: PackedGraphs, rows: NDArray[np.int64]) -> list[str]:

@@ -1,0 +1,118 @@
+"""Graphs and targets → batches, in an order that depends on the seed and the epoch alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from zoo.data.graphs.batch import GraphBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zoo.data.graphs.packing import PackedGraphs
+    from zoo.data.scaling import TargetScaler
+
+VALIDATION_BATCH = 256
+"""Crystals per batch of a validation."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledGraphs:
+    """Graphs with targets, and which of them belong to this set.
+
+    Parameters
+    ----------
+    graphs : PackedGraphs
+        Of C crystals.
+    targets : array of shape (C,) or (C, T), float64
+        Targets of all graphs in their tasks' units, one column per target of the network; NaN where there is none.
+    rows : array of shape (n,), int64
+        Indices of the graphs that belong to this set.
+    vectors : tensor of shape (n, D), float32, or None
+        Vectors of a network's frozen experts for the rows of this set.
+    """
+
+    graphs: PackedGraphs
+    targets: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    vectors: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ShuffledOrder:
+    """The order of n rows in each epoch, shared among processes.
+
+    Each process takes every `world_size`-th row of the same permutation, all of them the same number, in batches of
+    `batch_size`. A last batch of a few crystals would upset the batch statistics, so it is left out; the next epoch's
+    order brings its rows in.
+
+    Parameters
+    ----------
+    rows : int
+    batch_size : int
+        Crystals per batch on each process; fewer if there are fewer rows.
+    seed : int
+    rank, world_size : int
+        This process, and how many there are.
+    """
+
+    rows: int
+    batch_size: int
+    seed: int
+    rank: int = 0
+    world_size: int = 1
+
+    def __len__(self) -> int:
+        """Return the number of batches per epoch."""
+        share = self.rows // self.world_size
+        return share // min(self.batch_size, share)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[NDArray[np.int64]]:
+        """Yield the positions of each batch of an epoch, from batch `start` on."""
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
+        share = order[self.rank :: self.world_size][: self.rows // self.world_size]
+        size = min(self.batch_size, len(share))
+        for batch in range(start, len(self)):
+            yield share[batch * size : (batch + 1) * size]
+
+
+class BatchMaker:
+    """Makes batches of a set: graphs and scaled targets.
+
+    Parameters
+    ----------
+    data : LabelledGraphs
+    scalers : sequence of TargetScaler
+        One per target.
+    device : str
+        Where the batches go.
+    """
+
+    def __init__(self, data: LabelledGraphs, scalers: Sequence[TargetScaler], device: str) -> None:
+        self._data, self._device = data, device
+        columns = data.targets[data.rows].reshape(len(data.rows), -1).T
+        scaled = [scaler.scale(column) for scaler, column in zip(scalers, columns, strict=True)]
+        self._targets = torch.from_numpy(np.stack(scaled, axis=1)).float()
+
+    def make(self, positions: NDArray[np.int64]) -> tuple[GraphBatch, Tensor]:
+        """Return the graphs and scaled targets, shape (B, T), of some positions in the set."""
+        chosen, vectors = torch.from_numpy(positions), self._data.vectors
+        graphs = GraphBatch.gather(
+            self._data.graphs,
+            self._data.rows[positions],
+            None if vectors is None else vectors.index_select(0, chosen),
+        )
+        return graphs.to(self._device), self._targets.index_select(0, chosen).to(self._device)
+
+    def in_order(self) -> Iterator[tuple[GraphBatch, Tensor]]:
+        """Yield all rows once, in order."""
+        positions = np.arange(len(self._data.rows))
+        for start in range(0, len(positions), VALIDATION_BATCH):
+            yield self.make(positions[start : start + VALIDATION_BATCH])

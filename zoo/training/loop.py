@@ -1,0 +1,263 @@
+"""The loop over epochs and steps, and the state that an interrupted one is resumed from."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from zoo.errors import InputError
+from zoo.training.adamw import AdamW
+from zoo.training.averaging import MovingAverage, weights
+from zoo.training.batches import BatchMaker, ShuffledOrder
+from zoo.training.best import BestEpoch
+from zoo.training.losses import masked_l1
+from zoo.training.schedule import warmup_cosine
+from zoo.training.snapshots import Clock, read_snapshot, write_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from zoo.data.graphs.batch import GraphBatch
+    from zoo.data.scaling import TargetScaler
+    from zoo.models.cgcnn import CGCNN
+    from zoo.training.batches import LabelledGraphs
+    from zoo.training.distributed import ProcessGroup
+    from zoo.training.fit import FitSettings
+    from zoo.training.losses import Balance
+
+VALIDATIONS = 100
+"""About how often a fit is validated: every epoch of a short one, every so many epochs of a long one."""
+
+
+def rate_of(name: str, rates: Mapping[str, float]) -> float:
+    """Return the learning-rate factor of a parameter: that of the longest prefix in `rates`, else 1."""
+    fitting = [prefix for prefix in rates if name == prefix or name.startswith(prefix + ".")]
+    return rates[max(fitting, key=len)] if fitting else 1.0
+
+
+class _Opinions(nn.Module):
+    """A module whose forward pass is the network's opinions: torch's DDP wraps forward passes alone."""
+
+    def __init__(self, network: CGCNN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, graphs: GraphBatch) -> Tensor:
+        return self.network.opinions(graphs)
+
+
+class Loop:
+    """A network, its batches and its optimiser, and how far the fit has got.
+
+    Parameters
+    ----------
+    network : CGCNN
+        On the device of the process group.
+    train, validation : LabelledGraphs
+    scalers : sequence of TargetScaler
+    settings : FitSettings
+    seed : int
+    rates : mapping of parameter-name prefix to factor
+    balance : {"equal", "relative"}
+    group : ProcessGroup
+    """
+
+    def __init__(
+        self,
+        network: CGCNN,
+        train: LabelledGraphs,
+        validation: LabelledGraphs,
+        scalers: Sequence[TargetScaler],
+        settings: FitSettings,
+        seed: int,
+        rates: Mapping[str, float],
+        balance: Balance,
+        group: ProcessGroup,
+    ) -> None:
+        if len(train.rows) < group.world_size:
+            raise InputError(f"{len(train.rows)} training rows cannot be shared by {group.world_size} processes")
+        self.network, self.settings, self._scalers = network, settings, scalers
+        self._balance, self._group = balance, group
+        self._order = ShuffledOrder(len(train.rows), settings.batch_size, seed, group.rank, group.world_size)
+        self._train, self._validation = (BatchMaker(data, scalers, group.device) for data in (train, validation))
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault(rate_of(name, rates), []).append(parameter)
+        self._optimizer = AdamW(groups, settings.learning_rate, settings.weight_decay)
+        self._parameters = self._optimizer.parameters
+        self._average = None if settings.average is None else MovingAverage(network, settings.average)
+        self._opinions = group.parallel(_Opinions(network))
+        kind = torch.device(group.device).type
+        # Half precision on a CPU is bfloat16: torch has no float16 kernels there.
+        half = settings.precision == "16-mixed" and kind == "cuda"
+        self._scaler: Any = torch.amp.GradScaler(kind, enabled=half)  # of any optimiser that has `param_groups`
+        self._autocast: dict[str, Any] = {
+            "device_type": kind,
+            "dtype": torch.float16 if half else torch.bfloat16,
+            "enabled": settings.precision != "32-true",
+        }
+        self._steps = settings.epochs * len(self._order)
+        self._warmup = max(1, round(settings.warmup * self._steps))
+        self._optimizer.schedule(warmup_cosine(0, self._steps, self._warmup))
+        self.best = BestEpoch(settings.patience)
+        self.history: list[dict[str, float]] = []
+        self._losses: list[Tensor] = []
+        self._epoch = self._batch = 0
+        self._began = time.monotonic()
+
+    @property
+    def done(self) -> bool:
+        """Whether no validation is left to come."""
+        return self.best.stop or self._epoch + self._interval > self.settings.epochs
+
+    @property
+    def _interval(self) -> int:
+        return max(1, self.settings.epochs // VALIDATIONS)
+
+    def run(
+        self,
+        on_epoch: Callable[[dict[str, float], int], None] | None = None,
+        snapshot: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Go on to the end.
+
+        Parameters
+        ----------
+        on_epoch : callable, optional
+            Called after each validation with its row of the history and the number of epochs since the last.
+        snapshot : Path, optional
+            Where snapshots are written, when `clock` says so.
+        clock : Clock, optional
+        """
+        while self._epoch < self.settings.epochs and not self.best.stop:
+            self.network.train()
+            for positions in self._order.batches(self._epoch, self._batch):
+                self._step(*self._train.make(positions))
+                self._batch += 1
+                if self._batch == len(self._order):
+                    break
+                if snapshot and clock and clock.due(validated=False):
+                    self.save(snapshot)
+                    clock.restart()
+            self._epoch, self._batch = self._epoch + 1, 0
+            if self._epoch % self._interval:
+                continue
+            row = self._validate()
+            before = self.history[-1]["epoch"] if self.history else 0
+            self.history.append(row)
+            if on_epoch:
+                on_epoch(row, int(row["epoch"] - before))
+            if snapshot and clock and (self.done or clock.due(validated=True)):
+                self.save(snapshot)
+                clock.restart()
+
+    def _step(self, graphs: GraphBatch, target: Tensor) -> None:
+        with torch.autocast(**self._autocast):
+            # Each opinion learns by itself; their mean is what is validated.
+            loss = masked_l1(self._opinions(graphs), target, self._balance)
+        self._optimizer.zero_grad()
+        self._scaler.scale(loss).backward()
+        self._scaler.unscale_(self._optimizer)
+        nn.utils.clip_grad_norm_(self._parameters, self.settings.clip)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        done = self._epoch * len(self._order) + self._batch + 1
+        self._optimizer.schedule(warmup_cosine(done, self._steps, self._warmup))
+        if self._average:
+            self._average.update(done)
+        self._losses.append(loss.detach())
+
+    def _validate(self) -> dict[str, float]:
+        """Validate the network, or its average; return the row of the history."""
+        network = self._average.network if self._average else self.network
+        mode = network.training
+        network.eval()
+        # torch's DataLoader would draw one number here: earlier fits, of which it was a part, repeat to the digit.
+        torch.empty((), dtype=torch.int64).random_()
+        with torch.inference_mode(), torch.autocast(**self._autocast):
+            pairs = [(network.all_targets(graphs).float(), target) for graphs, target in self._validation.in_order()]
+        network.train(mode)
+        output, target = (torch.cat(parts).cpu().double() for parts in zip(*pairs, strict=True))
+        labelled = target[:, 0].isfinite()
+        first, truth = (self._scalers[0].unscale(values[labelled, 0].numpy()) for values in (output, target))
+        # Batch statistics differ from process to process; the best epoch must not.
+        loss, error = self._group.from_main(
+            float(masked_l1(output, target, self._balance)), float(np.abs(first - truth).mean())
+        )
+        self.best.update(loss, weights(network))
+        row = {
+            "epoch": float(self._epoch),
+            "learning_rate": self._optimizer.learning_rate,
+            "train_loss": float(torch.stack(self._losses).mean()),
+            "validation_loss": loss,
+            "validation_mae": error,
+            "seconds": time.monotonic() - self._began,
+        }
+        self._losses.clear()
+        return row
+
+    def save(self, path: Path) -> None:
+        """Write a snapshot."""
+        tensors = dict(self._state())
+        tensors |= {f"best.{name}": tensor for name, tensor in self.best.weights.items()}
+        tensors["random"] = torch.get_rng_state()
+        if self._group.device != "cpu":
+            tensors["random_cuda"] = torch.cuda.get_rng_state(self._group.device)
+        tensors["losses"] = torch.stack(self._losses) if self._losses else torch.empty(0)
+        values = {
+            "epoch": self._epoch,
+            "batch": self._batch,
+            "best_loss": self.best.loss,
+            "waited": self.best.waited,
+            "stop": self.best.stop,
+            "scaler": self._scaler.state_dict(),
+            "history": self.history,
+            "seconds": time.monotonic() - self._began,
+        }
+        write_snapshot(path, tensors, values)
+
+    def resume(self, path: Path) -> None:
+        """Go back to the state of a snapshot.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
+        tensors, values = read_snapshot(path)
+        for name, tensor in self._state():
+            tensor.copy_(tensors[name])
+        device = self._group.device
+        torch.set_rng_state(tensors["random"])
+        if "random_cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random_cuda"], device)
+        self._losses = list(tensors["losses"].to(device))
+        self.best.weights = {
+            name.removeprefix("best."): tensor.to(device)
+            for name, tensor in tensors.items()
+            if name.startswith("best.")
+        }
+        self.best.loss, self.best.waited, self.best.stop = (values[key] for key in ("best_loss", "waited", "stop"))
+        self._epoch, self._batch, self.history = (values[key] for key in ("epoch", "batch", "history"))
+        self._scaler.load_state_dict(values["scaler"])
+        self._optimizer.schedule(warmup_cosine(self._epoch * len(self._order) + self._batch, self._steps, self._warmup))
+        self._began = time.monotonic() - values["seconds"]
+
+    def _state(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the tensors that a step changes; written into, they restore the state."""
+        for name, tensor in weights(self.network).items():
+            yield f"weights.{name}", tensor
+        if self._average:
+            for name, tensor in weights(self._average.network).items():
+                yield f"average.{name}", tensor
+        for name, tensor in self._optimizer.state():
+            yield f"optimizer.{name}", tensor
