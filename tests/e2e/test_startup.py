@@ -14,7 +14,7 @@ from support.rocksalt import rock_salt
 import zoo
 from zoo._utils import compiled
 
-HEAVY = {"torch", "dgl", "pymatgen", "matminer", "sklearn", "lightning", "scipy", "pandas", "matplotlib"}
+HEAVY = {"torch", "dgl", "pymatgen", "matminer", "sklearn", "scipy", "pandas", "matplotlib"}
 SUBMODULES = {path.stem for path in Path(zoo.__file__).parent.iterdir()} | {"cli", "plugins", "cards"}
 RUN = """
 import json, sys

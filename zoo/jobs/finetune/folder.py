@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.result import Result
     from zoo.registry.plugins import Plugin
 
-PACKAGES = ("crystal-zoo", "torch", "dgl", "lightning", "numpy", "pymatgen", "matminer", "scikit-learn")
+PACKAGES = ("crystal-zoo", "torch", "dgl", "numpy", "pymatgen", "matminer", "scikit-learn")
 
 
 def write_run(result: Result, folder: Path) -> None:
