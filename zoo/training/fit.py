@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zoo.training.losses import Balance
     from zoo.training.settings import Precision
 
+
 @dataclass(frozen=True)
 class FitSettings:
     """How a network is fitted.
