@@ -3,56 +3,31 @@
 from __future__ import annotations
 
 import copy
-import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 
 import zoo
-from zoo.data.elements import atom_table
-from zoo.data.graphs.neighbors import GraphSettings
-from zoo.data.scaling import TargetScaler
 from zoo.errors import InputError, UnknownNameError
 from zoo.jobs.predict import model as prediction
 from zoo.jobs.predict.files import predict_files
 from zoo.jobs.predict.model import COLUMNS, WITH_INTERVAL, Model
 from zoo.models.architecture import Architecture
-from zoo.models.checkpoint import networks, weights
-from zoo.models.checkpoint.schema import TargetConfig
 from zoo.testing import sample_crystals as samples
-from zoo.training.transfer import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pymatgen.core import Structure
 
+    from zoo.models.checkpoint import weights
+
 SMALL = Architecture(width=8, convolutions=2, head=8)
 ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Model:
-    """Two untrained members that differ in scaling alone: 10 and 12 times a common number."""
-    table = torch.from_numpy(atom_table().copy())
-    members = [networks.Member(scratch(SMALL, table, 1), TargetScaler("identity", 0.0, s, None)) for s in (10, 12)]
-    checkpoint = networks.describe(
-        members,
-        name="two",
-        targets=[TargetConfig(name="x", unit="GPa")],
-        graph=GraphSettings(),
-        elements=["Na", "Cl", "Si"],
-    )
-    folder = tmp_path / "two"
-    folder.mkdir()
-    networks.save(checkpoint, folder)
-    return zoo.load(folder)
 
 
 def with_members(model: Model, members: list[weights.MemberArrays]) -> Model:
@@ -142,25 +117,6 @@ def test_an_element_without_features_is_refused(model: Model) -> None:
         blind.predict(samples.crystals()["Si"])
 
 
-def test_files_folders_and_tables(model: Model, tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    for name, structure in samples.crystals().items():
-        structure.to(filename=str(folder / f"{name}.cif"))
-    (folder / "broken.cif").write_text("data_\nnothing here")
-    table = tmp_path / "table.json"
-    table.write_text(json.dumps([{"id": "t1", "structure": samples.crystals()["Si"].as_dict()}]))
-    out = tmp_path / "predictions.csv"
-    done = predict_files(model, [folder, table, folder / "Si.cif"], out)
-    written = pd.read_csv(out)
-    assert done.count == len(written) == len(samples.crystals()) + 2
-    assert {"NaCl", "t1", "Si"} <= set(written.id)
-    silicon = written[written.id.isin(["Si", "t1"])].prediction
-    assert silicon.to_numpy() == pytest.approx(np.full(3, silicon.iloc[0]), rel=1e-4)
-    assert [rejection.id for rejection in done.rejected] == ["broken"]
-    assert pd.read_csv(tmp_path / "predictions.rejected.csv").id.tolist() == ["broken"]
-
-
 def test_memory_is_bounded_by_the_chunk(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more than a chunk of crystals is read ahead of what has been predicted."""
     monkeypatch.setattr(prediction, "CHUNK", 3)
@@ -178,15 +134,6 @@ def test_memory_is_bounded_by_the_chunk(model: Model, tmp_path: Path, monkeypatc
     for count in range(1, 10):
         next(results)
         assert read <= 3 * -(-count // 3)
-
-
-def test_nothing_usable_leaves_nothing_half_written(model: Model, tmp_path: Path) -> None:
-    (tmp_path / "a.cif").write_text("no crystal")
-    with pytest.raises(InputError, match=r"none of the 1 crystals given can be used; the first reason: .*a\.cif"):
-        predict_files(model, [tmp_path / "a.cif"], tmp_path / "p.csv")
-    with pytest.raises(InputError, match="there is no such file"):
-        predict_files(model, [tmp_path / "b.cif"], tmp_path / "p.csv")
-    assert not list(tmp_path.glob("p.csv*"))
 
 
 def test_load_refuses_unknown_names() -> None:

@@ -1,1 +1,10 @@
-"""Fine-tuning: from a table to a run's folder."""
+"""Fine-tuning: from a table to a run's folder.
+
+`run` tells the story: load the `start`, read the table, build the graphs, draw the splits, fit, compare, write.
+`options` declares what can be asked for, `backbone_choice` implements ``--backbone all``, `result` holds the outcome,
+and `folder`, `card` and `pictures` write it down.
+"""
+
+from zoo._utils import lazy
+
+__getattr__, __dir__ = lazy.attach(__name__, __file__)

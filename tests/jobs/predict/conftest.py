@@ -1,0 +1,42 @@
+"""A model to predict with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+import zoo
+from zoo.data.elements import atom_table
+from zoo.data.graphs.neighbors import GraphSettings
+from zoo.data.scaling import TargetScaler
+from zoo.models.architecture import Architecture
+from zoo.models.checkpoint import networks
+from zoo.models.checkpoint.schema import TargetConfig
+from zoo.training.transfer import scratch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.jobs.predict.model import Model
+
+SMALL = Architecture(width=8, convolutions=2, head=8)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    """Two untrained members that differ in scaling alone: 10 and 12 times a common number."""
+    table = torch.from_numpy(atom_table().copy())
+    members = [networks.Member(scratch(SMALL, table, 1), TargetScaler("identity", 0.0, s, None)) for s in (10, 12)]
+    checkpoint = networks.describe(
+        members,
+        name="two",
+        targets=[TargetConfig(name="x", unit="GPa")],
+        graph=GraphSettings(),
+        elements=["Na", "Cl", "Si"],
+    )
+    folder = tmp_path / "two"
+    folder.mkdir()
+    networks.save(checkpoint, folder)
+    return zoo.load(folder)

@@ -1,0 +1,86 @@
+"""What is compared on one split: the data set, the settings for its size, the fit of a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from zoo.data.graphs.neighbors import GraphSettings
+from zoo.data.splits import make_split
+from zoo.data.tables.table import read_table
+from zoo.errors import InputError
+from zoo.jobs import methods, pretrained
+from zoo.jobs.methods import SCRATCH, TRANSFER, build_dataset, sized
+from zoo.registry import plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from zoo.data.tables.table import Table
+
+EVERYTHING = frozenset(range(1, 119))
+
+
+@pytest.fixture(scope="module")
+def table(moduli: Callable[[int], Path]) -> Table:
+    return read_table(moduli(30), plugins.task("bulk-modulus"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "epochs"),
+    [(20, 8, 250), (160, 16, 150), (500, 32, 100), (5000, 32, 60)],  # 1500 steps, within 60 to 250 epochs
+)
+def test_few_rows_get_small_batches_and_many_epochs(rows: int, batch: int, epochs: int) -> None:
+    for settings in (SCRATCH, TRANSFER):
+        found = sized(settings, rows)
+        assert (found.batch_size, found.epochs) == (batch, epochs)
+        assert found.learning_rate == settings.learning_rate
+
+
+def test_the_data_set_has_the_rows_of_the_table_in_their_order(table: Table) -> None:
+    found, dataset = build_dataset(table, "log10", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    assert found.records == table.records
+    assert dataset.targets.tolist() == [record.target for record in table.records]
+    assert (dataset.transform, len(dataset.graphs)) == ("log10", len(table.records))
+
+
+def test_a_crystal_of_unknown_elements_is_rejected_with_its_reason(table: Table) -> None:
+    oxides = [record for record in table.records if "O" in record.crystal.elements]
+    assert 0 < len(oxides) < len(table.records)
+    found, dataset = build_dataset(table, "log10", GraphSettings(), EVERYTHING - {8}, "tiny", 1.0)
+    assert [each.id for each in found.rejected] == [record.id for record in oxides]
+    assert {each.reason for each in found.rejected} == {"tiny has no features for O"}
+    assert [record.target for record in found.records] == dataset.targets.tolist()
+    with pytest.raises(InputError, match=f"{len(oxides)} of 30 rows cannot be used"):
+        build_dataset(table, "log10", GraphSettings(), EVERYTHING - {8}, "tiny", 0.0)
+
+
+def test_a_fit_depends_on_the_seed_alone_and_predicts_the_rows_of_its_split(table: Table, tmp_path: Path) -> None:
+    _, dataset = build_dataset(table, "log10", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    split = make_split(table.records, seed=3, n_train=15)
+    settings = replace(sized(SCRATCH, 15), epochs=1)
+    told: list[int] = []
+
+    def fit() -> methods.Outcome:
+        return methods.fit_network(
+            dataset,
+            split,
+            lambda seed: (pretrained.new_network(seed), {}),
+            settings,
+            workdir=tmp_path,
+            device="cpu",
+            on_epoch=lambda _row, epochs: told.append(epochs),
+        )
+
+    first, again = fit(), fit()
+    np.testing.assert_allclose(first.predictions, again.predictions, rtol=1e-6)
+    rows = np.concatenate([split.train, split.val, split.test])
+    assert np.isfinite(first.predictions[rows]).all()
+    assert np.isnan(np.delete(first.predictions, rows)).all()
+    assert told == [1, 1]
+    assert first.member is not None
+    assert first.member.scaler.mean == pytest.approx(np.log10(dataset.targets[split.train]).mean())
