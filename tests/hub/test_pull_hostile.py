@@ -299,3 +299,21 @@ def test_the_token_goes_to_the_hub_alone_when_pushing(here: Machine, monkeypatch
     assert here.server.authorized
     assert not [request for request in here.server.authorized if request.startswith("localhost")]
     assert here.server.repositories["ada/net"].files["model.safetensors"] == FILES["model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [b"[" * 100_000, b'{"train": [' + b"[" * 500 + b"]" * 500 + b"]}", b'{"train": 7}', b"7", b'{"train": [1e999]}'],
+    ids=range(5),
+)
+def test_a_list_of_training_ids_of_any_form(here: Machine, listed: bytes) -> None:
+    from zoo.errors import CardError
+    from zoo.registry import backbones
+
+    card = make_card().replace("source: a table", "ids: splits.json, source: a table").encode()
+    here.publish(**{"README.md": card, "splits.json": listed})
+    pulled = pull.pull(f"hf://{REPO}")
+    assert pulled.card is not None
+    with pytest.raises(CardError, match=r"splits\.json: no list of training ids") as caught:
+        backbones.training_ids(pulled.card)
+    assert "\n" not in str(caught.value)

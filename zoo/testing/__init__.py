@@ -101,13 +101,13 @@ def hub_server() -> Iterator[HubServer]:
             with zoo.testing.hub_server() as server:
                 yield server
 
-    and give the processes that you start ``HF_ENDPOINT=server.url`` and an ``HF_HOME`` of their own. The client reads
-    its environment once, when it is imported; in a test's own process set ``huggingface_hub.constants`` instead.
+    and give the processes that you start ``HF_ENDPOINT=server.url`` and an ``HF_HOME`` of their own. zoo and the Hub's client read
+    the environment once, when it is imported; in a test's own process set ``huggingface_hub.constants`` instead.
 
     Yields
     ------
     HubServer
-        ``put(repo, files)`` commits to it; ``fault`` switches on what can go wrong; ``requests`` is what it was asked.
+        ``put(repo, files)`` commits to it; ``fault`` switches a fault on; ``requests`` lists what it was asked.
 
     Examples
     --------
