@@ -101,8 +101,8 @@ def hub_server() -> Iterator[HubServer]:
             with zoo.testing.hub_server() as server:
                 yield server
 
-    and give the processes that you start ``HF_ENDPOINT=server.url`` and an ``HF_HOME`` of their own. zoo and the Hub's client read
-    the environment once, when it is imported; in a test's own process set ``huggingface_hub.constants`` instead.
+    and give the processes that you start ``HF_ENDPOINT=server.url`` and an ``HF_HOME`` of their own. These are read
+    once, when ``huggingface_hub`` is imported; in a test's own process set ``huggingface_hub.constants`` instead.
 
     Yields
     ------
