@@ -1,4 +1,4 @@
-"""The compiled inner loops against those in NumPy, which other tests hold to pymatgen's search."""
+"""Compiled search, packing and gated sums against plain ones, which other tests compare with pymatgen's search."""
 
 from __future__ import annotations
 
@@ -382,5 +382,5 @@ def test_doctor_says_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "nearest", None)
     (check,) = [check for check in doctor.report() if check.name == "compiled parts"]
     assert check.ok is None
-    assert "without nearest" in check.detail
+    assert "nearest missing" in check.detail
     assert "install a C compiler" in check.detail

@@ -1,8 +1,7 @@
-"""Inner loops compiled by Cython, where zoo was installed with a C compiler at hand.
+"""The modules compiled by Cython, if zoo was installed where a C compiler was at hand.
 
-Each part stands beside a plain version in NumPy or torch, in `zoo.data.graphs` and
-`zoo.models`, that gives the same results and takes over where the part is ``None``. Tests hold one to the
-other.
+A module that is missing is ``None`` here. Then code in NumPy, torch or DGL, in `zoo.data.graphs` and `zoo.models`,
+gives the same results; the tests compare both.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MODULES = tuple(f"{home}.{name}" for name, home in _HOMES.items())
 def _part(name: str) -> ModuleType | None:
     try:
         return import_module(f"{_HOMES[name]}.{name}")
-    except ImportError:  # no compiler, or one for another Python
+    except ImportError:  # there was no compiler, or it was compiled for another Python
         return None
 
 
@@ -36,5 +35,5 @@ nearest, merging, gating, normalizing, convolving = map(_part, PARTS)
 
 
 def missing() -> list[str]:
-    """Return the parts that are not there."""
+    """Return the names of the parts that are missing."""
     return [name for name in PARTS if globals()[name] is None]

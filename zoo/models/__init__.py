@@ -1,1 +1,12 @@
-"""Networks: layers, checkpoints, prediction."""
+"""Networks on crystal graphs.
+
+`architecture` has their sizes; `body`, `heads` and `cgcnn` are the torch modules, from the graph to the prediction.
+`message_passing` gives the graph that their layers pass messages on: DGL's, or torch's index operations where DGL has
+no kernels. `accelerated` (fixed statistics) and `accelerated_batchnorm` (batch statistics) compute the same
+convolutions with the compiled `kernels`. `torch_free` predicts from a checkpoint's arrays without torch, `inference`
+with it. `checkpoint` reads and writes weights and configurations.
+"""
+
+from zoo._utils import lazy
+
+__getattr__, __dir__ = lazy.attach(__name__, __file__)

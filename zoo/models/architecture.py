@@ -1,4 +1,4 @@
-"""The sizes of a network, for whoever reads, trains or runs one."""
+"""The sizes of a network, which determine the shapes of all its tensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 Pooling = Literal["last", "all"]
 
 EPSILON = 1e-5
-"""What batch normalisation adds to a variance."""
+"""Added to the variance in batch normalisation."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,21 @@ class Architecture:
     head : int
         Width of the fully connected layers after pooling.
     head_layers : int
-        Number of them.
+        Number of fully connected layers before the last one.
     gaussians : int
         Number of Gaussians that a distance is expanded in, 0 to `gaussian_end` inclusive.
     gaussian_end : float
         Centre of the last Gaussian in Å; the width of each equals the spacing.
     targets : int
-        Number of properties that are predicted at once, each by fully connected layers of its own.
+        Number of properties predicted at once, each with a head of its own.
     pooling : {"last", "all"}
-        What the fully connected layers read: the mean over the cell of the last convolution's output, as in the
-        original; or the means of the embedding's and of every convolution's output side by side, each brought to mean 0
-        and variance 1 over the crystals. The last layer of a pretrained network knows its own property, the earlier
-        ones the crystal (docs/tuning.md).
+        What the heads read: the mean over the cell of the last convolution's output, as in the original; or the means
+        of the embedding's and of every convolution's output side by side, each component normalised to mean 0 and
+        variance 1 over the crystals. The last layer of a pretrained network is specific to its own property, the
+        earlier ones describe the crystal (docs/tuning.md).
     experts : int
-        Number of further bodies, which are not trained: a second set of fully connected layers reads all layers of all
-        of them, and the prediction is the mean of both. Only for a single target.
+        Number of frozen bodies beside the trained one. A second head, the reader, reads all layers of all experts, and
+        the prediction is the mean of both heads. For a single target only.
     """
 
     atom_features: int = 111
@@ -61,7 +61,7 @@ class Architecture:
 
     @property
     def spacing(self) -> float:
-        """Distance from one Gaussian to the next, in Å, which is the width of each as well."""
+        """Distance from one Gaussian to the next, and the width of each, in Å."""
         return self.gaussian_end / (self.gaussians - 1)
 
     @property
@@ -79,9 +79,9 @@ class Architecture:
 
 
 def of_target(tensors: Mapping[str, T], target: int) -> dict[str, T]:
-    """Return the tensors of a network that predicts one of several targets alone.
+    """Return the tensors of a network that predicts one of several targets alone, by their names in a checkpoint.
 
-    The network is its own first head; those of the further targets stand under ``others.``.
+    There the first head has no prefix; those of the other targets have ``others.0.``, ``others.1.``, …
     """
     alone = {name: tensor for name, tensor in tensors.items() if not name.startswith("others.")}
     if not target:

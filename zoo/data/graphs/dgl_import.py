@@ -1,9 +1,8 @@
 """The one place that imports DGL.
 
-The DGL 2.1 wheel imports ``dgl.graphbolt`` eagerly, whose compiled library exists only for torch 2.0 to
-2.2.1; beside any newer torch, ``import dgl`` fails although nothing that zoo uses needs graphbolt. So the real
-import is tried first, and only if graphbolt is what failed, it is replaced by an empty module and the import
-tried once more.
+The DGL 2.1 wheel imports ``dgl.graphbolt`` eagerly, whose compiled library exists for torch 2.0 to 2.2.1 only.
+With a newer torch ``import dgl`` fails, although zoo needs nothing of graphbolt. So an import that fails is tried
+once more with an empty module in place of graphbolt.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _log = logging.getLogger("zoo")
 
 
 class _NoGraphbolt(ModuleType):
-    """A module whose every public attribute is an empty class, enough for DGL's own class statements."""
+    """A module whose every public attribute is an empty class, which is enough for DGL's class statements."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -34,7 +33,7 @@ class _NoGraphbolt(ModuleType):
 
 
 def _forget_dgl() -> None:
-    """Drop what a failed import left behind, so that the next attempt starts afresh."""
+    """Remove what a failed import left behind, so that the next attempt starts afresh."""
     for name in [name for name in sys.modules if name == "dgl" or name.startswith("dgl.")]:
         del sys.modules[name]
 
@@ -72,7 +71,7 @@ def dgl() -> ModuleType:
 
 
 def state() -> str:
-    """Say in a few words which DGL works here and how; raises what :func:`dgl` raises."""
+    """Return the version of DGL and whether graphbolt is part of it; raises what :func:`dgl` raises."""
     module = dgl()
     graphbolt = "without graphbolt" if isinstance(sys.modules.get("dgl.graphbolt"), _NoGraphbolt) else "complete"
     return f"{module.__version__}, {graphbolt}"

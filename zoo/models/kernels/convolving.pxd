@@ -17,6 +17,6 @@ cdef extern from "pooling.h":
     void pool(
         float *, int64_t, const float *, const float *, const int64_t *, int64_t, int64_t, int64_t
     ) nogil
-    void spread(
+    void pool_gradient(
         float *, const float *, int64_t, const float *, const int64_t *, int64_t, int64_t, int64_t
     ) nogil

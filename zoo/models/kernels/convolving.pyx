@@ -1,18 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-"""All convolutions of a network and the means over a crystal's atoms, and their gradients, compiled.
+"""All convolutions of a network, the means over each crystal's atoms, and their gradients, compiled.
 
-Normalised by statistics that do not depend on the batch, crystals know nothing of each other. So pieces of a batch go
-through all of the network by themselves, each in a thread of its own, and none of them needs the interpreter. The
-normalisations are folded into the linear maps.
+With fixed statistics the crystals of a batch are independent. So each piece of a batch passes through all convolutions
+alone, in a thread of its own that does not need the interpreter. The normalisations are folded into the linear maps.
 """
 
 from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from zoo.models.kernels.fitting cimport need
-from zoo.models.kernels.gating cimport WINDOW, Edges, int64_t, sum_gated, trace_gated
-from zoo.models.kernels.normalizing cimport Normalization, add_up, harden, soften
+from zoo.models.kernels.shapes cimport check_shapes
+from zoo.models.kernels.gating cimport WINDOW, Edges, int64_t, sum_gated, sum_gated_gradient
+from zoo.models.kernels.normalizing cimport Normalization, add_sums, softplus_sum_gradient, softplus_sum
 
 
 cdef class Layers:
@@ -33,7 +32,7 @@ cdef class Layers:
     cdef int64_t count, width, gaussians
     cdef list weights, biases, outer  # as they were given
     cdef float[:, :, :, ::1] maps  # from centre and neighbour, (L, 2, 2 width, width)
-    cdef float[:, :, :, ::1] turned  # (L, 2, width, 2 width)
+    cdef float[:, :, :, ::1] transposed  # (L, 2, width, 2 width)
     cdef float[:, :, ::1] of_gaussian  # (L, max(G, WINDOW), 2 width)
     cdef float[:, ::1] shifts  # (L, 2 width)
     cdef float[:, :, ::1] inner  # rows of the normalisations of sums
@@ -41,13 +40,13 @@ cdef class Layers:
     def __cinit__(self, layers):
         cdef int64_t layer
         self.count = len(layers)
-        need(self.count > 0)
+        check_shapes(self.count > 0)
         self.weights, self.biases, self.outer = ([each[i] for each in layers] for i in range(3))
         self.width = len(self.weights[0]) // 2
         self.gaussians = self.weights[0].shape[1] - 2 * self.width
-        need(self.width > 0 and self.gaussians > 0)
+        check_shapes(self.width > 0 and self.gaussians > 0)
         self.maps = np.empty((self.count, 2, 2 * self.width, self.width), dtype=np.float32)
-        self.turned = np.empty((self.count, 2, self.width, 2 * self.width), dtype=np.float32)
+        self.transposed = np.empty((self.count, 2, self.width, 2 * self.width), dtype=np.float32)
         self.of_gaussian = np.zeros((self.count, max(self.gaussians, WINDOW), 2 * self.width), dtype=np.float32)
         self.shifts = np.empty((self.count, 2 * self.width), dtype=np.float32)
         self.inner = np.empty((self.count, 4, self.width), dtype=np.float32)
@@ -59,10 +58,10 @@ cdef class Layers:
     ) except -1:
         """Fold a normalisation into the linear map before it."""
         cdef int64_t width = self.width, row, i, end
-        need(outer is not None and inner is not None)
+        check_shapes(outer is not None and inner is not None)
         cdef float[:, ::1] rows = outer.rows
-        need(weight.shape[0] == bias.shape[0] == outer.width == 2 * width and inner.width == width)
-        need(weight.shape[1] == 2 * width + self.gaussians)
+        check_shapes(weight.shape[0] == bias.shape[0] == outer.width == 2 * width and inner.width == width)
+        check_shapes(weight.shape[1] == 2 * width + self.gaussians)
         self.inner[layer] = inner.rows
         with nogil:
             for row in range(2 * width):
@@ -72,8 +71,8 @@ cdef class Layers:
                         self.maps[layer, end, row, i] = rows[2, row] * weight[row, end * width + i]
             for end in range(2):
                 transpose(
-                    &self.turned[layer, end, 0, 0], &weight[0, end * width], weight.shape[1], &rows[2, 0], 2 * width,
-                    width,
+                    &self.transposed[layer, end, 0, 0], &weight[0, end * width], weight.shape[1], &rows[2, 0],
+                    2 * width, width,
                 )
             transpose(
                 &self.of_gaussian[layer, 0, 0], &weight[0, 2 * width], weight.shape[1], &rows[2, 0], 2 * width,
@@ -83,7 +82,7 @@ cdef class Layers:
 
 
 cdef class Convolutions:
-    """What the convolutions of a network make of a batch.
+    """The convolutions of a network applied to a batch.
 
     Parameters
     ----------
@@ -93,14 +92,13 @@ cdef class Convolutions:
     sizes : array of shape (B,)
         Atoms of each crystal.
     copies : array of shape (M, 1)
-        What each atom weighs in its crystal's mean.
+        Weight of each atom in its crystal's mean.
     atoms : array of shape (M, width)
-        What the first convolution reads.
+        Input of the first convolution.
     traced : bool
         Keep what gradients need.
     large : bool
-        The factors of edges are not kept but computed anew for the gradient: memory that is new to a process costs more
-        than what it holds.
+        Do not keep the factors of edges, but compute them again for the gradient: new memory costs more.
 
     Raises
     ------
@@ -129,8 +127,8 @@ cdef class Convolutions:
     ):
         cdef int64_t rows = atoms.shape[0], width = layers.width, slots
         self.layers, self.edges, self.traced = layers, edges, traced
-        need(atoms.shape[1] == width and edges.highest <= layers.of_gaussian.shape[1] - WINDOW)
-        need(rows == copies.shape[0] == edges.starts.shape[0] and copies.shape[1] == 1)
+        check_shapes(atoms.shape[1] == width and edges.highest <= layers.of_gaussian.shape[1] - WINDOW)
+        check_shapes(rows == copies.shape[0] == edges.starts.shape[0] and copies.shape[1] == 1)
         self.divide(sizes, copies)
         self.done = np.zeros(edges.ends.shape[0], dtype=np.uint8)
         slots = layers.count if traced else 1
@@ -143,7 +141,7 @@ cdef class Convolutions:
             self.kept = np.empty((layers.count, 2, edges.gaussians.shape[0], width), dtype=np.float32)
 
     cdef int divide(self, const int64_t[::1] sizes, const float[:, ::1] copies) except -1:
-        """Say which atoms and which crystals belong together, and what part of its crystal's mean an atom is."""
+        """Find the ends of crystals and pieces, and the share of each atom in its crystal's mean."""
         cdef int64_t crystals = sizes.shape[0], pieces = self.edges.ends.shape[0], crystal, atom, piece = 0
         cdef int64_t first = 0, end
         cdef double total
@@ -152,7 +150,7 @@ cdef class Convolutions:
         self.crystal_ends = np.zeros(pieces + 1, dtype=np.int64)
         for crystal in range(crystals):
             end = first + sizes[crystal]
-            need(first < end <= copies.shape[0] and piece < pieces)
+            check_shapes(first < end <= copies.shape[0] and piece < pieces)
             self.atom_ends[crystal + 1] = end
             total = 0
             for atom in range(first, end):
@@ -160,18 +158,18 @@ cdef class Convolutions:
             for atom in range(first, end):
                 self.shares[atom] = <float>(copies[atom, 0] / total)
             first = end
-            need(end <= self.edges.ends[piece])
+            check_shapes(end <= self.edges.ends[piece])
             if end == self.edges.ends[piece]:
                 piece += 1
                 self.crystal_ends[piece] = crystal + 1
-        return need(piece == pieces and first == copies.shape[0])
+        return check_shapes(piece == pieces and first == copies.shape[0])
 
     cdef float *factor(self, int64_t layer, int64_t which) noexcept nogil:
-        """Say where the first or the second factor of each edge is kept, if they are."""
+        """Return where the first or the second factor of each edge is kept; NULL if they are not."""
         return NULL if self.kept is None else &self.kept[layer, which, 0, 0]
 
     def run(self, Py_ssize_t piece, float[:, ::1] out):
-        """Lead the crystals of a piece through all convolutions.
+        """Pass the crystals of a piece through all convolutions.
 
         Parameters
         ----------
@@ -188,7 +186,7 @@ cdef class Convolutions:
         cdef Layers of = self.layers
         cdef int64_t first = edges.from_atom(piece), until = edges.ends[piece], end = edges.end_of_edges(piece)
         cdef int64_t count = of.count, width = of.width, rows = until - first, layer, slot, side, atom
-        need(out.shape[0] == self.atom_ends.shape[0] - 1 and out.shape[1] == width * (count + 1))
+        check_shapes(out.shape[0] == self.atom_ends.shape[0] - 1 and out.shape[1] == width * (count + 1))
         with nogil:
             for layer in range(count):
                 slot = layer if self.traced else 0
@@ -197,7 +195,7 @@ cdef class Convolutions:
                 for side in range(2):
                     product(
                         &self.ends[slot, side, first, 0], 2 * width, &self.atoms[layer, first, 0], width, 1,
-                        &of.turned[layer, side, 0, 0], 2 * width, rows, 2 * width, width, side == 0,
+                        &of.transposed[layer, side, 0, 0], 2 * width, rows, 2 * width, width, side == 0,
                     )
                 sum_gated(
                     &self.messages[slot, 0, 0], self.factor(layer, 0), self.factor(layer, 1),
@@ -205,7 +203,7 @@ cdef class Convolutions:
                     &edges.gaussians[0, 0], &edges.firsts[0], &edges.starts[0], &edges.neighbors[0],
                     &edges.counts[0, 0], first, until, end, width,
                 )
-                soften(
+                softplus_sum(
                     &self.atoms[layer + 1, first, 0], &self.atoms[layer, first, 0], &self.messages[slot, first, 0],
                     &of.inner[layer, 2, 0], &of.inner[layer, 3, 0], rows, width,
                 )
@@ -218,14 +216,14 @@ cdef class Convolutions:
 
 
 cdef class Gradients:
-    """What the gradient of the crystals' means is led back to; pieces may be run in different threads.
+    """Gradients of the crystals' means; pieces may be run in different threads.
 
     Parameters
     ----------
     convolutions : Convolutions
         Traced ones that were run.
     gradient : array of shape (B, width × (convolutions + 1))
-        Of what they wrote.
+        Gradient of what they wrote.
 
     Raises
     ------
@@ -248,8 +246,8 @@ cdef class Gradients:
         cdef Layers layers = convolutions.layers
         cdef int64_t count = layers.count, width = layers.width
         cdef int64_t rows = convolutions.shares.shape[0], pieces = convolutions.edges.ends.shape[0]
-        need(convolutions.traced and gradient.shape[0] == convolutions.atom_ends.shape[0] - 1)
-        need(gradient.shape[1] == width * (count + 1))
+        check_shapes(convolutions.traced and gradient.shape[0] == convolutions.atom_ends.shape[0] - 1)
+        check_shapes(gradient.shape[1] == width * (count + 1))
         self.of, self.gradient, self.merged = convolutions, gradient, False
         self.done = np.zeros(pieces, dtype=np.uint8)
         self.to_atoms = np.empty((2, rows, width), dtype=np.float32)
@@ -261,7 +259,7 @@ cdef class Gradients:
         self.to_shifts = np.zeros((pieces, count, 2 * width), dtype=np.float32)
 
     def run(self, Py_ssize_t piece):
-        """Lead the gradient of a piece's crystals back through all convolutions.
+        """Compute the gradients of a piece, from the last convolution to the first.
 
         Raises
         ------
@@ -280,24 +278,24 @@ cdef class Gradients:
         self.done[piece] = True
         with nogil:
             memset(&self.to_atoms[count % 2, first, 0], 0, rows * width * sizeof(float))
-            self.lead_to_atoms(piece, count)
+            self.add_pooling_gradient(piece, count)
             for layer in range(count - 1, -1, -1):
                 up, down = &self.to_atoms[(layer + 1) % 2, first, 0], &self.to_atoms[layer % 2, first, 0]
-                harden(
+                softplus_sum_gradient(
                     down, &self.to_messages[first, 0], up, &of.atoms[layer + 1, first, 0], &layers.inner[layer, 2, 0],
                     rows, width,
                 )
-                add_up(
+                add_sums(
                     &self.to_inner[piece, layer, 1, 0], &self.to_inner[piece, layer, 0, 0], down,
                     &of.messages[layer, first, 0], &layers.inner[layer, 0, 0], rows, width,
                 )
-                trace_gated(
+                sum_gated_gradient(
                     &self.to_gaussian[piece, layer, 0, 0], &self.to_ends[0, 0, 0], &self.to_ends[1, 0, 0],
                     &self.to_messages[0, 0], of.factor(layer, 0), of.factor(layer, 1), &layers.of_gaussian[layer, 0, 0],
                     &of.ends[layer, 0, 0, 0], &of.ends[layer, 1, 0, 0], &edges.gaussians[0, 0], &edges.firsts[0],
                     &edges.starts[0], &edges.neighbors[0], &edges.counts[0, 0], first, until, end, width,
                 )
-                add_up(
+                add_sums(
                     &self.to_shifts[piece, layer, 0], NULL, &self.to_ends[0, first, 0], NULL, NULL, rows, 2 * width
                 )
                 for side in range(2):
@@ -309,22 +307,22 @@ cdef class Gradients:
                         down, width, &self.to_ends[side, first, 0], 2 * width, 1, &layers.maps[layer, side, 0, 0],
                         width, rows, width, 2 * width, True,
                     )
-                self.lead_to_atoms(piece, layer)
+                self.add_pooling_gradient(piece, layer)
 
-    cdef void lead_to_atoms(self, int64_t piece, int64_t layer) noexcept nogil:
-        """Add what comes from the means over atoms after so many convolutions."""
-        spread(
+    cdef void add_pooling_gradient(self, int64_t piece, int64_t layer) noexcept nogil:
+        """Add the gradient that comes from the means after `layer` convolutions."""
+        pool_gradient(
             &self.to_atoms[layer % 2, 0, 0], &self.gradient[0, layer * self.of.layers.width], self.gradient.shape[1],
             &self.of.shares[0], &self.of.atom_ends[0], self.of.crystal_ends[piece], self.of.crystal_ends[piece + 1],
             self.of.layers.width,
         )
 
     def atoms(self):
-        """Return the gradient of what the first convolution read; shape (M, width)."""
+        """Return the gradient of the input of the first convolution; shape (M, width)."""
         return np.asarray(self.to_atoms[0])
 
     cdef int merge(self) except -1:
-        """Add up what the pieces found."""
+        """Add up the gradients of all pieces."""
         cdef Py_ssize_t piece
         if not np.all(self.done):
             raise ValueError("there are pieces that were not run")
@@ -339,7 +337,7 @@ cdef class Gradients:
         return 0
 
     cdef void add_piece(self, float *of_first, Py_ssize_t piece, Py_ssize_t bytes_of_each) noexcept nogil:
-        """Add what a piece found to what the first one did, which so many bytes lie between."""
+        """Add the gradients of a piece, which begin `piece × bytes_of_each` bytes later, to those of the first."""
         cdef Py_ssize_t size = bytes_of_each // <Py_ssize_t>sizeof(float)
         add_array(of_first, of_first + piece * size, size)
 
@@ -367,7 +365,7 @@ cdef class Gradients:
         cdef const float[:, ::1] weight = of.weights[layer]
         cdef const float[::1] bias = of.biases[layer]
         cdef Normalization outer = of.outer[layer]
-        need(weight.shape[0] == bias.shape[0] == 2 * width and weight.shape[1] == 2 * width + of.gaussians)
+        check_shapes(weight.shape[0] == bias.shape[0] == 2 * width and weight.shape[1] == 2 * width + of.gaussians)
         cdef float[:, ::1] to_weight = np.empty((2 * width, 2 * width + of.gaussians), dtype=np.float32)
         cdef float[:, ::1] to_ends = np.empty((3, 2 * width), dtype=np.float32)
         cdef float[:, ::1] to_inner = np.empty((2, width), dtype=np.float32)

@@ -1,10 +1,10 @@
-/* Normalisations folded into the linear maps before them, and their gradients taken apart again. */
+/* Folding of normalisations into the linear maps before them, and the gradients of both. */
 
 #include "polynomials.h"
 
-#define TILE 16  /* rows and columns that are turned at once, so that neither way waits for memory */
+#define TILE 16  /* rows and columns that are transposed at once, so that neither way waits for memory */
 
-/* out (columns, rows) = (scale of each row × values (rows, columns)), turned. */
+/* out (columns, rows) = transpose of scale of each row × values (rows, columns). */
 FOR_EACH_PROCESSOR static void transpose(
     float *ALIAS_FREE out, const float *values, int64_t row_size, const float *scale, int64_t rows, int64_t columns)
 {
@@ -31,7 +31,7 @@ FOR_EACH_PROCESSOR static double scale_row(
         }
         for (int64_t i = some; i < BLOCK; i++)
             products[i] = 0.0f;
-        for (int64_t half = BLOCK / 2; half > 0; half /= 2)  /* by halves: vectors, and next to no error */
+        for (int64_t half = BLOCK / 2; half > 0; half /= 2)  /* pairwise: vectors, and little rounding error */
             for (int64_t i = 0; i < half; i++)
                 products[i] += products[i + half];
         sum += products[0];

@@ -4,17 +4,17 @@
 cdef extern from "gating.h":
     ctypedef signed long long int64_t
     enum: WINDOW
-    void expand(float *, int64_t *, const float *, float, float, int64_t) nogil
+    void expand_distances(float *, int64_t *, const float *, float, float, int64_t) nogil
     void sum_gated(
         float *, float *, float *, const float *, const float *, const float *, const float *, const int64_t *,
         const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t
     ) nogil
-    void trace_gated(
+    void sum_gated_gradient(
         float *, float *, float *, const float *, const float *, const float *, const float *, const float *,
         const float *, const float *, const int64_t *, const int64_t *, const int64_t *, const float *, int64_t,
         int64_t, int64_t, int64_t
     ) nogil
-    void sum_ends(
+    void sum_neighbor_values(
         float *, const float *, const int64_t *, const int64_t *, const float *, int64_t, int64_t, int64_t, int64_t, int
     ) nogil
 

@@ -4,24 +4,24 @@
 
 #include "polynomials.h"
 
-#define ROWS 64  /* summed in single precision before they are added to a sum in double, which loses no digits */
+#define ROWS 64  /* summed in single precision before they are added to a sum in double precision */
 
-/* Both ends of edges normalised, the shift in one of them. */
-FOR_EACH_PROCESSOR static void scale_ends(
+/* Values at both ends of edges, normalised; the shift is added at the centre. */
+FOR_EACH_PROCESSOR static void normalize_ends(
     float *ALIAS_FREE to_center, float *ALIAS_FREE to_neighbor, const float *center, const float *neighbor,
     const float *scale, const float *shift, int64_t rows, int64_t width)
 {
     for (int64_t row = 0; row < rows; row++) {
-        int64_t here = row * width;
+        int64_t offset = row * width;
         for (int64_t i = 0; i < width; i++) {
-            to_center[here + i] = center[here + i] * scale[i] + shift[i];
-            to_neighbor[here + i] = neighbor[here + i] * scale[i];
+            to_center[offset + i] = center[offset + i] * scale[i] + shift[i];
+            to_neighbor[offset + i] = neighbor[offset + i] * scale[i];
         }
     }
 }
 
-/* Adds to two sums over rows: of gradients, and of their products with values less their means, if there are any. */
-FOR_EACH_PROCESSOR static void add_up(
+/* Adds to two sums over rows: of gradients, and of gradient × (value - mean) if `values` are given. */
+FOR_EACH_PROCESSOR static void add_sums(
     float *up, float *products, const float *gradient, const float *values, const float *mean, int64_t rows,
     int64_t width)
 {
@@ -36,12 +36,12 @@ FOR_EACH_PROCESSOR static void add_up(
             for (int64_t i = 0; i < size; i++)
                 some_up[i] = some_products[i] = 0.0f;
             for (int64_t row = from; row < until; row++) {
-                int64_t here = row * width + first;
+                int64_t offset = row * width + first;
                 for (int64_t i = 0; i < size; i++)
-                    some_up[i] += gradient[here + i];
+                    some_up[i] += gradient[offset + i];
                 if (values != NULL)
                     for (int64_t i = 0; i < size; i++)
-                        some_products[i] += gradient[here + i] * (values[here + i] - mean[first + i]);
+                        some_products[i] += gradient[offset + i] * (values[offset + i] - mean[first + i]);
             }
             for (int64_t i = 0; i < size; i++) {
                 all_up[i] += some_up[i];
@@ -57,7 +57,7 @@ FOR_EACH_PROCESSOR static void add_up(
 }
 
 /* Rows × scale, in place. */
-FOR_EACH_PROCESSOR static void multiply(float *ALIAS_FREE values, const float *scale, int64_t rows, int64_t width)
+FOR_EACH_PROCESSOR static void scale_rows(float *ALIAS_FREE values, const float *scale, int64_t rows, int64_t width)
 {
     for (int64_t row = 0; row < rows; row++)
         for (int64_t i = 0; i < width; i++)
@@ -65,38 +65,38 @@ FOR_EACH_PROCESSOR static void multiply(float *ALIAS_FREE values, const float *s
 }
 
 /* log(1 + e^x) of atoms + values × scale + shift. */
-FOR_EACH_PROCESSOR static void soften(
+FOR_EACH_PROCESSOR static void softplus_sum(
     float *ALIAS_FREE out, const float *atoms, const float *values, const float *scale, const float *shift, int64_t rows,
     int64_t width)
 {
-    float bent[BLOCK], straight[BLOCK];
+    float exponent[BLOCK], positive[BLOCK];
     for (int64_t row = 0; row < rows; row++) {
         for (int64_t first = 0; first < width; first += BLOCK) {
-            int64_t size = width - first < BLOCK ? width - first : BLOCK, here = row * width + first;
+            int64_t size = width - first < BLOCK ? width - first : BLOCK, offset = row * width + first;
             for (int64_t i = 0; i < size; i++) {
-                float x = atoms[here + i] + (values[here + i] * scale[first + i] + shift[first + i]);
+                float x = atoms[offset + i] + (values[offset + i] * scale[first + i] + shift[first + i]);
                 float falling = -fabsf(x);
-                bent[i] = falling < -87.0f ? -87.0f : falling;
-                straight[i] = x < 0.0f ? 0.0f : x;
+                exponent[i] = falling < -87.0f ? -87.0f : falling;
+                positive[i] = x < 0.0f ? 0.0f : x;
             }
             for (int64_t i = 0; i < size; i++)
-                out[here + i] = straight[i] + logarithm(exponential(bent[i]));
+                out[offset + i] = positive[i] + logarithm(exponential(exponent[i]));
         }
     }
 }
 
-/* What is led back through that, and through the normalisation: a softplus has the slope 1 - e^-softplus. */
-FOR_EACH_PROCESSOR static void harden(
-    float *ALIAS_FREE to_atoms, float *ALIAS_FREE to_values, const float *gradient, const float *softened,
+/* Gradients of that with respect to atoms and values; the slope of the softplus is 1 - e^-softplus. */
+FOR_EACH_PROCESSOR static void softplus_sum_gradient(
+    float *ALIAS_FREE to_atoms, float *ALIAS_FREE to_values, const float *gradient, const float *output,
     const float *scale, int64_t rows, int64_t width)
 {
     for (int64_t row = 0; row < rows; row++) {
-        int64_t here = row * width;
+        int64_t offset = row * width;
         for (int64_t i = 0; i < width; i++) {
-            float x = softened[here + i] > 87.0f ? -87.0f : -softened[here + i];
-            float slope = gradient[here + i] * (1.0f - exponential(x));
-            to_atoms[here + i] = slope;
-            to_values[here + i] = slope * scale[i];
+            float x = output[offset + i] > 87.0f ? -87.0f : -output[offset + i];
+            float slope = gradient[offset + i] * (1.0f - exponential(x));
+            to_atoms[offset + i] = slope;
+            to_values[offset + i] = slope * scale[i];
         }
     }
 }

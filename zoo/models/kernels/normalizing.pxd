@@ -3,15 +3,15 @@
 
 cdef extern from "normalizing.h":
     ctypedef signed long long int64_t
-    void scale_ends(
+    void normalize_ends(
         float *, float *, const float *, const float *, const float *, const float *, int64_t, int64_t
     ) nogil
-    void add_up(float *, float *, const float *, const float *, const float *, int64_t, int64_t) nogil
-    void multiply(float *, const float *, int64_t, int64_t) nogil
-    void soften(
+    void add_sums(float *, float *, const float *, const float *, const float *, int64_t, int64_t) nogil
+    void scale_rows(float *, const float *, int64_t, int64_t) nogil
+    void softplus_sum(
         float *, const float *, const float *, const float *, const float *, int64_t, int64_t
     ) nogil
-    void harden(float *, float *, const float *, const float *, const float *, int64_t, int64_t) nogil
+    void softplus_sum_gradient(float *, float *, const float *, const float *, const float *, int64_t, int64_t) nogil
 
 
 cdef class Normalization:

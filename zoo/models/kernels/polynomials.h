@@ -1,5 +1,5 @@
-/* Exponential and logarithm as polynomials, good to the last digit or two of single precision, so that the compiler can
-   work on 4, 8 or 16 features at once: whatever the processor has. */
+/* Exponential and logarithm as polynomials, accurate to the last digit or two of single precision, which the compiler can
+   evaluate for 4, 8 or 16 features at once, as the processor allows. */
 
 #ifndef ZOO_POLYNOMIALS
 #define ZOO_POLYNOMIALS
@@ -38,7 +38,7 @@ static inline float exponential(float x)
     nearest = whole.number - 12582912.0f;
     rest = x - nearest * 0.693359375f + nearest * 2.12194440e-4f;  /* log 2 in two parts; |rest| <= log(2) / 2 */
     power.bits = (int32_t)(((uint32_t)whole.bits << 23) + 0x3F800000u);
-    square = rest * rest;  /* in pairs, so that one product need not wait for another */
+    square = rest * rest;  /* in pairs, so that no product waits for another */
     return power.number
         * ((1.0f + rest) + square * ((1.0f / 2 + rest * (1.0f / 6))
         + square * ((1.0f / 24 + rest * (1.0f / 120)) + square * (1.0f / 720))));

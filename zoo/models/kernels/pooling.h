@@ -1,8 +1,8 @@
-/* Means over the atoms of crystals, and what is led back from them. */
+/* Means over the atoms of crystals, and their gradients. */
 
 #include "polynomials.h"
 
-/* Each crystal's sum of share × values over its atoms, of which the first is in `atoms`; after the last one is its end. */
+/* Each crystal's sum of share × values over its atoms, which are those from atoms[crystal] to atoms[crystal + 1]. */
 FOR_EACH_PROCESSOR static void pool(
     float *ALIAS_FREE out, int64_t out_row, const float *values, const float *shares, const int64_t *atoms,
     int64_t from, int64_t until, int64_t width)
@@ -17,8 +17,8 @@ FOR_EACH_PROCESSOR static void pool(
     }
 }
 
-/* Adds to each atom's values share × those of its crystal. */
-FOR_EACH_PROCESSOR static void spread(
+/* Adds share × the gradient of its crystal to the gradient of each atom. */
+FOR_EACH_PROCESSOR static void pool_gradient(
     float *ALIAS_FREE out, const float *values, int64_t row, const float *shares, const int64_t *atoms, int64_t from,
     int64_t until, int64_t width)
 {

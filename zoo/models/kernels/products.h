@@ -1,5 +1,4 @@
-/* Products of matrices that are small, of whole networks that fit into a processor's cache: as fast there as the libraries
-   for large ones, and free of their threads. */
+/* Products of small matrices, in a processor's cache: as fast as libraries for large ones, without their threads. */
 
 #ifndef ZOO_PRODUCTS
 #define ZOO_PRODUCTS
@@ -9,7 +8,7 @@
 #define TALL 4  /* rows by columns of a result that are summed in registers */
 #define WIDE 64
 
-/* Some rows and columns of a result; `down` and `right` lead to the next row and column of the first factor. */
+/* Some rows and columns of a result; `down` and `right` are the steps to the next row and column of the first factor. */
 static ALWAYS_INLINE void tile(
     float *ALIAS_FREE out, int64_t out_row, const float *first, int64_t down, int64_t right, const float *second,
     int64_t second_row, int64_t depth, int64_t tall, int64_t wide, int add)
