@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -238,3 +241,31 @@ def test_pieces_and_threads_change_no_digit(batch: GraphBatch, monkeypatch: pyte
     for name, gradient in one.items():
         assert torch.equal(two[name], gradient), name
         torch.testing.assert_close(whole[name], gradient, rtol=1e-4, atol=1e-4 * max(1.0, float(gradient.abs().max())))
+
+
+def test_training_with_the_kernels_imports_no_dgl() -> None:
+    code = """
+import sys
+import numpy as np
+from support.reference import unlike_the_initial
+from zoo.data.crystal import Crystal
+from zoo.data.graphs.batch import GraphBatch
+from zoo.data.graphs.neighbors import build_graph
+from zoo.data.graphs.packing import PackedGraphs
+from zoo.models.architecture import Architecture
+copper = Crystal(np.array([29]), 1.8 * (1 - np.eye(3)), np.zeros((1, 3)))
+batch = GraphBatch.gather(PackedGraphs.pack([build_graph(copper)] * 3), np.arange(3))
+network = unlike_the_initial(Architecture(width=8, convolutions=2)).train()
+network(batch).sum().backward()
+network.freeze_statistics()
+network(batch).sum().backward()
+print("dgl" in sys.modules)
+"""
+    tests = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {tests!r})\n{code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
