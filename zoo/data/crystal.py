@@ -29,6 +29,9 @@ SYMBOLS: tuple[str, ...] = tuple(
 
 MAX_ATOMIC_NUMBER = 118
 
+MAX_ATOMS = 10_000
+"""Most atoms of a cell that is read: far beyond any training set, and within seconds to read."""
+
 MAX_LENGTH = 1e6
 """Longest cell vector (Å), and farthest fractional coordinate. Beyond what any crystal has, squares of
 lengths overflow, and sums lose the digits that tell neighbours apart."""

@@ -14,7 +14,9 @@ from pymatgen.core import Lattice, Molecule, Structure
 from pymatgen.io.cif import CifWriter
 from pymatgen.io.vasp import Poscar
 
-from zoo.data.structures.parse import MAX_ATOMS, find_file, from_arrays, parse, read_file, structure_files
+from zoo.data.crystal import MAX_ATOMS
+from zoo.data.structures.files import find_file, structure_files
+from zoo.data.structures.parse import from_arrays, parse, read_file
 from zoo.errors import InputError
 
 DATA = Path(__file__).parents[2] / "data"
@@ -117,10 +119,13 @@ BAD = {
         ALLOY,
     ],
     "the structure has no atoms": [{**DICT, "sites": []}],
-    "the structure has no atoms: a loop_ of the CIF has no rows": [CIF[: CIF.index("  Na  Na0")]],
-    "unknown element 'Xx'": [CIF.replace("  Na  Na0", "  Xx  Na0"), POSCAR.replace("Na Cl", "Xx Cl")],
+    "the structure has no atoms: the CIF's loop of sites has no coordinates": [CIF[: CIF.index("  Na  Na0")]],
+    "unknown element 'Xx'": [
+        CIF.replace("  Na  Na0", "  Xx  Na0"),
+        POSCAR.replace("Na Cl", "Xx Cl"),
+        json.dumps(DICT).replace('"element": "Na"', '"element": "Xx"'),
+    ],
     "unknown element 'Qz'": [POSCAR.replace("Na Cl", "Qz Cl")],
-    # pymatgen reads this one as nitrogen.
     "unknown element 'Nx'": [CIF.replace("  Na  Na0", "  Nx  Na0")],
     "the lattice or a coordinate is not a finite number": [
         CIF.replace("0.50000000", "nan", 1),
@@ -136,16 +141,16 @@ BAD = {
     "broken CIF: _cell_length_b is missing": [CIF.replace("_cell_length_b   5.64020000\n", "")],
     "broken CIF: a loop_ ends in the middle of a row": [CIF[:-15]],
     "broken CIF: no line begins with data_": [CIF.replace("data_NaCl", "")],
-    "broken CIF: Occupancy 1.5 exceeded tolerance.": [CIF.replace("0.00000000  1\n", "0.00000000  1.5\n")],
-    "the CIF holds no crystal structure: there are no fractional coordinates": [CIF[:200]],
+    "broken CIF: an occupancy of 1.5, more than 1": [CIF.replace("0.00000000  1\n", "0.00000000  1.5\n")],
+    "the CIF holds no crystal structure: there are no fractional coordinates": [CIF[: CIF.index("_cell_angle")]],
     "the CIF holds 2 structures; give each its own file or row": [CIF + CIF.replace("data_NaCl", "data_more")],
-    # pymatgen leaves out hydrogen without coordinates, and reads an unknown space group as P1.
-    "the CIF implies hydrogen atoms that have no coordinates": [CIF.replace("  Na  Na0", "  Wat  Na0")],
-    "the formula in the CIF has H, but no site holds it": [CIF.replace("'Na4 Cl4'", "'Na4 Cl4 H8'")],
+    "the type symbol 'Wat' names a group of atoms, not an element": [CIF.replace("  Na  Na0", "  Wat  Na0")],
+    "hydrogen atoms are missing: the formula is Na4 Cl4 H8, but no site holds H": [
+        CIF.replace("'Na4 Cl4'", "'Na4 Cl4 H8'")
+    ],
     "the CIF lists no symmetry operations, and its space group 'F9' is not known": [
         NO_OPERATIONS.replace("'P 1'", "F9").replace("_number   1", "_number   ?")
     ],
-    # pymatgen takes the third coordinate for 0.
     "broken CIF: 'x, y, ?' is no symmetry operation": [CIF.replace("x, y, z", "x, y, ?")],
     "broken POSCAR: 1000000003 atoms are announced in 16 lines": [POSCAR.replace("4 4\n", "999999999 4\n").rstrip()],
     "broken POSCAR: it ends too early": ["\n".join(POSCAR.split("\n")[:12])],
@@ -155,10 +160,7 @@ BAD = {
     "not a crystal: pymatgen's dictionary has no 'lattice'": [Molecule(["O"], [[0, 0, 0]]).as_dict()],
     "not a crystal structure: Molecule": [Molecule(["O"], [[0, 0, 0]])],
     "not pymatgen's dictionary of a structure: it has no 'sites'": [{"lattice": DICT["lattice"]}],
-    "broken pymatgen dictionary: a is missing": [{**DICT, "lattice": {}}],
-    "broken pymatgen dictionary: 'Xx' is not a valid Element": [
-        json.dumps(DICT).replace('"element": "Na"', '"element": "Xx"')
-    ],
+    "broken pymatgen dictionary: matrix is missing": [{**DICT, "lattice": {}}],
     f"{MAX_ATOMS + 1} sites; at most {MAX_ATOMS} atoms are taken": [{**DICT, "sites": [{}] * (MAX_ATOMS + 1)}],
     "broken JSON": ['{"lattice": ', '{"a":' * 100_000],
     "no structure is given": ["", " \n", "NaN", None, float("nan")],

@@ -1,158 +1,290 @@
-"""CIF text -> pymatgen structure, without guesses.
+"""CIF text → crystal, by the rules of CIF's dictionaries and without guesses.
 
-pymatgen reads a defective CIF as well as it can and warns: an unknown symbol becomes the element of its first
-letter, hydrogen without coordinates is left out, an unreadable symmetry becomes P1. A prediction for such a
-structure would look like any other. Here each of these is refused with its reason.
+gemmi splits the text into names and values; here they are given their meaning. Core CIF, its newer dotted names and
+mmCIF are the same once names are in lower case with underscores.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-import re
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.data.crystal import SYMBOLS
+from zoo.data.crystal import MAX_ATOMS, Crystal
+from zoo.data.elements import properties
+from zoo.data.structures.cif_blocks import ABSENT, Block, number, read_blocks, unquoted
+from zoo.data.structures.cif_sites import read_sites
+from zoo.data.structures.orbits import expand
+from zoo.data.structures.plausibility import check_plausible
+from zoo.data.structures.species import AmbiguousLabelError, parse_formula
+from zoo.data.structures.statements import Statements
+from zoo.data.structures.symmetry import (
+    Operations,
+    StatedGroup,
+    identity,
+    listed_operations,
+    number_of,
+    settings,
+    type_number,
+)
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from collections.abc import Iterator, Sequence
 
-# Deuterium and tritium are hydrogen; the others are how water is labelled.
-_OTHER_SYMBOLS = {"D", "T", "Hw", "Ow", "Wat"}
-_KNOWN_SYMBOLS = frozenset(SYMBOLS[1:]) | _OTHER_SYMBOLS
+    from numpy.typing import NDArray
+
 _CELL = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 _OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
+_NAMES = ("_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m", "_space_group_name_h-m_full")
+_HALL = ("_space_group_name_hall", "_symmetry_space_group_name_hall")
+_NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
+_CODES = ("_space_group_it_coordinate_system_code", "_symmetry_cell_setting_code")
+_FORMULAS = ("_chemical_formula_sum", "_chemical_formula_moiety", "_chemical_formula_structural")
 
 
-def parse_cif(text: str, max_atoms: int) -> Structure:
+def parse_cif(text: str) -> Crystal:
     """Read the one structure of a CIF.
 
     Parameters
     ----------
     text : str
-        The CIF.
-    max_atoms : int
-        Most sites that the CIF may list.
+        With Unix line ends.
+
+    Returns
+    -------
+    Crystal
+        All atoms of the cell, sorted by electronegativity and symbol.
 
     Raises
     ------
     InputError
-        With the bare reason, if there is no structure or more than one, or if it could be read only by
-        guessing. Other exceptions of pymatgen's parser pass through.
+        With the bare reason, if there is no structure or more than one, if it could be read only by guessing, or if
+        what was read contradicts what the file states.
     """
-    from pymatgen.io.cif import CifParser
-
-    if not re.search(r"^\s*data_", text, re.MULTILINE | re.IGNORECASE):
-        raise InputError("broken CIF: no line begins with data_")
-    try:
-        parser = CifParser.from_str(text)
-    except ZeroDivisionError:
-        raise InputError("the structure has no atoms: a loop_ of the CIF has no rows") from None
-    except ValueError:
-        raise InputError("broken CIF: a loop_ ends in the middle of a row") from None
-    blocks = [block for block in parser.as_dict().values() if any("_atom_site_fract" in key for key in block)]
-    if not blocks:
+    blocks = read_blocks(text)
+    structures = [block for block in blocks if block.has_structure]
+    if not structures:
+        if any(block.sites for block in blocks):
+            raise InputError("the structure has no atoms: the CIF's loop of sites has no coordinates")
         raise InputError("the CIF holds no crystal structure: there are no fractional coordinates")
-    if len(blocks) > 1:
-        raise InputError(f"the CIF holds {len(blocks)} structures; give each its own file or row")
-    _check_block(blocks[0], max_atoms)
-    structures = parser.parse_structures(primitive=False, on_error="raise")
-    structure: Structure = structures[0]
-    _check_space_group(blocks[0], len(parser.symmetry_operations))
-    if "implicit_hydrogens" in structure.site_properties:
-        raise InputError("the CIF implies hydrogen atoms that have no coordinates")
-    _check_elements(blocks[0], structure)
-    return structure
-
-
-def _check_block(block: dict[str, Any], max_atoms: int) -> None:
-    """Refuse what pymatgen would guess at, or take very long for."""
-    missing = [key for key in _CELL if not block.get(f"_cell_{key}")]
-    if missing:
-        raise InputError(f"broken CIF: _cell_{missing[0]} is missing")
-    for key in _CELL:
-        _check_cell(key, str(block[f"_cell_{key}"]))
-    columns = [_column(block, f"_atom_site_fract_{axis}") for axis in "xyz"]
-    counts = {len(column) for column in columns}
-    if len(counts) > 1 or "_atom_site_label" not in block:
-        raise InputError("broken CIF: the sites need a label and three fractional coordinates each")
-    sites = counts.pop()
-    if sites == 0:
-        raise InputError("the structure has no atoms")
-    if sites > max_atoms:
-        raise InputError(f"{sites} sites; at most {max_atoms} atoms are taken")
-    for value in itertools.chain.from_iterable(columns):
-        _check_coordinate(value)
-    for operation in _operations(block):
-        _check_operation(operation)
-    for symbol in _column(block, "_atom_site_type_symbol"):
-        letters = re.match(r"[A-Za-z]*", symbol.strip("'\" "))
-        if letters is None or letters.group().title() not in _KNOWN_SYMBOLS:
-            raise InputError(f"unknown element {symbol!r}")
-
-
-def _check_cell(key: str, text: str) -> None:
-    """Refuse a negative length, and an angle beyond 0 to 180°: pymatgen makes cells of them."""
+    if len(structures) > 1:
+        raise InputError(f"the CIF holds {len(structures)} structures; give each its own file or row")
     try:
-        value = float(text.partition("(")[0])
-    except ValueError:  # pymatgen says what it cannot read
+        return _crystal(structures[0])
+    except AmbiguousLabelError:
+        return _by_content(structures[0])
+
+
+def _by_content(block: Block) -> Crystal:
+    """Read labels such as CA in the one way that makes the formula."""
+    read: list[Crystal] = []
+    reason: InputError | None = None
+    for letters in (2, 1):
+        try:
+            read.append(_crystal(block, letters))
+        except InputError as error:
+            reason = reason or error
+    if len(read) == 1:
+        return read[0]
+    raise reason or InputError("the labels of the sites may stand for several elements; there are no type symbols")
+
+
+def _crystal(block: Block, letters: int = 0) -> Crystal:
+    if block.twice:
+        raise InputError(f"broken CIF: {block.twice} stands there twice, with different values")
+    _check_kind(block)
+    lattice = _lattice(block)
+    statements = _statements(block)
+    numbers, frac, units = read_sites(block, lattice, statements, letters)
+    first: InputError | None = None
+    fitting: list[Crystal] = []
+    readings = list(_readings(block, lattice @ lattice.T))
+    for operations, certain in readings:
+        try:
+            crystal = _expanded(numbers, frac, units, operations, lattice)
+            check_plausible(crystal)
+            statements.check(crystal)
+        except InputError as error:
+            first = first or error
+            continue
+        if certain or statements.fix_the_content:
+            fitting.append(crystal)
+        else:
+            first = first or InputError(
+                f"the listed symmetry operations are not those of the space group ({_group(block)}), "
+                "and there is no formula with Z to tell which is right"
+            )
+    if not fitting:
+        assert first is not None
+        raise first
+    if (len(fitting) > 1 and len({len(crystal) for crystal in fitting}) > 1) or (len(fitting) > 1 and _differ(fitting)):
+        names = " or ".join(operations.name for operations, _ in readings)
+        raise InputError(f"the CIF does not say which setting of its space group it is in ({names}), and several fit")
+    return fitting[0]
+
+
+def _differ(crystals: Sequence[Crystal]) -> bool:
+    """Say whether readings of one file are different crystals: their sorted interatomic distances differ."""
+    if len(crystals[0]) > 500:
+        return True
+    spectra = []
+    for crystal in crystals:
+        apart = crystal.frac[:, None] - crystal.frac[None]
+        apart -= np.round(apart)
+        distances = np.linalg.norm(apart @ crystal.lattice, axis=2)
+        weights = crystal.numbers.astype(float)[:, None] * crystal.numbers
+        spectra.append(np.sort(np.round(distances + 1e3 * weights, 2), axis=None))
+    return any(not np.allclose(spectra[0], each, atol=0.02) for each in spectra[1:])
+
+
+def _check_kind(block: Block) -> None:
+    """Refuse modulated and magnetic structures: their operations act on more than the three coordinates."""
+    names = [*block.items, *(name for loop in block.loops for name in loop)]
+    dimension = block.get("_cell_modulation_dimension")
+    if any("ssg" in name for name in names) or dimension not in ("", "0"):
+        raise InputError(
+            "a modulated structure (superspace symmetry); zoo reads crystals with three-dimensional symmetry"
+        )
+    if any("magn_operation" in name or "magn_centering" in name or "magn_ssg" in name for name in names):
+        raise InputError("a magnetic structure (magnetic symmetry operations); give the nuclear structure")
+
+
+def _lattice(block: Block) -> NDArray[np.float64]:
+    """Return the cell's vectors: c along z, a in the plane of x and z."""
+    values = []
+    for name in _CELL:
+        key = f"_cell_{name}"
+        text = block.get(key)
+        if not text and "angle" in name and unquoted(block.items.get(key, "")) == ".":
+            text = "90"  # the dictionary's default
+        if not text:
+            raise InputError(f"broken CIF: {key} is missing")
+        value = number(text)
+        if value is None:
+            if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
+                raise InputError("the lattice or a coordinate is not a finite number")
+            raise InputError(f"broken CIF: {key} is {text}, which is no number")
+        if value < 0 or ("angle" in name and (value == 0 or value >= 180)):
+            raise InputError(f"broken CIF: {key} is {text}")
+        values.append(value)
+    a, b, c = values[:3]
+    angles = np.radians(values[3:])
+    cos, sin = np.cos(angles), np.sin(angles)
+    cos_gamma_star = (cos[0] * cos[1] - cos[2]) / (sin[0] * sin[1])
+    if min(a, b, c) == 0 or abs(cos_gamma_star) >= 1:
+        raise InputError("broken CIF: the cell has no volume")
+    gamma_star = np.arccos(cos_gamma_star)
+    return np.array(
+        [
+            [a * sin[1], 0.0, a * cos[1]],
+            [-b * sin[0] * np.cos(gamma_star), b * sin[0] * np.sin(gamma_star), b * cos[0]],
+            [0.0, 0.0, c],
+        ]
+    )
+
+
+def _statements(block: Block) -> Statements:
+    formula, text = None, ""
+    for name in _FORMULAS:
+        text = " ".join(block.get(name).split())
+        formula = parse_formula(text) if text else None
+        if formula is not None:
+            break
+    units = number(block.get("_cell_formula_units_z"))
+    volume, density = number(block.get("_cell_volume")), number(block.get("_exptl_crystal_density_diffrn"))
+    return Statements(formula, text, units or None, volume or None, density or None)
+
+
+def _stated_group(block: Block) -> StatedGroup:
+    names = dict.fromkeys(filter(None, (" ".join(block.get(name).split()) for name in _NAMES)))
+    numbers = [number(block.get(name)) for name in _NUMBERS]
+    whole = dict.fromkeys(int(n) for n in numbers if n is not None and n == int(n) and 1 <= n <= 230)
+    return StatedGroup(tuple(names), " ".join(block.get(*_HALL).split()), tuple(whole), block.get(*_CODES))
+
+
+def _group(block: Block) -> str:
+    return str(_stated_group(block)) or "not named"
+
+
+def _readings(block: Block, metric: NDArray[np.float64]) -> Iterator[tuple[Operations, bool]]:
+    """Give the groups of operations that the file may mean, and whether the file leaves no doubt of each."""
+    group = _stated_group(block)
+    lists = [tuple(map(unquoted, column)) for name in _OPERATIONS if (column := block.column(name))]
+    lists = [texts for texts in lists if any(text not in ABSENT for text in texts)]
+    if not lists:
+        yield from _named_readings(group, metric)
         return
-    if value < 0 or ("angle" in key and (value == 0 or value >= 180)):
-        raise InputError(f"broken CIF: _cell_{key} is {text}")
-
-
-def _column(block: dict[str, Any], key: str) -> list[str]:
-    value = block.get(key, [])
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _check_coordinate(text: str) -> None:
+    listed, complete = listed_operations(lists[0])
+    if len(listed) == 1 and len(lists) == 1 and _is_p1(group):
+        yield listed, True
+        return
+    if any(listed_operations(other)[0].codes != listed.codes for other in lists[1:]):
+        raise InputError("broken CIF: it lists two different sets of symmetry operations")
+    fits = listed.keep(metric)
+    numbers = number_of(group)
+    if not fits and not numbers:
+        raise InputError("the cell does not have the symmetry of the listed operations; check lengths and angles")
+    # P 1 is also what programs write when they do not look for symmetry.
+    if fits and complete and (not numbers or type_number(listed) in (*numbers, 0)):
+        yield listed, True
+        return
     try:
-        value = float(text.split("(")[0])  # what follows in brackets is the uncertainty
-    except ValueError:
-        raise InputError(f"the CIF has the coordinate {text!r}, which is no number") from None
-    if not math.isfinite(value):
-        raise InputError("the lattice or a coordinate is not a finite number")
-
-
-def _operations(block: dict[str, Any]) -> list[str]:
-    return [text for key in block if key.rstrip("_") in _OPERATIONS for text in _column(block, key)]
-
-
-def _check_operation(text: str) -> None:
-    """Refuse an operation that is none: pymatgen takes what it does not understand for zero."""
-    from pymatgen.core.operations import SymmOp
-
-    rotation = SymmOp.from_xyz_str(text).rotation_matrix
-    if not math.isclose(abs(np.linalg.det(rotation)), 1, abs_tol=1e-6):
-        raise InputError(f"broken CIF: {text!r} is no symmetry operation")
-
-
-def _check_space_group(block: dict[str, Any], operations: int) -> None:
-    """Refuse a space group that stands for the operations but is not known, and so was read as P1."""
-    if operations > 1 or _operations(block):
+        named = settings(group, metric)
+    except InputError:
+        named = []
+    if not fits and not named:
+        raise InputError("the cell does not have the symmetry of the listed operations; check lengths and angles")
+    if complete and not named:
+        raise InputError(f"the listed symmetry operations are not those of the space group that is named ({group})")
+    if any(each.codes == listed.codes for each in named):  # an incomplete list of the named group
+        yield listed, True
         return
-    keys = ("space_group_name", "int_tables_number", "space_group_it_number")
-    stated = [str(value) for key, value in block.items() if any(part in key.lower() for part in keys)]
-    for group in (value.strip("'\" ") for value in stated):
-        if group not in ("", "?", ".", "1") and group.replace(" ", "").upper() != "P1":
-            raise InputError(f"the CIF lists no symmetry operations, and its space group {group!r} is not known")
+    if fits:
+        yield listed, False
+    for each in named:
+        if not fits or listed.codes <= each.codes:
+            yield each, False
 
 
-def _check_elements(block: dict[str, Any], structure: Structure) -> None:
-    """Refuse a structure that lacks an element of the formula that the CIF itself gives."""
-    from pymatgen.core import Composition
+@lru_cache(maxsize=1024)
+def _is_p1(group: StatedGroup) -> bool:
+    return number_of(group) in (set(), {1})
 
-    formula = block.get("_chemical_formula_sum")
-    if not isinstance(formula, str):
+
+def _named_readings(group: StatedGroup, metric: NDArray[np.float64]) -> Iterator[tuple[Operations, bool]]:
+    if not group:
+        yield identity(), True
         return
-    try:
-        named = {element.symbol for element in Composition(formula.strip("'\" ")).elements}
-    except (ValueError, AttributeError, TypeError):
-        return  # a formula that says nothing is no evidence
-    missing = sorted(named - {element.symbol for element in structure.composition.elements} - {"D", "T"})
-    if missing:
-        raise InputError(f"the formula in the CIF has {', '.join(missing)}, but no site holds it")
+    found = settings(group, metric)
+    if not found:
+        raise InputError(f"the CIF lists no symmetry operations, and its space group {group.names[0]!r} is not known")
+    for each in found:
+        yield each, True
+
+
+def _expanded(
+    numbers: NDArray[np.int64],
+    frac: NDArray[np.float64],
+    units: NDArray[np.float64],
+    operations: Operations,
+    lattice: NDArray[np.float64],
+) -> Crystal:
+    lengths = np.linalg.norm(lattice, axis=1)
+    tolerances = np.clip(3 * np.linalg.norm(units * lengths, axis=1), 0.02, 0.3)
+    atoms, owners = expand(frac, tolerances, operations, lattice)
+    if len(atoms) > MAX_ATOMS:
+        raise InputError(f"{len(atoms)} atoms; at most {MAX_ATOMS} are taken")
+    order = np.argsort(_ranks()[numbers[owners]], kind="stable")
+    return Crystal(numbers[owners][order].astype(np.uint8), lattice, atoms[order])
+
+
+@lru_cache(maxsize=1)
+def _ranks() -> NDArray[np.int64]:
+    """Return each element's place in the order of electronegativity, then symbol; those without one come last."""
+    rows = sorted(properties(), key=lambda row: (float(row["electronegativity"] or "inf"), row["symbol"]))
+    ranks = np.zeros(len(rows) + 1, dtype=np.int64)
+    for rank, row in enumerate(rows):
+        ranks[int(row["number"])] = rank
+    return ranks

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.structures.parse import is_structure_file, read_file, structure_files
+from zoo.data.structures.files import identifiers, is_structure_file, passed_over, structure_files
+from zoo.data.structures.parse import read_file
 from zoo.data.tables.readers import OneStructureError, is_table, open_table
 from zoo.data.tables.rows import RowReader
 from zoo.data.tables.structure_files import MIN_PARALLEL_FILES, ParallelReader, read_structure_file
@@ -16,13 +18,14 @@ if TYPE_CHECKING:
 
     from zoo.data.tables.records import Record, Rejection
 
+_Files = list[tuple[Path, str]]  # with their identifiers
 _MAX_COUNTED_BYTES = 16_000_000
 
 
 class RecordStream:
     """The records and rejections of files and tables, one after the other; see :func:`iter_records`."""
 
-    def __init__(self, parts: Sequence[list[Path] | RowReader], workers: int, min_parallel: int) -> None:
+    def __init__(self, parts: Sequence[_Files | RowReader], workers: int, min_parallel: int) -> None:
         self._workers, self._min_parallel = workers, min_parallel
         self._parts = iter(parts)
         self._parallel: ParallelReader | None = None
@@ -36,7 +39,7 @@ class RecordStream:
         if isinstance(part, RowReader):
             self._current = map(part.read, part.rows())
         elif self._workers < 1 or len(part) < self._min_parallel:
-            self._current = map(read_structure_file, part)
+            self._current = starmap(read_structure_file, part)
         else:
             self._current = self._parallel = ParallelReader(part, self._workers)
         return True
@@ -80,8 +83,8 @@ def iter_records(
     -------
     RecordStream
         An iterator of Record or Rejection. Rows are read as they are asked for, so memory stays bounded (a JSON
-        table alone is held whole). The identifier of a structure file is its name without extension. Identifiers
-        may repeat. Its method ``close`` ends the workers.
+        table alone is held whole). The identifier of a structure file is its name without extension, or as much of
+        its path as tells it from the other files; those of tables may repeat. Its method ``close`` ends the workers.
 
     Raises
     ------
@@ -95,7 +98,15 @@ def iter_records(
             parts[-1] += part
         else:
             parts.append(part)
-    return RecordStream(parts, workers, min_parallel)
+    names = iter(identifiers([path for part in parts if isinstance(part, list) for path in part]))
+    named = [[(path, next(names)) for path in part] if isinstance(part, list) else part for part in parts]
+    return RecordStream(named, workers, min_parallel)
+
+
+def skipped_files(paths: Iterable[Path]) -> dict[Path, list[str]]:
+    """Return, for each folder among `paths`, the files in it that are no structure files by their names."""
+    folders = [path for path in map(Path, paths) if path.is_dir()]
+    return {folder: names for folder in folders if (names := passed_over(folder))}
 
 
 def count_records(paths: Iterable[Path]) -> int | None:

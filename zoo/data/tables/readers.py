@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from zoo.data.structures.parse import MAX_CHARACTERS, is_number
+from zoo.data.structures.files import MAX_CHARACTERS
+from zoo.data.structures.parse import is_number
 from zoo.errors import InputError
 
 if TYPE_CHECKING:

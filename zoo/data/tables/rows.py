@@ -24,6 +24,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from zoo.data.structures import parse as parsing
+from zoo.data.structures.files import find_file
 from zoo.data.tables.readers import INDEX, Row, Select, TableReader
 from zoo.data.tables.records import Record, Rejection, shorten
 from zoo.errors import InputError
@@ -190,7 +191,7 @@ def _from_files(folder: Path, column: str) -> CrystalReader:
         name = cells.get(column)
         if is_missing(name):
             raise InputError("no structure file is named")
-        return parsing.read_file(parsing.find_file(folder, str(name).strip()))
+        return parsing.read_file(find_file(folder, str(name).strip()))
 
     return read
 

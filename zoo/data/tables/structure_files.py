@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from zoo._utils.workers import cores, guarded, interrupts_ignored
-from zoo.data.structures.parse import has_structure_suffix, read_file
+from zoo.data.structures.parse import read_file
 from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 
@@ -34,10 +34,8 @@ def spare_workers() -> int:
     return min(8, cores() - 1)
 
 
-def read_structure_file(path: Path) -> Record | Rejection:
-    """Read one file; its identifier is its name without extension."""
-    name = path.name.removesuffix(".gz")
-    identifier = name.rpartition(".")[0] if has_structure_suffix(name) else name
+def read_structure_file(path: Path, identifier: str) -> Record | Rejection:
+    """Read one file."""
     try:
         return Record(identifier, read_file(path), None, 0, str(path))
     except InputError as error:
@@ -51,14 +49,15 @@ class ParallelReader:
 
     Parameters
     ----------
-    files : sequence of Path
+    files : sequence of (Path, str)
+        Each with its identifier.
     workers : int
         Processes, at least 1.
     ahead : int
         Most batches of 25 files that are read ahead.
     """
 
-    def __init__(self, files: Sequence[Path], workers: int, ahead: int = MAX_BATCHES_AHEAD) -> None:
+    def __init__(self, files: Sequence[tuple[Path, str]], workers: int, ahead: int = MAX_BATCHES_AHEAD) -> None:
         self._batches = (files[start : start + FILES_PER_BATCH] for start in range(0, len(files), FILES_PER_BATCH))
         self._read: Iterator[Record | Rejection] = iter(())
         self._pool = guarded(workers)
@@ -90,5 +89,5 @@ class ParallelReader:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read_batch(files: Sequence[Path]) -> list[Record | Rejection]:
-    return [read_structure_file(path) for path in files]
+def _read_batch(files: Sequence[tuple[Path, str]]) -> list[Record | Rejection]:
+    return [read_structure_file(path, identifier) for path, identifier in files]

@@ -1,0 +1,354 @@
+"""Symmetry operations and space groups → the operations of one closed group, in the axes of the cell.
+
+A CIF may list its operations, name its space group (by a Hermann-Mauguin or Hall symbol or a number), or both. What
+is listed must be a group; what is named must be of the same type; where several settings of a name fit the cell
+(origin choices), all are returned, and what else the file states decides.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    import gemmi
+    from numpy.typing import NDArray
+
+DENOMINATOR = 120
+"""Translations are kept as multiples of this fraction: it holds all of the space groups', and fifths."""
+
+MAX_OPERATIONS = 768  # four times those of the largest space group: supercells list more than the group has
+_METRIC_TOLERANCE = 0.012  # relative, of lengths squared: about 0.6 % of a length, or 0.6°
+_TRANSLATION_TOLERANCE = 0.0041  # "0.33" is a third, "0.17" a sixth
+_TERM = re.compile(r"([+-]?)(?:(\d+(?:\.\d*)?|\.\d+)(?:/(\d+))?\*?)?([xyz]?)")
+_SETTING = re.compile(r"\s*:\s*([A-Za-z0-9-]+)\s*$")
+_CHOICE = re.compile(r"\s*\(?\s*origin\s+(?:choice|at)?\s*([12])\s*\)?\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Operations:
+    """The operations of a group, as an array of rotations and one of translations.
+
+    Parameters
+    ----------
+    rotations : array of shape (n, 3, 3), int64
+        On fractional coordinates.
+    translations : array of shape (n, 3), int64
+        In units of 1 / `DENOMINATOR`.
+    name : str
+        What they are, for messages.
+    """
+
+    rotations: NDArray[np.int64]
+    translations: NDArray[np.int64]
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.rotations)
+
+    @property
+    def shifts(self) -> NDArray[np.float64]:
+        """Translations in fractional coordinates."""
+        return self.translations / DENOMINATOR
+
+    def keep(self, metric: NDArray[np.float64]) -> bool:
+        """Say whether every operation keeps the metric of a cell, shape (3, 3), in Å²."""
+        lengths = np.sqrt(np.diag(metric))
+        changed = np.einsum("nji,jk,nkl->nil", self.rotations, metric, self.rotations) - metric
+        return bool((np.abs(changed) <= _METRIC_TOLERANCE * np.outer(lengths, lengths)).all())
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """The operations as numbers; equal sets are equal groups."""
+        return frozenset(_codes(self.rotations, self.translations).tolist())
+
+
+@dataclass(frozen=True)
+class StatedGroup:
+    """What a file says about its space group, apart from operations.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Hermann-Mauguin symbols.
+    hall : str
+    numbers : tuple of int
+        Of the International Tables.
+    code : str
+        Coordinate-system code, such as ``2`` or ``h``.
+    """
+
+    names: tuple[str, ...] = ()
+    hall: str = ""
+    numbers: tuple[int, ...] = ()
+    code: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.hall or self.numbers)
+
+    def __str__(self) -> str:
+        return ", ".join([*self.names, *([self.hall] if self.hall else []), *(f"number {n}" for n in self.numbers)])
+
+
+def identity() -> Operations:
+    """Return the operations of P 1."""
+    return Operations(np.eye(3, dtype=np.int64)[None], np.zeros((1, 3), dtype=np.int64), "P 1")
+
+
+@lru_cache(maxsize=256)
+def listed_operations(texts: tuple[str, ...]) -> tuple[Operations, bool]:
+    """Read a list of operations such as ``-y, x-y, z+1/3``.
+
+    Returns
+    -------
+    Operations
+        The group that they generate.
+    bool
+        Whether the list was that group already.
+
+    Raises
+    ------
+    InputError
+        If one is no symmetry operation, or there are too many.
+    """
+    if len(texts) > MAX_OPERATIONS:
+        raise InputError(f"{len(texts)} symmetry operations; at most {MAX_OPERATIONS} are taken")
+    read = [read_operation(text) for text in texts]
+    listed = Operations(np.array([r for r, _ in read]), np.array([t for _, t in read]), "the listed operations")
+    group = _generated(listed)
+    return group, group.codes == listed.codes
+
+
+@lru_cache(maxsize=4096)
+def read_operation(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Read one operation: the rotation of shape (3, 3), and the translation in units of 1 / `DENOMINATOR`.
+
+    Raises
+    ------
+    InputError
+        If it is none. Each of x, y, z and the constant may stand once in each part.
+    """
+    refusal = InputError(f"broken CIF: {text!r} is no symmetry operation")
+    parts = re.sub(r"[\s'\"]", "", text).lower().split(",")
+    rotation, translation = np.zeros((3, 3), dtype=np.int64), np.zeros(3, dtype=np.int64)
+    if len(parts) != 3:
+        raise refusal
+    for row, part in enumerate(parts):
+        position, seen = 0, set()
+        while position < len(part):
+            match = _TERM.match(part, position)
+            if match is None or match.end() == position or not (match[2] or match[4]) or match[4] in seen:
+                raise refusal
+            if position and not match[1]:
+                raise refusal
+            position = match.end()
+            seen.add(match[4])
+            if match[3] and not int(match[3]):
+                raise refusal
+            value = float(match[2] or 1) / float(match[3] or 1) * (-1 if match[1] == "-" else 1)
+            if match[4]:
+                if value != round(value) or abs(value) > 5:
+                    raise refusal
+                rotation[row, "xyz".index(match[4])] = round(value)
+            else:
+                translation[row] = _multiple(value, refusal)
+    if abs(round(np.linalg.det(rotation))) != 1:
+        raise refusal
+    return rotation, translation % DENOMINATOR
+
+
+def _multiple(value: float, refusal: InputError) -> int:
+    if abs(value) > 1000:
+        raise refusal
+    for steps, tolerance in ((24, _TRANSLATION_TOLERANCE), (DENOMINATOR, 0.0006)):
+        if abs(value - round(value * steps) / steps) <= tolerance:
+            return round(value * steps) * (DENOMINATOR // steps)
+    raise refusal
+
+
+def _codes(rotations: NDArray[np.int64], translations: NDArray[np.int64]) -> NDArray[np.int64]:
+    flat = rotations.reshape(-1, 9) + 5
+    code = np.zeros(len(flat), dtype=np.int64)
+    for column in flat.T:
+        code = code * 11 + column
+    for column in (translations % DENOMINATOR).T:
+        code = code * DENOMINATOR + column
+    return code
+
+
+def _generated(listed: Operations) -> Operations:
+    """Return the group that operations generate, those listed first, each once."""
+    one = identity()
+    rotations = np.concatenate([listed.rotations, one.rotations])
+    translations = np.concatenate([listed.translations, one.translations])
+    while True:
+        _, first = np.unique(_codes(rotations, translations), return_index=True)
+        first.sort()
+        rotations, translations = rotations[first], translations[first]
+        count = len(rotations)
+        if count > MAX_OPERATIONS:
+            raise InputError("broken CIF: the symmetry operations are no group")
+        products = np.einsum("aij,bjk->abik", rotations, rotations).reshape(-1, 3, 3)
+        moved = (np.einsum("aij,bj->abi", rotations, translations) + translations[:, None]).reshape(-1, 3)
+        if np.abs(products).max() > 5:
+            raise InputError("broken CIF: the symmetry operations are no group")
+        known = np.isin(_codes(products, moved), _codes(rotations, translations))
+        if known.all():
+            return Operations(rotations, translations, listed.name)
+        new = np.nonzero(~known)[0][: 4 * MAX_OPERATIONS]
+        rotations = np.concatenate([rotations[:count], products[new]])
+        translations = np.concatenate([translations[:count], moved[new] % DENOMINATOR])
+
+
+def settings(group: StatedGroup, metric: NDArray[np.float64]) -> list[Operations]:
+    """Return the groups that a statement may mean in a cell of this metric: none if it is not known.
+
+    Raises
+    ------
+    InputError
+        If the symbol and the number contradict each other, or the group does not fit the cell.
+    """
+    if group.hall and (operations := _hall_operations(group.hall)) is not None:
+        return [_fitting([operations], metric, group)[0]]
+    named = [found for name in group.names if (found := _named(name))]
+    chosen = next((found for found in named if found), None)
+    if chosen is None:
+        chosen = [each for number in group.numbers for each in _numbered(number)]
+    elif group.numbers and all(each.number not in group.numbers for each in chosen):
+        raise InputError(f"the CIF names two space groups: {group}")
+    if not chosen:
+        return []
+    if group.code:
+        wanted = group.code.lower()
+        chosen = [each for each in chosen if _extension(each).lower() in ("", wanted)] or chosen
+    return _fitting([operations_of(each) for each in chosen], metric, group)
+
+
+@lru_cache(maxsize=1024)
+def number_of(group: StatedGroup) -> set[int]:
+    """Return the numbers of the space-group types that a statement names; empty if it names none that is known."""
+    if group.hall and (operations := _hall_operations(group.hall)) is not None:
+        return {type_number(operations)} - {0}
+    numbers = {each.number for name in group.names for each in _named(name)}
+    return numbers or set(group.numbers)
+
+
+def type_number(operations: Operations) -> int:
+    """Return the number of the space-group type of a group in any setting; 0 if it cannot be told."""
+    return _type_number(operations.rotations.tobytes(), operations.translations.tobytes())
+
+
+@lru_cache(maxsize=256)
+def _type_number(rotations: bytes, translations: bytes) -> int:
+    import spglib
+
+    r = np.frombuffer(rotations, dtype=np.int64).reshape(-1, 3, 3)
+    t = np.frombuffer(translations, dtype=np.int64).reshape(-1, 3) / DENOMINATOR
+    try:
+        found = spglib.get_spacegroup_type_from_symmetry(r.astype(np.intc), t, symprec=1e-3)
+    except Exception:  # spglib's errors differ from release to release
+        return 0
+    return int(found.number) if found is not None else 0
+
+
+def _fitting(candidates: list[Operations], metric: NDArray[np.float64], group: StatedGroup) -> list[Operations]:
+    fitting = [each for each in candidates if each.keep(metric)]
+    if not fitting:
+        raise InputError(f"the cell does not have the symmetry of its space group ({group}); check lengths and angles")
+    return fitting
+
+
+def operations_of(group: gemmi.SpaceGroup) -> Operations:
+    """Return the operations of a setting in gemmi's table."""
+    return _tabulated(group.xhm(), group.hall)
+
+
+@lru_cache(maxsize=600)
+def _tabulated(name: str, hall: str) -> Operations:
+    import gemmi
+
+    return _from_gemmi(gemmi.symops_from_hall(hall), name)
+
+
+def _from_gemmi(operations: gemmi.GroupOps, name: str) -> Operations:
+    import gemmi
+
+    scale = DENOMINATOR // gemmi.Op.DEN
+    pairs = [(op.rot, op.tran) for op in operations]
+    rotations = np.array([rot for rot, _ in pairs], dtype=np.int64) // gemmi.Op.DEN
+    translations = np.array([tran for _, tran in pairs], dtype=np.int64) * scale % DENOMINATOR
+    return Operations(rotations, translations, name)
+
+
+@lru_cache(maxsize=256)
+def _hall_operations(symbol: str) -> Operations | None:
+    import gemmi
+
+    try:
+        found = gemmi.symops_from_hall(symbol.replace("_", " "))
+    except (RuntimeError, ValueError):
+        return None
+    operations = _generated(_from_gemmi(found, symbol))
+    return operations if len(operations) <= 192 else None
+
+
+@lru_cache(maxsize=1024)
+def _named(symbol: str) -> list[gemmi.SpaceGroup]:
+    """Return the settings that a Hermann-Mauguin symbol may mean; several if it leaves open the origin or axes."""
+    import gemmi
+
+    text = " ".join(re.sub(r"\((\d)\)", r"\1", symbol.replace("_", "").replace("~", " ")).split())
+    code = ""
+    for pattern in (_SETTING, _CHOICE):
+        if match := pattern.search(text):
+            text, code = text[: match.start()], match[1]
+            break
+    if match := re.search(r"(?<=[\da-z/)])\s*([SZHR])$", text):  # "F d -3 m S", "R -3 m H": ICSD's and others' settings
+        text, code = text[: match.start()], {"S": "1", "Z": "2"}.get(match[1], match[1])
+    found = gemmi.find_spacegroup_by_name(text) if text else None
+    if found is None:
+        found = _squeezed().get(re.sub(r"\s", "", text).lower())
+    if found is None:
+        return []
+    alike = [each for each in gemmi.spacegroup_table() if each.hm == found.hm and each.number == found.number]
+    if code:
+        alike = [each for each in alike if _extension(each).upper() == code.upper()] or (
+            alike
+            if code.lower().lstrip("-") in ("a1", "b1", "c1", "b2", "b3", "abc", "1", "h") and len(alike) == 1
+            else []
+        )
+    return alike
+
+
+@lru_cache(maxsize=1)
+def _squeezed() -> dict[str, gemmi.SpaceGroup]:
+    """Return gemmi's table by symbols without spaces, the reference setting of each first."""
+    import gemmi
+
+    table: dict[str, gemmi.SpaceGroup] = {}
+    for each in gemmi.spacegroup_table():
+        for name in (each.hm, each.short_name()):
+            table.setdefault(name.replace(" ", "").lower(), each)
+    return table
+
+
+@lru_cache(maxsize=256)
+def _numbered(number: int) -> list[gemmi.SpaceGroup]:
+    """Return the standard setting of a space group, with both origins or both kinds of axes where there are two."""
+    import gemmi
+
+    try:
+        found = gemmi.find_spacegroup_by_number(number)
+    except (RuntimeError, ValueError):
+        return []
+    return [each for each in gemmi.spacegroup_table() if each.number == number and each.hm == found.hm]
+
+
+def _extension(group: gemmi.SpaceGroup) -> str:
+    return str(group.ext).strip("\0 ")
