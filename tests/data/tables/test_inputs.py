@@ -70,7 +70,7 @@ def test_unusable_inputs_raise_before_the_first_is_read(tmp_path: Path) -> None:
     for name, reason in {
         "none.cif": "there is no such file or folder",
         "folder": "no structure file in this folder (.cif, .vasp, POSCAR, .json …)",
-        "notes.txt": "neither a table nor a structure file by its name (broken structure file: Unrecognized extension",
+        "notes.txt": "neither a table nor a structure file by its name (neither CIF nor POSCAR text, nor",
         "picture.png": "neither a table nor a structure file by its name (a binary file, not a structure)",
         "empty.csv": "the file is empty",
         "ids.csv": "there are no crystals: ",

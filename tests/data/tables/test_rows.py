@@ -43,7 +43,7 @@ BAD_CELLS = {
     "a partial occupancy": ({"structure": ALLOY}, "partial occupancy (Cu:0.75, Au:0.25); zoo needs ordered structures"),
     "no atoms": (
         {"structure": SALT[: SALT.index("  Na  Na0")]},
-        "the structure has no atoms: a loop_ of the CIF has no rows",
+        "the structure has no atoms: the CIF's loop of sites has no coordinates",
     ),
     "an unknown element": ({"structure": SALT.replace("  Na  Na0", "  Qq  Na0")}, "unknown element 'Qq'"),
     "a dummy": ({"structure": SALT.replace("  Na  Na0", "  X  Na0")}, "unknown element 'X'"),

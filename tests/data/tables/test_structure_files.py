@@ -38,9 +38,10 @@ def as_plain(items: list[Record | Rejection]) -> list[object]:
 
 def test_workers_change_nothing(folder: Path) -> None:
     files = sorted(folder.iterdir())
-    here = as_plain([read_structure_file(path) for path in files])
+    named = [(path, path.stem) for path in files]
+    here = as_plain([read_structure_file(*each) for each in named])
     # Two batches ahead, so that some are submitted while others are read.
-    assert as_plain(list(ParallelReader(files, 2, ahead=2))) == here
+    assert as_plain(list(ParallelReader(named, 2, ahead=2))) == here
     assert sum(isinstance(each, str) for each in here) == 3
     assert as_plain(list(iter_records([folder], workers=1, min_parallel=200))) == here
     mixed = iter_records([*files[:50], folder, files[0]], workers=1, min_parallel=200)
@@ -55,18 +56,18 @@ def test_few_files_start_no_process(folder: Path) -> None:
     assert set(multiprocessing.active_children()) <= set(before)
 
 
-class Watched(list[Path]):
+class Watched(list[tuple[Path, str]]):
     """Paths that remember how many of them have been asked for."""
 
     asked = 0
 
-    def __getitem__(self, key: slice) -> list[Path]:  # type: ignore[override]
+    def __getitem__(self, key: slice) -> list[tuple[Path, str]]:  # type: ignore[override]
         self.asked = max(self.asked, key.stop)
         return super().__getitem__(key)
 
 
 def test_no_more_is_read_ahead_than_allowed(folder: Path) -> None:
-    files = Watched(sorted(folder.iterdir()))
+    files = Watched((path, path.stem) for path in sorted(folder.iterdir()))
     reader = ParallelReader(files, 1, ahead=3)
     for count in range(1, 61):
         next(reader)
@@ -77,7 +78,7 @@ def test_no_more_is_read_ahead_than_allowed(folder: Path) -> None:
 
 def test_a_worker_that_is_killed_is_an_error_not_a_hang(folder: Path) -> None:
     before = multiprocessing.active_children()
-    reader = ParallelReader(sorted(folder.iterdir()) * 20, 1)
+    reader = ParallelReader([(path, path.stem) for path in sorted(folder.iterdir())] * 20, 1)
     next(reader)
     (worker,) = (each for each in multiprocessing.active_children() if each not in before)
     worker.kill()

@@ -79,8 +79,9 @@ def identifiers(paths: Sequence[Path]) -> list[str]:
 
     Files of one name get their extension, and those still alike as many of their folders as tell them apart.
     """
-    names = [_stem(path.name) for path in paths]
-    resolved = [path.parts for path in paths]
+    distinct = list(dict.fromkeys(paths))
+    names = [_stem(path.name) for path in distinct]
+    resolved = [path.absolute().parts for path in distinct]
     depth = 1
     while depth <= 12:
         counts = Counter(names)
@@ -90,7 +91,8 @@ def identifiers(paths: Sequence[Path]) -> list[str]:
         for i in again:
             names[i] = "/".join(resolved[i][-depth:])
         depth += 1
-    return names
+    named = dict(zip(distinct, names, strict=True))
+    return [named[path] for path in paths]
 
 
 def _stem(name: str) -> str:

@@ -8,6 +8,7 @@ is listed must be a group; what is named must be of the same type; where several
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -251,7 +252,9 @@ def _type_number(rotations: bytes, translations: bytes) -> int:
     r = np.frombuffer(rotations, dtype=np.int64).reshape(-1, 3, 3)
     t = np.frombuffer(translations, dtype=np.int64).reshape(-1, 3) / DENOMINATOR
     try:
-        found = spglib.get_spacegroup_type_from_symmetry(r.astype(np.intc), t, symprec=1e-3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = spglib.get_spacegroup_type_from_symmetry(r.astype(np.intc), t, symprec=1e-3)
     except Exception:  # spglib's errors differ from release to release
         return 0
     return int(found.number) if found is not None else 0

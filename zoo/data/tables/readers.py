@@ -24,6 +24,8 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
 Select = tuple[str, Callable[[object, int], bool]]
 """A column, and a function of its cell and of the row's number that tells whether the row is wanted."""
 
@@ -317,6 +319,36 @@ def _open_jsonl(path: Path) -> TableReader:
     return TableReader(path, columns, rows)
 
 
+def _cells(batch: pa.RecordBatch) -> Iterator[dict[str, object] | str]:
+    """Give the cells of each row, or the reason why they cannot be read: text that is not UTF-8."""
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        for i in range(batch.num_rows):
+            try:
+                yield batch.slice(i, 1).to_pylist()[0]
+            except UnicodeDecodeError as error:
+                yield f"text that is not UTF-8 (byte 0x{error.object[error.start]:02x})"
+
+
+def _labels(column: pa.Array) -> list[object]:
+    """Return a column's values; None for text that is not UTF-8."""
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        labels: list[object] = []
+        for value in column:
+            try:
+                labels.append(value.as_py())
+            except UnicodeDecodeError:
+                labels.append(None)
+        return labels
+
+
+def _parquet_row(number: int, cells: dict[str, object] | str) -> Row:
+    return Row(number, {}, cells) if isinstance(cells, str) else Row(number, cells)
+
+
 def _open_parquet(path: Path) -> TableReader:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -338,13 +370,13 @@ def _open_parquet(path: Path) -> TableReader:
                     numbers = list(range(number + 1, number + 1 + batch.num_rows))
                     number += batch.num_rows
                     if select is not None:
-                        labels = batch.column(select[0]).to_pylist()
+                        labels = _labels(batch.column(select[0]))
                         wanted = [i for i, label in enumerate(labels) if select[1](label, numbers[i])]
                         batch, numbers = (
                             batch.take(pa.array(wanted, pa.int64())),
                             [numbers[i] for i in wanted],
                         )
-                    yield from map(Row, numbers, batch.to_pylist())
+                    yield from map(_parquet_row, numbers, _cells(batch))
         except (pa.ArrowException, OSError):
             for lost in range(number + 1, count + 1):
                 yield Row(lost, {}, "the file is damaged there")

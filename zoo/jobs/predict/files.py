@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from zoo._utils.progress import Bar
 
 
+READ_COLUMNS = ("formula", "atoms")
+"""Last columns of the file: what was read, the reduced formula and the number of atoms in the cell."""
+
+
 @dataclass(frozen=True)
 class Predicted:
     """Summary of a prediction job: number of predictions, rejections, files written, and the first ten predictions."""
@@ -56,8 +60,8 @@ def predict_files(
     inputs : sequence of Path
         Structure files, folders of them, or tables.
     out : Path
-        CSV file with the columns of `COLUMNS`, or of `WITH_INTERVAL`; written under a temporary name and renamed when
-        complete.
+        CSV file with the columns of `COLUMNS`, or of `WITH_INTERVAL`, and `READ_COLUMNS`; written under a temporary
+        name and renamed when complete.
     structures : Path, optional
         Folder of structure files for tables that hold ids alone.
     rows : iterable of Record or Rejection, optional
@@ -82,7 +86,8 @@ def predict_files(
     try:
         with whole(out) as beside:
             with beside.open("w", newline="", encoding="utf-8") as handle:
-                writer = csv.DictWriter(handle, WITH_INTERVAL if interval else COLUMNS, lineterminator="\n")
+                names = (*(WITH_INTERVAL if interval else COLUMNS), *READ_COLUMNS)
+                writer = csv.DictWriter(handle, names, lineterminator="\n")
                 writer.writeheader()
                 for row in chain(first, results):
                     if isinstance(row, Rejection):

@@ -258,8 +258,10 @@ class Model:
             columns = self._predict([record.crystal for record, _ in usable], [graph for _, graph in usable], interval)
             columns["id"] = [record.id for record, _ in usable]
             names = WITH_INTERVAL if interval else COLUMNS
-            for row in zip(*(columns[name] for name in names), strict=True):
-                yield dict(zip(names, row, strict=True))
+            rows = zip(*(columns[name] for name in names), strict=True)
+            for (record, _), row in zip(usable, rows, strict=True):
+                content = {"formula": record.crystal.formula, "atoms": len(record.crystal)}
+                yield dict(zip(names, row, strict=True)) | content
 
     def _graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph | InputError]:
         """Build graphs; for a crystal that the network cannot take, the reason in place of its graph."""
