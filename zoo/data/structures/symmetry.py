@@ -26,7 +26,6 @@ DENOMINATOR = 120
 
 MAX_OPERATIONS = 768  # four times those of the largest space group: supercells list more than the group has
 _METRIC_TOLERANCE = 0.012  # relative, of lengths squared: about 0.6 % of a length, or 0.6°
-_TRANSLATION_TOLERANCE = 0.0041  # "0.33" is a third, "0.17" a sixth
 _TERM = re.compile(r"([+-]?)(?:(\d+(?:\.\d*)?|\.\d+)(?:/(\d+))?\*?)?([xyz]?)")
 _SETTING = re.compile(r"\s*:\s*([A-Za-z0-9-]+)\s*$")
 _CHOICE = re.compile(r"\s*\(?\s*origin\s+(?:choice|at)?\s*([12])\s*\)?\s*$", re.IGNORECASE)
@@ -158,16 +157,17 @@ def read_operation(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
                     raise refusal
                 rotation[row, "xyz".index(match[4])] = round(value)
             else:
-                translation[row] = _multiple(value, refusal)
+                translation[row] = _multiple(value, len(match[2].partition(".")[2]), refusal)
     if abs(round(np.linalg.det(rotation))) != 1:
         raise refusal
     return rotation, translation % DENOMINATOR
 
 
-def _multiple(value: float, refusal: InputError) -> int:
+def _multiple(value: float, digits: int, refusal: InputError) -> int:
+    """Return a translation in units of 1 / `DENOMINATOR`; in decimals, "0.33" and "0.3333" are a third."""
     if abs(value) > 1000:
         raise refusal
-    for steps, tolerance in ((24, _TRANSLATION_TOLERANCE), (DENOMINATOR, 0.0006)):
+    for steps, tolerance in ((24, min(10.0**-digits, 0.0101) if digits else 1e-9), (DENOMINATOR, 1e-6)):
         if abs(value - round(value * steps) / steps) <= tolerance:
             return round(value * steps) * (DENOMINATOR // steps)
     raise refusal

@@ -198,7 +198,7 @@ def _open_csv(path: Path) -> TableReader:
         raise InputError(f"{path}: there is nothing but comments")
     if isinstance(head[0], str):
         raise InputError(f"{path}: the header cannot be read: {head[0]}")
-    headerless = path.name == "id_prop.csv" and (len(head[0]) == 1 or is_number(head[0][1]))
+    headerless = path.name == "id_prop.csv" and (len(head[0]) == 1 or _begins_with_a_number(head[0][1]))
     if headerless:
         names = ["id", "target", *(f"column {i}" for i in range(3, len(head[0]) + 1))][: len(head[0])]
     else:
@@ -220,6 +220,12 @@ def _open_csv(path: Path) -> TableReader:
                 yield Row(number, dict(zip(names, cells, strict=True)))
 
     return TableReader(path, tuple(names), rows, headerless)
+
+
+def _begins_with_a_number(cell: str) -> bool:
+    """Tell a first row of data, such as ``mp-22862, 24.1 GPa``, from a row of names."""
+    words = cell.split()
+    return bool(words) and is_number(words[0])
 
 
 def _open_json(path: Path) -> TableReader:

@@ -20,6 +20,7 @@ Names are matched exactly first, then without regard to case.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 ID_COLUMNS = ("id", "material_id", "cif_id", "mp_id", "mpid", "task_id", "jid", "identifier", "name")
 """Names of the identifier's column, in order of preference."""
 
+_LOGARITHM = re.compile(r"(?:^|[^a-z])(?:log|log10|log_10|lg|ln)(?:[^a-z]|$)")
 _INDEX_COLUMNS = (INDEX, "__index_level_0__")  # pandas' row labels, as JSON and Parquet keep them
 _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
 _YES_OR_NO = {"true": 1.0, "false": 0.0}
@@ -164,8 +166,8 @@ def _crystal_source(
         choices.append((arrays, _from_arrays(arrays), f"columns {', '.join(arrays)}"))
     if file and structures is None:
         choices.append(((file,), _from_files(beside, file), f"files named in column {file}"))
-    if source.headerless and structures is None:
-        choices.append((("id",), _from_files(beside, "id"), f"files of {beside} named by id"))
+    if source.path.name == "id_prop.csv" and structures is None and id_column:  # with names above the rows, or without
+        choices.append(((id_column,), _from_files(beside, id_column), f"files of {beside} named by {id_column}"))
     if not choices:
         raise InputError(
             f"{source.path}: there are no crystals: no column structure, cif, poscar or file, nor the "
@@ -202,6 +204,11 @@ def _target_column(source: TableReader, task: Task, target: str | None) -> str:
             raise InputError(f"{source.path}: there is no second column with the targets")
         return source.columns[1]
     if found := _find(source.columns, (target,) if target else task.columns):
+        if _LOGARITHM.search(found.lower()):
+            raise InputError(
+                f"{source.path}: column {found!r} holds logarithms by its name; the task {task.name} takes the value "
+                f"itself{f' in {task.unit}' if task.unit else ''}: write 10 to the power of each"
+            )
         return found
     if target:
         raise InputError(f"{source.path}: there is no column {target!r} (columns: {_listed(source.columns)})")

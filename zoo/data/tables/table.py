@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from math import isfinite, log10
 from typing import TYPE_CHECKING
 
 from zoo.data.tables.readers import open_table
@@ -13,10 +14,12 @@ from zoo.data.tables.rows import RowReader
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from zoo.registry.contracts import Task
+
+_MIN_ROWS_FOR_SCALE = 10  # fewer values may all be small by chance
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,26 @@ def read_table(
             rejected.append(result)
     if not records and not rejected:
         raise InputError(f"{source.path}: there is no row" + (" of those wanted" if only is not None else ""))
+    if task is not None:
+        _check_scale(source.path, reader.target, task, records)
     with source.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     check_rejected_fraction(source.path, len(records), rejected, max_rejected, rejected_out)
     return Table(source.path, digest, reader.target, records, rejected, reader.description)
+
+
+def _check_scale(path: Path, column: str, task: Task, records: Sequence[Record]) -> None:
+    """Refuse a column whose values all lie where only their logarithms can be.
+
+    Bulk moduli, for example, reach from 0.1 to 600 GPa: in a table none of which exceeds log10(600) = 2.8, they have
+    been replaced by their logarithms.
+    """
+    low, high = task.valid
+    if task.transform != "log10" or not (0 < low < 1 and isfinite(high)) or len(records) < _MIN_ROWS_FOR_SCALE:
+        return
+    largest = max(record.target for record in records if record.target is not None)
+    if largest <= log10(high):
+        raise InputError(
+            f"{path}: column {column!r} holds logarithms by its range (at most {largest:.3g}); the task {task.name} "
+            f"takes the value itself in {task.unit}: write 10 to the power of each"
+        )
