@@ -24,11 +24,12 @@ _READ = ("_cell_", "_atom_site_", "_symmetry_", "_space_group_", "_chemical_form
 """Beginnings of the names that are read: the rest of a file may be as it likes."""
 
 NUMBER = re.compile(r"([-+]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE][-+]?\d{1,3})?)(?:\((\d+)\))?")
+_MAX_REPAIRS = 20  # lines that are not read and break the grammar
 _CONTROL = re.compile(r"[\0-\b\v\f\x0e-\x1f\x7f]")
 _SPACES = dict.fromkeys([0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " ") | dict.fromkeys(
     [0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD], ""
 )
-_TRANSLATED = _SPACES | {0x2212: "-", 0x2013: "-", 0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"'}
+_TRANSLATED = _SPACES | {0x2212: "-", 0x2013: "-"}
 
 
 @dataclass
@@ -87,11 +88,29 @@ def read_blocks(text: str) -> list[Block]:
     text = _CONTROL.sub(" ", text)
     if not re.search(r"^\s*data_", text, re.MULTILINE | re.IGNORECASE):
         raise InputError("broken CIF: no line begins with data_")
-    try:
-        document = cif.read_string(text, check_level=0)
-    except (ValueError, RuntimeError) as error:
-        raise InputError(_syntax_error(str(error), text)) from None
-    return [_block(block) for block in document]
+    for _ in range(_MAX_REPAIRS):
+        try:
+            return [_block(block) for block in cif.read_string(text, check_level=0)]
+        except (ValueError, RuntimeError) as error:
+            shorter = _without_line(str(error), text)
+            if shorter is None:
+                raise InputError(_syntax_error(str(error), text)) from None
+            text = shorter
+    raise InputError("broken CIF: many of its lines break the grammar")
+
+
+def _without_line(message: str, text: str) -> str | None:
+    """Drop the line that breaks the grammar if it is a value that is not read, such as an author's name."""
+    match = re.match(r"string:(\d+)\S*: (?:parse error|unterminated ['\"]string)", message)
+    lines = text.split("\n")
+    if match is None or not 1 <= int(match[1]) <= len(lines):
+        return None
+    line = lines[int(match[1]) - 1].strip()
+    words = line.split(maxsplit=1)
+    if len(words) < 2 or not re.match(r"_[a-z]", line.lower()) or _key(words[0]).startswith(_READ):
+        return None
+    lines[int(match[1]) - 1] = ""
+    return "\n".join(lines)
 
 
 def _syntax_error(message: str, text: str) -> str:

@@ -87,6 +87,8 @@ def element_of_label(text: str, formula: Collection[str] | None = None, letters:
     beginning = re.match(r"[A-Za-z]*", text)
     word = beginning.group() if beginning else ""
     rest = text[len(word) :]
+    if re.match(r"O-H(?![a-z])|Wat", text):  # hydroxide and water, as mineralogists label them
+        word, rest = "OH", ""
     if not word or re.match(r"[,/&|;+-]+[A-Za-z]", rest):
         raise InputError(f"the label {text!r} names no single element, and there is no type symbol")
     two, one = word[:2].title(), word[0].upper()
