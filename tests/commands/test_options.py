@@ -1,12 +1,19 @@
-"""Options that commands share."""
+"""Options that commands share, and options declared as the fields of a dataclass."""
 
 from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
 
 import click
 import pytest
 from click.testing import CliRunner
+from zoo.cli import main
 
-from zoo.commands.options import CommaSeparated, names
+from zoo.commands.options import CommaSeparated, DeclaredCommand, names, option
+from zoo.jobs.finetune.options import Options
+from zoo.jobs.study.options import StudyOptions, StudyRequest
 
 
 @click.command()
@@ -40,3 +47,36 @@ def test_names_are_completed_whatever_their_case() -> None:
         assert names("backbone")(context, parameter, "def-1") == ["dEf-10k", "dEf-113k", "dEf-113k-mp"]
         assert names("featurizer")(context, parameter, "MAG") == ["magpie", "magpie-structure"]
         assert names("task")(context, parameter, "zzz") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "declared"), [("finetune", Options), ("study", StudyOptions), ("study", StudyRequest)]
+)
+def test_every_field_that_is_described_has_an_option_with_its_description(command: str, declared: type) -> None:
+    shown = " ".join(CliRunner().invoke(main, [command, "--help"], terminal_width=10_000).stdout.split())
+    hints = get_type_hints(declared, include_extras=True)
+    for field in fields(declared):
+        described = getattr(getattr(hints[field.name], "__metadata__", [None])[-1], "description", None)
+        if described and field.name not in ("data", "title"):
+            assert f"--{field.name.replace('_', '-')}" in shown
+            assert " ".join(described.split()) in shown
+
+
+def test_defaults_types_and_flags() -> None:
+    hints = get_type_hints(StudyOptions, include_extras=True)
+    defaults = {field.name: field.default for field in fields(StudyOptions)}
+    made = {name: option(name, hints[name], defaults[name], {}) for name in hints}
+    assert (made["seeds"].type, made["seeds"].default) == (click.INT, 10)
+    assert list(made["split"].type.to_info_dict()["choices"]) == ["random", "composition", "chemsys"]
+    assert made["max_rejected"].opts == ["--max-rejected"]
+    assert made["scratch"].secondary_opts == ["--no-scratch"]
+    assert made["unseen"].secondary_opts == []
+    assert made["sizes"].type.convert("50, 100,50", None, None) == (50, 100)
+    assert made["structures"].type.convert("cifs", None, None) == Path("cifs")
+
+
+def test_declarations_are_imported_when_the_options_are_needed() -> None:
+    command = DeclaredCommand("x", declared=["zoo.no_such_module:Options"])
+    assert command.get_short_help_str() == ""
+    with pytest.raises(ModuleNotFoundError):
+        command.main(["--seeds", "1"], standalone_mode=False)

@@ -17,12 +17,12 @@ from support.packededges import edges
 from torch.nn import functional
 
 from zoo._utils import compiled
+from zoo.commands.environment import report
 from zoo.data.crystal import Crystal
 from zoo.data.graphs.neighbors import CrystalGraph, GraphSettings, build_graph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
-from zoo.jobs import doctor
 from zoo.registry import plugins
 from zoo.testing import sample_crystals as samples
 
@@ -380,7 +380,7 @@ def test_zoo_predicts_the_same_without_a_compiler(moduli: Callable[[int], Path],
 
 def test_doctor_says_what_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "nearest", None)
-    (check,) = [check for check in doctor.report() if check.name == "compiled parts"]
+    (check,) = [check for check in report() if check.name == "compiled parts"]
     assert check.ok is None
     assert "nearest missing" in check.detail
     assert "install a C compiler" in check.detail

@@ -1,7 +1,4 @@
-"""Packages whose names are imported when they are first used.
-
-The names stand in one place, the package's stub ``__init__.pyi``, which type checkers and editors read as well.
-"""
+"""Packages that import their public names when these are first used."""
 
 from __future__ import annotations
 
@@ -16,10 +13,12 @@ if TYPE_CHECKING:
 
 
 def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` for a package, according to its stub.
+    """Return ``__getattr__`` and ``__dir__`` for a package.
 
-    A line ``from MODULE import NAME as NAME`` of the stub makes a name public; where MODULE is the package itself, it
-    is one of its modules, which ``__all__`` leaves out. A line ``PUBLIC = NAME`` gives an imported name another one.
+    The public names are those in the ``if TYPE_CHECKING:`` block of the package's ``__init__.py``, which type checkers
+    and editors read too. A line ``from MODULE import NAME as NAME`` makes a name public; if MODULE is the package
+    itself, NAME is one of its modules, and ``__all__`` leaves it out. ``PUBLIC = NAME`` makes an imported name public
+    under another one.
 
     Parameters
     ----------
@@ -28,11 +27,11 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
     """
 
     @cache
-    def homes() -> dict[str, tuple[str, str]]:
+    def origins() -> dict[str, tuple[str, str]]:
         imported: dict[str, tuple[str, str]] = {}
         public: dict[str, tuple[str, str]] = {}
-        for line in ast.parse(Path(file).with_suffix(".pyi").read_text(encoding="utf-8")).body:
-            match line:
+        for statement in _type_checking_block(file):
+            match statement:
                 case ast.ImportFrom(module=str(module), names=names):
                     imported |= {name.name: (module, name.name) for name in names}
                     public |= {name.name: (module, name.name) for name in names if name.asname}
@@ -42,10 +41,18 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
 
     def attribute(name: str) -> Any:
         if name == "__all__":
-            return sorted(public for public, (module, _) in homes().items() if module != package)
-        if name.startswith("__") or name not in homes():
+            return sorted(public for public, (module, _) in origins().items() if module != package)
+        if name.startswith("__") or name not in origins():
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, original = homes()[name]
+        module, original = origins()[name]
         return import_module(f"{package}.{name}") if module == package else getattr(import_module(module), original)
 
-    return attribute, lambda: sorted(homes())
+    return attribute, lambda: sorted(origins())
+
+
+def _type_checking_block(file: str) -> list[ast.stmt]:
+    for statement in ast.parse(Path(file).read_text(encoding="utf-8")).body:
+        match statement:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body):
+                return body
+    raise ImportError(f"{file}: no `if TYPE_CHECKING:` block lists the public names")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.commands.console import rejections, show_json, show_table, show_text
-from zoo.commands.declared import DeclaredCommand
 from zoo.commands.options import (
     FILE_OR_FOLDER,
     FOLDER,
+    DeclaredCommand,
     common,
     device_option,
     is_quiet,

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from zoo.commands.console import show_json, show_table, show_text
-from zoo.commands.declared import DeclaredCommand
-from zoo.commands.options import FILE_OR_FOLDER, FOLDER, common, is_quiet, names
+from zoo.commands.options import FILE_OR_FOLDER, FOLDER, DeclaredCommand, common, is_quiet, names
 
 
 def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> Any:

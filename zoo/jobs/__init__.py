@@ -2,9 +2,20 @@
 
 Each has its package. They share `pretrained` (backbones loaded as a starting point), `lineage` (what those were trained
 on), `methods` and `baselines` (what is fitted on one split), `fit_store` (finished fits, for resuming), `reliability`
-(calibrated intervals) and `comparison_table` (results in words and tables).
+(calibrated intervals) and `comparison_table` (results in words and tables). `shelf` lists the backbones.
 """
 
-from zoo._utils import lazy
-
-__getattr__, __dir__ = lazy.attach(__name__, __file__)
+__all__ = [
+    "baselines",
+    "comparison_table",
+    "finetune",
+    "fit_store",
+    "lineage",
+    "methods",
+    "predict",
+    "pretrain",
+    "pretrained",
+    "reliability",
+    "shelf",
+    "study",
+]

@@ -7,6 +7,17 @@ convolutions with the compiled `kernels`. `torch_free` predicts from a checkpoin
 with it. `checkpoint` reads and writes weights and configurations.
 """
 
+from typing import TYPE_CHECKING
+
 from zoo._utils import lazy
 
-__getattr__, __dir__ = lazy.attach(__name__, __file__)
+if TYPE_CHECKING:
+    from zoo.models.architecture import Architecture as Architecture
+    from zoo.models.architecture import Pooling as Pooling
+    from zoo.models.body import Body as Body
+    from zoo.models.cgcnn import CGCNN as CGCNN
+    from zoo.models.heads import Head as Head
+    from zoo.models.inference import TorchPredictor as TorchPredictor
+    from zoo.models.torch_free import Predictor as Predictor
+else:
+    __getattr__, __dir__ = lazy.attach(__name__, __file__)

@@ -1,4 +1,22 @@
-"""Fitting a network: the loop, its batches, loss and optimiser, several processes, snapshots to resume from, transfer.
+"""Fitting a network.
 
-:func:`zoo.training.fit.fit` fits any network; :mod:`zoo.training.transfer` makes the network that a fit starts from.
+`fit` has the settings, the result and the function :func:`~zoo.training.fit.fit`, which fits any network; `loop` steps
+over `batches` with `adamw`, a learning-rate `schedule` and the `losses`, keeps the `best` epoch, an `averaging` of the
+weights and `snapshots` to resume from; `distributed` spreads a fit over several processes. `transfer` makes the network
+that a fit starts from.
 """
+
+__all__ = [
+    "adamw",
+    "averaging",
+    "batches",
+    "best",
+    "distributed",
+    "fit",
+    "loop",
+    "losses",
+    "schedule",
+    "settings",
+    "snapshots",
+    "transfer",
+]

@@ -4,6 +4,18 @@
 that a network sees, and `store` keeps the graphs of whole tables on disk. `kernels` has the compiled loops.
 """
 
+from typing import TYPE_CHECKING
+
 from zoo._utils import lazy
 
-__getattr__, __dir__ = lazy.attach(__name__, __file__)
+if TYPE_CHECKING:
+    from zoo.data.graphs.batch import GraphBatch as GraphBatch
+    from zoo.data.graphs.neighbors import CrystalGraph as CrystalGraph
+    from zoo.data.graphs.neighbors import GraphSettings as GraphSettings
+    from zoo.data.graphs.neighbors import build_graph as build_graph
+    from zoo.data.graphs.neighbors import build_graphs as build_graphs
+    from zoo.data.graphs.packing import PackedGraphs as PackedGraphs
+    from zoo.data.graphs.store import TableGraphs as TableGraphs
+    from zoo.data.graphs.store import table_graphs as table_graphs
+else:
+    __getattr__, __dir__ = lazy.attach(__name__, __file__)

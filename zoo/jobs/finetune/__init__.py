@@ -5,6 +5,14 @@
 and `folder`, `card` and `pictures` write it down.
 """
 
+from typing import TYPE_CHECKING
+
 from zoo._utils import lazy
 
-__getattr__, __dir__ = lazy.attach(__name__, __file__)
+if TYPE_CHECKING:
+    from zoo.jobs.finetune.options import Options as Options
+    from zoo.jobs.finetune.options import default_out as default_out
+    from zoo.jobs.finetune.result import Result as Result
+    from zoo.jobs.finetune.run import finetune as finetune
+else:
+    __getattr__, __dir__ = lazy.attach(__name__, __file__)

@@ -4,6 +4,14 @@
 train, measure the errors and write the `card`.
 """
 
+from typing import TYPE_CHECKING
+
 from zoo._utils import lazy
 
-__getattr__, __dir__ = lazy.attach(__name__, __file__)
+if TYPE_CHECKING:
+    from zoo.jobs.pretrain.card import Report as Report
+    from zoo.jobs.pretrain.recipe import Recipe as Recipe
+    from zoo.jobs.pretrain.recipe import read_recipe as read_recipe
+    from zoo.jobs.pretrain.run import pretrain as pretrain
+else:
+    __getattr__, __dir__ = lazy.attach(__name__, __file__)

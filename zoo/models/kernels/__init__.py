@@ -3,3 +3,5 @@
 `gating` sums gated messages over edges, `normalizing` computes batch normalisation around them, `convolving` passes
 whole crystals through all convolutions. `zoo._utils.compiled` imports them where they could be compiled.
 """
+
+__all__ = ["arrays", "convolving", "gating", "normalizing"]

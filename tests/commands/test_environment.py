@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from huggingface_hub import close_session, constants
 
-from zoo.jobs.doctor import Check, report
+from zoo.commands.environment import Check, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +141,8 @@ def test_missing_and_unfit_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_torch_and_dgl_that_cannot_be_imported() -> None:
     code = (
-        "import json, sys; sys.modules['torch'] = sys.modules['dgl'] = None; from zoo.jobs.doctor import report; "
+        "import json, sys; sys.modules['torch'] = sys.modules['dgl'] = None; "
+        "from zoo.commands.environment import report; "
         "print(json.dumps([[c.name, c.ok, c.detail] for c in report() if c.name in ('torch', 'dgl')]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
