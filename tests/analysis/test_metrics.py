@@ -18,6 +18,14 @@ def test_errors_agree_with_scikit_learn() -> None:
     assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(target, prediction))
     assert found["r2"] == pytest.approx(metrics.r2_score(target, prediction))
     assert found["mae_log10"] == pytest.approx(metrics.mean_absolute_error(np.log10(target), np.log10(prediction)))
+    assert found["rmse_log10"] == pytest.approx(metrics.root_mean_squared_error(np.log10(target), np.log10(prediction)))
+    assert found["factor"] == pytest.approx(10 ** found["mae_log10"])
+    assert next(iter(found)) == "mae_log10"
+
+
+def test_the_mean_of_factors_is_that_of_the_logarithms() -> None:
+    found = summary([{"factor": 10.0}, {"factor": 1000.0}])["factor"]
+    assert found == {"mean": pytest.approx(100.0), "std": pytest.approx(990 / np.sqrt(2))}
 
 
 def test_a_negative_modulus_from_a_baseline_has_a_finite_error() -> None:

@@ -49,9 +49,9 @@ def fine_tuned(backbone: Path, table: Path, tmp_path_factory: pytest.TempPathFac
 def test_finetune_ends_with_table_verdict_and_paths(fine_tuned: tuple[Result, Path]) -> None:
     result, out = fine_tuned
     lines = result.stdout.splitlines()
-    assert lines[0] == "Errors on test rows, 2 seed(s)"
-    header = ["method", "MAE (GPa)", "MAE log10", "RMSE (GPa)", "R²", "MAE against scratch", "p"]
-    assert re.split(r"  +", lines[1]) == [*header, "log10 against scratch", "p"]
+    assert lines[0] == "Errors on test rows, 2 seeds"
+    header = ["method", "MAE log10", "MAE (GPa)", "RMSE (GPa)", "R²", "MAE log10 against scratch", "p"]
+    assert re.split(r"  +", lines[1]) == header
     assert [line.split("  ")[0] for line in lines[3:6]] == ["tiny (full)", "from scratch", "mean"]
     assert "Wilcoxon" in result.stdout
     assert re.search(r"^rejected +1 row\(s\), in .*rejected\.csv\n  .*k\.csv.*row 5", result.stdout, re.MULTILINE)
@@ -59,8 +59,12 @@ def test_finetune_ends_with_table_verdict_and_paths(fine_tuned: tuple[Result, Pa
         assert re.search(rf"^{label} +{re.escape(str(path))}$", result.stdout, re.MULTILINE)
         assert path.exists()
     metrics = json.loads((out / "metrics.json").read_text())
-    mae = metrics["methods"]["tiny (full)"]["test"]["mae"]
-    assert lines[3].split("  ")[1].strip() == f"{mae['mean']:.4g} ± {mae['std']:.2g}"
+    assert metrics["headline"] == "mae_log10"
+    test = metrics["methods"]["tiny (full)"]["test"]
+    assert test["factor"]["mean"] == pytest.approx(10 ** test["mae_log10"]["mean"])
+    shown = f"{test['mae_log10']['mean']:.4g} ± {test['mae_log10']['std']:.2g} ({test['factor']['mean']:.3g}×)"
+    assert re.split(r"  +", lines[3])[1] == shown
+    assert f"are off by {test['factor']['mean']:.3g}×, from scratch by" in result.stdout.replace("\n", " ")
     assert "59 of 60 rows used" in result.stderr
 
 
@@ -77,7 +81,7 @@ def test_a_quiet_finetune_prints_results_alone(before: bool, table: Path, backbo
     words += ["--out", tmp_path / "run"]
     result = zoo("-q", *words) if before else zoo(*words, "-q")
     assert result.stderr == ""
-    assert result.stdout.startswith("Errors on test rows, 1 seed(s)")
+    assert result.stdout.startswith("Errors on test rows, 1 seed")
 
 
 def test_a_task_from_a_single_file(table: Path, backbone: Path, tmp_path: Path) -> None:

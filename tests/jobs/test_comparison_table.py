@@ -16,6 +16,8 @@ from zoo.analysis.comparisons import Comparison, compare
 from zoo.jobs.comparison_table import comparison_rows, markdown_table, prediction_rows, verdict
 from zoo.registry import plugins
 
+TARGET = np.linspace(20, 200, 30)
+
 
 @dataclass
 class Run:
@@ -25,22 +27,29 @@ class Run:
     absolute: dict[str, list[np.ndarray]]
     compare: bool = True
     model: str = field(init=False)
-    comparisons: dict[str, Comparison] = field(init=False)
-    log_comparisons: dict[str, Comparison] = field(default_factory=dict, init=False)
+    headline: str = field(init=False)
+    headline_comparisons: dict[str, Comparison] = field(init=False)
+    repeat: str = "seed"
     leaks: dict[str, list[int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.model = next(iter(self.absolute))
-        reference = self.absolute["from scratch"]
-        others = [method for method in self.absolute if method != "from scratch" and self.compare]
-        self.comparisons = {method: compare(self.absolute[method], reference) for method in others}
         self.task: Any = plugins.task(self.task)
+        log10 = self.task.transform == "log10"
+        errors = {
+            method: [metrics.absolute_errors(TARGET, TARGET + rows, log10=log10) for rows in seeds]
+            for method, seeds in self.absolute.items()
+        }
+        reference = errors.pop("from scratch")
+        self.headline_comparisons = {
+            method: compare(rows, reference) for method, rows in errors.items() if self.compare
+        }
+        self.headline = "mae_log10" if self.task.transform == "log10" else "mae"
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
-        target = np.linspace(20, 200, 30)
         log10 = self.task.transform == "log10"
         return {
-            method: metrics.summary([metrics.errors(target, target + rows, log10=log10) for rows in seeds])
+            method: metrics.summary([metrics.errors(TARGET, TARGET + rows, log10=log10) for rows in seeds])
             for method, seeds in self.absolute.items()
         }
 
@@ -54,27 +63,42 @@ def run(scale: float, *, seeds: int = 4, noise: float = 0.02, task: str = "bulk-
 
 
 def test_a_gain_is_claimed_with_its_size_and_test() -> None:
-    found = run(0.8, noise=0.001)
-    p = found.comparisons["dEf-10k (full)"].p
+    found = run(0.8, noise=0.001, task="band-gap")
+    p = found.headline_comparisons["dEf-10k (full)"].p
     shown = f"= {p:.2g}" if p >= 1e-4 else "< 0.0001"
-    expected = "Transfer cuts the error by 20.0 % against training from scratch"
+    ours, scratch = (np.mean(found.absolute[method]) for method in ("dEf-10k (full)", "from scratch"))
+    expected = f"Transfer cuts the MAE by 20.0 % against training from scratch: {ours:.3g} against {scratch:.3g} eV"
     assert verdict(found) == f"{expected} (paired t-test over 4 seeds: p {shown})."  # type: ignore[arg-type]
 
 
+def test_for_a_task_in_log10_the_claim_is_of_log10_with_its_factor() -> None:
+    found = run(0.8, noise=0.001)
+    ours, scratch = (
+        10 ** found.summary()[method]["mae_log10"]["mean"] for method in ("dEf-10k (full)", "from scratch")
+    )
+    sentence = verdict(found)  # type: ignore[arg-type]
+    gain = found.headline_comparisons["dEf-10k (full)"].gain
+    assert gain > 0
+    assert sentence.startswith(
+        f"Transfer cuts the error of log10 by {100 * gain:.1f} % against training from scratch: "
+    )
+    assert f": predictions are off by {ours:.3g}×, from scratch by {scratch:.3g}× (paired t-test" in sentence
+
+
 def test_a_loss_is_admitted() -> None:
-    sentence = verdict(run(1.25, noise=0.001))  # type: ignore[arg-type]
-    assert sentence.startswith("Transfer does not help here: the error is 25.0 % higher than from scratch (paired")
+    sentence = verdict(run(1.25, noise=0.001, task="band-gap"))  # type: ignore[arg-type]
+    assert sentence.startswith("Transfer does not help here: the MAE is 25.0 % higher than from scratch; ")
 
 
 @pytest.mark.parametrize("scale", [0.97, 1.03])
 def test_luck_is_called_luck(scale: float) -> None:
     found = run(scale, noise=0.1)
-    assert found.comparisons["dEf-10k (full)"].p > 0.05
+    assert found.headline_comparisons["dEf-10k (full)"].p > 0.05
     sentence = verdict(found)  # type: ignore[arg-type]
-    gain = found.comparisons["dEf-10k (full)"].gain
+    gain = found.headline_comparisons["dEf-10k (full)"].gain
     direction = "lower" if gain > 0 else "higher"
     assert sentence.startswith(
-        f"No significant difference: the error of transfer is {100 * abs(gain):.1f} % {direction} than from scratch"
+        f"No significant difference: with transfer the error of log10 is {100 * abs(gain):.1f} % {direction} than"
     )
 
 
@@ -89,12 +113,16 @@ def test_without_a_comparison_nothing_is_claimed() -> None:
 def test_the_comparison_table() -> None:
     found = run(0.5, noise=0.0)
     header, rows = comparison_rows(found)  # type: ignore[arg-type]
-    assert header == ["method", "MAE (GPa)", "MAE log10", "RMSE (GPa)", "R²", "MAE against scratch", "p"]
+    assert header == ["method", "MAE log10", "MAE (GPa)", "RMSE (GPa)", "R²", "MAE log10 against scratch", "p"]
     assert [row[0] for row in rows] == ["dEf-10k (full)", "from scratch"]
     mean = np.mean([each.mean() for each in found.absolute["dEf-10k (full)"]])
     std = np.std([each.mean() for each in found.absolute["dEf-10k (full)"]], ddof=1)
-    assert rows[0][1] == f"{mean:.4g} ± {std:.2g}"
-    assert rows[0][5] == "-50.0 %"
+    assert rows[0][2] == f"{mean:.4g} ± {std:.2g}"
+    log10 = found.summary()["dEf-10k (full)"]["mae_log10"]
+    assert rows[0][1] == f"{log10['mean']:.4g} ± {log10['std']:.2g} ({10 ** log10['mean']:.3g}×)"
+    gain = found.headline_comparisons["dEf-10k (full)"].gain
+    assert 0.3 < gain < 0.6
+    assert rows[0][5] == f"-{100 * gain:.1f} %"
     assert rows[1][5:] == ["", ""]
     assert all(len(row) == len(header) for row in rows)
 

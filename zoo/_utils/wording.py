@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def format_p(p: float) -> str:
@@ -17,6 +17,48 @@ def format_p(p: float) -> str:
 def format_error(mean: float, std: float) -> str:
     """Write a mean over seeds with its standard deviation, if there is one."""
     return f"{mean:.4g}" if math.isnan(std) else f"{mean:.4g} ± {std:.2g}"
+
+
+def error_title(name: str, unit: str = "") -> str:
+    """Write the name of an error as a table's header does.
+
+    Examples
+    --------
+    >>> error_title("mae_log10", "GPa"), error_title("rmse", "GPa"), error_title("r2")
+    ('MAE log10', 'RMSE (GPa)', 'R²')
+    """
+    if name == "r2":
+        return "R²"
+    metric, _, log10 = name.partition("_")
+    return f"{metric.upper()} {log10}" if log10 else with_unit(metric.upper(), unit)
+
+
+def format_factor(log10: float) -> str:
+    """Write an error of log10 as a factor.
+
+    Examples
+    --------
+    >>> format_factor(0.0828)
+    '1.21×'
+    """
+    return f"{10**log10:.3g}×"
+
+
+def format_headline(name: str, errors: Mapping[str, Mapping[str, float]], unit: str = "") -> str:
+    """Write the error that a task declares, with its name; one of log10 also as a factor.
+
+    Examples
+    --------
+    >>> format_headline("mae_log10", {"mae_log10": {"mean": 0.0828, "std": 0.0052}})
+    'MAE log10 0.0828 ± 0.0052 (off by 1.21×)'
+    >>> format_headline("mae", {"mae": {"mean": 0.31, "std": float("nan")}}, "eV")
+    'MAE 0.31 eV'
+    """
+    found = errors[name]
+    shown = f"{error_title(name)} {format_error(found['mean'], found['std'])}"
+    if name.endswith("_log10"):
+        return f"{shown} (off by {format_factor(found['mean'])})"
+    return f"{shown} {unit}".rstrip()
 
 
 def interval(low: float, high: float, digits: int = 1) -> str:

@@ -8,7 +8,7 @@ few seeds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -30,6 +30,8 @@ RESAMPLES = 9999
 
 NAN = float("nan")
 
+Metric = Literal["mae", "rmse"]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -38,7 +40,7 @@ class Comparison:
     Parameters
     ----------
     gain : float
-        Reduction of the mean absolute error, as a fraction of the reference's.
+        Reduction of the mean error, as a fraction of the reference's.
     p : float
         Two-sided p-value of `test`.
     test : str
@@ -87,24 +89,33 @@ class Paired:
         return self.seeds >= MIN_SEEDS
 
 
-def compare(method: Sequence[ArrayLike], reference: Sequence[ArrayLike]) -> Comparison:
-    """Compare the absolute errors of a few seeds.
+def compare(
+    method: Sequence[ArrayLike], reference: Sequence[ArrayLike], *, metric: Metric = "mae", over: str = "seeds"
+) -> Comparison:
+    """Compare the absolute errors of a few seeds, or folds.
 
-    With `MIN_SEEDS` seeds or more: a paired t-test over the mean absolute errors of the seeds, as in Lee & Asahi
-    (2021). With fewer: Wilcoxon's signed-rank test over the test rows. That tells whether this one model is better on
-    these rows, not whether the model of the next seed would be.
+    With `MIN_SEEDS` seeds or more: a paired t-test over the errors of the seeds, as in Lee & Asahi (2021). With fewer:
+    Wilcoxon's signed-rank test over the test rows. That tells whether this one model is better on these rows, not
+    whether the model of the next seed would be.
 
     Parameters
     ----------
     method, reference : sequence over seeds of arrays of shape (n,)
         Absolute errors on the test rows of each seed, in the same order of rows.
+    metric : {"mae", "rmse"}
+        How the errors of a seed's rows are averaged.
+    over : str
+        What the seeds are called: "seeds" or "folds".
     """
     ours = [np.asarray(rows, dtype=np.float64) for rows in method]
     theirs = [np.asarray(rows, dtype=np.float64) for rows in reference]
-    mean_ours, mean_theirs = (np.array([rows.mean() for rows in side]) for side in (ours, theirs))
+    mean_ours, mean_theirs = (
+        np.array([rows.mean() if metric == "mae" else np.sqrt((rows**2).mean()) for rows in side])
+        for side in (ours, theirs)
+    )
     gain = float(relative_gain(mean_ours, mean_theirs))
     if len(ours) >= MIN_SEEDS:
-        name = f"paired t-test over {len(ours)} seeds"
+        name = f"paired t-test over {len(ours)} {over}"
         return Comparison(gain, paired_t(mean_ours, mean_theirs), name, len(ours))
     rows_ours, rows_theirs = np.concatenate(ours), np.concatenate(theirs)
     name = f"Wilcoxon signed-rank test over {len(rows_ours)} test rows"

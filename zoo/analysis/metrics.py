@@ -20,25 +20,28 @@ def errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = False) -> 
     target, prediction : array-like of shape (n,)
         In the task's unit.
     log10 : bool
-        Also give the mean absolute error of log10, as is usual for moduli.
+        Also give the errors of log10, as is usual for moduli.
 
     Returns
     -------
     dict
-        ``mae`` and ``rmse`` in the task's unit, ``r2`` (dimensionless; NaN if all targets are equal), and with
-        `log10` also ``mae_log10``.
+        ``mae`` and ``rmse`` in the task's unit, and ``r2`` (dimensionless; NaN if all targets are equal). With `log10`
+        also ``mae_log10``, ``rmse_log10``, and ``factor``, which is 10 to the power of ``mae_log10``: the factor by
+        which a typical prediction is off.
     """
     y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     residual = p - y
     variation = float(((y - y.mean()) ** 2).sum())
-    result = {
+    found: dict[str, float] = {}
+    if log10:
+        logs = absolute_errors(y, p, log10=True)
+        found = {"mae_log10": float(logs.mean()), "factor": float(10 ** logs.mean())}
+        found["rmse_log10"] = float(np.sqrt((logs**2).mean()))
+    return found | {
         "mae": float(np.abs(residual).mean()),
         "rmse": float(np.sqrt((residual**2).mean())),
         "r2": 1 - float((residual**2).sum()) / variation if variation > 0 else float("nan"),
     }
-    if log10:
-        result["mae_log10"] = float(absolute_errors(y, p, log10=True).mean())
-    return result
 
 
 def absolute_errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = False) -> NDArray[np.float64]:
@@ -62,11 +65,13 @@ def mean_absolute_deviation(target: ArrayLike) -> float:
 
 
 def summary(per_seed: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Return mean and sample standard deviation over seeds of each error; the deviation of one seed is NaN."""
-    return {
-        name: {
-            "mean": float(np.mean([row[name] for row in per_seed])),
-            "std": float(np.std([row[name] for row in per_seed], ddof=1)) if len(per_seed) > 1 else float("nan"),
-        }
-        for name in per_seed[0]
-    }
+    """Return mean and sample standard deviation over seeds of each error; the deviation of one seed is NaN.
+
+    The mean of ``factor`` is the geometric one, so that it remains 10 to the power of the mean ``mae_log10``.
+    """
+    found = {}
+    for name in per_seed[0]:
+        values = np.array([row[name] for row in per_seed])
+        mean = 10 ** np.log10(values).mean() if name == "factor" else values.mean()
+        found[name] = {"mean": float(mean), "std": float(values.std(ddof=1)) if len(values) > 1 else float("nan")}
+    return found

@@ -87,6 +87,6 @@ def finetune(
         show_json(metrics(result))
         return
     header, rows = comparison_rows(result)
-    show_table(header, rows, title=f"Errors on test rows, {len(result.splits)} seed(s)", keep=header[:1])
+    show_table(header, rows, title=f"Errors on test rows, {result.repeats}", keep=header[:1])
     lines = [verdict(result), intervals(result), *rejections(result.table.rejected, folder / "rejected.csv")]
     show_text("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))

@@ -50,6 +50,7 @@ def study(
     DATA may also be a study's TOML file. Its keys are these options (data is the table, max_rejected is
     --max-rejected); options on the command line take precedence. Exit code 1: some cells failed; the rest is there.
     """
+    from zoo._utils.wording import counted
     from zoo.errors import InputError
     from zoo.jobs.comparison_table import study_rows, study_verdicts
     from zoo.jobs.study.options import StudyRequest, read_study
@@ -86,7 +87,7 @@ def study(
         show_json(json.loads(result.results.to_json(orient="records")))
     else:
         header, rows = study_rows(result)
-        show_table(header, rows, title=f"Errors on test rows, {result.options.seeds} seed(s)", keep=header[:1])
+        show_table(header, rows, title=f"Errors on test rows, {counted(result.options.seeds, 'seed')}", keep=header[:1])
         show_text(
             "\n".join(
                 [*study_verdicts(result), f"report   {folder / 'report.html'}" if report else f"results  {folder}"]

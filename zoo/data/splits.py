@@ -46,12 +46,20 @@ class Split:
     seed : int
     train, val, test : array of shape (n,), int64
         Disjoint. If fewer training rows were asked for than there are, some rows are in no part.
+    fold : str
+        Name of the fold that is tested; empty if the split is one of several seeds.
     """
 
     seed: int
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     test: NDArray[np.int64]
+    fold: str = ""
+
+    @property
+    def label(self) -> str:
+        """The fold or the seed, for messages."""
+        return f"fold {self.fold}" if self.fold else f"seed {self.seed}"
 
     def as_ids(self, records: Sequence[Record]) -> dict[str, list[str]]:
         """Return the identifiers of the three parts, for ``splits.json``."""

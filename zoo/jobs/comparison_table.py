@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo._utils.wording import format_error, format_p, with_unit
+from zoo._utils.wording import error_title, format_error, format_factor, format_p
 from zoo.analysis.conformal import INTERVAL_LEVEL
+from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,78 +24,96 @@ if TYPE_CHECKING:
 def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of the comparison table; the run's model comes first.
 
-    Errors are those on test rows: mean ± sample standard deviation over seeds.
+    Errors are those on test rows: mean ± sample standard deviation over seeds. The error that the task declares comes
+    first, and the comparison with training from scratch is of that error.
     """
-    summary = result.summary()
-    log, unit = result.task.transform == "log10", result.task.unit
-    header = ["method", with_unit("MAE", unit), *(["MAE log10"] if log else []), with_unit("RMSE", unit), "R²"]
-    if result.comparisons:
-        header += ["MAE against scratch", "p", *(["log10 against scratch", "p"] if result.log_comparisons else [])]
+    headline, unit = result.headline, result.task.unit
+    names = [headline, *(name for name in ("mae", "rmse", "r2") if name != headline)]
+    header = ["method", *(error_title(name, unit) for name in names)]
+    compared = result.headline_comparisons
+    if compared:
+        header += [f"{error_title(headline)} against scratch", "p"]
     rows = []
-    for method, errors in summary.items():
-        names = ["mae", *(["mae_log10"] if log else []), "rmse", "r2"]
-        row = [method, *(format_error(errors[name]["mean"], errors[name]["std"]) for name in names)]
-        if result.comparisons:
-            for comparisons in filter(None, (result.comparisons, result.log_comparisons)):
-                compared = comparisons.get(method)
-                row += [f"{-100 * compared.gain:+.1f} %", format_p(compared.p)] if compared else ["", ""]
+    for method, errors in result.summary().items():
+        row = [method, *(error_cell(name, errors[name]["mean"], errors[name]["std"]) for name in names)]
+        if compared:
+            each = compared.get(method)
+            row += [f"{-100 * each.gain:+.1f} %", format_p(each.p)] if each else ["", ""]
         rows.append(row)
     return header, rows
 
 
+def error_cell(name: str, mean: float, std: float) -> str:
+    """Return the cell of an error; one of log10 is also shown as a factor.
+
+    Examples
+    --------
+    >>> error_cell("mae_log10", 0.0828, 0.0052), error_cell("mae", 12.3456, float("nan"))
+    ('0.0828 ± 0.0052 (1.21×)', '12.35')
+    """
+    shown = format_error(mean, std)
+    return f"{shown} ({format_factor(mean)})" if name.endswith("_log10") else shown
+
+
 def verdict(result: Result) -> str:
-    """Say whether transfer helped, and whether that says anything; empty where nothing was compared or known before."""
+    """Return whether transfer helped, by the error that the task declares, and whether that may be chance.
+
+    Empty if nothing was compared, and no network knew the property of test rows before.
+    """
     known = " ".join(
         f"This says nothing about new crystals: {name} was trained on this very property of {max(counts)} of the "
         f"{len(result.splits[0].test)} test rows."
         for name, counts in result.leaks.items()
     )
-    compared = result.comparisons.get(result.model)
+    compared = result.headline_comparisons.get(result.model)
     if compared is None:
         return known
-    sentence = f"{_claim(compared)} ({compared.test}: p = {format_p(compared.p)})."
-    relative = result.log_comparisons.get(result.model)
-    if relative:
-        change = f"{100 * abs(relative.gain):.1f} % {'lower' if relative.gain > 0 else 'higher'}"
-        sentence += f" In log10, on which it is trained, the error is {change} (p = {format_p(relative.p)})."
+    sentence = f"{_claim(result, compared)} ({compared.test}: p = {format_p(compared.p)})."
     return f"{sentence.replace('= <', '<')} {known}".rstrip()
 
 
+def _claim(result: Result, compared: Comparison) -> str:
+    name = result.headline
+    what = "error of log10" if name.endswith("_log10") else name.upper()
+    size = f"{100 * abs(compared.gain):.1f} %"
+    ours, scratch = (result.summary()[method][name]["mean"] for method in (result.model, FROM_SCRATCH))
+    if name.endswith("_log10"):
+        values = f"predictions are off by {format_factor(ours)}, from scratch by {format_factor(scratch)}"
+    else:
+        values = f"{ours:.3g} against {scratch:.3g} {result.task.unit}".rstrip()
+    if compared.p >= 0.05:
+        direction = "lower" if compared.gain > 0 else "higher"
+        return f"No significant difference: with transfer the {what} is {size} {direction} than from scratch; {values}"
+    if compared.gain > 0:
+        return f"Transfer cuts the {what} by {size} against training from scratch: {values}"
+    return f"Transfer does not help here: the {what} is {size} higher than from scratch; {values}"
+
+
 def intervals(result: Result) -> str:
-    """Say in a sentence how often the intervals of the run's networks held on test rows."""
+    """Return a sentence on the coverage of the intervals of the run's networks."""
     found = result.reliability
-    held = found.measured(INTERVAL_LEVEL)
+    inside = found.measured(INTERVAL_LEVEL)
     widths = [width for width in found.half_widths if width is not None]
     rows = min(map(len, found.calibrations))
-    if held is None:
+    if inside is None:
         return f"No interval at {INTERVAL_LEVEL:.0%}: {rows} validation rows are too few to calibrate it."
     width = float(np.mean(widths))
     unit = f" {result.task.unit}" if result.task.unit else ""
     size = f"a factor of {10**width:.3g}" if result.task.transform == "log10" else f"± {width:.3g}{unit}"
-    seeds = f", mean over {len(widths)} seeds" if len(widths) > 1 else ""
+    mean = f", mean over {len(widths)} {result.repeat}s" if len(widths) > 1 else ""
     return (
-        f"Intervals at {INTERVAL_LEVEL:.0%} ({size}) held {held:.1%} of the test rows{seeds}; "
-        f"{rows} calibration rows a seed."
+        f"{inside:.1%} of the test rows lie inside their {INTERVAL_LEVEL:.0%} intervals ({size}{mean}); "
+        f"{rows} calibration rows per {result.repeat}."
     )
 
 
-def far(result: Result) -> str:
-    """Say in a sentence how many test rows are far from the training set."""
+def distant_rows(result: Result) -> str:
+    """Return a sentence on the test rows that are far from the training set."""
     found = result.reliability
     return (
-        f"{found.far} of {found.tested} test rows of the first seed are farther from its training set than "
+        f"{found.far} of {found.tested} test rows of the first {result.repeat} are farther from its training set than "
         f"{found.reference.share:.3g} of the training crystals."
     )
-
-
-def _claim(compared: Comparison) -> str:
-    size = f"{100 * abs(compared.gain):.1f} %"
-    if compared.p >= 0.05:
-        direction = "lower" if compared.gain > 0 else "higher"
-        return f"No significant difference: the error of transfer is {size} {direction} than from scratch"
-    if compared.gain > 0:
-        return f"Transfer cuts the error by {size} against training from scratch"
-    return f"Transfer does not help here: the error is {size} higher than from scratch"
 
 
 def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
@@ -102,14 +121,13 @@ def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
 
     A gain is that of the error that methods are compared by; its p-value is that of the paired t-test.
     """
-    log = study.analysis.log
+    names = [*(["mae_log10"] if study.analysis.log else []), "mae"]
     compared = {(each.method, each.size): each for each in study.analysis.against_scratch}
-    header = ["training rows", "method", with_unit("MAE", study.task.unit), *(["MAE log10"] if log else [])]
-    header += [*([f"{'log10' if log else 'MAE'} against scratch", "p", "p (Holm)"] if compared else []), "R²"]
+    header = ["training rows", "method", *(error_title(name, study.task.unit) for name in names)]
+    header += [*([f"{error_title(names[0])} against scratch", "p", "p (Holm)"] if compared else []), "R²"]
     rows = []
     for size, method, cells in study.analysis.cells:
-        names = ["mae", *(["mae_log10"] if log else [])]
-        row = [f"{size:,}", method, *(format_error(cells[name].mean(), cells[name].std()) for name in names)]
+        row = [f"{size:,}", method, *(error_cell(name, cells[name].mean(), cells[name].std()) for name in names)]
         if compared:
             found = compared.get((method, size))
             gain = "" if found is None else f"{-100 * found.paired.gain:+.1f} %"
@@ -119,7 +137,7 @@ def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
 
 
 def study_verdicts(study: Study) -> list[str]:
-    """Say for each size whether transfer helps, and whether it beats the classical methods; then how it was tested."""
+    """Return for each size whether transfer helps, and whether it beats the classical methods; then the test."""
     analysis = study.analysis
     lines = []
     for size in analysis.sizes:

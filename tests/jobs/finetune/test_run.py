@@ -117,7 +117,9 @@ def test_intervals_are_calibrated_on_validation_rows_and_measured_on_test_rows(
     assert [each["level"] for each in found["coverage"]] == [0.5, 0.8, 0.9, 0.95]
     assert found["coverage"][3]["measured"] is None
     card = (out / "README.md").read_text()
-    assert re.search(r"Intervals at 90% \(a factor of .*\) held .*; 12 calibration rows a seed\.", card)
+    assert re.search(
+        r"of the test rows lie inside their 90% intervals \(a factor of .*\); 12 calibration rows per seed\.", card
+    )
     assert "test rows of the first seed are farther" in card
     zoo.load(out).predict([], interval=0.95)  # the two seeds have 24 rows together
     with pytest.raises(InputError, match=r"--interval 0\.97 needs more calibration rows than the 24 there are"):

@@ -314,9 +314,9 @@ def test_the_console_says_the_same(study: Study) -> None:
     assert header == [
         "training rows",
         "method",
-        "MAE (GPa)",
         "MAE log10",
-        "log10 against scratch",
+        "MAE (GPa)",
+        "MAE log10 against scratch",
         "p",
         "p (Holm)",
         "R²",

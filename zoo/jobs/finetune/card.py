@@ -51,13 +51,13 @@ def describe_run(result: Result, folder: Path) -> Card:
         "## Results on test rows",
         comparison_table.markdown_table(header, rows),
         comparison_table.verdict(result),
-        f"Mean ± standard deviation over {len(result.splits)} seed(s), each with its own {options.split} split "
-        f"({counts.train} training, {counts.val} validation, {counts.test} test rows; ids in `splits.json`). The "
+        f"Mean ± standard deviation over {result.repeats}, each with its own {options.split} "
+        f"split ({counts.train} training, {counts.val} validation, {counts.test} test rows; ids in `splits.json`). The "
         f"validation rows chose the epoch{chose}; the test rows were predicted once.",
         "\n".join(f"- {line}." for line in result.warned),
         "![Predicted against reference values](parity.png)",
         "## Intervals",
-        f"{comparison_table.intervals(result)} {comparison_table.far(result)}",
+        f"{comparison_table.intervals(result)} {comparison_table.distant_rows(result)}",
         f"The validation rows that calibrate them trained no network, but chose its epoch{chose}. They hold for "
         "crystals from the same distribution as the table, and for no others. With several seeds, `--interval` "
         "combines the networks; the coverage of combined intervals was not measured here, as each network was trained "
@@ -86,11 +86,11 @@ def describe_run(result: Result, folder: Path) -> Card:
             CardResult(
                 metric=name,
                 value=float(f"{per_seed[name]['mean']:.4g}"),  # metrics.json has every digit
-                unit="" if name == "r2" else "log10" if name == "mae_log10" else task.unit,
-                rows=f"{counts.test} test rows, mean over {len(result.splits)} seed(s)",
+                unit=_unit(name, task.unit),
+                rows=f"{counts.test} test rows, mean over {result.repeats}",
                 n=counts.test,
             )
-            for name in per_seed
+            for name in dict.fromkeys([result.headline, *per_seed])
             if np.isfinite(per_seed[name]["mean"])
         ],
         hub=Hub(
@@ -101,3 +101,9 @@ def describe_run(result: Result, folder: Path) -> Card:
         ),
         body="\n\n".join(part for part in body if part),
     )
+
+
+def _unit(error: str, unit: str) -> str:
+    if error in ("r2", "factor"):
+        return ""
+    return "log10" if error.endswith("_log10") else unit

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import format_error
+from zoo._utils.wording import error_title, format_headline
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs import comparison_table
 from zoo.jobs.finetune import pictures
@@ -52,7 +52,9 @@ def write_run(result: Result, folder: Path) -> None:
         _csv(folder / "comparison.csv", ["method", *PREDICTIONS], rows)
     _draw_parity(result, folder / "parity.png")
     split = result.splits[0]
-    pictures.coverage(result.reliability.coverage, len(split.val), len(split.test), folder / "coverage.png")
+    pictures.coverage(
+        result.reliability.coverage, len(split.val), len(split.test), folder / "coverage.png", repeat=result.repeat
+    )
     (folder / "README.md").write_text(describe_run(result, folder).render(), encoding="utf-8")
 
 
@@ -68,6 +70,7 @@ def metrics(result: Result) -> dict[str, Any]:
         "target": result.table.target_column,
         "unit": task.unit,
         "model": result.model,
+        "headline": result.headline,
         "rows": {
             "used": len(result.records),
             "rejected": sum(not each.filtered for each in result.table.rejected),
@@ -151,16 +154,18 @@ def _number(value: float | None) -> str:
 
 def _draw_parity(result: Result, path: Path) -> None:
     pairs = list(zip(result.splits, result.outcomes[result.model], strict=True))
-    summary, unit = result.summary()[result.model]["mae"], result.task.unit
+    unit, headline = result.task.unit, result.headline
     pictures.parity(
         np.concatenate([result.dataset.targets[split.test] for split, _ in pairs]),
         np.concatenate([outcome.predictions[split.test] for split, outcome in pairs]),
-        {method: [row["mae"] for row in rows] for method, rows in result.errors.items()},
+        {method: [row[headline] for row in rows] for method, rows in result.errors.items()},
         path,
         quantity=result.table.target_column,
         unit=unit,
         log=result.task.transform == "log10",
-        caption=f"test rows, MAE {format_error(summary['mean'], summary['std'])} {unit}".rstrip(),
+        caption=f"test rows, {format_headline(headline, result.summary()[result.model], unit)}",
+        error=error_title(headline, unit),
+        repeat=result.repeat,
     )
 
 

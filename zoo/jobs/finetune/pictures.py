@@ -29,6 +29,8 @@ def parity(
     unit: str = "",
     log: bool = False,
     caption: str = "",
+    error: str = "",
+    repeat: str = "seed",
 ) -> None:
     """Draw predictions against targets, and beside them the error of every method if there are several, as a PNG.
 
@@ -37,13 +39,17 @@ def parity(
     target, prediction : array of shape (n,)
         Test rows of all seeds, in the task's unit; predictions of the first method.
     errors : mapping of str to sequence of float
-        Method → test MAE of each seed.
+        Method → test error of each seed.
     path : Path
     quantity, unit : str
     log : bool
         Logarithmic axes.
     caption : str
         One line below the title.
+    error : str
+        What the errors are; by default the MAE in `unit`.
+    repeat : {"seed", "fold"}
+        What a test error belongs to.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -56,11 +62,18 @@ def parity(
     some = f"\nnot shown: {hidden} at or below zero" if hidden else ""
     axes[0].set_title(f"{model}\n{caption}{some}", fontsize=10)
     if several:
-        _draw_errors(axes[1], errors, unit)
+        _draw_errors(axes[1], errors, error or with_unit("MAE", unit), repeat)
     figure.savefig(path, metadata={"Software": "crystal-zoo"})
 
 
-def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int, tested: int, path: Path) -> None:
+def coverage(
+    measured: Mapping[float, Sequence[float | None]],
+    calibration: int,
+    tested: int,
+    path: Path,
+    *,
+    repeat: str = "seed",
+) -> None:
     """Draw measured against nominal coverage, as a PNG.
 
     Parameters
@@ -71,6 +84,8 @@ def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int,
         Calibration rows and test rows of a seed. They give the band that contains 95 % of such shares if all rows
         are exchangeable; see :func:`zoo.analysis.conformal.coverage_band`.
     path : Path
+    repeat : {"seed", "fold"}
+        What a share belongs to.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -82,13 +97,14 @@ def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int,
     levels = np.linspace(0.4, 0.999, 121)
     axes.plot(levels, levels, color=GREY, linewidth=1, zorder=1)
     low, high = (quantile / tested for quantile in coverage_band(levels, calibration, tested))
-    label = f"95 % of seeds, if exchangeable\n({calibration} calibration, {tested} test rows)"
+    label = f"95 % of {repeat}s, if exchangeable\n({calibration} calibration, {tested} test rows)"
     axes.fill_between(levels, low, high, color=GREY, alpha=0.2, linewidth=0, label=label)
+    each = f"a {repeat}"
     shown = {level: [value for value in values if value is not None] for level, values in measured.items()}
     for index, (level, values) in enumerate((level, values) for level, values in shown.items() if values):
         first = index == 0
         axes.scatter(
-            [level] * len(values), values, s=22, color=BLUE, alpha=0.5, linewidths=0, label="a seed" if first else None
+            [level] * len(values), values, s=22, color=BLUE, alpha=0.5, linewidths=0, label=each if first else None
         )
         axes.scatter(level, np.mean(values), s=60, marker="_", color=ORANGE, label="mean" if first else None)
     axes.set_xlim(0.45, 1.0)
@@ -103,8 +119,8 @@ def coverage(measured: Mapping[float, Sequence[float | None]], calibration: int,
     figure.savefig(path, metadata={"Software": "crystal-zoo"})
 
 
-def _draw_errors(axes: Axes, errors: Mapping[str, Sequence[float]], unit: str) -> None:
-    """Draw a bar for the mean of each method, the first one highlighted, and a dot for each seed."""
+def _draw_errors(axes: Axes, errors: Mapping[str, Sequence[float]], error: str, repeat: str) -> None:
+    """Draw a bar for the mean of each method, the first one highlighted, and a dot for each seed or fold."""
     positions = range(len(errors) - 1, -1, -1)
     for position, (method, values) in zip(positions, errors.items(), strict=True):
         color = ORANGE if method == next(iter(errors)) else GREY
@@ -112,7 +128,7 @@ def _draw_errors(axes: Axes, errors: Mapping[str, Sequence[float]], unit: str) -
         axes.scatter(values, [position] * len(values), s=20, color=color, edgecolors="black", linewidths=0.5)
     axes.set_yticks(positions, list(errors))
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"{with_unit('test MAE', unit)}; a dot is a seed, a bar the mean over seeds")
+    axes.set_xlabel(f"test {error}; a dot is a {repeat}, a bar the mean over {repeat}s")
     axes.set_title("error on the same test rows", fontsize=10)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

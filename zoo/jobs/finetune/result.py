@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from zoo._utils.wording import counted, format_headline
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import compare
 from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
-    from zoo.analysis.comparisons import Comparison
+    from zoo.analysis.comparisons import Comparison, Metric
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
@@ -86,6 +87,21 @@ class Result:
         """Name of the method that is the run's model."""
         return next(iter(self.outcomes))
 
+    @property
+    def repeat(self) -> str:
+        """What the repetitions are: "seed" or "fold"."""
+        return "fold" if self.splits[0].fold else "seed"
+
+    @property
+    def repeats(self) -> str:
+        """How many repetitions there are, in words: "3 seeds"."""
+        return counted(len(self.splits), self.repeat)
+
+    @property
+    def headline(self) -> str:
+        """Name of the error that the task declares, by which methods are compared: for log10 tasks that of log10."""
+        return f"{self.task.metric}_log10" if self.task.transform == "log10" else self.task.metric
+
     @cached_property
     def errors(self) -> dict[str, list[dict[str, float]]]:
         """Method → errors on the test rows, one dict per seed; see :func:`zoo.analysis.metrics.errors`."""
@@ -100,15 +116,20 @@ class Result:
 
     @cached_property
     def comparisons(self) -> dict[str, Comparison]:
-        """Method → comparison with the network from scratch, in the task's unit; empty if there is none."""
+        """Method → comparison of the MAE, in the task's unit, with that from scratch; empty if there is none."""
         return self._compare(log10=False)
 
     @cached_property
     def log_comparisons(self) -> dict[str, Comparison]:
-        """The same of errors in log10, for a task that is trained in log10."""
+        """The same of the MAE of log10, for a task that is trained in log10."""
         return self._compare(log10=True) if self.task.transform == "log10" else {}
 
-    def _compare(self, *, log10: bool) -> dict[str, Comparison]:
+    @cached_property
+    def headline_comparisons(self) -> dict[str, Comparison]:
+        """The same of the error that the task declares, on which verdicts rest."""
+        return self._compare(log10=self.task.transform == "log10", metric=self.task.metric)
+
+    def _compare(self, *, log10: bool, metric: Metric = "mae") -> dict[str, Comparison]:
         if FROM_SCRATCH not in self.outcomes:
             return {}
         targets = self.dataset.targets
@@ -120,16 +141,21 @@ class Result:
             for method, outcomes in self.outcomes.items()
         }
         reference = absolute.pop(FROM_SCRATCH)
-        return {method: compare(rows, reference) for method, rows in absolute.items()}
+        return {
+            method: compare(rows, reference, metric=metric, over=f"{self.repeat}s") for method, rows in absolute.items()
+        }
 
     def __repr__(self) -> str:
-        unit, mae = self.task.unit, self.summary()[self.model]["mae"]
-        shown = f"{mae['mean']:.4g}" + (f" ± {mae['std']:.2g}" if len(self.splits) > 1 else "")
+        error = format_headline(self.headline, self.summary()[self.model], self.task.unit)
         return (
-            f"<Result: {self.table.target_column} by {self.model}, MAE {shown} {unit}".rstrip()
-            + f" on {len(self.splits[0].test)} test rows, {len(self.splits)} seed(s)>"
+            f"<Result: {self.table.target_column} by {self.model}, {error}"
+            f" on {len(self.splits[0].test)} test rows, {self.repeats}>"
         )
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Return method → error → mean and standard deviation over seeds."""
+        """Return method → error → mean and standard deviation over seeds.
+
+        The errors are those of :func:`zoo.analysis.metrics.errors`: for a task in log10 ``mae_log10`` and ``factor``
+        come first, which is how far off a typical prediction is (1.21: by 21 %).
+        """
         return {method: metrics.summary(rows) for method, rows in self.errors.items()}

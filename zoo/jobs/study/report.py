@@ -10,11 +10,11 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from zoo._utils import files
-from zoo._utils.wording import counted, format_error, format_p, interval, listed, with_unit
+from zoo._utils.wording import counted, error_title, format_p, interval, listed, with_unit
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.analysis.conformal import INTERVAL_LEVEL
 from zoo.jobs import lineage
-from zoo.jobs.comparison_table import markdown_table
+from zoo.jobs.comparison_table import error_cell, markdown_table
 from zoo.jobs.study import figures, methods_text
 
 if TYPE_CHECKING:
@@ -168,18 +168,20 @@ def _tables(study: Study) -> Section:
 
 def _error_table(study: Study) -> Table:
     analysis, unit = study.analysis, study.task.unit
-    columns = {"mae": with_unit("MAE", unit), "mae_log10": "MAE log10", "rmse": with_unit("RMSE", unit)}
-    columns |= {"r2": "R²", "mae_over_mad": "MAE/MAD"}
+    columns = {name: error_title(name, unit) for name in ("mae_log10", "mae", "rmse", "r2")}
+    columns |= {"mae_over_mad": "MAE/MAD"}
     columns = {name: title for name, title in columns.items() if name in analysis.errors}
     rows = []
     for size, method, cells in analysis.cells:
-        values = [format_error(cells[name].mean(), cells[name].std()) for name in columns]
+        values = [error_cell(name, cells[name].mean(), cells[name].std()) for name in columns]
         rows.append([f"{size:,}", method, *values, str(len(cells))])
     return Table(
         "Errors on test rows",
         ["training rows", "method", *columns.values(), "seeds"],
         rows,
-        "Mean ± sample standard deviation over seeds. MAE/MAD: mean absolute error divided by the mean absolute "
+        "Mean ± sample standard deviation over seeds"
+        + (", and the factor by which a typical prediction is off" if analysis.log else "")
+        + ". MAE/MAD: mean absolute error divided by the mean absolute "
         "deviation of the test targets; 1 is no better than guessing their mean.",
     )
 
@@ -227,10 +229,12 @@ def _comparison_table(study: Study) -> Table:
 def _interval_table(study: Study) -> Table:
     rows = []
     for (size, method), cells in study.results.groupby(["size", "method"], sort=False):
-        held, width = cells["coverage"].dropna(), cells["half_width"].mean()
-        if len(held):
+        covered, width = cells["coverage"].dropna(), cells["half_width"].mean()
+        if len(covered):
             shown = f"factor {10**width:.3g}" if study.analysis.log else f"± {width:.3g} {study.task.unit}".rstrip()
-            rows.append([f"{size:,}", str(method), f"{100 * held.mean():.1f} %", f"{100 * held.min():.1f} %", shown])
+            rows.append(
+                [f"{size:,}", str(method), f"{100 * covered.mean():.1f} %", f"{100 * covered.min():.1f} %", shown]
+            )
     return Table(
         f"Intervals at {INTERVAL_LEVEL:.0%}",
         ["training rows", "method", "test rows inside", "worst seed", "half-width"],
