@@ -1,14 +1,19 @@
+"""``zoo doctor``: what is installed, and whether it works."""
+
 from __future__ import annotations
 
 import json
 import platform
+import re
 import subprocess
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 from huggingface_hub import close_session, constants
+from support.commandline import zoo
 
 from zoo.commands.environment import Check, report
 
@@ -56,8 +61,6 @@ def bundle(name: str, weights: bytes = b"abc") -> dict[str, str | bytes]:
 
 
 def test_what_is_installed() -> None:
-    import torch
-
     checks = named(report())
     assert checks["python"].detail.startswith(platform.python_version())
     assert sys.executable in checks["python"].detail
@@ -169,3 +172,12 @@ def test_online(hub_server: Any, monkeypatch: pytest.MonkeyPatch, fault: Any, ok
     down = named(report(online=True))["hub"]
     assert down.ok is False
     assert "cannot be reached" in down.detail
+
+
+@pytest.mark.usefixtures("as_in_a_new_process")
+def test_doctor_finds_a_healthy_environment() -> None:
+    checks = {each["name"]: each for each in json.loads(zoo("doctor", "--json").stdout)}
+    assert all(check["ok"] is not False for check in checks.values())
+    assert "graphbolt" in checks["dgl"]["detail"] or "complete" in checks["dgl"]["detail"]
+    assert checks["torch"]["detail"].startswith(torch.__version__)
+    assert re.search(r"^zoo +0\.\d+\.\d+, in ", zoo("doctor").stdout, re.MULTILINE)

@@ -1,0 +1,115 @@
+"""``zoo finetune``, on real crystals."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from support.badtables import bad_tables
+from support.commandline import PLUGIN, refused, zoo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+# Each test is a process of its own.
+pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
+
+
+def test_finetune_ends_with_table_verdict_and_paths(fine_tuned: tuple[Result, Path]) -> None:
+    result, out = fine_tuned
+    lines = result.stdout.splitlines()
+    assert lines[0] == "Errors on test rows, 2 seeds"
+    header = ["method", "MAE log10", "MAE (GPa)", "RMSE (GPa)", "R²", "MAE log10 against scratch", "p"]
+    assert re.split(r"  +", lines[1]) == header
+    assert [line.split("  ")[0] for line in lines[3:6]] == ["tiny (full)", "from scratch", "mean"]
+    assert "Wilcoxon" in result.stdout
+    assert re.search(r"^rejected +1 row\(s\), in .*rejected\.csv\n  .*k\.csv.*row 5", result.stdout, re.MULTILINE)
+    for label, path in (("picture", out / "parity.png"), ("checkpoint", out)):
+        assert re.search(rf"^{label} +{re.escape(str(path))}$", result.stdout, re.MULTILINE)
+        assert path.exists()
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["headline"] == "mae_log10"
+    test = metrics["methods"]["tiny (full)"]["test"]
+    assert test["factor"]["mean"] == pytest.approx(10 ** test["mae_log10"]["mean"])
+    shown = f"{test['mae_log10']['mean']:.4g} ± {test['mae_log10']['std']:.2g} ({test['factor']['mean']:.3g}×)"
+    assert re.split(r"  +", lines[3])[1] == shown
+    assert f"are off by {test['factor']['mean']:.3g}×, from scratch by" in result.stdout.replace("\n", " ")
+    assert "59 of 60 rows used" in result.stderr
+
+
+def test_finetune_as_json_prints_nothing_else(table: Path, backbone: Path, tmp_path: Path) -> None:
+    options = ("--task", "bulk-modulus", table, "--backbone", backbone, "--epochs", 1, "--out", tmp_path / "run")
+    printed = json.loads(zoo("finetune", *options, "--json").stdout)
+    assert printed == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert printed["unit"] == "GPa"
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_quiet_finetune_prints_results_alone(before: bool, table: Path, backbone: Path, tmp_path: Path) -> None:
+    words = ["finetune", "--task", "bulk-modulus", table, "--backbone", backbone, "--epochs", 1]
+    words += ["--out", tmp_path / "run"]
+    result = zoo("-q", *words) if before else zoo(*words, "-q")
+    assert result.stderr == ""
+    assert result.stdout.startswith("Errors on test rows, 1 seed")
+
+
+def test_a_task_from_a_single_file(table: Path, backbone: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN)
+    words = ("--task", "stiffness", table, "--backbone", backbone, "--epochs", 1, "--plugin", plugin)
+    zoo("finetune", *words, "--out", tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["task"] == "stiffness"
+
+
+def test_finetune_never_overwrites(fine_tuned: tuple[Result, Path], table: Path) -> None:
+    message = refused("finetune", "--task", "bulk-modulus", table, "--out", fine_tuned[1])
+    assert f"{fine_tuned[1]} exists" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "bulk-modulos"], "did you mean bulk-modulus"),
+        (["--task", "bulk-modulus", "--backbone", "dEf-10"], "did you mean dEf-10k"),
+        (["--task", "bulk-modulus", "--backbone", "dEf-113k-mp"], "not published yet"),
+        (["--task", "bulk-modulus", "--baseline", "fr"], "did you mean rf"),
+        (["--task", "bulk-modulus", "--plugin", "missing.py"], "missing.py"),
+        (["--task", "bulk-modulus", "--seeds", "0"], "--seeds 0"),
+        (["--task", "bulk-modulus", "--epochs", "0"], "--epochs 0"),
+        (["--task", "bulk-modulus", "--test", "1.5"], "1.5"),
+        (["--task", "bulk-modulus", "--target", "K"], "K"),
+        (["--task", "dielectric"], "poly_total"),
+    ],
+)
+def test_finetune_names_what_it_cannot_do(
+    arguments: list[str], message: str, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in refused("finetune", table, *arguments)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "header", "binary", "column", "rejected", "kind", "folder"])
+def test_a_bad_table_is_one_line_and_leaves_no_run(case: str, backbone: Path, tmp_path: Path) -> None:
+    path, message = bad_tables(tmp_path)[case]
+    out = tmp_path / "run"
+    words = ("--task", "bulk-modulus", path, "--backbone", backbone, "--out", out)
+    assert message in refused("finetune", *words)
+    assert not out.exists()
+    assert not (tmp_path / "run.partial").exists()
+
+
+def test_a_mode_needs_a_backbone(table: Path) -> None:
+    line = refused("finetune", "--task", "bulk-modulus", table, "--backbone", "none", "--mode", "head")
+    assert "leave it out, or name a --backbone" in line
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(backbone: Path, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    words = ("finetune", "--task", "bulk-modulus", table, "--backbone", backbone, "--out", tmp_path / "file" / "run")
+    (line,) = zoo(*words, "-q", code=2).stderr.splitlines()
+    assert line.startswith("Error: ")

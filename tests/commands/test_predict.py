@@ -1,0 +1,105 @@
+"""``zoo predict``, on real crystals."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+from support.badtables import bad_tables
+from support.commandline import refused, zoo
+
+from zoo.testing import sample_crystals
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+# Each test is a process of its own.
+pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "header", "binary", "rejected", "kind", "folder"])
+def test_a_bad_input_of_predict_is_one_line(case: str, backbone: Path, tmp_path: Path) -> None:
+    path, _ = bad_tables(tmp_path)[case]
+    out = tmp_path / "p.csv"
+    result = zoo("predict", backbone, path, "--out", out, "-q", code=2)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert path.name in line or "0 crystals" in line
+    assert not out.exists()
+
+
+def test_predict_files_and_tables(fine_tuned: tuple[Result, Path], table: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cifs"
+    folder.mkdir()
+    for name, structure in sample_crystals.crystals().items():
+        structure.to(filename=str(folder / f"{name}.cif"))
+    (folder / "broken.cif").write_text("data_x\n_cell_length_a ?\n")
+    out = tmp_path / "new.csv"
+    result = zoo("predict", fine_tuned[1], folder, table, "--out", out)
+    with out.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert list(rows[0]) == ["id", "prediction", "unit", "spread", "note", "formula", "atoms"]
+    assert len(rows) == len(sample_crystals.crystals()) + 59
+    assert {row["unit"] for row in rows} == {"GPa"}
+    assert all(float(row["prediction"]) > 0 and float(row["spread"]) >= 0 for row in rows)
+    metrics = pd.read_csv(fine_tuned[1] / "predictions.csv")
+    same = metrics[metrics.id == rows[-1]["id"]].prediction.to_numpy()
+    assert float(rows[-1]["prediction"]) == pytest.approx(np.mean(same), rel=1e-4)
+    assert f"predictions  {len(rows)}, in {out}" in result.stdout
+    assert f"The first 10 of {len(rows)} predictions" in result.stdout
+    assert re.split(r"  +", result.stdout.splitlines()[1]) == ["id", "K_VRH", "spread", "note"]
+    rejected = pd.read_csv(tmp_path / "new.rejected.csv")
+    assert sorted(rejected.file.map(lambda name: Path(name).name)) == ["broken.cif", "k.csv"]
+    assert "rejected    2 row(s)" in result.stdout
+
+
+def test_predict_with_nothing_usable(backbone: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.cif").write_text("no crystal")
+    (tmp_path / "b.cif").write_text("")
+    out = tmp_path / "p.csv"
+    message = zoo("predict", backbone, tmp_path, "--out", out, "-q", code=2).stderr
+    assert message.startswith("Error: none of the 2 crystals given can be used")
+    assert not out.exists()
+    assert len(pd.read_csv(tmp_path / "p.rejected.csv")) == 2
+
+
+def test_predict_overwrites_predictions_alone(backbone: Path, table: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    shutil.copy(table, mine)
+    before = mine.read_bytes()
+    assert "mine.csv exists and holds no predictions" in refused("predict", backbone, mine, "--out", mine, "-q")
+    assert mine.read_bytes() == before
+    for _ in range(2):
+        zoo("predict", backbone, mine, "--out", tmp_path / "p.csv", "-q")
+
+
+def test_predict_forgets_what_an_earlier_run_rejected(backbone: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.cif").write_text("no crystal")
+    next(iter(sample_crystals.crystals().values())).to(str(tmp_path / "b.cif"))
+    out = tmp_path / "p.csv"
+    zoo("predict", backbone, tmp_path / "a.cif", tmp_path / "b.cif", "--out", out, "-q")
+    assert len(pd.read_csv(tmp_path / "p.rejected.csv")) == 1
+    zoo("predict", backbone, tmp_path / "b.cif", "--out", out, "-q")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.cif", "b.cif", "p.csv"]
+    (tmp_path / "p.rejected.csv").write_text("mine\n")
+    line = refused("predict", backbone, tmp_path / "b.cif", "--out", out, "-q")
+    assert "p.rejected.csv exists and lists no rejected rows" in line
+    assert (tmp_path / "p.rejected.csv").read_text() == "mine\n"
+
+
+def test_predict_with_no_such_model(table: Path, tmp_path: Path) -> None:
+    assert "did you mean" in refused("predict", "dEf-11k", table)
+    assert "config.json" in refused("predict", tmp_path, table)
+
+
+def test_an_output_that_cannot_be_written_is_one_line(backbone: Path, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    words = ("predict", backbone, table, "--out", tmp_path / "file" / "p.csv", "-q")
+    assert "p.csv" in refused(*words)
+    assert (tmp_path / "file").read_text() == "in the way"

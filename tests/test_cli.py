@@ -1,0 +1,92 @@
+"""The command line as a whole: version, plugins given before the command, help, completion."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from support.commandline import refused, zoo
+from zoo.cli import main
+
+from zoo import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+# Each test is a process of its own.
+pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
+
+
+def test_version() -> None:
+    assert zoo("--version").stdout == f"zoo, version {__version__}\n"
+
+
+def test_a_plugin_file_that_cannot_be_used_is_named_before_the_command_too(tmp_path: Path) -> None:
+    assert "missing.py" in refused("--plugin", tmp_path / "missing.py", "list")
+
+
+def commands() -> Iterator[tuple[list[str], click.Command]]:
+    """Walk the whole tree."""
+    waiting: list[tuple[list[str], click.Command]] = [([], main)]
+    while waiting:
+        path, command = waiting.pop()
+        yield path, command
+        if isinstance(command, click.Group):
+            waiting += [([*path, name], each) for name, each in command.commands.items()]
+
+
+@pytest.mark.parametrize(
+    ("path", "command"), [pytest.param(*each, id=" ".join(each[0]) or "zoo") for each in commands()]
+)
+def test_every_command_and_option_has_help(path: list[str], command: click.Command) -> None:
+    printed = zoo(*path, "--help").stdout
+    assert command.help
+    assert " ".join(command.help.split("\n\n")[0].split()) in " ".join(printed.split())
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{parameter.opts[0]} has no help"
+            assert parameter.opts[-1] in printed
+    assert zoo(*path, "-h").stdout == printed
+
+
+def complete(line: str) -> list[str]:
+    words = line.split(" ")
+    environment = {
+        **os.environ,
+        "_ZOO_COMPLETE": "bash_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    command = [sys.executable, "-c", "from zoo.cli import main; main(prog_name='zoo')"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    return [answer.partition(",")[2] for answer in done.stdout.splitlines() if answer]
+
+
+def test_names_are_completed() -> None:
+    assert complete("zoo show dE") == ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-113k-mp", "dEf-NM"]
+    assert complete("zoo finetune --task di") == ["dielectric"]
+    assert complete("zoo finetune --baseline ") == ["lasso", "mean", "pls", "rf", "ridge", "svr"]
+    assert complete("zoo pul") == ["pull"]
+
+
+def test_completion_is_silent_where_names_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_PLUGINS", "perhaps")
+    assert complete("zoo finetune --task di") == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_the_completion_script_is_bash() -> None:
+    command = [sys.executable, "-c", "from zoo.cli import main; main(prog_name='zoo')"]
+    script = subprocess.run(
+        command, env={**os.environ, "_ZOO_COMPLETE": "bash_source"}, capture_output=True, text=True, check=True
+    ).stdout
+    assert "_ZOO_COMPLETE=bash_complete" in script
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
