@@ -28,6 +28,7 @@ from zoo.data.structures.parse import read_file
 from zoo.errors import InputError
 
 _SENSIBLE = 0.6  # Å
+_MAX_FOR_ASE = 60_000  # characters: ASE compares each atom with all others in Python
 _MAX_COMPARED = 300  # atoms; of larger cells only the content and the volume are compared
 
 
@@ -82,6 +83,8 @@ def judge(path: Path) -> tuple[str, str]:
         judges = {"ASE": lambda text: by_ase(text, "xdatcar" if "xdatcar" in path.name.lower() else "vasp")}
     differences = {}
     for name, read in judges.items():
+        if name == "ASE" and len(text) > _MAX_FOR_ASE:
+            continue
         reading = read(text)
         if reading is None or len(reading.numbers) == 0:
             continue

@@ -41,9 +41,11 @@ def predict(
 
     INPUTS are structure files, folders of structure files, or tables.
     """
+    from zoo._utils.wording import counted
     from zoo.data.tables.inputs import count_records, iter_records, skipped_files
     from zoo.data.tables.structure_files import spare_workers
 
+    skipped = skipped_files(inputs)
     with closing(iter_records(inputs, structures=structures, workers=spare_workers())) as rows:  # it begins to read
         from zoo._utils.progress import progress
         from zoo.jobs.comparison_table import prediction_rows
@@ -57,8 +59,8 @@ def predict(
         show_table(*prediction_rows(done, loaded))
         if others := loaded.config.other_targets:
             show_text(f"--target also takes {', '.join(each.name for each in others)}", err=True)
-    for folder, skipped in skipped_files(inputs).items():
-        shown = ", ".join(skipped[:5]) + (f" and {len(skipped) - 5} more" if len(skipped) > 5 else "")
-        show_text(f"{folder}: {len(skipped)} files are no structure files by their names: {shown}", err=True)
+    for folder, files in skipped.items():
+        shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+        show_text(f"{folder}: {counted(len(files), 'file')} skipped, no structure by name: {shown}", err=True)
     rejected = rejections(done.rejected, done.rejected_out) if done.rejected_out else []
     show_text("\n".join([*rejected, f"predictions  {done.count}, in {out}"]))

@@ -23,7 +23,8 @@ MAX_VOLUME = 20_000.0
 
 _FACTOR = 0.4  # of the sum of covalent radii: the shortest bonds known, at any pressure, are 0.6 of it
 _MIN_DISTANCE = 0.5  # Å, whatever the elements
-_CHUNK = 4_000_000
+_CHUNK = 1_000_000  # pairs at a time
+_MIN_SWEPT = 24  # atoms; of fewer, all pairs are looked at
 _NEAREST = np.zeros((1, 3))
 
 
@@ -76,14 +77,16 @@ def nearest_pair(crystal: Crystal) -> tuple[int, int, float] | None:
     if heights.min() < 2 * reach:
         shifts = _grid(np.where(heights > 2 * reach, 0, np.minimum(np.ceil(reach / heights + 0.5), 6)).astype(int))
     frac = frac - np.floor(frac)
-    axis, order, ends = _sweep(frac, heights, reach)
-    if axis < 0:
-        first, second = _all_pairs(len(frac))
-    else:
-        starts = np.repeat(np.arange(len(frac)), ends)
-        offsets = np.arange(len(starts)) - np.repeat(np.cumsum(ends) - ends, ends)
-        first, second = order[starts], order[(starts + 1 + offsets) % len(frac)]
-    return _search(lattice, frac, first, second, shifts, radii)
+    if len(frac) < _MIN_SWEPT:
+        return _search(lattice, frac, *_all_pairs(len(frac)), shifts, radii)
+    order, ends = _sweep(frac, heights, reach)
+    found: list[tuple[float, int, int]] = []
+    for rows in np.split(np.arange(len(frac)), np.nonzero(np.diff(np.cumsum(ends) // _CHUNK))[0] + 1):
+        starts = np.repeat(rows, ends[rows])
+        offsets = np.arange(len(starts)) - np.repeat(np.cumsum(ends[rows]) - ends[rows], ends[rows])
+        pair = _search(lattice, frac, order[starts], order[(starts + 1 + offsets) % len(frac)], shifts, radii)
+        found += [(pair[2], pair[0], pair[1])] if pair else []
+    return (min(found)[1], min(found)[2], min(found)[0]) if found else None
 
 
 @lru_cache(maxsize=32)
@@ -118,23 +121,20 @@ def _grid(most: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _sweep(
     frac: NDArray[np.float64], heights: NDArray[np.float64], reach: float
-) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
-    """Choose the axis along which fewest atoms are within reach of each; -1 if all pairs are as few."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order the atoms along the axis where fewest others are within reach, and count those that follow each."""
     count = len(frac)
-    if count < 24:
-        return -1, np.arange(count), np.zeros(count, dtype=np.int64)
-    best: tuple[int, NDArray[np.int64], NDArray[np.int64]] = (-1, np.arange(count), np.zeros(count, dtype=np.int64))
-    fewest = count * (count - 1) // 2
+    order, ends = np.arange(count), np.arange(count)[::-1]  # all pairs
     for axis in range(3):
         if heights[axis] < 2.5 * reach:
             continue
-        order = np.argsort(frac[:, axis], kind="stable")
-        along = frac[order, axis]
+        along_axis = np.argsort(frac[:, axis], kind="stable")
+        along = frac[along_axis, axis]
         within = np.searchsorted(np.append(along, along + 1), along + reach / heights[axis], side="right")
-        ends = within - np.arange(count) - 1
-        if ends.sum() < fewest:
-            best, fewest = (axis, order, ends), int(ends.sum())
-    return best
+        following = within - np.arange(count) - 1
+        if following.sum() < ends.sum():
+            order, ends = along_axis, following
+    return order, ends
 
 
 def _search(
@@ -145,7 +145,7 @@ def _search(
     shifts: NDArray[np.float64],
     radii: NDArray[np.float64],
 ) -> tuple[int, int, float] | None:
-    step = max(1, _CHUNK // (4 * len(shifts)))
+    step = max(1, _CHUNK // len(shifts))
     found: list[tuple[float, int, int]] = []
     for start in range(0, len(first), step):
         i, j = first[start : start + step], second[start : start + step]
