@@ -16,20 +16,25 @@ from zoo.data.structures import parse
 
 SOURCE = "matminer-0.3.2.tar.gz"
 SHA256 = "e7262c6fa1c5458e3b75c4ba3aff2ae7878b40307bbe01001844e95e9f586a9d"
-TABLE = "matminer-0.3.2/matminer/datasets/flla_2015.csv"
+DATASETS = "matminer-0.3.2/matminer/datasets"
 
 
-def small(folder: Path) -> list[tuple[Crystal, float]]:
-    """Read ``flla_2015`` (Faber et al. 2015): crystals and their formation energies in eV/atom."""
+def data_set(folder: Path, name: str) -> str:
+    """Return the text of a table in matminer's source distribution."""
     archive = folder / SOURCE
     with archive.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != SHA256:
         raise SystemExit(f"{archive}: SHA-256 is {found}, expected {SHA256}")
     with tarfile.open(archive) as tar:
-        member = tar.extractfile(TABLE)
+        member = tar.extractfile(f"{DATASETS}/{name}")
         assert member is not None
-        text = member.read().decode("utf-8")
+        return member.read().decode("utf-8")
+
+
+def small(folder: Path) -> list[tuple[Crystal, float]]:
+    """Read ``flla_2015`` (Faber et al. 2015): crystals and their formation energies in eV/atom."""
+    text = data_set(folder, "flla_2015.csv")
     csv.field_size_limit(1 << 30)
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith("#")]
     found_rows = []

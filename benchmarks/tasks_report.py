@@ -1,0 +1,197 @@
+"""The report of ``tasks.py``: tables in Markdown, all results as CSV, and the picture."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from zoo.analysis.figures.style import COLORS, GREY, MARKERS
+from zoo.jobs.comparison_table import markdown_table
+from zoo.registry import plugins
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tasks import BenchmarkTask
+
+NUMBERS = ("mae", "mae_log10", "rmse", "test_rows", "seconds")
+"""What is kept of each cell, besides the error that methods are compared by."""
+
+
+def command(name: str, given: argparse.Namespace, parser: argparse.ArgumentParser, options: Sequence[str]) -> str:
+    """Return the command that gives the same report, with the options that were given."""
+    words = ["python", f"benchmarks/{name}.py", "FOLDER", "--work", "DIR"]
+    for option in options:
+        value = getattr(given, option.removeprefix("--"))
+        if value != parser.get_default(option.removeprefix("--")):
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+def errors(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean errors over seeds, a task and a size a row and a method a column.
+
+    Only seeds that all methods of the row have finished count. A method without any is missing.
+    """
+    rows = []
+    for (task, size), part in results.groupby(["task", "size"], sort=False):
+        by_seed = part.pivot_table(index="seed", columns="method", values="error", sort=False).dropna()
+        spread = by_seed.std(ddof=1) / np.sqrt(len(by_seed)) if len(by_seed) > 1 else by_seed.mean() * np.nan
+        for method, mean in by_seed.mean().items():
+            rows.append((task, size, method, mean, spread[method], len(by_seed)))
+    return pd.DataFrame(rows, columns=["task", "size", "method", "error", "spread", "seeds"])
+
+
+def ratios(means: pd.DataFrame, default: str) -> pd.DataFrame:
+    """Return, by task and size, the error of the default over that of the best other method, known with hindsight.
+
+    Rows without the default or without another method are left out.
+    """
+    rows = []
+    for (task, size), part in means.groupby(["task", "size"], sort=False):
+        of = part.set_index("method")["error"]
+        others = of.drop(default, errors="ignore")
+        if default in of and len(others):
+            rows.append((task, size, others.idxmin(), of[default] / others.min()))
+    return pd.DataFrame(rows, columns=["task", "size", "best", "ratio"])
+
+
+def write(
+    results: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str, how: str, report: Path, image: Path
+) -> None:
+    """Write the report, the results beside it, and the picture."""
+    means = errors(results)
+    found = ratios(means, default)
+    results.to_csv(report.with_suffix(".csv"), index=False, lineterminator="\n")
+    picture(means, tasks, default, image)
+    tuned = {task.name for task in tasks if task.tuned}
+    parts = [
+        "# The default against every single method",
+        f"Written by `{how}`, with every number on this page and the picture; errors of all seeds: "
+        f"[{report.with_suffix('.csv').name}]({report.with_suffix('.csv').name}).",
+        f"The default is the mode `{default}`. A ratio is its mean error divided by that of the best of the single "
+        "methods beside it, which only the test rows tell: nobody could have chosen it beforehand. All methods of a "
+        "row have the same test rows and know the same other rows. Errors are mean absolute errors in the unit given; "
+        "tasks learned in log10 have the error of log10. ± is the standard error of the mean over seeds or official "
+        "folds.",
+        "*Tuned*: the defaults of zoo were chosen while looking at errors on this task. The other tasks say what to "
+        "expect of a new property.",
+        _summary(found, tuned),
+        f"![Error of each method, a panel a task]({os.path.relpath(image, report.parent)})",
+        *_tables(means, found, tasks, default, how),
+    ]
+    report.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
+
+
+def _summary(found: pd.DataFrame, tuned: set[str]) -> str:
+    groups = {
+        "all": found,
+        "tuned": found[found["task"].isin(tuned)],
+        "not tuned": found[~found["task"].isin(tuned)],
+    }
+    rows = []
+    for name, part in groups.items():
+        if len(part):
+            worst = part.loc[part["ratio"].idxmax()]
+            where = f"{worst['ratio']:.3f} ({worst['task']}, {worst['size']:,} rows)"
+            rows.append([name, str(len(part)), where, f"{np.exp(np.log(part['ratio']).mean()):.3f}"])
+    head = ["tasks", "tasks and sizes", "worst ratio", "geometric mean"]
+    return markdown_table(head, rows) if rows else "The default, or every other method, is missing: no ratio."
+
+
+def _tables(
+    means: pd.DataFrame, found: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str, how: str
+) -> Iterator[str]:
+    known = found.set_index(["task", "size"])
+    program = shlex.join(_without(shlex.split(how), "--tasks"))
+    for task in tasks:
+        part = means[means["task"] == task.name]
+        if part.empty:
+            continue
+        names = list(dict.fromkeys([default, *part["method"]]))
+        names = [name for name in names if name in set(part["method"])]
+        head = ["rows", "seeds" if not task.folds else "folds", *names, "best single", "ratio"]
+        rows = []
+        for size, each in part.groupby("size"):
+            by = each.set_index("method")
+            least = by["error"].min()
+            cells = [_number(by.loc[name], least) if name in by.index else "–" for name in names]
+            best, ratio = known.loc[(task.name, size), ["best", "ratio"]] if (task.name, size) in known.index else "––"
+            shown = ratio if isinstance(ratio, str) else f"{ratio:.3f}"
+            rows.append([f"{size:,}", str(int(each["seeds"].max())), *cells, best, shown])
+        note = ", tuned" if task.tuned else ""
+        yield f"## {task.title} ({unit(task)}{note})"
+        yield f"`{program} --tasks {task.name}`"
+        yield markdown_table(head, rows)
+
+
+def _without(words: list[str], option: str) -> list[str]:
+    if option not in words:
+        return words
+    at = words.index(option)
+    return words[:at] + words[at + 2 :]
+
+
+def _number(row: pd.Series, least: float) -> str:
+    text = f"{row['error']:.4g}" + ("" if np.isnan(row["spread"]) else f" ± {row['spread']:.1g}")
+    return f"**{text}**" if row["error"] == least else text
+
+
+def unit(task: BenchmarkTask) -> str:
+    """Return what the errors of a task are measured in."""
+    known = plugins.task(task.task)
+    return "log10" if known.transform == "log10" else known.unit or "no unit"
+
+
+def picture(means: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str, path: Path) -> None:
+    """Draw error against method, a panel a task and a marker a number of rows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = [task for task in tasks if task.name in set(means["task"])]
+    names = list(dict.fromkeys([default, *means["method"]]))
+    names = [name for name in names if name in set(means["method"])]
+    across = min(len(shown), 3)
+    down = -(-len(shown) // across)
+    width = 0.9 + max(2.4, 0.24 * len(names))
+    figure = Figure(figsize=(width * across + 0.4, 3.0 * down + 0.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, task in zip(figure.subplots(down, across, squeeze=False).flat, shown, strict=False):
+        part = means[means["task"] == task.name]
+        for i, (size, each) in enumerate(part.groupby("size")):
+            by = each.set_index("method").reindex(names)
+            color = COLORS[i % len(COLORS)]
+            axes.errorbar(
+                range(len(names)),
+                by["error"],
+                yerr=by["spread"],
+                fmt=MARKERS[i % len(MARKERS)],
+                color=color,
+                markersize=4.5,
+                capsize=2,
+                linewidth=1,
+                label=f"{size:,} rows",
+            )
+            if default in names and np.isfinite(by["error"][default]):
+                axes.axhline(by["error"][default], color=color, linewidth=0.6, linestyle=":")
+        axes.set_title(task.title, fontsize=10, pad=20)
+        axes.set_ylabel(f"mean absolute error ({unit(task)})", fontsize=8)
+        axes.set_xlim(-0.6, len(names) - 0.4)
+        axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+        for label in axes.get_xticklabels():
+            label.set_fontweight("bold" if label.get_text() == default else "normal")
+        axes.tick_params(axis="y", labelsize=8)
+        axes.grid(visible=True, axis="y", linewidth=0.3, color=GREY)
+        axes.legend(
+            fontsize=7, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 0.98), handletextpad=0.2
+        )
+    for axes in list(figure.axes)[len(shown) :]:
+        axes.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
