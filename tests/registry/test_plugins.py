@@ -322,39 +322,6 @@ def test_a_file_and_a_package_of_one_name(install, tmp_path):
     assert plugins.task("mine.py:hardness").unit == "MPa"
 
 
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        (None, "No such file or directory"),
-        ("x = 1\ntask = = 2\n", ", line 2: not valid Python"),
-        ("x = 1\nif x:\ny = 2\n", ", line 3: not valid Python"),
-        ("a = 1\0", "not valid Python"),
-        ("\n\nraise RuntimeError('on purpose')", ", line 3: RuntimeError: on purpose"),
-        ("import sys\nsys.exit(4)", ", line 2: SystemExit: 4"),
-        ("import surely_not_installed", ", line 1: ModuleNotFoundError"),
-        ("x = 1", "no Task, Baseline or featurizer"),
-        ("from zoo.plugins.tasks import dielectric", "no Task, Baseline or featurizer"),
-        (HARDNESS + HARDNESS.replace("hardness =", "again ="), "are both a task called 'hardness'"),
-        ("from zoo import Task\nt = Task('t', target='x', unit='', valid=(2, 1))", ", line 2: ValueError: task 't'"),
-    ],
-)
-def test_a_single_file_that_cannot_be_used(tmp_path, source, said):
-    file = tmp_path / "mine.py"
-    if source is not None:
-        file.write_text(source)
-    with pytest.raises(PluginError) as raised:
-        plugins.add_file(file)
-    assert str(raised.value).startswith(str(file))
-    assert said in str(raised.value)
-    assert "\n" not in str(raised.value)
-    assert [p for p in plugins.plugins() if p.origin] == []
-
-
-def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(PluginError, match="directory"):
-        plugins.add_file(tmp_path)
-
-
 def test_a_file_that_cannot_be_read_leaves_the_earlier_one(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(HARDNESS)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +26,7 @@ from zoo.registry.cards import Card
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 # --- what cannot be done ---
@@ -190,26 +189,6 @@ def test_a_finished_run_is_never_overwritten(run: tuple[list[Report], Path], tmp
     for resume in (False, True):
         with pytest.raises(InputError, match="tiny exists; give another --out"):
             pretrain(read_recipe(write(tmp_path)), [EXAMPLE], run[1], resume=resume, quiet=True)
-
-
-def test_the_command_prints_a_table_and_the_folder(
-    run: tuple[list[Report], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    write(Path("recipes"))
-    result = CliRunner().invoke(main, ["pretrain", "recipes/tiny.toml", "--data", str(EXAMPLE), "-q"])
-    assert result.exit_code == 0, result.output
-    assert result.stderr == ""
-    lines = result.stdout.splitlines()
-    assert lines[0] == "tiny"
-    assert re.split(r"  +", lines[1]) == ["part", "rows", "MAE (GPa)", "RMSE (GPa)", "R²"]
-    test = re.split(r"  +", lines[5])
-    assert test[:2] == ["test", "6"]
-    assert float(test[2]) == pytest.approx(run[0][2].errors["mae"], rel=1e-3)
-    assert lines[6] == "checkpoint  runs/tiny"
-    assert Card.read(tmp_path / "runs/tiny/README.md").command == (
-        "zoo pretrain recipes/tiny.toml --data bulk_modulus.csv"
-    )
 
 
 def test_the_command_on_the_card_says_how_many_crystals_a_step_has(tmp_path: Path) -> None:
