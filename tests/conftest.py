@@ -201,16 +201,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
 @pytest.fixture
 def mp_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MPServer]:
     """The Materials Project's API on the loopback interface, and a key for it; see mpserver.py."""
-    from mp_api.client.core.client import _Rester
     from support.mpserver import KEY, MPServer, documents
 
-    from zoo.data.sources import _mp_client
+    from zoo.data.sources import mp_client
 
-    monkeypatch.setattr(_mp_client, "RETRY_DELAYS", (0, 0, 0))
+    monkeypatch.setattr(mp_client, "RETRY_DELAYS", (0, 0, 0))
     monkeypatch.setenv("MP_API_KEY", KEY)
     with MPServer(documents()) as api:
         monkeypatch.setenv("MP_API_ENDPOINT", api.url)
-        _Rester._get_heartbeat_info.cache_clear()
         yield api
 
 

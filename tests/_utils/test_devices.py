@@ -38,10 +38,10 @@ print("torch" in sys.modules)
 
 
 @pytest.mark.parametrize(
-    ("build", "driver", "expected"), [("", True, True), ("", False, False), ("+rocm6.4", False, True)]
+    ("build", "driver", "expected"), [("", True, "cuda"), ("", False, "cpu"), ("+rocm6.4", False, "cuda")]
 )
-def test_a_build_for_gpus_needs_a_driver(
-    monkeypatch: pytest.MonkeyPatch, build: str, driver: bool, expected: bool
+def test_a_build_for_nvidia_gpus_needs_a_driver(
+    monkeypatch: pytest.MonkeyPatch, build: str, driver: bool, expected: str
 ) -> None:
     def library(name: str) -> object:
         assert name == "libcuda.so.1"
@@ -52,4 +52,5 @@ def test_a_build_for_gpus_needs_a_driver(
     monkeypatch.setattr(devices, "version", lambda _name: f"2.13.0{build}")
     monkeypatch.setattr(devices.ctypes, "CDLL", library)
     monkeypatch.setattr(devices.sys, "platform", "linux")
-    assert devices._may_have_cuda() is expected
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == expected

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -78,6 +79,7 @@ class MPServer:
     headers: list[dict[str, str]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
+        self._root = f"/{uuid.uuid4().hex}"
         handler = type("Handler", (_Handler,), {"api": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -91,7 +93,8 @@ class MPServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/"
+        """Address of the API; never the same twice, since the client remembers the version of the data by it."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}{self._root}/"
 
     @property
     def pages(self) -> list[str]:
@@ -126,7 +129,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        if parts.path == "/heartbeat":
+        path = parts.path.removeprefix(urlsplit(self.api.url).path.rstrip("/")).rstrip("/")
+        if path == "/heartbeat":
             about = {"status": "OK", "api_version": "0.87.3", "version": "0.87.3", "db_version": self.api.version}
             self.send(200, {**about, "access_controlled_batch_ids": ["gnome_r2scan_statics"]})
             return
@@ -139,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             reason = f"Invalid API key {key}" if key else "No API key found in request"
             self.send(401, {"message": reason, "detail": reason})
             return
-        if parts.path.rstrip("/") != "/materials/summary":
+        if path != "/materials/summary":
             self.send(404, {"detail": "Not Found"})
             return
         fault = self.api.faults.pop(0) if self.api.faults else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.data.sources._mp_client import KEY, Client
+from zoo.data.sources.mp_client import KEY, Client
 from zoo.errors import InputError, SourceError
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""Databases from which tables are fetched: the Materials Project."""
+"""Databases from which tables are fetched.
+
+`materials_project` writes the Materials Project as a table; `mp_client` guards its official client.
+"""
 
 from typing import TYPE_CHECKING
 

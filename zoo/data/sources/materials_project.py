@@ -20,7 +20,7 @@ from zoo._utils.files import whole
 from zoo._utils.progress import progress
 from zoo._utils.resuming import check_settings
 from zoo.data.graphs.store import tables_folder
-from zoo.data.sources._mp_client import API_FIELDS, KEY, Client
+from zoo.data.sources.mp_client import API_FIELDS, KEY, Client
 from zoo.data.structures import parse
 from zoo.data.tables.records import Rejection
 from zoo.data.tables.rejections import write_rejected
