@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SIXTY_THOUSAND_KEYS = ", ".join(f'"{number}": 0' for number in (*range(60_000), 59_999))
+
+
 @pytest.mark.parametrize("value", [None, True, "é\u202e", [1, -2.5, 1e300, 2**62], {"a": {"b": [[]]}}, {}, "", 0])
 def test_what_is_sound_is_read_as_it_is(value: object) -> None:
     assert parse_json(json.dumps(value).encode()) == value
@@ -38,8 +41,9 @@ def test_what_is_sound_is_read_as_it_is(value: object) -> None:
         ("[" * 500_000, "it is nested more than 32 levels deep"),
         ('{"a":' * 100_000, "it is nested more than 32 levels deep"),
         (" " * 1_000_001, "it is larger than 1,000,000 bytes"),
+        (f"{{{SIXTY_THOUSAND_KEYS}}}", "the key '59999' stands there twice"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_json_out_of_bounds(text: str, said: str) -> None:
     began = time.process_time()
@@ -80,8 +84,10 @@ def test_one_faulty_number_among_many_can_be_left_out() -> None:
         ("[" * 100_000, "nest"),
         ("{a: " * 100_000, "nest"),
         ("#" * 1_000_001, "it is larger than 1,000,000 bytes"),
+        (f"{{{SIXTY_THOUSAND_KEYS[:400_000].rpartition(',')[0]}, '0': 0}}", "the key '0' stands there twice"),
+        (f"[{'a,' * 200_000}]", "it has more than 100,000 keys and values"),
     ],
-    ids=range(22),
+    ids=range(24),
 )
 def test_yaml_out_of_bounds(text: str, said: str) -> None:
     began = time.process_time()

@@ -98,3 +98,13 @@ def test_progress_bars_can_be_hidden_for_one_thread_alone(
         assert "a/b/x: 100%" in capsys.readouterr().err
     finally:
         disable_progress_bars()
+
+
+def test_pages_without_end(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.testing._hub_routes import Handler
+
+    again = {"Link": f'<{here.server.url}/api/models?again>; rel="next"'}
+    monkeypatch.setattr(Handler, "listing", lambda handler: handler.send(200, b"[7]", **again))
+    with Client() as hub:
+        assert hub.models(limit=1000) == []
+    assert here.server.asked("/api/models") == 20

@@ -100,3 +100,37 @@ def test_the_token_and_who_asks(here: Machine, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
     ask(f"{here.server.url}/api/models/{REPO}")
     assert len(here.server.authorized) == 1
+
+
+@pytest.mark.parametrize("host", ["a" * 300 + ".invalid", "a..b", "xn--\u00e9"])
+def test_a_redirect_to_what_can_be_no_host(here: Machine, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.testing import _hub_routes
+
+    monkeypatch.setattr(
+        _hub_routes.Handler,
+        "answer",
+        lambda handler: handler.send(302, Location=f"https://{host}/".encode().decode("latin-1")),
+    )
+    with pytest.raises(HubError, match="cannot be reached"):
+        ask(here.server.url)
+
+
+def test_a_file_may_be_large_and_still_not_trickle(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for its headers, and from one block to the next, does not grow with the size that it may have."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 1.2)
+    monkeypatch.setattr("zoo.hub.session.TIMEOUTS", 1)
+    monkeypatch.setattr("zoo.hub.session.STALL", 1)
+    here.publish()
+    for fault in ("a byte a second", "headers a byte a second"):
+        here.server.fault = fault  # type: ignore[assignment]
+        began = time.monotonic()
+        with Session() as session, pytest.raises(HubError, match="too slowly"):
+            session.download(
+                f"{here.server.url}/{REPO}/resolve/main/config.json",
+                what=Asked(REPO, "main", "config.json"),
+                limit=200_000_000,
+                write=lambda _position, blocks: [None for _ in blocks] and None,
+                check=lambda _redirected, _headers: None,
+                start=lambda: 0,
+            )
+        assert time.monotonic() - began < 4

@@ -26,6 +26,9 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 """Levels of nesting; a card has six."""
 
+MAX_VALUES = 100_000
+"""Keys and values of a YAML document; a card has a few hundred."""
+
 MAX_INTEGER = 2**63
 """Integers lie strictly between minus this number and this number."""
 
@@ -134,7 +137,7 @@ def parse_yaml(text: str, limit: int = MAX_BYTES, *, first_line: int = 1) -> Any
     _check_length(text, limit)
     loader = _yaml_loader()
     try:
-        depth = 0
+        depth, values = 0, 0
         # The events are read in a loop; building the document is recursive, so nesting is checked first.
         for event in yaml.parse(text, loader):
             if isinstance(event, yaml.AliasEvent):
@@ -142,6 +145,9 @@ def parse_yaml(text: str, limit: int = MAX_BYTES, *, first_line: int = 1) -> Any
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
                 raise MalformedError(f"it is nested more than {MAX_DEPTH} levels deep")
+            values += isinstance(event, yaml.NodeEvent)
+            if values > MAX_VALUES:
+                raise MalformedError(f"it has more than {MAX_VALUES:,} keys and values")
         reader = loader(text)
         try:
             reader.first_line = first_line
@@ -197,10 +203,18 @@ def _parsed(kind: Callable[[str], T], text: str) -> T:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedError(f"the key {twice[:60]!r} stands there twice")
+        raise MalformedError(f"the key {_repeated(pairs)[:60]!r} stands there twice")
     return found
+
+
+def _repeated(pairs: list[tuple[Any, Any]]) -> str:
+    """Return the first key that stands there for the second time."""
+    seen: set[Any] = set()
+    for key, _ in pairs:
+        if key in seen:
+            return str(key)
+        seen.add(key)
+    return ""
 
 
 @cache
@@ -247,9 +261,7 @@ def _yaml_loader() -> Any:
                 raise MalformedError("a key is no plain value")
         found = dict(pairs)
         if len(found) < len(pairs):
-            keys = [str(key) for key, _ in pairs]
-            twice = next((key for key in keys if keys.count(key) > 1), keys[0])
-            raise MalformedError(f"the key {twice[:60]!r} stands there twice")
+            raise MalformedError(f"the key {_repeated(pairs)[:60]!r} stands there twice")
         return found
 
     def sequence(loader: Any, node: Any) -> list[Any]:

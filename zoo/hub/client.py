@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _bars_hidden: ContextVar[bool] = ContextVar("bars_hidden", default=False)
 
+MAX_PAGES = 20
+"""Pages of a list of models that are asked for at most; the Hub's own have a thousand models each."""
+
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -83,7 +86,9 @@ class Client(Session):
         """
         found: list[dict[str, Any]] = []
         url: str | None = f"{_api()}/models?filter={LIBRARY}&limit={limit}&full=true&cardData=true"
-        while url and len(found) < limit:
+        for _ in range(MAX_PAGES):
+            if url is None or len(found) >= limit:
+                break
             answer = self.ask("GET", url, what=Asked())
             page = answer.json(list, lenient=True)
             found += [each for each in page if isinstance(each, dict) and isinstance(each.get("id"), str)]

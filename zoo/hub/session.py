@@ -42,7 +42,7 @@ MIN_RATE = 10_000
 """Bytes per second of a whole file, below which its transfer is given up."""
 
 STALL = 3
-"""A file may come at less than a tenth of that rate for this many times ``HF_HUB_DOWNLOAD_TIMEOUT``."""
+"""A tenth of that rate must be reached within this many times ``HF_HUB_DOWNLOAD_TIMEOUT``, again and again."""
 
 PAUSES = (0.5, 1.5)
 """Seconds before a request is repeated."""
@@ -76,6 +76,7 @@ class Session:
         self._http = _library()
         self._sockets: list[socket.socket] = []
         self._late = False
+        self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         from huggingface_hub import constants
@@ -129,6 +130,7 @@ class Session:
             blocks: list[bytes] = []
             count = 0
             with self._open(method, url, what, timeout, TIMEOUTS * timeout + size / MIN_RATE, ok, body) as response:
+                self._allow(TIMEOUTS * timeout)
                 for block in response.iter_raw():
                     count += len(block)
                     if count > MAX_ANSWER:
@@ -176,8 +178,7 @@ class Session:
         def once() -> None:
             have = start()
             headers = {"Range": f"bytes={have}-"} if have else {}
-            seconds = TIMEOUTS * timeout + limit / MIN_RATE
-            with self._open("GET", url, what, timeout, seconds, (), {"headers": headers}, check) as response:
+            with self._open("GET", url, what, timeout, TIMEOUTS * timeout, (), {"headers": headers}, check) as response:
                 resumed = response.status_code == 206 and str(response.headers.get("content-range", "")).startswith(
                     f"bytes {have}-"
                 )
@@ -185,24 +186,27 @@ class Session:
                 position = have if resumed else 0
                 if said.isdecimal() and len(said) < 20 and position + int(said) > limit:
                     raise HubError(errors.too_large(what, position + int(said), limit))
-                write(position, self._limited(response.iter_raw(), what, limit - position, position, STALL * timeout))
+                write(position, self._limited(response.iter_raw(), what, limit, position, STALL * timeout))
 
         self._patiently(once, repeat=True)
 
     def _limited(
-        self, blocks: Iterator[bytes], what: errors.Asked, limit: int, before: int, window: float
+        self, blocks: Iterator[bytes], what: errors.Asked, limit: int, position: int, window: float
     ) -> Iterator[bytes]:
         """Pass on blocks of bytes until they are too many, or come too slowly."""
-        count, counted, began = 0, 0, time.monotonic()
+        began = time.monotonic()
+        end = began + window + (limit - position) / MIN_RATE
+        self._allow(window)
+        count = 0
         for block in blocks:
             count += len(block)
-            if count > limit:
-                raise HubError(errors.too_large(what, before + count, before + limit))
+            position += len(block)
+            if position > limit:
+                raise HubError(errors.too_large(what, position, limit))
             now = time.monotonic()
-            if now - began > window:
-                if count - counted < window * MIN_RATE / 10:
-                    raise HubError(errors.too_slow(what))
-                counted, began = count, now
+            if now - began > window / 2 and count >= window * MIN_RATE / 10:
+                self._allow(max(0, min(window, end - now)))
+                count, began = 0, now
             yield block
 
     @contextlib.contextmanager
@@ -217,11 +221,12 @@ class Session:
         body: Mapping[str, Any],
         check: Callable[[bool, Mapping[str, str]], None] | None = None,
     ) -> Iterator[Any]:
-        """Send a request, follow redirects, and give the answer that is to be read within `seconds`."""
+        """Send a request, follow redirects, and give the answer, whose headers end within `seconds`.
+
+        Whoever reads its body allows it more time; see :meth:`_allow`.
+        """
         self._late = False
-        timer = threading.Timer(seconds, self._cut)
-        timer.daemon = True
-        timer.start()
+        self._allow(seconds)
         try:
             address = self._http.URL(url)
             for _ in range(MAX_REDIRECTS + 1):
@@ -250,16 +255,28 @@ class Session:
                     if str(response.headers.get("content-encoding", "identity")).lower() != "identity":
                         raise HubError(errors.not_a_hub("a packed answer, which was not asked for"))
                     yield response
+                    if self._late:  # of an answer of unknown length, a cut looks like its end
+                        raise HubError(errors.too_slow(what))
                     return
             raise HubError(
                 f"{errors.endpoint()} sends requests around in a circle (redirects); check HF_ENDPOINT and the proxy"
             )
-        except (self._http.HTTPError, self._http.InvalidURL, self._http.StreamError) as error:
+        # The last one is of the resolver, of a host's name that cannot be one.
+        except (self._http.HTTPError, self._http.InvalidURL, self._http.StreamError, UnicodeError) as error:
             if self._late:
                 raise HubError(errors.too_slow(what)) from error
             raise errors.UnreachableError(errors.no_answer(error, self._http, what), _broke_off(error)) from error
         finally:
-            timer.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _allow(self, seconds: float) -> None:
+        """Cut all connections in so many seconds, unless this is called again or the request ends before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
 
     def _note_socket(self, _event: str, info: Mapping[str, Any]) -> None:
         """Note each connection that is made, so that it can be cut."""
