@@ -1,0 +1,74 @@
+"""Weights of predictors from predictions of rows that they were not fitted on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from zoo.analysis.blending import blend_weights
+
+
+def made(sigmas: list[float], n: int, *, shared: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Targets, and predictors whose errors have these deviations, with a part that all share."""
+    random = np.random.default_rng(seed)
+    target = random.normal(size=n)
+    common = shared * random.normal(size=n)
+    return target, np.stack([target + common + sigma * random.normal(size=n) for sigma in sigmas])
+
+
+def test_weights_are_shares() -> None:
+    weights = blend_weights(*made([0.3, 0.5, 0.9], 200))
+    assert weights.shape == (3,)
+    assert (weights >= 0).all()
+    assert weights.sum() == pytest.approx(1)
+    assert weights[0] > weights[1] > weights[2]
+
+
+def test_independent_errors_are_weighted_as_their_variances_say() -> None:
+    """The best linear combination weighs by 1/σ²: 0.8 and 0.2 for deviations of 1 and 2."""
+    weights = blend_weights(*made([1.0, 2.0], 20_000))
+    np.testing.assert_allclose(weights, [0.8, 0.2], atol=0.03)
+
+
+def test_a_predictor_that_adds_nothing_gets_exactly_nothing() -> None:
+    target, predictions = made([0.1], 500)
+    useless = predictions[0] + np.random.default_rng(1).normal(size=500)
+    weights = blend_weights(target, np.stack([predictions[0], useless]))
+    np.testing.assert_array_equal(weights, [1.0, 0.0])
+
+
+def test_two_equal_predictors_share() -> None:
+    weights = blend_weights(*made([0.5, 0.5], 400))
+    np.testing.assert_allclose(weights, [0.5, 0.5], atol=0.08)
+
+
+def test_few_rows_are_trusted_less() -> None:
+    """Drawn towards equal weights: the same qualities, seen on fewer rows, differ less in weight."""
+    gaps = [np.ptp(blend_weights(*made([0.3, 0.45], n, seed=seed))) for n in (12, 2_000) for seed in range(8)]
+    assert np.mean(gaps[:8]) < np.mean(gaps[8:])
+
+
+def test_the_blend_is_at_least_as_good_as_its_best_member_on_new_rows() -> None:
+    for seed in range(5):
+        target, predictions = made([0.4, 0.5, 0.6], 1_000, shared=0.2, seed=seed)
+        weights = blend_weights(target[:500], predictions[:, :500])
+        errors = np.abs(predictions[:, 500:] - target[500:]).mean(axis=1)
+        assert np.abs(weights @ predictions[:, 500:] - target[500:]).mean() < errors.min()
+
+
+def test_the_result_depends_on_the_numbers_alone() -> None:
+    given = made([0.3, 0.5], 50)
+    np.testing.assert_array_equal(blend_weights(*given), blend_weights(*given))
+
+
+def test_one_predictor_has_all_the_weight() -> None:
+    np.testing.assert_array_equal(blend_weights([1.0, 2.0], [[1.5, 1.5]]), [1.0])
+
+
+@pytest.mark.parametrize(
+    ("target", "predictions"),
+    [([1.0], np.empty((0, 1))), ([1.0, 2.0], [[1.0]]), ([np.nan], [[1.0]]), ([1.0], [[np.inf]])],
+)
+def test_what_cannot_be_weighed_is_refused(target: list[float], predictions: list[list[float]]) -> None:
+    with pytest.raises(ValueError, match="predictions of shape|finite"):
+        blend_weights(target, predictions)

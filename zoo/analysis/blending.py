@@ -1,0 +1,85 @@
+"""How much each of several predictors should count, from predictions of rows that they were not fitted on.
+
+Ensemble selection (Caruana, Niculescu-Mizil, Crew & Ksikes, ICML 2004): starting from nothing, the predictor whose
+addition gives the smallest mean absolute error joins the average, with replacement, for a fixed number of rounds. A
+predictor's share of the rounds is its weight. Two things keep it from trusting few rows too much: the selection is
+repeated on bootstrap samples of the rows and averaged (their bagged variant), and the result is drawn towards equal
+weights, the more the fewer rows there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+ROUNDS = 40
+"""Steps of one selection: weights are multiples of 1/40."""
+
+SAMPLES = 50
+"""Bootstrap samples that the selection is repeated on."""
+
+PRIOR_ROWS = 50
+"""Rows that the prior of equal weights counts for: with as many rows in the data, the result lies halfway."""
+
+SMALLEST = 0.05
+"""A predictor with less weight than this is left out: it would cost a user time and change nothing."""
+
+
+def blend_weights(target: ArrayLike, predictions: ArrayLike, *, seed: int = 0) -> NDArray[np.float64]:
+    """Return a weight for each predictor: not negative, sum 1, exactly 0 for those that add nothing.
+
+    Parameters
+    ----------
+    target : array-like of shape (n,)
+        On the scale on which errors count, for example log10.
+    predictions : array-like of shape (m, n)
+        Of m predictors, on the same scale, each made by a fit that has not seen the row.
+    seed : int
+        Of the bootstrap samples.
+
+    Returns
+    -------
+    array of shape (m,)
+
+    Raises
+    ------
+    ValueError
+        If there is no predictor or no row, or a number is not finite.
+    """
+    y, p = np.asarray(target, dtype=np.float64), np.atleast_2d(np.asarray(predictions, dtype=np.float64))
+    if not p.size or p.shape[1] != len(y):
+        raise ValueError(f"predictions of shape {p.shape} for {len(y)} targets")
+    if not (np.isfinite(y).all() and np.isfinite(p).all()):
+        raise ValueError("targets and predictions must be finite")
+    errors = p - y
+    random = np.random.default_rng(seed)
+    n = len(y)
+    samples: Sequence[NDArray[np.int64]] = [np.arange(n), *random.integers(0, n, size=(SAMPLES, n))]
+    selected = np.mean([_select(errors[:, rows]) for rows in samples], axis=0)
+    useful = selected > 0
+    equal = useful / useful.sum()
+    trust = n / (n + PRIOR_ROWS)
+    return _drop_small(trust * selected + (1 - trust) * equal)
+
+
+def _select(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the shares of one greedy selection on signed errors of shape (m, n)."""
+    counts = np.zeros(len(errors))
+    total = np.zeros(errors.shape[1])
+    for size in range(1, ROUNDS + 1):
+        best = int(np.argmin(np.abs(total + errors).sum(axis=1)))
+        counts[best] += 1
+        total += errors[best]
+        assert counts.sum() == size
+    return counts / ROUNDS
+
+
+def _drop_small(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    kept = np.where(weights < min(SMALLEST, float(weights.max())), 0.0, weights)
+    return kept / kept.sum()

@@ -1,0 +1,357 @@
+"""Classical regressors as plain arrays: predicted with NumPy alone, saved without pickle.
+
+scikit-learn fits them. :func:`from_sklearn` takes the arrays out of a fitted pipeline, through public attributes, and
+the classes here predict the same numbers: :class:`KernelMachine` (Smola & Schölkopf, Stat. Comput. 14, 199 (2004)),
+:class:`TreeEnsemble` (Breiman, Mach. Learn. 45, 5 (2001); Geurts et al., Mach. Learn. 63, 3 (2006)), and
+:class:`LinearModel`. Each checks its arrays when it is made, because they may come from a stranger's file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from zoo.errors import CheckpointError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+MAX_DEPTH = 1000
+"""Of a tree that is read from a file."""
+
+_BLOCK = 2**22
+"""Numbers in a block of kernel values or tree positions: 32 MB."""
+
+
+def _require(fits: bool, what: str) -> None:
+    if not fits:
+        raise CheckpointError(f"regressor: {what}")
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """y = X · coefficients + intercept.
+
+    Parameters
+    ----------
+    coefficients : array of shape (d,)
+    intercept : array of shape (1,)
+    """
+
+    kind: ClassVar[str] = "linear"
+
+    coefficients: Array
+    intercept: Array
+
+    def __post_init__(self) -> None:
+        _require(self.coefficients.ndim == 1 and self.intercept.shape == (1,), "arrays of a linear model do not fit")
+
+    @property
+    def columns(self) -> int:
+        """Number of features."""
+        return len(self.coefficients)
+
+    def predict(self, features: Array) -> Array:
+        """Return predictions, shape (n,), from features of shape (n, d)."""
+        result: Array = features @ self.coefficients + self.intercept[0]
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class KernelMachine:
+    """y = Σ_i coefficient_i exp(-γ |x - v_i|²) + intercept.
+
+    Parameters
+    ----------
+    vectors : array of shape (m, d)
+        Support vectors.
+    coefficients : array of shape (m,)
+    intercept, gamma : arrays of shape (1,)
+    """
+
+    kind: ClassVar[str] = "kernel"
+
+    vectors: Array
+    coefficients: Array
+    intercept: Array
+    gamma: Array
+
+    def __post_init__(self) -> None:
+        fits = self.vectors.ndim == 2 and self.coefficients.shape == self.vectors.shape[:1]
+        _require(fits and self.intercept.shape == self.gamma.shape == (1,), "arrays of a kernel machine do not fit")
+        _require(self.gamma[0] > 0, "gamma must be positive")
+
+    @property
+    def columns(self) -> int:
+        """Number of features."""
+        return int(self.vectors.shape[1])
+
+    def predict(self, features: Array) -> Array:
+        """Return predictions, shape (n,), from features of shape (n, d)."""
+        squares = (self.vectors**2).sum(axis=1)
+        result = np.empty(len(features))
+        step = max(1, _BLOCK // max(1, len(self.vectors)))
+        for start in range(0, len(features), step):
+            rows = features[start : start + step]
+            distances = (rows**2).sum(axis=1)[:, None] + squares - 2 * rows @ self.vectors.T
+            kernel = np.exp(-self.gamma[0] * np.maximum(distances, 0))
+            result[start : start + step] = kernel @ self.coefficients
+        result += self.intercept[0]
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class TreeEnsemble:
+    """y = base + rate · Σ_t tree_t(x).
+
+    The nodes of all trees stand one after the other. At an inner node a row goes left if its feature, in single
+    precision as in scikit-learn, is at most the threshold.
+
+    Parameters
+    ----------
+    roots : array of shape (T,), int32
+        Index of each tree's first node.
+    features : array of shape (N,), int32
+        Column that a node tests; -1 at a leaf.
+    thresholds, values : arrays of shape (N,)
+    left, right : arrays of shape (N,), int32
+        Indices of the children; both come after their parent. At a leaf, the node itself.
+    base, rate : arrays of shape (1,)
+    width : array of shape (1,), int32
+        Number of features.
+    """
+
+    kind: ClassVar[str] = "trees"
+
+    roots: NDArray[np.int32]
+    features: NDArray[np.int32]
+    thresholds: Array
+    values: Array
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    base: Array
+    rate: Array
+    width: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        nodes = np.arange(len(self.features))
+        per_node = (self.features, self.thresholds, self.values, self.left, self.right)
+        shapes = all(each.shape == nodes.shape for each in per_node) and self.roots.ndim == 1
+        _require(shapes and all(each.shape == (1,) for each in (self.base, self.rate, self.width)), "trees do not fit")
+        _require(bool(len(self.roots)) and bool(len(nodes)) and self.width[0] >= 1, "there is no tree")
+        leaf = self.features < 0
+        _require(bool(np.all((self.features >= -1) & (self.features < self.width[0]))), "a tree tests a missing column")
+        for children in (self.left, self.right):
+            # Children after their parent: a walk ends, whatever the file says.
+            after = np.where(leaf, children == nodes, (children > nodes) & (children < len(nodes)))
+            _require(bool(after.all()), "a tree's nodes are out of order")
+        _require(bool(np.all((self.roots >= 0) & (self.roots < len(nodes)))), "a tree's root is missing")
+
+    @property
+    def columns(self) -> int:
+        """Number of features."""
+        return int(self.width[0])
+
+    def predict(self, features: Array) -> Array:
+        """Return predictions, shape (n,), from features of shape (n, d)."""
+        single = np.ascontiguousarray(features, dtype=np.float32)
+        column = np.maximum(self.features, 0)
+        result = np.empty(len(features))
+        step = max(1, _BLOCK // (8 * len(self.roots)))
+        for start in range(0, len(features), step):
+            rows = single[start : start + step]
+            nodes = np.repeat(self.roots[None, :], len(rows), axis=0)
+            index = np.arange(len(rows))[:, None]
+            for _ in range(MAX_DEPTH):
+                goes_left = rows[index, column[nodes]] <= self.thresholds[nodes]
+                following = np.where(goes_left, self.left[nodes], self.right[nodes])
+                if np.array_equal(following, nodes):
+                    break
+                nodes = following
+            else:
+                raise CheckpointError(f"regressor: a tree is deeper than {MAX_DEPTH}")
+            result[start : start + step] = self.values[nodes].sum(axis=1)
+        result *= self.rate[0]
+        result += self.base[0]
+        return result
+
+
+Model: TypeAlias = LinearModel | KernelMachine | TreeEnsemble
+MODELS: dict[str, type[Model]] = {model.kind: model for model in (LinearModel, KernelMachine, TreeEnsemble)}
+
+
+@dataclass(frozen=True, eq=False)
+class Regressor:
+    """A model with what prepares its features and restores its target.
+
+    Parameters
+    ----------
+    model : LinearModel, KernelMachine or TreeEnsemble
+    fill : array of shape (d,)
+        Stands in for undefined features.
+    mean, scale : arrays of shape (d,)
+        Features are standardised by them.
+    clip : array of shape (1,)
+        Largest magnitude of a standardised feature; may be infinite.
+    target : array of shape (2,)
+        Offset and factor of the target: y = offset + factor × model.
+    """
+
+    model: Model
+    fill: Array
+    mean: Array
+    scale: Array
+    clip: Array
+    target: Array
+
+    def __post_init__(self) -> None:
+        shape = (self.model.columns,)
+        _require(self.fill.shape == self.mean.shape == self.scale.shape == shape, "features do not fit the model")
+        _require(self.clip.shape == (1,) and self.target.shape == (2,), "clip or target has a wrong shape")
+        _require(bool(np.all(self.scale > 0)) and self.clip[0] > 0, "scales must be positive")
+
+    @property
+    def columns(self) -> int:
+        """Number of features."""
+        return self.model.columns
+
+    def predict(self, features: Array) -> Array:
+        """Return predictions, shape (n,), from features of shape (n, d); NaN marks an undefined feature.
+
+        Raises
+        ------
+        InputError
+            If there is another number of columns than in training.
+        """
+        if features.ndim != 2 or features.shape[1] != self.columns:
+            raise InputError(f"features of shape {features.shape}: the regressor was fitted on {self.columns} columns")
+        filled = np.where(np.isnan(features), self.fill, features)
+        prepared = np.clip((filled - self.mean) / self.scale, -self.clip[0], self.clip[0])
+        result: Array = self.target[0] + self.target[1] * self.model.predict(prepared)
+        return result
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return all arrays by name, as :meth:`from_tensors` reads them."""
+        own = {name: getattr(self, name) for name in ("fill", "mean", "scale", "clip", "target")}
+        return own | {f"model.{each.name}": getattr(self.model, each.name) for each in fields(self.model)}
+
+    @classmethod
+    def from_tensors(cls, kind: str, tensors: Mapping[str, NDArray[Any]]) -> Regressor:
+        """Put a regressor together from its arrays.
+
+        Raises
+        ------
+        CheckpointError
+            If arrays are missing, left over, not finite, of another number type or do not fit together.
+        """
+        _require(kind in MODELS, f"there is no kind {kind[:20]!r}; known kinds: {', '.join(MODELS)}")
+        parts = [each.name for each in fields(MODELS[kind])]
+        own = [each.name for each in fields(cls) if each.name != "model"]
+        expected = {*own, *(f"model.{name}" for name in parts)}
+        _require(set(tensors) == expected, f"arrays {sorted(set(tensors) ^ expected)[:3]} are missing or left over")
+        for name, array in tensors.items():
+            integer = kind == "trees" and name.removeprefix("model.") in ("roots", "features", "left", "right", "width")
+            _require(array.dtype == (np.int32 if integer else np.float64), f"{name} has the number type {array.dtype}")
+            _require(name == "clip" or bool(np.isfinite(array).all()), f"{name} holds what is no number")
+        model = MODELS[kind](**{name: tensors[f"model.{name}"] for name in parts})
+        return cls(model, **{name: tensors[name] for name in own})
+
+
+def from_sklearn(fitted: Any, columns: int) -> Regressor:
+    """Take the arrays out of a fitted scikit-learn regressor.
+
+    Parameters
+    ----------
+    fitted : object
+        A pipeline of an imputer, a scaler, a clip and a regressor, each step but the last optional, perhaps inside a
+        grid search or a ``TransformedTargetRegressor``.
+    columns : int
+        Features that it was fitted on.
+
+    Raises
+    ------
+    InputError
+        If it holds a step that cannot be kept as arrays; names its type.
+    """
+    fitted = getattr(fitted, "best_estimator_", fitted)
+    target = np.array([0.0, 1.0])
+    if hasattr(fitted, "transformer_"):
+        scaler = fitted.transformer_
+        if type(scaler).__name__ != "StandardScaler":
+            raise _unknown(scaler)
+        target = np.array([float(scaler.mean_[0]), float(scaler.scale_[0])])
+        fitted = fitted.regressor_
+    steps = [step for _, step in fitted.steps] if hasattr(fitted, "steps") else [fitted]
+    fill, mean, scale = np.zeros(columns), np.zeros(columns), np.ones(columns)
+    clip = np.array([np.inf])
+    for step in steps[:-1]:
+        name = type(step).__name__
+        if name == "SimpleImputer" and len(step.statistics_) == columns:
+            fill = np.nan_to_num(np.asarray(step.statistics_, dtype=np.float64))
+        elif name == "StandardScaler":
+            mean, scale = np.asarray(step.mean_, dtype=np.float64), np.asarray(step.scale_, dtype=np.float64)
+        elif name == "FunctionTransformer" and step.func is np.clip:
+            clip = np.array([float(step.kw_args["a_max"])])
+        else:
+            raise _unknown(step)
+    return Regressor(_model(steps[-1], columns), fill, mean, scale, clip, target)
+
+
+def _model(fitted: Any, columns: int) -> Model:
+    name = type(fitted).__name__
+    if name == "DummyRegressor":
+        return LinearModel(np.zeros(columns), np.ravel(fitted.constant_).astype(np.float64))
+    if name == "SVR" and fitted.kernel == "rbf" and not isinstance(fitted.gamma, str):
+        coefficients = np.ravel(fitted.dual_coef_)
+        intercept, gamma = np.ravel(fitted.intercept_), np.array([float(fitted.gamma)])
+        return KernelMachine(np.asarray(fitted.support_vectors_), coefficients, intercept, gamma)
+    if name in ("RandomForestRegressor", "ExtraTreesRegressor"):
+        trees = [each.tree_ for each in fitted.estimators_]
+        return _trees(trees, 0.0, 1 / len(trees), columns)
+    if name == "GradientBoostingRegressor":
+        trees = [each.tree_ for each in np.ravel(fitted.estimators_)]
+        base = float(np.ravel(fitted.init_.constant_)[0]) if hasattr(fitted.init_, "constant_") else 0.0
+        return _trees(trees, base, float(fitted.learning_rate), columns)
+    fitted = getattr(fitted, "model_", fitted)
+    if hasattr(fitted, "coef_") and hasattr(fitted, "intercept_") and np.size(fitted.coef_) == columns:
+        # The prediction at zero, not `intercept_`: a PLSRegression centres its features itself.
+        at_zero = np.ravel(fitted.predict(np.zeros((1, columns)))).astype(np.float64)
+        return LinearModel(np.ravel(fitted.coef_).astype(np.float64), at_zero)
+    raise _unknown(fitted)
+
+
+def _trees(trees: list[Any], base: float, rate: float, columns: int) -> TreeEnsemble:
+    starts = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])])
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("features", "thresholds", "values", "left", "right")}
+    for start, tree in zip(starts[:-1], trees, strict=True):
+        leaf, own = tree.children_left < 0, np.arange(tree.node_count)
+        parts["features"].append(np.where(leaf, -1, tree.feature))
+        parts["thresholds"].append(np.where(leaf, 0.0, tree.threshold))
+        parts["values"].append(tree.value.reshape(tree.node_count))
+        for name, children in (("left", tree.children_left), ("right", tree.children_right)):
+            parts[name].append(np.where(leaf, own, children) + start)
+    nodes = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    return TreeEnsemble(
+        roots=starts[:-1].astype(np.int32),
+        features=nodes["features"].astype(np.int32),
+        thresholds=nodes["thresholds"].astype(np.float64),
+        values=nodes["values"].astype(np.float64),
+        left=nodes["left"].astype(np.int32),
+        right=nodes["right"].astype(np.int32),
+        base=np.array([base]),
+        rate=np.array([rate]),
+        width=np.array([columns], dtype=np.int32),
+    )
+
+
+def _unknown(step: Any) -> InputError:
+    return InputError(
+        f"a {type(step).__name__} cannot be saved in a model; what can: SVR with a Gaussian kernel and a number for "
+        "gamma, forests, extra trees, gradient boosting, linear models; before them imputer, scaler and np.clip"
+    )
