@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Single = NDArray[np.float32]
 
 MAX_DEPTH = 1000
 """Of a tree that is read from a file."""
 
 _BLOCK = 2**22
 """Numbers in a block of kernel values or tree positions: 32 MB."""
+
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("roots", "features", "left", "right", "width"), np.int32),
+    **dict.fromkeys(("vectors", "thresholds", "values"), np.float32),
+}
+"""Number types of a model's arrays; the large ones in single precision, all others in double."""
 
 
 def _require(fits: bool, what: str) -> None:
@@ -69,7 +76,7 @@ class KernelMachine:
 
     Parameters
     ----------
-    vectors : array of shape (m, d)
+    vectors : array of shape (m, d), float32
         Support vectors.
     coefficients : array of shape (m,)
     intercept, gamma : arrays of shape (1,)
@@ -77,7 +84,7 @@ class KernelMachine:
 
     kind: ClassVar[str] = "kernel"
 
-    vectors: Array
+    vectors: Single
     coefficients: Array
     intercept: Array
     gamma: Array
@@ -94,12 +101,13 @@ class KernelMachine:
 
     def predict(self, features: Array) -> Array:
         """Return predictions, shape (n,), from features of shape (n, d)."""
-        squares = (self.vectors**2).sum(axis=1)
+        vectors = self.vectors.astype(np.float64)
+        squares = (vectors**2).sum(axis=1)
         result = np.empty(len(features))
-        step = max(1, _BLOCK // max(1, len(self.vectors)))
+        step = max(1, _BLOCK // max(1, len(vectors)))
         for start in range(0, len(features), step):
             rows = features[start : start + step]
-            distances = (rows**2).sum(axis=1)[:, None] + squares - 2 * rows @ self.vectors.T
+            distances = (rows**2).sum(axis=1)[:, None] + squares - 2 * rows @ vectors.T
             kernel = np.exp(-self.gamma[0] * np.maximum(distances, 0))
             result[start : start + step] = kernel @ self.coefficients
         result += self.intercept[0]
@@ -119,7 +127,7 @@ class TreeEnsemble:
         Index of each tree's first node.
     features : array of shape (N,), int32
         Column that a node tests; -1 at a leaf.
-    thresholds, values : arrays of shape (N,)
+    thresholds, values : arrays of shape (N,), float32
     left, right : arrays of shape (N,), int32
         Indices of the children; both come after their parent. At a leaf, the node itself.
     base, rate : arrays of shape (1,)
@@ -131,8 +139,8 @@ class TreeEnsemble:
 
     roots: NDArray[np.int32]
     features: NDArray[np.int32]
-    thresholds: Array
-    values: Array
+    thresholds: Single
+    values: Single
     left: NDArray[np.int32]
     right: NDArray[np.int32]
     base: Array
@@ -176,7 +184,7 @@ class TreeEnsemble:
                 nodes = following
             else:
                 raise CheckpointError(f"regressor: a tree is deeper than {MAX_DEPTH}")
-            result[start : start + step] = self.values[nodes].sum(axis=1)
+            result[start : start + step] = self.values[nodes].sum(axis=1, dtype=np.float64)
         result *= self.rate[0]
         result += self.base[0]
         return result
@@ -256,11 +264,25 @@ class Regressor:
         expected = {*own, *(f"model.{name}" for name in parts)}
         _require(set(tensors) == expected, f"arrays {sorted(set(tensors) ^ expected)[:3]} are missing or left over")
         for name, array in tensors.items():
-            integer = kind == "trees" and name.removeprefix("model.") in ("roots", "features", "left", "right", "width")
-            _require(array.dtype == (np.int32 if integer else np.float64), f"{name} has the number type {array.dtype}")
+            expects = _TYPES.get(name.removeprefix("model."), np.float64) if name.startswith("model.") else np.float64
+            _require(array.dtype == expects, f"{name} has the number type {array.dtype}")
             _require(name == "clip" or bool(np.isfinite(array).all()), f"{name} holds what is no number")
         model = MODELS[kind](**{name: tensors[f"model.{name}"] for name in parts})
         return cls(model, **{name: tensors[name] for name in own})
+
+
+def array_types(kind: str) -> dict[str, tuple[str, int]]:
+    """Return name → type, as safetensors calls it, and dimensions of the arrays of a regressor of a kind."""
+    own = [each.name for each in fields(Regressor) if each.name != "model"]
+    parts = [each.name for each in fields(MODELS[kind])]
+    codes = {np.int32: "I32", np.float32: "F32"}
+    return {
+        **dict.fromkeys(own, ("F64", 1)),
+        **{
+            f"model.{name}": (codes[_TYPES[name]] if name in _TYPES else "F64", 2 if name == "vectors" else 1)
+            for name in parts
+        },
+    }
 
 
 def from_sklearn(fitted: Any, columns: int) -> Regressor:
@@ -310,7 +332,7 @@ def _model(fitted: Any, columns: int) -> Model:
     if name == "SVR" and fitted.kernel == "rbf" and not isinstance(fitted.gamma, str):
         coefficients = np.ravel(fitted.dual_coef_)
         intercept, gamma = np.ravel(fitted.intercept_), np.array([float(fitted.gamma)])
-        return KernelMachine(np.asarray(fitted.support_vectors_), coefficients, intercept, gamma)
+        return KernelMachine(np.asarray(fitted.support_vectors_, dtype=np.float32), coefficients, intercept, gamma)
     if name in ("RandomForestRegressor", "ExtraTreesRegressor"):
         trees = [each.tree_ for each in fitted.estimators_]
         return _trees(trees, 0.0, 1 / len(trees), columns)
@@ -340,14 +362,22 @@ def _trees(trees: list[Any], base: float, rate: float, columns: int) -> TreeEnse
     return TreeEnsemble(
         roots=starts[:-1].astype(np.int32),
         features=nodes["features"].astype(np.int32),
-        thresholds=nodes["thresholds"].astype(np.float64),
-        values=nodes["values"].astype(np.float64),
+        thresholds=_round_down(nodes["thresholds"]),
+        values=nodes["values"].astype(np.float32),
         left=nodes["left"].astype(np.int32),
         right=nodes["right"].astype(np.int32),
         base=np.array([base]),
         rate=np.array([rate]),
         width=np.array([columns], dtype=np.int32),
     )
+
+
+def _round_down(thresholds: Array) -> Single:
+    """Return the largest single-precision numbers that are not above: a feature, which is one, compares alike."""
+    single = thresholds.astype(np.float32)
+    above = single.astype(np.float64) > thresholds
+    single[above] = np.nextafter(single[above], np.float32(-np.inf))
+    return single
 
 
 def _unknown(step: Any) -> InputError:

@@ -13,7 +13,7 @@ vectors of training crystals (:mod:`zoo.analysis.applicability`), as the tensor 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,10 +30,12 @@ from zoo.models.cgcnn import CGCNN
 from zoo.models.checkpoint import weights
 from zoo.models.checkpoint.schema import (
     ArchitectureConfig,
+    BlendConfig,
     Config,
     GraphConfig,
     MemberConfig,
     ReferenceConfig,
+    RegressorConfig,
     ScalingConfig,
     TargetConfig,
     problem,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.scaling import TargetScaler
     from zoo.models.architecture import Architecture
+    from zoo.models.blends import WeightedRegressor
     from zoo.models.checkpoint.weights import CheckpointArrays
     from zoo.registry.contracts import Task
 
@@ -70,6 +73,10 @@ class Member:
     calibration : tuple of float
         Absolute residuals on rows that it was not trained on, ascending, in the transformed space of its target;
         see :func:`zoo.analysis.conformal.sketch`. Empty if there were no such rows.
+    weight : float
+        Of the network in a blend; see :mod:`zoo.models.blends`.
+    regressors : tuple of WeightedRegressor
+        Of a blend; all weights add up to 1.
     """
 
     network: CGCNN
@@ -77,6 +84,8 @@ class Member:
     seed: int = 0
     others: tuple[TargetScaler, ...] = ()
     calibration: tuple[float, ...] = ()
+    weight: float = 1.0
+    regressors: tuple[WeightedRegressor, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +120,7 @@ def describe(
     elements: Sequence[str],
     provenance: dict[str, Any] | None = None,
     reference: Reference | None = None,
+    blend: BlendConfig | None = None,
 ) -> Checkpoint:
     """Combine networks of one shape with a configuration that says what their outputs mean.
 
@@ -130,6 +140,8 @@ def describe(
         Where the weights come from, as JSON values.
     reference : Reference, optional
         Made of the first member's vectors.
+    blend : BlendConfig, optional
+        Of members with regressors.
 
     Raises
     ------
@@ -137,7 +149,7 @@ def describe(
         If a value is out of bounds; the message names it.
     """
     try:
-        config = _describe(members, name, targets, graph, elements, provenance, reference)
+        config = _describe(members, name, targets, graph, elements, provenance, reference, blend)
     except ValidationError as error:
         raise CheckpointError(f"{name}: {problem(error)}") from error
     return Checkpoint(config, list(members), reference)
@@ -151,6 +163,7 @@ def _describe(
     elements: Sequence[str],
     provenance: dict[str, Any] | None,
     reference: Reference | None,
+    blend: BlendConfig | None,
 ) -> Config:
     network = members[0].network
     return Config(
@@ -168,12 +181,25 @@ def _describe(
                 scaling=ScalingConfig(**asdict(member.scaler)),
                 calibration=list(member.calibration),
                 other_scalings=[ScalingConfig(**asdict(scaler)) for scaler in member.others],
+                weight=member.weight,
+                regressors=tuple(
+                    RegressorConfig(
+                        name=each.name,
+                        kind=each.regressor.model.kind,
+                        featurizers=list(each.featurizers),
+                        experts=list(each.experts),
+                        weight=each.weight,
+                        scaling=ScalingConfig(**asdict(each.scaler)),
+                    )
+                    for each in member.regressors
+                ),
             )
             for member in members
         ],
         reference=ReferenceConfig(rows=len(reference.vectors), distances=list(reference.distances))
         if reference
         else None,
+        blend=blend,
         provenance=provenance or {},
     )
 
@@ -184,6 +210,11 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
     tensors: dict[str, Tensor] = {ATOM_TABLE: first.atom_table.to(torch.uint8)}
     shared = stored_state(first)
     for index, member in enumerate(checkpoint.members):
+        for position, each in enumerate(member.regressors):
+            prefix = weights.regressor_prefix(index, position)
+            tensors |= {prefix + name: torch.from_numpy(array) for name, array in each.regressor.tensors().items()}
+        if index not in checkpoint.config.stored_networks:
+            continue
         for name, tensor in stored_state(member.network).items():
             if name.startswith(SHARED):  # frozen, so the same in all members
                 assert torch.equal(tensor, shared[name])
@@ -204,12 +235,16 @@ def load(directory: Path) -> Checkpoint:
 def build(arrays: CheckpointArrays) -> Checkpoint:
     """Build the networks of a checkpoint that was read."""
     table = torch.from_numpy(arrays.atom_table)
-    members = []
-    for member in arrays.members:
-        network = CGCNN(arrays.config.architecture.sizes, table)
-        tensors = {name: torch.from_numpy(tensor) for name, tensor in member.tensors.items()}
-        load_stored(network, {**tensors, ATOM_TABLE: network.atom_table})
-        members.append(Member(network.eval(), member.scaler, member.seed, member.others, member.calibration))
+    members: list[Member] = []
+    for index, member in enumerate(arrays.members):
+        if index in arrays.config.stored_networks:
+            network = CGCNN(arrays.config.architecture.sizes, table)
+            tensors = {name: torch.from_numpy(tensor) for name, tensor in member.tensors.items()}
+            load_stored(network, {**tensors, ATOM_TABLE: network.atom_table})
+        else:
+            network = members[0].network
+        known = {each.name: getattr(member, each.name) for each in fields(member) if each.name != "tensors"}
+        members.append(Member(network.eval(), **known))
     return Checkpoint(arrays.config, members, arrays.reference)
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from zoo.analysis.applicability import DISTANCES, REFERENCES
 from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS
@@ -12,8 +20,14 @@ from zoo.data.graphs.neighbors import GraphSettings
 from zoo.models.architecture import Architecture
 from zoo.registry.contracts import Transform
 
+if TYPE_CHECKING:
+    from pydantic import SerializerFunctionWrapHandler
+
 MAX_MEMBERS, MAX_EXPERTS = 100, 16
 """Most networks of a checkpoint, and most frozen ones that each of them reads."""
+
+MAX_REGRESSORS = 16
+"""Most classical regressors of a member."""
 
 MAX_RESIDUALS = 499
 """Most residuals of a member: enough for levels up to 0.998, and small in the file with a hundred members."""
@@ -96,8 +110,66 @@ class ScalingConfig(_Strict):
         return self
 
 
-class MemberConfig(_Strict):
-    """One network of the checkpoint; the scaling of its first target, and of the others in their order."""
+class _Sparse(_Strict):
+    """Leaves out, when it is written, what has its default and is new: older files stay as they are."""
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("sparse") and getattr(self, name) == field.get_default():
+                written.pop(name, None)
+        return written
+
+
+_SPARSE: dict[str, Any] = {"sparse": True}
+
+
+class FeaturizerConfig(_Strict):
+    """A featurizer that a blend needs to predict: its name, and what its columns were in training."""
+
+    name: Text
+    columns: int = Field(ge=1, le=100_000)
+    labels_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class RegressorConfig(_Strict):
+    """See :class:`zoo.models.blends.WeightedRegressor`; the arrays are among the tensors."""
+
+    name: Text
+    kind: Literal["linear", "kernel", "trees"]
+    featurizers: list[Text] = Field(default_factory=list, max_length=8)
+    experts: list[int] = Field(default_factory=list, max_length=MAX_EXPERTS)
+    weight: float = Field(gt=0, le=1)
+    scaling: ScalingConfig
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> Self:
+        if not (self.featurizers or self.experts):
+            raise ValueError("a regressor reads vectors of a featurizer or of experts")
+        return self
+
+
+class BlendConfig(_Strict):
+    """What the members of a blend have in common; see :mod:`zoo.models.blends`."""
+
+    featurizers: list[FeaturizerConfig] = Field(default_factory=list, max_length=8)
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
+
+    @property
+    def valid(self) -> tuple[float | None, float | None]:
+        """The range that predictions are clipped to."""
+        return self.low, self.high
+
+
+class MemberConfig(_Sparse):
+    """One network of the checkpoint; the scaling of its first target, and of the others in their order.
+
+    In a blend, `weight` is that of the network, beside `regressors`. A network of weight 0 is not stored, but for that
+    of the first member, whose vectors tell how far a crystal is from the training set.
+    """
 
     seed: int = Field(ge=-(2**63), lt=2**63)
     scaling: ScalingConfig
@@ -105,6 +177,8 @@ class MemberConfig(_Strict):
         default_factory=list, max_length=MAX_RESIDUALS
     )
     other_scalings: list[ScalingConfig] = Field(default_factory=list, max_length=15)
+    weight: float = Field(default=1.0, ge=0, le=1, json_schema_extra=_SPARSE)
+    regressors: tuple[RegressorConfig, ...] = Field(default=(), max_length=MAX_REGRESSORS, json_schema_extra=_SPARSE)
 
 
 class ReferenceConfig(_Strict):
@@ -114,7 +188,7 @@ class ReferenceConfig(_Strict):
     distances: Annotated[list[Size], AfterValidator(_ascending)] = Field(min_length=2, max_length=DISTANCES)
 
 
-class Config(_Strict):
+class Config(_Sparse):
     """Everything that a prediction depends on besides the weights."""
 
     format: Literal[1] = 1
@@ -129,6 +203,7 @@ class Config(_Strict):
     elements: list[Text] = Field(max_length=MAX_ATOMIC_NUMBER)
     members: list[MemberConfig] = Field(min_length=1, max_length=MAX_MEMBERS)
     reference: ReferenceConfig | None = None
+    blend: BlendConfig | None = Field(default=None, json_schema_extra=_SPARSE)
     provenance: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -136,6 +211,24 @@ class Config(_Strict):
         others = self.architecture.targets - 1
         if len(self.other_targets) != others or any(len(each.other_scalings) != others for each in self.members):
             raise ValueError(f"architecture.targets is {others + 1}: each target needs a description and its scalings")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit_the_blend(self) -> Self:
+        known = {each.name for each in self.blend.featurizers} if self.blend else set()
+        if self.blend and self.other_targets:
+            raise ValueError("a blend has one target")
+        for member in self.members:
+            if not self.blend and (member.regressors or member.weight != 1):
+                raise ValueError("members have weights and regressors in a blend only")
+            total = member.weight + sum(each.weight for each in member.regressors)
+            if abs(total - 1) > 1e-6:
+                raise ValueError(f"the weights of a member add up to {total:g}, not to 1")
+            for each in member.regressors:
+                if missing := [name for name in each.featurizers if name not in known]:
+                    raise ValueError(f"the blend does not describe the featurizer {missing[0]!r}")
+                if not all(0 <= expert < self.architecture.experts for expert in each.experts):
+                    raise ValueError(f"a regressor reads an expert, and there are {self.architecture.experts}")
         return self
 
     @model_validator(mode="after")
@@ -149,6 +242,17 @@ class Config(_Strict):
     def targets(self) -> list[TargetConfig]:
         """All targets, the first one first."""
         return [self.target, *self.other_targets]
+
+    @property
+    def stored_networks(self) -> list[int]:
+        """Members whose network is among the tensors."""
+        return [index for index, member in enumerate(self.members) if member.weight or not index]
+
+    def columns(self, regressor: RegressorConfig) -> int:
+        """Return the number of features that a regressor reads."""
+        columns = {each.name: each.columns for each in self.blend.featurizers} if self.blend else {}
+        experts = len(regressor.experts) * self.architecture.sizes.pooled_by("all")
+        return sum(columns[name] for name in regressor.featurizers) + experts
 
     @property
     def graph_settings(self) -> GraphSettings:

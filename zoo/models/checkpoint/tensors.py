@@ -9,9 +9,10 @@ from safetensors import safe_open
 
 from zoo.data.crystal import MAX_ATOMIC_NUMBER
 from zoo.errors import CheckpointError
+from zoo.models.regressors import array_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,6 +27,9 @@ ATOM_TABLE = "atom_table"
 
 SHARED = "experts."
 """Prefix of the frozen tensors that all members have in common; they are stored once."""
+
+MAX_REGRESSOR_BYTES = 2_000_000_000
+"""Of the arrays of all regressors of a checkpoint together."""
 
 REFERENCE = "reference"
 """The vectors of training crystals; see :mod:`zoo.analysis.applicability`."""
@@ -118,7 +122,13 @@ def count_parameters(architecture: Architecture, members: int) -> int:
     )
 
 
-def read_tensors(path: Path, architecture: Architecture, members: int, references: int = 0) -> dict[str, NDArray[Any]]:
+def read_tensors(
+    path: Path,
+    architecture: Architecture,
+    members: Sequence[int],
+    references: int = 0,
+    regressors: Mapping[str, str] | None = None,
+) -> dict[str, NDArray[Any]]:
     """Read a weights file, provided that it lists exactly the tensors that a checkpoint must have.
 
     Nothing but the list, of at most `MAX_HEADER_BYTES`, is read before it is found to be right.
@@ -127,10 +137,13 @@ def read_tensors(path: Path, architecture: Architecture, members: int, reference
     ----------
     path : Path
     architecture : Architecture
-    members : int
-        Number of networks.
+    members : sequence of int
+        Numbers of the members whose networks are stored.
     references : int
         Number of reference vectors; see :mod:`zoo.analysis.applicability`.
+    regressors : mapping of prefix to kind, optional
+        Regressors whose arrays are stored; see :mod:`zoo.models.regressors`. Their sizes are free, within
+        `MAX_REGRESSOR_BYTES` for all together.
 
     Raises
     ------
@@ -148,12 +161,19 @@ def read_tensors(path: Path, architecture: Architecture, members: int, reference
         for name in weights.offset_keys():
             entry = weights.get_slice(name)
             listed[name] = (str(entry.get_dtype()), tuple(entry.get_shape()))
-        _check_list(path, listed, architecture, members, references)
+        shapes = {name: shape for name, (_, shape) in listed.items()}
+        free = _regressor_arrays(path, shapes, regressors or {})
+        _check_list(path, listed, architecture, members, references, free)
         return {name: weights.get_tensor(name) for name in listed}
 
 
 def _check_list(
-    path: Path, listed: dict[str, tuple[str, Shape]], architecture: Architecture, members: int, references: int
+    path: Path,
+    listed: dict[str, tuple[str, Shape]],
+    architecture: Architecture,
+    members: Sequence[int],
+    references: int,
+    free: dict[str, tuple[str, Shape]],
 ) -> None:
     kind, shape = listed.get(ATOM_TABLE, ("", ()))
     rows = shape[0] if len(shape) == 2 else 0
@@ -162,9 +182,10 @@ def _check_list(
     shapes = tensor_shapes(architecture)
     expected = {
         name if name.startswith(SHARED) else f"members.{index}.{name}": ("I64" if is_counter(name) else "F32", size)
-        for index in range(members)
+        for index in members
         for name, size in shapes.items()
     }
+    expected |= free
     if references:
         expected[REFERENCE] = ("F16", (references, architecture.pooled_by("all")))
     found = {name: entry for name, entry in listed.items() if name != ATOM_TABLE}
@@ -177,3 +198,20 @@ def _check_list(
             have, want = found[name], expected[name]
             shown = str(have[1]) if len(have[1]) < 9 else f"of {len(have[1]):,} dimensions"
             raise CheckpointError(f"{path}: tensor {name} is {have[0]} {shown}, expected {want[0]} {want[1]}")
+
+
+def _regressor_arrays(
+    path: Path, shapes: dict[str, Shape], regressors: Mapping[str, str]
+) -> dict[str, tuple[str, Shape]]:
+    """Return what the arrays of the regressors must be, given the shapes that the file lists."""
+    expected = {}
+    total = 0
+    for prefix, kind in regressors.items():
+        for name, (dtype, dimensions) in array_types(kind).items():
+            shape = shapes.get(prefix + name, ())
+            kept = shape if len(shape) == dimensions else (0,) * dimensions
+            expected[prefix + name] = (dtype, kept)
+            total += math.prod(kept) * int(dtype[1:]) // 8
+    if total > MAX_REGRESSOR_BYTES:
+        raise CheckpointError(f"{path}: the regressors take {total:,} bytes; zoo loads {MAX_REGRESSOR_BYTES:,} at most")
+    return expected

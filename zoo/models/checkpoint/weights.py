@@ -15,8 +15,10 @@ from zoo.data.elements import table_digest
 from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError
 from zoo.models.architecture import of_target
+from zoo.models.blends import WeightedRegressor
 from zoo.models.checkpoint.schema import Config, problem
 from zoo.models.checkpoint.tensors import ATOM_TABLE, REFERENCE, SHARED, count_parameters, read_tensors
+from zoo.models.regressors import Regressor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +40,7 @@ class MemberArrays:
     ----------
     tensors : dict of name to array
         As :meth:`zoo.models.cgcnn.CGCNN.state_dict` has them.
-    scaler, seed, others, calibration
+    scaler, seed, others, calibration, weight, regressors
         See :class:`zoo.models.checkpoint.networks.Member`.
     """
 
@@ -47,6 +49,8 @@ class MemberArrays:
     seed: int = 0
     others: tuple[TargetScaler, ...] = ()
     calibration: tuple[float, ...] = ()
+    weight: float = 1.0
+    regressors: tuple[WeightedRegressor, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +98,7 @@ def read_config(directory: Path) -> Config:
         raise CheckpointError(f"{path}: {error}") from error
     except ValidationError as error:
         raise CheckpointError(f"{path}: {problem(error)}") from error
-    count = count_parameters(config.architecture.sizes, len(config.members))
+    count = count_parameters(config.architecture.sizes, len(config.stored_networks))
     if count > MAX_PARAMETERS:
         raise CheckpointError(f"{path}: asks for {count:,} parameters in all; zoo loads {MAX_PARAMETERS:,} at most")
     return config
@@ -113,14 +117,15 @@ def read(directory: Path) -> CheckpointArrays:
     path = directory / WEIGHTS_FILE
     rows = config.reference.rows if config.reference else 0
     try:
-        tensors = read_tensors(path, config.architecture.sizes, len(config.members), rows)
+        tensors = read_tensors(path, config.architecture.sizes, config.stored_networks, rows, _kinds(config))
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {WEIGHTS_FILE}; it is not a checkpoint of zoo's") from error
     except (SafetensorError, OSError) as error:
         why = "".join(filter(str.isprintable, str(error)[:300]))
         raise CheckpointError(f"{path} is damaged: {why}") from error
     for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
+        # A regressor's arrays are checked where it is put together: its clip may be infinite.
+        if ".regressors." not in name and not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
         if name.endswith("running_var") and (tensor < 0).any():
             raise CheckpointError(f"{path}: tensor {name} holds a negative variance")
@@ -128,15 +133,64 @@ def read(directory: Path) -> CheckpointArrays:
     if table_digest(table) != config.element_table:
         raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG_FILE} names (SHA-256 differs)")
     shared = {name: tensors.pop(name) for name in list(tensors) if name.startswith(SHARED)}
-    members = []
+    members: list[MemberArrays] = []
     for index, member in enumerate(config.members):
         prefix = f"members.{index}."
         own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        regressors = _regressors(path, config, index, own)
+        own = own if index in config.stored_networks else members[0].tensors
         scaler, *others = (TargetScaler(**each.model_dump()) for each in (member.scaling, *member.other_scalings))
-        members.append(MemberArrays(own | shared, scaler, member.seed, tuple(others), tuple(member.calibration)))
+        members.append(
+            MemberArrays(
+                own | shared,
+                scaler,
+                member.seed,
+                tuple(others),
+                tuple(member.calibration),
+                member.weight,
+                regressors,
+            )
+        )
     kept = config.reference
     reference = Reference(tensors[REFERENCE], tuple(kept.distances)) if kept else None
     return CheckpointArrays(config, table, members, reference)
+
+
+def _kinds(config: Config) -> dict[str, str]:
+    """Return the prefix of each regressor's arrays → its kind."""
+    return {
+        regressor_prefix(index, position): regressor.kind
+        for index, member in enumerate(config.members)
+        for position, regressor in enumerate(member.regressors)
+    }
+
+
+def regressor_prefix(member: int, position: int) -> str:
+    """Return the prefix of the names of a regressor's arrays."""
+    return f"members.{member}.regressors.{position}."
+
+
+def _regressors(
+    path: Path, config: Config, member: int, own: dict[str, NDArray[np.float32]]
+) -> tuple[WeightedRegressor, ...]:
+    """Put together the regressors of a member, whose arrays are taken out of its tensors."""
+    found = []
+    for position, each in enumerate(config.members[member].regressors):
+        prefix = f"regressors.{position}."
+        arrays = {name.removeprefix(prefix): own.pop(name) for name in list(own) if name.startswith(prefix)}
+        try:
+            regressor = Regressor.from_tensors(each.kind, arrays)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {regressor_prefix(member, position)}* {error}") from error
+        if regressor.columns != config.columns(each):
+            raise CheckpointError(
+                f"{path}: {regressor_prefix(member, position)}* reads {regressor.columns} columns, and its features "
+                f"have {config.columns(each)}"
+            )
+        scaler = TargetScaler(**each.scaling.model_dump())
+        names, experts = tuple(each.featurizers), tuple(each.experts)
+        found.append(WeightedRegressor(each.name, regressor, scaler, each.weight, names, experts))
+    return tuple(found)
 
 
 def select_target(checkpoint: CheckpointArrays, target: str | None = None) -> CheckpointArrays:
@@ -165,6 +219,8 @@ def select_target(checkpoint: CheckpointArrays, target: str | None = None) -> Ch
             (member.scaler, *member.others)[index],
             member.seed,
             calibration=() if index else member.calibration,
+            weight=member.weight,
+            regressors=member.regressors,
         )
         for member in checkpoint.members
     ]
