@@ -81,5 +81,6 @@ def _select(errors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _drop_small(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    kept = np.where(weights < min(SMALLEST, float(weights.max())), 0.0, weights)
-    return kept / kept.sum()
+    kept: NDArray[np.float64] = np.where(weights < min(SMALLEST, float(weights.max())), 0.0, weights)
+    kept /= kept.sum()
+    return kept

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from zoo.data.scaling import restored, transformed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,31 +52,67 @@ class WeightedRegressor:
     featurizers: tuple[str, ...] = ()
     experts: tuple[int, ...] = ()
 
-    def features(self, vectors: Mapping[str, Array], experts: Array | None, width: int) -> Array:
-        """Put together the features, shape (n, d).
-
-        Parameters
-        ----------
-        vectors : mapping of featurizer to array of shape (n, columns)
-        experts : array of shape (n, D) or None
-            Vectors of all frozen experts, side by side.
-        width : int
-            Columns of each of them.
-        """
-        parts = [vectors[name] for name in self.featurizers]
-        if self.experts:
-            assert experts is not None
-            parts += [experts[:, i * width : (i + 1) * width].astype(np.float64) for i in self.experts]
-        return np.concatenate(parts, axis=1)
-
     def predict(self, features: Array) -> Array:
         """Return predictions in the unit of the target, shape (n,)."""
         return self.scaler.unscale(self.regressor.predict(features))
 
 
-def combine(values: Sequence[Array], weights: Sequence[float], transform: Transform) -> Array:
-    """Return the weighted sum of predictions, each of shape (n,) and in the target's unit, in the transformed space."""
-    total: Array = sum(weight * transformed(each, transform) for each, weight in zip(values, weights, strict=True))  # type: ignore[assignment]
+class Inputs:
+    """What the regressors of a blend read, put together once for all of them.
+
+    Parameters
+    ----------
+    vectors : mapping of featurizer to array of shape (n, columns)
+    experts : array of shape (n, D) or None
+        Vectors of all frozen experts, side by side.
+    width : int
+        Columns of each of them.
+    """
+
+    def __init__(self, vectors: Mapping[str, Array], experts: NDArray[Any] | None, width: int) -> None:
+        self._vectors, self._experts, self._width = vectors, experts, width
+        self._made: dict[tuple[Any, ...], Array] = {}
+
+    def of(self, featurizers: tuple[str, ...], experts: tuple[int, ...]) -> Array:
+        """Return the vectors of featurizers and experts side by side, shape (n, d)."""
+        key = featurizers, experts
+        if key not in self._made:
+            parts = [self._vectors[name] for name in featurizers]
+            if experts:
+                assert self._experts is not None
+                columns = np.concatenate([np.arange(self._width) + each * self._width for each in experts])
+                parts.append(self._experts[:, columns].astype(np.float64))
+            self._made[key] = np.concatenate(parts, axis=1)
+        return self._made[key]
+
+
+class _Member(Protocol):
+    @property
+    def scaler(self) -> TargetScaler: ...
+    @property
+    def weight(self) -> float: ...
+    @property
+    def regressors(self) -> tuple[WeightedRegressor, ...]: ...
+
+
+def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: Inputs) -> Array:
+    """Return the predictions of a member of a checkpoint, shape (n,), in the transformed space.
+
+    Parameters
+    ----------
+    member : Member or MemberArrays
+    network : callable
+        Returns the scaled outputs of its network; only called if they count.
+    inputs : Inputs
+    """
+    transform = member.scaler.transform
+    parts = []
+    if member.weight:
+        parts.append(member.weight * transformed(member.scaler.unscale(network()), transform))
+    for each in member.regressors:
+        predicted = each.predict(inputs.of(each.featurizers, each.experts))
+        parts.append(each.weight * transformed(predicted, transform))
+    total: Array = np.sum(parts, axis=0, dtype=np.float64)
     return total
 
 

@@ -275,7 +275,7 @@ def array_types(kind: str) -> dict[str, tuple[str, int]]:
     """Return name → type, as safetensors calls it, and dimensions of the arrays of a regressor of a kind."""
     own = [each.name for each in fields(Regressor) if each.name != "model"]
     parts = [each.name for each in fields(MODELS[kind])]
-    codes = {np.int32: "I32", np.float32: "F32"}
+    codes: dict[type, str] = {np.int32: "I32", np.float32: "F32"}
     return {
         **dict.fromkeys(own, ("F64", 1)),
         **{

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
 
 import numpy as np
 
@@ -16,28 +15,34 @@ from zoo.data.crystal import SYMBOLS, Crystal
 from zoo.data.elements import known_elements
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.data.scaling import restored, transformed
+from zoo.data.scaling import restored
 from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 from zoo.hub import pull
-from zoo.models import torch_free
+from zoo.jobs.predict.features import Featurizers, stacked
+from zoo.jobs.predict.structures import as_crystals
+from zoo.models import blends, torch_free
 from zoo.models.architecture import Pooling
 from zoo.models.checkpoint import weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
+    from zoo.jobs.predict.features import Rows
     from zoo.models.cgcnn import CGCNN
     from zoo.models.checkpoint.schema import Config
     from zoo.models.checkpoint.weights import CheckpointArrays
     from zoo.models.inference import TorchPredictor
     from zoo.models.torch_free import Predictor
 
+    _Input: TypeAlias = tuple[CrystalGraph, Rows]
+
+T = TypeVar("T")
 
 COLUMNS = ("id", "prediction", "unit", "spread", "note")
 """Columns of a table of predictions."""
@@ -88,6 +93,12 @@ class Model:
         from zoo.models.inference import TorchPredictor
 
         return [TorchPredictor(network, self.device) for network in self.networks]
+
+    @cached_property
+    def _featurizers(self) -> Featurizers | None:
+        """Of a blend whose regressors read vectors of featurizers."""
+        blend = self.config.blend
+        return Featurizers(self.name, blend) if blend and blend.featurizers else None
 
     @cached_property
     def networks(self) -> list[CGCNN]:
@@ -175,13 +186,13 @@ class Model:
         """
         import pandas as pd
 
-        crystals = _as_crystals(structures)
+        crystals = as_crystals(structures)
         ids = list(ids) if ids is not None else None
         if ids is not None and len(ids) != len(crystals):
             raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
         self.check_interval(interval)
-        graphs = self._all_graphs(crystals)
-        columns = self._predict(crystals, graphs, interval)
+        inputs = _usable(self._inputs(crystals))
+        columns = self._predict(crystals, inputs, interval)
         columns["id"] = [str(name) for name in (ids if ids is not None else range(len(crystals)))]
         return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
 
@@ -228,8 +239,8 @@ class Model:
         """
         if pooling not in get_args(Pooling):
             raise InputError(f"pooling {pooling!r}: there is {', '.join(get_args(Pooling))}")
-        crystals = _as_crystals(structures)
-        graphs = self._all_graphs(crystals)
+        crystals = as_crystals(structures)
+        graphs = _usable(self._graphs(crystals))
         if not graphs:
             return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
         return self._predictors[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
@@ -246,16 +257,16 @@ class Model:
         stream = iter(records)
         while chunk := list(islice(stream, CHUNK)):
             read = [item for item in chunk if isinstance(item, Record)]
-            graphs = dict(zip(map(id, read), self._graphs([record.crystal for record in read]), strict=True))
-            usable: list[tuple[Record, CrystalGraph]] = []
+            inputs = dict(zip(map(id, read), self._inputs([record.crystal for record in read]), strict=True))
+            usable: list[tuple[Record, _Input]] = []
             for item in chunk:
                 if isinstance(item, Rejection):
                     yield item
-                elif isinstance(graph := graphs[id(item)], InputError):
-                    yield Rejection(item.file, item.row, item.id, "structure", "", str(graph))
+                elif isinstance(each := inputs[id(item)], InputError):
+                    yield Rejection(item.file, item.row, item.id, "structure", "", str(each))
                 else:
-                    usable.append((item, graph))
-            columns = self._predict([record.crystal for record, _ in usable], [graph for _, graph in usable], interval)
+                    usable.append((item, each))
+            columns = self._predict([record.crystal for record, _ in usable], [each for _, each in usable], interval)
             columns["id"] = [record.id for record, _ in usable]
             names = WITH_INTERVAL if interval else COLUMNS
             rows = zip(*(columns[name] for name in names), strict=True)
@@ -272,45 +283,71 @@ class Model:
                 graphs[position] = InputError(f"{self.name} has no features for the element {unknown[0]}")
         return graphs
 
-    def _all_graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph]:
-        """Build graphs; raise the reason for the first crystal that has none."""
-        graphs = []
-        for position, graph in enumerate(self._graphs(crystals)):
+    def _inputs(self, crystals: Sequence[Crystal]) -> list[_Input | InputError]:
+        """Build graphs, and the vectors that a blend's regressors read; the reason where there are none."""
+        graphs = self._graphs(crystals)
+        good = [position for position, graph in enumerate(graphs) if not isinstance(graph, InputError)]
+        vectors: Sequence[Rows | InputError] = [{}] * len(good)
+        if self._featurizers and good:
+            vectors = self._featurizers.vectors([crystals[position] for position in good])
+        found = dict(zip(good, vectors, strict=True))
+        inputs: list[_Input | InputError] = []
+        for position, graph in enumerate(graphs):
+            rows = found.get(position)
             if isinstance(graph, InputError):
-                raise InputError(f"structure {position}: {graph}")
-            graphs.append(graph)
-        return graphs
+                inputs.append(graph)
+            else:
+                assert rows is not None
+                inputs.append(rows if isinstance(rows, InputError) else (graph, rows))
+        return inputs
+
+    def _values(self, graphs: PackedGraphs, features: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return each member's predictions, shape (K, n), in the transformed space."""
+        predictors, members = self._predictors, self._alone.members
+        experts = predictors[0].expert_vectors(graphs)
+        inputs = blends.Inputs(features, experts, self.config.architecture.sizes.pooled_by("all"))
+        return np.stack(
+            [
+                blends.member_values(member, partial(predictor.predict_scaled, graphs, experts), inputs)
+                for predictor, member in zip(predictors, members, strict=True)
+            ]
+        )
 
     def _predict(
-        self, crystals: Sequence[Crystal], graphs: list[CrystalGraph], interval: float | None
+        self,
+        crystals: Sequence[Crystal],
+        inputs: Sequence[_Input],
+        interval: float | None,
     ) -> dict[str, list[Any]]:
         """Return all columns except the identifiers."""
         names = WITH_INTERVAL if interval else COLUMNS
-        if not graphs:
+        if not inputs:
             return {name: [] for name in names}
-        members, networks = self._alone.members, self._predictors
-        packed = PackedGraphs.pack(graphs)
-        vectors = networks[0].expert_vectors(packed)
-        scaled = (network.predict_scaled(packed, vectors) for network in networks)
-        values = np.stack([member.scaler.unscale(each) for member, each in zip(members, scaled, strict=True)])
-        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(graphs), np.nan)
-        far = np.zeros(len(graphs), dtype=bool)
+        members, blend = self._alone.members, self.config.blend
+        packed = PackedGraphs.pack([graph for graph, _ in inputs])
+        centers = self._values(packed, stacked([rows for _, rows in inputs]))
+        transform = members[0].scaler.transform
+        values = restored(centers, transform)
+        means = blends.bagged(centers, transform, blend.valid) if blend else values.mean(axis=0)
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(inputs), np.nan)
+        far = np.zeros(len(inputs), dtype=bool)
         reference = self.checkpoint.reference
         if reference:
-            far = reference.is_far(networks[0].embed(packed, "all").astype(np.float64))
+            far = reference.is_far(self._predictors[0].embed(packed, "all").astype(np.float64))
         columns: dict[str, list[Any]] = {
-            "prediction": values.mean(axis=0).tolist(),
-            "unit": [self.unit] * len(graphs),
+            "prediction": means.tolist(),
+            "unit": [self.unit] * len(inputs),
             "spread": spread.tolist(),
             "note": [
                 self._note(crystal, bool(outside), bool(np.isfinite(value)))
-                for crystal, outside, value in zip(crystals, far, values.mean(axis=0), strict=True)
+                for crystal, outside, value in zip(crystals, far, means, strict=True)
             ],
         }
         if interval:
-            transform = members[0].scaler.transform
-            ends = intervals(transformed(values, transform), [member.calibration for member in members], interval)
-            columns["lower"], columns["upper"] = (restored(each, transform).tolist() for each in ends)
+            ends = intervals(centers, [member.calibration for member in members], interval)
+            for name, end in zip(("lower", "upper"), ends, strict=True):
+                restored_end = restored(end, transform)
+                columns[name] = (blends.clip(restored_end, blend.valid) if blend else restored_end).tolist()
         return columns
 
     def _note(self, crystal: Crystal, far: bool, finite: bool) -> str:
@@ -360,23 +397,11 @@ def load(
     return Model(checkpoint, pulled.name, pulled.directory, choose_device(device))
 
 
-def _as_crystals(structures: Any) -> list[Crystal]:
-    one = isinstance(structures, Crystal) or hasattr(structures, "lattice")
-    if not one and (isinstance(structures, str | bytes) or not isinstance(structures, Iterable)):
-        kind = type(structures).__name__
-        raise InputError(f"a {kind} is not a crystal; give pymatgen Structures, or use zoo predict for files")
-    crystals = []
-    for position, item in enumerate([structures] if one else structures):
-        if isinstance(item, Crystal):
-            crystals.append(item)
-            continue
-        if not (hasattr(item, "lattice") and hasattr(item, "frac_coords")):
-            kind = type(item).__name__
-            raise InputError(
-                f"structure {position} is a {kind}; give pymatgen Structures, or use zoo predict for files"
-            )
-        try:
-            crystals.append(Crystal.from_structure(item))
-        except InputError as error:
-            raise InputError(f"structure {position}: {error}") from None
-    return crystals
+def _usable(items: Sequence[T | InputError]) -> list[T]:
+    """Return what was made of structures; raise the reason for the first one of which nothing was."""
+    found = []
+    for position, item in enumerate(items):
+        if isinstance(item, InputError):
+            raise InputError(f"structure {position}: {item}")
+        found.append(item)
+    return found

@@ -138,7 +138,7 @@ class RegressorConfig(_Strict):
     """See :class:`zoo.models.blends.WeightedRegressor`; the arrays are among the tensors."""
 
     name: Text
-    kind: Literal["linear", "kernel", "trees"]
+    kind: str = Field(pattern="^(linear|kernel|trees)$")
     featurizers: list[Text] = Field(default_factory=list, max_length=8)
     experts: list[int] = Field(default_factory=list, max_length=MAX_EXPERTS)
     weight: float = Field(gt=0, le=1)

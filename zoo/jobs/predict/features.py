@@ -1,0 +1,91 @@
+"""Vectors of crystals that a blend reads, by the featurizers that its configuration names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.errors import CheckpointError, InputError, PluginError, UnknownNameError
+from zoo.models.blends import labels_digest
+from zoo.registry import plugins
+from zoo.registry.plugin_files import one_line_with_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from zoo.data.crystal import Crystal
+    from zoo.models.checkpoint.schema import BlendConfig, FeaturizerConfig
+    from zoo.registry.contracts import Featurizer
+
+    Rows = dict[str, NDArray[np.float64]]
+
+
+class Featurizers:
+    """The featurizers of a blend, found by name.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model, for messages.
+    blend : BlendConfig
+
+    Raises
+    ------
+    CheckpointError
+        If one is not installed, or its columns are not those that the model was trained on.
+    """
+
+    def __init__(self, model: str, blend: BlendConfig) -> None:
+        self._all: dict[str, tuple[Featurizer, int]] = {}
+        for each in blend.featurizers:
+            self._all[each.name] = (_checked(model, each), each.columns)
+
+    def vectors(self, crystals: Sequence[Crystal]) -> list[Rows | InputError]:
+        """Return each crystal's vectors by featurizer, or why it has none."""
+        try:
+            matrices = {name: self._matrix(name, crystals) for name in self._all}
+        except InputError as error:
+            if len(crystals) == 1:
+                return [error]
+            return [self.vectors([crystal])[0] for crystal in crystals]  # one of them is at fault
+        return [{name: matrix[row] for name, matrix in matrices.items()} for row in range(len(crystals))]
+
+    def _matrix(self, name: str, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+        featurizer, columns = self._all[name]
+        try:
+            fast = getattr(featurizer, "featurize_crystals", None)
+            given = fast(crystals) if fast else featurizer.featurize([each.to_structure() for each in crystals])
+            matrix = np.asarray(given, dtype=np.float64)
+        except InputError:
+            raise
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may raise anything
+            raise InputError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
+        if matrix.shape != (len(crystals), columns):
+            raise PluginError(f"featurizer {name!r} returned an array of shape {matrix.shape}, not {columns} columns")
+        return matrix
+
+
+def stacked(rows: Sequence[Rows]) -> Mapping[str, NDArray[np.float64]]:
+    """Return matrices of shape (n, columns) by featurizer, from the vectors of n crystals."""
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]} if rows else {}
+
+
+def _checked(model: str, expected: FeaturizerConfig) -> Featurizer:
+    try:
+        featurizer = plugins.featurizer(expected.name)
+        labels = featurizer.labels
+    except UnknownNameError as error:
+        raise CheckpointError(
+            f"{model} reads vectors of the featurizer {expected.name!r}, which is not installed; install its package"
+        ) from error
+    if len(labels) != expected.columns or labels_digest(labels) != expected.labels_sha256:
+        raise CheckpointError(
+            f"{model} was trained on other columns of the featurizer {expected.name!r} than the one installed has; "
+            "install the version of its package that the model was trained with, or fine-tune anew"
+        )
+    return featurizer

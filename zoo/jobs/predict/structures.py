@@ -1,0 +1,38 @@
+"""What a user gives in Python, as crystals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from zoo.data.crystal import Crystal
+from zoo.errors import InputError
+
+
+def as_crystals(structures: Any) -> list[Crystal]:
+    """Return pymatgen Structures or Crystals, one or a sequence of them, as crystals.
+
+    Raises
+    ------
+    InputError
+        If something is neither, or cannot be used; the message gives its position.
+    """
+    one = isinstance(structures, Crystal) or hasattr(structures, "lattice")
+    if not one and (isinstance(structures, str | bytes) or not isinstance(structures, Iterable)):
+        kind = type(structures).__name__
+        raise InputError(f"a {kind} is not a crystal; give pymatgen Structures, or use zoo predict for files")
+    crystals = []
+    for position, item in enumerate([structures] if one else structures):
+        if isinstance(item, Crystal):
+            crystals.append(item)
+            continue
+        if not (hasattr(item, "lattice") and hasattr(item, "frac_coords")):
+            kind = type(item).__name__
+            raise InputError(
+                f"structure {position} is a {kind}; give pymatgen Structures, or use zoo predict for files"
+            )
+        try:
+            crystals.append(Crystal.from_structure(item))
+        except InputError as error:
+            raise InputError(f"structure {position}: {error}") from None
+    return crystals
