@@ -126,6 +126,47 @@ def make_split(
     return Split(seed, pool[:n_train], parts[1][:few], parts[0])
 
 
+def cut_folds(
+    records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, how: How = "random", folds: int = 5
+) -> list[NDArray[np.int64]]:
+    """Cut rows into folds of about one size, for cross-validation.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        All records.
+    rows : array of shape (n,)
+        Positions of those that are cut.
+    seed : int
+    how : {"random", "composition", "chemsys"}
+        What stays in one fold, as in :func:`make_split`.
+    folds : int
+        At least 2.
+
+    Returns
+    -------
+    list of array
+        Disjoint, ascending; together all rows.
+
+    Raises
+    ------
+    InputError
+        If there are fewer groups than folds.
+    """
+    groups = [rows[group] for group in _groups([records[row] for row in rows], how)]
+    if len(groups) < folds:
+        kind = {"random": "rows", "composition": "compositions", "chemsys": "chemical systems"}[how]
+        raise InputError(f"too few {kind} ({len(groups)}) for {folds} folds")
+    order = np.random.default_rng([seed, 2]).permutation(len(groups))
+    parts: list[list[NDArray[np.int64]]] = [[] for _ in range(folds)]
+    sizes = [0] * folds
+    for index in order:  # the next group joins the smallest fold
+        smallest = sizes.index(min(sizes))
+        parts[smallest].append(groups[index])
+        sizes[smallest] += len(groups[index])
+    return [np.sort(np.concatenate(part)) for part in parts]
+
+
 def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int | None = None) -> dict[str, list[str]]:
     """Split by a hash of each identifier, on which alone the part of a row depends.
 

@@ -15,13 +15,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from safetensors.numpy import save as to_bytes
 
 from zoo._utils import files, resuming
 from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError
 from zoo.jobs.methods import Outcome
 from zoo.models.architecture import Architecture
+from zoo.models.blends import WeightedRegressor
 from zoo.models.checkpoint import networks
+from zoo.models.regressors import Regressor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,19 +108,22 @@ class FitStore:
             return None
         try:
             scaler, seed, architecture = values.pop("scaler"), values.pop("seed"), values.pop("architecture")
-            member = None
+            member, kept = None, values.pop("regressor", None)
+            regressor = self._regressor(name, kept) if kept else None
             if scaler:
                 network = networks.load_network(self.folder / f"{name}.safetensors", Architecture(**architecture))
                 member = networks.Member(network, TargetScaler(**scaler), seed)
             predictions = np.array([np.nan if value is None else value for value in values.pop("predictions")])
-            return Outcome(predictions=predictions, member=member, **values)
-        except (CheckpointError, KeyError, TypeError, ValueError):
+            return Outcome(predictions=predictions, member=member, regressor=regressor, **values)
+        except (CheckpointError, SafetensorError, OSError, KeyError, TypeError, ValueError):
             _log.warning("%s is damaged and is computed again", self.folder / name)
             return None
 
     def put(self, name: str, outcome: Outcome) -> None:
         """Write a finished fit."""
-        member = outcome.member
+        member, regressor = outcome.member, outcome.regressor
+        if regressor:
+            files.write_bytes(self.folder / f"{name}.safetensors", to_bytes(regressor.regressor.tensors()))
         if member:
             networks.write_network(member.network, self.folder / f"{name}.safetensors")
         values = {
@@ -127,8 +135,27 @@ class FitStore:
             "architecture": member.network.architecture.to_dict() if member else None,
             "scaler": asdict(member.scaler) if member else None,
             "seed": member.seed if member else 0,
+            "regressor": {
+                "name": regressor.name,
+                "kind": regressor.regressor.model.kind,
+                "scaler": asdict(regressor.scaler),
+                "featurizers": regressor.featurizers,
+                "experts": regressor.experts,
+            }
+            if regressor
+            else None,
         }
         self.put_json(name, values)
+
+    def _regressor(self, name: str, kept: dict[str, Any]) -> WeightedRegressor:
+        return WeightedRegressor(
+            kept["name"],
+            Regressor.from_tensors(kept["kind"], load_file(self.folder / f"{name}.safetensors")),
+            TargetScaler(**kept["scaler"]),
+            0.0,
+            tuple(kept["featurizers"]),
+            tuple(kept["experts"]),
+        )
 
     def discard(self) -> None:
         """Remove the folder with everything in it."""

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
+    from zoo.models.blends import WeightedRegressor
     from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Transform
 
@@ -143,6 +145,8 @@ class Outcome:
         The fitted network; None for a baseline.
     parameters : dict
         Hyper-parameters that an inner search chose.
+    regressor : WeightedRegressor or None
+        A fitted regressor that can be saved; of weight 0 until a blend gives it one.
     """
 
     predictions: NDArray[np.float64]
@@ -151,6 +155,7 @@ class Outcome:
     seconds: float = 0.0
     member: networks.Member | None = None
     parameters: dict[str, str] = field(default_factory=dict)
+    regressor: WeightedRegressor | None = None
 
 
 def fit_network(
@@ -161,6 +166,7 @@ def fit_network(
     *,
     workdir: Path,
     device: Device,
+    vectors: Tensor | None = None,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
 ) -> Outcome:
     """Fit a network on the training rows of a split; the validation rows choose the epoch.
@@ -176,6 +182,8 @@ def fit_network(
     workdir : Path
         Scratch space.
     device : {"auto", "cpu", "cuda"}
+    vectors : tensor of shape (n, D), optional
+        Of the network's frozen experts for all rows, if they are known.
     on_epoch : callable, optional
         See :func:`zoo.training.fit.fit`.
     """
@@ -183,7 +191,7 @@ def fit_network(
         network, rates = initial(split.seed)
         scaler = TargetScaler.fit(dataset.targets[split.train], dataset.transform)
         rows, chosen = np.concatenate([split.train, split.val, split.test]), choose_device(device)
-        vectors = expert_vectors(network, dataset.graphs, rows, device=chosen)
+        known = expert_vectors(network, dataset.graphs, rows, device=chosen) if vectors is None else vectors[rows]
 
         def labelled(part: slice) -> LabelledGraphs:
             return LabelledGraphs(
@@ -203,7 +211,7 @@ def fit_network(
             device=device,
             on_epoch=on_epoch,
         )
-    scaled = predict_scaled(network, dataset.graphs, rows, vectors=vectors, device=chosen)
+    scaled = predict_scaled(network, dataset.graphs, rows, vectors=known, device=chosen)
     predictions = np.full(len(dataset.targets), np.nan)
     predictions[rows] = scaler.unscale(scaled)
     member = networks.Member(network.cpu(), scaler, split.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -54,6 +54,8 @@ class FitSettings:
         Validations without a better error after which to stop; None never stops early.
     clip : float
         Largest norm of the gradient.
+    keep : {"best", "last"}
+        Which epoch's weights are kept: those of the smallest validation loss, or the last ones, validated once.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
         Number type of the forward and backward pass. On a CPU, where torch has no float16, half precision is bfloat16.
     """
@@ -66,6 +68,7 @@ class FitSettings:
     average: float | None = None
     patience: int | None = None
     clip: float = 1.0
+    keep: Literal["best", "last"] = "best"
     precision: Precision = "32-true"
 
 

@@ -120,7 +120,7 @@ class Loop:
 
     @property
     def _interval(self) -> int:
-        return max(1, self.settings.epochs // VALIDATIONS)
+        return self.settings.epochs if self.settings.keep == "last" else max(1, self.settings.epochs // VALIDATIONS)
 
     def run(
         self,
