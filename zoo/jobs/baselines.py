@@ -7,7 +7,7 @@ import json
 import time
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -178,25 +178,13 @@ def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: F
     """
     if isinstance(features, PluginError):
         raise features
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import GridSearchCV, KFold
-
     began = time.monotonic()
     scaler = TargetScaler.fit(dataset.targets[split.train], dataset.transform, bound=None)
     rows = np.concatenate([split.train, split.val, split.test])
     predictions = np.full(len(dataset.targets), np.nan)
     try:
-        regressor = baseline.build(split.seed)
-        if baseline.grid:
-            regressor = GridSearchCV(
-                regressor,
-                {name: list(values) for name, values in baseline.grid.items()},
-                scoring="neg_mean_absolute_error",
-                cv=KFold(min(5, len(split.train)), shuffle=True, random_state=split.seed),
-            )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            regressor.fit(features[split.train], scaler.scale(dataset.targets[split.train]))
+        targets = scaler.scale(dataset.targets[split.train])
+        regressor, chosen = fit_regressor(baseline, features[split.train], targets, split.seed)
         predicted = np.ravel(regressor.predict(features[rows]))
         if len(predicted) != len(rows):
             raise ValueError(f"predict gives {len(predicted)} numbers for {len(rows)} rows")
@@ -207,5 +195,39 @@ def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: F
         raise PluginError(f"baseline {baseline.name!r} failed: {one_line_with_place(error)}") from error
     if lost := int((~np.isfinite(predictions[rows])).sum()):
         raise PluginError(f"baseline {baseline.name!r} failed: {lost} of its {len(rows)} predictions are not finite")
-    chosen = {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}
     return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen)
+
+
+def fit_regressor(
+    baseline: Baseline, features: NDArray[np.float64], targets: NDArray[np.float64], seed: int
+) -> tuple[Any, dict[str, str]]:
+    """Fit a baseline's regressor on rows, its hyper-parameters searched by five-fold cross-validation inside them.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    features : array of shape (n, d)
+    targets : array of shape (n,)
+    seed : int
+
+    Returns
+    -------
+    regressor : scikit-learn regressor
+    chosen : dict of str to str
+        What the search chose.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import GridSearchCV, KFold
+
+    regressor = baseline.build(seed)
+    if baseline.grid:
+        regressor = GridSearchCV(
+            regressor,
+            {name: list(values) for name, values in baseline.grid.items()},
+            scoring="neg_mean_absolute_error",
+            cv=KFold(min(5, len(targets)), shuffle=True, random_state=seed),
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regressor.fit(features, targets)
+    return regressor, {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}

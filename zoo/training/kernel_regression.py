@@ -34,7 +34,7 @@ SEARCH_ROWS = 1500
 """Most rows that a search uses; the fit uses all."""
 
 
-def fit_kernel_machine(features: Array, target: Array, *, seed: int) -> tuple[Regressor, dict[str, str]]:
+def fit_kernel_machine(features: Array, target: Array, seed: int) -> tuple[Regressor, dict[str, str]]:
     """Fit a kernel machine whose C and γ are chosen by cross-validation on the same rows.
 
     Parameters

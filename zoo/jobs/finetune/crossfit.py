@@ -1,0 +1,363 @@
+"""Cross-fitting: every row that is not a test row is predicted by fits that have not seen it.
+
+The rows are cut into folds. Each member is fitted once without each fold, and predicts that fold and the test rows.
+The weights of the members come from the predictions of the folds alone (:mod:`zoo.analysis.blending`). The fits of a
+member are kept as a bag: member k of the checkpoint is the weighted sum of the fits without fold k, and its
+calibration the residuals of that fold, as in CV+ (Barber et al., Ann. Stat. 49, 486 (2021)).
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo._utils import engines, workers
+from zoo._utils.devices import choose_device
+from zoo.analysis import conformal
+from zoo.analysis.blending import blend_weights
+from zoo.data.scaling import TargetScaler, restored, transformed
+from zoo.data.splits import Split, cut_folds
+from zoo.errors import InputError, TrainingError
+from zoo.jobs import methods
+from zoo.models.blends import bagged, clip
+from zoo.models.checkpoint.networks import Member
+from zoo.models.checkpoint.schema import MAX_RESIDUALS
+from zoo.models.inference import threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from zoo._utils.devices import Device
+    from zoo._utils.progress import Bar
+    from zoo.data.splits import How
+    from zoo.data.tables.records import Record
+    from zoo.jobs.finetune.members import RegressorMember
+    from zoo.jobs.finetune.start import Start
+    from zoo.jobs.fit_store import FitStore
+    from zoo.jobs.methods import Dataset, Outcome
+    from zoo.models.blends import Inputs
+    from zoo.training.fit import FitSettings
+
+    Array = NDArray[np.float64]
+    Valid = tuple[float | None, float | None]
+
+FOLDS, MAX_FOLDS = 5, 10
+"""Of many rows, and of few."""
+
+MIN_ROWS = 12
+"""Fewest rows, besides test rows, that are worth a cross-fit."""
+
+ROWS_PER_FOLD = 50
+"""With fewer rows than this in five folds there are more of them, so that each fit keeps more rows."""
+
+_log = logging.getLogger("zoo")
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkMember:
+    """The fine-tuned network in a cross-fit.
+
+    Parameters
+    ----------
+    name : str
+    start : Start
+    settings : FitSettings
+    vectors : tensor of shape (n, D) or None
+        Of its frozen experts, for all rows.
+    device : {"auto", "cpu", "cuda"}
+    """
+
+    name: str
+    start: Start
+    settings: FitSettings
+    vectors: Tensor | None
+    device: Device
+
+    def outcome(self, dataset: Dataset, split: Split, _inputs: Inputs) -> Outcome:
+        """Fit it on the training rows of a split, and predict all of its rows."""
+        with tempfile.TemporaryDirectory() as folder:
+            return methods.fit_network(
+                dataset,
+                split,
+                self.start.initial,
+                self.settings,
+                workdir=Path(folder),
+                device=self.device,
+                vectors=self.vectors,
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """The cross-fit of one seed.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of the blend: test rows by the bag, all others by the fits that have not seen them.
+    folds : list of array
+    members : list of Member
+        Of the checkpoint, one per fold, calibrated.
+    weights : dict of str to float
+        Name of a member → its weight; 0 if it adds nothing.
+    errors : dict of str to float
+        Name of a member → its mean absolute error out of fold, on the scale that is learned on.
+    failed : dict of str to str
+        Name of a member that was left out → why.
+    history : dict of str to list of dict
+        Name of a network's fit → its epochs.
+    centers : array of shape (K, n)
+        Predictions of the members in the transformed space; NaN for rows that trained one.
+    """
+
+    outcome: Outcome
+    folds: list[NDArray[np.int64]]
+    members: list[Member]
+    weights: dict[str, float]
+    errors: dict[str, float]
+    failed: dict[str, str]
+    history: dict[str, list[dict[str, float]]]
+    centers: Array
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """All rows that were cross-fitted, ascending."""
+        return np.sort(np.concatenate(self.folds))
+
+    @property
+    def calibration(self) -> tuple[float, ...]:
+        """Absolute residuals of all members, ascending."""
+        return tuple(sorted(value for member in self.members for value in member.calibration))
+
+
+def folds_of(records: Sequence[Record], split: Split, how: How) -> list[NDArray[np.int64]]:
+    """Cut all rows of a split that are not test rows into folds: 5, or up to 10 of few rows.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than `MIN_ROWS` of them, or too few groups.
+    """
+    rows = np.sort(np.concatenate([split.train, split.val]))
+    if len(rows) < MIN_ROWS:
+        raise InputError(
+            f"a cross-fit needs {MIN_ROWS} rows besides the test rows, and there are {len(rows)}; "
+            "give more rows, or --mode mixture"
+        )
+    count = int(np.clip(FOLDS * ROWS_PER_FOLD // len(rows), FOLDS, MAX_FOLDS))
+    while True:
+        try:
+            return cut_folds(records, rows, seed=split.seed, how=how, folds=count)
+        except InputError:
+            if count == 2:
+                raise
+            count -= 1
+
+
+def cross_fit(
+    members: Sequence[NetworkMember | RegressorMember],
+    dataset: Dataset,
+    split: Split,
+    folds: Sequence[NDArray[np.int64]],
+    inputs: Inputs,
+    idle: Callable[[], Member],
+    *,
+    store: FitStore | None = None,
+    device: Device = "cpu",
+    processes: int | None = None,
+    valid: Valid = (None, None),
+    bar: Bar | None = None,
+    say: Callable[[str], None] = _log.warning,
+) -> CrossFit:
+    """Fit all members on all folds, and blend them.
+
+    Parameters
+    ----------
+    members : sequence of NetworkMember or RegressorMember
+    dataset : Dataset
+    split : Split
+        Its test rows are predicted; the others are cut into folds.
+    folds : sequence of array
+        As :func:`folds_of` returns them.
+    inputs : Inputs
+        What regressors read, for all rows.
+    idle : callable
+        Returns a member of the checkpoint whose network has weight 0, for a blend without a network.
+    store : FitStore, optional
+        Finished fits are read from it and written to it.
+    device : {"auto", "cpu", "cuda"}
+        On a GPU, networks are fitted one after the other; on CPUs everything in processes of one thread each.
+    processes : int, optional
+        By default one per core.
+    valid : (low, high)
+        Predictions are clipped to it.
+    bar : Bar, optional
+        Advanced by one for each fit.
+    say : callable
+        Receives a line for each member that is left out.
+
+    Raises
+    ------
+    InputError
+        If all targets are equal.
+    TrainingError
+        If every member failed.
+    """
+    rows = np.sort(np.concatenate(folds))
+    TargetScaler.fit(dataset.targets[rows], dataset.transform)  # refuses targets that are all equal
+    splits = [Split(split.seed, np.setdiff1d(rows, fold), fold, split.test) for fold in folds]
+    fits, failed = _fit_all(members, dataset, splits, inputs, store, device, processes, bar)
+    for name, why in failed.items():
+        say(f"{name} is left out of the blend: {why}")
+    if not fits:
+        raise TrainingError(f"every member of the blend failed; {next(iter(failed))}: {next(iter(failed.values()))}")
+    transform = dataset.transform
+    target = transformed(dataset.targets, transform)
+    values = {
+        name: np.stack([transformed(clip(each.predictions, valid), transform) for each in outcomes])
+        for name, outcomes in fits.items()
+    }
+    held = {name: _held(each, folds, len(target)) for name, each in values.items()}
+    errors = {name: float(np.abs(each[rows] - target[rows]).mean()) for name, each in held.items()}
+    best = _best_scales(errors)
+    shares = blend_weights(target[rows], np.stack([held[name][rows] for name in best]), seed=split.seed)
+    weights = dict.fromkeys(errors, 0.0) | {name: float(w) for name, w in zip(best, shares, strict=True)}
+    used = {name: weight for name, weight in weights.items() if weight}
+    centers = sum(weight * values[name] for name, weight in used.items())
+    assert isinstance(centers, np.ndarray)
+    for fold in range(len(folds)):
+        centers[fold, splits[fold].train] = np.nan
+    out_of_fold = _held(centers, folds, len(target))
+    if np.ptp(out_of_fold[rows]) <= 1e-9 * max(1.0, float(np.abs(out_of_fold[rows]).max())):
+        say("the model predicts the same number for every row: nothing was learned from this table")
+    predictions = clip(restored(out_of_fold, transform), valid)
+    predictions[split.test] = bagged(centers[:, split.test], transform, valid)
+    made = []
+    for fold, held_rows in enumerate(folds):
+        residuals = np.abs(out_of_fold[held_rows] - target[held_rows])
+        parts = {name: fits[name][fold] for name in used}
+        made.append(_member(parts, used, conformal.sketch(residuals, MAX_RESIDUALS), split.seed, idle))
+    seconds = sum(each.seconds for outcomes in fits.values() for each in outcomes)
+    history = {
+        f"{name}, fold {fold + 1}": each.history
+        for name, outcomes in fits.items()
+        for fold, each in enumerate(outcomes)
+        if each.history
+    }
+    outcome = methods.Outcome(predictions, seconds=seconds, member=made[0])
+    return CrossFit(outcome, list(folds), made, weights, errors, failed, history, centers)
+
+
+def _held(values: Array, folds: Sequence[NDArray[np.int64]], n: int) -> Array:
+    """Return for each row the prediction of the fit that has not seen it, shape (n,); NaN for other rows."""
+    found = np.full(n, np.nan)
+    for fold, rows in enumerate(folds):
+        found[rows] = values[fold, rows]
+    return found
+
+
+def _best_scales(errors: dict[str, float]) -> list[str]:
+    """Return the names of members, of those that differ only in the scale that they learn on the better one."""
+    best: dict[str, str] = {}
+    for name, error in errors.items():
+        kind = name.removesuffix(", log10")
+        if kind not in best or error < errors[best[kind]]:
+            best[kind] = name
+    return list(best.values())
+
+
+def _member(
+    parts: dict[str, Outcome],
+    weights: dict[str, float],
+    calibration: tuple[float, ...],
+    seed: int,
+    idle: Callable[[], Member],
+) -> Member:
+    """Put together a member of the checkpoint from the fits of one fold."""
+    network = next((name for name, part in parts.items() if part.member), None)
+    base = parts[network].member if network else idle()
+    assert base is not None
+    return replace(
+        base,
+        seed=seed,
+        calibration=calibration,
+        weight=weights[network] if network else 0.0,
+        regressors=tuple(
+            replace(part.regressor, weight=weights[name]) for name, part in parts.items() if part.regressor
+        ),
+    )
+
+
+def _fit_all(
+    members: Sequence[NetworkMember | RegressorMember],
+    dataset: Dataset,
+    splits: Sequence[Split],
+    inputs: Inputs,
+    store: FitStore | None,
+    device: Device,
+    processes: int | None,
+    bar: Bar | None,
+) -> tuple[dict[str, list[Outcome]], dict[str, str]]:
+    """Fit every member without every fold, or read what was fitted before; a member that fails once is left out."""
+    found: dict[tuple[int, int], Outcome] = {}
+    missing: list[tuple[int, int]] = []
+    failed: dict[str, str] = {}
+    for m in range(len(members)):
+        for k, split in enumerate(splits):
+            outcome = store.get(_key(members[m], m, split.seed, k)) if store else None
+            if outcome is None:
+                missing.append((m, k))
+            else:
+                found[m, k] = outcome
+                if bar:
+                    bar.skip(1, f"{members[m].name}, fold {k + 1}: done before")
+
+    def keep(m: int, k: int, outcome: Outcome | None, failure: str) -> None:
+        if outcome is not None and not failure:
+            rows = np.concatenate([splits[k].val, splits[k].test])
+            lost = int((~np.isfinite(outcome.predictions[rows])).sum())
+            failure = f"{lost} of its predictions are not finite numbers" if lost else ""
+        if failure or outcome is None:
+            failed[members[m].name] = failure
+        else:
+            found[m, k] = outcome
+            if store:
+                store.put(_key(members[m], m, splits[k].seed, k), outcome)
+        if bar:
+            bar.advance(1, f"{members[m].name}, fold {k + 1}")
+
+    # The long ones first: the last processes should not wait for one of them.
+    missing.sort(key=lambda cell: isinstance(members[cell[0]], NetworkMember), reverse=True)
+    jobs = [
+        engines.Job(f"{members[m].name}, fold {k + 1}", partial(_fit, members[m], dataset, splits[k], inputs))
+        for m, k in missing
+    ]
+    here = choose_device(device) != "cpu"
+    number = 1 if here else min(processes or workers.cores(), max(1, len(jobs)))
+    for done in engines.compute(jobs, workers=number):
+        keep(*missing[done.index], done.value, done.failure)
+    fits = {
+        member.name: [found[m, k] for k in range(len(splits))]
+        for m, member in enumerate(members)
+        if all((m, k) in found for k in range(len(splits)))
+    }
+    return fits, failed
+
+
+def _key(member: NetworkMember | RegressorMember, number: int, seed: int, fold: int) -> str:
+    return f"member-{number}-{member.start.key if isinstance(member, NetworkMember) else 'regressor'}-{seed}-fold{fold}"
+
+
+def _fit(member: NetworkMember | RegressorMember, dataset: Dataset, split: Split, inputs: Inputs) -> Outcome:
+    """Fit one member on one fold, in one thread: rounding depends on their number, and training amplifies it."""
+    with threads(1):
+        return member.outcome(dataset, split, inputs)

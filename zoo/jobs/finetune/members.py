@@ -1,0 +1,154 @@
+"""The members of a blend: what is fitted on each fold besides the network, and how.
+
+This is the only list of them. It was chosen on five properties of 100 to 500 rows; random forests and extra trees are
+not in it, because with gradient boosting beside them they only took weight from better members (docs/tuning.md).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data.scaling import LIMIT_MARGIN, TargetScaler
+from zoo.jobs import baselines
+from zoo.jobs.methods import Outcome
+from zoo.models.blends import WeightedRegressor
+from zoo.models.regressors import from_sklearn
+from zoo.registry import plugins
+from zoo.training.kernel_regression import fit_kernel_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from zoo.data.splits import Split
+    from zoo.jobs.methods import Dataset
+    from zoo.models.blends import Inputs
+    from zoo.models.regressors import Regressor
+    from zoo.registry.contracts import Transform
+
+    Array = NDArray[np.float64]
+    Fit = Callable[[Array, Array, int], tuple[Regressor, dict[str, str]]]
+
+STRUCTURE = "magpie-structure"
+
+FROZEN = ("multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
+"""Backbones whose frozen vectors a kernel machine reads, where they are among the experts; else all experts."""
+
+
+@dataclass(frozen=True)
+class RegressorMember:
+    """A classical regressor in a cross-fit.
+
+    Parameters
+    ----------
+    name : str
+        As shown to users.
+    fit : callable
+        (features, target, seed) → fitted regressor, and what an inner search chose. Picklable.
+    transform : {"identity", "log10"}
+        The scale of the target that it learns on.
+    featurizers : tuple of str
+    experts : tuple of int
+        Frozen experts of the network whose vectors it reads besides.
+    digest : str
+        Changes when the member does.
+    """
+
+    name: str
+    fit: Fit
+    transform: Transform
+    featurizers: tuple[str, ...] = ()
+    experts: tuple[int, ...] = ()
+    digest: str = ""
+
+    def outcome(self, dataset: Dataset, split: Split, inputs: Inputs) -> Outcome:
+        """Fit it on the training rows of a split, and predict all of its rows."""
+        began = time.monotonic()
+        targets = dataset.targets[split.train]
+        scaler = TargetScaler.fit(targets, self.transform, bound=None)
+        scaled = scaler.scale(targets)
+        scaler = replace(scaler, limit=float(np.abs(scaled).max()) + LIMIT_MARGIN)
+        features = inputs.of(self.featurizers, self.experts)
+        fitted, chosen = self.fit(features[split.train], scaled, split.seed)
+        regressor = WeightedRegressor(self.name, fitted, scaler, 0.0, self.featurizers, self.experts)
+        rows = np.concatenate([split.train, split.val, split.test])
+        predictions = np.full(len(dataset.targets), np.nan)
+        predictions[rows] = regressor.predict(features[rows])
+        return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen, regressor=regressor)
+
+
+def default_members(dataset: Dataset, rows: NDArray[np.int64], experts: Sequence[str]) -> list[RegressorMember]:
+    """Return the regressors of ``--mode blend``.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    rows : array of int
+        Those that are not test rows: whether they are all positive decides if log10 is tried too.
+    experts : sequence of str
+        Names of the network's frozen experts.
+    """
+    chosen = tuple(experts.index(name) for name in FROZEN if name in experts) or tuple(range(len(experts)))
+    kinds: list[tuple[str, Fit, tuple[int, ...]]] = [
+        (f"svr on {STRUCTURE}", fit_kernel_machine, ()),
+        (f"gradient boosting on {STRUCTURE}", fit_boosting, ()),
+    ]
+    if chosen:
+        kinds.insert(1, (f"svr on {STRUCTURE} + frozen vectors", fit_kernel_machine, chosen))
+    positive = dataset.transform == "identity" and bool((dataset.targets[rows] > 0).all())
+    scales: list[tuple[Transform, str]] = [(dataset.transform, "")]
+    scales += [("log10", ", log10")] if positive else []
+    return [
+        RegressorMember(name + suffix, fit, transform, (STRUCTURE,), read)
+        for name, fit, read in kinds
+        for transform, suffix in scales
+    ]
+
+
+def baseline_member(name: str, transform: Transform) -> RegressorMember:
+    """Return a registered baseline as a member.
+
+    Raises
+    ------
+    UnknownNameError
+        If it or its featurizer does not exist.
+    """
+    baseline = plugins.baseline(name)
+    digest = baselines.baseline_digest(name)
+    files = tuple(plugins.files())
+    return RegressorMember(name, _BaselineFit(name, files), transform, (baseline.featurizer,), (), digest)
+
+
+@dataclass(frozen=True)
+class _BaselineFit:
+    """Fits a registered baseline, also in another process, where files given with ``--plugin`` are yet to be loaded."""
+
+    name: str
+    files: tuple[Any, ...]
+
+    def __call__(self, features: Array, target: Array, seed: int) -> tuple[Regressor, dict[str, str]]:
+        for path in sorted(set(self.files) - set(plugins.files())):
+            plugins.add_file(path)
+        fitted, chosen = baselines.fit_regressor(plugins.baseline(self.name), features, target, seed)
+        return from_sklearn(fitted, features.shape[1]), chosen
+
+
+def fit_boosting(features: Array, target: Array, seed: int) -> tuple[Regressor, dict[str, str]]:
+    """Fit gradient-boosted trees (Friedman, Comput. Stat. Data Anal. 38, 367 (2002)).
+
+    Each tree sees half of the rows, each split a fifth of the columns.
+    """
+    from sklearn.ensemble import GradientBoostingRegressor
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    trees = GradientBoostingRegressor(
+        n_estimators=300, learning_rate=0.05, max_depth=4, subsample=0.5, max_features=0.2, random_state=seed
+    )
+    model = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), trees)
+    return from_sklearn(model.fit(features, target), features.shape[1]), {}
