@@ -19,7 +19,7 @@ from zoo.registry import plugins
 from zoo.registry.plugin_files import one_line_with_place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
     from pymatgen.core import Structure
@@ -73,6 +73,7 @@ def fit_baselines(
     store: FitStore,
     *,
     quiet: bool,
+    known: dict[str, Features] | None = None,
 ) -> dict[str, list[Outcome]]:
     """Fit baselines on every split, or read what was fitted before.
 
@@ -87,6 +88,8 @@ def fit_baselines(
     store : FitStore
     quiet : bool
         Show no progress.
+    known : dict of featurizer to array, optional
+        Vectors that were computed before.
 
     Raises
     ------
@@ -97,9 +100,10 @@ def fit_baselines(
         return {}
     baselines = {shown: plugins.baseline(name) for shown, name in names.items()}
     digests = {shown: baseline_digest(name)[:12] for shown, name in names.items()}
-    kinds = {baseline.featurizer for baseline in baselines.values()}
-    with progress("featurizing", len(kinds) * len(crystals), "crystals", quiet=quiet) as bar:
-        features = featurize(list(baselines.values()), crystals, bar)
+    features = dict(known or {})
+    if kinds := {baseline.featurizer for baseline in baselines.values()} - features.keys():
+        with progress("featurizing", len(kinds) * len(crystals), "crystals", quiet=quiet) as bar:
+            features |= featurize(kinds, crystals, bar)
     outcomes: dict[str, list[Outcome]] = {shown: [] for shown in baselines}
     with progress("baselines", len(baselines) * len(splits), "fits", quiet=quiet) as bar:
         for split in splits:
@@ -119,15 +123,15 @@ def fit_baselines(
     return outcomes
 
 
-def featurize(baselines: Sequence[Baseline], crystals: Sequence[Crystal], bar: Bar) -> dict[str, Features]:
-    """Compute the vectors that baselines are fitted to, each featurizer once.
+def featurize(names: Iterable[str], crystals: Sequence[Crystal], bar: Bar) -> dict[str, Features]:
+    """Compute the vectors of featurizers.
 
     Returns
     -------
     dict of featurizer name to array of shape (n, d) or PluginError
         The error of a featurizer that raises, or returns an array of the wrong shape; only fits to its vectors fail.
     """
-    names = sorted({baseline.featurizer for baseline in baselines})
+    names = sorted(set(names))
     structures = [crystal.to_structure() for crystal in crystals] if names else []
     features: dict[str, Features] = {}
     for name in names:

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.data.splits import Split
+    from zoo.jobs.finetune.crossfit import CrossFit
     from zoo.jobs.methods import Dataset, Outcome
 
 RULE = (
     "split conformal: each seed's network has the interval that its own validation rows give, which did not train it "
     "but chose its epoch, and the backbone where one was chosen; measured on its own test rows"
+)
+
+CROSS_FIT_RULE = (
+    "CV+: each member of a seed has the residuals of the fold that trained none of its parts; the same folds gave the "
+    "weights of the parts; measured on the seed's own test rows"
 )
 
 
@@ -45,6 +51,8 @@ class Reliability:
         Test rows of the first seed that are far from its training set, according to `reference`.
     tested : int
         All test rows of the first seed.
+    rule : str
+        How the intervals are made.
     """
 
     calibrations: list[tuple[float, ...]]
@@ -53,6 +61,7 @@ class Reliability:
     reference: Reference
     far: int
     tested: int
+    rule: str = RULE
 
     def measured(self, level: float) -> float | None:
         """Return the coverage at a level, the mean over seeds; None where it was not measured for all."""
@@ -62,7 +71,7 @@ class Reliability:
     def to_dict(self) -> dict[str, Any]:
         """Return what was measured, JSON-able."""
         return {
-            "rule": RULE,
+            "rule": self.rule,
             "calibration_rows": [len(each) for each in self.calibrations],
             "coverage": [
                 {"level": level, "measured": self.measured(level), "per_seed": values}
@@ -74,9 +83,13 @@ class Reliability:
 
 
 def assess(
-    dataset: Dataset, splits: Sequence[Split], outcomes: Sequence[Outcome], device: Device = "auto"
+    dataset: Dataset,
+    splits: Sequence[Split],
+    outcomes: Sequence[Outcome],
+    device: Device = "auto",
+    crossfits: Sequence[CrossFit] = (),
 ) -> Reliability:
-    """Calibrate on the validation rows of each seed, and measure on its test rows.
+    """Calibrate on the validation rows of each seed, or on its folds, and measure on its test rows.
 
     Parameters
     ----------
@@ -85,30 +98,38 @@ def assess(
     outcomes : sequence of Outcome
         Of a network, one per split.
     device : {"auto", "cpu", "cuda"}
+    crossfits : sequence of CrossFit
+        One per split, if the model was cross-fitted.
     """
     targets = transformed(dataset.targets, dataset.transform)
     residuals = [np.abs(targets - transformed(each.predictions, dataset.transform)) for each in outcomes]
-    calibrations = [
+    calibrations = [each.calibration for each in crossfits] or [
         conformal.sketch(each[split.val], MAX_RESIDUALS) for split, each in zip(splits, residuals, strict=True)
     ]
-    coverage = {
+    coverage: dict[float, list[float | None]] = {
         level: [
             conformal.covered(each[split.test], calibration, level)
             for split, each, calibration in zip(splits, residuals, calibrations, strict=True)
         ]
         for level in conformal.COVERAGE_LEVELS
     }
+    for level, shares in coverage.items():
+        for seed, (crossfit, split) in enumerate(zip(crossfits, splits, strict=bool(crossfits))):
+            if shares[seed] is not None:
+                shares[seed] = crossfit.covered(targets, split.test, level)
     first, member = splits[0], outcomes[0].member
     assert member is not None
-    rows = np.concatenate([first.train, first.test])
+    trained = crossfits[0].rows if crossfits else first.train
+    rows = np.concatenate([trained, first.test])
     vectors = embed(member.network, dataset.graphs, rows, pooling="all", device=choose_device(device))
     member.network.cpu()
-    reference = Reference.of(vectors[: len(first.train)], first.seed)
+    reference = Reference.of(vectors[: len(trained)], first.seed)
     return Reliability(
         calibrations=calibrations,
         coverage=coverage,
         half_widths=[conformal.half_width(each, conformal.INTERVAL_LEVEL) for each in calibrations],
         reference=reference,
-        far=int(reference.is_far(vectors[len(first.train) :]).sum()),
+        far=int(reference.is_far(vectors[len(trained) :]).sum()),
         tested=len(first.test),
+        rule=CROSS_FIT_RULE if crossfits else RULE,
     )

@@ -9,3 +9,6 @@ Mode = Literal["mixture", "full", "head", "layerwise"]
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 """Number type of the forward and backward pass."""
+
+BLEND = "blend"
+"""The mode in which a fine-tuned network and classical regressors are cross-fitted and blended."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.jobs import comparison_table
+from zoo.jobs.finetune import out_of_fold
 from zoo.models.checkpoint.card import describe_checkpoint
 from zoo.registry.cards import Card, CardResult, CardRows, Hub, Training
 
@@ -32,15 +33,17 @@ def describe_run(result: Result, folder: Path) -> Card:
     )
     experts = config.provenance["experts"]
     beside = (
-        "Beside it, unchanged, are copies of "
+        "Beside the network, unchanged, are copies of "
         + ", ".join(f"{name} (SHA-256 {digest[:12]}…)" for name, digest in experts.items())
-        + ", which share a second head; a prediction is the mean of both heads. Their digests are in `config.json`."
+        + ", which share a second head; its output is the mean of both heads. Their digests are in `config.json`."
         if experts
         else ""
     )
     rejected = sum(not each.filtered for each in result.table.rejected)
     filtered = len(result.table.rejected) - rejected
     chose = " and its backbone" if result.tried else ""
+    pool = f"{counts.train + counts.val} rows in {len(result.crossfits[0].folds)} folds" if result.crossfits else ""
+    parts = pool or f"{counts.train} training, {counts.val} validation"
     level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
     interval = f", interval={level:g}" if level else ""  # as far as the calibration rows allow
     body = [
@@ -52,16 +55,14 @@ def describe_run(result: Result, folder: Path) -> Card:
         comparison_table.markdown_table(header, rows),
         comparison_table.verdict(result),
         f"Mean ± standard deviation over {result.repeats}, each with its own {options.split} "
-        f"split ({counts.train} training, {counts.val} validation, {counts.test} test rows; ids in `splits.json`). The "
-        f"validation rows chose the epoch{chose}; the test rows were predicted once.",
+        f"split ({parts}, {counts.test} test rows; ids in `splits.json`). {_trained(result, chose)}; the test rows were "
+        "predicted once.",
+        out_of_fold.describe(result) if result.crossfits else "",
         "\n".join(f"- {line}." for line in result.warned),
         "![Predicted against reference values](parity.png)",
         "## Intervals",
         f"{comparison_table.intervals(result)} {comparison_table.distant_rows(result)}",
-        f"The validation rows that calibrate them trained no network, but chose its epoch{chose}. They hold for "
-        "crystals from the same distribution as the table, and for no others. With several seeds, `--interval` "
-        "combines the networks; the coverage of combined intervals was not measured here, as each network was trained "
-        "on test rows of the others.",
+        _calibrated(result, chose),
         "![Nominal against measured coverage](coverage.png)",
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}, column `{result.table.target_column}`: "
@@ -107,3 +108,30 @@ def _unit(error: str, unit: str) -> str:
     if error in ("r2", "factor"):
         return ""
     return "log10" if error.endswith("_log10") else unit
+
+
+def _trained(result: Result, chose: str) -> str:
+    if result.crossfits:
+        return (
+            "Every member of the model was fitted once without each fold, and predicts it; these predictions chose the "
+            f"weights{chose and ', and validation rows the backbone'}"
+        )
+    return f"The validation rows chose the epoch{chose}"
+
+
+def _calibrated(result: Result, chose: str) -> str:
+    """Say what calibrated the intervals, and what they do not promise."""
+    if result.crossfits:
+        return (
+            "They are those of CV+: the residuals of each fold, by fits that have not seen it, around the fits without "
+            "that fold. The same residuals chose a few weights, which makes them a little too small. Intervals hold for "
+            "crystals from the same distribution as the table, and for no others. With several seeds, `--interval` "
+            "combines all of them; its coverage was not measured here, as each seed was trained on test rows of the "
+            "others."
+        )
+    return (
+        f"The validation rows that calibrate them trained no network, but chose its epoch{chose}. They hold for "
+        "crystals from the same distribution as the table, and for no others. With several seeds, `--interval` "
+        "combines the networks; the coverage of combined intervals was not measured here, as each network was trained "
+        "on test rows of the others."
+    )

@@ -9,10 +9,8 @@ calibration the residuals of that fold, as in CV+ (Barber et al., Ann. Stat. 49,
 from __future__ import annotations
 
 import logging
-import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +23,8 @@ from zoo.data.scaling import TargetScaler, restored, transformed
 from zoo.data.splits import Split, cut_folds
 from zoo.errors import InputError, TrainingError
 from zoo.jobs import methods
+from zoo.jobs.finetune.members import NetworkMember, RegressorMember
 from zoo.models.blends import bagged, clip
-from zoo.models.checkpoint.networks import Member
 from zoo.models.checkpoint.schema import MAX_RESIDUALS
 from zoo.models.inference import threads
 
@@ -34,18 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from zoo._utils.devices import Device
     from zoo._utils.progress import Bar
     from zoo.data.splits import How
     from zoo.data.tables.records import Record
-    from zoo.jobs.finetune.members import RegressorMember
-    from zoo.jobs.finetune.start import Start
     from zoo.jobs.fit_store import FitStore
     from zoo.jobs.methods import Dataset, Outcome
     from zoo.models.blends import Inputs
-    from zoo.training.fit import FitSettings
+    from zoo.models.checkpoint.networks import Member
 
     Array = NDArray[np.float64]
     Valid = tuple[float | None, float | None]
@@ -60,40 +55,6 @@ ROWS_PER_FOLD = 50
 """With fewer rows than this in five folds there are more of them, so that each fit keeps more rows."""
 
 _log = logging.getLogger("zoo")
-
-
-@dataclass(frozen=True, eq=False)
-class NetworkMember:
-    """The fine-tuned network in a cross-fit.
-
-    Parameters
-    ----------
-    name : str
-    start : Start
-    settings : FitSettings
-    vectors : tensor of shape (n, D) or None
-        Of its frozen experts, for all rows.
-    device : {"auto", "cpu", "cuda"}
-    """
-
-    name: str
-    start: Start
-    settings: FitSettings
-    vectors: Tensor | None
-    device: Device
-
-    def outcome(self, dataset: Dataset, split: Split, _inputs: Inputs) -> Outcome:
-        """Fit it on the training rows of a split, and predict all of its rows."""
-        with tempfile.TemporaryDirectory() as folder:
-            return methods.fit_network(
-                dataset,
-                split,
-                self.start.initial,
-                self.settings,
-                workdir=Path(folder),
-                device=self.device,
-                vectors=self.vectors,
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +98,11 @@ class CrossFit:
     def calibration(self) -> tuple[float, ...]:
         """Absolute residuals of all members, ascending."""
         return tuple(sorted(value for member in self.members for value in member.calibration))
+
+    def covered(self, targets: Array, rows: NDArray[np.int64], level: float) -> float:
+        """Return the share of test rows in the combined intervals; `targets` are in the transformed space."""
+        lower, upper = conformal.intervals(self.centers[:, rows], [each.calibration for each in self.members], level)
+        return float(((lower <= targets[rows]) & (targets[rows] <= upper)).mean())
 
 
 def folds_of(records: Sequence[Record], split: Split, how: How) -> list[NDArray[np.int64]]:

@@ -14,7 +14,7 @@ import numpy as np
 from zoo._utils.wording import error_title, format_headline
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs import comparison_table
-from zoo.jobs.finetune import pictures
+from zoo.jobs.finetune import out_of_fold, pictures
 from zoo.jobs.finetune.card import describe_run
 from zoo.jobs.fit_store import finite_json
 from zoo.models.checkpoint import networks
@@ -50,6 +50,8 @@ def write_run(result: Result, folder: Path) -> None:
     if others:
         rows = ([method, *row] for method in others for row in _predictions(result, [method]))
         _csv(folder / "comparison.csv", ["method", *PREDICTIONS], rows)
+    if result.crossfits:
+        _csv(folder / "out_of_fold.csv", out_of_fold.COLUMNS, out_of_fold.table(result))
     _draw_parity(result, folder / "parity.png")
     split = result.splits[0]
     pictures.coverage(
@@ -105,6 +107,7 @@ def metrics(result: Result) -> dict[str, Any]:
         },
         "against_scratch": {method: asdict(each) for method, each in result.comparisons.items()},
         "against_scratch_log10": {method: asdict(each) for method, each in result.log_comparisons.items()},
+        **({"blend": _blend(result)} if result.crossfits else {}),
         "verdict": comparison_table.verdict(result),
         "intervals": result.reliability.to_dict(),
         "provenance": result.checkpoint.config.provenance,
@@ -112,10 +115,32 @@ def metrics(result: Result) -> dict[str, Any]:
     }
 
 
+def _blend(result: Result) -> dict[str, Any]:
+    """Return the members of a blend: weights, errors out of fold and failures of each seed."""
+    return {
+        "model": out_of_fold.carriers(result.crossfits),
+        "weights": out_of_fold.mean_weights(result.crossfits),
+        "per_seed": [
+            {
+                "seed": split.seed,
+                "folds": len(each.folds),
+                "weights": each.weights,
+                "out_of_fold_mae": each.errors,
+                "left_out": each.failed,
+            }
+            for split, each in zip(result.splits, result.crossfits, strict=True)
+        ],
+    }
+
+
 def _plugins_used(result: Result) -> Iterator[Plugin]:
     """Yield the plugins that the numbers depend on."""
     yield plugins.find("task", result.options.task)
-    for name in result.options.baselines:
+    blend = result.checkpoint.config.blend
+    for featurizer in blend.featurizers if blend else ():
+        yield plugins.find("featurizer", featurizer.name)
+    own = [result.options.mode] if result.options.network_mode is None else []
+    for name in (*own, *result.options.baselines):
         yield plugins.find("baseline", name)
         yield plugins.find("featurizer", plugins.baseline(name).featurizer)
     if result.backbone and result.backbone.card:
@@ -146,6 +171,10 @@ def _history(result: Result) -> Iterable[list[Any]]:
         for split, outcome in zip(result.splits, outcomes, strict=True):
             for row in outcome.history:
                 yield [method, split.seed, int(row["epoch"]), *(_number(row[name]) for name in HISTORY[1:])]
+    for split, crossfit in zip(result.splits, result.crossfits, strict=bool(result.crossfits)):
+        for fit, history in crossfit.history.items():
+            for row in history:
+                yield [fit, split.seed, int(row["epoch"]), *(_number(row[name]) for name in HISTORY[1:])]
 
 
 def _number(value: float | None) -> str:

@@ -1,20 +1,22 @@
-"""The members of a blend: what is fitted on each fold besides the network, and how.
+"""The members of a blend: what is fitted on each fold, and how.
 
-This is the only list of them. It was chosen on five properties of 100 to 500 rows; random forests and extra trees are
-not in it, because with gradient boosting beside them they only took weight from better members (docs/tuning.md).
+The list in :func:`default_members` is the only one. It was chosen on five properties of 100 to 500 rows; random forests
+and extra trees are not in it: with gradient boosting there, they only took weight from better members (docs/tuning.md).
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.data.scaling import LIMIT_MARGIN, TargetScaler
 from zoo.jobs import baselines
-from zoo.jobs.methods import Outcome
+from zoo.jobs.methods import Outcome, fit_network
 from zoo.models.blends import WeightedRegressor
 from zoo.models.regressors import from_sklearn
 from zoo.registry import plugins
@@ -24,12 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
+    from zoo._utils.devices import Device
     from zoo.data.splits import Split
+    from zoo.jobs.finetune.options import Options
+    from zoo.jobs.finetune.start import Start
     from zoo.jobs.methods import Dataset
     from zoo.models.blends import Inputs
     from zoo.models.regressors import Regressor
     from zoo.registry.contracts import Transform
+    from zoo.training.fit import FitSettings
 
     Array = NDArray[np.float64]
     Fit = Callable[[Array, Array, int], tuple[Regressor, dict[str, str]]]
@@ -38,6 +45,40 @@ STRUCTURE = "magpie-structure"
 
 FROZEN = ("multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
 """Backbones whose frozen vectors a kernel machine reads, where they are among the experts; else all experts."""
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkMember:
+    """The fine-tuned network in a cross-fit.
+
+    Parameters
+    ----------
+    name : str
+    start : Start
+    settings : FitSettings
+    vectors : tensor of shape (n, D) or None
+        Of its frozen experts, for all rows.
+    device : {"auto", "cpu", "cuda"}
+    """
+
+    name: str
+    start: Start
+    settings: FitSettings
+    vectors: Tensor | None
+    device: Device
+
+    def outcome(self, dataset: Dataset, split: Split, _inputs: Inputs) -> Outcome:
+        """Fit it on the training rows of a split, and predict all of its rows."""
+        with tempfile.TemporaryDirectory() as folder:
+            return fit_network(
+                dataset,
+                split,
+                self.start.initial,
+                self.settings,
+                workdir=Path(folder),
+                device=self.device,
+                vectors=self.vectors,
+            )
 
 
 @dataclass(frozen=True)
@@ -108,6 +149,30 @@ def default_members(dataset: Dataset, rows: NDArray[np.int64], experts: Sequence
         for name, fit, read in kinds
         for transform, suffix in scales
     ]
+
+
+def members_of(
+    options: Options, start: Start, dataset: Dataset, rows: NDArray[np.int64], vectors: Tensor | None, device: Device
+) -> list[NetworkMember | RegressorMember]:
+    """Return the members that the options ask for.
+
+    Parameters
+    ----------
+    options : Options
+    start : Start
+    dataset : Dataset
+    rows : array of int
+        Those that are not test rows.
+    vectors : tensor or None
+        Of the frozen experts, for all rows.
+    device : {"auto", "cpu", "cuda"}
+    """
+    if options.network_mode is None:
+        return [baseline_member(options.mode, dataset.transform)]
+    settings = options.fit_settings(len(rows) * 4 // 5, from_scratch=False)
+    settings = replace(settings, keep="last", patience=None)
+    network = NetworkMember(f"{start.name} fine-tuned", start, settings, vectors, device)
+    return [network, *default_members(dataset, rows, [each.name for each in start.experts])]
 
 
 def baseline_member(name: str, transform: Transform) -> RegressorMember:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
+from zoo.errors import InputError, UnknownNameError
 from zoo.models.checkpoint.schema import MAX_MEMBERS
-from zoo.training.settings import Mode, Precision
+from zoo.registry import plugins
+from zoo.training.settings import BLEND, Mode, Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +42,10 @@ class Options:
     backbone : str or None
         Name, folder or ``hf://owner/repo@revision``; "auto" takes the one that the task recommends; "all" compares all
         of them on validation rows and keeps the best; None trains from scratch.
-    mode : {"mixture", "full", "head", "layerwise"}
-        What is trained; see :mod:`zoo.training.transfer`.
+    mode : str
+        What is fitted: "blend" for a cross-fitted blend of a network and classical regressors
+        (:mod:`zoo.jobs.finetune.crossfit`); "mixture", "full", "head" or "layerwise" for a network
+        (:mod:`zoo.training.transfer`); or the name of a baseline, which is then cross-fitted alone.
     seeds, seed : int
         Number of repetitions, each with its own split and initial weights, and the first seed.
     split : {"random", "composition", "chemsys"}
@@ -80,10 +84,12 @@ class Options:
         ),
     ] = "auto"
     mode: Annotated[
-        Mode,
+        str,
         Field(
-            description="What is trained. full: all weights; mixture: all weights, with a head that also reads zoo's "
-            "other backbones, frozen; head: the head alone; layerwise: all weights, the early layers more slowly."
+            description="What is fitted. blend: a network and classical regressors, weighed by cross-validation; "
+            "mixture: all weights of the network, with a head that also reads zoo's other backbones, frozen; full: all "
+            "weights; head: the head alone; layerwise: all weights, the early layers more slowly; or a baseline, for "
+            "example svr."
         ),
     ] = "mixture"
     seeds: Annotated[
@@ -118,6 +124,27 @@ class Options:
         Field(description="Folder of structure files named after the table's ids."),
     ] = None
     max_rejected: Annotated[Number, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
+
+    def __post_init__(self) -> None:
+        if self.mode in (BLEND, *get_args(Mode)):
+            return
+        try:
+            plugins.find("baseline", self.mode)
+        except UnknownNameError as error:
+            known = ", ".join((BLEND, *get_args(Mode)))
+            raise InputError(f"--mode {self.mode}: there is {known}, or a baseline ({error})") from None
+
+    @property
+    def network_mode(self) -> Mode | None:
+        """How the network is fine-tuned; None for a baseline."""
+        if self.mode == BLEND:
+            return "mixture"
+        return cast("Mode", self.mode) if self.mode in get_args(Mode) else None
+
+    @property
+    def cross_fitted(self) -> bool:
+        """Whether the model is fitted on folds of all rows that are not test rows."""
+        return self.mode not in get_args(Mode) and not (self.mode == BLEND and self.backbone is None)
 
     def chosen_backbone(self) -> str | None:
         """Return the backbone's name with "auto" resolved; None for random weights."""

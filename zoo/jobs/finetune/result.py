@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
+    from zoo.jobs.finetune.crossfit import CrossFit
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.methods import Dataset, Outcome
@@ -56,6 +57,8 @@ class Result:
         Warnings about rows that are copies of one another, or that were seen in pretraining.
     tried : dict of str to float
         Where all backbones were compared: each one's error on validation rows, the best first.
+    crossfits : list of CrossFit
+        One per seed, if the model was cross-fitted; otherwise none.
     """
 
     options: Options
@@ -71,6 +74,7 @@ class Result:
     leaks: dict[str, list[int]]
     warned: list[str]
     tried: dict[str, float]
+    crossfits: list[CrossFit] = field(default_factory=list)
 
     @property
     def records(self) -> list[Record]:

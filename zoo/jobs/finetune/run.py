@@ -18,6 +18,8 @@ from zoo.errors import InputError
 from zoo.jobs import lineage, methods, reliability
 from zoo.jobs.baselines import find_baselines, fit_baselines
 from zoo.jobs.finetune import backbone_choice
+from zoo.jobs.finetune.blend import cross_fit_all
+from zoo.jobs.finetune.out_of_fold import carriers
 from zoo.jobs.finetune.result import Result
 from zoo.jobs.finetune.start import describe, prepare, provenance, row_warnings
 from zoo.jobs.fit_store import FitStore
@@ -26,12 +28,13 @@ from zoo.registry import plugins
 from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from zoo._utils.devices import Device
     from zoo._utils.progress import Bar
     from zoo.data.splits import Split
     from zoo.data.tables.table import Table
+    from zoo.jobs.finetune.blend import CrossFits
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
     from zoo.models.checkpoint.schema import TargetConfig
@@ -126,18 +129,31 @@ def _finetune(
     for line in warned:
         warn(line)
 
-    outcomes = _fit_networks(fit, options, splits, start, quiet=quiet)
     crystals = [record.crystal for record in table.records]
-    outcomes |= fit_baselines(baselines, crystals, dataset, splits, store, quiet=quiet)
+    crossed: CrossFits | None = None
+    outcomes: dict[str, list[methods.Outcome]] = {}
+    if options.cross_fitted:
+        crossed = cross_fit_all(
+            options, start, task, table, dataset, splits, store, device=device, quiet=quiet, say=tell, warn=warn
+        )
+        model = f"{start.name} ({options.mode})" if options.network_mode else options.mode
+        outcomes[model] = [each.outcome for each in crossed.fits]
+        tell(carriers(crossed.fits))
+    starts = {} if crossed else {start.method: start}
+    starts |= {FROM_SCRATCH: start.scratch()} if options.compare_scratch else {}
+    outcomes |= _fit_networks(fit, options, splits, starts, quiet=quiet)
+    features = crossed.features if crossed else {}
+    outcomes |= fit_baselines(baselines, crystals, dataset, splits, store, quiet=quiet, known=features)
 
     fitted = next(iter(outcomes.values()))
-    assessed = reliability.assess(dataset, splits, fitted, device)
-    members = [
+    crossfits = crossed.fits if crossed else []
+    assessed = reliability.assess(dataset, splits, fitted, device, crossfits)
+    members = [member for each in crossfits for member in each.members] or [
         replace(outcome.member, calibration=calibration)
         for outcome, calibration in zip(fitted, assessed.calibrations, strict=True)
         if outcome.member
     ]
-    trained_on = {int(row) for split in splits for row in split.train}
+    trained_on = {int(row) for split in splits for row in (*split.train, *(split.val if crossed else ()))}
     checkpoint = networks.describe(
         members,
         name="".join(filter(str.isprintable, out.name))[:200],
@@ -146,9 +162,23 @@ def _finetune(
         elements=sorted({symbol for row in trained_on for symbol in crystals[row].elements}),
         provenance=provenance(start, options, table),
         reference=assessed.reference,
+        blend=crossed.config(task) if crossed else None,
     )
     result = Result(
-        options, task, table, dataset, splits, start, outcomes, checkpoint, assessed, seen, leaks, warned, tried
+        options,
+        task,
+        table,
+        dataset,
+        splits,
+        start,
+        outcomes,
+        checkpoint,
+        assessed,
+        seen,
+        leaks,
+        warned,
+        tried,
+        crossfits,
     )
     write_run(result, _partial(out))
     store.discard()
@@ -192,10 +222,16 @@ def _describe_rows(table: Table, task: Task, split: Split) -> str:
 
 
 def _fit_networks(
-    fit: Callable[..., methods.Outcome], options: Options, splits: Sequence[Split], start: Start, *, quiet: bool
+    fit: Callable[..., methods.Outcome],
+    options: Options,
+    splits: Sequence[Split],
+    starts: Mapping[str, Start],
+    *,
+    quiet: bool,
 ) -> dict[str, list[methods.Outcome]]:
-    """Fit the run's model on every split, and the same network from scratch if that was asked for."""
-    starts = {start.method: start} | ({FROM_SCRATCH: start.scratch()} if options.compare_scratch else {})
+    """Fit networks on every split: that of the run, the same from scratch if that was asked for."""
+    if not starts:
+        return {}
     settings = {
         name: options.fit_settings(len(splits[0].train), from_scratch=each.from_scratch)
         for name, each in starts.items()

@@ -106,16 +106,20 @@ def prepare(options: Options) -> list[Start]:
     """
     if options.backbone != ALL:
         name = options.chosen_backbone()
-        return [Start(None, from_scratch=True) if name is None else _with_experts(pretrained.load(name), options.mode)]
-    found = [_with_experts(each, options.mode) for each in pretrained.available(GraphSettings())]
+        return [
+            Start(None, from_scratch=True)
+            if name is None
+            else _with_experts(pretrained.load(name), options.network_mode)
+        ]
+    found = [_with_experts(each, options.network_mode) for each in pretrained.available(GraphSettings())]
     if not found:
         raise InputError(f"--backbone {ALL}: no backbone is at hand")
     return found
 
 
-def _with_experts(backbone: Pretrained, mode: Mode) -> Start:
+def _with_experts(backbone: Pretrained, mode: Mode | None) -> Start:
     experts = tuple(pretrained.experts(backbone)) if mode == "mixture" else ()
-    return Start(backbone, "full" if mode == "mixture" and not experts else mode, experts)
+    return Start(backbone, "full" if mode is None or (mode == "mixture" and not experts) else mode, experts)
 
 
 def describe(start: Start, options: Options, task: Task, tried: dict[str, float]) -> list[str]:
@@ -141,9 +145,14 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
         recommended = bool(task.recommended_backbone)
         why = "recommended by the task" if recommended else "the default, as the task recommends none"
         line += f": {why}; --backbone {ALL} compares all of them on validation rows"
+    if options.network_mode is None:
+        return [f"mode {options.mode}: a baseline; {pulled.name} only tells how far a crystal is from the training set"]
     if start.experts:
-        return [line, f"mode mixture: {', '.join(each.name for each in start.experts)} are read beside it, unchanged"]
-    if options.mode == "mixture":
+        return [
+            line,
+            f"mode {options.mode}: {', '.join(each.name for each in start.experts)} are read beside it, unchanged",
+        ]
+    if options.network_mode == "mixture":
         return [line, f"mode full: no registered backbone has a body like that of {start.name}, so nothing to mix"]
     return [line]
 
@@ -205,7 +214,7 @@ def provenance(start: Start, options: Options, table: Table) -> dict[str, Any]:
             "revision": backbone.pulled.revision,
             "sha256": backbone.digest,
         },
-        "mode": start.mode if backbone else None,
+        "mode": options.mode if options.cross_fitted else start.mode if backbone else None,
         "experts": {each.name: each.digest for each in start.experts},
         "ancestors": lineage.ancestors(start.pretrained),
         "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},

@@ -155,7 +155,7 @@ def vectors(prepared: Prepared, used: Sequence[Method], rows: int | None = None,
     crystals = [record.crystal for record in prepared.records[:rows]]
     kinds = len({baseline.featurizer for baseline in own.values()}) + len(frozen)
     with progress("featurizing", kinds * len(crystals), "crystals", quiet=quiet) as bar:
-        features = baselines.featurize(list(own.values()), crystals, bar) if own else {}
+        features = baselines.featurize({each.featurizer for each in own.values()}, crystals, bar) if own else {}
         embedded = {}
         for name in frozen:
             embedded[name] = np.asarray(load(prepared.folders[name]).embed(crystals), dtype=np.float64)

@@ -1,0 +1,178 @@
+"""The cross-fits of a run: vectors computed once, members fitted for every seed, what the checkpoint says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo._utils.devices import choose_device
+from zoo._utils.progress import progress
+from zoo.data.scaling import TargetScaler
+from zoo.errors import InputError, PluginError
+from zoo.jobs import baselines
+from zoo.jobs.finetune.crossfit import CrossFit, cross_fit, folds_of
+from zoo.jobs.finetune.members import NetworkMember, RegressorMember, members_of
+from zoo.models.blends import Inputs, labels_digest
+from zoo.models.checkpoint.networks import Member
+from zoo.models.checkpoint.schema import MAX_MEMBERS, BlendConfig, FeaturizerConfig
+from zoo.models.inference import expert_vectors
+from zoo.registry import plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from zoo._utils.devices import Device
+    from zoo.data.splits import Split
+    from zoo.data.tables.table import Table
+    from zoo.jobs.baselines import Features
+    from zoo.jobs.finetune.crossfit import Valid
+    from zoo.jobs.finetune.options import Options
+    from zoo.jobs.finetune.start import Start
+    from zoo.jobs.fit_store import FitStore
+    from zoo.jobs.methods import Dataset
+    from zoo.models.cgcnn import CGCNN
+    from zoo.registry.contracts import Task
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFits:
+    """The cross-fits of a run.
+
+    Parameters
+    ----------
+    fits : list of CrossFit
+        One per seed.
+    features : dict of featurizer to array or PluginError
+        Vectors of all rows.
+    """
+
+    fits: list[CrossFit]
+    features: dict[str, Features]
+
+    def config(self, task: Task) -> BlendConfig:
+        """Say in the checkpoint which featurizers its regressors read, and what predictions are clipped to."""
+        used = {
+            name
+            for fit in self.fits
+            for member in fit.members
+            for regressor in member.regressors
+            for name in regressor.featurizers
+        }
+        described = []
+        for name in sorted(used):
+            labels = plugins.featurizer(name).labels
+            described.append(FeaturizerConfig(name=name, columns=len(labels), labels_sha256=labels_digest(labels)))
+        low, high = valid_range(task)
+        return BlendConfig(featurizers=described, low=low, high=high)
+
+
+def valid_range(task: Task) -> Valid:
+    """Return the range of a task's values; None where it has no end, or an end that log10 does not take."""
+    low, high = (float(end) if np.isfinite(end) else None for end in task.valid)
+    return (None if low == 0 and task.transform == "log10" else low), high
+
+
+def cross_fit_all(
+    options: Options,
+    start: Start,
+    task: Task,
+    table: Table,
+    dataset: Dataset,
+    splits: Sequence[Split],
+    store: FitStore | None,
+    *,
+    device: Device,
+    quiet: bool = True,
+    say: Callable[[str], None],
+    warn: Callable[[str], None],
+    processes: int | None = None,
+) -> CrossFits:
+    """Cross-fit the members that the options ask for, on every split.
+
+    Parameters
+    ----------
+    options : Options
+    start : Start
+    task : Task
+    table : Table
+    dataset : Dataset
+    splits : sequence of Split
+    store : FitStore or None
+        Of finished fits.
+    device : {"auto", "cpu", "cuda"}
+    quiet : bool
+        Show no progress.
+    say, warn : callable
+        Receive a line of what is done, and of what went wrong.
+    processes : int, optional
+        By default one per core.
+
+    Raises
+    ------
+    InputError
+        If there are too few rows, or too many seeds for a checkpoint.
+    TrainingError
+        If every member failed.
+    """
+    folds = [folds_of(table.records, split, options.split) for split in splits]
+    if (total := sum(map(len, folds))) > MAX_MEMBERS:
+        raise InputError(
+            f"--seeds {len(splits)}: with {len(folds[0])} folds each a model would have {total} members, and a "
+            f"checkpoint holds {MAX_MEMBERS}; give --seeds {MAX_MEMBERS // len(folds[0])}"
+        )
+    every = np.arange(len(dataset.targets))
+    initial = start.initial(splits[0].seed)[0]
+    vectors = expert_vectors(initial, dataset.graphs, every, device=choose_device(device))
+    initial.cpu()
+    plans = [members_of(options, start, dataset, np.concatenate(each), vectors, device) for each in folds]
+    names = {name for each in plans[0] for name in _featurizers(each)}
+    crystals = [record.crystal for record in table.records]
+    with progress("featurizing", len(names) * len(crystals), "crystals", quiet=quiet) as bar:
+        features = baselines.featurize(names, crystals, bar)
+    broken = {name: error for name, error in features.items() if isinstance(error, PluginError)}
+    for name, error in broken.items():
+        warn(f"members that read {name} are left out of the blend: {error}")
+        if options.network_mode is None:
+            raise error
+    usable = {name: each for name, each in features.items() if not isinstance(each, PluginError)}
+    width = initial.architecture.pooled_by("all")
+    inputs = Inputs(usable, None if vectors is None else vectors.numpy(), width)
+
+    say(f"{sum(map(len, folds[0]))} rows in {len(folds[0])} folds: each row is predicted by fits that have not seen it")
+    fits = []
+    count = sum(len(plan) * len(each) for plan, each in zip(plans, folds, strict=True))
+    with progress("cross-fitting", count, "fits", quiet=quiet) as bar:
+        for split, cut, plan in zip(splits, folds, plans, strict=True):
+            members = [each for each in plan if not broken.keys() & set(_featurizers(each))]
+            idle = partial(_idle, initial, dataset, np.concatenate(cut))
+            fits.append(
+                cross_fit(
+                    members,
+                    dataset,
+                    split,
+                    cut,
+                    inputs,
+                    idle,
+                    store=store,
+                    device=device,
+                    processes=processes,
+                    valid=valid_range(task),
+                    bar=bar,
+                    say=warn,
+                )
+            )
+    return CrossFits(fits, features)
+
+
+def _featurizers(member: NetworkMember | RegressorMember) -> tuple[str, ...]:
+    return member.featurizers if isinstance(member, RegressorMember) else ()
+
+
+def _idle(network: CGCNN, dataset: Dataset, rows: NDArray[np.int64]) -> Member:
+    """Return a member whose network only gives vectors."""
+    return Member(network, TargetScaler.fit(dataset.targets[rows], dataset.transform))

@@ -1,0 +1,124 @@
+"""What a cross-fitted run knows about each of its rows, and about its members."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo._utils.wording import with_unit
+from zoo.analysis import conformal
+from zoo.data.scaling import restored, transformed
+from zoo.jobs.comparison_table import markdown_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from zoo.jobs.finetune.crossfit import CrossFit
+    from zoo.jobs.finetune.result import Result
+
+COLUMNS = ["id", "formula", "target", "prediction", "lower", "upper", "error", "rank"]
+"""Of ``out_of_fold.csv``: the row with the largest error has rank 1."""
+
+WORST = 10
+"""Rows with the largest errors that a card shows."""
+
+MIN_OF_ELEMENT = 5
+"""Fewest rows with an element that an error is given for."""
+
+
+def mean_weights(crossfits: Sequence[CrossFit]) -> dict[str, float]:
+    """Return the weight of each member, the mean over seeds; the largest first."""
+    total: dict[str, float] = defaultdict(float)
+    for each in crossfits:
+        for name, weight in each.weights.items():
+            total[name] += weight / len(crossfits)
+    return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+
+def carriers(crossfits: Sequence[CrossFit]) -> str:
+    """Say in one line who carries the model: ``"60 % svr on magpie-structure, 40 % multi-113k fine-tuned"``."""
+    shares = {name: weight for name, weight in mean_weights(crossfits).items() if weight >= 0.005}
+    return "the model: " + ", ".join(f"{100 * weight:.0f} % {name}" for name, weight in shares.items())
+
+
+def _predicted(result: Result) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the rows that have an out-of-fold prediction, those predictions in the transformed space, half-widths.
+
+    With several seeds a row has several predictions, of which the mean is taken.
+    """
+    n, transform = len(result.records), result.task.transform
+    total, width, count = np.zeros(n), np.zeros(n), np.zeros(n)
+    for each in result.crossfits:
+        rows = each.rows
+        total[rows] += transformed(each.outcome.predictions[rows], transform)
+        half = conformal.half_width(each.calibration, conformal.INTERVAL_LEVEL)
+        width[rows] += np.nan if half is None else half
+        count[rows] += 1
+    rows = np.flatnonzero(count)
+    return rows, total[rows] / count[rows], width[rows] / count[rows]
+
+
+def table(result: Result) -> list[list[Any]]:
+    """Return the rows of ``out_of_fold.csv``, in the order of the data; see `COLUMNS`."""
+    rows, centers, width = _predicted(result)
+    transform = result.task.transform
+    predicted, lower, upper = (restored(each, transform) for each in (centers, centers - width, centers + width))
+    errors = predicted - result.dataset.targets[rows]
+    size = np.abs(centers - transformed(result.dataset.targets[rows], transform))
+    rank = np.empty(len(rows), dtype=int)
+    rank[np.argsort(-size, kind="stable")] = np.arange(1, len(rows) + 1)
+    lines = []
+    for i, row in enumerate(rows):
+        record = result.records[row]
+        numbers = (f"{value:.6g}" if np.isfinite(value) else "" for value in (lower[i], upper[i], errors[i]))
+        lines.append([record.id, record.crystal.formula, record.target, f"{predicted[i]:.6g}", *numbers, rank[i]])
+    return lines
+
+
+def describe(result: Result) -> str:
+    """Return the section of a run's card: members, the worst rows, errors by element, disagreement."""
+    unit = result.task.unit
+    scale = "log10" if result.task.transform == "log10" else unit
+    weights = mean_weights(result.crossfits)
+    errors = {name: [each.errors[name] for each in result.crossfits if name in each.errors] for name in weights}
+    members = [[name, f"{100 * weight:.0f} %", f"{np.mean(errors[name]):.4g}"] for name, weight in weights.items()]
+    failed = [f"- {name} was left out: {why}" for each in result.crossfits for name, why in each.failed.items()]
+    lines = table(result)
+    worst = sorted(lines, key=lambda line: line[-1])[:WORST]
+    shown = [[line[0], line[1], f"{line[2]:.5g}", line[3], line[6]] for line in worst]
+    return "\n\n".join(
+        filter(
+            None,
+            [
+                "## Members",
+                markdown_table(["member", "weight", with_unit("out-of-fold MAE", scale)], members),
+                "\n".join(dict.fromkeys(failed)),
+                "Weights come from out-of-fold predictions, and never saw a test row.",
+                "## Rows that the model predicts worst",
+                markdown_table(["id", "formula", with_unit("target", unit), "prediction", "error"], shown),
+                "Out of fold: by fits that have not seen the row; `out_of_fold.csv` has all rows. An error far larger "
+                "than the others is often a mistake in the table.",
+                "## Errors by element",
+                markdown_table(["element", "rows", with_unit("out-of-fold MAE", scale)], _by_element(result)),
+            ],
+        )
+    )
+
+
+def _by_element(result: Result) -> list[list[str]]:
+    """Return element, number of rows and error of those elements with the largest errors."""
+    rows, centers, _ = _predicted(result)
+    size = np.abs(centers - transformed(result.dataset.targets[rows], result.task.transform))
+    found: dict[str, list[float]] = defaultdict(list)
+    for row, error in zip(rows, size, strict=True):
+        for element in result.records[row].crystal.elements:
+            found[element].append(float(error))
+    ordered = sorted(
+        (element for element, each in found.items() if len(each) >= MIN_OF_ELEMENT),
+        key=lambda element: -float(np.mean(found[element])),
+    )
+    return [[element, str(len(found[element])), f"{np.mean(found[element]):.4g}"] for element in ordered[:WORST]]
