@@ -70,5 +70,5 @@ def test_one_predictor_has_all_the_weight() -> None:
     [([1.0], np.empty((0, 1))), ([1.0, 2.0], [[1.0]]), ([np.nan], [[1.0]]), ([1.0], [[np.inf]])],
 )
 def test_what_cannot_be_weighed_is_refused(target: list[float], predictions: list[list[float]]) -> None:
-    with pytest.raises(ValueError, match="predictions of shape|finite"):
+    with pytest.raises(ValueError, match=r"predictions of shape|finite"):
         blend_weights(target, predictions)

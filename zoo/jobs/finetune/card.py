@@ -55,8 +55,8 @@ def describe_run(result: Result, folder: Path) -> Card:
         comparison_table.markdown_table(header, rows),
         comparison_table.verdict(result),
         f"Mean ± standard deviation over {result.repeats}, each with its own {options.split} "
-        f"split ({parts}, {counts.test} test rows; ids in `splits.json`). {_trained(result, chose)}; the test rows were "
-        "predicted once.",
+        f"split ({parts}, {counts.test} test rows; ids in `splits.json`). {_trained(result, chose)}; the test rows "
+        "were predicted once.",
         out_of_fold.describe(result) if result.crossfits else "",
         "\n".join(f"- {line}." for line in result.warned),
         "![Predicted against reference values](parity.png)",
@@ -124,8 +124,8 @@ def _calibrated(result: Result, chose: str) -> str:
     if result.crossfits:
         return (
             "They are those of CV+: the residuals of each fold, by fits that have not seen it, around the fits without "
-            "that fold. The same residuals chose a few weights, which makes them a little too small. Intervals hold for "
-            "crystals from the same distribution as the table, and for no others. With several seeds, `--interval` "
+            "that fold. The same residuals chose a few weights, which makes them a little too small. Intervals hold "
+            "for crystals from the same distribution as the table, and for no others. With several seeds, `--interval` "
             "combines all of them; its coverage was not measured here, as each seed was trained on test rows of the "
             "others."
         )

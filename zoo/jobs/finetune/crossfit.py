@@ -8,6 +8,7 @@ calibration the residuals of that fold, as in CV+ (Barber et al., Ann. Stat. 49,
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +21,7 @@ from zoo._utils.devices import choose_device
 from zoo.analysis import conformal
 from zoo.analysis.blending import blend_weights
 from zoo.data.scaling import TargetScaler, restored, transformed
-from zoo.data.splits import Split, cut_folds
+from zoo.data.splits import cut_folds
 from zoo.errors import InputError, TrainingError
 from zoo.jobs import methods
 from zoo.jobs.finetune.members import NetworkMember, RegressorMember
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from zoo._utils.devices import Device
     from zoo._utils.progress import Bar
-    from zoo.data.splits import How
+    from zoo.data.splits import How, Split
     from zoo.data.tables.records import Record
     from zoo.jobs.fit_store import FitStore
     from zoo.jobs.methods import Dataset, Outcome
@@ -180,7 +181,7 @@ def cross_fit(
     """
     rows = np.sort(np.concatenate(folds))
     TargetScaler.fit(dataset.targets[rows], dataset.transform)  # refuses targets that are all equal
-    splits = [Split(split.seed, np.setdiff1d(rows, fold), fold, split.test) for fold in folds]
+    splits = [replace(split, train=np.setdiff1d(rows, fold), val=fold) for fold in folds]
     fits, failed = _fit_all(members, dataset, splits, inputs, store, device, processes, bar)
     for name, why in failed.items():
         say(f"{name} is left out of the blend: {why}")
@@ -279,7 +280,7 @@ def _fit_all(
     failed: dict[str, str] = {}
     for m in range(len(members)):
         for k, split in enumerate(splits):
-            outcome = store.get(_key(members[m], m, split.seed, k)) if store else None
+            outcome = store.get(_key(members[m], m, split, k)) if store else None
             if outcome is None:
                 missing.append((m, k))
             else:
@@ -297,7 +298,7 @@ def _fit_all(
         else:
             found[m, k] = outcome
             if store:
-                store.put(_key(members[m], m, splits[k].seed, k), outcome)
+                store.put(_key(members[m], m, splits[k], k), outcome)
         if bar:
             bar.advance(1, f"{members[m].name}, fold {k + 1}")
 
@@ -319,8 +320,9 @@ def _fit_all(
     return fits, failed
 
 
-def _key(member: NetworkMember | RegressorMember, number: int, seed: int, fold: int) -> str:
-    return f"member-{number}-{member.start.key if isinstance(member, NetworkMember) else 'regressor'}-{seed}-fold{fold}"
+def _key(member: NetworkMember | RegressorMember, number: int, split: Split, fold: int) -> str:
+    kind = member.start.key if isinstance(member, NetworkMember) else "regressor"
+    return f"member-{number}-{kind}-{hashlib.sha256(split.label.encode()).hexdigest()[:8]}-{fold + 1}"
 
 
 def _fit(member: NetworkMember | RegressorMember, dataset: Dataset, split: Split, inputs: Inputs) -> Outcome:

@@ -1,0 +1,177 @@
+"""Cross-fitting: nothing is predicted by a fit that has seen it, weights come from folds alone, members may fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from zoo.data.scaling import TargetScaler
+from zoo.data.splits import Split
+from zoo.errors import InputError, TrainingError
+from zoo.jobs.finetune.crossfit import MAX_FOLDS, MIN_ROWS, cross_fit, folds_of
+from zoo.jobs.finetune.members import RegressorMember
+from zoo.jobs.fit_store import FitStore
+from zoo.jobs.methods import Dataset
+from zoo.models.blends import Inputs
+from zoo.models.checkpoint.networks import Member
+from zoo.models.regressors import LinearModel, Regressor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = 60
+X = np.random.default_rng(0).normal(size=(ROWS, 2))
+Y = 10 + X[:, 0] + 0.1 * X[:, 1]
+TEST = np.arange(50, ROWS)
+SPLIT = Split(3, np.arange(40), np.arange(40, 50), TEST)
+FOLDS = np.array_split(np.arange(50), 5)
+
+
+def _linear(slope: list[float], intercept: float) -> Regressor:
+    d = len(slope)
+    ones = np.ones(d)
+    model = LinearModel(np.array(slope), np.array([intercept]))
+    return Regressor(model, np.zeros(d), np.zeros(d), ones, np.array([np.inf]), np.array([0.0, 1.0]))
+
+
+@dataclass(frozen=True)
+class _LeastSquares:
+    """Fits the first column, or none; remembers how many rows it saw in its intercept's fit."""
+
+    columns: int
+
+    def __call__(self, features: Any, target: Any, _seed: int) -> tuple[Regressor, dict[str, str]]:
+        assert len(target) == 40  # four folds of five
+        design = np.column_stack([np.ones(len(target)), features[:, : self.columns]])
+        found = np.linalg.lstsq(design, target, rcond=None)[0]
+        slope = [*found[1:], *[0.0] * (2 - self.columns)]
+        return _linear(slope, found[0]), {}
+
+
+def _fails(_features: Any, _target: Any, _seed: int) -> tuple[Regressor, dict[str, str]]:
+    raise ValueError("no luck")
+
+
+def _mean_only(_features: Any, target: Any, _seed: int) -> tuple[Regressor, dict[str, str]]:
+    return _linear([0.0, 0.0], 0.0), {}
+
+
+def _member(name: str, fit: Any, transform: Any = "identity") -> RegressorMember:
+    return RegressorMember(name, fit, transform, ("x",))
+
+
+def _run(*members: RegressorMember, **options: Any) -> Any:
+    dataset = Dataset(None, options.pop("targets", Y), "identity")  # type: ignore[arg-type]
+    inputs = Inputs({"x": X}, None, 0)
+    idle = Member(None, TargetScaler("identity", 10.0, 1.0))  # type: ignore[arg-type]
+    return cross_fit(members, dataset, SPLIT, FOLDS, inputs, lambda: idle, processes=1, **options)
+
+
+GOOD, POOR = _member("good", _LeastSquares(2)), _member("poor", _LeastSquares(1))
+
+
+def test_every_row_is_predicted_by_the_fit_that_has_not_seen_it() -> None:
+    found = _run(GOOD)
+    assert found.weights == {"good": 1.0}
+    for fold, rows in enumerate(FOLDS):
+        rest = np.setdiff1d(np.arange(50), rows)
+        regressor = found.members[fold].regressors[0]
+        np.testing.assert_allclose(found.outcome.predictions[rows], regressor.predict(X)[rows], rtol=1e-9)
+        assert np.isnan(found.centers[fold, rest]).all()
+        residuals = np.sort(np.abs(found.outcome.predictions[rows] - Y[rows]))
+        np.testing.assert_allclose(found.members[fold].calibration, residuals, rtol=1e-4, atol=1e-9)
+    bag = np.mean([member.regressors[0].predict(X)[TEST] for member in found.members], axis=0)
+    np.testing.assert_allclose(found.outcome.predictions[TEST], bag, rtol=1e-9)
+
+
+def test_weights_come_from_folds_and_a_member_that_adds_nothing_is_dropped() -> None:
+    changed = Y.copy()
+    changed[TEST] = -1000.0  # labels of test rows count for nothing
+    one, other = _run(GOOD, POOR), _run(GOOD, POOR, targets=changed)
+    assert one.weights == other.weights == {"good": 1.0, "poor": 0.0}
+    np.testing.assert_array_equal(one.outcome.predictions, other.outcome.predictions)
+    assert one.errors["good"] < 1e-9 < one.errors["poor"]
+    assert [len(member.regressors) for member in one.members] == [1] * 5
+
+
+def test_of_two_scales_the_better_one_is_taken() -> None:
+    exponential = 10 ** (1 + 0.2 * X[:, 0])
+    found = _run(
+        _member("fit", _LeastSquares(1)), _member("fit, log10", _LeastSquares(1), "log10"), targets=exponential
+    )
+    assert found.weights == {"fit": 0.0, "fit, log10": 1.0}
+
+
+def test_a_member_that_fails_is_named_and_left_out() -> None:
+    said: list[str] = []
+    found = _run(GOOD, _member("odd", _fails), say=said.append)
+    assert found.failed == {"odd": "ValueError: no luck"}
+    assert said == ["odd is left out of the blend: ValueError: no luck"]
+    assert found.weights == {"good": 1.0}
+    with pytest.raises(TrainingError, match="every member of the blend failed; odd: ValueError: no luck"):
+        _run(_member("odd", _fails), say=said.append)
+
+
+def test_equal_targets_and_equal_predictions() -> None:
+    with pytest.raises(InputError, match="all 50 training targets are equal"):
+        _run(GOOD, targets=np.full(ROWS, 2.0))
+    said: list[str] = []
+    found = _run(_member("mean", _mean_only), say=said.append)
+    assert said == []  # the means of the folds differ
+    assert np.ptp(found.outcome.predictions[:50]) < 0.5
+
+
+def test_predictions_stay_in_the_valid_range() -> None:
+    found = _run(GOOD, valid=(9.5, 10.5))
+    assert found.outcome.predictions.min() == 9.5
+    assert found.outcome.predictions.max() == 10.5
+
+
+def test_finished_fits_are_read_again(tmp_path: Path) -> None:
+    store = FitStore(tmp_path / "cells", resume=False)
+    first = _run(GOOD, POOR, store=store)
+    assert FitStore.count(store.folder) == 10
+    again = _run(_member("good", _fails), _member("poor", _fails), store=store)
+    np.testing.assert_array_equal(again.outcome.predictions, first.outcome.predictions)
+    kept = list(store.folder.glob("member-1-*-3.json"))
+    assert len(kept) == 1
+    kept[0].unlink()
+    broken = _run(_member("good", _fails), _member("poor", _fails), store=store, say=lambda _line: None)
+    assert broken.weights == {"good": 1.0}
+    assert broken.failed == {"poor": "ValueError: no luck"}
+
+
+def test_shares_of_covered_test_rows() -> None:
+    found = _run(POOR)
+    assert found.covered(Y, TEST, 0.5) <= found.covered(Y, TEST, 0.9) <= 1.0
+    assert found.covered(Y + 100, TEST, 0.9) == 0.0
+
+
+class _Crystal:
+    def __init__(self, formula: str) -> None:
+        self.formula = self.chemsys = formula
+
+
+class _Record:
+    def __init__(self, row: int) -> None:
+        self.id, self.crystal = f"{row:03}", _Crystal(f"F{row // 3}")
+
+
+def test_folds_keep_groups_together_and_few_rows_make_more_of_them() -> None:
+    records: Any = [_Record(row) for row in range(300)]
+
+    def cut(n: int, how: Any) -> list[Any]:
+        return folds_of(records, Split(0, np.arange(n - 2), np.arange(n - 2, n), np.arange(290, 300)), how)
+
+    assert [len(each) for each in cut(250, "random")] == [50] * 5
+    assert len(cut(30, "random")) == MAX_FOLDS - 2
+    grouped = cut(90, "composition")
+    assert sorted(np.concatenate(grouped)) == list(range(90))
+    owners = [{records[row].crystal.formula for row in fold} for fold in grouped]
+    assert sum(map(len, owners)) == len(set.union(*owners))
+    assert len(cut(12, "composition")) == 4  # no more folds than compositions
+    with pytest.raises(InputError, match=f"needs {MIN_ROWS} rows besides the test rows, and there are 9"):
+        cut(9, "random")

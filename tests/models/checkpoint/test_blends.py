@@ -1,0 +1,124 @@
+"""Blends on disk: what is saved is loaded, and what a stranger's file may not say is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+from support.smallblend import blend
+from support.smallcheckpoint import refused
+
+from zoo.models.checkpoint import networks, weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    networks.save(blend(), tmp_path)
+    return tmp_path
+
+
+def test_every_part_survives(folder: Path) -> None:
+    before, after = blend(), networks.load(folder)
+    assert after.config == before.config
+    features = np.random.default_rng(0).normal(size=(9, 200))
+    for one, other in zip(before.members, after.members, strict=True):
+        assert (one.weight, one.seed, one.calibration) == (other.weight, other.seed, other.calibration)
+        for first, second in zip(one.regressors, other.regressors, strict=True):
+            assert (first.name, first.weight, first.scaler) == (second.name, second.weight, second.scaler)
+            assert (first.featurizers, first.experts) == (second.featurizers, second.experts)
+            x = features[:, : first.regressor.columns]
+            np.testing.assert_array_equal(first.predict(x), second.predict(x))
+
+
+def test_experts_are_stored_once_and_networks_without_weight_not_at_all(tmp_path: Path) -> None:
+    networks.save(blend((0.0, 0.6, 0.4)), tmp_path)
+    names = set(load_file(tmp_path / "model.safetensors"))
+    assert "members.0.conv_to_fc.weight" in names  # its vectors tell how far a crystal is from the training set
+    assert "members.1.conv_to_fc.weight" not in names
+    assert "experts.0.embedding.weight" in names
+    arrays = weights.read(tmp_path)
+    assert [member.weight for member in arrays.members] == [0.0, 0.0]
+    assert networks.build(arrays).members[1].network is not None
+
+
+def test_a_checkpoint_without_a_blend_says_nothing_of_one(sound: Path) -> None:
+    config = json.loads((sound / "config.json").read_text())
+    assert "blend" not in config
+    assert config["members"][0].keys() == {"seed", "scaling", "calibration", "other_scalings"}
+
+
+def _regressor(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda config: config["members"][0]["regressors"][0].update(changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda config: config.pop("blend"), "in a blend only"),
+        (lambda config: config["members"][0].update(weight=0.9), "add up to 1.4, not to 1"),
+        (_regressor(weight=-0.3), "weight"),
+        (_regressor(kind="pickle"), "kind"),
+        (_regressor(featurizers=["none-such"]), "does not describe the featurizer 'none-such'"),
+        (_regressor(featurizers=[], experts=[]), "reads vectors"),
+        (_regressor(experts=[2]), "reads an expert, and there are 2"),
+        (_regressor(experts=[-1]), "reads an expert"),
+        (_regressor(experts=[0, 1]), "columns, and its features have"),
+        (_regressor(kind="trees"), "missing"),
+        (_regressor(more=1), "more"),
+        (lambda config: config["members"][0].update(regressors=[]), "add up to 0.5"),
+        (lambda config: config["blend"]["featurizers"][0].update(columns=10**9), "columns"),
+        (lambda config: config["blend"]["featurizers"][0].update(labels_sha256="x"), "labels_sha256"),
+        (lambda config: config["blend"].update(low=float("nan")), "low"),
+        (lambda config: config["members"][1].update(regressors=config["members"][1]["regressors"] * 9), "regressors"),
+    ],
+)
+def test_a_hostile_configuration_is_refused(
+    change: Callable[[dict[str, Any]], Any], message: str, folder: Path
+) -> None:
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+    assert message in refused(folder)
+
+
+def _put(name: str, array: NDArray[Any]) -> Callable[[dict[str, Any]], None]:
+    return lambda tensors: tensors.update({f"members.0.regressors.{name}": array})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensors: tensors.pop("members.1.regressors.0.model.vectors"), "is missing"),
+        (_put("0.more", np.zeros(3)), "unexpected tensor"),
+        (_put("7.fill", np.zeros(3)), "unexpected tensor"),
+        (_put("0.model.gamma", np.array([-1.0])), "gamma must be positive"),
+        (_put("0.model.gamma", np.array([np.nan])), "no number"),
+        (_put("0.fill", np.zeros(3)), "do not fit"),
+        (_put("0.fill", np.zeros(3, dtype=np.float32)), "expected F64"),
+        (_put("0.clip", np.array([np.nan])), "positive"),
+        (_put("0.model.vectors", np.zeros(3, dtype=np.float32)), "expected F32 (0, 0)"),
+        (_put("1.model.left", np.zeros(3, dtype=np.int64)), "expected I32"),
+        (_put("1.model.roots", np.array([10**6], dtype=np.int32)), "root"),
+    ],
+)
+def test_hostile_arrays_are_refused(change: Callable[[dict[str, Any]], Any], message: str, folder: Path) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+    assert message in refused(folder)
+
+
+def test_arrays_that_are_too_large_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.models.checkpoint.tensors.MAX_REGRESSOR_BYTES", 10_000)
+    assert "zoo loads 10,000 at most" in refused(folder)
