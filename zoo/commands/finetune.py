@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         "task": {"required": True, "shell_complete": names("task")},
         "backbone": {"shell_complete": names("backbone"), "show_default": False},
         "structures": {"type": FOLDER},
+        "test_data": {"type": FILE_OR_FOLDER},
     },
 )
 @click.argument("data", type=FILE_OR_FOLDER)
@@ -65,7 +66,8 @@ def finetune(
     DATA is a CSV, TSV, JSON, JSONL or Parquet file with a structure and a target in each row, or a folder with an
     id_prop.csv.
     """
-    from zoo.jobs.comparison_table import comparison_rows, intervals, verdict
+    from zoo._utils.wording import error_title
+    from zoo.jobs.comparison_table import comparison_rows, fold_rows, intervals, verdict
     from zoo.jobs.finetune.folder import metrics
     from zoo.jobs.finetune.options import Options, default_out
     from zoo.jobs.finetune.run import finetune as run
@@ -88,5 +90,8 @@ def finetune(
         return
     header, rows = comparison_rows(result)
     show_table(header, rows, title=f"Errors on test rows, {result.repeats}", keep=header[:1])
+    if result.repeat == "fold":
+        header, rows = fold_rows(result)
+        show_table(header, rows, title=f"{error_title(result.headline, result.task.unit)} by fold", keep=header[:1])
     lines = [verdict(result), intervals(result), *rejections(result.table.rejected, folder / "rejected.csv")]
     show_text("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +20,7 @@ import numpy as np
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Sized
 
     from numpy.typing import NDArray
 
@@ -117,13 +117,68 @@ def make_split(
     parts = [_rows(groups[i] for i in order[start:end]) for start, end in ((0, after_test), (after_test, after_val))]
     pool = _rows(groups[i] for i in order[after_val:])
     pool = pool[np.random.default_rng([seed, 1]).permutation(len(pool))]
-    if n_train is not None and not 1 <= n_train <= len(pool):
+    return shortened(Split(seed, pool, parts[1], parts[0]), n_train)
+
+
+def shortened(split: Split, n_train: int | None) -> Split:
+    """Return a split with this many training rows, and fewer validation rows too; see `VALIDATION_FRACTION`.
+
+    Raises
+    ------
+    InputError
+        If there are fewer training rows.
+    """
+    if n_train is None:
+        return split
+    if not 1 <= n_train <= len(split.train):
         raise InputError(
-            f"--n-train {n_train}: there are {len(pool)} training rows, "
-            f"beside {len(parts[1])} validation and {len(parts[0])} test rows"
+            f"--n-train {n_train}: there are {len(split.train)} training rows, "
+            f"beside {len(split.val)} validation and {len(split.test)} test rows"
         )
-    few = len(parts[1]) if n_train is None else max(MIN_VALIDATION_ROWS, round(VALIDATION_FRACTION * n_train))
-    return Split(seed, pool[:n_train], parts[1][:few], parts[0])
+    few = max(MIN_VALIDATION_ROWS, round(VALIDATION_FRACTION * n_train))
+    return replace(split, train=split.train[:n_train], val=split.val[:few])
+
+
+def divide(
+    records: Sequence[Record],
+    test: NDArray[np.int64],
+    *,
+    seed: int,
+    how: How = "random",
+    val: float = 0.1,
+    n_train: int | None = None,
+    fold: str = "",
+) -> Split:
+    """Split records whose test rows are given: all others are training and validation rows.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    test : array of shape (n,)
+        Positions of the test rows.
+    seed, how, val, n_train
+        As in :func:`make_split`.
+    fold : str
+        Name of the fold that is tested, if the test rows are one.
+
+    Raises
+    ------
+    InputError
+        If too few rows, or groups of them, are left to train on.
+    """
+    if seed < 0:
+        raise InputError(f"--seed {seed} is negative")
+    rest = np.setdiff1d(np.arange(len(records)), test)
+    groups = [rest[group] for group in _groups([records[row] for row in rest], how)]
+    order = np.random.default_rng([seed, 0]).permutation(len(groups))
+    drawn = _take(groups, order, max(1, floor(val * len(records) + 0.5)))
+    if len(records) < MIN_ROWS or len(groups) - drawn < 2:
+        raise InputError(
+            f"{len(records)} usable rows, {len(test)} of them test rows, leave too few to train on and to validate with"
+        )
+    validation, pool = (_rows(groups[i] for i in part) for part in (order[:drawn], order[drawn:]))
+    pool = pool[np.random.default_rng([seed, 1]).permutation(len(pool))]
+    return shortened(Split(seed, pool, validation, np.asarray(test, dtype=np.int64), fold), n_train)
 
 
 def cut_folds(
@@ -227,11 +282,11 @@ def _groups(records: Sequence[Record], how: How) -> list[list[int]]:
     return [members[key] for key in sorted(members)]
 
 
-def _take(groups: Sequence[list[int]], order: NDArray[np.int64], rows: int) -> int:
+def _take(groups: Sequence[Sized], order: NDArray[np.int64], rows: int) -> int:
     """Return how many groups, in this order, hold the number of rows closest to `rows`; at least one."""
     sizes = np.cumsum([len(groups[i]) for i in order])
     return int(np.argmin(np.abs(sizes - rows))) + 1 if len(sizes) else 1
 
 
-def _rows(groups: Iterable[list[int]]) -> NDArray[np.int64]:
+def _rows(groups: Iterable[Iterable[int]]) -> NDArray[np.int64]:
     return np.array([row for group in groups for row in group], dtype=np.int64)

@@ -119,7 +119,7 @@ def fit_baselines(
                         ) from error
                     store.put(name, outcome)
                 outcomes[shown].append(outcome)
-                bar.advance(1, f"seed {split.seed}, {shown}")
+                bar.advance(1, f"{split.label}, {shown}")
     return outcomes
 
 

@@ -43,6 +43,19 @@ def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def fold_rows(result: Result) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of the table over folds: of every method, the error that the task declares."""
+    name, methods = result.headline, list(result.errors)
+    header = ["fold", "test rows", *methods]
+    rows = [
+        [split.fold, f"{len(split.test):,}", *(f"{result.errors[method][index][name]:.4g}" for method in methods)]
+        for index, split in enumerate(result.splits)
+    ]
+    summary = {method: errors[name] for method, errors in result.summary().items()}
+    mean = [error_cell(name, found["mean"], found["std"]) for found in summary.values()]
+    return header, [*rows, ["mean", f"{sum(len(split.test) for split in result.splits):,}", *mean]]
+
+
 def error_cell(name: str, mean: float, std: float) -> str:
     """Return the cell of an error; one of log10 is also shown as a factor.
 

@@ -325,7 +325,12 @@ def test_what_cannot_be_told_is_said(data: Path, tmp_path: Path) -> None:
     found = finetune(request, tmp_path / "own", quiet=True, say=said.append)
     assert found.overlap is None
     assert UNKNOWN_IDS in said
-    assert any(line.startswith("4 of 22 rows are exact copies of another row's crystal") for line in said)
+    crystals = {record.id: record.crystal.digest for record in found.records}
+    names = json.loads((tmp_path / "own" / "splits.json").read_text())["0"]
+    trained = {crystals[name] for name in names["train"] + names["validation"]}
+    copies = sum(crystals[name] in trained for name in names["test"])
+    told = [line for line in said if "have exactly the crystal of a training or validation row" in line]
+    assert [line.split()[0] for line in told] == ([str(copies)] if copies else [])
     copy = tmp_path / "copy"
     shutil.copytree(backbones.weights_folder(backbones.get("dEf-10k")), copy)
     again = replace(request, data=data, backbone=str(copy), test=0.4)

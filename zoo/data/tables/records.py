@@ -28,6 +28,9 @@ class Record:
         Data row, counted from 1; 0 for a structure file.
     file : str
         The table or structure file.
+    part : str
+        Cell of the column that says what the row is for, such as "train" or the number of a fold; empty if no such
+        column was asked for.
     """
 
     id: str
@@ -35,6 +38,7 @@ class Record:
     target: float | None
     row: int
     file: str
+    part: str = ""
 
 
 @dataclass(frozen=True)

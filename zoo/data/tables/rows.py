@@ -58,15 +58,22 @@ class RowReader:
         Without it, records have no target.
     target : str, optional
         Column of the target, in place of the task's own names.
+    split_column : str, optional
+        Column that says what a row is for.
 
     Raises
     ------
     InputError
-        If no column gives crystals, or one that the task needs is missing.
+        If no column gives crystals, or one that was asked for or that the task needs is missing.
     """
 
     def __init__(
-        self, source: TableReader, structures: Path | None, task: Task | None = None, target: str | None = None
+        self,
+        source: TableReader,
+        structures: Path | None,
+        task: Task | None = None,
+        target: str | None = None,
+        split_column: str | None = None,
     ) -> None:
         self.source, self.task = source, task
         self.id_column = _find(source.columns, (*ID_COLUMNS, *_INDEX_COLUMNS))
@@ -77,10 +84,11 @@ class RowReader:
         self.yes_or_no = task is not None and not task.unit and task.valid == (0.0, 1.0)
         """Whether the property is 1 or 0, such as being a metal, so that True and False are numbers."""
         self.required = _required_column(source, task) if task and task.requires else ""
+        self.split = _split_column(source, split_column) if split_column else ""
 
     def rows(self, only: Collection[str] | None = None) -> Iterator[Row]:
         """Yield the rows, or only those with the identifiers in `only`."""
-        named = (self.id_column, *self.crystal_columns, self.target, self.required)
+        named = (self.id_column, *self.crystal_columns, self.target, self.required, self.split)
         columns = list(dict.fromkeys(name for name in named if name))
         for row in self.source.rows(columns, self.select(only)):
             if only is None or self.identify(row) in only:
@@ -131,8 +139,13 @@ class RowReader:
                 target = _number(row.cells.get(column), yes_or_no=self.yes_or_no)
                 if problem := self.task.problem(target):
                     raise InputError(problem)
+            part = ""
+            if self.split:
+                column = self.split
+                part = _part(row.cells.get(column))
             column = self.crystal_columns[0]
-            return Record(identifier, self.crystal(row.cells, identifier), target, row.number, str(self.source.path))
+            crystal = self.crystal(row.cells, identifier)
+            return Record(identifier, crystal, target, row.number, str(self.source.path), part)
         except InputError as error:
             value = shorten(row.cells.get(column)) if column else ""
             reason = " ".join(str(error).split())
@@ -226,6 +239,26 @@ def _required_column(source: TableReader, task: Task) -> str:
         f"{source.path}: the task {task.name} needs the column {task.requires.column!r} as well, to keep "
         f"rows above {task.requires.above:g}; add it (columns: {_listed(source.columns)})"
     )
+
+
+def _split_column(source: TableReader, name: str) -> str:
+    if found := _find(source.columns, (name,)):
+        return found
+    raise InputError(
+        f"{source.path}: --split-column {name}: there is no such column (columns: {_listed(source.columns)})"
+    )
+
+
+def _part(value: object) -> str:
+    """Return what a row is for; the number of a fold as a whole number, however the table's format keeps it."""
+    if is_missing(value):
+        raise InputError("no value, so the row is neither a training nor a test row")
+    text = str(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else text
 
 
 def _find(columns: Sequence[str], names: Sequence[str]) -> str:

@@ -39,6 +39,10 @@ class Table:
         With `records`, all rows.
     structure_source : str
         Where the crystals come from, and what other columns could have given them; one phrase for the user.
+    columns : tuple of str
+        All columns of the file.
+    test : Table or None
+        The table that the test rows come from, if that is another one; `records` and `rejected` then are of both.
     """
 
     source: Path
@@ -47,6 +51,8 @@ class Table:
     records: list[Record]
     rejected: list[Rejection]
     structure_source: str = ""
+    columns: tuple[str, ...] = ()
+    test: Table | None = None
 
 
 def read_table(
@@ -58,6 +64,7 @@ def read_table(
     max_rejected: float = 0.10,
     rejected_out: Path | None = None,
     only: Collection[str] | None = None,
+    split_column: str | None = None,
 ) -> Table:
     """Read a whole table.
 
@@ -78,6 +85,8 @@ def read_table(
         Where the rejected rows are written if there are too many.
     only : collection of str, optional
         Identifiers of the rows wanted; others are neither read nor reported.
+    split_column : str, optional
+        Column that says what a row is for; a row without a value is rejected.
 
     Returns
     -------
@@ -91,7 +100,7 @@ def read_table(
         If the file is not such a table, lacks a column, or has too many rejected rows.
     """
     source = open_table(path)
-    reader = RowReader(source, structures, task, target)
+    reader = RowReader(source, structures, task, target, split_column)
     records: list[Record] = []
     rejected: list[Rejection] = []
     first_rows: dict[str, int] = {}
@@ -109,7 +118,7 @@ def read_table(
     with source.path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     check_rejected_fraction(source.path, len(records), rejected, max_rejected, rejected_out)
-    return Table(source.path, digest, reader.target, records, rejected, reader.description)
+    return Table(source.path, digest, reader.target, records, rejected, reader.description, source.columns)
 
 
 def _check_scale(path: Path, column: str, task: Task, records: Sequence[Record]) -> None:

@@ -35,6 +35,8 @@ def choice_split(splits: Sequence[Split]) -> Split:
     tested = np.concatenate([split.test for split in splits])
     train, val = (rows[~np.isin(rows, tested)] for rows in (splits[0].train, splits[0].val))
     found = replace(splits[0], train=train, val=val)
+    if splits[0].fold and not len(found.train):
+        raise InputError("--backbone all: every row is a test row of a fold, and none is left to choose by; name one")
     for what, left in (("validation", found.val), ("training", found.train)):
         if len(left) < MIN_ROWS:
             raise InputError(

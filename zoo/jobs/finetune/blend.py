@@ -122,8 +122,9 @@ def cross_fit_all(
     folds = [folds_of(table.records, split, options.split) for split in splits]
     if (total := sum(map(len, folds))) > MAX_MEMBERS:
         raise InputError(
-            f"--seeds {len(splits)}: with {len(folds[0])} folds each a model would have {total} members, and a "
-            f"checkpoint holds {MAX_MEMBERS}; give --seeds {MAX_MEMBERS // len(folds[0])}"
+            f"{len(splits)} {'folds' if splits[0].fold else 'seeds'}: cross-fitted in {len(folds[0])} folds each, a "
+            f"model would have {total} members, and a checkpoint holds {MAX_MEMBERS}; give at most "
+            f"{MAX_MEMBERS // len(folds[0])}"
         )
     every = np.arange(len(dataset.targets))
     initial = start.initial(splits[0].seed)[0]

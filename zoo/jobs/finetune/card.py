@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.jobs import comparison_table
-from zoo.jobs.finetune import out_of_fold
+from zoo.jobs.finetune import out_of_fold, splitting
 from zoo.models.checkpoint.card import describe_checkpoint
 from zoo.registry.cards import Card, CardResult, CardRows, Hub, Training
 
@@ -23,6 +23,7 @@ def describe_run(result: Result, folder: Path) -> Card:
     pulled = result.backbone
     header, rows = comparison_table.comparison_rows(result)
     per_seed = result.summary()[result.model]
+    by_fold = comparison_table.markdown_table(*comparison_table.fold_rows(result)) if result.repeat == "fold" else ""
     counts = CardRows(train=len(result.splits[0].train), val=len(result.splits[0].val), test=len(result.splits[0].test))
     origin = (
         f"the backbone {pulled.name} ({pulled.origin}"
@@ -39,6 +40,8 @@ def describe_run(result: Result, folder: Path) -> Card:
         if experts
         else ""
     )
+    test = result.table.test
+    test_file = f", and test rows of `{test.source.name}`, SHA-256 {test.sha256}" if test else ""
     rejected = sum(not each.filtered for each in result.table.rejected)
     filtered = len(result.table.rejected) - rejected
     chose = " and its backbone" if result.tried else ""
@@ -54,9 +57,9 @@ def describe_run(result: Result, folder: Path) -> Card:
         "## Results on test rows",
         comparison_table.markdown_table(header, rows),
         comparison_table.verdict(result),
-        f"Mean ± standard deviation over {result.repeats}, each with its own {options.split} "
-        f"split ({parts}, {counts.test} test rows; ids in `splits.json`). {_trained(result, chose)}; the test rows "
-        "were predicted once.",
+        by_fold,
+        f"Mean ± standard deviation over {splitting.sentence(options, result.splits, parts)}. "
+        f"{_trained(result, chose)}; the test rows were predicted once.",
         out_of_fold.describe(result) if result.crossfits else "",
         "\n".join(f"- {line}." for line in result.warned),
         "![Predicted against reference values](parity.png)",
@@ -65,8 +68,8 @@ def describe_run(result: Result, folder: Path) -> Card:
         _calibrated(result, chose),
         "![Nominal against measured coverage](coverage.png)",
         "## Data",
-        f"`{result.table.source.name}`, SHA-256 {result.table.sha256}, column `{result.table.target_column}`: "
-        f"{len(result.records)} rows used, {rejected} rejected"
+        f"`{result.table.source.name}`, SHA-256 {result.table.sha256}{test_file}, "
+        f"column `{result.table.target_column}`: {len(result.records)} rows used, {rejected} rejected"
         f"{f', {filtered} not wanted by the task' if filtered else ''} (`rejected.csv`). "
         f"Elements: {', '.join(config.elements)}.",
         "## Use",

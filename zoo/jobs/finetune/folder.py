@@ -14,7 +14,7 @@ import numpy as np
 from zoo._utils.wording import error_title, format_headline
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs import comparison_table
-from zoo.jobs.finetune import out_of_fold, pictures
+from zoo.jobs.finetune import out_of_fold, pictures, splitting
 from zoo.jobs.finetune.card import describe_run
 from zoo.jobs.fit_store import finite_json
 from zoo.models.checkpoint import networks
@@ -22,9 +22,10 @@ from zoo.registry import backbones, plugins
 from zoo.registry.plugin_versions import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from zoo.data.splits import Split
     from zoo.jobs.finetune.result import Result
     from zoo.registry.plugins import Plugin
 
@@ -42,14 +43,15 @@ def write_run(result: Result, folder: Path) -> None:
     """
     networks.save(result.checkpoint, folder)
     _json(folder / "metrics.json", metrics(result))
-    _json(folder / "splits.json", {str(split.seed): split.as_ids(result.records) for split in result.splits})
+    _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.splits})
     write_rejected(result.table.rejected, folder / "rejected.csv")
-    _csv(folder / "history.csv", ["method", "seed", *HISTORY], _history(result))
-    _csv(folder / "predictions.csv", PREDICTIONS, _predictions(result, [result.model]))
+    _csv(folder / "history.csv", ["method", result.repeat, *HISTORY], _history(result))
+    columns = [*PREDICTIONS, result.repeat]
+    _csv(folder / "predictions.csv", columns, _predictions(result, [result.model]))
     others = [method for method in result.outcomes if method != result.model]
     if others:
         rows = ([method, *row] for method in others for row in _predictions(result, [method]))
-        _csv(folder / "comparison.csv", ["method", *PREDICTIONS], rows)
+        _csv(folder / "comparison.csv", ["method", *columns], rows)
     if result.crossfits:
         _csv(folder / "out_of_fold.csv", out_of_fold.COLUMNS, out_of_fold.table(result))
     _draw_parity(result, folder / "parity.png")
@@ -60,7 +62,7 @@ def write_run(result: Result, folder: Path) -> None:
     (folder / "README.md").write_text(describe_run(result, folder).render(), encoding="utf-8")
 
 
-PREDICTIONS = ["id", "split", "target", "prediction", "unit", "seed"]
+PREDICTIONS = ["id", "split", "target", "prediction", "unit"]
 HISTORY = ["epoch", "learning_rate", "train_loss", "validation_loss", "validation_mae", "seconds"]
 
 
@@ -86,13 +88,15 @@ def metrics(result: Result) -> dict[str, Any]:
         **({"test_rows_known_with_this_property": result.leaks} if result.leaks else {}),
         "warnings": result.warned,
         "seeds": [split.seed for split in result.splits],
-        "split": result.options.split,
+        **({"folds": [split.fold for split in result.splits]} if result.repeat == "fold" else {}),
+        "split": splitting.rule(result.options),
         "methods": {
             method: {
                 "test": finite_json(result.summary()[method]),
                 "per_seed": [
                     {
                         "seed": split.seed,
+                        **({"fold": split.fold} if split.fold else {}),
                         **finite_json(errors),
                         "seconds": outcome.seconds,
                         "best_epoch": outcome.best_epoch,
@@ -163,18 +167,22 @@ def _predictions(result: Result, methods: Sequence[str]) -> Iterable[list[Any]]:
                 for row in rows:
                     record = result.records[row]
                     value = f"{outcome.predictions[row]:.6g}"
-                    yield [record.id, part, record.target, value, result.task.unit, split.seed]
+                    yield [record.id, part, record.target, value, result.task.unit, split.fold or split.seed]
 
 
 def _history(result: Result) -> Iterable[list[Any]]:
     for method, outcomes in result.outcomes.items():
         for split, outcome in zip(result.splits, outcomes, strict=True):
             for row in outcome.history:
-                yield [method, split.seed, int(row["epoch"]), *(_number(row[name]) for name in HISTORY[1:])]
+                yield [method, split.fold or split.seed, *_epoch(row)]
     for split, crossfit in zip(result.splits, result.crossfits, strict=bool(result.crossfits)):
         for fit, history in crossfit.history.items():
             for row in history:
-                yield [fit, split.seed, int(row["epoch"]), *(_number(row[name]) for name in HISTORY[1:])]
+                yield [fit, split.fold or split.seed, *_epoch(row)]
+
+
+def _epoch(row: Mapping[str, float]) -> list[Any]:
+    return [int(row["epoch"]), *(_number(row[name]) for name in HISTORY[1:])]
 
 
 def _number(value: float | None) -> str:
@@ -196,6 +204,10 @@ def _draw_parity(result: Result, path: Path) -> None:
         error=error_title(headline, unit),
         repeat=result.repeat,
     )
+
+
+def _key(split: Split) -> str:
+    return split.label if split.fold else str(split.seed)
 
 
 def _json(path: Path, value: object) -> None:

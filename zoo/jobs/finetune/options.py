@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from zoo.training.fit import FitSettings
 
 
+TEST_FRACTION = 0.1
+
+
 def _backbone(value: object) -> object:
     """Take a folder's path as its name, and "none" as the shell gives it for None."""
     name = str(value) if isinstance(value, Path) else value
@@ -52,6 +55,13 @@ class Options:
         What must not be shared by training and test rows.
     test, val : float
         Fractions of all rows.
+    split_column : str or None
+        Column that states which rows are test rows, by words (train, test, possibly val) or by numbers of folds, each
+        of which is then the test set once.
+    test_data : Path or None
+        A second table, all of whose rows are test rows.
+    folds : int or None
+        Number of folds of an outer cross-validation, drawn by the seed.
     n_train : int or None
         Use only this many training rows.
     baselines : tuple of str
@@ -103,8 +113,24 @@ class Options:
             "the set of elements."
         ),
     ] = "random"
-    test: Annotated[Number, Field(description="Fraction of rows held out for the test error.")] = 0.1
+    test: Annotated[Number, Field(description="Fraction of rows held out for the test error.")] = TEST_FRACTION
     val: Number = 0.1
+    split_column: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Column that says which rows are test rows: train, test and possibly val, or numbers of folds, "
+            "each of which is the test set once.",
+        ),
+    ] = None
+    test_data: Annotated[
+        LaxPath | None,
+        BeforeValidator(lambda path: path or None),
+        Field(description="A second table, whose rows are the test rows."),
+    ] = None
+    folds: Annotated[
+        Whole | None, Field(ge=2, le=MAX_MEMBERS, description="Cross-validate: each of this many folds is tested once.")
+    ] = None
     n_train: Annotated[Whole | None, Field(description="Number of training rows to use.  [default: all]")] = None
     baselines: tuple[str, ...] = ()
     compare_scratch: bool = False
@@ -126,6 +152,7 @@ class Options:
     max_rejected: Annotated[Number, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
 
     def __post_init__(self) -> None:
+        self._check_splits()
         if self.mode in (BLEND, *get_args(Mode)):
             return
         try:
@@ -133,6 +160,17 @@ class Options:
         except UnknownNameError as error:
             known = ", ".join((BLEND, *get_args(Mode)))
             raise InputError(f"--mode {self.mode}: there is {known}, or a baseline ({error})") from None
+
+    def _check_splits(self) -> None:
+        values = {"--split-column": self.split_column, "--test-data": self.test_data, "--folds": self.folds}
+        given = {name: value for name, value in values.items() if value is not None}
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)}: each says which rows are test rows; give one of them")
+        for name, value in given.items():
+            if self.test != TEST_FRACTION:
+                raise InputError(f"--test {self.test:g}: {name} {value} says which rows are test rows; leave out one")
+        if self.folds and self.seeds > 1:
+            raise InputError(f"--seeds {self.seeds} with --folds {self.folds}: a fold is tested once; give one")
 
     @property
     def network_mode(self) -> Mode | None:
@@ -175,7 +213,7 @@ class Options:
             Training rows.
         """
         settings = asdict(self)
-        for name in ("seeds", "baselines", "compare_scratch", "data", "structures", "max_rejected"):
+        for name in ("seeds", "baselines", "compare_scratch", "data", "test_data", "structures", "max_rejected"):
             del settings[name]
         return {
             **settings,

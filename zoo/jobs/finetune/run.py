@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 
 from zoo._utils import resuming
 from zoo._utils.progress import progress
-from zoo.data.splits import make_split
 from zoo.data.tables.records import records_digest
 from zoo.data.tables.rejections import remove_rejected_list
-from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 from zoo.jobs import lineage, methods, reliability
 from zoo.jobs.baselines import find_baselines, fit_baselines
-from zoo.jobs.finetune import backbone_choice
+from zoo.jobs.finetune import backbone_choice, splitting
 from zoo.jobs.finetune.blend import cross_fit_all
 from zoo.jobs.finetune.out_of_fold import carriers
 from zoo.jobs.finetune.result import Result
@@ -98,16 +96,13 @@ def _finetune(
     candidates = prepare(options)
 
     table, dataset, target = _read(options, task, candidates, out)
-    splits = [
-        make_split(
-            table.records, seed=seed, how=options.split, test=options.test, val=options.val, n_train=options.n_train
-        )
-        for seed in range(options.seed, options.seed + options.seeds)
-    ]
+    splits = splitting.make_splits(options, table.records)
     tell(_describe_rows(table, task, splits[0]))
     choice = backbone_choice.choice_split(splits) if len(candidates) > 1 else None
 
     rows = {"data_sha256": table.sha256, "rows_sha256": records_digest(table.records), "transform": task.transform}
+    if table.test:
+        rows["test_data_sha256"] = table.test.sha256
     digests = {each.name: each.digest for start in candidates for each in start.pretrained}
     fingerprint = options.fingerprint(rows, list(digests.values()), len(splits[0].train))
     store = FitStore(_partial(out) / "cells", fingerprint, resume=resume)
@@ -123,7 +118,8 @@ def _finetune(
 
     seen = lineage.count_seen(start.pretrained, table.records, splits)
     leaks = lineage.count_leaks(start.pretrained, task, table.records, splits)
-    warned = row_warnings(start, table.records, leaks, seen, len(splits[0].test))
+    warned = splitting.warnings(options, table, splits)
+    warned += row_warnings(start, leaks, seen, len(splits[0].test))
     for line in describe(start, options, task, tried):
         tell(line)
     for line in warned:
@@ -160,7 +156,7 @@ def _finetune(
         targets=[target],
         graph=start.graph,
         elements=sorted({symbol for row in trained_on for symbol in crystals[row].elements}),
-        provenance=provenance(start, options, table),
+        provenance=provenance(start, options, table) | splitting.provenance(options, table, splits),
         reference=assessed.reference,
         blend=crossed.config(task) if crossed else None,
     )
@@ -195,14 +191,7 @@ def _read(
 ) -> tuple[Table, methods.Dataset, TargetConfig]:
     """Read the table and build the graphs that all candidates take."""
     rejected_out = out.with_name(out.name + ".rejected.csv")
-    table = read_table(
-        options.data,
-        task,
-        target=options.target,
-        structures=options.structures,
-        max_rejected=options.max_rejected,
-        rejected_out=rejected_out,
-    )
+    table = splitting.read(options, task, rejected_out)
     target = networks.target(table.target_column, task)
     known = frozenset.intersection(*(start.known for start in candidates))
     name = candidates[0].name if len(candidates) == 1 else "one of the backbones"
@@ -214,10 +203,12 @@ def _read(
 
 
 def _describe_rows(table: Table, task: Task, split: Split) -> str:
+    files = f"{table.source.name} and {table.test.source.name}" if table.test else table.source.name
+    where = f"in {split.label}" if split.fold else "per seed"
     return (
-        f"{table.source.name}: {len(table.records)} of {len(table.records) + len(table.rejected)} rows used, "
+        f"{files}: {len(table.records)} of {len(table.records) + len(table.rejected)} rows used, "
         f"crystals from {table.structure_source}, target {table.target_column} ({task.unit or 'no unit'}); "
-        f"{len(split.train)} training, {len(split.val)} validation, {len(split.test)} test rows a seed"
+        f"{len(split.train)} training, {len(split.val)} validation, {len(split.test)} test rows {where}"
     )
 
 
@@ -259,7 +250,7 @@ def _fit(
     prefix: str = "",
 ) -> methods.Outcome:
     """Fit a network on a split, or read what was fitted before; the prefix tells apart splits of one seed."""
-    name, label = f"{prefix}{start.key}-{split.seed}", f"seed {split.seed}, {start.method}"
+    name, label = f"{prefix}{start.key}-{split.seed}", f"{split.label}, {start.method}"
     outcome = store.get(name)
     if outcome:
         if bar:

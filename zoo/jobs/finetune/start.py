@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from zoo.training.transfer import FROM_SCRATCH
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.pretrained import Pretrained
@@ -157,15 +155,12 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
     return [line]
 
 
-def row_warnings(
-    start: Start, records: Sequence[Record], leaks: dict[str, list[int]], seen: Sequence[int] | None, tested: int
-) -> list[str]:
-    """Say which rows are copies of one another, or were seen in pretraining.
+def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] | None, tested: int) -> list[str]:
+    """Say which test rows were seen in pretraining.
 
     Parameters
     ----------
     start : Start
-    records : sequence of Record
     leaks, seen
         As :func:`zoo.jobs.lineage.count_leaks` and :func:`zoo.jobs.lineage.count_seen` return them; the numbers told
         are those of the first seed.
@@ -173,11 +168,6 @@ def row_warnings(
         Number of test rows.
     """
     lines = []
-    if copies := sum(n for n in Counter(record.crystal.digest for record in records).values() if n > 1):
-        lines.append(
-            f"{copies} of {len(records)} rows are exact copies of another row's crystal, so test rows may be among the "
-            "training rows; --split composition keeps copies together, zoo study looks for near copies too"
-        )
     unlisted = lineage.without_list(start.pretrained)
     if unlisted:
         lines.append(
@@ -218,6 +208,4 @@ def provenance(start: Start, options: Options, table: Table) -> dict[str, Any]:
         "experts": {each.name: each.digest for each in start.experts},
         "ancestors": lineage.ancestors(start.pretrained),
         "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},
-        "split": options.split,
-        "seeds": list(range(options.seed, options.seed + options.seeds)),
     }

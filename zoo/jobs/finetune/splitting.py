@@ -1,0 +1,203 @@
+"""Which rows of a fine-tuning are test rows: drawn by seeds or in folds, or stated by a column or a second table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo._utils.wording import counted, listed
+from zoo.data.given_splits import TEST, TRAIN, given_splits, with_part
+from zoo.data.splits import MIN_ROWS, cut_folds, divide, make_split
+from zoo.data.tables.table import read_table
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from zoo.data.splits import Split
+    from zoo.data.tables.records import Record
+    from zoo.data.tables.table import Table
+    from zoo.jobs.finetune.options import Options
+    from zoo.registry.contracts import Task
+
+COLUMNS = ("split", "splits", "fold", "folds", "set")
+"""Names of columns that state splits, by their looks."""
+
+MAX_RATIO, MIN_COMPARED = 20.0, 5
+"""Medians of two tables that differ by more than this factor, over so many rows at least, differ in their unit."""
+
+_SHOWN = 3
+
+
+def read(options: Options, task: Task, rejected_out: Path) -> Table:
+    """Read the table, and the table of test rows if there is one.
+
+    Raises
+    ------
+    InputError
+        If a table cannot be used, or the two do not fit together.
+    """
+    table = _read(options, task, options.data, rejected_out, options.split_column)
+    if options.test_data is None:
+        return table
+    if options.test_data.resolve() == options.data.resolve():
+        raise InputError(f"--test-data {options.test_data}: this is the table of the training rows")
+    test = _read(options, task, options.test_data, rejected_out)
+    if all(record.id == str(record.row) for record in test.records):  # no identifiers: numbers of rows
+        test = replace(test, records=[replace(each, id=f"{test.source.name}:{each.id}") for each in test.records])
+    _check_fit(table, test)
+    return replace(
+        table,
+        records=[*with_part(table.records, TRAIN), *with_part(test.records, TEST)],
+        rejected=[*table.rejected, *test.rejected],
+        test=test,
+    )
+
+
+def _read(options: Options, task: Task, path: Path, rejected_out: Path, split_column: str | None = None) -> Table:
+    return read_table(
+        path,
+        task,
+        target=options.target,
+        structures=options.structures,
+        max_rejected=options.max_rejected,
+        rejected_out=rejected_out,
+        split_column=split_column,
+    )
+
+
+def _check_fit(table: Table, test: Table) -> None:
+    """Refuse a table of test rows with another target, in another unit, or with rows that are training rows."""
+    if test.target_column.casefold() != table.target_column.casefold():
+        raise InputError(
+            f"{test.source}: its targets are in the column {test.target_column!r}, those of {table.source} in "
+            f"{table.target_column!r}; give both columns the same name, or name one that both have with --target"
+        )
+    known = {record.id for record in table.records}
+    if same := [record.id for record in test.records if record.id in known]:
+        raise InputError(
+            f"{test.source}: {counted(len(same), 'row')} of {len(test.records)} are training rows too, by their ids "
+            f"({_some(same)}); remove them from one of the two tables"
+        )
+    ours, theirs = (np.abs([record.target or 0.0 for record in each.records]) for each in (table, test))
+    typical, other = float(np.median(ours)), float(np.median(theirs))
+    ratio = other / typical if typical > 0 else 1.0
+    (low, high), (from_, to) = (np.quantile(each, (0.1, 0.9)) for each in (ours, theirs))
+    apart = from_ > high or to < low
+    if min(len(ours), len(theirs)) >= MIN_COMPARED and apart and not 1 / MAX_RATIO < ratio < MAX_RATIO:
+        raise InputError(
+            f"{test.source}: the column {test.target_column!r} is in another unit than in {table.source}, by its "
+            f"values: typically {other:.3g} there, and {typical:.3g} here; convert one of them"
+        )
+
+
+def make_splits(options: Options, records: Sequence[Record]) -> list[Split]:
+    """Return the splits of a run: one per seed, or one per fold.
+
+    Raises
+    ------
+    InputError
+        If the rows cannot be split so.
+    """
+    seeds = range(options.seed, options.seed + options.seeds)
+    rest: dict[str, Any] = {"how": options.split, "val": options.val, "n_train": options.n_train}
+    if options.folds:
+        if len(records) < max(MIN_ROWS, options.folds):
+            raise InputError(
+                f"--folds {options.folds}: {counted(len(records), 'usable row')} are too few; at least "
+                f"{max(MIN_ROWS, options.folds)} are needed"
+            )
+        folds = cut_folds(records, np.arange(len(records)), seed=options.seed, how=options.split, folds=options.folds)
+        return [
+            divide(records, rows, seed=options.seed + index, fold=str(index + 1), **rest)
+            for index, rows in enumerate(folds)
+        ]
+    if options.split_column or options.test_data:
+        return given_splits(records, options.split_column or "", seeds=seeds, **rest)
+    return [make_split(records, seed=seed, test=options.test, **rest) for seed in seeds]
+
+
+def warnings(options: Options, table: Table, splits: Sequence[Split]) -> list[str]:
+    """Say which column states a split but is not used, and how many test rows have the crystal of a training row."""
+    used = {(options.split_column or "").casefold(), table.target_column.casefold()}
+    unused = [name for name in table.columns if name.casefold() in COLUMNS and name.casefold() not in used]
+    lines = []
+    if unused:
+        which = f"a column {unused[0]!r}, which is" if len(unused) == 1 else f"columns {listed(unused)}, which are"
+        lines.append(
+            f"{table.source.name} has {which} not used; --split-column {unused[0]} takes the test rows from it"
+        )
+    copies = [_copies(table.records, split) for split in splits]
+    worst = max(range(len(splits)), key=lambda index: len(copies[index]))
+    if found := copies[worst]:
+        where = "" if len(splits) == 1 else f" of {splits[worst].label}"
+        advice = "" if is_given(options) else "; --split composition keeps them together"
+        lines.append(
+            f"{len(found)} of {len(splits[worst].test)} test rows{where} have exactly the crystal of a training or "
+            f"validation row ({_some([f'{ours} = {theirs}' for ours, theirs in found])}), so their errors say little "
+            f"about new crystals{advice}"
+        )
+    return lines
+
+
+def _copies(records: Sequence[Record], split: Split) -> list[tuple[str, str]]:
+    """Return the ids of test rows, each with that of a training or validation row with the same crystal."""
+    trained = {records[row].crystal.digest: records[row].id for row in (*split.train, *split.val)}
+    found = ((records[row].id, trained.get(records[row].crystal.digest)) for row in split.test)
+    return [(ours, theirs) for ours, theirs in found if theirs is not None]
+
+
+def is_given(options: Options) -> bool:
+    """Whether a column or a table states the test rows."""
+    return bool(options.split_column or options.test_data)
+
+
+def rule(options: Options) -> str:
+    """Return how the test rows are chosen, for files: the kind of split, or what states it."""
+    if options.folds:
+        return f"{options.folds} folds, {options.split}"
+    if options.split_column:
+        return f"column {options.split_column}"
+    return f"table {options.test_data.name}" if options.test_data else options.split
+
+
+def sentence(options: Options, splits: Sequence[Split], parts: str) -> str:
+    """Return over what errors are averaged, and which rows are test rows, for the card of a run.
+
+    `parts` says how many rows of the first split are training and validation rows.
+    """
+    first = splits[0]
+    counts = f"{parts}, {len(first.test)} test rows"
+    if first.fold:
+        which = f"of the column `{options.split_column}`" if options.split_column else f"({options.split})"
+        return (
+            f"{counted(len(splits), 'fold')} {which}; each is the test set once, and all other rows train and validate "
+            f"({first.label}: {counts}; ids in `splits.json`)"
+        )
+    seeds = counted(len(splits), "seed")
+    if is_given(options):
+        source = f"table `{options.test_data.name}`" if options.test_data else f"column `{options.split_column}`"
+        return f"{seeds}, with the test rows of the {source} ({counts}; ids in `splits.json`)"
+    return f"{seeds}, each with its own {options.split} split ({counts}; ids in `splits.json`)"
+
+
+def provenance(options: Options, table: Table, splits: Sequence[Split]) -> dict[str, Any]:
+    """Return how the rows were split, JSON-able."""
+    found: dict[str, Any] = {"split": rule(options), "seeds": [split.seed for split in splits]}
+    if splits[0].fold:
+        found["folds"] = [split.fold for split in splits]
+    if table.test:
+        found["test_data"] = {
+            "file": table.test.source.name,
+            "sha256": table.test.sha256,
+            "rows": len(splits[0].test),
+        }
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return listed([*names[:_SHOWN], *more])
