@@ -17,16 +17,15 @@ from zoo._utils import resuming
 from zoo.data.graphs import store
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError, ZooError
-from zoo.jobs.pretrain.card import Report, training_command
 from zoo.jobs.pretrain.recipe import read_recipe
 from zoo.jobs.pretrain.run import pretrain
 from zoo.models.checkpoint import weights
-from zoo.registry import backbones
-from zoo.registry.cards import Card
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from zoo.jobs.pretrain.card import Report
 
 
 # --- what cannot be done ---
@@ -122,17 +121,6 @@ def test_bad_input_is_one_line_with_exit_code_two(
     assert sorted(path for path in tmp_path.rglob("*") if "cache" not in path.parts) == before
 
 
-# --- a run ---
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Report], Path]:
-    folder = tmp_path_factory.mktemp("pretraining")
-    report = pretrain(read_recipe(write(folder / "recipe")), [EXAMPLE], folder / "tiny", quiet=True)
-    assert sorted(path.name for path in folder.iterdir()) == ["recipe", "tiny"]
-    return report, folder / "tiny"
-
-
 def test_the_checkpoint_predicts_what_the_report_says(run: tuple[list[Report], Path]) -> None:
     report, out = run
     assert sorted(path.name for path in out.iterdir()) == FILES
@@ -155,44 +143,7 @@ def test_the_checkpoint_predicts_what_the_report_says(run: tuple[list[Report], P
     assert config.provenance["recipe"]["fit"]["epochs"] == 2
 
 
-def test_a_registered_backbone_that_is_trained_anew_is_not_the_one_on_the_shelf(tmp_path: Path) -> None:
-    recipe = read_recipe(write(tmp_path, RECIPE.replace('"tiny"', '"dEf-10k"').replace("epochs = 2", "epochs = 1")))
-    pretrain(recipe, [EXAMPLE], tmp_path / "anew", quiet=True)
-    card = Card.read(tmp_path / "anew" / "README.md")
-    assert card.body == backbones.get("dEf-10k").body
-    assert (card.bundled, card.revision) == (False, None)
-    assert backbones.training_ids(card) == set(ids()["train"])
-
-
-def test_the_card_has_digests_figures_and_the_command(run: tuple[list[Report], Path]) -> None:
-    report, out = run
-    card = Card.read(out / "README.md")
-    assert (card.name, card.target, card.unit, card.transform) == ("tiny", "K_VRH", "GPa", "log10")
-    assert backbones.training_ids(card) == set(ids()["train"])
-    for file in card.files:
-        assert file.sha256 == hashlib.sha256((out / file.name).read_bytes()).hexdigest()
-    assert card.training.rows is not None
-    assert (card.training.rows.train, card.training.rows.val, card.training.rows.test) == (28, 6, 6)
-    assert card.test_mae == pytest.approx(report[2].errors["mae"], abs=1e-4)
-    assert {result.rows for result in card.results} == {"6 test rows", "6 validation rows"}
-    assert card.command == "zoo pretrain tiny.toml --data bulk_modulus.csv"
-    assert str(out.parent) not in (out / "README.md").read_text() + (out / "config.json").read_text()
-    assert card.architecture is not None
-    assert (card.architecture.width, card.architecture.convolutions) == (8, 2)
-    from pymatgen.core import Composition
-
-    formulas = example().set_index("material_id").formula[ids()["train"]]
-    assert set(card.elements) == {element.symbol for text in formulas for element in Composition(text).elements}
-
-
 def test_a_finished_run_is_never_overwritten(run: tuple[list[Report], Path], tmp_path: Path) -> None:
     for resume in (False, True):
         with pytest.raises(InputError, match="tiny exists; give another --out"):
             pretrain(read_recipe(write(tmp_path)), [EXAMPLE], run[1], resume=resume, quiet=True)
-
-
-def test_the_command_on_the_card_says_how_many_crystals_a_step_has(tmp_path: Path) -> None:
-    recipe, tables = read_recipe(write(tmp_path)), [tmp_path / "a.csv", tmp_path / "b.parquet"]
-    command = f"zoo pretrain {recipe.path.name} --data a.csv --data b.parquet"
-    assert training_command(recipe, tables, 1, 1) == command
-    assert training_command(recipe, tables, 4, 2) == f"{command} --devices 4 --num-nodes 2"

@@ -16,26 +16,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from support.knownstudy import FACTORS, make_study
 
-from zoo.data.splits import make_split
 from zoo.data.tables.conditions import Condition
-from zoo.data.tables.table import read_table
 from zoo.hub import pull
 from zoo.jobs.comparison_table import study_rows, study_verdicts
-from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.report import Section, Table, command, write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.registry import plugins
 from zoo.training.transfer import FROM_SCRATCH
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "bulk_modulus.csv"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-INTERVALS = {
-    ("rf", 60, 0): {"coverage": 0.8, "half_width": 0.1},
-    ("rf", 60, 1): {"coverage": 0.9, "half_width": 0.2},
-}
-FACTORS = {FROM_SCRATCH: 1.0, "dEf-10k": 0.8, "rf": 0.9, "mean": 3.0}
 FIGURES = [
     "learning-curve",
     "gain",
@@ -45,64 +37,6 @@ FIGURES = [
     "error-by-distance",
     "source-target",
 ]
-
-
-def make_study(folder: Path, *, seeds: int = 5, sizes: tuple[int, ...] = (30, 60), backbones: bool = True) -> Study:
-    """Real crystals and splits; predictions that are off by known factors, 0.3/√size in log10 from scratch."""
-    table = folder / "moduli.csv"
-    pd.read_csv(EXAMPLE, comment="#", dtype={"material_id": str}).iloc[:150].to_csv(table, index=False)
-    task = plugins.task("bulk-modulus")
-    read = read_table(table, task)
-    options = StudyOptions(
-        "bulk-modulus",
-        table,
-        sizes=sizes,
-        backbones=("dEf-10k",) if backbones else (),
-        modes=("full",),
-        baselines=("rf", "mean"),
-        seeds=seeds,
-    )
-    splits = {(n, seed): make_split(read.records, seed=seed, n_train=n) for n in sizes for seed in range(seeds)}
-    targets = np.array([record.target for record in read.records])
-    rng = np.random.default_rng(0)
-    predictions: dict[tuple[str, int], dict[int, np.ndarray]] = {}
-    for (size, seed), split in splits.items():
-        shape = rng.normal(size=len(split.test))
-        for method, factor in FACTORS.items():
-            if method == "dEf-10k" and not backbones:
-                continue
-            error = factor * (1 + 0.02 * rng.normal()) * size**-0.5 * shape
-            predictions.setdefault((method, size), {})[seed] = targets[split.test] * 10**error
-    del predictions["mean", sizes[0]][0]
-    rows = [
-        {
-            "method": method,
-            "size": size,
-            "seed": seed,
-            "status": "ok",
-            "reason": "",
-            **study_cells.errors(targets[splits[size, seed].test], predicted, task.transform),
-            **INTERVALS.get((method, size, seed), {}),
-        }
-        for (method, size), by_seed in predictions.items()
-        for seed, predicted in by_seed.items()
-    ]
-    reason = "a worker died three times: <out of memory>"
-    rows.append({"method": "mean", "size": sizes[0], "seed": 0, "status": "failed", "reason": reason})
-    return Study(
-        options=options,
-        task=task,
-        folder=folder,
-        table=read,
-        records=read.records,
-        targets=targets,
-        splits=splits,
-        backbones={"dEf-10k": pull.pull("dEf-10k")} if backbones else {},
-        results=pd.DataFrame(rows),
-        predictions=predictions,
-        failed=[FailedCell("mean", sizes[0], 0, reason)],
-        settings={"weights": {"dEf-10k": "f" * 64}},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -276,12 +210,6 @@ def test_what_was_chosen_of_the_table_is_said(study: Study, tmp_path: Path) -> N
     chosen = f"those with {asked.where[0]}; those that no backbone was trained on; 150 of them, chosen by a hash"
     assert chosen in text
     assert "--unseen --rows 150" in text
-
-
-def test_who_asks_for_a_stricter_level_gets_it(study: Study) -> None:
-    strict = replace(study, options=replace(study.options, significance=1e-9))
-    assert study.analysis.sentence(60).startswith("Transfer from dEf-10k cuts")
-    assert strict.analysis.sentence(60).startswith("No significant difference at 60 rows")
 
 
 def test_a_study_of_which_nothing_was_finished_has_a_report_too(study: Study, tmp_path: Path) -> None:

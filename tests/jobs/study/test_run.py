@@ -18,7 +18,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from sklearn.model_selection import GridSearchCV, KFold
-from support.tinystudy import options, write_table
+from support.tinystudy import options
 from zoo.cli import main
 
 from zoo.errors import InputError
@@ -36,17 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.jobs.study.result import Study
-
-
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_table(tmp_path_factory.mktemp("study"))
-
-
-@pytest.fixture(scope="module")
-def study(table: Path) -> tuple[Study, Path]:
-    out = table.with_name("study")
-    return run_study(options(table), out, workers=1, report=False, quiet=True), out
 
 
 def test_there_is_a_result_for_every_method_size_and_seed(study: tuple[Study, Path]) -> None:
@@ -304,25 +293,6 @@ def test_engines_find_the_same(study: tuple[Study, Path], table: Path, tmp_path:
         spread = run_study(asked, tmp_path / engine, engine=engine, workers=2, report=False, quiet=True).results
         assert spread.method.tolist() == alone.method.tolist()
         assert spread.mae.tolist() == pytest.approx(alone.mae.tolist(), rel=1e-3)
-
-
-def test_a_dry_run_says_how_long_it_takes_and_writes_nothing(
-    study: tuple[Study, Path], table: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "study"
-    command = ["study", str(table), "--task", "bulk-modulus", "--sizes", "20,40", "--seeds", "2", "--epochs", "2"]
-    command += ["--backbones", "dEf-10k", "--modes", "full", "--baselines", "mean", "--workers", "1"]
-    command += ["--out", str(out)]
-    asked = CliRunner().invoke(main, [*command, "--dry-run"])
-    assert asked.exit_code == 0, asked.output
-    assert "12 cells, 0 done, 12 to do" in asked.stdout
-    assert re.search(r"estimated time: [\d.]+ (s|min) with 1 worker", asked.stdout)
-    assert "short trials" in asked.stdout
-    assert not out.exists()
-    shutil.copytree(study[1], out)
-    again = CliRunner().invoke(main, [*command, "--seeds", "4", "--dry-run"])
-    assert "24 cells, 18 done, 6 to do" in again.stdout
-    assert "from finished cells" in again.stdout
 
 
 def test_a_changed_plugin_is_not_taken_for_the_old_one(

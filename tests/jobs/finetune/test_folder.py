@@ -1,0 +1,44 @@
+"""The files of a run say the same, and what was computed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from zoo.jobs.finetune.result import Result
+from support.runfiles import RUN_FILES
+
+
+def test_the_folder_is_complete(run: tuple[Result, Path]) -> None:
+    _, out = run
+    assert {path.name for path in out.iterdir()} == RUN_FILES | {"comparison.csv"}
+    assert [path.name for path in out.parent.iterdir()] == ["run"]
+
+
+def test_predictions_metrics_and_splits_agree(run: tuple[Result, Path]) -> None:
+    result, out = run
+    metrics = json.loads((out / "metrics.json").read_text())
+    splits = json.loads((out / "splits.json").read_text())
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert list(predictions.columns) == ["id", "split", "target", "prediction", "unit", "seed"]
+    assert set(predictions.unit) == {"GPa"}
+    for seed, each in zip((0, 1), metrics["methods"][result.model]["per_seed"], strict=True):
+        test = predictions[(predictions.seed == seed) & (predictions.split == "test")]
+        assert set(test.id) == set(splits[str(seed)]["test"])
+        assert np.abs(test.prediction - test.target).mean() == pytest.approx(each["mae"], rel=1e-4)
+        parts = [set(splits[str(seed)][part]) for part in ("train", "validation", "test")]
+        assert sum(len(part) for part in parts) == len(set.union(*parts)) == 58
+    assert metrics["rows"] == {"used": 58, "rejected": 2, "train": 40, "validation": 12, "test": 6}
+
+
+def test_rejected_rows_are_reported_with_their_reasons(run: tuple[Result, Path]) -> None:
+    rejected = pd.read_csv(run[1] / "rejected.csv")
+    assert rejected.row.tolist() == [4, 8]
+    assert "physical range" in rejected.reason[0]
