@@ -94,7 +94,7 @@ def test_methods_are_compared_by_what_the_cells_say(study: tuple[Study, Path]) -
 
 def test_the_table_and_the_sentences_say_what_was_found(study: tuple[Study, Path]) -> None:
     header, rows = study_rows(study[0])
-    assert header[:4] == ["training rows", "method", "MAE (GPa)", "MAE log10"]
+    assert header[:4] == ["training rows", "method", "MAE log10", "MAE (GPa)"]
     assert [row[:2] for row in rows[:3]] == [["20", FROM_SCRATCH], ["20", "dEf-10k"], ["20", "mean"]]
     sentences = study_verdicts(study[0])
     assert len(sentences) == 3
