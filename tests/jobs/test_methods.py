@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
 
 from zoo.data.graphs.neighbors import GraphSettings
-from zoo.data.splits import make_split
+from zoo.data.splits import Split, make_split
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 from zoo.jobs import methods, pretrained
 from zoo.jobs.methods import SCRATCH, TRANSFER, build_dataset, sized
+from zoo.models.inference import expert_vectors
 from zoo.registry import plugins
+from zoo.training.transfer import transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from zoo.data.tables.table import Table
+    from zoo.models.cgcnn import CGCNN
 
 EVERYTHING = frozenset(range(1, 119))
 
@@ -84,3 +88,23 @@ def test_a_fit_depends_on_the_seed_alone_and_predicts_the_rows_of_its_split(tabl
     assert told == [1, 1]
     assert first.member is not None
     assert first.member.scaler.mean == pytest.approx(np.log10(dataset.targets[split.train]).mean())
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_known_vectors_of_experts_change_nothing(keep: Literal["best", "last"], table: Table, tmp_path: Path) -> None:
+    _, dataset = build_dataset(table, "log10", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    split = Split(0, np.arange(5, 25), np.arange(5), np.arange(25, 30))  # rows whose order is not that of the table
+    start = partial(_mixture, pretrained.load("dEf-10k").network)
+    vectors = expert_vectors(start(0)[0], dataset.graphs, np.arange(30))
+    settings = replace(TRANSFER, epochs=3, batch_size=8, keep=keep)
+    one, other = (
+        methods.fit_network(dataset, split, start, settings, workdir=tmp_path, device="cpu", vectors=known)
+        for known in (None, vectors)
+    )
+    np.testing.assert_allclose(one.predictions, other.predictions, rtol=1e-5)
+    assert len(one.history) == (1 if keep == "last" else 3)
+    assert one.best_epoch <= one.history[-1]["epoch"] == 3
+
+
+def _mixture(source: CGCNN, seed: int) -> tuple[CGCNN, dict[str, float]]:
+    return transfer(source, "mixture", seed, experts=[source])

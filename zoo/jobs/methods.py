@@ -194,9 +194,7 @@ def fit_network(
         known = expert_vectors(network, dataset.graphs, rows, device=chosen) if vectors is None else vectors[rows]
 
         def labelled(part: slice) -> LabelledGraphs:
-            return LabelledGraphs(
-                dataset.graphs, dataset.targets, rows[part], None if vectors is None else vectors[part]
-            )
+            return LabelledGraphs(dataset.graphs, dataset.targets, rows[part], None if known is None else known[part])
 
         trained = len(split.train)
         result = fit(

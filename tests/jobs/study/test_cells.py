@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from support import tinystudy
 
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.study import cells
 from zoo.jobs.study.plan import Cell, Method
+from zoo.jobs.study.run import run_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +61,16 @@ def test_a_cell_of_other_test_rows_is_computed_again(tmp_path: Path) -> None:
     store = FitStore(tmp_path, resume=True)
     store.put_json(CELL.key, finished([2.0, 3.0, 3.0]))
     assert cells.read(store, CELL, 4) is None
+
+
+def test_a_blend_is_a_method_of_a_study(tmp_path: Path) -> None:
+    table = tinystudy.write_table(tmp_path)
+    options = tinystudy.options(table, modes=("blend",), sizes=(20,), seeds=1, baselines=("mean",), scratch=False)
+    done = run_study(options, tmp_path / "out", workers=1, report=False, quiet=True)
+    assert not done.failed
+    row = done.results.set_index("method").loc["dEf-10k, blend"]
+    assert row.mae < done.results.set_index("method").loc["mean"].mae
+    assert 0.0 <= row.coverage <= 1.0
+    weights = done.parameters["dEf-10k, blend", 20, 0]
+    assert sum(map(float, weights.values())) == pytest.approx(1, abs=0.01)
+    assert "svr on magpie-structure" in weights

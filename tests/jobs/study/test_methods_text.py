@@ -6,9 +6,9 @@ from typing import get_args
 
 from zoo.data.splits import How
 from zoo.jobs.study import methods_text
-from zoo.training.settings import Mode
+from zoo.training.settings import BLEND, Mode
 
 
 def test_every_mode_and_split_has_a_description() -> None:
-    assert methods_text.MODES.keys() == set(get_args(Mode))
+    assert methods_text.MODES.keys() == {BLEND, *get_args(Mode)}
     assert methods_text.SPLITS.keys() == set(get_args(How))

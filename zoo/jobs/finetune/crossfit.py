@@ -321,7 +321,7 @@ def _fit_all(
 
 
 def _key(member: NetworkMember | RegressorMember, number: int, split: Split, fold: int) -> str:
-    kind = member.start.key if isinstance(member, NetworkMember) else "regressor"
+    kind = member.key if isinstance(member, NetworkMember) else "regressor"
     return f"member-{number}-{kind}-{hashlib.sha256(split.label.encode()).hexdigest()[:8]}-{fold + 1}"
 
 

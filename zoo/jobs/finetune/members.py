@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.methods import Dataset
     from zoo.models.blends import Inputs
+    from zoo.models.cgcnn import CGCNN
     from zoo.models.regressors import Regressor
     from zoo.registry.contracts import Transform
     from zoo.training.fit import FitSettings
@@ -54,7 +55,10 @@ class NetworkMember:
     Parameters
     ----------
     name : str
-    start : Start
+    key : str
+        Changes when the weights that it starts from do.
+    initial : callable
+        Returns the initial network of a seed, and its learning rates by depth. Picklable.
     settings : FitSettings
     vectors : tensor of shape (n, D) or None
         Of its frozen experts, for all rows.
@@ -62,7 +66,8 @@ class NetworkMember:
     """
 
     name: str
-    start: Start
+    key: str
+    initial: Callable[[int], tuple[CGCNN, dict[str, float]]]
     settings: FitSettings
     vectors: Tensor | None
     device: Device
@@ -73,7 +78,7 @@ class NetworkMember:
             return fit_network(
                 dataset,
                 split,
-                self.start.initial,
+                self.initial,
                 self.settings,
                 workdir=Path(folder),
                 device=self.device,
@@ -169,10 +174,27 @@ def members_of(
     """
     if options.network_mode is None:
         return [baseline_member(options.mode, dataset.transform)]
-    settings = options.fit_settings(len(rows) * 4 // 5, from_scratch=False)
-    settings = replace(settings, keep="last", patience=None)
-    network = NetworkMember(f"{start.name} fine-tuned", start, settings, vectors, device)
+    settings = options.fit_settings(rows_of_fold(len(rows)), from_scratch=False)
+    network = network_member(start.name, start.key, start.initial, settings, vectors, device)
     return [network, *default_members(dataset, rows, [each.name for each in start.experts])]
+
+
+def rows_of_fold(rows: int) -> int:
+    """Return about how many rows a fit has that leaves one fold out."""
+    return rows * 4 // 5
+
+
+def network_member(
+    backbone: str,
+    key: str,
+    initial: Callable[[int], tuple[CGCNN, dict[str, float]]],
+    settings: FitSettings,
+    vectors: Tensor | None,
+    device: Device,
+) -> NetworkMember:
+    """Return a fine-tuned backbone as a member: without validation rows, the last epoch's weights are kept."""
+    last = replace(settings, keep="last", patience=None)
+    return NetworkMember(f"{backbone} fine-tuned", key, initial, last, vectors, device)
 
 
 def baseline_member(name: str, transform: Transform) -> RegressorMember:

@@ -6,26 +6,31 @@ import json
 import logging
 import tempfile
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from zoo._utils import files
 from zoo._utils.progress import progress
 from zoo.analysis import conformal, metrics
-from zoo.data.scaling import transformed
+from zoo.data.scaling import TargetScaler, transformed
 from zoo.data.tables.records import records_digest
-from zoo.errors import InputError
+from zoo.errors import InputError, PluginError
 from zoo.hub import pull
 from zoo.jobs import baselines, methods, pretrained
+from zoo.jobs.finetune.crossfit import cross_fit
+from zoo.jobs.finetune.members import STRUCTURE, default_members, network_member, rows_of_fold
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.predict.model import load
 from zoo.jobs.study.plan import plan
+from zoo.models.blends import Inputs
 from zoo.models.checkpoint import networks, weights
-from zoo.models.inference import threads
+from zoo.models.inference import expert_vectors, threads
 from zoo.registry import plugins
 from zoo.training import transfer
+from zoo.training.settings import BLEND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
+    from zoo.jobs.finetune.members import NetworkMember, RegressorMember
     from zoo.jobs.study.plan import Cell, Method
     from zoo.jobs.study.preparation import Prepared
     from zoo.models.cgcnn import CGCNN
@@ -149,13 +155,15 @@ def vectors(prepared: Prepared, used: Sequence[Method], rows: int | None = None,
     """
     fitted = {(method.backbone, method.baseline) for method in used if method.baseline}
     own = {name: plugins.baseline(name) for backbone, name in fitted if backbone is None and name}
+    blended = {(method.backbone, BLEND) for method in used if method.mode == BLEND and not method.baseline}
     frozen = sorted({backbone for backbone, _ in fitted if backbone is not None})
-    if not fitted:
+    if not (fitted or blended):
         return {}
     crystals = [record.crystal for record in prepared.records[:rows]]
-    kinds = len({baseline.featurizer for baseline in own.values()}) + len(frozen)
+    names = {baseline.featurizer for baseline in own.values()} | ({STRUCTURE} if blended else set())
+    kinds = len(names) + len(frozen)
     with progress("featurizing", kinds * len(crystals), "crystals", quiet=quiet) as bar:
-        features = baselines.featurize({each.featurizer for each in own.values()}, crystals, bar) if own else {}
+        features = baselines.featurize(names, crystals, bar)
         embedded = {}
         for name in frozen:
             embedded[name] = np.asarray(load(prepared.folders[name]).embed(crystals), dtype=np.float64)
@@ -164,7 +172,7 @@ def vectors(prepared: Prepared, used: Sequence[Method], rows: int | None = None,
         (backbone, name): features[own[name].featurizer] if backbone is None else embedded[backbone]
         for backbone, name in fitted
         if name
-    }
+    } | dict.fromkeys(blended, features[STRUCTURE])
 
 
 def compute(
@@ -172,10 +180,11 @@ def compute(
     dataset: methods.Dataset,
     split: Split,
     backbone: Path | None,
-    experts: Sequence[Path],
+    experts: Mapping[str, Path],
     features: baselines.Features | None,
     epochs: int | None,
     plugin_files: Sequence[Path] = (),
+    folds: Sequence[NDArray[np.int64]] = (),
 ) -> dict[str, Any]:
     """Compute a cell, in a worker process or in this one.
 
@@ -186,14 +195,16 @@ def compute(
     split : Split
     backbone : Path or None
         Folder of the backbone.
-    experts : sequence of Path
+    experts : mapping of str to Path
         Folders of the experts in its mixture.
     features : array of shape (n, d) or PluginError or None
-        What a baseline is fitted to, or why there is nothing.
+        What a baseline or a blend's regressors are fitted to, or why there is nothing.
     epochs : int or None
         Instead of the tuned number.
     plugin_files : sequence of Path
         Files given with ``--plugin``, which a worker process has yet to load.
+    folds : sequence of array
+        Of a blend; see :func:`zoo.jobs.finetune.crossfit.folds_of`.
 
     Returns
     -------
@@ -205,8 +216,13 @@ def compute(
         for path in sorted(set(plugin_files) - set(plugins.files())):
             plugins.add_file(path)
         outcome = baselines.fit_baseline(dataset, split, plugins.baseline(cell.method.baseline), features)
+        interval = _interval(dataset, split, outcome)
+    elif cell.method.mode == BLEND:
+        assert backbone is not None
+        outcome, interval = _blend(cell, dataset, split, backbone, experts, features, epochs, folds)
     else:
-        outcome = fit(dataset, split, backbone, experts, cell.method.mode, epochs)
+        outcome = fit(dataset, split, backbone, list(experts.values()), cell.method.mode, epochs)
+        interval = _interval(dataset, split, outcome)
     target, predicted = dataset.targets[split.test], outcome.predictions[split.test]
     if not np.isfinite(predicted).all():
         raise FloatingPointError(f"{int((~np.isfinite(predicted)).sum())} predictions are not finite numbers")
@@ -215,7 +231,7 @@ def compute(
         "size": cell.size,
         "seed": cell.seed,
         **errors(target, predicted, dataset.transform),
-        **_interval(dataset, split, outcome),
+        **interval,
         "seconds": outcome.seconds,
         "best_epoch": outcome.best_epoch,
         "parameters": outcome.parameters,
@@ -261,7 +277,7 @@ def fit(
     split: Split,
     backbone: Path | None,
     experts: Sequence[Path],
-    mode: Mode,
+    mode: str,
     epochs: int | None,
 ) -> methods.Outcome:
     """Fit a network with the tuned settings, from scratch if there is no backbone.
@@ -270,13 +286,7 @@ def fit(
     amplifies the difference. Many workers would also share the memory of one GPU.
     """
     settings = methods.sized(methods.SCRATCH if backbone is None else methods.TRANSFER, len(split.train))
-
-    def initial(seed: int) -> tuple[CGCNN, dict[str, float]]:
-        if backbone is None:
-            return pretrained.new_network(seed), {}
-        expert_networks = [pretrained.load_network(folder) for folder in experts]
-        return transfer.transfer(pretrained.load_network(backbone), mode, seed, experts=expert_networks)
-
+    initial = partial(_initial, backbone, tuple(experts), mode)
     with threads(1), tempfile.TemporaryDirectory() as folder:
         return methods.fit_network(
             dataset,
@@ -286,3 +296,47 @@ def fit(
             workdir=Path(folder),
             device="cpu",
         )
+
+
+def _initial(backbone: Path | None, experts: Sequence[Path], mode: str, seed: int) -> tuple[CGCNN, dict[str, float]]:
+    """Return the network that a fit starts from, and its learning rates by depth."""
+    if backbone is None:
+        return pretrained.new_network(seed), {}
+    expert_networks = [pretrained.load_network(folder) for folder in experts]
+    return transfer.transfer(pretrained.load_network(backbone), cast("Mode", mode), seed, experts=expert_networks)
+
+
+def _blend(
+    cell: Cell,
+    dataset: methods.Dataset,
+    split: Split,
+    backbone: Path,
+    experts: Mapping[str, Path],
+    features: baselines.Features | None,
+    epochs: int | None,
+    folds: Sequence[NDArray[np.int64]],
+) -> tuple[methods.Outcome, dict[str, float | None]]:
+    """Cross-fit a blend in this process, on the CPU with one thread; return its outcome and its interval."""
+    if features is None or isinstance(features, PluginError):
+        raise features or PluginError(f"there are no vectors of {STRUCTURE}")
+    rows = np.sort(np.concatenate(folds))
+    with threads(1):
+        initial = partial(_initial, backbone, tuple(experts.values()), "mixture")
+        network = initial(split.seed)[0]
+        vectors = expert_vectors(network, dataset.graphs, np.arange(len(dataset.targets)))
+        settings = methods.sized(methods.TRANSFER, rows_of_fold(len(rows)))
+        settings = replace(settings, epochs=epochs or settings.epochs)
+        name = cell.method.backbone or backbone.name
+        members: list[NetworkMember | RegressorMember] = [
+            network_member(name, "study", initial, settings, vectors, "cpu"),
+            *default_members(dataset, rows, list(experts)),
+        ]
+        frozen = None if vectors is None else vectors.numpy()
+        inputs = Inputs({STRUCTURE: features}, frozen, network.architecture.pooled_by("all"))
+        scaler = TargetScaler.fit(dataset.targets[rows], dataset.transform)
+        found = cross_fit(members, dataset, split, folds, inputs, lambda: networks.Member(network, scaler), processes=1)
+    level, targets = conformal.INTERVAL_LEVEL, transformed(dataset.targets, dataset.transform)
+    half = conformal.half_width(found.calibration, level)
+    covered = None if half is None else found.covered(targets, split.test, level)
+    shown = {name: f"{weight:.3g}" for name, weight in found.weights.items()}
+    return replace(found.outcome, parameters=shown, member=None), {"coverage": covered, "half_width": half}

@@ -16,6 +16,7 @@ from zoo.jobs.fit_store import FitStore
 from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study import run
 from zoo.jobs.study.preparation import prepare
+from zoo.training.settings import BLEND
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from zoo.jobs.study.preparation import Prepared
 
 _Kind = tuple[bool, str, str | None]
+
+BLEND_FITS = 6
+"""Fits of a network that a blend takes about as long as: five folds, and all of its regressors."""
 
 TRIAL_EPOCHS = (1, 3)
 """Epochs of the two short fits, from which follow the time per epoch and the overhead."""
@@ -142,14 +146,16 @@ def _trial(prepared: Prepared, cell: Cell) -> float:
     epoch = max(0.0, (long - short) / (TRIAL_EPOCHS[1] - TRIAL_EPOCHS[0]))
     tuned = methods.TRANSFER if cell.method.backbone else methods.SCRATCH
     settings = methods.sized(tuned, len(prepared.splits[cell.size, cell.seed].train))
-    return short + epoch * ((prepared.options.epochs or settings.epochs) - TRIAL_EPOCHS[0])
+    fits = BLEND_FITS if cell.method.mode == BLEND else 1
+    return fits * (short + epoch * ((prepared.options.epochs or settings.epochs) - TRIAL_EPOCHS[0]))
 
 
 def _network(prepared: Prepared, cell: Cell, epochs: int) -> float:
     method, split = cell.method, prepared.splits[cell.size, cell.seed]
     folder = prepared.folders[method.backbone] if method.backbone else None
+    mode = "mixture" if method.mode == BLEND else method.mode
     began = time.monotonic()
-    study_cells.fit(prepared.dataset, split, folder, prepared.expert_folders(method), method.mode, epochs)
+    study_cells.fit(prepared.dataset, split, folder, list(prepared.expert_folders(method).values()), mode, epochs)
     return time.monotonic() - began
 
 
@@ -163,7 +169,7 @@ def _baseline(prepared: Prepared, cell: Cell) -> float:
     features = np.resize(vectors, (len(prepared.records), vectors.shape[1]))
     with suppress(PluginError):  # as above
         study_cells.compute(
-            cell, prepared.dataset, prepared.splits[cell.size, cell.seed], None, [], features, prepared.options.epochs
+            cell, prepared.dataset, prepared.splits[cell.size, cell.seed], None, {}, features, prepared.options.epochs
         )
     done = time.monotonic()
     # Vectors are computed once for the whole study.

@@ -21,7 +21,7 @@ from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.data.splits import How
 from zoo.data.tables.conditions import Condition
 from zoo.errors import InputError
-from zoo.training.settings import Mode
+from zoo.training.settings import BLEND, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +69,8 @@ class StudyOptions:
     modes: Annotated[
         Distinct[str],
         Field(
-            description="How backbones are used. Fine-tuned: mixture, full, layerwise, head; as a frozen embedding for "
-            "a baseline: frozen-ridge, frozen-rf and so on."
+            description="How backbones are used. blend: fine-tuned, and weighed with classical regressors; fine-tuned "
+            "alone: mixture, full, layerwise, head; as a frozen embedding for a baseline: frozen-ridge and so on."
         ),
     ] = ("mixture", "full")
     baselines: Annotated[Distinct[str], Field(description="Baselines: rf, svr, lasso, pls, ridge, mean.")] = ()
@@ -108,7 +108,7 @@ class StudyOptions:
     title: Annotated[str, Field(description="Title of the report.")] = ""
 
     def __post_init__(self) -> None:
-        known = get_args(Mode)
+        known = (BLEND, *get_args(Mode))
         for mode in self.modes:
             if mode not in known and not (mode.startswith(FROZEN_PREFIX) and mode != FROZEN_PREFIX):
                 raise InputError(f"--modes {mode}: there is {', '.join(known)}, {FROZEN_PREFIX}ridge and so on")

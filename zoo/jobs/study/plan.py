@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from zoo.jobs.study.options import FROZEN_PREFIX
 from zoo.training.transfer import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from zoo.jobs.study.options import StudyOptions
-    from zoo.training.settings import Mode
 
 MethodKind = Literal["scratch", "transfer", "classical"]
 
@@ -27,7 +26,7 @@ class Method:
         As shown in tables and figures: ``"from scratch"``, ``"dEf-10k"``, ``"dEf-10k, head"``,
         ``"dEf-10k, frozen + ridge"``, ``"rf"``.
     backbone : str or None
-    mode : {"mixture", "full", "head", "layerwise"}
+    mode : {"blend", "mixture", "full", "head", "layerwise"}
         How the backbone is fine-tuned, if there is no baseline.
     baseline : str or None
         Fitted to the frozen embedding of the backbone, or to its own featurizer's vectors if there is no backbone.
@@ -35,7 +34,7 @@ class Method:
 
     name: str
     backbone: str | None = None
-    mode: Mode = "full"
+    mode: str = "full"
     baseline: str | None = None
 
     @property
@@ -75,5 +74,5 @@ def plan(options: StudyOptions) -> list[Method]:
                 found.append(Method(f"{backbone}, frozen + {baseline}", backbone, baseline=baseline))
             else:
                 name = backbone if mode == "full" else f"{backbone}, {mode}"
-                found.append(Method(name, backbone, cast("Mode", mode)))
+                found.append(Method(name, backbone, mode))
     return found + [Method(name, baseline=name) for name in options.baselines]

@@ -22,6 +22,7 @@ from zoo.jobs import lineage, methods, pretrained
 from zoo.jobs.study.plan import Cell, plan
 from zoo.models.checkpoint import weights
 from zoo.registry import plugins
+from zoo.training.settings import BLEND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 DEFAULT_SIZES = (50, 100, 200, 500)
 """Training-set sizes that are compared by default, as far as the table has enough rows."""
+
+MIXED = ("mixture", BLEND)
+"""Modes in which frozen backbones are read beside the one that is trained."""
 
 _log = logging.getLogger("zoo")
 
@@ -89,12 +93,12 @@ class Prepared:
         """The folder of each backbone that is compared."""
         return {name: pulled.directory for name, pulled in self.backbones.items()}
 
-    def expert_folders(self, method: Method) -> list[Path]:
-        """Return the folders of the experts in a method's mixture."""
-        if method.mode != "mixture" or method.backbone is None:
-            return []
+    def expert_folders(self, method: Method) -> dict[str, Path]:
+        """Return the folders of the experts in a method's mixture, by their names."""
+        if method.mode not in MIXED or method.backbone is None or method.baseline:
+            return {}
         pulled = self.others | self.backbones
-        return [pulled[name].directory for name in self.experts[method.backbone]]
+        return {name: pulled[name].directory for name in self.experts[method.backbone]}
 
 
 def prepare(options: StudyOptions) -> Prepared:
@@ -150,11 +154,11 @@ def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[di
     """Return the experts in the mixture of each backbone, and those of them that are not compared themselves."""
     experts: dict[str, list[str]] = {}
     others: dict[str, Pulled] = {}
-    for name in backbones if "mixture" in options.modes else ():
+    for name in backbones if set(MIXED) & set(options.modes) else ():
         found = pretrained.experts(pretrained.load(name))
         if not found:
             raise InputError(
-                f"no mixture with {name}: no registered backbone has the same architecture; "
+                f"no mixture and no blend with {name}: no registered backbone has the same architecture; "
                 "leave it out, or give --modes full"
             )
         experts[name] = [each.name for each in found]

@@ -19,12 +19,14 @@ import pandas as pd
 from zoo._utils import engines, files
 from zoo._utils.progress import progress
 from zoo.analysis import leaks
+from zoo.jobs.finetune.crossfit import folds_of
 from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study.preparation import Prepared, prepare
 from zoo.jobs.study.report import Section, write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.models.checkpoint import networks
 from zoo.registry import plugins
+from zoo.training.settings import BLEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -136,13 +138,21 @@ def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engi
                 prepared.splits[cell.size, cell.seed],
                 prepared.folders[cell.method.backbone] if cell.method.backbone else None,
                 prepared.expert_folders(cell.method),
-                vectors.get((cell.method.backbone, cell.method.baseline or "")),
+                vectors.get((cell.method.backbone, cell.method.baseline or cell.method.mode)),
                 prepared.options.epochs,
                 plugins.files(),
+                _folds(prepared, cell),
             ),
         )
         for cell in cells
     ]
+
+
+def _folds(prepared: Prepared, cell: Cell) -> list[NDArray[np.int64]]:
+    """Return the folds of a blend; none of any other method."""
+    if cell.method.mode != BLEND or cell.method.baseline:
+        return []
+    return folds_of(prepared.records, prepared.splits[cell.size, cell.seed], prepared.options.split)
 
 
 def _compute(
