@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from bisect import bisect_left
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS, Crystal
-from zoo.data.graphs.neighbors import GraphSettings, build_graph
+from zoo.data.crystal import Crystal
+from zoo.data.graphs.neighbors import GraphSettings, build_graphs
+from zoo.data.symmetry import find_symmetries
+from zoo.errors import InputError
+
+from .magpie import PROPERTIES, STATISTICS, element_statistics, element_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from pymatgen.core import Structure
+
+    from zoo.data.symmetry import Symmetry
 
 _MAGPIE = "L. Ward et al., npj Computational Materials 2, 16028 (2016), doi:10.1038/npjcompumats.2016.28"
 _MATMINER = "L. Ward et al., Computational Materials Science 152, 60 (2018), doi:10.1016/j.commatsci.2018.05.018"
@@ -44,8 +49,6 @@ _LAST_GROUP = (2, 15, 74, 142, 167, 194, 230)
 _SYSTEMS = (7, 6, 5, 4, 3, 2, 1)
 _GRAMS = 1.66053906660
 """u/Å³ in g/cm³ (CODATA 2018)."""
-_SYMPREC = 0.01
-"""Tolerance in Å within which atoms count as symmetric, the default of pymatgen and matminer."""
 
 
 class Magpie:
@@ -64,8 +67,7 @@ class Magpie:
     @property
     def labels(self) -> list[str]:
         """Names of the 132 columns, as in matminer."""
-        labels: list[str] = _magpie().feature_labels()
-        return labels
+        return [f"MagpieData {statistic} {prop}" for prop in PROPERTIES for statistic in STATISTICS]
 
     @property
     def citations(self) -> list[str]:
@@ -80,8 +82,11 @@ class Magpie:
         InputError
             If a structure is disordered, or a site holds something other than an element.
         """
-        rows = [_element_statistics(Crystal.from_structure(structure)) for structure in structures]
-        return np.array(rows, dtype=np.float64).reshape(len(structures), len(self.labels))
+        return self.featurize_crystals([Crystal.from_structure(structure) for structure in structures])
+
+    def featurize_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+        """Return an array of shape (n, 132)."""
+        return element_statistics(crystals) if crystals else np.empty((0, len(self.labels)))
 
 
 class MagpieStructure:
@@ -116,12 +121,20 @@ class MagpieStructure:
         InputError
             If a structure is disordered, a site holds something other than an element, or two atoms share a site.
         """
-        rows = []
-        for structure in structures:
-            crystal = Crystal.from_structure(structure)
-            statistics = _element_statistics(crystal)
-            rows.append(np.concatenate([statistics, _density(crystal), _symmetry(crystal), _distances(crystal)]))
-        return np.array(rows, dtype=np.float64).reshape(len(structures), len(self.labels))
+        return self.featurize_crystals([Crystal.from_structure(structure) for structure in structures])
+
+    def featurize_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+        """Return an array of shape (n, 145).
+
+        Raises
+        ------
+        InputError
+            If two atoms share a site.
+        """
+        if not crystals:
+            return np.empty((0, len(self.labels)))
+        parts = [each(crystals) for each in (element_statistics, _densities, _symmetries, _distances)]
+        return np.concatenate(parts, axis=1)
 
 
 class Embedding:
@@ -158,6 +171,10 @@ class Embedding:
         """
         return np.asarray(self._model.embed(list(structures)), dtype=np.float64)
 
+    def featurize_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+        """Return the same for crystals as arrays."""
+        return np.asarray(self._model.embed(list(crystals)), dtype=np.float64)
+
     @cached_property
     def _model(self) -> Any:
         import zoo
@@ -165,80 +182,44 @@ class Embedding:
         return zoo.load(self.backbone)
 
 
-@lru_cache(maxsize=1)
-def _magpie() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from matminer.featurizers.composition import ElementProperty
-
-        return ElementProperty.from_preset("magpie", impute_nan=False)
-
-
-def _element_statistics(crystal: Crystal) -> list[float]:
-    """Return matminer's statistics of the element properties, in the order of its labels."""
-    from pymatgen.core import Composition
-
-    present, counts = np.unique(crystal.numbers, return_counts=True)
-    counts //= np.gcd.reduce(counts)  # in lowest terms: a supercell gives the same numbers to the last bit
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        named = zip(present.tolist(), counts.tolist(), strict=True)
-        statistics: list[float] = _magpie().featurize(Composition({SYMBOLS[number]: count for number, count in named}))
-    return statistics
+def _densities(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+    starts = np.cumsum([0, *map(len, crystals)])[:-1]
+    mass, radius = element_table("Mass", "Radius")[np.concatenate([crystal.numbers for crystal in crystals])].T
+    volumes = np.array([crystal.volume for crystal in crystals])
+    spheres = 4 / 3 * np.pi * np.add.reduceat(radius**3, starts)
+    sizes = np.array([len(crystal) for crystal in crystals])
+    return np.stack([np.add.reduceat(mass, starts) / volumes * _GRAMS, volumes / sizes, spheres / volumes], axis=1)
 
 
-@lru_cache(maxsize=1)
-def _masses_and_radii() -> NDArray[np.float64]:
-    """Return atomic masses (u) and Slater's atomic radii (Å), shape (2, 119); NaN where there is none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pymatgen.core import Element
-
-        elements = [Element(symbol) for symbol in SYMBOLS[1:]]
-        radii = [element.atomic_radius for element in elements]
-    table = np.full((2, MAX_ATOMIC_NUMBER + 1), np.nan)
-    table[0, 1:] = [float(element.atomic_mass) for element in elements]
-    table[1, 1:] = [np.nan if radius is None else float(radius) for radius in radii]
-    return table
+def _symmetries(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+    return np.array(
+        [
+            [np.nan] * len(_SYMMETRY) if found is None else _symmetry_columns(found)
+            for found in find_symmetries(crystals)
+        ]
+    )
 
 
-def _density(crystal: Crystal) -> list[float]:
-    mass, radius = _masses_and_radii()[:, crystal.numbers]
-    spheres = 4 / 3 * np.pi * (radius**3).sum()
-    return [mass.sum() / crystal.volume * _GRAMS, crystal.volume / len(crystal), spheres / crystal.volume]
-
-
-def _symmetry(crystal: Crystal) -> list[float]:
-    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            # A plain copy, without charges and moments on the sites. One search gives all columns, where matminer's
-            # featurizers make one each.
-            found = SpacegroupAnalyzer(crystal.to_structure(), symprec=_SYMPREC).get_symmetry_dataset()
-        except SymmetryUndeterminedError:
-            return [float("nan")] * len(_SYMMETRY)
-        order, centrosymmetric = _point_group(found.pointgroup)
-    # Orbits of the space group, which are the same in every cell; the equivalent atoms under the operations of the
-    # given cell are not.
-    sizes = np.unique(found.crystallographic_orbits, return_counts=True)[1]
-    shares = np.sort(sizes) / sizes.sum()
+def _symmetry_columns(found: Symmetry) -> list[float]:
+    shares = np.sort(found.orbit_sizes) / found.orbit_sizes.sum()
     complexity = max(0.0, float(-(shares * np.log2(shares)).sum()))
     system = _SYSTEMS[bisect_left(_LAST_GROUP, found.number)]
-    return [found.number, system, centrosymmetric, complexity, order, len(sizes)]
+    return [found.number, system, found.is_centrosymmetric, complexity, found.point_group_order, len(shares)]
 
 
-@lru_cache(maxsize=64)
-def _point_group(symbol: str) -> tuple[int, bool]:
-    """Return the order of a point group, and whether it contains the inversion."""
-    from pymatgen.symmetry.groups import PointGroup
-
-    rotations = np.array([operation.rotation_matrix for operation in PointGroup(symbol).symmetry_ops])
-    return len(rotations), bool((rotations == -np.eye(3)).all(axis=(1, 2)).any())
-
-
-def _distances(crystal: Crystal) -> list[float]:
-    distances = build_graph(crystal, GraphSettings(neighbors=12)).distances.astype(np.float64)
-    nearest = np.sort(distances[:, 0])
-    return [nearest[0], nearest.mean(), nearest[-1], np.sort(distances.mean(axis=1)).mean()]
+def _distances(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+    parts = []
+    for graph in build_graphs(crystals, GraphSettings(neighbors=12)):
+        if isinstance(graph, InputError):
+            raise graph
+        parts.append(graph.distances)
+    distances = np.concatenate(parts).astype(np.float64)
+    owners = np.repeat(np.arange(len(crystals)), [len(part) for part in parts])
+    starts, sizes = np.cumsum([0, *map(len, parts)])[:-1], np.array([len(part) for part in parts])
+    # Sorted, so that the sums do not depend on the order of the atoms to the last bit.
+    nearest = distances[np.lexsort((distances[:, 0], owners)), 0]
+    mean = distances.mean(axis=1)
+    mean = mean[np.lexsort((mean, owners))]
+    least, largest = np.minimum.reduceat(nearest, starts), np.maximum.reduceat(nearest, starts)
+    means = [np.add.reduceat(each, starts) / sizes for each in (nearest, mean)]
+    return np.stack([least, means[0], largest, means[1]], axis=1)

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -135,6 +137,33 @@ def test_disorder_is_refused():
     brass = Structure(Lattice.cubic(2.95), [{"Cu": 0.5, "Zn": 0.5}], [[0, 0, 0]])
     with pytest.raises(InputError, match="partial occupancy"):
         Magpie().featurize([brass])
+
+
+@pytest.mark.usefixtures("inner_loops")
+def test_symmetry_is_pymatgens_on_real_crystals(real_structures):
+    """Space groups and orbits as pymatgen's analyzer finds them, with and without the compiled search."""
+    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+    labels = MagpieStructure().labels
+    rows = MagpieStructure().featurize(real_structures)
+    for structure, row in zip(real_structures, rows, strict=True):
+        found = SpacegroupAnalyzer(structure, symprec=0.01)
+        values = dict(zip(labels, row, strict=True))
+        assert values["spacegroup_num"] == found.get_space_group_number()
+        assert values["inequivalent sites"] == len(set(found.get_symmetry_dataset().crystallographic_orbits))
+
+
+def test_a_prediction_imports_neither_matminer_nor_pymatgen():
+    code = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from zoo import Crystal\n"
+        "from zoo.plugins.featurizers import MagpieStructure\n"
+        "salt = Crystal(np.array([11, 17]), 3 * np.eye(3), np.array([[0.0] * 3, [0.5] * 3]))\n"
+        "MagpieStructure().featurize_crystals([salt])\n"
+        "sys.exit(', '.join({'matminer', 'pymatgen', 'torch'} & set(sys.modules)) or 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_nothing_is_printed_or_warned(capfd, samples):

@@ -156,6 +156,23 @@ class Rooted(Counter):
         return np.array([[len(s), (s.frac_coords % 1).sum()] for s in structures])
 
 
+class Twofold(Counter):
+    def featurize_crystals(self, crystals):
+        return np.array([[2.0 * len(crystal), crystal.volume] for crystal in crystals])
+
+
+class Narrow(Counter):
+    def featurize_crystals(self, crystals):
+        return np.array([[crystal.volume] for crystal in crystals])
+
+
+class Writing(Counter):
+    def featurize_crystals(self, crystals):
+        for crystal in crystals:
+            crystal.frac[:] = 0
+        return np.array([[len(crystal), crystal.volume] for crystal in crystals])
+
+
 @pytest.mark.parametrize(
     ("featurizer", "said"),
     [
@@ -173,6 +190,9 @@ class Rooted(Counter):
         (Sociable(), "depends on the others in the list"),
         (Ordered(), "the order of the atoms changes the vector, in atoms"),
         (Rooted(), "a shift of all atoms changes the vector, in volume"),
+        (Twofold(), "featurize_crystals gives other values than featurize, in atoms"),
+        (Narrow(), r"featurize_crystals returns \(5, 1\), not \(5, 2\)"),
+        (Writing(), "featurize_crystals changes its input"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )

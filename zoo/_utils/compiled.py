@@ -1,7 +1,7 @@
 """The modules compiled by Cython, if zoo was installed where a C compiler was at hand.
 
-A module that is missing is ``None`` here. Then code in NumPy, torch or DGL, in `zoo.data.graphs` and `zoo.models`,
-gives the same results; the tests compare both.
+A module that is missing is ``None`` here. Then code in NumPy, torch, DGL or spglib, in `zoo.data` and
+`zoo.models`, gives the same results; the tests compare both.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 _HOMES = {
+    "symmetry": "zoo.data.kernels",
     "nearest": "zoo.data.graphs.kernels",
     "merging": "zoo.data.graphs.kernels",
     "gating": "zoo.models.kernels",
@@ -31,7 +32,7 @@ def _part(name: str) -> ModuleType | None:
         return None
 
 
-nearest, merging, gating, normalizing, convolving = map(_part, PARTS)
+symmetry, nearest, merging, gating, normalizing, convolving = map(_part, PARTS)
 
 
 def missing() -> list[str]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
-    from pymatgen.core import Structure
 
     from zoo._utils.progress import Bar
     from zoo.data.crystal import Crystal
@@ -35,7 +34,7 @@ Features: TypeAlias = "NDArray[np.float64] | PluginError"
 """Vectors of all rows, shape (n, d); or the error of a featurizer that failed."""
 
 CHUNK = 50
-"""Structures that a featurizer is given at once."""
+"""Crystals that a featurizer is given at once."""
 
 
 def find_baselines(names: Sequence[str]) -> dict[str, str]:
@@ -131,24 +130,36 @@ def featurize(names: Iterable[str], crystals: Sequence[Crystal], bar: Bar) -> di
     dict of featurizer name to array of shape (n, d) or PluginError
         The error of a featurizer that raises, or returns an array of the wrong shape; only fits to its vectors fail.
     """
-    names = sorted(set(names))
-    structures = [crystal.to_structure() for crystal in crystals] if names else []
     features: dict[str, Features] = {}
-    for name in names:
+    for name in sorted(set(names)):
         try:
-            features[name] = _vectors(name, structures, bar)
+            features[name] = vectors(name, crystals, bar)
         except PluginError as error:
             features[name] = error
     return features
 
 
-def _vectors(name: str, structures: Sequence[Structure], bar: Bar) -> NDArray[np.float64]:
+def vectors(name: str, crystals: Sequence[Crystal], bar: Bar) -> NDArray[np.float64]:
+    """Return the vectors of a featurizer, by its name; shape (n, d).
+
+    Raises
+    ------
+    PluginError
+        If it raises, or returns an array of the wrong shape.
+    UnknownNameError
+        If there is no featurizer of the name.
+    """
     featurizer = plugins.featurizer(name)
+    from_arrays = getattr(featurizer, "featurize_crystals", None)
     parts = []
-    for start in range(0, len(structures), CHUNK):
-        chunk = [structure.copy() for structure in structures[start : start + CHUNK]]  # a plugin may change its input
+    for start in range(0, len(crystals), CHUNK):
+        chunk = crystals[start : start + CHUNK]
         try:
-            given, labels = np.asarray(featurizer.featurize(chunk)), len(featurizer.labels)
+            if from_arrays is None:
+                given = np.asarray(featurizer.featurize([crystal.to_structure() for crystal in chunk]))
+            else:
+                given = np.asarray(from_arrays([_copy(crystal) for crystal in chunk]))
+            labels = len(featurizer.labels)
             part = given if np.iscomplexobj(given) else given.astype(np.float64)
         except KeyboardInterrupt:
             raise
@@ -156,12 +167,17 @@ def _vectors(name: str, structures: Sequence[Structure], bar: Bar) -> NDArray[np
             raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
         if np.iscomplexobj(part) or part.shape != (len(chunk), labels):
             raise PluginError(
-                f"featurizer {name!r} returned a {part.dtype} array of shape {part.shape} for {len(chunk)} structures "
+                f"featurizer {name!r} returned a {part.dtype} array of shape {part.shape} for {len(chunk)} crystals "
                 f"and {labels} labels"
             )
         parts.append(part)
         bar.advance(len(chunk), name)
     return np.concatenate(parts)
+
+
+def _copy(crystal: Crystal) -> Crystal:
+    """Return a copy, since a plugin may change its input."""
+    return type(crystal)(crystal.numbers.copy(), crystal.lattice.copy(), crystal.frac.copy())
 
 
 def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: Features) -> Outcome:

@@ -172,6 +172,10 @@ class Task:
 class Featurizer(Protocol):
     """A map from structures to vectors: pure, deterministic, and invariant to the order of atoms.
 
+    A featurizer that works on arrays may also have a method ``featurize_crystals``, which takes a sequence of
+    :class:`zoo.Crystal` and returns what ``featurize`` returns for the same structures. zoo then calls it alone, which
+    spares making pymatgen structures.
+
     Attributes
     ----------
     labels : list of str
@@ -260,6 +264,8 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
             return f"is called {name!r}: {_UNUSABLE}"
         if not callable(getattr(made, "featurize", None)):
             return f"is {_described(made)}, without a method featurize"
+        if _has(made, "featurize_crystals") and not callable(getattr(made, "featurize_crystals", None)):
+            return f"is {_described(made)}, whose featurize_crystals is no method"
         missing = [attribute for attribute in ("labels", "citations") if not _has(made, attribute)]
         return f"lacks {' and '.join(missing)}" if missing else None
     contract = Task if kind == "task" else Baseline

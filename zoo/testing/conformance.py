@@ -156,6 +156,26 @@ def featurizer_ignores_choice_of_origin(featurizer: Any, structures: Any = None)
     _compare(made, made.featurize(given), made.featurize(moved), "a shift of all atoms changes the vector")
 
 
+def featurizer_gives_the_same_for_arrays(featurizer: Any, structures: Any = None) -> None:
+    """Check that ``featurize_crystals``, if there is one, gives what ``featurize`` gives, and changes no array."""
+    import numpy as np
+
+    from zoo.data.crystal import Crystal
+
+    made, given = _made(featurizer), _crystals(structures)
+    if not hasattr(made, "featurize_crystals"):
+        return
+    arrays = [Crystal.from_structure(structure) for structure in given]
+    digests = [(crystal.numbers.tobytes(), crystal.lattice.tobytes(), crystal.frac.tobytes()) for crystal in arrays]
+    result = made.featurize_crystals(arrays)
+    after = [(crystal.numbers.tobytes(), crystal.lattice.tobytes(), crystal.frac.tobytes()) for crystal in arrays]
+    assert after == digests, f"{label(made)}: featurize_crystals changes its input; work on a copy"
+    assert isinstance(result, np.ndarray), f"{label(made)}: featurize_crystals returns a {type(result).__name__}"
+    expected = (len(given), len(made.labels))
+    assert result.shape == expected, f"{label(made)}: featurize_crystals returns {result.shape}, not {expected}"
+    _compare(made, made.featurize(given), result, "featurize_crystals gives other values than featurize")
+
+
 def _made(featurizer: Any) -> Any:
     is_factory = isinstance(featurizer, type) or not hasattr(featurizer, "featurize")
     made = featurizer() if is_factory and callable(featurizer) else featurizer
@@ -348,6 +368,7 @@ FEATURIZER_CHECKS: _Checks = tuple(
             featurizer_treats_structures_alone,
             featurizer_ignores_order_of_atoms,
             featurizer_ignores_choice_of_origin,
+            featurizer_gives_the_same_for_arrays,
         ),
     )
 )

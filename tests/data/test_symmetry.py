@@ -1,0 +1,80 @@
+"""Symmetries of crystals: published space groups, and the classes of all 230."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.groups import PointGroup, SpaceGroup, sg_symbol_from_int_number
+
+from zoo.data.crystal import Crystal
+from zoo.data.symmetry import Symmetry, find_symmetries
+from zoo.testing import crystals
+
+QUARTZ = {"P3_121": 1 / 3, "P3_221": 2 / 3}
+
+
+def quartz(group: str) -> Structure:
+    places = [[0.4697, 0, QUARTZ[group]], [0.4133, 0.2672, QUARTZ[group] + 0.1188 * (1 if group == "P3_221" else -1)]]
+    return Structure.from_spacegroup(group, Lattice.hexagonal(4.913, 5.405), ["Si", "O"], places)
+
+
+def find(*structures: Structure) -> list[Symmetry | None]:
+    return list(find_symmetries(Crystal.from_structure(structure) for structure in structures))
+
+
+@pytest.mark.usefixtures("inner_loops")
+def test_known_crystals() -> None:
+    found = dict(zip(crystals(), find(*crystals().values()), strict=True))
+    assert {name: each and each.number for name, each in found.items()} == {
+        "NaCl": 225,
+        "Si": 227,
+        "CsCl": 221,
+        "SrTiO3": 221,
+        "ZnO": 186,
+    }
+    perovskite = found["SrTiO3"]
+    assert perovskite is not None
+    assert sorted(perovskite.orbit_sizes) == [1, 1, 3]
+
+
+@pytest.mark.usefixtures("inner_loops")
+def test_one_hand_is_told_from_the_other() -> None:
+    left_handed = quartz("P3_121")
+    left_handed.make_supercell([[0, 1, 0], [1, 0, 0], [0, 0, 1]])
+    found = find(quartz("P3_121"), quartz("P3_221"), left_handed)
+    assert [each and each.number for each in found] == [152, 154, 152]
+
+
+@pytest.mark.usefixtures("inner_loops")
+def test_cells_and_rotations_change_nothing() -> None:
+    for structure in crystals().values():
+        skewed = structure.copy()
+        skewed.make_supercell([[2, 1, 0], [0, 1, 0], [-1, 3, 1]])
+        for other in (structure.get_primitive_structure(), structure * (3, 1, 2), skewed):
+            before, after = find(structure, other)
+            assert before is not None
+            assert after is not None
+            assert after.number == before.number
+            shares = [np.sort(each.orbit_sizes) / each.orbit_sizes.sum() for each in (before, after)]
+            np.testing.assert_allclose(*shares)
+
+
+@pytest.mark.usefixtures("inner_loops")
+def test_atoms_on_one_site_have_no_symmetry() -> None:
+    (found,) = find_symmetries([Crystal(np.array([11, 11]), 4 * np.eye(3), np.array([[0.0] * 3, [0.0, 0.0, 1e-5]]))])
+    assert found is None
+
+
+def test_classes_of_all_space_groups() -> None:
+    """The inversion is a rotation by -1, as pymatgen generates the group from its symbol."""
+    inversion = -np.eye(3)
+    known = {}
+    for number in range(1, 231):
+        symbol = SpaceGroup(sg_symbol_from_int_number(number)).point_group
+        if symbol not in known:
+            rotations = [operation.rotation_matrix for operation in PointGroup(symbol).symmetry_ops]
+            known[symbol] = len(rotations), any((rotation == inversion).all() for rotation in rotations)
+        symmetry = Symmetry(number, np.array([1]))
+        assert (symmetry.point_group_order, symmetry.is_centrosymmetric) == known[symbol]
+    assert len(known) == 32

@@ -1,0 +1,1 @@
+"""Compiled loops over crystals; see :mod:`zoo._utils.compiled`."""
