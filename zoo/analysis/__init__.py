@@ -1,8 +1,8 @@
 """Statistics and figures on arrays and tables: errors, comparisons, intervals, applicability, leaks.
 
 `metrics` has the errors of predictions, `comparisons` the paired tests over seeds, `conformal` prediction intervals,
-`applicability` the distance from the training set, `leaks` what test rows share with training rows, `figures` the
-pictures (public as :mod:`zoo.figures`), and `periodic_table` its layout.
+`applicability` the distance from the training set, `leaks` what test rows share with training rows, `blending` the
+weights of a blend, `figures` the pictures (public as :mod:`zoo.figures`), and `periodic_table` its layout.
 """
 
 from typing import TYPE_CHECKING

@@ -4,7 +4,8 @@
 `message_passing` gives the graph that their layers pass messages on: DGL's, or torch's index operations where DGL has
 no kernels. `accelerated` (fixed statistics) and `accelerated_batchnorm` (batch statistics) compute the same
 convolutions with the compiled `kernels`. `torch_free` predicts from a checkpoint's arrays without torch, `inference`
-with it. `checkpoint` reads and writes weights and configurations.
+with it. `regressors` are classical regressors as arrays, `blends` weighted sums of a network and regressors.
+`checkpoint` reads and writes weights and configurations.
 """
 
 from typing import TYPE_CHECKING

@@ -1,9 +1,9 @@
 """Fitting a network.
 
-`fit` has the settings, the result and the function :func:`~zoo.training.fit.fit`, which fits any network; `loop` steps
-over `batches` with `adamw`, a learning-rate `schedule` and the `losses`, keeps the `best` epoch, an `averaging` of the
-weights and `snapshots` to resume from; `distributed` spreads a fit over several processes. `transfer` makes the network
-that a fit starts from.
+`fit` has the settings, the result and the function :func:`~zoo.training.fit.fit`, which fits any network. `loop` steps
+over `batches` with `adamw` and the `losses`, keeps the `best` epoch, a moving average of the weights (`averaging`) and
+`snapshots` to resume from; `distributed` spreads a fit over several processes. `transfer` makes the network that a fit
+starts from; `settings` names the choices that commands offer. `kernel_regression` fits support vector machines.
 """
 
 __all__ = [
@@ -13,9 +13,9 @@ __all__ = [
     "best",
     "distributed",
     "fit",
+    "kernel_regression",
     "loop",
     "losses",
-    "schedule",
     "settings",
     "snapshots",
     "transfer",

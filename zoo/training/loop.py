@@ -10,12 +10,11 @@ import torch
 from torch import nn
 
 from zoo.errors import InputError
-from zoo.training.adamw import AdamW
+from zoo.training.adamw import AdamW, warmup_cosine
 from zoo.training.averaging import MovingAverage, weights
 from zoo.training.batches import BatchMaker, ShuffledOrder
 from zoo.training.best import BestEpoch
 from zoo.training.losses import masked_l1
-from zoo.training.schedule import warmup_cosine
 from zoo.training.snapshots import Clock, read_snapshot, write_snapshot
 
 if TYPE_CHECKING:

@@ -1,4 +1,8 @@
-"""Prediction with a backbone or a run: `model` for structures in Python, `files` for files, folders and tables."""
+"""Prediction with a backbone or a run.
+
+`model` predicts `structures` given in Python, `files` predicts files, folders and tables. `features` has the vectors
+that the regressors of a blend take; `structure_graph` shows the graph that a network sees.
+"""
 
 from typing import TYPE_CHECKING
 
