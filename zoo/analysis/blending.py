@@ -24,7 +24,7 @@ ROUNDS = 40
 SAMPLES = 50
 """Bootstrap samples that the selection is repeated on."""
 
-PRIOR_ROWS = 50
+PRIOR_ROWS = 20
 """Rows that the prior of equal weights counts for: with as many rows in the data, the result lies halfway."""
 
 SMALLEST = 0.05
