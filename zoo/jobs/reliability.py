@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.data.splits import Split
-    from zoo.jobs.finetune.crossfit import CrossFit
+    from zoo.jobs.crossfit.fit import CrossFit
     from zoo.jobs.methods import Dataset, Outcome
 
 RULE = (

@@ -13,8 +13,15 @@ from zoo._utils.progress import progress
 from zoo.data.scaling import TargetScaler
 from zoo.errors import InputError, PluginError
 from zoo.jobs import baselines
-from zoo.jobs.finetune.crossfit import CrossFit, cross_fit, folds_of
-from zoo.jobs.finetune.members import NetworkMember, RegressorMember, members_of
+from zoo.jobs.crossfit.fit import CrossFit, cross_fit, folds_of
+from zoo.jobs.crossfit.members import (
+    NetworkMember,
+    RegressorMember,
+    baseline_member,
+    default_members,
+    network_member,
+    rows_of_fold,
+)
 from zoo.models.blends import Inputs, labels_digest
 from zoo.models.checkpoint.networks import Member
 from zoo.models.checkpoint.schema import MAX_MEMBERS, BlendConfig, FeaturizerConfig
@@ -25,12 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from zoo._utils.devices import Device
     from zoo.data.splits import Split
     from zoo.data.tables.table import Table
     from zoo.jobs.baselines import Features
-    from zoo.jobs.finetune.crossfit import Valid
+    from zoo.jobs.crossfit.fit import Valid
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.fit_store import FitStore
@@ -119,7 +127,11 @@ def cross_fit_all(
     TrainingError
         If every member failed.
     """
-    folds = [folds_of(table.records, split, options.split) for split in splits]
+    pools = [split.train if options.n_train else np.concatenate([split.train, split.val]) for split in splits]
+    folds = [
+        folds_of(table.records, pool, seed=split.seed, how=options.split)
+        for split, pool in zip(splits, pools, strict=True)
+    ]
     if (total := sum(map(len, folds))) > MAX_MEMBERS:
         raise InputError(
             f"{len(splits)} {'folds' if splits[0].fold else 'seeds'}: cross-fitted in {len(folds[0])} folds each, a "
@@ -130,7 +142,7 @@ def cross_fit_all(
     initial = start.initial(splits[0].seed)[0]
     vectors = expert_vectors(initial, dataset.graphs, every, device=choose_device(device))
     initial.cpu()
-    plans = [members_of(options, start, dataset, np.concatenate(each), vectors, device) for each in folds]
+    plans = [_members(options, start, dataset, np.concatenate(each), vectors, device) for each in folds]
     names = {name for each in plans[0] for name in _featurizers(each)}
     crystals = [record.crystal for record in table.records]
     with progress("featurizing", len(names) * len(crystals), "crystals", quiet=quiet) as bar:
@@ -177,3 +189,26 @@ def _featurizers(member: NetworkMember | RegressorMember) -> tuple[str, ...]:
 def _idle(network: CGCNN, dataset: Dataset, rows: NDArray[np.int64]) -> Member:
     """Return a member whose network only gives vectors."""
     return Member(network, TargetScaler.fit(dataset.targets[rows], dataset.transform))
+
+
+def _members(
+    options: Options, start: Start, dataset: Dataset, rows: NDArray[np.int64], vectors: Tensor | None, device: Device
+) -> list[NetworkMember | RegressorMember]:
+    """Return the members that the options ask for.
+
+    Parameters
+    ----------
+    options : Options
+    start : Start
+    dataset : Dataset
+    rows : array of int
+        Those that are not test rows.
+    vectors : tensor or None
+        Of the frozen experts, for all rows.
+    device : {"auto", "cpu", "cuda"}
+    """
+    if options.network_mode is None:
+        return [baseline_member(options.mode, dataset.transform)]
+    settings = options.fit_settings(rows_of_fold(len(rows)), from_scratch=False)
+    network = network_member(start.name, start.key, start.initial, settings, vectors, device)
+    return [network, *default_members(dataset, rows, [each.name for each in start.experts])]

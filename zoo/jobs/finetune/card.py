@@ -45,7 +45,8 @@ def describe_run(result: Result, folder: Path) -> Card:
     rejected = sum(not each.filtered for each in result.table.rejected)
     filtered = len(result.table.rejected) - rejected
     chose = " and its backbone" if result.tried else ""
-    pool = f"{counts.train + counts.val} rows in {len(result.crossfits[0].folds)} folds" if result.crossfits else ""
+    first = result.crossfits[0] if result.crossfits else None
+    pool = f"{len(first.rows)} rows in {len(first.folds)} folds" if first else ""
     parts = pool or f"{counts.train} training, {counts.val} validation"
     level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
     interval = f", interval={level:g}" if level else ""  # as far as the calibration rows allow

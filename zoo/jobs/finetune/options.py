@@ -47,7 +47,7 @@ class Options:
         of them on validation rows and keeps the best; None trains from scratch.
     mode : str
         What is fitted: "blend" for a cross-fitted blend of a network and classical regressors
-        (:mod:`zoo.jobs.finetune.crossfit`); "mixture", "full", "head" or "layerwise" for a network
+        (:mod:`zoo.jobs.crossfit.fit`); "mixture", "full", "head" or "layerwise" for a network
         (:mod:`zoo.training.transfer`); or the name of a baseline, which is then cross-fitted alone.
     seeds, seed : int
         Number of repetitions, each with its own split and initial weights, and the first seed.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from zoo.jobs.finetune.crossfit import CrossFit
+    from zoo.jobs.crossfit.fit import CrossFit
     from zoo.jobs.finetune.result import Result
 
 COLUMNS = ["id", "formula", "target", "prediction", "lower", "upper", "error", "rank"]

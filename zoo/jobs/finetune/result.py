@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
-    from zoo.jobs.finetune.crossfit import CrossFit
+    from zoo.jobs.crossfit.fit import CrossFit
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.methods import Dataset, Outcome

@@ -149,7 +149,8 @@ def _finetune(
         for outcome, calibration in zip(fitted, assessed.calibrations, strict=True)
         if outcome.member
     ]
-    trained_on = {int(row) for split in splits for row in (*split.train, *(split.val if crossed else ()))}
+    trained = [each.rows for each in crossfits] or [split.train for split in splits]
+    trained_on = {int(row) for rows in trained for row in rows}
     checkpoint = networks.describe(
         members,
         name="".join(filter(str.isprintable, out.name))[:200],

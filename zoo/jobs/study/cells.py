@@ -20,8 +20,8 @@ from zoo.data.tables.records import records_digest
 from zoo.errors import InputError, PluginError
 from zoo.hub import pull
 from zoo.jobs import baselines, methods, pretrained
-from zoo.jobs.finetune.crossfit import cross_fit
-from zoo.jobs.finetune.members import STRUCTURE, default_members, network_member, rows_of_fold
+from zoo.jobs.crossfit.fit import cross_fit
+from zoo.jobs.crossfit.members import STRUCTURE, default_members, network_member, rows_of_fold
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.predict.model import load
 from zoo.jobs.study.plan import plan
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
-    from zoo.jobs.finetune.members import NetworkMember, RegressorMember
+    from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
     from zoo.jobs.study.plan import Cell, Method
     from zoo.jobs.study.preparation import Prepared
     from zoo.models.cgcnn import CGCNN
@@ -204,7 +204,7 @@ def compute(
     plugin_files : sequence of Path
         Files given with ``--plugin``, which a worker process has yet to load.
     folds : sequence of array
-        Of a blend; see :func:`zoo.jobs.finetune.crossfit.folds_of`.
+        Of a blend; see :func:`zoo.jobs.crossfit.fit.folds_of`.
 
     Returns
     -------

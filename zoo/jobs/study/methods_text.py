@@ -21,7 +21,7 @@ MODES = {
     "layerwise": "all layers are trained further, with smaller learning rates closer to the input",
     "head": "only the fully connected layers are trained",
     "blend": "the mixture below, kernel machines and boosted trees are each fitted without each of five folds of the "
-    "training and validation rows, and weighed by their predictions of these folds",
+    "training rows, and weighed by their predictions of these folds",
     "mixture": "the backbone is trained further, and a second head reads frozen copies of other backbones; the two "
     "predictions are averaged (R. Chang et al., npj Comput. Mater. 8, 242 (2022))",
 }

@@ -19,7 +19,7 @@ import pandas as pd
 from zoo._utils import engines, files
 from zoo._utils.progress import progress
 from zoo.analysis import leaks
-from zoo.jobs.finetune.crossfit import folds_of
+from zoo.jobs.crossfit.fit import folds_of
 from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study.preparation import Prepared, prepare
 from zoo.jobs.study.report import Section, write_report
@@ -152,7 +152,8 @@ def _folds(prepared: Prepared, cell: Cell) -> list[NDArray[np.int64]]:
     """Return the folds of a blend; none of any other method."""
     if cell.method.mode != BLEND or cell.method.baseline:
         return []
-    return folds_of(prepared.records, prepared.splits[cell.size, cell.seed], prepared.options.split)
+    split = prepared.splits[cell.size, cell.seed]
+    return folds_of(prepared.records, split.train, seed=split.seed, how=prepared.options.split)
 
 
 def _compute(

@@ -24,7 +24,7 @@ from zoo.data.scaling import TargetScaler, restored, transformed
 from zoo.data.splits import cut_folds
 from zoo.errors import InputError, TrainingError
 from zoo.jobs import methods
-from zoo.jobs.finetune.members import NetworkMember, RegressorMember
+from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
 from zoo.models.blends import bagged, clip
 from zoo.models.checkpoint.schema import MAX_RESIDUALS
 from zoo.models.inference import threads
@@ -65,7 +65,7 @@ class CrossFit:
     Parameters
     ----------
     outcome : Outcome
-        Of the blend: test rows by the bag, all others by the fits that have not seen them.
+        Of the blend: rows of the folds by the fits that have not seen them, all others by the bag.
     folds : list of array
     members : list of Member
         Of the checkpoint, one per fold, calibrated.
@@ -106,15 +106,25 @@ class CrossFit:
         return float(((lower <= targets[rows]) & (targets[rows] <= upper)).mean())
 
 
-def folds_of(records: Sequence[Record], split: Split, how: How) -> list[NDArray[np.int64]]:
-    """Cut all rows of a split that are not test rows into folds: 5, or up to 10 of few rows.
+def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, how: How) -> list[NDArray[np.int64]]:
+    """Cut rows into folds: 5, or up to 10 of few rows.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        All records.
+    rows : array of int
+        Positions of those that may train.
+    seed : int
+    how : {"random", "composition", "chemsys"}
+        What stays in one fold.
 
     Raises
     ------
     InputError
         If there are fewer than `MIN_ROWS` of them, or too few groups.
     """
-    rows = np.sort(np.concatenate([split.train, split.val]))
+    rows = np.sort(rows)
     if len(rows) < MIN_ROWS:
         raise InputError(
             f"a cross-fit needs {MIN_ROWS} rows besides the test rows, and there are {len(rows)}; "
@@ -123,7 +133,7 @@ def folds_of(records: Sequence[Record], split: Split, how: How) -> list[NDArray[
     count = int(np.clip(FOLDS * ROWS_PER_FOLD // len(rows), FOLDS, MAX_FOLDS))
     while True:
         try:
-            return cut_folds(records, rows, seed=split.seed, how=how, folds=count)
+            return cut_folds(records, rows, seed=seed, how=how, folds=count)
         except InputError:
             if count == 2:
                 raise
@@ -152,7 +162,7 @@ def cross_fit(
     members : sequence of NetworkMember or RegressorMember
     dataset : Dataset
     split : Split
-        Its test rows are predicted; the others are cut into folds.
+        All of its rows that are in no fold are predicted by the bag.
     folds : sequence of array
         As :func:`folds_of` returns them.
     inputs : Inputs
@@ -181,7 +191,8 @@ def cross_fit(
     """
     rows = np.sort(np.concatenate(folds))
     TargetScaler.fit(dataset.targets[rows], dataset.transform)  # refuses targets that are all equal
-    splits = [replace(split, train=np.setdiff1d(rows, fold), val=fold) for fold in folds]
+    unseen = np.setdiff1d(np.concatenate([split.train, split.val, split.test]), rows)
+    splits = [replace(split, train=np.setdiff1d(rows, fold), val=fold, test=unseen) for fold in folds]
     fits, failed = _fit_all(members, dataset, splits, inputs, store, device, processes, bar)
     for name, why in failed.items():
         say(f"{name} is left out of the blend: {why}")
@@ -207,7 +218,7 @@ def cross_fit(
     if np.ptp(out_of_fold[rows]) <= 1e-9 * max(1.0, float(np.abs(out_of_fold[rows]).max())):
         say("the model predicts the same number for every row: nothing was learned from this table")
     predictions = clip(restored(out_of_fold, transform), valid)
-    predictions[split.test] = bagged(centers[:, split.test], transform, valid)
+    predictions[unseen] = bagged(centers[:, unseen], transform, valid)
     made = []
     for fold, held_rows in enumerate(folds):
         residuals = np.abs(out_of_fold[held_rows] - target[held_rows])

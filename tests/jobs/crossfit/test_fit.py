@@ -11,8 +11,8 @@ import pytest
 from zoo.data.scaling import TargetScaler
 from zoo.data.splits import Split
 from zoo.errors import InputError, TrainingError
-from zoo.jobs.finetune.crossfit import MAX_FOLDS, MIN_ROWS, cross_fit, folds_of
-from zoo.jobs.finetune.members import RegressorMember
+from zoo.jobs.crossfit.fit import MAX_FOLDS, MIN_ROWS, cross_fit, folds_of
+from zoo.jobs.crossfit.members import RegressorMember
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.methods import Dataset
 from zoo.models.blends import Inputs
@@ -164,7 +164,7 @@ def test_folds_keep_groups_together_and_few_rows_make_more_of_them() -> None:
     records: Any = [_Record(row) for row in range(300)]
 
     def cut(n: int, how: Any) -> list[Any]:
-        return folds_of(records, Split(0, np.arange(n - 2), np.arange(n - 2, n), np.arange(290, 300)), how)
+        return folds_of(records, np.arange(n), seed=0, how=how)
 
     assert [len(each) for each in cut(250, "random")] == [50] * 5
     assert len(cut(30, "random")) == MAX_FOLDS - 2

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from zoo._utils.devices import Device
     from zoo.data.splits import Split
-    from zoo.jobs.finetune.options import Options
-    from zoo.jobs.finetune.start import Start
     from zoo.jobs.methods import Dataset
     from zoo.models.blends import Inputs
     from zoo.models.cgcnn import CGCNN
@@ -154,29 +152,6 @@ def default_members(dataset: Dataset, rows: NDArray[np.int64], experts: Sequence
         for name, fit, read in kinds
         for transform, suffix in scales
     ]
-
-
-def members_of(
-    options: Options, start: Start, dataset: Dataset, rows: NDArray[np.int64], vectors: Tensor | None, device: Device
-) -> list[NetworkMember | RegressorMember]:
-    """Return the members that the options ask for.
-
-    Parameters
-    ----------
-    options : Options
-    start : Start
-    dataset : Dataset
-    rows : array of int
-        Those that are not test rows.
-    vectors : tensor or None
-        Of the frozen experts, for all rows.
-    device : {"auto", "cpu", "cuda"}
-    """
-    if options.network_mode is None:
-        return [baseline_member(options.mode, dataset.transform)]
-    settings = options.fit_settings(rows_of_fold(len(rows)), from_scratch=False)
-    network = network_member(start.name, start.key, start.initial, settings, vectors, device)
-    return [network, *default_members(dataset, rows, [each.name for each in start.experts])]
 
 
 def rows_of_fold(rows: int) -> int:
