@@ -2,8 +2,8 @@
 
 `run` tells the story: load the `start`, read the table, build the graphs, draw the splits, fit, compare, write.
 `options` declares what can be asked for, `splitting` draws the splits, `backbone_choice` implements ``--backbone all``,
-`result` holds the outcome, and `folder`, `card` and `pictures` write it down. ``--mode blend`` goes through `blend`,
-`crossfit` (every member on every fold), `members` and `out_of_fold` (what is known of each row).
+`result` holds the outcome, and `folder`, `card` and `pictures` write it down. ``--mode blend`` goes through `blend`
+to :mod:`zoo.jobs.crossfit`; `out_of_fold` tells what is then known of each row.
 """
 
 from typing import TYPE_CHECKING

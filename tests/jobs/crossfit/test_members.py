@@ -1,0 +1,101 @@
+"""The members of a blend: which there are, and that what is fitted is what predicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+
+from zoo.data.splits import Split
+from zoo.errors import UnknownNameError
+from zoo.jobs.crossfit.members import (
+    FROZEN,
+    STRUCTURE,
+    RegressorMember,
+    baseline_member,
+    default_members,
+    fit_boosting,
+    network_member,
+)
+from zoo.jobs.methods import TRANSFER, Dataset
+from zoo.models.blends import Inputs
+
+X = np.random.default_rng(1).normal(size=(60, 6))
+Y = 100 * np.exp(X[:, 0])
+
+
+def _dataset(targets: Any = Y, transform: Any = "log10") -> Dataset:
+    return Dataset(None, targets, transform)  # type: ignore[arg-type]
+
+
+def test_kernel_machines_read_the_chosen_experts_and_all_of_unknown_ones() -> None:
+    experts = ["dEf-10k", *reversed(FROZEN)]
+    found = {each.name: each for each in default_members(_dataset(), np.arange(60), experts)}
+    both = found[f"svr on {STRUCTURE} + frozen vectors"]
+    assert [experts[i] for i in both.experts] == list(FROZEN)
+    assert {each.featurizers for each in found.values()} == {(STRUCTURE,)}
+    unknown = default_members(_dataset(), np.arange(60), ["theirs", "others"])
+    assert max(len(each.experts) for each in unknown) == 2
+    assert all(not each.experts for each in default_members(_dataset(), np.arange(60), []))
+
+
+def test_log10_is_tried_where_all_targets_are_positive() -> None:
+    def scales(targets: Any, transform: Any, rows: Any = None) -> set[str]:
+        rows = np.arange(60) if rows is None else rows
+        return {each.transform for each in default_members(_dataset(targets, transform), rows, [])}
+
+    assert scales(Y, "log10") == {"log10"}
+    assert scales(Y, "identity") == {"identity", "log10"}
+    assert scales(Y - 150, "identity") == {"identity"}
+    mixed = Y.copy()
+    mixed[50:] = -1  # test rows decide nothing
+    assert scales(mixed, "identity", np.arange(50)) == {"identity", "log10"}
+
+
+def test_boosted_trees_are_those_of_scikit_learn() -> None:
+    features = X.copy()
+    features[::4, 1] = np.nan
+    fitted, _ = fit_boosting(features, Y, 3)
+    filled = SimpleImputer(strategy="median").fit_transform(features)
+    trees = GradientBoostingRegressor(
+        n_estimators=300, learning_rate=0.05, max_depth=4, subsample=0.5, max_features=0.2, random_state=3
+    ).fit(filled, Y)
+    np.testing.assert_allclose(fitted.predict(features), trees.predict(filled), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ridge", "svr"])
+def test_a_baseline_predicts_all_rows_of_a_split_in_the_unit_of_the_target(name: str) -> None:
+    member = baseline_member(name, "log10")
+    split = Split(0, np.arange(40), np.arange(40, 50), np.arange(50, 58))
+    outcome = member.outcome(_dataset(), split, Inputs({STRUCTURE: X}, None, 0))
+    assert np.isnan(outcome.predictions[58:]).all()
+    logs = np.abs(np.log10(outcome.predictions[:58] / Y[:58]))
+    assert logs[40:].mean() < 0.1
+    assert outcome.parameters
+    assert outcome.regressor is not None
+    np.testing.assert_allclose(outcome.regressor.predict(X[40:58]), outcome.predictions[40:58])
+
+
+def test_predictions_stay_near_the_training_targets() -> None:
+    member = RegressorMember("svr", baseline_member("ridge", "log10").fit, "log10", (STRUCTURE,))
+    split = Split(0, np.arange(40), np.arange(40, 50), np.arange(50, 60))
+    far = X.copy()
+    far[50:] *= 1000
+    outcome = member.outcome(_dataset(), split, Inputs({STRUCTURE: far}, None, 0))
+    logs, trained = np.log10(outcome.predictions), np.log10(Y[:40])
+    assert np.abs(logs - trained.mean()).max() <= np.abs(trained - trained.mean()).max() + trained.std() * 1.001
+
+
+def test_a_baseline_that_does_not_exist_and_digests() -> None:
+    with pytest.raises(UnknownNameError, match="none-such"):
+        baseline_member("none-such", "identity")
+    assert baseline_member("svr", "identity").digest != baseline_member("ridge", "identity").digest
+
+
+def test_a_network_keeps_its_last_epoch() -> None:
+    member = network_member("dEf-10k", "key", lambda _seed: None, TRANSFER, None, "cpu")  # type: ignore[arg-type, return-value]
+    assert member.name == "dEf-10k fine-tuned"
+    assert (member.settings.keep, member.settings.patience) == ("last", None)
