@@ -41,6 +41,31 @@ def test_finetune_ends_with_table_verdict_and_paths(fine_tuned: tuple[Result, Pa
     assert "59 of 60 rows used" in result.stderr
 
 
+def test_folds_have_a_table_of_their_own(table: Path, backbone: Path, tmp_path: Path) -> None:
+    options = ("--task", "bulk-modulus", table, "--backbone", backbone, "--mode", "full", "--epochs", 1)
+    result = zoo("finetune", *options, "--folds", 3, "--baseline", "mean", "--out", tmp_path / "run")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "Errors on test rows, 3 folds"
+    start = lines.index("MAE log10 by fold")
+    assert re.split(r"  +", lines[start + 1]) == ["fold", "test rows", "tiny (full)", "mean"]
+    assert [line.split()[0] for line in lines[start + 3 : start + 7]] == ["1", "2", "3", "mean"]
+    assert re.split(r"  +", lines[start + 6])[2] == re.split(r"  +", lines[3])[1]
+    assert "test rows in fold 1" in result.stderr
+
+
+def test_test_rows_of_a_second_table(table: Path, backbone: Path, tmp_path: Path) -> None:
+    head, *rows = table.read_text().split("\nmp-")
+    test = tmp_path / "t.csv"
+    test.write_text("\nmp-".join([head, *rows[:12]]))
+    options = ("--task", "bulk-modulus", "--backbone", backbone, "--mode", "full", "--epochs", 1)
+    message = refused("finetune", *options, table, "--test-data", test, "--out", tmp_path / "run")
+    assert "are training rows too, by their ids (" in message
+    rest = tmp_path / "k.csv"
+    rest.write_text("\nmp-".join([head, *rows[12:]]))
+    result = zoo("finetune", *options, rest, "--test-data", test, "--out", tmp_path / "run")
+    assert "k.csv and t.csv: 59 of 60 rows used" in result.stderr
+
+
 def test_finetune_as_json_prints_nothing_else(table: Path, backbone: Path, tmp_path: Path) -> None:
     options = ("--task", "bulk-modulus", table, "--backbone", backbone, "--epochs", 1, "--out", tmp_path / "run")
     printed = json.loads(zoo("finetune", *options, "--json").stdout)

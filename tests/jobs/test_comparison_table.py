@@ -30,6 +30,7 @@ class Run:
     headline: str = field(init=False)
     headline_comparisons: dict[str, Comparison] = field(init=False)
     repeat: str = "seed"
+    approach: str = "transfer"
     leaks: dict[str, list[int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +84,12 @@ def test_for_a_task_in_log10_the_claim_is_of_log10_with_its_factor() -> None:
         f"Transfer cuts the error of log10 by {100 * gain:.1f} % against training from scratch: "
     )
     assert f": predictions are off by {ours:.3g}×, from scratch by {scratch:.3g}× (paired t-test" in sentence
+
+
+@pytest.mark.parametrize(("approach", "subject"), [("the blend", "The blend cuts"), ("svr", "svr cuts")])
+def test_the_claim_names_what_the_model_is(approach: str, subject: str) -> None:
+    assert verdict(run(0.8, noise=0.001, approach=approach)).startswith(f"{subject} the error of log10")  # type: ignore[arg-type]
+    assert f"with {approach} the error" in verdict(run(0.97, noise=0.1, approach=approach))  # type: ignore[arg-type]
 
 
 def test_a_loss_is_admitted() -> None:

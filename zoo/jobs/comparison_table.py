@@ -69,7 +69,7 @@ def error_cell(name: str, mean: float, std: float) -> str:
 
 
 def verdict(result: Result) -> str:
-    """Return whether transfer helped, by the error that the task declares, and whether that may be chance.
+    """Return whether the model beats one from scratch, by the error that the task declares, or whether that may be luck.
 
     Empty if nothing was compared, and no network knew the property of test rows before.
     """
@@ -88,7 +88,7 @@ def verdict(result: Result) -> str:
 def _claim(result: Result, compared: Comparison) -> str:
     name = result.headline
     what = "error of log10" if name.endswith("_log10") else name.upper()
-    size = f"{100 * abs(compared.gain):.1f} %"
+    size, who = f"{100 * abs(compared.gain):.1f} %", result.approach
     ours, scratch = (result.summary()[method][name]["mean"] for method in (result.model, FROM_SCRATCH))
     if name.endswith("_log10"):
         values = f"predictions are off by {format_factor(ours)}, from scratch by {format_factor(scratch)}"
@@ -96,10 +96,11 @@ def _claim(result: Result, compared: Comparison) -> str:
         values = f"{ours:.3g} against {scratch:.3g} {result.task.unit}".rstrip()
     if compared.p >= 0.05:
         direction = "lower" if compared.gain > 0 else "higher"
-        return f"No significant difference: with transfer the {what} is {size} {direction} than from scratch; {values}"
+        return f"No significant difference: with {who} the {what} is {size} {direction} than from scratch; {values}"
+    subject = {"transfer": "Transfer", "the blend": "The blend"}.get(who, who)  # a baseline's name stays as it is
     if compared.gain > 0:
-        return f"Transfer cuts the {what} by {size} against training from scratch: {values}"
-    return f"Transfer does not help here: the {what} is {size} higher than from scratch; {values}"
+        return f"{subject} cuts the {what} by {size} against training from scratch: {values}"
+    return f"{subject} does not help here: the {what} is {size} higher than from scratch; {values}"
 
 
 def intervals(result: Result) -> str:

@@ -124,7 +124,7 @@ def _trained(result: Result, chose: str) -> str:
 
 
 def _calibrated(result: Result, chose: str) -> str:
-    """Say what calibrated the intervals, and what they do not promise."""
+    """Return what calibrated the intervals, and what they do not promise."""
     if result.crossfits:
         return (
             "They are those of CV+: the residuals of each fold, by fits that have not seen it, around the fits without "

@@ -92,6 +92,13 @@ class Result:
         return next(iter(self.outcomes))
 
     @property
+    def approach(self) -> str:
+        """What the model is, as the subject of a sentence: "transfer", "the blend", or the name of a baseline."""
+        if not self.crossfits:
+            return "transfer"
+        return "the blend" if self.options.network_mode else self.options.mode
+
+    @property
     def repeat(self) -> str:
         """What the repetitions are: "seed" or "fold"."""
         return "fold" if self.splits[0].fold else "seed"

@@ -121,7 +121,7 @@ def make_splits(options: Options, records: Sequence[Record]) -> list[Split]:
 
 
 def warnings(options: Options, table: Table, splits: Sequence[Split]) -> list[str]:
-    """Say which column states a split but is not used, and how many test rows have the crystal of a training row."""
+    """Return warnings: a column that states a split is not used; test rows have the crystals of training rows."""
     used = {(options.split_column or "").casefold(), table.target_column.casefold()}
     unused = [name for name in table.columns if name.casefold() in COLUMNS and name.casefold() not in used]
     lines = []

@@ -121,7 +121,7 @@ def _with_experts(backbone: Pretrained, mode: Mode | None) -> Start:
 
 
 def describe(start: Start, options: Options, task: Task, tried: dict[str, float]) -> list[str]:
-    """Say which backbone is fine-tuned, where it is stored, why it was chosen, and which experts are beside it.
+    """Return lines on the backbone: where it is stored, why it was chosen, and which experts are read beside it.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
 
 
 def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] | None, tested: int) -> list[str]:
-    """Say which test rows were seen in pretraining.
+    """Return warnings about test rows that were seen in pretraining.
 
     Parameters
     ----------
