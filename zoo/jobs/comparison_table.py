@@ -69,7 +69,7 @@ def error_cell(name: str, mean: float, std: float) -> str:
 
 
 def verdict(result: Result) -> str:
-    """Return whether the model beats one from scratch, by the error that the task declares, or whether that may be luck.
+    """Return whether the model beats one from scratch, by the error that the task declares, or if that may be luck.
 
     Empty if nothing was compared, and no network knew the property of test rows before.
     """
