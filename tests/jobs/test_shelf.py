@@ -96,7 +96,7 @@ def test_a_package_without_cards_is_said_every_time(shelf: Shelf, caplog: pytest
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="zoo"):
             assert listed() == expected
-        assert "is no package with cards" in caplog.text
+        assert "is not a package with cards" in caplog.text
 
 
 def test_weights_that_come_and_go_are_noticed(shelf: Shelf) -> None:

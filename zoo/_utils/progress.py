@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress of long jobs: a bar with rate and time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Bar(Protocol):
-    """Something that can be told that work was done."""
+    """What a long job reports its progress to."""
 
     def advance(self, steps: float = 1, note: str = "") -> None:
-        """Report `steps` more of the total as done; `note` replaces the text behind the bar."""
+        """Report `steps` more steps as done; `note` replaces the text after the bar."""
         ...
 
     def skip(self, steps: float, note: str = "") -> None:
-        """Report `steps` as done by an earlier run: they tell nothing of the rate."""
+        """Report `steps` as done by an earlier run; they do not count towards the rate."""
         ...
 
 
@@ -32,7 +32,7 @@ class _Silent:
 
 
 class _Lines:
-    """At most one line per tenth of the work, or every half a minute."""
+    """At most one line per tenth of the work or half a minute."""
 
     def __init__(self, label: str, total: float | None, unit: str) -> None:
         self.label, self.total, self.unit = label, total, unit
@@ -41,7 +41,7 @@ class _Lines:
         self.last_tenth = 0
 
     def advance(self, steps: float = 1, note: str = "") -> None:
-        """Count, and print a line when one is due."""
+        """Count the steps, and print a line if one is due."""
         self.done += steps
         now = time.monotonic()
         tenth = int(10 * self.done / self.total) if self.total else 0
@@ -61,7 +61,7 @@ class _Lines:
         print(f"{self.label}: {self.done:g}{of_total} {self.unit}{pace}{left}{tail}", file=sys.stderr)  # noqa: T201
 
     def skip(self, steps: float, note: str = "") -> None:
-        """Count without time."""
+        """Count the steps, but not towards the rate."""
         if not steps:
             return
         self.skipped += steps
@@ -69,7 +69,7 @@ class _Lines:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people do.
+    """Format a time in a convenient unit.
 
     >>> duration(42.0), duration(150.0), duration(8000.0), duration(200_000.0)
     ('42 s', '2.5 min', '2.2 h', '2.3 days')
@@ -81,7 +81,7 @@ def duration(seconds: float) -> str:
 
 
 def per_time(rate: float) -> str:
-    """Write a rate, given per second, in a unit in which it is no small fraction.
+    """Format a rate, given per second, in a unit in which it is not a small fraction.
 
     >>> per_time(1234.5), per_time(2.0), per_time(0.05), per_time(0.001)
     ('1.23e+03/s', '2/s', '3/min', '3.6/h')
@@ -94,16 +94,16 @@ def per_time(rate: float) -> str:
 
 @contextmanager
 def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = False) -> Iterator[Bar]:
-    """Show the progress of a block.
+    """Show the progress of the work inside a ``with`` block.
 
     Parameters
     ----------
     label : str
         What is being done.
     total : float or None
-        Steps in all; None if that cannot be known.
+        Number of steps; None if it is unknown.
     unit : str
-        What a step is, in the plural ("epochs").
+        The plural of what is counted ("epochs").
     quiet : bool
         Show nothing.
 

@@ -1,4 +1,4 @@
-"""What a pretrained network and its ancestors were trained on: which properties, of which crystals."""
+"""What a pretrained network and its ancestors were trained on: the properties, and the crystals."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ class TrainedOn:
     Parameters
     ----------
     targets : tuple of (str, str or None)
-        Name of each target, and its task where that is known.
+        Name of each target, and its task if known.
     ids : set of str or None
-        Identifiers of the crystals; None, if no list exists.
+        Identifiers of the crystals; None if there is no list of them.
     """
 
     targets: tuple[tuple[str, str | None], ...]
     ids: frozenset[str] | None
 
     def includes(self, task: Task) -> bool:
-        """Say whether a target is the property of a task, by the task's name or by one of its columns."""
+        """Say whether one of the targets is the property of a task, by the task's name or one of its columns."""
         columns = {column.casefold() for column in task.columns}
         return any(of == task.name or name.casefold() in columns for name, of in self.targets)
 
 
 def lineage(pulled: pull.Pulled) -> list[TrainedOn]:
-    """Return what a checkpoint was trained on, then the same of the backbone and the experts that it started from.
+    """Return what a checkpoint was trained on, then the same for the backbone and the experts that it started from.
 
-    The list of crystals comes with a checkpoint's card, or with the registered card of the same weights. Ancestors are
-    recognised by the digests of their weights, which a run records; nothing is known of one without a card here.
+    The list of crystals comes with the checkpoint's card, or with the registered card of the same weights. Ancestors
+    are recognised by the digests of their weights, which a run records; nothing is known about those without a
+    registered card.
     """
     config = weights.read_config(pulled.directory)
     targets = tuple((each.name, each.task) for each in config.targets)
@@ -52,36 +53,36 @@ def lineage(pulled: pull.Pulled) -> list[TrainedOn]:
 
 
 def training_ids(pulled: pull.Pulled) -> frozenset[str] | None:
-    """Return the identifiers of the crystals that a checkpoint, or an ancestor of it, was trained on.
+    """Return the identifiers of the crystals that a checkpoint or one of its ancestors was trained on.
 
-    None, if one of them has no list.
+    None if one of them has no list.
     """
     found = lineage(pulled)
     return None if any(each.ids is None for each in found) else listed_ids(found)
 
 
 def listed_ids(found: Iterable[TrainedOn]) -> frozenset[str]:
-    """Return all identifiers that are listed, whether or not some network has no list."""
+    """Return all listed identifiers; networks without a list are ignored."""
     return frozenset[str]().union(*(each.ids or () for each in found))
 
 
 def ancestors(pretrained: Sequence[Pretrained]) -> list[str]:
-    """Return the digests of all networks that some networks started from, as their configurations record them."""
+    """Return the digests of the networks that these started from, as recorded in their configurations."""
     configs = [weights.read_config(each.pulled.directory) for each in pretrained]
     return sorted({digest for config in configs for digest in _ancestors(config.provenance)})
 
 
 def was_trained_on(pulled: pull.Pulled, task: Task) -> bool:
-    """Say whether a checkpoint, or an ancestor of it, was trained on the property of a task."""
+    """Say whether a checkpoint or one of its ancestors was trained on the property of a task."""
     return any(each.includes(task) for each in lineage(pulled))
 
 
 def count_seen(
     pretrained: Sequence[Pretrained], records: Sequence[Record], splits: Sequence[Split]
 ) -> list[int] | None:
-    """Count the test rows of each seed whose crystals one of the networks was trained on, by their identifiers.
+    """Count, for each seed, the test rows whose crystals one of the networks was trained on, by their identifiers.
 
-    None, if no network lists its crystals, or no identifier of the table is in such a list: then nothing is known.
+    None if that is unknown: no network lists its crystals, or no identifier of the table is in such a list.
     """
     return _count([each for network in pretrained for each in lineage(network.pulled)], records, splits)
 
@@ -89,14 +90,14 @@ def count_seen(
 def count_leaks(
     pretrained: Sequence[Pretrained], task: Task, records: Sequence[Record], splits: Sequence[Split]
 ) -> dict[str, list[int]]:
-    """Return the networks that were trained on this very property of some test rows, with their number per seed."""
+    """Return the networks that were trained on this property of some test rows, with the number of rows per seed."""
     same = {each.name: [one for one in lineage(each.pulled) if one.includes(task)] for each in pretrained}
     counts = {name: _count(found, records, splits) for name, found in same.items()}
     return {name: each for name, each in counts.items() if each and max(each)}
 
 
 def without_list(pretrained: Sequence[Pretrained]) -> list[str]:
-    """Return the names of the networks of which not all training crystals are listed."""
+    """Return the names of the networks whose training crystals are not all listed."""
     return [each.name for each in pretrained if training_ids(each.pulled) is None]
 
 
@@ -116,7 +117,7 @@ def _ids(pulled: pull.Pulled) -> frozenset[str] | None:
 
 
 def _registered(digest: str) -> TrainedOn:
-    """Return what the registered card of some weights says of them."""
+    """Return what the registered card of the weights with this digest says about them."""
     for card in backbones.cards():
         if any(file.sha256 == digest for file in card.files):
             targets = tuple((name, None) for name in (card.target, *card.other_targets))
@@ -125,7 +126,7 @@ def _registered(digest: str) -> TrainedOn:
 
 
 def _ancestors(provenance: dict[str, Any]) -> Iterator[str]:
-    """Give the digests that a configuration records; it may come from anybody, so its shape is checked."""
+    """Yield the digests that a configuration records; its types are checked, as it may come from anywhere."""
     if isinstance(backbone := provenance.get("backbone"), dict):
         yield str(backbone.get("sha256"))
     if isinstance(experts := provenance.get("experts"), dict):

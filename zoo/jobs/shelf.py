@@ -1,7 +1,7 @@
-"""The shelf as ``zoo list`` shows it, without reading cards that have not changed.
+"""The list of backbones that ``zoo list`` shows, kept so that unchanged cards are not read again.
 
-Reading and checking cards takes a tenth of a second, most of it for imports. So what the list shows is kept in zoo's
-cache while the names, sizes and modification times of the cards and of this program stay the same.
+Reading and checking cards takes a tenth of a second, mostly for imports. The list is therefore kept in zoo's cache, as
+long as names, sizes and modification times of the cards and of this program stay the same.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from zoo.registry import backbones
 
 @dataclass(frozen=True)
 class Listed:
-    """What is shown of a card.
+    """What is shown about a backbone.
 
     Parameters
     ----------
     overview : dict
-        All of it but the prose, as JSON values.
+        All fields of its card but the prose, as JSON values.
     cells : list of str
-        A row of the table, but for where the weights are.
+        Its row of the table, without the last cell.
     folder : str or None
-        Where the weights lie if they are bundled.
+        Folder of the weights, if they are bundled.
     """
 
     overview: dict[str, Any]
@@ -48,7 +48,7 @@ class Listed:
 
 
 def shelf() -> list[Listed]:
-    """Return what is shown of all readable cards, in the order of :func:`zoo.registry.backbones.cards`."""
+    """Return what is shown about all readable cards, in the order of :func:`zoo.registry.backbones.cards`."""
     state, note = _state(), _note()
     if state is None or note is None:
         return _read()
@@ -56,7 +56,7 @@ def shelf() -> list[Listed]:
     if kept is not None and kept["of"] == state:
         return [Listed(**each) for each in kept["cards"]]
     found = _read()
-    if len(found) == len(state["cards"]):  # else one is broken, which is said every time
+    if len(found) == len(state["cards"]):  # otherwise one is broken, and a warning is due every time
         text = json.dumps({"of": state, "cards": [asdict(each) for each in found]})
         with suppress(OSError):
             files.write_text(note, f"{_digest(text)}\n{text}")
@@ -73,7 +73,7 @@ def _read() -> list[Listed]:
 
 
 def _note() -> Path | None:
-    """Return where what is shown is kept, or None where nobody has a home."""
+    """Return the file in which the list is kept, or None if there is no home folder."""
     try:
         return files.cache_folder("shelf") / "list.json"
     except RuntimeError:
@@ -81,7 +81,7 @@ def _note() -> Path | None:
 
 
 def _kept(note: Path) -> Any:
-    """Read a note that is as it was written, if there is one."""
+    """Return the list that is kept, if there is one and it is intact."""
     try:
         digest, _, text = note.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
@@ -94,7 +94,7 @@ def _digest(text: str) -> str:
 
 
 def _state() -> dict[str, Any] | None:
-    """Return what the list hangs on, program and cards, as JSON values; None if a package is broken."""
+    """Return what the list depends on, program and cards, as JSON values; None if a package is broken."""
     here = Path(__file__)
     program = [here, *(here.parents[1] / "registry" / name for name in ("cards.py", "backbones.py"))]
     try:

@@ -1,8 +1,8 @@
-"""From a backbone's name to its card.
+"""Backbones by name: the cards of all registered backbones.
 
 Cards come from packages behind ``zoo.backbones`` entry points: ``zoo.cards``, which ships with zoo, and those of other
 distributions. Each ``NAME.md`` in such a package registers one backbone; bundled weights lie beside it in
-``weights/NAME/``. A broken package or card is logged and left out, and raises only when it is asked for by name.
+``weights/NAME/``. A broken package or card is logged and skipped; it raises only if it is asked for by name.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("zoo")
 
 MAX_IDS_BYTES = 50_000_000
-"""Bytes of a list of training ids that are read at most, unpacked; 100,000 ids take two million."""
+"""Size limit of an unpacked list of training ids in bytes; 100,000 ids take two million."""
 
-# Deltas in use: Greek Δ (case-folded to δ) and the increment sign ∆; and dashes that typesetting makes.
+# Deltas in use are Greek Δ (case-folded to δ) and the increment sign ∆; the dashes come from typeset text.
 _LOOKALIKES = str.maketrans({"δ": "d", "∆": "d", "‐": "-", "‑": "-", "–": "-", "—": "-", "−": "-"})
 
 
@@ -78,12 +78,12 @@ def shelf() -> list[Card]:
 
 
 def named(distributions: Container[str | None] | None = None) -> dict[str, Card]:
-    """Return all readable cards by the names that :func:`get` takes, ``dist:name`` where the name alone will not do.
+    """Return all readable cards by the names that :func:`get` takes; ``dist:name`` where a name alone is ambiguous.
 
     Parameters
     ----------
     distributions : container of str, optional
-        Return the cards of these alone.
+        Return only the cards of these.
     """
     entries = _entries()
     return {
@@ -99,15 +99,15 @@ def get(name: str) -> Card:
     Parameters
     ----------
     name : str
-        A name or an alias, in any case; ``ΔEf-10k`` means ``dEf-10k``. ``dist:name`` chooses a distribution;
-        without it, names and aliases of the backbones that ship with zoo come first.
+        A name or an alias; case does not matter, and ``ΔEf-10k`` means ``dEf-10k``. ``dist:name`` chooses a
+        distribution; without it, the backbones that ship with zoo take precedence.
 
     Raises
     ------
     UnknownNameError
         If there is no such backbone; suggests the nearest names.
     PluginError
-        If several distributions other than zoo register the name, or the one that was named is broken.
+        If several distributions other than zoo register the name, or the requested one is broken.
     CardError
         If the card is broken.
     """
@@ -117,7 +117,7 @@ def get(name: str) -> Card:
         entries = [entry for entry in entries if _canonical(entry.distribution) == _canonical(distribution)]
     found = _find(entries, rest if colon else name)
     if not found:
-        # A package that could not be read may be the one that has the name.
+        # The name may belong to a package that could not be read.
         broken = [entry.error for entry in entries if entry.error and not entry.name]
         if colon and broken:
             raise broken[0]
@@ -135,24 +135,24 @@ def get(name: str) -> Card:
 
 
 def preferred(name: str, distribution: str) -> str:
-    """Return what :func:`get` takes for a name that a distribution uses: its own backbone is meant, if it has one."""
+    """Return what :func:`get` takes for a name used inside a distribution, whose own backbones take precedence."""
     entries = _entries()
     own = _find([entry for entry in entries if entry.distribution == distribution], name)
     return f"{distribution}:{name}" if own and own != _find(entries, name) else name
 
 
 def distribution(card: Card) -> str | None:
-    """Return the distribution that brings a card; None for one that no package brings, as that of a folder."""
+    """Return the distribution that registers a card; None for a card that is not registered, such as a folder's."""
     return next((entry.distribution for entry in _entries() if entry.card and entry.card.source == card.source), None)
 
 
 def problems(plugin: Plugin | None = None) -> list[str]:
-    """Return one line for each package, card, list of ids or recipe that cannot be read, and for each alias taken.
+    """Return one line for each package, card, list of ids or recipe that cannot be read, and for each alias in use.
 
     Parameters
     ----------
     plugin : Plugin, optional
-        The package of cards to look at; all of them by default.
+        Check only this package of cards.
     """
     known = _entries()
     entries = known if plugin is None else _of_plugin(plugin)
@@ -183,12 +183,12 @@ def card_folder(card: Card) -> Path:
 
 
 def weights_folder(card: Card) -> Path:
-    """Return the folder where the weights lie if they are bundled: ``weights/NAME/`` beside the card."""
+    """Return the folder of bundled weights: ``weights/NAME/`` beside the card."""
     return card_folder(card) / "weights" / card.name
 
 
 def training_ids(card: Card) -> frozenset[str]:
-    """Return the identifiers that a backbone was trained on; empty if the card gives no list of them.
+    """Return the identifiers of a backbone's training rows; empty if the card has no list of them.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def training_ids(card: Card) -> frozenset[str]:
     path = card_folder(card) / card.training.ids
     try:
         return _training_ids(path, path.stat().st_mtime_ns)
-    except FileNotFoundError:  # the list stays with the card's package; a folder of weights has none
+    except FileNotFoundError:  # lists stay in the card's package; pulled weights come without
         return frozenset()
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CardError(
@@ -209,12 +209,12 @@ def training_ids(card: Card) -> frozenset[str]:
 
 
 @lru_cache(maxsize=32)
-def _training_ids(path: Path, mtime: int) -> frozenset[str]:  # noqa: ARG001 - the time of change is part of the key
-    """Read a list once for each state of its file: a tenth of a second for the largest."""
+def _training_ids(path: Path, mtime: int) -> frozenset[str]:  # noqa: ARG001 - a part of the cache key
+    """Read a list, once until its file changes; the largest take a tenth of a second."""
     parts = bounded.read_json(path, MAX_IDS_BYTES)
     if not isinstance(parts, dict):
         raise TypeError("not a JSON object")
-    # A run has a list for every seed.
+    # The folder of a run has one list per seed.
     lists = [parts["train"]] if "train" in parts else [each["train"] for each in parts.values()]
     if not all(isinstance(names, list) and all(isinstance(name, str | int) for name in names) for names in lists):
         raise TypeError("an entry is not a list of identifiers")
@@ -222,7 +222,7 @@ def _training_ids(path: Path, mtime: int) -> frozenset[str]:  # noqa: ARG001 - t
 
 
 def fold(name: str) -> str:
-    """Reduce a name to the form in which names are compared.
+    """Normalise a name for comparisons.
 
     >>> fold("∆Ef-10K") == fold("ΔEf‑10k") == fold("dEf-10k")
     True
@@ -241,17 +241,16 @@ def _canonical(distribution: str) -> str:
 
 
 def _entries() -> list[_Entry]:
-    """Read every card of every package; what cannot be read becomes an entry with an error."""
+    """Read the cards of all packages; those that cannot be read become entries with an error."""
     from zoo.registry.plugins import plugins
 
     return [entry for plugin in plugins("backbone") for entry in _of_plugin(plugin)]
 
 
 def _find(entries: list[_Entry], name: str) -> list[_Entry]:
-    """Return the backbones that a name without distribution means.
+    """Return the backbones that a name without a distribution refers to.
 
-    Ours come first, and a name before an alias: an installed package takes no name away from zoo, nor an alias a name
-    from anybody.
+    Those of zoo take precedence, and names over aliases: no package can take over a name of zoo, and no alias a name.
     """
     from zoo.registry.plugins import OURS
 
@@ -274,13 +273,13 @@ def _of_plugin(plugin: Plugin) -> list[_Entry]:
 
 
 def _files(plugin: Plugin) -> list[Path]:
-    """Return the files of one package's cards; raises `PluginError` if it cannot be imported or has none."""
+    """Return the files of a package's cards; raises `PluginError` if it cannot be imported or has none."""
     from zoo.registry.plugins import load_plugin
 
     folders = [Path(folder) for folder in getattr(load_plugin(plugin), "__path__", [])]
     found = [file for folder in folders for file in folder.glob("*.md") if file.name.lower() != "readme.md"]
     if not found:
-        raise PluginError(f"{plugin}: {plugin.value} is no package with cards (NAME.md) in its folder")
+        raise PluginError(f"{plugin}: {plugin.value} is not a package with cards (NAME.md) in its folder")
     return sorted(found, key=lambda file: _natural(file.stem))
 
 
@@ -295,8 +294,8 @@ def _of_file(file: Path, distribution: str) -> _Entry:
 
 
 @lru_cache(maxsize=256)
-def _read(file: Path, mtime: int) -> Card:  # noqa: ARG001 - the time of change is part of the key
-    """Parse a card once for each state of its file."""
+def _read(file: Path, mtime: int) -> Card:  # noqa: ARG001 - a part of the cache key
+    """Parse a card, once until its file changes."""
     from zoo.registry.cards import Card
 
     card = Card.read(file)

@@ -1,8 +1,8 @@
 """Model cards: Markdown with YAML front matter, checked field by field.
 
-A card describes one backbone to three readers: people (the prose), the Hugging Face Hub (its own fields at
-the top of the front matter) and zoo (the block ``zoo:``). Fields of the Hub that are not named here pass
-through untouched; an unknown field inside ``zoo:`` is an error: a misspelt digest must not go unnoticed.
+A card describes one backbone to three readers: people (the prose), the Hugging Face Hub (its own fields at the top of
+the front matter) and zoo (the block ``zoo:``). The Hub's fields that are not named here are kept unchanged; an unknown
+field inside ``zoo:`` is an error, so that a misspelt digest does not go unnoticed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LIBRARY = "crystal-zoo"
 """``library_name`` of our models on the Hub."""
 
 REQUIRED_FILES = ("model.safetensors", "config.json")
-"""What a checkpoint consists of."""
+"""The files that every checkpoint has."""
 
 MAX_BYTES = 1_000_000
-"""Largest card that is read; a real one has a few kilobytes."""
+"""Size limit of a card in bytes; real ones have a few kilobytes."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What a card may be called; a folder may have other names."""
+"""Valid names of cards; folders may be named otherwise."""
 
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME.pattern}$")]
 Alias = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\s/\\:@]+$")]
@@ -46,7 +46,7 @@ Size = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class _Strict(BaseModel):
-    # Deferred: only the model that is validated against, _Front, is compiled; that halves the import time.
+    # Deferred, so that only _Front, against which cards are validated, is compiled: importing takes half as long.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
@@ -67,9 +67,9 @@ def describe_file(path: Path) -> File:
 class CardArchitecture(_Strict):
     """Sizes of the network (CGCNN: Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018)).
 
-    Lengths of an element's feature vector and of an atom's hidden vector, number of convolutions, width and
-    number of the fully connected layers after pooling, number of Gaussians that expand a distance, number of
-    properties that are predicted at once, which layers are pooled, number of frozen bodies that are read as well.
+    Lengths of an element's feature vector and of an atom's hidden vector, number of convolutions, width and number of
+    the fully connected layers after pooling, number of Gaussians that expand a distance, number of properties predicted
+    at once, pooled layers, and number of frozen expert bodies.
     """
 
     network: Literal["cgcnn"] = "cgcnn"
@@ -85,7 +85,7 @@ class CardArchitecture(_Strict):
 
 
 class CardGraph(_Strict):
-    """How a crystal becomes a graph: cutoff in Å, neighbours per atom, order of equal distances."""
+    """How a crystal becomes a graph: cutoff in Å, neighbours per atom, and the order of equal distances."""
 
     cutoff: Annotated[float, Field(gt=0, le=50)]
     neighbors: Annotated[int, Field(ge=1, le=256)]
@@ -103,7 +103,7 @@ class CardRows(_Strict):
 class Training(_Strict):
     """What a backbone was trained on and how; `ids` and a textual `recipe` are paths relative to the card.
 
-    `labels` says where the targets come from, if not all from one kind of source.
+    `labels` says where the targets come from, if there are several kinds of sources.
     """
 
     source: Line
@@ -122,9 +122,9 @@ class Training(_Strict):
 
 
 class CardResult(_Strict):
-    """One measured figure: what, on which rows, on how many, and the command that measures it again.
+    """One measured error: the metric, the rows and their number, and the command that reproduces it.
 
-    `target` is that of the card unless it is named.
+    `target` is the card's, unless given.
     """
 
     metric: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -137,7 +137,7 @@ class CardResult(_Strict):
 
 
 class Hub(BaseModel):
-    """The Hub's own metadata; fields that are not named here are kept as they are."""
+    """The Hub's own metadata; fields that are not named here are kept unchanged."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -173,13 +173,13 @@ class Backbone(_Strict):
     revision : str or None
         Pinned commit, 40 hexadecimal digits; None until it is published.
     bundled : bool
-        Whether the weights lie beside the card, in ``weights/NAME/``.
+        Whether the weights are stored beside the card, in ``weights/NAME/``.
     files : list of File
         Files and their digests; empty until the weights exist.
     target, unit, transform : str
-        What the backbone predicts, in which unit, and the transform that training saw.
+        What the backbone predicts, its unit, and the transform applied in training.
     other_targets : list of str
-        What else it predicts, if it was trained on several properties at once.
+        Other properties that it predicts, if it was trained on several at once.
     architecture, graph : CardArchitecture, CardGraph
         Sizes of the network and graph settings; None until they are settled.
     elements : list of str
@@ -187,11 +187,11 @@ class Backbone(_Strict):
     training : Training
         Training set and recipe.
     results : list of CardResult
-        Measured figures, the headline first.
+        Measured errors, the headline first.
     command : str or None
-        The command that made the weights.
+        The command that reproduces the weights.
     notes : str
-        What else a user must know.
+        Anything else that users should know.
     """
 
     name: Name
@@ -217,7 +217,7 @@ class Backbone(_Strict):
     def _weights_are_described(self) -> Backbone:
         present = [file.name for file in self.files]
         if len(set(present)) < len(present):
-            raise ValueError("files: a name stands there twice")
+            raise ValueError("files: a name is listed twice")
         missing = [name for name in REQUIRED_FILES if name not in present]
         if self.files and missing:
             raise ValueError(f"files: {' and '.join(missing)} is missing; a checkpoint has both")
@@ -225,12 +225,12 @@ class Backbone(_Strict):
             raise ValueError("files: bundled or published weights need their names, sizes and SHA-256")
         blanks = [name for name in ("architecture", "graph", "elements") if not getattr(self, name)]
         if self.files and blanks:
-            raise ValueError(f"{blanks[0]}: must be given for weights that exist")
+            raise ValueError(f"{blanks[0]}: must be given once the weights exist")
         return self
 
 
 class _Front(Hub):
-    """A whole front matter, so that errors carry the path of the field as it stands in the file."""
+    """A whole front matter, so that errors name a field by its path in the file."""
 
     zoo: Backbone
 
@@ -279,7 +279,7 @@ class Card(Backbone):
             raise CardError(f"{where}: {_first_problem(error)}") from error
         block = {name: getattr(checked.zoo, name) for name in Backbone.model_fields}
         known = {name: getattr(checked, name) for name in Hub.model_fields}
-        if checked.zoo.results:  # then it is only another form of them
+        if checked.zoo.results:  # the model index only repeats them
             known["model_index"] = None
         hub = Hub.model_construct(_fields_set=None, **known, **(checked.model_extra or {}))
         return cls.model_construct(**block, hub=hub, body=body, source=source)
@@ -312,7 +312,7 @@ class Card(Backbone):
         return front_matter.write(front, self.body)
 
     def eval_results(self) -> list[EvalResult]:
-        """Return the measured figures in the Hub's own form."""
+        """Return the measured errors in the Hub's own form."""
         from huggingface_hub import EvalResult
 
         return [
@@ -321,7 +321,7 @@ class Card(Backbone):
                 task_name=self._quantity(result),
                 dataset_type="custom",
                 dataset_name=result.rows,
-                # What the Hub's form groups by; without it, figures of different rows would be put under one name.
+                # The Hub groups results by this; without it, errors on different rows would be merged under one name.
                 dataset_config=f"{result.target or self.target}, {result.rows}",
                 metric_type=result.metric,
                 metric_value=result.value,
@@ -363,7 +363,7 @@ class Card(Backbone):
         )
 
     def overview(self, status: str) -> dict[str, Any]:
-        """Return what there is to know, as JSON values; `status` says where the weights are."""
+        """Return all fields but the prose, as JSON values; `status` says where the weights are."""
         block = self.model_dump(mode="json", exclude={"hub", "body", "source"})
         measured = {
             "test_mae": self.test_mae,

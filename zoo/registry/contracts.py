@@ -1,4 +1,4 @@
-"""What a plugin must be.
+"""The contracts of plugins.
 
 A plugin is an object behind an entry point; the entry point's name is the name that users type.
 
@@ -37,7 +37,7 @@ ZOO_API = 1
 """Version of these contracts. A plugin states the one it was written for in ``zoo_api``."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
-"""What the name of a plugin looks like: it can be typed, stand in a file's name, and not be taken for ``dist:name``."""
+"""Valid names of plugins: easy to type, usable in file names, and never mistaken for ``dist:name``."""
 
 _UNUSABLE = "no usable name; letters, digits and single hyphens, beginning with a letter"
 
@@ -56,7 +56,7 @@ class Requirement:
     above : float
         Exclusive lower bound, in the column's own unit.
     reason : str
-        What a row that fails is told, for example ``"a metal (band_gap = 0)"``.
+        Reason given for rows that are left out, for example ``"a metal (band_gap = 0)"``.
     """
 
     column: str
@@ -87,7 +87,7 @@ class Task:
     aliases : tuple of str
         Other accepted names of the target column.
     recommended_backbone : str or None
-        Backbone to start from when the user names none.
+        Backbone to start from if the user names none.
     requires : Requirement or None
         Row filter (for example, non-metals only).
     zoo_api : int
@@ -116,7 +116,7 @@ class Task:
     zoo_api: int = ZOO_API
 
     def __post_init__(self) -> None:
-        # A file of somebody's may say anything, and nobody checks its types before it is used.
+        # Types are checked here, because no type checker sees the plugin files of users.
         aliases: object = self.aliases
         if not isinstance(aliases, tuple):
             hint = f"; one alias is written ({self.aliases!r},)" if isinstance(aliases, str) else ""
@@ -173,8 +173,8 @@ class Featurizer(Protocol):
     """A map from structures to vectors: pure, deterministic, and invariant to the order of atoms.
 
     A featurizer that works on arrays may also have a method ``featurize_crystals``, which takes a sequence of
-    :class:`zoo.Crystal` and returns what ``featurize`` returns for the same structures. zoo then calls it alone, which
-    spares making pymatgen structures.
+    :class:`zoo.Crystal` and returns what ``featurize`` returns for the same structures. zoo then calls only that
+    method, and no pymatgen structures are made.
 
     Attributes
     ----------
@@ -246,7 +246,7 @@ def _check_name(kind: Kind, name: object) -> None:
 def breach(kind: Kind, name: str, made: object) -> str | None:
     """Say how an object breaks the contract of its kind, or return None.
 
-    Only what can be told by looking is looked at; :mod:`zoo.testing` tries the object out.
+    The object is only inspected; :mod:`zoo.testing` also runs it.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
     name : str
         The name it is registered under.
     made : object
-        What stands behind the entry point; a featurizer already made.
+        The object behind the entry point; of a featurizer, the instance.
     """
     if kind == "backbone":
         is_package = isinstance(made, ModuleType) and hasattr(made, "__path__")
@@ -277,7 +277,7 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
 
 
 def _has(made: object, attribute: str) -> bool:
-    # Not hasattr, which would evaluate a property: an embedding's labels take a backbone to know.
+    # Not hasattr, which would evaluate properties: the labels of an embedding need its backbone.
     return hasattr(type(made), attribute) or attribute in getattr(made, "__dict__", {})
 
 

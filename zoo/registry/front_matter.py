@@ -1,4 +1,4 @@
-"""YAML front matter: split it from the prose, read it within bounds, write it."""
+"""YAML front matter of Markdown files: reading, within limits, and writing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.errors import CardError
 
 
 def read(text: str, where: str) -> tuple[dict[str, Any], str]:
-    """Return the fields of a front matter, and the prose after it.
+    """Return the fields of the front matter and the prose that follows it.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def read(text: str, where: str) -> tuple[dict[str, Any], str]:
     Raises
     ------
     CardError
-        If there is no front matter, or it is not a mapping in YAML within the bounds of :mod:`zoo._utils.bounded`.
+        If there is no front matter, or it is not a YAML mapping within the limits of :mod:`zoo._utils.bounded`.
     """
     front, body = _split(text, where)
     try:
@@ -36,7 +36,7 @@ def read(text: str, where: str) -> tuple[dict[str, Any], str]:
 
 
 def write(front: dict[str, Any], body: str) -> str:
-    """Return Markdown that :func:`read` gives back as it was."""
+    """Return Markdown from which :func:`read` recovers both."""
     # default_flow_style=None keeps lists of elements and digests on one line each.
     header = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
     return f"---\n{header}---\n\n{body.strip()}\n"

@@ -1,4 +1,4 @@
-"""The single checks of :mod:`zoo.testing`, each a function that raises AssertionError that says what to correct."""
+"""The checks of :mod:`zoo.testing`: functions that raise AssertionError with a message that says what to correct."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOLERANCE = 1e-5
 
 
 def task_is_one(task: Any) -> None:
-    """Check that the object is a task, for this version of the contracts."""
+    """Check that the object is a task written for this version of the contracts."""
     assert isinstance(task, Task), f"{task!r} is not a zoo.contracts.Task"
     _check_api(task)
 
@@ -41,7 +41,7 @@ def task_is_hashable(task: Any) -> None:
 
 
 def task_survives_json(task: Any) -> None:
-    """Check that a checkpoint can keep the task as JSON."""
+    """Check that the task survives being written as JSON, as checkpoints do."""
     fields = asdict(task)
     try:
         text = json.dumps(fields)
@@ -57,13 +57,13 @@ def task_survives_json(task: Any) -> None:
 def task_columns_are_distinct(task: Any) -> None:
     """Check that the target and its aliases are different, non-empty column names."""
     for column in task.columns:
-        assert column.strip() == column != "", f"task {task.name!r}: {column!r} is no usable column name"
+        assert column.strip() == column != "", f"task {task.name!r}: {column!r} is not a usable column name"
     twice = sorted({column for column in task.columns if task.columns.count(column) > 1})
     assert not twice, f"task {task.name!r}: named twice among target and aliases: {', '.join(twice)}"
 
 
 def task_unit_and_range_make_sense(task: Any) -> None:
-    """Check that the unit is bare, and that the range accepts what is inside and nothing else."""
+    """Check that the unit has no blanks around it, and that the range accepts exactly the values inside it."""
     assert task.unit == task.unit.strip(), f"task {task.name!r}: blanks around the unit {task.unit!r}"
     assert task.description, f"task {task.name!r} needs a description: one sentence that says what the number is"
     low, high = (float(end) for end in task.valid)
@@ -105,14 +105,14 @@ def featurizer_returns_one_row_per_structure(featurizer: Any, structures: Any = 
 
 
 def featurizer_is_pure(featurizer: Any, structures: Any = None) -> None:
-    """Check that calls repeat, structures stay as they were, and no random state moves."""
+    """Check that repeated calls agree, structures are not modified, and global random generators are not used."""
     import numpy as np
 
     made, given = _made(featurizer), _crystals(structures)
     copies = [structure.copy() for structure in given]
     state = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
-        # Moved on first: one that seeds the generator anew at each call would find it as it left it.
+        # Advance the generators first, or a featurizer that seeds them at each call would go unnoticed.
         random.random()  # noqa: S311
         np.random.random()  # noqa: NPY002
         before = _random_states()
@@ -123,12 +123,12 @@ def featurizer_is_pure(featurizer: Any, structures: Any = None) -> None:
         np.random.set_state(state[1])  # noqa: NPY002
     changed = [s.formula for s, copy in zip(given, copies, strict=True) if s != copy]
     assert not changed, f"{label(made)}: featurize changes its input ({', '.join(changed)}); work on a copy"
-    assert not moved, f"{label(made)}: moves the global generator of {', '.join(moved)}; make one of its own"
+    assert not moved, f"{label(made)}: moves the global generator of {', '.join(moved)}; create a generator of its own"
     _compare(made, first, second, "a second call gives other values", exactly=True)
 
 
 def featurizer_treats_structures_alone(featurizer: Any, structures: Any = None) -> None:
-    """Check that a structure's vector does not depend on the others it is given with."""
+    """Check that a structure's vector does not depend on the other structures of the call."""
     import numpy as np
 
     made, given = _made(featurizer), _crystals(structures)
@@ -148,7 +148,7 @@ def featurizer_ignores_order_of_atoms(featurizer: Any, structures: Any = None) -
 
 
 def featurizer_ignores_choice_of_origin(featurizer: Any, structures: Any = None) -> None:
-    """Check that moving all atoms of a crystal by one vector changes nothing."""
+    """Check that shifting all atoms of a crystal by the same vector changes nothing."""
     made, given = _made(featurizer), _crystals(structures)
     moved = [structure.copy() for structure in given]
     for structure in moved:
@@ -213,7 +213,7 @@ def _compare(
 
 
 def baseline_is_one(baseline: Any) -> None:
-    """Check that the object is a baseline, for this version of the contracts, and its grid has values."""
+    """Check that the object is a baseline written for this version of the contracts, and that its grid has values."""
     assert isinstance(baseline, Baseline), f"{baseline!r} is not a zoo.contracts.Baseline"
     _check_api(baseline)
     assert baseline.featurizer, f"baseline {baseline.name!r}: name the featurizer whose vectors it takes"
@@ -233,7 +233,7 @@ def baseline_can_be_cloned(baseline: Any) -> None:
 
 
 def baseline_has_a_featurizer(baseline: Any) -> None:
-    """Check that the featurizer whose vectors it takes can be had, and gives some that it can be fitted to."""
+    """Check that the featurizer can be used, and that the baseline can be fitted to its vectors."""
     import numpy as np
 
     from zoo.errors import ZooError
@@ -243,7 +243,7 @@ def baseline_has_a_featurizer(baseline: Any) -> None:
         features = plugins.featurizer(baseline.featurizer).featurize(_crystals(None))
     except ZooError as error:
         raise AssertionError(f"baseline {baseline.name!r}: its featurizer cannot be used: {error}") from error
-    features = np.tile(np.asarray(features, dtype=np.float64), (2, 1))  # as many rows as few
+    features = np.tile(np.asarray(features, dtype=np.float64), (2, 1))  # ten rows
     assert np.isfinite(features).any(), f"baseline {baseline.name!r}: {baseline.featurizer!r} gives nothing but NaN"
     target = np.arange(len(features), dtype=np.float64)
     prediction = np.asarray(baseline.build(0).fit(features, target).predict(features))
@@ -251,7 +251,7 @@ def baseline_has_a_featurizer(baseline: Any) -> None:
 
 
 def baseline_fits_and_predicts(baseline: Any) -> None:
-    """Check that ``fit`` returns the estimator, ``predict`` a number for every row, NaN or not."""
+    """Check that ``fit`` returns the estimator, and ``predict`` a number for every row, even if a feature is NaN."""
     import numpy as np
 
     features, target = _vectors(40)
@@ -271,7 +271,7 @@ def baseline_fits_and_predicts(baseline: Any) -> None:
 
 
 def baseline_works_on_few_rows(baseline: Any) -> None:
-    """Check that ten rows are enough, as an inner fold of a small table may have."""
+    """Check that ten rows are enough: an inner fold of a small table may have no more."""
     features, target = _vectors(10)
     try:
         baseline.build(0).fit(features, target).predict(features)
@@ -280,7 +280,7 @@ def baseline_works_on_few_rows(baseline: Any) -> None:
 
 
 def baseline_is_reproducible(baseline: Any) -> None:
-    """Check that one seed gives one answer, whatever the global random generators stand at."""
+    """Check that fits with the same seed agree, whatever the state of the global random generators."""
     import numpy as np
 
     features, target = _vectors(40)
@@ -309,7 +309,7 @@ def baseline_grid_can_be_searched(baseline: Any) -> None:
 
 
 def _vectors(rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return features of shape (rows, 24), one of them constant, and a target that depends on three."""
+    """Return features of shape (rows, 24), one of them constant, and a target that depends on three of them."""
     import numpy as np
 
     features = np.random.default_rng(11).normal(size=(rows, 24))
@@ -318,18 +318,18 @@ def _vectors(rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def label(plugin: object) -> str:
-    """Name a plugin for messages and test ids."""
+    """Return a plugin's name for messages and test ids."""
     name = getattr(plugin, "name", None) or getattr(plugin, "__name__", None)
     return name if isinstance(name, str) else type(plugin).__name__
 
 
 def _check_api(plugin: Any) -> None:
     api = getattr(plugin, "zoo_api", ZOO_API)
-    assert api == ZOO_API, f"{label(plugin)} was written for zoo_api {api!r}; this zoo speaks {ZOO_API}"
+    assert api == ZOO_API, f"{label(plugin)} was written for zoo_api {api!r}; this version of zoo uses {ZOO_API}"
 
 
 def _told(check: Callable[..., None]) -> Callable[..., None]:
-    """Let whatever a plugin raises come out as what a check promises."""
+    """Turn whatever a plugin raises into an AssertionError."""
 
     @functools.wraps(check)
     def checked(plugin: Any, *more: Any) -> None:

@@ -125,18 +125,18 @@ def fit(
     seed : int
         Seed of the order of batches.
     workdir : Path
-        Folder for snapshots; with `resume` an interrupted fit goes on from there.
+        Folder for snapshots, from which `resume` continues an interrupted fit.
     rates : mapping of parameter-name prefix to factor, optional
         Learning rates by depth: the factor of the longest fitting prefix multiplies the learning rate.
     balance : {"equal", "relative"}
         How several targets share the loss; see :func:`zoo.training.losses.masked_l1`.
     device : {"auto", "cpu", "cuda"}
     devices, nodes : int
-        Devices on each of so many machines, each with a process of its own that a launcher started
-        (:mod:`zoo.training.distributed`). A step then has `batch_size` crystals on every device; each of them validates
-        all rows.
+        Number of devices on each machine, and of machines. A launcher must have started a process for every device
+        (:mod:`zoo.training.distributed`). A step then has `batch_size` crystals on every device, and each device
+        validates all rows.
     resume : bool
-        Go on from the snapshot in `workdir`, if there is one.
+        Continue from the snapshot in `workdir`, if there is one.
     save_minutes : float, optional
         Between snapshots within an epoch; there are others after validations. If not given, there are none at all: a
         short fit is sooner done anew.

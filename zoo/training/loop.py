@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zoo.training.losses import Balance
 
 VALIDATIONS = 100
-"""About how often a fit is validated: every epoch of a short one, every so many epochs of a long one."""
+"""About how often a fit is validated: after every epoch of a short one, every few epochs of a long one."""
 
 
 def rate_of(name: str, rates: Mapping[str, float]) -> float:

@@ -1,23 +1,24 @@
 """Transfer: a pretrained network becomes the start of another one.
 
-Lee & Asahi, Comput. Mater. Sci. 190, 110314 (2021): the pretrained parameters start the target model, and
-fine-tuning updates them. Four ways of doing so:
+As in Lee & Asahi, Comput. Mater. Sci. 190, 110314 (2021), the target model starts from the pretrained parameters, and
+fine-tuning updates them. There are four modes:
 
 ``mixture``
-    Everything is trained; beside it, frozen copies of all backbones are read by fully connected layers of their own,
-    and the two predictions are averaged. One backbone knows energies, another one gaps: together they know more of a
-    new property than any of them (Chang, Wang & Ertekin, npj Comput. Mater. 8, 242 (2022)).
+    Everything is trained. A second head takes the features of frozen copies of all backbones, and the two predictions
+    are averaged. One backbone knows energies, another gaps; together they know more about a new property than either
+    (Chang, Wang & Ertekin, npj Comput. Mater. 8, 242 (2022)).
 ``full``
     Everything is trained.
 ``layerwise``
-    Everything is trained, the more slowly the nearer to the input: the early layers know about elements and
-    bonds, which the target shares with the source.
+    Everything is trained, layers nearer to the input more slowly: they describe elements and bonds, which source and
+    target have in common.
 ``head``
     Only the fully connected layers are trained.
 
-In all of them the fully connected layers after pooling start anew, because they speak of the source property, and
-the batch-norm statistics stay those of the source: a batch of a small table says less about how activations are
-distributed than the source's thousands of crystals did. Of all choices this one matters most (docs/tuning.md).
+In all of them, the fully connected layers after pooling start from random weights, because the pretrained ones belong
+to the source property; and batch normalisation keeps the statistics of the source, since a batch of a small table says
+less about the distribution of activations than the thousands of crystals of the source. No other choice matters as
+much (docs/tuning.md).
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ if TYPE_CHECKING:
     from zoo.training.settings import Mode
 
 FROM_SCRATCH = "from scratch"
-"""What training without a backbone is called."""
+"""Name of the method that trains without a backbone."""
 
 DECAY = 0.7
-"""In ``layerwise`` each layer nearer to the input learns at this fraction of the next one's rate."""
+"""Ratio of the learning rates of a layer and the next one in ``layerwise``."""
 
 
 def scratch(architecture: Architecture, atom_table: Tensor, seed: int) -> CGCNN:
-    """Return a network with random weights that depend on `seed` alone."""
+    """Return a network with random weights, which depend on `seed` only; torch's global generator is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CGCNN(architecture, atom_table)
@@ -64,15 +65,15 @@ def transfer(
     seed : int
         Seed of the new layers.
     experts : sequence of CGCNN
-        For ``mixture``: networks whose bodies are read, of the same sizes as that of `source`.
+        For ``mixture``: networks whose frozen bodies are used, of the same sizes as that of `source`.
     pooling : {"last", "all"}
-        What the new layers read; see :class:`zoo.models.architecture.Architecture`.
+        The convolutions whose pooled features the new layers take; see :class:`zoo.models.architecture.Architecture`.
 
     Returns
     -------
     network : CGCNN
     rates : dict of str to float
-        Factor on the learning rate by prefix of parameter names.
+        Prefix of parameter names → factor on the learning rate.
     """
     size = source.architecture
     beside = experts if mode == "mixture" else ()
@@ -92,22 +93,22 @@ def transfer(
 def side_by_side(
     sources: Sequence[CGCNN], architecture: Architecture, seed: int, heads: Mapping[int, tuple[int, CGCNN]]
 ) -> CGCNN:
-    """Return a network in whose body those of the sources stand side by side, and answer as they did.
+    """Return a wide network whose body computes the features of all sources at once.
 
-    Its features are theirs, one source's after the other's, and no weight joins them yet: training finds those. So
-    several networks become one without losing anything; of a single source the result is a copy. Networks were made
-    wider in this way by Chen, Goodfellow & Shlens, ICLR 2016 (Net2Net), from one source.
+    The weight matrices are block-diagonal: the features of the sources are concatenated, and the weights between
+    different sources are zero until training changes them. The result predicts exactly as the sources do; for a single
+    source, it is a copy. Chen, Goodfellow & Shlens, ICLR 2016 (Net2Net), widened a single network in a similar way.
 
     Parameters
     ----------
     sources : sequence of CGCNN
     architecture : Architecture
-        Of the result: as wide as all sources together, otherwise shaped as each of them.
+        Of the result: its width is the sum of the sources' widths; the other sizes are those of each source.
     seed : int
-        Of the fully connected layers that start anew.
+        Of the fully connected layers that start from random weights.
     heads : mapping of target to (source, network)
-        Targets whose fully connected layers begin as those of a network with a single target, which has the body of
-        the source of this number.
+        Index of a target → index of a source, and a network with a single target and that source's body, whose fully
+        connected layers the target starts from.
     """
     network = scratch(architecture, sources[0].atom_table, seed)
     width, bonds = architecture.width, torch.arange(architecture.gaussians)
@@ -124,7 +125,7 @@ def side_by_side(
             if not name.startswith(("body.embedding.", "body.convs.")):
                 continue
             leaf = name.split(".")[-2]
-            if not tensor.dim():  # how often statistics were taken: of no consequence with a fixed momentum
+            if not tensor.dim():  # the number of batches seen, which is not used
                 state[name].copy_(tensor)
             elif leaf == "fc_full" and tensor.dim() == 2:
                 state[name][both[:, None], torch.cat([both, 2 * width + bonds])] = tensor

@@ -70,8 +70,9 @@ def pretrain(
         and ``rejected.csv`` if rows that were wanted could not be used.
     device : {"auto", "cpu", "cuda"}
     devices, nodes : int
-        Devices on each of so many machines. On one machine the command of this process is run once for each device, as
-        torchrun would; on several, torchrun must have started it. Only the main process returns reports.
+        Number of devices on each machine, and of machines. On one machine the command of this process is run once for
+        each device, as torchrun would; on several, torchrun must have started it. Only the main process returns
+        reports.
     resume : bool
     save_minutes : float
         Between the snapshots from which `resume` continues.

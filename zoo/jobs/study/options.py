@@ -60,7 +60,7 @@ class StudyOptions:
     data: Annotated[Path, Field(description="Table of crystals and targets.")]
     sizes: Annotated[
         Annotated[Distinct[Annotated[int, Field(ge=2)]], Field(min_length=1)] | None,
-        Field(description="Numbers of training rows.  [default: 50,100,200,500, as far as the table has so many]"),
+        Field(description="Numbers of training rows.  [default: 50,100,200,500, as far as the table allows]"),
     ] = None
     backbones: Annotated[
         Distinct[str] | None,

@@ -48,7 +48,7 @@ cdef inline int reserve_sites(Workspace *workspace, Py_ssize_t n) noexcept nogil
 
 
 cdef inline int reserve_images(Workspace *workspace, Py_ssize_t size) noexcept nogil:
-    """Make size for so many images; -1 if there is none."""
+    """Make room for this number of images; return -1 if there is no memory."""
     if size <= workspace.image_capacity:
         return 0
     if not (
@@ -63,7 +63,7 @@ cdef inline int reserve_images(Workspace *workspace, Py_ssize_t size) noexcept n
 
 
 cdef inline int reserve_edges(Workspace *workspace, Py_ssize_t size) noexcept nogil:
-    """Make size for so many edges, keeping those that are there; -1 if there is none."""
+    """Make room for this number of edges, keeping those that are there; return -1 if there is no memory."""
     if size <= workspace.edge_capacity:
         return 0
     size += size // 2
