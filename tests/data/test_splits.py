@@ -128,8 +128,8 @@ def test_smallest_table() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"n_train": 946}, "--n-train 946: there are 945 training rows, beside 118 validation and 118 test rows"),
-        ({"n_train": 0}, "--n-train 0: there are 945 training rows, beside 118 validation and 118 test rows"),
+        ({"n_train": 946}, "--n-train 946: only 945 training rows are left after 118 validation and 118 test rows"),
+        ({"n_train": 0}, "--n-train 0: only 945 training rows are left after 118 validation and 118 test rows"),
         ({"test": 0.5, "val": 0.5}, "a test part of 0.5 and a validation part of 0.5 leave nothing to train on"),
         ({"test": 0.0}, "a test part of 0 and a validation part of 0.1 leave nothing to train on"),
         ({"val": float("nan")}, "a test part of 0.1 and a validation part of nan leave nothing to train on"),

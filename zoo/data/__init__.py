@@ -1,4 +1,4 @@
-"""Crystals, and what they pass through before a network sees them.
+"""Crystals, and everything between a file and a network's input.
 
 `crystal` holds a structure as arrays; `structures` reads structure files, `tables` turns tables into records and
 rejections, `graphs` builds crystal graphs, packs and stores them, and `sources` fetches tables from databases.

@@ -1,4 +1,4 @@
-"""A crystal as arrays: the form in which structures travel through zoo."""
+"""`Crystal`: an ordered crystal structure as arrays, zoo's internal representation."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ SYMBOLS: tuple[str, ...] = tuple(
 MAX_ATOMIC_NUMBER = 118
 
 MAX_ATOMS = 10_000
-"""Most atoms of a cell that is read: far beyond any training set, and within seconds to read."""
+"""Largest number of atoms in a cell: far beyond any training set, and still read within seconds."""
 
 MAX_LENGTH = 1e6
-"""Longest cell vector (Å), and farthest fractional coordinate. Beyond what any crystal has, squares of
-lengths overflow, and sums lose the digits that tell neighbours apart."""
+"""Largest component of a cell vector (Å) and largest fractional coordinate. Far larger values overflow when squared,
+and lose the digits that distinguish neighbours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Crystal:
     ------
     InputError
         If there is no atom, an element is unknown, a number is not finite or absurdly large, or the cell has no volume.
-        The message is the bare reason; callers add where.
+        The message is the bare reason; callers add the location.
     """
 
     numbers: NDArray[np.uint8]
@@ -76,9 +76,9 @@ class Crystal:
             raise InputError(f"unknown element: atomic number {raw[(raw < 1) | (raw > MAX_ATOMIC_NUMBER)][0]}")
         longest, farthest = np.abs(lattice).max(), np.abs(frac).max()
         if longest > MAX_LENGTH:
-            raise InputError(f"a cell vector of {longest:.3g} Å; at most {MAX_LENGTH:.0e} Å are taken")
+            raise InputError(f"a cell vector of {longest:.3g} Å; at most {MAX_LENGTH:.0e} Å is allowed")
         if farthest > MAX_LENGTH:
-            raise InputError(f"a fractional coordinate of {farthest:.3g}; at most {MAX_LENGTH:.0e} is taken")
+            raise InputError(f"a fractional coordinate of {farthest:.3g}; at most {MAX_LENGTH:.0e} is allowed")
         if abs(np.linalg.det(lattice)) < 1e-3:
             raise InputError("the cell has no volume")
         object.__setattr__(self, "numbers", np.ascontiguousarray(raw, dtype=np.uint8))
@@ -90,12 +90,12 @@ class Crystal:
 
     @classmethod
     def from_structure(cls, structure: Structure) -> Crystal:
-        """Take over an ordered pymatgen structure.
+        """Convert an ordered pymatgen structure.
 
         Raises
         ------
         InputError
-            If a site is partially occupied, or holds something that is no element.
+            If a site is partially occupied, or does not hold an element.
         """
         if not structure.is_ordered:
             site = next(site for site in structure if not site.is_ordered)
@@ -106,7 +106,7 @@ class Crystal:
             numbers = [0]
         if min(numbers, default=1) < 1:
             dummy = next(site for site in structure if getattr(site.specie, "Z", 0) < 1)
-            raise InputError(f"{dummy.species_string!r} is no chemical element")
+            raise InputError(f"{dummy.species_string!r} is not a chemical element")
         return cls(np.array(numbers), structure.lattice.matrix, structure.frac_coords.reshape(-1, 3))
 
     def to_structure(self) -> Structure:
@@ -139,7 +139,7 @@ class Crystal:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the arrays, which identifies the crystal as it was given."""
+        """SHA-256 of the arrays; it identifies the crystal exactly as given."""
         sha = hashlib.sha256()
         for array in (self.numbers, self.lattice, self.frac):
             sha.update(array.tobytes())

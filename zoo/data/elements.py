@@ -1,8 +1,8 @@
-"""Properties of the elements → the table of atom features.
+"""Element properties → table of atom features.
 
 Atoms enter the network as one-hot vectors of discretised element properties (Lee & Asahi, Comput. Mater. Sci. 190,
-110314 (2021), after Xie & Grossman, PRL 120, 145301 (2018)). Every checkpoint holds its own table, so it does not
-depend on any library's release; a new model gets the one computed here from ``elements.csv``. The values are those
+110314 (2021), after Xie & Grossman, PRL 120, 145301 (2018)). Every checkpoint stores its own table, so it does not
+depend on a library's release; new models use the one computed here from ``elements.csv``. The values are those
 tabulated by pymatgen 2026.10: Pauling electronegativity, calculated atomic radius in Å, first ionisation energy and
 electron affinity in eV, molar volume in cm³/mol, and the number of electrons outside the noble-gas core.
 """
@@ -50,7 +50,7 @@ def atom_table() -> NDArray[np.uint8]:
     array of shape (119, 111), uint8
         Row z belongs to atomic number z; row 0 is empty. Group (18), period (7), block (4), electrons outside
         the noble-gas core (32), then ten bins each of electronegativity, radius, ionisation energy, electron
-        affinity and molar volume. Of an unknown property, all bins are 0.
+        affinity and molar volume. If a property is unknown, all its bins are 0.
     """
     table = np.zeros((MAX_ATOMIC_NUMBER + 1, 18 + 7 + 4 + 32 + _BINS * len(_BINNED)), dtype=np.uint8)
     for element in properties():

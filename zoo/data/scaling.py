@@ -31,7 +31,7 @@ BOUND = 3.0
 """b of the tanh scaling, in standard deviations."""
 
 LIMIT_MARGIN = 1.0
-"""Standard deviations by which predictions may exceed the most extreme training target."""
+"""Number of standard deviations by which predictions may exceed the most extreme training target."""
 
 _MAX_TANH = 1.0 - 1e-6
 
@@ -48,8 +48,8 @@ class TargetScaler:
     bound : float or None
         b of the tanh scaling, in standard deviations; None for a plain z-score.
     limit : float or None
-        Largest |z| of a prediction; None for no limit. Near its ends the inverse tanh is so steep that a small error of
-        the network would become a modulus of a thousand terapascals.
+        Largest |z| of a prediction; None for no limit. The inverse tanh is so steep near its ends that a small
+        error of the network would turn into a modulus of a thousand terapascals.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class TargetScaler:
         Raises
         ------
         InputError
-            If all targets are equal, so there is no scale and nothing to learn.
+            If all targets are equal, so that there is nothing to learn.
         """
         targets = transformed(values, transform)
         std = float(targets.std())

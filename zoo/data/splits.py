@@ -1,6 +1,6 @@
 """Seeded splits of records into training, validation and test rows.
 
-The parts depend only on the identifiers and the seed, not on the order of rows in a file. The test rows do not depend
+The split depends only on the identifiers and the seed, not on the order of rows in a file. The test rows do not depend
 on the number of training rows, and a smaller training set is a subset of a larger one, so the points of a learning
 curve can be compared.
 
@@ -30,11 +30,11 @@ How = Literal["random", "composition", "chemsys"]
 
 MIN_VALIDATION_ROWS = 20
 VALIDATION_FRACTION = 0.2
-"""If fewer training rows are asked for than there are, there are as many validation rows as this fraction of them, or
-the minimum if that is more: with 100 measured crystals one does not have 500 more to choose an epoch by."""
+"""If `n_train` is given, the validation set is cut to this fraction of it (but at least `MIN_VALIDATION_ROWS`), because
+somebody with 100 measured crystals does not have 500 more to select an epoch with."""
 
 MIN_ROWS = 10
-"""Fewest rows that can be split; with fewer, a test part would tell nothing."""
+"""Smallest number of rows that can be split; with fewer, a test set is meaningless."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Split:
     ----------
     seed : int
     train, val, test : array of shape (n,), int64
-        Disjoint. If fewer training rows were asked for than there are, some rows are in no part.
+        Disjoint. If fewer training rows than available were requested, some rows are in no part.
     fold : str
-        Name of the fold that is tested; empty if the split is one of several seeds.
+        Name of the test fold; empty if the split is defined by a seed.
     """
 
     seed: int
@@ -76,7 +76,7 @@ def make_split(
     val: float = 0.1,
     n_train: int | None = None,
 ) -> Split:
-    """Split records by a seed.
+    """Split records at random.
 
     Parameters
     ----------
@@ -85,19 +85,19 @@ def make_split(
     seed : int
         Not negative.
     how : {"random", "composition", "chemsys"}
-        What stays in one part: single rows, all rows of one reduced formula, or all of one chemical system. With
-        groups, the sizes of the parts deviate a little from the fractions.
+        Rows that are kept together: none, those of one reduced formula, or those of one chemical system. With groups,
+        the sizes of the parts deviate slightly from the fractions.
     test, val : float
         Fractions of all rows; each part gets at least one row. Validation rows are drawn after test rows.
     n_train : int, optional
-        Number of training rows; by default all that remain. There are fewer validation rows then, too; see
+        Number of training rows; by default all that remain. This also reduces the validation rows; see
         `VALIDATION_FRACTION`.
 
     Raises
     ------
     InputError
         If the fractions leave no training rows, or there are fewer than `MIN_ROWS` rows, too few groups, or fewer
-        training rows than asked for.
+        training rows than requested.
     """
     if seed < 0:
         raise InputError(f"--seed {seed} is negative")
@@ -106,7 +106,7 @@ def make_split(
     if len(records) < MIN_ROWS:
         raise InputError(f"{len(records)} usable rows are too few to split; at least {MIN_ROWS} are needed")
     groups = _groups(records, how)
-    # The test rows are drawn first and from their own stream, so they do not depend on n_train.
+    # The test rows are drawn first, from a separate random stream, so they do not depend on n_train.
     order = np.random.default_rng([seed, 0]).permutation(len(groups))
     n_test, n_val = (max(1, floor(fraction * len(records) + 0.5)) for fraction in (test, val))
     after_test = _take(groups, order, n_test)
@@ -132,8 +132,8 @@ def shortened(split: Split, n_train: int | None) -> Split:
         return split
     if not 1 <= n_train <= len(split.train):
         raise InputError(
-            f"--n-train {n_train}: there are {len(split.train)} training rows, "
-            f"beside {len(split.val)} validation and {len(split.test)} test rows"
+            f"--n-train {n_train}: only {len(split.train)} training rows are left "
+            f"after {len(split.val)} validation and {len(split.test)} test rows"
         )
     few = max(MIN_VALIDATION_ROWS, round(VALIDATION_FRACTION * n_train))
     return replace(split, train=split.train[:n_train], val=split.val[:few])
@@ -223,11 +223,11 @@ def cut_folds(
 
 
 def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int | None = None) -> dict[str, list[str]]:
-    """Split by a hash of each identifier, on which alone the part of a row depends.
+    """Split by a hash of each identifier, so that each row is assigned independently of all others.
 
-    The first 64 bits of the SHA-256 of the identifier, as a fraction u in [0, 1), decide: a test row if u < `test`, a
-    validation row if u < `test` + `validation`, else a training row. So a test row is never a training row for another
-    size, property or release of the data. The `train` training rows with the smallest u are taken, so a smaller
+    The first 64 bits of the SHA-256 of the identifier, as a fraction u in [0, 1), assign a row: test if u < `test`,
+    validation if u < `test` + `validation`, else training. So a test row is never a training row for another size,
+    property or release of the data. The `train` training rows with the smallest u are taken, so a smaller
     training set is a subset of a larger one.
 
     Parameters
@@ -246,7 +246,7 @@ def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int
     Raises
     ------
     InputError
-        If the fractions leave no training rows, a part is empty, or there are fewer training rows than asked for.
+        If the fractions leave no training rows, a part is empty, or there are fewer training rows than requested.
     """
     if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
         raise InputError(f"a test part of {test:g} and a validation part of {validation:g} leave nothing to train on")
@@ -257,7 +257,7 @@ def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int
         "test": [name for u, name in ordered if u < test],
     }
     if train is not None and train > len(parts["train"]):
-        raise InputError(f"{train} training rows are asked for, and there are {len(parts['train'])}")
+        raise InputError(f"{train} training rows are requested, but there are only {len(parts['train'])}")
     parts["train"] = parts["train"][:train]
     short = [part for part, rows in parts.items() if len(rows) < (2 if part == "train" else 1)]
     if short:
@@ -266,7 +266,7 @@ def hash_split(ids: Sequence[str], *, test: float, validation: float, train: int
 
 
 def _groups(records: Sequence[Record], how: How) -> list[list[int]]:
-    """Group positions, in an order that does not depend on that of the records."""
+    """Group positions, in an order independent of the order of the records."""
     members: dict[str, list[int]] = defaultdict(list)
     for position in sorted(range(len(records)), key=lambda i: records[i].id):
         crystal = records[position].crystal

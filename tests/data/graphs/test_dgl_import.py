@@ -74,7 +74,7 @@ def test_a_missing_dgl_is_said_with_the_remedy() -> None:
 def test_another_failure_than_graphbolts_is_passed_on_with_its_reason() -> None:
     first, second, left = blocked("dgl.backend", "OSError('libdgl.so: cannot open shared object file')")
     assert first == second
-    assert "cannot be imported beside torch" in first
+    assert "cannot be imported with torch" in first
     assert "libdgl.so: cannot open shared object file" in first
     assert left == "[]"
 

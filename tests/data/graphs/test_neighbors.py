@@ -117,13 +117,13 @@ def test_flat_and_long_cells() -> None:
 
 @pytest.mark.parametrize("neighbors", [0, -1, 256])
 def test_numbers_of_neighbours_that_cannot_be(neighbors: int) -> None:
-    with pytest.raises(InputError, match=f"{neighbors} neighbours per atom; 1 to 255"):
+    with pytest.raises(InputError, match=f"{neighbors} neighbours per atom; choose 1 to 255"):
         GraphSettings(neighbors=neighbors)
 
 
 def test_two_atoms_on_one_site_are_refused() -> None:
     crystal = Crystal(np.array([11, 17]), np.eye(3) * 4.0, np.array([[0, 0, 0], [0, 0, 1.0]]))
-    with pytest.raises(InputError, match=r"atoms 1 \(Na\) and 2 \(Cl\) stand on one site"):
+    with pytest.raises(InputError, match=r"atoms 1 \(Na\) and 2 \(Cl\) occupy the same site"):
         build_graph(crystal)
     outcome = list(build_graphs([crystal, Crystal.from_structure(samples.crystals()["Si"])]))
     assert isinstance(outcome[0], InputError)
@@ -169,8 +169,8 @@ EXTREMES = {
     "an atom in a tenth of a millimetre": (np.eye(3) * 1e6, None),
     "a needle": (np.diag([1.0, 1.0, 2000.0]), None),
     "a sheet": (np.diag([200.0, 200.0, 1.0]), None),
-    "layers less than an atom apart": (np.diag([3.0, 3.0, 0.05]), "stand on one site"),
-    "a cell of nothing": (np.diag([0.05, 0.05, 0.5]), "stand on one site|no volume"),
+    "layers less than an atom apart": (np.diag([3.0, 3.0, 0.05]), "occupy the same site"),
+    "a cell of nothing": (np.diag([0.05, 0.05, 0.5]), "occupy the same site|no volume"),
     "an absurdly skewed cell": (np.array([[3.0, 0, 0], [3e5, 3.0, 0], [0, 3e5, 3.0]]), "too flat or too skewed"),
 }
 
@@ -233,7 +233,7 @@ for height in (1e-3, 2e-4, 1e-5):
         try:
             build_graph(cell, GraphSettings(ties=ties))
         except InputError as error:
-            assert "stand on one site" in str(error) or "too flat" in str(error), error
+            assert "occupy the same site" in str(error) or "too flat" in str(error), error
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -201,7 +201,7 @@ def test_a_crystal_that_fails_is_reported_with_its_id(tmp_path: Path) -> None:
     rows.to_csv(tmp_path / "data.csv", index=False)
     (one,) = store.table_graphs(tmp_path / "data.csv", GraphSettings(), quiet=True).rejected
     assert (one.id, one.row, one.column) == (rows.material_id[1], 2, "structure")
-    assert one.reason == "atoms 1 (H) and 2 (H) stand on one site (0.000 Å apart)"
+    assert one.reason == "two atoms occupy the same site (H and H, atoms 1 and 2)"
 
 
 SCRIPT = """
@@ -227,7 +227,7 @@ def test_workers_that_die_are_explained(table: Path, tmp_path: Path) -> None:
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
     )
     (line,) = done.stdout.splitlines()
-    assert "a process that built graphs was killed" in line
+    assert "a process that builds graphs was killed" in line
 
 
 def test_a_table_without_crystals_says_so(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_without_a_key_a_recipe_that_fetches_says_so(
     ("fields", "message"),
     [
         (("bandgap",), "the Materials Project has no field 'bandgap'"),
-        (("bulk_modulus",), "the field bulk_modulus is not a number or text but a dict; name a part"),
+        (("bulk_modulus",), "the field bulk_modulus is a dict, not a number or text; name a part"),
     ],
 )
 def test_fields_that_are_not_there_are_named(

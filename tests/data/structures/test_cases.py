@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.data.structures.files import is_structure_file, passed_over
+from zoo.data.structures.files import is_structure_file, other_files
 from zoo.data.structures.parse import read_file
 from zoo.errors import InputError
 
@@ -48,7 +48,7 @@ RIGHT = {
     "water-with-hydrogens/wat_with_H.cif": ("C1 Ca1 H2 O2", 6),
 }
 REFUSED = {
-    "duplicate-tag/dupcell.cif": "_cell_length_a stands there twice",
+    "duplicate-tag/dupcell.cif": "_cell_length_a is given twice",
     "formula-mismatch/extra_elem.cif": "the sites hold Ho, which the formula in the file",
     "formula-mismatch/partialH.cif": "hydrogen atoms are missing",
     "group-symbols/CO3.cif": "'CO3' names a group of atoms",
@@ -58,8 +58,8 @@ REFUSED = {
     "impossible-distances/alt011.cif": "atoms 0.11 Å apart",
     "impossible-distances/group_noocc.cif": "disordered sites",
     "impossible-distances/nm.cif": "is the cell in nm?",
-    "label-guesses/Ca_no_formula.cif": "'CA1' may stand for more than one element",
-    "label-guesses/pauling_label.cif": "'Na,K' names no single element",
+    "label-guesses/Ca_no_formula.cif": "'CA1' could mean several elements",
+    "label-guesses/pauling_label.cif": "'Na,K' does not identify an element",
     "mixed-h-site/mixed_H_O.cif": "partial occupancy (H:0.9, O:0.1)",
     "modulated/ssg.cif": "a modulated structure",
     "poscar-counts/counts_mismatch.vasp": "3 symbols (Na Cl K) for 2 counts",
@@ -102,5 +102,5 @@ def test_names_that_vasp_users_give() -> None:
     folder = CASES / "skipped-in-folder" / "names"
     files = [path for path in folder.iterdir() if is_structure_file(path)]
     assert len(files) == 18
-    assert passed_over(folder) == []
+    assert other_files(folder) == []
     assert {read_file(path).formula for path in files} == {"Cl1 Na1"}

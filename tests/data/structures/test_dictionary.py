@@ -53,7 +53,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         (changed(sites__0__species=[{"element": "Mg", "occu": 0.5}, {"element": "Ca", "occu": 0.5}]), "partial occ"),
         (changed(sites__0__abc=[0, 0]), "abc has 2 numbers"),
         (changed(sites__0__abc=[0, 0, float("nan")]), "not a finite number"),
-        (changed(sites__0=3), "a site is no dictionary"),
+        (changed(sites__0=3), "a site is not a dictionary"),
     ],
 )
 def test_refusals(value: dict[str, Any], words: str) -> None:

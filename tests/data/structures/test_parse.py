@@ -89,7 +89,7 @@ def test_arrays_in_all_forms() -> None:
         ([11.5], np.eye(3) * 3, [0, 0, 0], "unknown element: atomic number 11.5"),
         ([0], np.eye(3) * 3, [0, 0, 0], "unknown element: atomic number 0"),
         ([300], np.eye(3) * 3, [0, 0, 0], "unknown element: atomic number 300"),
-        (["Na"], np.eye(3) * 3, [0, 0, 0], "atomic_numbers is no list of numbers"),
+        (["Na"], np.eye(3) * 3, [0, 0, 0], "atomic_numbers is not a list of numbers"),
         ([11], np.eye(3) * 3, [0, 0, np.inf], "frac_coords holds a value that is not a finite number"),
         ([11], [[np.nan] * 3] * 3, [0, 0, 0], "lattice holds a value that is not a finite number"),
         ([11], np.zeros((3, 3)), [0, 0, 0], "the cell has no volume"),
@@ -100,7 +100,7 @@ def test_arrays_in_all_forms() -> None:
             [11] * (MAX_ATOMS + 1),
             np.eye(3) * 3,
             [0, 0, 0],
-            f"{MAX_ATOMS + 1} atoms; at most {MAX_ATOMS} are taken",
+            f"{MAX_ATOMS + 1} atoms; at most {MAX_ATOMS} are allowed",
         ),
     ],
 )
@@ -133,7 +133,7 @@ BAD = {
         POSCAR.replace("0.5000000000000000", "nan", 1),
         CIF.replace("_cell_length_a   5.64020000", "_cell_length_a   nan"),
     ],
-    "the CIF has the coordinate '?', which is no number": [CIF.replace("0.50000000", "?", 1)],
+    "the CIF has the coordinate '?', which is not a number": [CIF.replace("0.50000000", "?", 1)],
     "broken CIF: the cell has no volume": [CIF.replace("_cell_length_a   5.64020000", "_cell_length_a   0")],
     "broken CIF: _cell_length_a is -5.64(2)": [CIF.replace("_cell_length_a   5.64020000", "_cell_length_a   -5.64(2)")],
     "broken CIF: _cell_angle_beta is 180": [CIF.replace("_cell_angle_beta   90.00000000", "_cell_angle_beta   180")],
@@ -151,22 +151,22 @@ BAD = {
     "the CIF lists no symmetry operations, and its space group 'F9' is not known": [
         NO_OPERATIONS.replace("'P 1'", "F9").replace("_number   1", "_number   ?")
     ],
-    "broken CIF: 'x, y, ?' is no symmetry operation": [CIF.replace("x, y, z", "x, y, ?")],
-    "broken POSCAR: 1000000003 atoms are announced in 16 lines": [POSCAR.replace("4 4\n", "999999999 4\n").rstrip()],
-    "broken POSCAR: it ends too early": ["\n".join(POSCAR.split("\n")[:12])],
-    "the POSCAR names no elements (VASP 4); put their symbols above the counts": [
+    "broken CIF: 'x, y, ?' is not a symmetry operation": [CIF.replace("x, y, z", "x, y, ?")],
+    "broken POSCAR: 1000000003 atoms are declared in 16 lines": [POSCAR.replace("4 4\n", "999999999 4\n").rstrip()],
+    "broken POSCAR: the file ends too early": ["\n".join(POSCAR.split("\n")[:12])],
+    "the POSCAR names no elements (VASP 4); add a line of symbols above the counts": [
         "\n".join(" ".join(line.split()[:3]) for line in POSCAR.split("\n") if line != "Na Cl")
     ],
     "not a crystal: pymatgen's dictionary has no 'lattice'": [Molecule(["O"], [[0, 0, 0]]).as_dict()],
     "not a crystal structure: Molecule": [Molecule(["O"], [[0, 0, 0]])],
-    "not pymatgen's dictionary of a structure: it has no 'sites'": [{"lattice": DICT["lattice"]}],
+    "not a pymatgen dictionary of a structure: it has no 'sites'": [{"lattice": DICT["lattice"]}],
     "broken pymatgen dictionary: matrix is missing": [{**DICT, "lattice": {}}],
-    f"{MAX_ATOMS + 1} sites; at most {MAX_ATOMS} atoms are taken": [{**DICT, "sites": [{}] * (MAX_ATOMS + 1)}],
+    f"{MAX_ATOMS + 1} sites; at most {MAX_ATOMS} atoms are allowed": [{**DICT, "sites": [{}] * (MAX_ATOMS + 1)}],
     "broken JSON": ['{"lattice": ', '{"a":' * 100_000],
     "no structure is given": ["", " \n", "NaN", None, float("nan")],
-    "neither CIF nor POSCAR text, nor pymatgen's dictionary": ["rock salt", "[1, 2]", "'\"rock salt\"'"],
+    "neither CIF nor POSCAR text, nor a pymatgen dictionary": ["rock salt", "[1, 2]", "'\"rock salt\"'"],
     "not a structure: int": [3],
-    "a text of 9000000 characters is no single crystal structure": ["x" * 9_000_000],
+    "a text of 9000000 characters is not a single crystal structure": ["x" * 9_000_000],
 }
 
 
@@ -218,7 +218,7 @@ def test_read_file_by_its_name(tmp_path: Path, name: str) -> None:
         (b"", "the file is empty"),
         (b" \n", "the file is empty"),
         (b"\x00\x01\x02\xff" * 100, "a binary file, not a structure"),
-        (b"x" * 9_000_000, "larger than 8 MB; that is no single crystal structure"),
+        (b"x" * 9_000_000, "larger than 8 MB; not a single crystal structure"),
         (b"nothing", "broken CIF: no line begins with data_"),
     ],
 )

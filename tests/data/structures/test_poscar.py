@@ -40,14 +40,14 @@ def test_dialects(name: str) -> None:
     ("text", "words"),
     [
         (GOOD.replace("1 1\n", "1 1 1\n"), "2 symbols"),
-        (GOOD.replace("1 1\n", "1 2\n"), "it ends too early|is empty|not three numbers"),
+        (GOOD.replace("1 1\n", "1 2\n"), "the file ends too early|is empty|not three numbers"),
         (GOOD + "0.1 0.1 0.1\n", "more positions than the 2 atoms"),
         (GOOD.replace("Direct\n", ""), "neither Direct nor Cartesian"),
         (GOOD.replace("1.0\n", "0\n", 1), "a scale of 0"),
         (HEAD + "Na Cl\n1 1\nDirect\n0 0 0 Na\n0.5 0.5 0.5 K\n", "Cl by the counts, K by its line"),
         (GOOD + GOOD, "several structures"),
         (HEAD + "1 1\nDirect\n" + ROWS, "VASP 4"),
-        ("", "it ends too early"),
+        ("", "the file ends too early"),
     ],
 )  # fmt: skip
 def test_refusals(text: str, words: str) -> None:

@@ -22,7 +22,7 @@ def test_agreement(formula: str, units: float | None) -> None:
     ("formula", "units", "volume", "density", "words"),
     [
         ("H4 O", None, None, None, "hydrogen atoms are missing"),
-        ("H O", None, None, None, "the formula in the file is H O, but the sites make H2 O1"),
+        ("H O", None, None, None, "the formula in the file is H O, but the sites give H2 O1"),
         ("H2 O S", None, None, None, "has S, but no site holds it"),
         ("O", None, None, None, "the sites hold H"),
         ("H2 O", 4, None, None, "Z = 4"),

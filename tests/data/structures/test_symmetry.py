@@ -62,7 +62,7 @@ def test_spellings(name: str) -> None:
     "text", ["x,y", "x,y,?", "x+x,y,z", "2x,y,z", "x,y,y", "x,y,z+0.123", "x y,z,x", "x,y,z+1/0", ""]
 )
 def test_no_operation(text: str) -> None:
-    with pytest.raises(InputError, match="is no symmetry operation"):
+    with pytest.raises(InputError, match="is not a symmetry operation"):
         read_operation(text)
 
 

@@ -109,7 +109,7 @@ def test_an_operation_that_is_lost_or_wrong(name: str) -> None:
         assert same(parse("\n".join(lines[:i] + lines[i + 1 :])), GROUPS[name])
     text = "\n".join(lines)
     for wrong in ("'x, y, y'", "'x+x, y, z'", "'x, y'", "'2x, y, z'", "'x, y, z+0.123'"):
-        with pytest.raises(InputError, match="is no symmetry operation"):
+        with pytest.raises(InputError, match="is not a symmetry operation"):
             parse(text.replace(lines[listed[1]].split("  ")[-1], wrong))
 
 

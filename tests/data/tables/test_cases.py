@@ -45,14 +45,14 @@ def test_id_prop_with_more_than_a_number_says_so(name: str) -> None:
 
 
 def test_logarithms_are_noticed_by_their_name() -> None:
-    with pytest.raises(InputError, match=r"'log10\(K_VRH\)' holds logarithms by its name.*GPa"):
+    with pytest.raises(InputError, match=r"'log10\(K_VRH\)' holds logarithms, judging by its name.*GPa"):
         read_table(CASES / "log10-column" / "log10.csv", TASK, target="log10(K_VRH)")
 
 
 def test_logarithms_are_noticed_by_their_range(tmp_path: Path) -> None:
     text = (CASES / "log10-column" / "log10.csv").read_text().replace("log10(K_VRH)", "K_VRH", 1)
     (tmp_path / "table.csv").write_text(text)
-    with pytest.raises(InputError, match="holds logarithms by its range"):
+    with pytest.raises(InputError, match="holds logarithms, judging by its range"):
         read_table(tmp_path / "table.csv", TASK)
 
 

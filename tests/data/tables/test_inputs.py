@@ -39,7 +39,7 @@ def test_inputs_of_all_kinds(tmp_path: Path) -> None:
     assert all(r.target is None for r in results if isinstance(r, Record))
     assert [str(r) for r in results if isinstance(r, Rejection)] == [
         f"{folder / 'd.cif'}: broken CIF: no line begins with data_",
-        f"{table} row 2 (t2), column structure = '?': neither CIF nor POSCAR text, nor pymatgen's dictionary",
+        f"{table} row 2 (t2), column structure = '?': neither CIF nor POSCAR text, nor a pymatgen dictionary",
     ]
     assert count_records([path for path in paths if path.suffix != ".json"]) == 9
     assert count_records(paths) is None
@@ -70,10 +70,10 @@ def test_unusable_inputs_raise_before_the_first_is_read(tmp_path: Path) -> None:
     for name, reason in {
         "none.cif": "there is no such file or folder",
         "folder": "no structure file in this folder (.cif, .vasp, POSCAR, .json …)",
-        "notes.txt": "neither a table nor a structure file by its name (neither CIF nor POSCAR text, nor",
-        "picture.png": "neither a table nor a structure file by its name (a binary file, not a structure)",
+        "notes.txt": "neither a table nor a structure file, judging by its name (neither CIF nor POSCAR text, nor",
+        "picture.png": "neither a table nor a structure file, judging by its name (a binary file, not a structure)",
         "empty.csv": "the file is empty",
-        "ids.csv": "there are no crystals: ",
+        "ids.csv": "no crystals found: ",
     }.items():
         with pytest.raises(InputError) as error:
             iter_records([good, tmp_path / name])

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 CONTENTS: dict[str, tuple[str, bytes, str]] = {
     "empty": ("a.csv", b"", "the file is empty"),
     "blank": ("a.csv", b"\n  \n", "the file is empty"),
-    "comments": ("a.csv", b"# nothing\n# more\n", "there is nothing but comments"),
-    "header": ("a.csv", b"structure,K_VRH\n", "there is no row"),
+    "comments": ("a.csv", b"# nothing\n# more\n", "there is only comments"),
+    "header": ("a.csv", b"structure,K_VRH\n", "there are no rows"),
     "binary": (
         "a.csv",
         b"\x89PNG\0\0\1",
@@ -55,14 +55,14 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
     "no crystal": (
         "a.csv",
         b"id,K_VRH\nx,1\n",
-        "there are no crystals: no column structure, cif, poscar or file, nor the columns atomic_numbers, lattice, "
-        "frac_coords; add one, or name a folder of structure files with --structures (columns: id, K_VRH)",
+        "no crystals found: there is no column structure, cif, poscar or file, nor the columns atomic_numbers, "
+        "lattice, frac_coords; add one, or name a folder of structure files with --structures (columns: id, K_VRH)",
     ),
     "no target": (
         "a.csv",
         b"id,structure,B0\nx,,1\n",
-        "no column for the task bulk-modulus: it takes K_VRH or bulk_modulus, or name the column with --target, in a "
-        "recipe with column "
+        "no column for the task bulk-modulus: add K_VRH or bulk_modulus, or name the column with --target (in a "
+        "recipe: column) "
         "(columns: id, structure, B0)",
     ),
     "gzip": ("a.csv.gz", b"id,structure", "broken gzip file"),
@@ -70,7 +70,8 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
     "excel": (
         "a.xlsx",
         b"PK\3\4",
-        "not a table by its name; zoo reads .csv, .tsv, .json, .jsonl and .parquet, the text ones also as .gz",
+        "not a table, judging by its name; zoo reads .csv, .tsv, .json, .jsonl and .parquet, "
+        "the text formats also as .gz",
     ),
     "no parquet": ("a.parquet", b"PAR1 but no more", "not a Parquet file, or a damaged one"),
     "empty parquet": ("a.parquet", b"", "the file is empty"),
@@ -79,17 +80,17 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
     "lines": (
         "a.json",
         b'{"a": 1}\n{"a": 2}',
-        "broken JSON at line 2: Extra data; if each line is an object of its own, name it .jsonl",
+        "broken JSON at line 2: Extra data; if each line is a separate object, name the file .jsonl",
     ),
     "number": (
         "a.json",
         b"3",
-        "no table in a known shape; zoo reads a list of objects, pandas' orient='split', and an object of columns",
+        "not a table in a known layout; zoo reads a list of objects, pandas' orient='split', and an object of columns",
     ),
     "numbers": ("a.json", b"[1, 2]", "a list, but not of objects"),
     "structure": ("a.json", json.dumps(DICTS["NaCl"]).encode(), "one crystal structure, not a table"),
     "no jsonl": ("a.jsonl", b"hello\n", "none of the first lines is a JSON object"),
-    "one column": ("id_prop.csv", b"a\nb\n", "there is no second column with the targets"),
+    "one column": ("id_prop.csv", b"a\nb\n", "there is no second column to hold the targets"),
 }
 
 
@@ -128,7 +129,7 @@ def test_damaged_parquet_is_reported(tmp_path: Path) -> None:
     assert message(path).startswith(
         "256 of 768 rows cannot be used, more than the 0.1 of --max-rejected (256 × the file"
     )
-    assert message(path).endswith("row 513: the file is damaged there")
+    assert message(path).endswith("row 513: the file is damaged here")
 
 
 def test_matminers_csv_as_it_is(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_matminers_csv_as_it_is(tmp_path: Path) -> None:
             writer.writerow([i, i, value, "[[1.0, 2.0], [2.0, 1.0]]", f"#\\#CIF1.1\n{CIFS[name]}", POSCARS[name], name])
     table = read_table(path, BULK)
     assert_rock_salt(table.records)
-    assert table.structure_source == "column structure (also there: column poscar)"
+    assert table.structure_source == "column structure (also present: column poscar)"
 
 
 def test_flla_holds_python_literals(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ BAD_CELLS = {
         "the lattice or a coordinate is not a finite number",
     ),
     "no structure": ({"structure": None}, "no structure is given"),
-    "prose": ({"structure": "rock salt"}, "neither CIF nor POSCAR text, nor pymatgen's dictionary"),
+    "prose": ({"structure": "rock salt"}, "neither CIF nor POSCAR text, nor a pymatgen dictionary"),
     "no target": ({"K_VRH": None}, "no value"),
     "NaN": ({"K_VRH": "nan"}, "no value"),
     "infinity": ({"K_VRH": "inf"}, "not a finite number"),
@@ -169,7 +169,7 @@ def test_precedence_of_crystal_sources(tmp_path: Path) -> None:
     row = {"id": "x", "K_VRH": 1.0, "structure": CIFS["NaCl"]}
     asked = read_table(write_csv(tmp_path / "data.csv", [row]), BULK, structures=folder)
     assert asked.records[0].crystal.formula == "F1 Li1"
-    assert asked.structure_source == f"files of {folder} named by id (also there: column structure)"
+    assert asked.structure_source == f"files of {folder} named by id (also present: column structure)"
 
 
 @pytest.mark.parametrize("column", ["id", "ID", "Material_ID", "cif_id", "name"])

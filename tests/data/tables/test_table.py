@@ -68,7 +68,7 @@ def test_only_some_rows(tmp_path: Path) -> None:
         table = read_table(tmp_path / name, BULK, only={"MgO", "KCl"}, max_rejected=0.0)
         assert [(record.id, record.row) for record in table.records] == [("KCl", 2), ("MgO", 3)]
         assert table.rejected == []
-        assert message(tmp_path / name, only={"LiH"}) == "there is no row of those wanted"
+        assert message(tmp_path / name, only={"LiH"}) == "there are no rows with the requested ids"
 
 
 def test_some_rows_by_identifiers_with_blanks_and_by_number(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_errors_are_reported_for_subsets_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "split", "message"),
     [
-        ("", RULE + "train = 100000\n", "100000 training rows are asked for, and there are"),
+        ("", RULE + "train = 100000\n", "100000 training rows are requested, but there are only"),
         ('where = [{column = "gap", above = 0.0}]\n', RULE, "lacks the column 'gap' that "),
         ('where = [{column = "K_VRH", above = 1e9}]\n', RULE, "0 usable rows are too few: there is no train part"),
         ("", RULE.replace("0.2", "0.95"), "leave nothing to train on"),

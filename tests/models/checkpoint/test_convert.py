@@ -129,7 +129,10 @@ ODD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "many layers": (_set("convs.999999999.x", torch.zeros(1)), "convs.4.bn1.bias is absent"),
     "args": (lambda raw: raw.update(args=["radius", 8]), "its args is not a dictionary but a list"),
     "radius": (lambda raw: raw["args"].update(radius="wide"), "radius is not a finite number"),
-    "neighbours": (lambda raw: raw["args"].update(max_num_nbr=10**6), "neighbours per atom; 1 to 255 can be kept"),
+    "neighbours": (
+        lambda raw: raw["args"].update(max_num_nbr=10**6),
+        "neighbours per atom; choose 1 to 255",
+    ),
     "normalizer": (lambda raw: raw.update(normalizer=[0, 1]), "its normalizer is not a dictionary but a list"),
     "std": (lambda raw: raw["normalizer"].update(std=torch.zeros(1)), "std: Input should be greater than 0"),
     "mean": (lambda raw: raw["normalizer"].update(mean=torch.tensor(float("nan"))), "mean is not a finite number"),

@@ -1,4 +1,4 @@
-"""A batch of crystals: a batched DGL graph, and the tensors that it is made of."""
+"""A batch of crystals: a batched DGL graph and its tensors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class GraphBatch:
     """B crystals with M distinct atoms and R distinct edges in all; distinct as in :mod:`zoo.data.graphs.packing`.
 
-    The tensors are those of `graph`, which is built when it is first asked for: the compiled kernels read the tensors,
+    The tensors are those of `graph`, which is built on first access, because the compiled kernels need only the tensors
     and DGL takes about a second to import.
 
     Parameters
@@ -33,7 +33,7 @@ class GraphBatch:
     numbers : tensor of shape (M,), int64
         Atomic numbers.
     copies : tensor of shape (M, 1), float32
-        Number of atoms in the cell that each stands for.
+        Number of atoms in the cell that each represents.
     degrees : tensor of shape (M,), int64
         Edges of each atom.
     neighbors : tensor of shape (R,), int64
@@ -41,11 +41,11 @@ class GraphBatch:
     distances : tensor of shape (R,), float32
         In Å.
     counts : tensor of shape (R, 1), float32
-        Number of neighbours that each edge stands for.
+        Number of neighbours that each edge represents.
     sizes : tensor of shape (B,), int64
         Distinct atoms per crystal.
     vectors : tensor of shape (B, D), float32, or None
-        Pooled vectors of a network's frozen experts, if they are already known.
+        Pooled vectors of a network's frozen experts, if already computed.
     """
 
     numbers: Tensor
@@ -76,14 +76,13 @@ class GraphBatch:
 
     @classmethod
     def of(cls, graph: Any) -> GraphBatch:
-        """Return the batch that a DGL graph describes; a batch is returned as it is.
+        """Convert a DGL graph to a batch; a batch is returned unchanged.
 
         Parameters
         ----------
         graph : GraphBatch or DGLGraph
             A DGL graph has the node data ``number`` (M,) and ``copies`` (M,), and the edge data ``distance`` (R,) in Å
-            and ``count`` (R,), as `graph` has them. ``copies`` and ``count`` may be missing: each atom and each edge
-            then stands for itself.
+            and ``count`` (R,), as in `graph`. ``copies`` and ``count`` default to 1.
 
         Raises
         ------
@@ -144,12 +143,12 @@ class GraphBatch:
 
     @cached_property
     def weights(self) -> Tensor:
-        """Number of edges, among those of all atoms of all cells, that each edge stands for; shape (R, 1)."""
+        """Number of edges of the full cells that each distinct edge represents; shape (R, 1)."""
         return self.counts * self.copies[self.centers]
 
     @cached_property
     def graph(self) -> Any:
-        """The batched DGLGraph: one node a distinct atom, one edge from each neighbour to its centre.
+        """The batched DGLGraph: one node per distinct atom, one edge from each neighbour to its centre.
 
         Its node data are ``number`` (M,) and ``copies`` (M, 1), its edge data ``distance`` (R,) in Å and ``count``
         (R, 1). It lies on the CPU unless the installed DGL has kernels for the batch's device.

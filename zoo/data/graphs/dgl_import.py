@@ -1,8 +1,8 @@
 """The one place that imports DGL.
 
 The DGL 2.1 wheel imports ``dgl.graphbolt`` eagerly, whose compiled library exists for torch 2.0 to 2.2.1 only.
-With a newer torch ``import dgl`` fails, although zoo needs nothing of graphbolt. So an import that fails is tried
-once more with an empty module in place of graphbolt.
+With a newer torch ``import dgl`` fails, although zoo does not use graphbolt. A failed import is therefore retried with
+an empty module in place of graphbolt.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _log = logging.getLogger("zoo")
 
 
 class _NoGraphbolt(ModuleType):
-    """A module whose every public attribute is an empty class, which is enough for DGL's class statements."""
+    """A module in which every public attribute is an empty class; DGL only subclasses them."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -33,7 +33,7 @@ class _NoGraphbolt(ModuleType):
 
 
 def _forget_dgl() -> None:
-    """Remove what a failed import left behind, so that the next attempt starts afresh."""
+    """Remove the modules left by a failed import."""
     for name in [name for name in sys.modules if name == "dgl" or name.startswith("dgl.")]:
         del sys.modules[name]
 
@@ -45,9 +45,9 @@ def dgl() -> ModuleType:
     Raises
     ------
     DependencyError
-        If DGL is missing, or broken in a way that is not graphbolt's.
+        If DGL is missing, or fails to import even without graphbolt.
     """
-    # Without this DGL writes a configuration file into the home folder and prints about it.
+    # Without this, DGL writes a configuration file into the home folder and prints a message.
     os.environ.setdefault("DGLBACKEND", "pytorch")
     try:
         return import_module("dgl")
@@ -64,14 +64,14 @@ def dgl() -> ModuleType:
     except (ImportError, OSError, AttributeError) as error:
         _forget_dgl()
         raise DependencyError(
-            f"DGL {_version()} cannot be imported beside torch {_torch_version()}: {error}; zoo doctor says more"
+            f"DGL {_version()} cannot be imported with torch {_torch_version()}: {error}; run zoo doctor for details"
         ) from first
     _log.debug("DGL %s imported without graphbolt (%s)", _version(), str(first).splitlines()[0])
     return module
 
 
 def state() -> str:
-    """Return the version of DGL and whether graphbolt is part of it; raises what :func:`dgl` raises."""
+    """Return the version of DGL and whether graphbolt is available; raises as :func:`dgl` does."""
     module = dgl()
     graphbolt = "without graphbolt" if isinstance(sys.modules.get("dgl.graphbolt"), _NoGraphbolt) else "complete"
     return f"{module.__version__}, {graphbolt}"

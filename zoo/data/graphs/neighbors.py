@@ -4,14 +4,14 @@ A graph holds only what is expensive to compute: the atomic numbers, and for eac
 its nearest neighbours. The network looks up atom features and expands distances itself.
 
 **Ties.** Keeping exactly 12 neighbours cuts through a coordination shell whenever the 12th and the 13th neighbour are
-equally far away, as in every body-centred or perovskite crystal. Which members of the shell are kept would then
-depend on the order of the atoms in the file, and so would the prediction. ``ties="environment"`` breaks ties by the
-surroundings of the candidates, which no reordering, translation, rotation or supercell changes. ``ties="order"`` is
+equally far away, as in every body-centred or perovskite crystal. The selected members of the shell, and hence the
+prediction, would then depend on the order of atoms in the file. ``ties="environment"`` breaks ties by the environments
+of the candidates, which are invariant under reordering, translation, rotation and supercells. ``ties="order"`` is
 the original authors' rule (first come, first kept), for their checkpoints.
 
-**Two implementations.** The compiled search (:mod:`zoo.data.graphs.kernels.nearest`) takes nearly all crystals; the
-one in NumPy here, on top of pymatgen's, takes the rest, and everything where zoo was built without a compiler.
-``tests/equivalence`` holds them equal.
+**Two implementations.** The compiled search (:mod:`zoo.data.graphs.kernels.nearest`) handles nearly all crystals. The
+NumPy search in this module, built on pymatgen's, handles the rest, or all if zoo was built without a compiler.
+``tests/equivalence`` checks that they agree.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TIE_TOLERANCE = 1e-4
-"""Distances (Å) closer than this belong to one shell; a relaxed geometry resolves no less."""
+"""Distances (Å) that differ by less belong to one shell; relaxed geometries are not more accurate."""
 
 COINCIDENT = 0.1
-"""Two atoms closer than this (Å) are one atom written twice; the shortest bond, H-H, is 0.74 Å."""
+"""Two atoms closer than this (Å) are duplicates; the shortest bond, H-H, is 0.74 Å."""
 
 MAX_IMAGES = 2_000_000
-"""Most atoms, periodic images included, that one search may examine; at most 3 s and 0.5 GB."""
+"""Largest number of atoms, including periodic images, examined by one search (at most 3 s and 0.5 GB)."""
 
 MAX_NEIGHBORS = 255
-"""Most neighbours per atom: packed graphs count equal ones in a byte."""
+"""Largest number of neighbours per atom: packed graphs count equal ones in a byte."""
 
 _MAX_LISTED_IMAGES = 1_000_000
-"""Most images that the compiled search lists; rare cells that need more are left to the search in NumPy."""
+"""Largest number of images listed by the compiled search; the rare cells that need more go to the NumPy search."""
 
 _MAX_UNWRAPPED = 10.0
-"""Fractional coordinates beyond this are wrapped into the cell even where the last bit of a distance counts."""
+"""Fractional coordinates beyond this are wrapped into the cell even if the last bit of a distance matters."""
 
 _START = 1.7
-"""The first sphere searched holds this many times the neighbours wanted, on average."""
+"""Average number of atoms in the first search sphere, relative to the number of neighbours needed."""
 
 _REFINEMENTS = 4
-"""Rounds of colour refinement: the hops that a neighbour's environment reaches."""
+"""Rounds of colour refinement: the range, in hops, of a neighbour's environment."""
 
 _CRYSTALS_PER_CHUNK = 256
 _PERIODIC = np.ones(3, dtype=np.int64)
@@ -61,17 +61,17 @@ _PERIODIC = np.ones(3, dtype=np.int64)
 
 @dataclass(frozen=True)
 class GraphSettings:
-    """How a crystal becomes a graph; part of every checkpoint.
+    """Settings of graph construction; part of every checkpoint.
 
     Parameters
     ----------
     cutoff : float
-        Search radius in Å. It is widened for atoms that have too few neighbours within it: a crystal is infinite, so
-        there always are enough, and false edges are never added.
+        Search radius in Å. It is enlarged for atoms with too few neighbours: a crystal is infinite, so there are always
+        enough, and no artificial edges are added.
     neighbors : int
         Number of nearest neighbours kept per atom, 1 to 255.
     ties : {"environment", "order"}
-        Which of several equally distant neighbours are kept; see above.
+        Rule that selects among equally distant neighbours; see above.
 
     Raises
     ------
@@ -85,7 +85,7 @@ class GraphSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= self.neighbors <= MAX_NEIGHBORS:
-            raise InputError(f"{self.neighbors} neighbours per atom; 1 to {MAX_NEIGHBORS} can be kept")
+            raise InputError(f"{self.neighbors} neighbours per atom; choose 1 to {MAX_NEIGHBORS}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ def build_graph(crystal: Crystal, settings: GraphSettings | None = None) -> Crys
 def build_graphs(
     crystals: Iterable[Crystal], settings: GraphSettings | None = None
 ) -> Iterator[CrystalGraph | InputError]:
-    """Build graphs in order; a crystal that has none yields the error that says why in its place."""
+    """Yield the graphs in order; a crystal without a graph yields the error instead."""
     settings = settings or GraphSettings()
     fast = compiled.nearest is not None and settings.ties == "environment"
     stream = iter(crystals)
@@ -144,9 +144,9 @@ def build_graphs(
 
 
 def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
-    """Build graphs with the compiled search, and with the other one the few that it leaves.
+    """Build graphs with the compiled search, falling back to NumPy for the crystals that it cannot handle.
 
-    The result does not depend on the radius at which a search starts, so the compiled one chooses its own.
+    The result does not depend on the initial search radius, so the two may choose different ones.
     """
     assert compiled.nearest is not None
     offsets = np.cumsum([0, *(len(crystal.numbers) for crystal in crystals)], dtype=np.int64)
@@ -169,7 +169,7 @@ def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> lis
             found,
         )
     except MemoryError:
-        found[:] = 0  # one crystal at a time, so that only those too large are lost
+        found[:] = 0  # one crystal at a time, so that only the large ones fail
     ends = offsets.tolist()
     return [
         CrystalGraph(crystal.numbers, neighbors[start:end], distances[start:end])
@@ -181,7 +181,7 @@ def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> lis
 
 @dataclass(frozen=True)
 class _Edges:
-    """Edges of several crystals, whose atoms are numbered consecutively."""
+    """Edges of several crystals with consecutively numbered atoms."""
 
     center: NDArray[np.int64]
     neighbor: NDArray[np.int64]
@@ -206,7 +206,7 @@ class _Edges:
 
 
 def _build(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
-    """Build graphs in NumPy; all that follows the search is done once for the edges of all crystals."""
+    """Build graphs with NumPy; after the search, the edges of all crystals are processed together."""
     errors: list[InputError | None] = []
     parts, fine, atoms = [], [], 0
     for crystal in crystals:
@@ -263,7 +263,7 @@ def _keep_nearest(
 
 def _coincidence(crystal: Crystal, i: int, j: int, distance: float) -> InputError:
     one, other = (f"{atom + 1} ({SYMBOLS[crystal.numbers[atom]]})" for atom in (i, j))
-    return InputError(f"atoms {one} and {other} stand on one site ({distance:.3f} Å apart)")
+    return InputError(f"atoms {one} and {other} occupy the same site ({distance:.3f} Å apart)")
 
 
 def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
@@ -281,11 +281,11 @@ def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
         frac = frac - np.floor(frac)  # the search allocates all cells between the atoms
     if settings.ties == "environment":
         cartesian = np.ascontiguousarray(frac @ crystal.lattice)
-        # The result does not depend on the first radius: start with a few more neighbours than needed.
+        # The result does not depend on the initial radius: start with a few more neighbours than needed.
         radius = min(radius, (3 * _START * k * crystal.volume / (4 * np.pi * n)) ** (1 / 3))
     else:
-        # The authors' rule depends on the last bit of each distance, and on the order in which pymatgen's search at
-        # the full cutoff reports neighbours. So coordinates are computed as pymatgen does, site by site.
+        # The authors' rule depends on the last bit of each distance and on the order in which pymatgen reports
+        # neighbours within the full cutoff. So coordinates are computed as in pymatgen, site by site.
         cartesian = np.array([np.dot(site, crystal.lattice) for site in frac])
     pending = np.arange(n)
     parts: list[_Edges] = []
@@ -319,8 +319,8 @@ def _search(crystal: Crystal, settings: GraphSettings, first: int) -> _Edges:
 def _check_size(crystal: Crystal, radius: float) -> None:
     """Refuse a search that would examine very many images, as in a cell whose lattice planes are close together."""
     a, b, c = crystal.lattice
-    # A cheap bound first: the smallest height of the cell is its volume over the largest face, and no face is larger
-    # than the product of the two longest vectors.
+    # Cheap bound first: the smallest height of the cell is its volume over the largest face, which is at most the
+    # product of the two longest vectors.
     lengths = sorted(float(np.sqrt(vector @ vector)) for vector in (a, b, c))
     min_height = crystal.volume / (lengths[1] * lengths[2])
     if len(crystal) * (2 * radius / min_height + 3) ** 3 < MAX_IMAGES:
@@ -330,7 +330,7 @@ def _check_size(crystal: Crystal, radius: float) -> None:
     if images > MAX_IMAGES:
         raise InputError(
             f"the cell is too flat or too skewed: its planes are {heights.min():.3g} Å apart, and {images:.2g} atoms "
-            f"would have to be examined within {radius:.3g} Å; give a reduced cell"
+            f"would have to be examined within {radius:.3g} Å; use a reduced cell"
         )
 
 
@@ -340,8 +340,8 @@ def _rank_by_environment(
     """Rank the candidates in each atom's last shell by element, then by environment.
 
     The environment is a colour refined over `_REFINEMENTS` hops, as in the Weisfeiler-Leman test: a number that
-    depends on the neighbour's element and on the distances and colours of everything in its own closed shell. Two tied
-    neighbours of one colour look the same to as many convolutions, so either may be kept.
+    depends on the neighbour's element and on the distances and colours of all atoms in its own closed shell. Two tied
+    neighbours of equal colour are indistinguishable to that many convolutions, so either may be kept.
 
     Parameters
     ----------
@@ -363,10 +363,10 @@ def _rank_by_environment(
     weight = np.exp(-edges.distance)
     color = numbers.astype(np.float64)
     for _ in range(_REFINEMENTS):
-        # Any smooth function that mixes distance and colour will do; this one keeps colours of order 1.
+        # Any smooth function of distance and colour would do; this one keeps colours of order 1.
         message = weight * np.sin(1.0 + 0.7310585 * color[edges.neighbor] + edges.distance)
         color = np.cos(0.3678794 * color) + np.bincount(edges.center, weights=message, minlength=n)
-    # Ranks nearer than the last shell stay; on it, element decides first, then colour.
+    # Ranks below the last shell are kept; within it, element decides first, then colour.
     shell = np.flatnonzero(edges.distance >= last[edges.center] - TIE_TOLERANCE)
     center, neighbor = edges.center[shell], edges.neighbor[shell]
     order = np.lexsort((np.round(color[neighbor], 7), numbers[neighbor], center))

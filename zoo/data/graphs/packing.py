@@ -1,13 +1,13 @@
-"""Crystal graphs → a few arrays, in which symmetric copies of atoms and edges are stored once.
+"""Crystal graphs → a few arrays in which symmetric copies of atoms and edges are stored once.
 
-Two atoms of a cell in one environment (the same element, and neighbours in the same environments at the same
-distances) have the same features after every convolution, whatever the weights. So a network computes only one of
-them, and one of several equal edges, and counts them: sums over neighbours become weighted sums, and the mean over the
-cell a weighted mean. This is exact. What it saves depends on the crystals: one in six edges of 1,500 bulk moduli and
-dielectric constants remains, and three in four of large relaxed cells of low symmetry.
+Two atoms of a cell with equal environments (the same element, and neighbours with equal environments at the same
+distances) have the same features after every convolution, whatever the weights. So only one of them is computed, and
+one of several equal edges, together with their multiplicities: sums over neighbours become weighted sums, and the mean
+over the cell a weighted mean. This is exact. The saving depends on the crystals: one edge in six remains for 1,500
+bulk moduli and dielectric constants, three in four for large relaxed cells of low symmetry.
 
-Environments are found by colour refinement (Weisfeiler and Leman, 1968): start with the elements, and mix into each
-atom's colour those of its neighbours and their distances, until the number of colours no longer grows.
+Environments are found by colour refinement (Weisfeiler and Leman, 1968): start with the elements, and combine each
+atom's colour with those of its neighbours and their distances until the number of colours no longer grows.
 
 The compiled :mod:`zoo.data.graphs.kernels.merging` and the NumPy code here give the same arrays, bit for bit
 (``tests/equivalence``).
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from zoo.data.graphs.neighbors import CrystalGraph
 
 SAME_DISTANCE = 1e-5
-"""Distances in one crystal (Å) that are this close to the next are merged into their mean.
+"""Successive distances in one crystal that differ by less (Å) are merged into their mean.
 
-Far below the convergence of a relaxation, and too small to change a printed digit of a prediction.
+This is far below the convergence of a relaxation and changes no printed digit of a prediction.
 """
 
 _GRAPHS_PER_CHUNK = 512
@@ -50,7 +50,7 @@ class PackedGraphs:
     numbers : array of shape (M,), uint8
         Atomic numbers.
     copies : array of shape (M,), int32
-        Number of atoms of the cell that each stands for.
+        Number of atoms of the cell that each represents.
     degrees : array of shape (M,), uint8
         Number of distinct edges of each atom.
     neighbors : array of shape (R,), int32
@@ -58,7 +58,7 @@ class PackedGraphs:
     distances : array of shape (R,), float32
         In Å.
     counts : array of shape (R,), uint8
-        Number of neighbours that each edge stands for; they add up to the same number for every atom.
+        Number of neighbours that each edge represents; the sum is the same for every atom.
     offsets : array of shape (C + 1,), int64
         Crystal c owns the distinct atoms ``offsets[c]:offsets[c + 1]``.
     """
@@ -73,7 +73,7 @@ class PackedGraphs:
 
     @classmethod
     def pack(cls, graphs: Sequence[CrystalGraph]) -> PackedGraphs:
-        """Pack one or more graphs, which have the same number of neighbours per atom."""
+        """Pack one or more graphs with the same number of neighbours per atom."""
         parts = [
             _merge(graphs[start : start + _GRAPHS_PER_CHUNK]) for start in range(0, len(graphs), _GRAPHS_PER_CHUNK)
         ]
@@ -134,7 +134,7 @@ class PackedGraphs:
 
 
 def _ranges(offsets: NDArray[np.int64], indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the positions covered by some of the ranges between `offsets`, and the offsets of those ranges joined."""
+    """Return the positions in the selected ranges between `offsets`, and the offsets of the joined ranges."""
     sizes = np.diff(offsets)[indices]
     ends = np.concatenate([[0], np.cumsum(sizes)])
     return np.arange(ends[-1]) + np.repeat(offsets[indices] - ends[:-1], sizes), ends
@@ -193,7 +193,7 @@ def _merge_numpy(graphs: Sequence[CrystalGraph]) -> PackedGraphs:
     rank[np.argsort(first)] = np.arange(len(first))
     group = rank[group]
     merged_offsets = np.concatenate([[0], np.cumsum(np.bincount(crystal[kept], minlength=len(graphs)))])
-    # Equal edges of one atom have the same other end and the same distance.
+    # Equal edges of an atom lead to the same atom at the same distance.
     edges = np.sort(length_of_edge[kept] * np.int64(len(kept)) + group[neighbors[kept]], axis=1)
     new = np.ones(edges.shape, dtype=bool)
     new[:, 1:] = edges[:, 1:] != edges[:, :-1]
@@ -214,7 +214,7 @@ def _merge_distances(
     distances: NDArray[np.float32], crystal: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the index of each edge's merged distance, shape (N, k), and the merged distances."""
-    separation = float(distances.max()) + 1.0  # keeps the crystals apart on one line
+    separation = float(distances.max()) + 1.0  # separates the crystals on one axis
     shifted = (distances.astype(np.float64) + (separation * crystal)[:, None]).ravel()
     order = np.argsort(shifted)
     index = np.empty(len(shifted), dtype=np.int64)
@@ -229,7 +229,7 @@ def _refine_colors(
     neighbors: NDArray[np.int64],
     length_of_edge: NDArray[np.int64],
 ) -> NDArray[np.uint64]:
-    """Return a colour for each atom, equal only for atoms of one crystal in one environment."""
+    """Return a colour for each atom; atoms have equal colours only if they share crystal and environment."""
     color = _mix((crystal * 256 + numbers).astype(np.uint64))
     edge = _mix(length_of_edge.astype(np.uint64) + _MIX[2])
     found = 0

@@ -1,9 +1,9 @@
 """Graphs of whole tables, built once and kept on disk.
 
-A store is a folder of arrays that are mapped into memory, so several processes share one copy and the second start
-costs nothing. It is named by a digest of the table's bytes and of the graph settings, whatever the table's file is
-called. It is written under a temporary name and renamed once complete, so two processes that build the same store do
-not disturb each other. Stores lie in ``$ZOO_CACHE``, or else in ``crystal-zoo`` in the user's cache folder.
+A store is a folder of memory-mapped arrays, so several processes share one copy and later starts cost nothing. Its
+name is a digest of the table's bytes and the graph settings, independent of the table's file name. It is written under
+a temporary name and renamed once complete, so two processes may build the same store without conflict. Stores are kept
+in ``$ZOO_CACHE``, by default in ``crystal-zoo`` in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ VERSION = 2
 """Increased when the graphs of the same crystals, or their layout on disk, change."""
 
 ROWS_PER_TASK = 1000
-"""Rows that a worker process gets at a time."""
+"""Number of rows sent to a worker process at a time."""
 
 MIN_PARALLEL_ROWS = 4 * ROWS_PER_TASK
-"""Smaller tables are built in this process: starting others would take longer."""
+"""Smaller tables are processed in this process, because starting workers would take longer."""
 
 _BUILDING = ".building-"
-"""Prefix of the folder in which a store is being written."""
+"""Prefix of the folder of an unfinished store."""
 
 ABANDONED_AFTER = 24 * 3600
-"""Age in seconds after which such a folder counts as left by a process that was killed."""
+"""Age in seconds after which an unfinished folder is attributed to a killed process."""
 
 _ARRAYS = tuple(field.name for field in fields(PackedGraphs))
 
@@ -108,7 +108,7 @@ def tables_folder() -> Path:
 def table_graphs(path: Path, settings: GraphSettings, *, quiet: bool = False) -> TableGraphs:
     """Return the graphs of all crystals of a table, from its store if there is one.
 
-    The bytes of a table that only names structure files say nothing about the crystals, so its graphs are never stored.
+    Graphs of a table that only names structure files are never stored, because its bytes do not determine the crystals.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ Built = tuple[PackedGraphs | None, list[bool], list[str]]
 def _records(reader: RowReader, first_rows: dict[str, int]) -> Iterator[Record | Rejection]:
     for row in reader.rows():
         item = reader.read(row, first_rows)
-        first_rows.setdefault(item.id, row.number)  # of rejected rows too: labels come from the first
+        first_rows.setdefault(item.id, row.number)  # of rejected rows too: labels come from the first row
         yield item
 
 
@@ -226,14 +226,14 @@ def _graphs(items: Iterator[Record | Rejection], settings: GraphSettings) -> Ite
         for chunk in chunks:
             with interrupts_ignored():
                 waiting.append((chunk, pool.submit(work, chunk)))
-            if len(waiting) > 2 * workers:  # so that the table is not read whole
+            if len(waiting) > 2 * workers:  # limits how far the table is read ahead
                 done, future = waiting.popleft()
                 yield done, future.result()
         for chunk, future in waiting:
             yield chunk, future.result()
     except BrokenProcessPool as error:
         raise InputError(
-            "a process that built graphs was killed, perhaps because memory ran out; or your script lacks the line "
+            "a process that builds graphs was killed, perhaps because memory ran out; or your script lacks the line "
             "if __name__ == '__main__', which it needs because each process imports it"
         ) from error
     finally:
@@ -247,7 +247,7 @@ def _chunks(items: Iterable[Record | Rejection]) -> Iterator[Chunk]:
 
 
 def _build_chunk(chunk: Chunk, settings: GraphSettings) -> Built:
-    """Return the graphs, which items have one, and why the other records have none."""
+    """Return the graphs, a flag per item that tells whether it has one, and the errors of the other records."""
     built = build_graphs((item.crystal for item in chunk if isinstance(item, Record)), settings)
     graphs: list[CrystalGraph] = []
     usable: list[bool] = []
@@ -267,7 +267,7 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = folder.with_name(f"{_BUILDING}{os.urandom(8).hex()}")
-        work.mkdir()  # unlike tempfile, with the permissions of the umask: a cache may be shared
+        work.mkdir()  # unlike tempfile, respects the umask: a cache may be shared
         digests = {}
         for name in _ARRAYS:
             _save(work / f"{name}.npy", getattr(built.graphs, name))
@@ -281,7 +281,7 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
             "rejected": [asdict(each) for each in built.rejected],
         }
         (work / "store.json").write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
-        with suppress(OSError):  # another process was faster; its store is the same
+        with suppress(OSError):  # another process has finished the same store
             work.rename(folder)
     except OSError as error:
         raise InputError(
@@ -293,7 +293,7 @@ def _write(built: TableGraphs, folder: Path, settings: GraphSettings) -> None:
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:
-    buffer = io.BytesIO()  # ``numpy.save`` to a file does not notice that the disk is full at the last few kilobytes
+    buffer = io.BytesIO()  # ``numpy.save`` to a file misses a full disk in the last few kilobytes
     np.save(buffer, array, allow_pickle=False)
     path.write_bytes(buffer.getbuffer())
 

@@ -37,7 +37,7 @@ COLUMNS = ("material_id", "atomic_numbers", "lattice", "frac_coords")
 """Columns of every fetched table."""
 
 FIELDS = ("formation_energy_per_atom", "band_gap", "energy_above_hull")
-"""Fields that are fetched by default, besides identifier and structure."""
+"""Fields fetched by default, besides identifier and structure."""
 
 PAGE_SIZE = 1000
 """Materials per request, the most that the API allows."""
@@ -54,7 +54,7 @@ class Fetched:
     rows : int
         Rows of the table.
     rejected : int
-        Materials without a usable structure, listed beside the table.
+        Materials without a usable structure, listed next to the table.
     version : str
         Version of the database.
     """
@@ -70,16 +70,16 @@ def fetch(
     """Write a Parquet table of the Materials Project's materials.
 
     Its columns are ``material_id``, ``atomic_numbers`` (n), ``lattice`` (9, Å) and ``frac_coords`` (3n), and one per
-    field. The file's metadata hold database, version, licence and query; see :func:`provenance`.
+    field. The file's metadata contain database, version, licence and query; see :func:`provenance`.
 
     Parameters
     ----------
     out : Path
-        File to write; it appears whole or not at all. Materials without a usable structure, if any, are listed in
-        ``OUT.rejected.csv`` beside it.
+        File to write (atomically). Materials without a usable structure, if any, are listed in ``OUT.rejected.csv``
+        next to it.
     fields : sequence of str
-        Fields of the API's summary document, such as ``"band_gap"``; dots lead into nested ones. The columns of zoo's
-        tasks (`API_FIELDS`) are understood, too.
+        Fields of the API's summary document, such as ``"band_gap"``; dots select nested fields. The column names of
+        zoo's tasks (`API_FIELDS`) are accepted as well.
     limit : int, optional
         Largest number of materials, the first by identifier.
     page : int
@@ -89,7 +89,8 @@ def fetch(
     Raises
     ------
     InputError
-        If the key is missing, `out` exists or cannot be written, or the unfinished work beside it is of another query.
+        If the key is missing, `out` exists or cannot be written, or the unfinished download next to it belongs to
+        another query.
     DependencyError
         If the client is not installed.
     SourceError
@@ -148,9 +149,9 @@ def provenance(table: Path) -> dict[str, Any] | None:
 
 
 def cached(fields: Sequence[str], *, quiet: bool = False) -> Path:
-    """Return a table with these fields from zoo's cache; fetch it if it is not there.
+    """Return a table with these fields from zoo's cache, fetching it if necessary.
 
-    If several processes ask at once, one fetches and the others wait.
+    If several processes call this at once, one fetches and the others wait.
 
     Raises
     ------
@@ -172,14 +173,14 @@ def cached(fields: Sequence[str], *, quiet: bool = False) -> Path:
 
 
 class _Pages:
-    """Fetched pages on disk, each whole or not at all, which are joined to a table."""
+    """Fetched pages on disk, each written atomically, which are joined to one table."""
 
     def __init__(self, folder: Path, out: Path) -> None:
         self.folder, self.out = folder, out
         self._numbers: list[int] = []
 
     def has(self, number: int) -> bool:
-        """Tell whether a page is on disk and undamaged; note that it belongs to the table."""
+        """Return whether a page is on disk and undamaged, and register it as part of the table."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -191,7 +192,7 @@ class _Pages:
         return True
 
     def write(self, number: int, documents: Sequence[dict[str, Any]], fields: Sequence[str]) -> None:
-        """Write a page; its metadata list the materials without a usable structure."""
+        """Write a page; its metadata contain the materials without a usable structure."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -224,7 +225,7 @@ class _Pages:
             pq.write_table(table, beside)
 
     def join(self, note: dict[str, Any]) -> Fetched:
-        """Write the table, and the rejected materials beside it; remove the pages."""
+        """Write the table and the list of rejected materials, then remove the pages."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -246,7 +247,7 @@ class _Pages:
                     names = set(table.column("material_id").to_pylist())
                     if len(names) < len(table) or names & ids:
                         raise SourceError(
-                            f"the Materials Project sent a material twice, so its data changed meanwhile; "
+                            f"the Materials Project sent a material twice, so its data changed during the download; "
                             f"remove {self.folder} to start again"
                         )
                     ids |= names
@@ -261,13 +262,13 @@ class _Pages:
 
 
 def rejected_path(table: Path) -> Path:
-    """Return where the materials without a usable structure are listed."""
+    """Return the path of the list of materials without a usable structure."""
     return table.with_name(f"{table.stem}.rejected.csv")
 
 
 @contextmanager
 def _writing(path: Path) -> Iterator[Path]:
-    """Write a file as :func:`zoo._utils.files.whole` does, with an error that says what to do."""
+    """Write a file as :func:`zoo._utils.files.whole` does, with an error message that says what to do."""
     try:
         with whole(path) as beside:
             yield beside
@@ -288,5 +289,5 @@ def _cell(document: dict[str, Any], field: str) -> float | str | None:
     if isinstance(value, int | float):
         return float(value)
     raise InputError(
-        f"the field {field} is not a number or text but a {type(value).__name__}; name a part of it: {field}.…"
+        f"the field {field} is a {type(value).__name__}, not a number or text; name a part of it: {field}.…"
     )

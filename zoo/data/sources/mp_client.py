@@ -1,4 +1,4 @@
-"""The Materials Project's official client, with retries and errors that never show the key."""
+"""The Materials Project's official client, with retries and error messages that never contain the key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = "MP_API_KEY"
 KEY_PAGE = "https://materialsproject.org/api"
 
 RETRY_DELAYS = (1, 2, 4, 8, 16, 32)
-"""Seconds before each new attempt of a request whose failure may be temporary."""
+"""Delays in seconds before retries of a request."""
 
 API_FIELDS = {"k_vrh": "bulk_modulus.vrh", "g_vrh": "shear_modulus.vrh", "eps_total": "e_total"}
 """Columns of zoo's tasks → fields of the API."""
@@ -31,7 +31,7 @@ _STATUS = re.compile(r"status code (\d+)")
 
 
 class Client:
-    """The official client; a request that fails is tried again, and no error shows the key.
+    """The official client with retries; no error message contains the key.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Client:
                 "fetching from the Materials Project needs mp-api; run: pip install 'crystal-zoo[mp]'"
             ) from error
         self._key = key
-        # ValueError and KeyError: a proxy's page in place of JSON, or an answer of another shape.
+        # ValueError and KeyError: a proxy's error page instead of JSON, or an unexpected response.
         self._failures = (MPRestError, requests.RequestException, ValueError, KeyError)
         self.name = f"mp-api {version('mp-api')}"
         endpoint = os.environ.get("MP_API_ENDPOINT") or None
@@ -105,7 +105,7 @@ class Client:
                 text = " ".join(str(error).split()).replace(self._key, "***")[:300]
                 found = _STATUS.search(text)
                 status = int(found[1]) if found else 0
-                # Without the cause: the client's exception may hold the request, and with it the key.
+                # Raised without a cause, because the client's exception may contain the request and thus the key.
                 if status in (401, 403) or "valid API key" in text:
                     why = f"status {status}" if status else "one has 32 characters"
                     raise SourceError(

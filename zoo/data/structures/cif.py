@@ -1,7 +1,7 @@
-"""CIF text → crystal, by the rules of CIF's dictionaries and without guesses.
+"""CIF text → crystal, by the rules of the CIF dictionaries and without guessing.
 
-gemmi splits the text into names and values; here they are given their meaning. Core CIF, its newer dotted names and
-mmCIF are the same once names are in lower case with underscores.
+gemmi splits the text into names and values; this module interprets them. Core CIF, its newer dotted names and mmCIF
+use the same names once these are written in lower case with underscores.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from zoo.data.structures.symmetry import (
     StatedGroup,
     identity,
     listed_operations,
-    number_of,
     settings,
+    stated_numbers,
     type_number,
 )
 from zoo.errors import InputError
@@ -60,8 +60,8 @@ def parse_cif(text: str) -> Crystal:
     Raises
     ------
     InputError
-        With the bare reason, if there is no structure or more than one, if it could be read only by guessing, or if
-        what was read contradicts what the file states.
+        With the bare reason, if there is no structure or more than one, if the structure is ambiguous, or if it
+        contradicts other statements in the file.
     """
     blocks = read_blocks(text)
     structures = [block for block in blocks if block.has_structure]
@@ -74,11 +74,11 @@ def parse_cif(text: str) -> Crystal:
     try:
         return _crystal(structures[0])
     except AmbiguousLabelError:
-        return _by_content(structures[0])
+        return _parse_ambiguous_labels(structures[0])
 
 
-def _by_content(block: Block) -> Crystal:
-    """Read labels such as CA in the one way that makes the formula."""
+def _parse_ambiguous_labels(block: Block) -> Crystal:
+    """Resolve ambiguous labels such as CA with the formula."""
     read: list[Crystal] = []
     reason: InputError | None = None
     for letters in (2, 1):
@@ -88,12 +88,12 @@ def _by_content(block: Block) -> Crystal:
             reason = reason or error
     if len(read) == 1:
         return read[0]
-    raise reason or InputError("the labels of the sites may stand for several elements; there are no type symbols")
+    raise reason or InputError("the labels of the sites could mean several elements, and there are no type symbols")
 
 
 def _crystal(block: Block, letters: int = 0) -> Crystal:
-    if block.twice:
-        raise InputError(f"broken CIF: {block.twice} stands there twice, with different values")
+    if block.repeated:
+        raise InputError(f"broken CIF: {block.repeated} is given twice, with different values")
     _check_kind(block)
     lattice = _lattice(block)
     statements = _statements(block)
@@ -109,24 +109,24 @@ def _crystal(block: Block, letters: int = 0) -> Crystal:
         except InputError as error:
             first = first or error
             continue
-        if certain or statements.fix_the_content:
+        if certain or statements.determine_content:
             fitting.append(crystal)
         else:
             first = first or InputError(
                 f"the listed symmetry operations are not those of the space group ({_group(block)}), "
-                "and there is no formula with Z to tell which is right"
+                "and there is no formula with Z to decide which is right"
             )
     if not fitting:
         assert first is not None
         raise first
     if (len(fitting) > 1 and len({len(crystal) for crystal in fitting}) > 1) or (len(fitting) > 1 and _differ(fitting)):
         names = " or ".join(operations.name for operations, _ in readings)
-        raise InputError(f"the CIF does not say which setting of its space group it is in ({names}), and several fit")
+        raise InputError(f"the CIF does not say which setting of its space group it uses ({names}), and several fit")
     return fitting[0]
 
 
 def _differ(crystals: Sequence[Crystal]) -> bool:
-    """Say whether readings of one file are different crystals: their sorted interatomic distances differ."""
+    """Return whether the candidate crystals of one file differ, judged by their sorted interatomic distances."""
     if len(crystals[0]) > 500:
         return True
     spectra = []
@@ -140,7 +140,7 @@ def _differ(crystals: Sequence[Crystal]) -> bool:
 
 
 def _check_kind(block: Block) -> None:
-    """Refuse modulated and magnetic structures: their operations act on more than the three coordinates."""
+    """Refuse modulated and magnetic structures, whose operations act on more than the three coordinates."""
     names = [*block.items, *(name for loop in block.loops for name in loop)]
     dimension = block.get("_cell_modulation_dimension")
     if any("ssg" in name for name in names) or dimension not in ("", "0"):
@@ -165,7 +165,7 @@ def _lattice(block: Block) -> NDArray[np.float64]:
         if value is None:
             if text.lower().lstrip("+-") in ("nan", "inf", "infinity"):
                 raise InputError("the lattice or a coordinate is not a finite number")
-            raise InputError(f"broken CIF: {key} is {text}, which is no number")
+            raise InputError(f"broken CIF: {key} is {text!r}, not a number")
         if value < 0 or ("angle" in name and (value == 0 or value >= 180)):
             raise InputError(f"broken CIF: {key} is {text}")
         values.append(value)
@@ -209,7 +209,7 @@ def _group(block: Block) -> str:
 
 
 def _readings(block: Block, metric: NDArray[np.float64]) -> Iterator[tuple[Operations, bool]]:
-    """Give the groups of operations that the file may mean, and whether the file leaves no doubt of each."""
+    """Yield the groups of operations compatible with the file, and whether the file states each unambiguously."""
     group = _stated_group(block)
     lists = [tuple(map(unquoted, column)) for name in _OPERATIONS if (column := block.column(name))]
     lists = [texts for texts in lists if any(text not in ABSENT for text in texts)]
@@ -222,11 +222,11 @@ def _readings(block: Block, metric: NDArray[np.float64]) -> Iterator[tuple[Opera
         return
     if any(listed_operations(other)[0].codes != listed.codes for other in lists[1:]):
         raise InputError("broken CIF: it lists two different sets of symmetry operations")
-    fits = listed.keep(metric)
-    numbers = number_of(group)
+    fits = listed.preserve_metric(metric)
+    numbers = stated_numbers(group)
     if not fits and not numbers:
         raise InputError("the cell does not have the symmetry of the listed operations; check lengths and angles")
-    # P 1 is also what programs write when they do not look for symmetry.
+    # Programs that do not search for symmetry write P 1 as well.
     if fits and complete and (not numbers or type_number(listed) in (*numbers, 0)):
         yield listed, True
         return
@@ -237,7 +237,7 @@ def _readings(block: Block, metric: NDArray[np.float64]) -> Iterator[tuple[Opera
     if not fits and not named:
         raise InputError("the cell does not have the symmetry of the listed operations; check lengths and angles")
     if complete and not named:
-        raise InputError(f"the listed symmetry operations are not those of the space group that is named ({group})")
+        raise InputError(f"the listed symmetry operations are not those of the stated space group ({group})")
     if any(each.codes == listed.codes for each in named):  # an incomplete list of the named group
         yield listed, True
         return
@@ -250,7 +250,7 @@ def _readings(block: Block, metric: NDArray[np.float64]) -> Iterator[tuple[Opera
 
 @lru_cache(maxsize=1024)
 def _is_p1(group: StatedGroup) -> bool:
-    return number_of(group) in (set(), {1})
+    return stated_numbers(group) in (set(), {1})
 
 
 def _named_readings(group: StatedGroup, metric: NDArray[np.float64]) -> Iterator[tuple[Operations, bool]]:
@@ -275,14 +275,14 @@ def _expanded(
     tolerances = np.clip(3 * np.linalg.norm(units * lengths, axis=1), 0.02, 0.3)
     atoms, owners = expand(frac, tolerances, operations, lattice)
     if len(atoms) > MAX_ATOMS:
-        raise InputError(f"{len(atoms)} atoms; at most {MAX_ATOMS} are taken")
+        raise InputError(f"{len(atoms)} atoms; at most {MAX_ATOMS} are allowed")
     order = np.argsort(_ranks()[numbers[owners]], kind="stable")
     return Crystal(numbers[owners][order].astype(np.uint8), lattice, atoms[order])
 
 
 @lru_cache(maxsize=1)
 def _ranks() -> NDArray[np.int64]:
-    """Return each element's place in the order of electronegativity, then symbol; those without one come last."""
+    """Return each element's rank by electronegativity, then symbol; elements without a value come last."""
     rows = sorted(properties(), key=lambda row: (float(row["electronegativity"] or "inf"), row["symbol"]))
     ranks = np.zeros(len(rows) + 1, dtype=np.int64)
     for rank, row in enumerate(rows):

@@ -1,6 +1,6 @@
-"""The text of a CIF → its data blocks, as names and values.
+"""CIF text → data blocks of names and values.
 
-gemmi knows the grammar; here, names of core CIF, of its newer dotted dictionaries and of mmCIF become alike.
+gemmi parses the grammar; this module unifies the names of core CIF, its newer dotted dictionaries and mmCIF.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 FRACTIONS = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 CARTESIAN = ("_atom_site_cartn_x", "_atom_site_cartn_y", "_atom_site_cartn_z")
 ABSENT = ("", ".", "?")
-"""Values that stand for none."""
+"""Spellings of a missing value."""
 
 _READ = ("_cell_", "_atom_site_", "_symmetry_", "_space_group_", "_chemical_formula_")
-"""Beginnings of the names that are read: the rest of a file may be as it likes."""
+"""Prefixes of the names that are read; errors in other items are ignored."""
 
 NUMBER = re.compile(r"([-+]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE][-+]?\d{1,3})?)(?:\((\d+)\))?")
-_MAX_REPAIRS = 20  # lines that are not read and break the grammar
+_MAX_REPAIRS = 20  # broken lines that are dropped because zoo does not need them
 _CONTROL = re.compile(r"[\0-\b\v\f\x0e-\x1f\x7f]")
 _SPACES = dict.fromkeys([0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " ") | dict.fromkeys(
     [0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD], ""
@@ -34,16 +34,16 @@ _TRANSLATED = _SPACES | {0x2212: "-", 0x2013: "-"}
 
 @dataclass
 class Block:
-    """One data block: single values, and loops as columns; names in lower case, without quotes around values."""
+    """One data block: single values, and loops as columns; names are in lower case, values without quotes."""
 
     name: str
     items: dict[str, str] = field(default_factory=dict)
     loops: list[dict[str, list[str]]] = field(default_factory=list)
-    twice: str = ""
-    """A name that stands there more than once, with different values."""
+    repeated: str = ""
+    """A name given more than once, with different values."""
 
     def get(self, *names: str) -> str:
-        """Return the first value that is given under one of some names, or an empty text."""
+        """Return the first value present under any of the names, or an empty string."""
         for name in names:
             if (value := unquoted(self.items.get(name, ""))) not in ABSENT:
                 return value
@@ -79,7 +79,7 @@ def read_blocks(text: str) -> list[Block]:
     Raises
     ------
     InputError
-        If it breaks the grammar; with the line.
+        If it breaks the grammar; the message gives the line.
     """
     from gemmi import cif
 
@@ -100,7 +100,7 @@ def read_blocks(text: str) -> list[Block]:
 
 
 def _without_line(message: str, text: str) -> str | None:
-    """Drop the line that breaks the grammar if it is a value that is not read, such as an author's name."""
+    """Drop the line that breaks the grammar if zoo does not need its value (an author's name, for example)."""
     match = re.match(r"string:(\d+)\S*: (?:parse error|unterminated ['\"]string)", message)
     lines = text.split("\n")
     if match is None or not 1 <= int(match[1]) <= len(lines):
@@ -123,7 +123,7 @@ def _syntax_error(message: str, text: str) -> str:
     line = " ".join(text.split("\n")[number - 1].split()) if number <= text.count("\n") + 1 else ""
     shown = f" ({line[:40]}…)" if len(line) > 41 else f" ({line})" if line else ""
     if "expected block header" in message:
-        return f"broken CIF: line {number}{shown} stands before the first data_"
+        return f"broken CIF: line {number}{shown} comes before the first data_"
     return f"broken CIF: line {number}{shown} breaks the grammar"
 
 
@@ -139,7 +139,7 @@ def _block(source: cif.Block) -> Block:
             if before != value and unquoted(value) in ABSENT:
                 continue
             if before != value and unquoted(before) not in ABSENT:
-                block.twice = tag
+                block.repeated = tag
             block.items[name] = value
         elif (loop := item.loop) is not None:
             names = [_key(tag) for tag in loop.tags]
@@ -147,16 +147,16 @@ def _block(source: cif.Block) -> Block:
                 continue
             values, width = loop.values, len(names)
             if len(set(names)) < width:
-                block.twice = next(tag for tag, name in zip(loop.tags, names, strict=True) if names.count(name) > 1)
+                block.repeated = next(tag for tag, name in zip(loop.tags, names, strict=True) if names.count(name) > 1)
             columns = {name: values[place::width] for place, name in enumerate(names)}
             for name, column in columns.items():
                 if name.startswith(_READ) and block.column(name) not in ([], column):
-                    block.twice = name
+                    block.repeated = name
             block.loops.append(columns)
     for columns in block.loops:
         for name, column in columns.items():
             if name in block.items and column != [block.items[name]]:
-                block.twice = name
+                block.repeated = name
             elif len(column) == 1 and name.startswith(_READ):  # a loop of one row
                 block.items[name] = column[0]
     return block
@@ -175,6 +175,6 @@ def unquoted(value: str) -> str:
 
 
 def number(text: str) -> float | None:
-    """Return the number that a value is, without its uncertainty; None if it is none."""
+    """Return a value as a number, without its uncertainty; None if it is not a number."""
     match = NUMBER.fullmatch(text)
     return float(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""The sites of a CIF's data block → elements and coordinates."""
+"""Site loop of a CIF data block → elements and coordinates."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from zoo.data.structures.statements import Statements
 
 _PLAIN = frozenset("0123456789.-")
-_DIGITS = re.compile(r"^[^.]*\.?|\D.*$")  # all but the digits after the point
-_FULL = 0.005  # as near to 1 as the rounding of a refinement leaves an occupancy
-_THIRD = 1e-4  # relative; so near to a third, a coordinate is meant to be one
+_DIGITS = re.compile(r"^[^.]*\.?|\D.*$")  # everything but the digits after the decimal point
+_FULL = 0.005  # tolerance on full occupancy, for the rounding of refined values
+_THIRD = 1e-4  # relative; coordinates this close to 1/3 or 2/3 are set to it
 
 
 def read_sites(
@@ -37,7 +37,7 @@ def read_sites(
     lattice : array of shape (3, 3)
         Vectors as rows, in Å.
     statements : Statements
-        Their formula helps to read labels.
+        The formula is used to read labels.
     letters : int
         How to read ambiguous labels; see :func:`zoo.data.structures.species.element_of_label`.
 
@@ -53,7 +53,7 @@ def read_sites(
     Raises
     ------
     InputError
-        If a site holds no single element, is disordered or partially occupied, or has no coordinates.
+        If a site does not hold exactly one element, is disordered or partially occupied, or has no coordinates.
     """
     sites = block.sites
     fractional = any(name in sites for name in FRACTIONS)
@@ -65,7 +65,7 @@ def read_sites(
     if not kept:
         raise InputError("the structure has no atoms")
     if len(kept) > MAX_ATOMS:
-        raise InputError(f"{len(kept)} sites; at most {MAX_ATOMS} atoms are taken")
+        raise InputError(f"{len(kept)} sites; at most {MAX_ATOMS} atoms are allowed")
     _check_disorder(sites, kept)
     symbols = _elements(sites, kept, statements, letters)
     _check_occupancies(sites, kept, symbols)
@@ -135,7 +135,7 @@ def _check_occupancies(sites: dict[str, list[str]], kept: Sequence[int], symbols
             continue
         match = NUMBER.fullmatch(text)
         if match is None:
-            raise InputError(f"broken CIF: the occupancy {text!r} is no number")
+            raise InputError(f"broken CIF: the occupancy {text!r} is not a number")
         value, digits = float(match[1]), len(match[2] or match[3] or "")
         rounding = min(2 * int(match[4]) * 10.0**-digits, 0.02) if match[4] else 0.0
         if abs(value - 1) <= max(_FULL, rounding):
@@ -155,7 +155,7 @@ def _check_hydrogens(
     sites: dict[str, list[str]], kept: Sequence[int], symbols: Sequence[str], statements: Statements
 ) -> None:
     column = sites.get("_atom_site_attached_hydrogens")
-    if column is None or ("H" in symbols and statements.formula is not None):  # the formula tells
+    if column is None or ("H" in symbols and statements.formula is not None):  # the formula check covers these
         return
     if any((number(unquoted(column[row])) or 0) > 0 for row in kept):
         raise InputError("the CIF implies hydrogen atoms that have no coordinates")
@@ -169,9 +169,9 @@ def _coordinates(rows: list[list[str]]) -> tuple[NDArray[np.float64], NDArray[np
     try:
         values = np.array([float(text.partition("(")[0]) for text in texts])
     except ValueError:
-        raise InputError("the CIF has a coordinate that is no number") from None
+        raise InputError("the CIF has a coordinate that is not a number") from None
     digits = np.array([len(_DIGITS.sub("", text)) for text in texts])
-    units = np.where(digits > 1, 0.5 * 10.0**-digits, 5e-4)  # 0 and 0.5 are meant exactly
+    units = np.where(digits > 1, 0.5 * 10.0**-digits, 5e-4)  # values such as 0 and 0.5 are exact
     return values.reshape(-1, 3), units.reshape(-1, 3)
 
 
@@ -181,11 +181,11 @@ def _coordinate(text: str) -> str:
         return number
     if number.lower().lstrip("+-") in ("nan", "inf", "infinity"):
         raise InputError("the lattice or a coordinate is not a finite number")
-    raise InputError(f"the CIF has the coordinate {text!r}, which is no number")
+    raise InputError(f"the CIF has the coordinate {text!r}, which is not a number")
 
 
 def _fractional(block: Block, cartesian: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn Cartesian coordinates into fractional ones by the matrix that the file states (mmCIF)."""
+    """Convert Cartesian to fractional coordinates with the matrix given in the file (mmCIF)."""
     matrix = np.zeros((3, 3))
     vector = np.zeros(3)
     for i in range(3):

@@ -1,4 +1,4 @@
-"""pymatgen's dictionary of a structure, as such or as text (JSON, or a Python literal) → crystal."""
+"""pymatgen's dictionary of a structure, or its text (JSON or a Python literal) → crystal."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from zoo.data.structures.species import ATOMIC_NUMBERS
 from zoo.data.structures.statements import Statements
 from zoo.errors import InputError
 
-_MAX_LITERAL = 4_000_000  # characters of a Python literal: its syntax tree takes a hundred times as much memory
-_FULL = 1e-3  # as near to 1 as an occupancy must be
+_MAX_LITERAL = 4_000_000  # characters of a Python literal; its syntax tree takes a hundred times as much memory
+_FULL = 1e-3  # tolerance on full occupancy
 _POSITION_TOLERANCE = 0.02  # Å, between a site's fractional and Cartesian coordinates
 _NAMES: dict[str, Any] = {"nan": math.nan, "NaN": math.nan, "inf": math.inf, "Infinity": math.inf}
 _NAMES |= {"null": None, "true": True, "false": False, "None": None, "True_": True, "False_": False}
@@ -25,9 +25,9 @@ _ATTEMPTS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 
 
 def read_literal(text: str) -> Any:
-    """Read JSON, or a Python literal such as pandas writes of a dictionary; nothing is evaluated.
+    """Read JSON or a Python literal, as pandas writes dictionaries; nothing is evaluated.
 
-    numpy's forms of numbers (``np.float64(0.5)``, ``array([0.5])``) are read as what they hold.
+    numpy's number and array literals (``np.float64(0.5)``, ``array([0.5])``) are read as their contents.
 
     Raises
     ------
@@ -73,24 +73,24 @@ def parse_dictionary(value: object) -> Crystal:
     Raises
     ------
     InputError
-        With the bare reason: no crystal, partial occupancy, or statements that contradict each other.
+        With the bare reason: not a crystal, partial occupancy, or contradictory statements.
     """
     if not isinstance(value, Mapping) or "sites" not in value:
-        raise InputError("not pymatgen's dictionary of a structure: it has no 'sites'")
+        raise InputError("not a pymatgen dictionary of a structure: it has no 'sites'")
     if "lattice" not in value:
         raise InputError("not a crystal: pymatgen's dictionary has no 'lattice'")
     sites = value["sites"]
     if not isinstance(sites, list | tuple):
-        raise InputError("broken pymatgen dictionary: 'sites' is no list")
+        raise InputError("broken pymatgen dictionary: 'sites' is not a list")
     if not sites:
         raise InputError("the structure has no atoms")
     if len(sites) > MAX_ATOMS:
-        raise InputError(f"{len(sites)} sites; at most {MAX_ATOMS} atoms are taken")
+        raise InputError(f"{len(sites)} sites; at most {MAX_ATOMS} atoms are allowed")
     lattice, volume = _lattice(value["lattice"])
     numbers, frac = [], []
     for site in sites:
         if not isinstance(site, Mapping):
-            raise InputError("broken pymatgen dictionary: a site is no dictionary")
+            raise InputError("broken pymatgen dictionary: a site is not a dictionary")
         numbers.append(_atomic_number(site))
         frac.append(_vector(site, "abc"))
     crystal = Crystal(np.array(numbers), lattice, np.array(frac))
@@ -103,7 +103,7 @@ def parse_dictionary(value: object) -> Crystal:
 
 def _lattice(value: object) -> tuple[np.ndarray, float | None]:
     if not isinstance(value, Mapping):
-        raise InputError("broken pymatgen dictionary: 'lattice' is no dictionary")
+        raise InputError("broken pymatgen dictionary: 'lattice' is not a dictionary")
     if "matrix" not in value:
         raise InputError("broken pymatgen dictionary: matrix is missing")
     matrix = _array(value["matrix"], "matrix", 9).reshape(3, 3)
@@ -114,7 +114,7 @@ def _lattice(value: object) -> tuple[np.ndarray, float | None]:
     for name, length in zip("abc", lengths, strict=True):
         stated = value.get(name)
         if isinstance(stated, int | float) and abs(stated - length) > 0.01 * max(length, 1.0):
-            raise InputError(f"the dictionary says {name} = {stated:g} Å; its matrix makes {length:.6g} Å")
+            raise InputError(f"the dictionary says {name} = {stated:g} Å; its matrix gives {length:.6g} Å")
     volume = value.get("volume")
     return matrix, float(volume) if isinstance(volume, int | float) and volume > 0 else None
 
@@ -127,7 +127,7 @@ def _atomic_number(site: Mapping[str, Any]) -> int:
     for each in species:
         symbol, share = each.get("element"), each.get("occu", 1.0)
         if not isinstance(share, int | float):
-            raise InputError("broken pymatgen dictionary: an occupancy is no number")
+            raise InputError("broken pymatgen dictionary: an occupancy is not a number")
         shares.append((str(symbol), float(share)))
     symbol, share = shares[0]
     if len(shares) > 1 or not abs(share - 1) <= _FULL:
@@ -150,7 +150,7 @@ def _array(value: object, what: str, size: int) -> np.ndarray:
     try:
         array = np.asarray(value, dtype=np.float64).ravel()
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"broken pymatgen dictionary: {what} is no list of numbers") from None
+        raise InputError(f"broken pymatgen dictionary: {what} is not a list of numbers") from None
     if array.size != size:
         raise InputError(f"broken pymatgen dictionary: {what} has {array.size} numbers, not {size}")
     if not np.isfinite(array).all():

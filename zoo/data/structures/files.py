@@ -1,4 +1,4 @@
-"""Structure files: which they are, by their names, and what stands in them."""
+"""Structure files: recognising them by name, and reading their text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_CHARACTERS = 8_000_000
-"""Longest text that is looked at as one structure."""
+"""Longest text accepted as one structure."""
 
 _OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}  # type: ignore[dict-item]
 _PIECE = 1 << 16
@@ -29,15 +29,15 @@ _OTHER = (".xsf", ".cssr")
 _SUFFIXES = (*_CIF, *_POSCAR, ".json", *_OTHER)
 _VASP = r"(?:poscar|contcar|xdatcar|chgcar|locpot|parchg|aeccar\d)"
 _VASP_NAME = re.compile(rf"^{_VASP}|(?:^|[^a-z]){_VASP}|{_VASP}$")
-# What lies beside a POSCAR and bears its name is no structure.
+# Files next to a POSCAR that are named after it but hold no structure.
 _NO_POSCAR = re.compile(
     r"\.(py|rb|pl|f90|sh|md|png|jpe?g|pdf|svg|csv|tsv|log|out|html?|tex|ipynb|ya?ml|toml|xml|zip|tar|tgz|h5)$"
 )
-_NOT_STRUCTURES = ("atom_init.json",)  # CGCNN's element table lies beside its CIFs
+_NOT_STRUCTURES = ("atom_init.json",)  # CGCNN's element table, kept next to its CIFs
 
 
 def format_of(name: str) -> str | None:
-    """Tell by a file's name what it holds: ``cif``, ``poscar``, ``json``, ``other``; None if it is no structure."""
+    """Return the format of a file by its name: ``cif``, ``poscar``, ``json``, ``other``; None if not a structure."""
     lower = uncompressed(name).lower()
     if lower.endswith(".txt"):
         inner = lower.removesuffix(".txt")
@@ -59,8 +59,8 @@ def structure_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_structure_file(path) and path.is_file())
 
 
-def passed_over(folder: Path) -> list[str]:
-    """Return the names of the files in a folder that are no structure files by their names, but for hidden ones."""
+def other_files(folder: Path) -> list[str]:
+    """Return the names of the files in a folder that are not structure files by name, except hidden ones."""
     return sorted(
         path.name
         for path in folder.iterdir()
@@ -69,15 +69,15 @@ def passed_over(folder: Path) -> list[str]:
 
 
 def is_structure_file(path: Path) -> bool:
-    """Tell by its name whether `path` is a structure file (``.json`` may also be a table)."""
+    """Return whether `path` is a structure file by its name (``.json`` may also be a table)."""
     name = uncompressed(path.name)
     return not name.startswith(".") and name not in _NOT_STRUCTURES and format_of(path.name) is not None
 
 
 def identifiers(paths: Sequence[Path]) -> list[str]:
-    """Return a name for each structure file: without its extension, or with what is needed to tell it from others.
+    """Return a unique identifier for each structure file, by default its name without extension.
 
-    Files of one name get their extension, and those still alike as many of their folders as tell them apart.
+    Files with equal names keep their extension and, if still ambiguous, as many parent folders as needed.
     """
     distinct = list(dict.fromkeys(paths))
     names = [_stem(path.name) for path in distinct]
@@ -109,7 +109,7 @@ def find_file(folder: Path, name: str) -> Path:
     Raises
     ------
     InputError
-        If there is none; the message says what was looked for.
+        If there is none.
     """
     endings = (*_SUFFIXES, ".POSCAR", ".CONTCAR", ".CIF")
     for suffix in ("", *endings, *(f"{suffix}{packed}" for packed in _OPENERS for suffix in _SUFFIXES)):
@@ -117,7 +117,7 @@ def find_file(folder: Path, name: str) -> Path:
         try:
             if path.is_file():
                 return path
-        except (OSError, ValueError):  # a name that no file can have
+        except (OSError, ValueError):  # not a possible file name
             break
     raise InputError(f"no structure file: {name} (.cif, .vasp, .json …) is not in {folder}")
 
@@ -128,14 +128,14 @@ def read_text(path: Path) -> str:
     Raises
     ------
     InputError
-        With the bare reason: there is no such file, it is empty, binary, damaged or too large. Of VASP's files only
-        the head is read, for a charge density may follow it.
+        With the bare reason: there is no such file, it is empty, binary, damaged or too large. Only the head of VASP
+        files is read, because a charge density may follow.
     """
     opener = _OPENERS.get(path.suffix.lower())
     try:
         with opener(path) if opener else open(path, "rb") as file:  # noqa: PTH123 - faster
             data = file.read(_PIECE)
-            if len(data) == _PIECE:  # room for the largest file is not made for each
+            if len(data) == _PIECE:  # avoids allocating the maximum size for every file
                 data += file.read(MAX_CHARACTERS + 1 - _PIECE)
     except FileNotFoundError:
         raise InputError("there is no such file") from None
@@ -147,9 +147,9 @@ def read_text(path: Path) -> str:
         raise InputError("the file is empty")
     if len(data) > MAX_CHARACTERS:
         if format_of(path.name) != "poscar":
-            raise InputError(f"larger than {MAX_CHARACTERS // 1_000_000} MB; that is no single crystal structure")
+            raise InputError(f"larger than {MAX_CHARACTERS // 1_000_000} MB; not a single crystal structure")
         data = data[: data.rfind(b"\n", 0, MAX_CHARACTERS)]
-    return unix(decode(data))
+    return unix_newlines(decode(data))
 
 
 def decode(data: bytes) -> str:
@@ -158,7 +158,7 @@ def decode(data: bytes) -> str:
     Raises
     ------
     InputError
-        If they are no text.
+        If they are not text.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
@@ -174,6 +174,6 @@ def decode(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def unix(text: str) -> str:
+def unix_newlines(text: str) -> str:
     """Return a text with Unix line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -1,8 +1,8 @@
-"""Text, dictionaries, arrays and files → :class:`zoo.data.crystal.Crystal`: the one door for structures.
+"""Text, dictionaries, arrays and files → :class:`zoo.data.crystal.Crystal`: the entry point for structures.
 
 Every function raises :class:`zoo.errors.InputError` with the bare reason ("partial occupancy (…)"); callers add the
-file, row and column. Where a reader would have to guess, zoo refuses; and whatever the format, the crystal must be
-what its file states, and have distances that a crystal can have.
+file, row and column. zoo never guesses: ambiguous input is refused. Whatever the format, the crystal
+must agree with what its file states and have physically possible distances.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from zoo.data.crystal import MAX_ATOMIC_NUMBER, MAX_ATOMS, Crystal
 from zoo.data.structures.cif import parse_cif
 from zoo.data.structures.dictionary import parse_dictionary, read_literal
-from zoo.data.structures.files import MAX_CHARACTERS, decode, format_of, read_text, uncompressed, unix
+from zoo.data.structures.files import MAX_CHARACTERS, decode, format_of, read_text, uncompressed, unix_newlines
 from zoo.data.structures.plausibility import check_plausible
 from zoo.data.structures.poscar import parse_poscar
 from zoo.errors import InputError
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MISSING = ("", "nan", "none", "null", "na", "n/a")
-"""Texts, in lower case, that stand for no value."""
+"""Spellings of a missing value, in lower case."""
 
 _PARSERS: dict[str, Callable[[str], Crystal]] = {"cif": parse_cif, "poscar": parse_poscar}
 
 
 def parse(value: object) -> Crystal:
-    """Read one crystal from whatever a table's cell or a Python caller may hold.
+    """Read one crystal from a table cell or a Python object.
 
     Parameters
     ----------
     value : str, bytes, mapping, pymatgen Structure or Crystal
-        CIF text, POSCAR text, pymatgen's dictionary, its JSON text or its Python literal; any text may stand
-        in one more pair of quotes, as in matminer's tables.
+        CIF text, POSCAR text, a pymatgen dictionary, or such a dictionary as JSON or a Python literal. Text may be
+        enclosed in an extra pair of quotes, as in matminer's tables.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def parse(value: object) -> Crystal:
 
 
 def from_arrays(numbers: object, lattice: object, frac: object) -> Crystal:
-    """Make a crystal of three arrays.
+    """Build a crystal from three arrays.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def from_arrays(numbers: object, lattice: object, frac: object) -> Crystal:
     lattice : array-like of 9 or 3 × 3 numbers
         Lattice vectors as rows, in Å.
     frac : array-like of 3n or n × 3 numbers
-        Fractional coordinates. Any of the three may be JSON text or numpy's form in monty's JSON.
+        Fractional coordinates. Each argument may also be JSON text or an array serialised by monty.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def from_arrays(numbers: object, lattice: object, frac: object) -> Crystal:
     z = _array(numbers, "atomic_numbers").ravel()
     cell, coordinates = _array(lattice, "lattice"), _array(frac, "frac_coords")
     if z.size > MAX_ATOMS:
-        raise InputError(f"{z.size} atoms; at most {MAX_ATOMS} are taken")
+        raise InputError(f"{z.size} atoms; at most {MAX_ATOMS} are allowed")
     unknown = z[~((z >= 1) & (z <= MAX_ATOMIC_NUMBER) & (z == np.round(z)))]
     if unknown.size:
         raise InputError(f"unknown element: atomic number {unknown[0]:g}")
@@ -95,7 +95,7 @@ def from_arrays(numbers: object, lattice: object, frac: object) -> Crystal:
 
 
 def read_file(path: Path) -> Crystal:
-    """Read a structure file: CIF, one of VASP's, pymatgen's JSON, or another that pymatgen knows by its name.
+    """Read a structure file: CIF, a VASP file, pymatgen's JSON, or another format that pymatgen knows by file name.
 
     Parameters
     ----------
@@ -118,10 +118,10 @@ def read_file(path: Path) -> Crystal:
 
 
 def _checked(read: Callable[[Any], Crystal], value: object) -> Crystal:
-    """Read a crystal, and see that it is one that may exist."""
+    """Read a crystal and check that it is plausible."""
     try:
         crystal = read(value)
-        if read is not parse_cif:  # which does so for each setting that a file may mean
+        if read is not parse_cif:  # parse_cif checks each candidate setting itself
             check_plausible(crystal)
     except MemoryError:
         raise InputError("the structure does not fit into memory") from None
@@ -129,7 +129,7 @@ def _checked(read: Callable[[Any], Crystal], value: object) -> Crystal:
 
 
 def _recognise(text: str) -> str | None:
-    """Name the format of a text by its content."""
+    """Return the format of a text, judged by its content."""
     if text.lstrip().startswith("{"):
         return "mapping"
     if re.search(r"^\s*(data_|_cell[_.]length_|_atom_site[_.])", text, re.MULTILINE | re.IGNORECASE):
@@ -146,8 +146,8 @@ def _from_text(text: str, quoted: bool = False) -> Crystal:
     if stripped.lower() in MISSING:
         raise InputError("no structure is given")
     if len(text) > MAX_CHARACTERS:
-        raise InputError(f"a text of {len(text)} characters is no single crystal structure")
-    text = unix(text)
+        raise InputError(f"a text of {len(text)} characters is not a single crystal structure")
+    text = unix_newlines(text)
     kind = _recognise(text)
     if kind == "mapping":
         return _checked(parse_dictionary, read_literal(stripped))
@@ -158,7 +158,7 @@ def _from_text(text: str, quoted: bool = False) -> Crystal:
         return _from_text(value if isinstance(value, str) else str(value), quoted=True)
     if not quoted and "\n" not in stripped and "\\n" in stripped:
         return _from_text(stripped.replace("\\n", "\n"), quoted=True)
-    raise InputError("neither CIF nor POSCAR text, nor pymatgen's dictionary")
+    raise InputError("neither CIF nor POSCAR text, nor a pymatgen dictionary")
 
 
 def _from_other(text: str, suffix: str) -> Crystal:
@@ -169,20 +169,20 @@ def _from_other(text: str, suffix: str) -> Crystal:
             warnings.simplefilter("ignore")
             structure = Structure.from_str(text, fmt=suffix)
     except Exception as error:
-        # pymatgen's parsers raise whatever they stumble on; one bad file may not end a run.
+        # pymatgen's parsers raise all kinds of exceptions; one bad file must not end a run.
         words = " ".join(str(error).split()) or error.__class__.__name__
         raise InputError(f"broken {suffix} file: {words[:77]}") from None
     return _from_pymatgen(structure)
 
 
 def _from_pymatgen(structure: object) -> Crystal:
-    """Take over a structure that the caller has in pymatgen's form."""
+    """Convert a pymatgen structure."""
     from pymatgen.core import DummySpecies, IStructure
 
     if not isinstance(structure, IStructure):
         raise InputError(f"not a crystal structure: {type(structure).__name__}")
     if len(structure) > MAX_ATOMS:
-        raise InputError(f"{len(structure)} atoms; at most {MAX_ATOMS} are taken")
+        raise InputError(f"{len(structure)} atoms; at most {MAX_ATOMS} are allowed")
     for element in structure.composition.elements:
         if isinstance(element, DummySpecies):
             raise InputError(f"unknown element {element.symbol!r}")
@@ -194,7 +194,7 @@ def _array(value: object, what: str) -> NDArray[np.float64]:
         if value.strip().lower() in MISSING:
             value = None
         elif len(value) > MAX_CHARACTERS:
-            raise InputError(f"{what} is longer than any crystal")
+            raise InputError(f"{what} is too long for a crystal")
         else:
             value = read_literal(value.strip())
     if isinstance(value, Mapping):
@@ -204,14 +204,14 @@ def _array(value: object, what: str) -> NDArray[np.float64]:
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{what} is no list of numbers") from None
+        raise InputError(f"{what} is not a list of numbers") from None
     if not np.isfinite(array).all():
         raise InputError(f"{what} holds a value that is not a finite number")
     return array
 
 
 def is_number(word: str) -> bool:
-    """Tell whether a word reads as a number."""
+    """Return whether a word can be read as a number."""
     try:
         float(word)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Distances and volumes that no crystal has: what a wrong unit, a lost digit or disorder makes of a structure."""
+"""Checks for impossible distances and volumes, as caused by a wrong unit, a lost digit or disorder."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ if TYPE_CHECKING:
     from zoo.data.crystal import Crystal
 
 MIN_VOLUME = 1.0
-"""Least volume of an atom in Å³: hydrogen at the pressure of Jupiter's core has more."""
+"""Smallest volume per atom in Å³: even hydrogen at the pressure of Jupiter's core has more."""
 
 MAX_VOLUME = 20_000.0
-"""Largest volume of an atom in Å³: a single atom in a box of 27 Å."""
+"""Largest volume per atom in Å³: a single atom in a box of 27 Å."""
 
-_FACTOR = 0.4  # of the sum of covalent radii: the shortest bonds known, at any pressure, are 0.6 of it
+_FACTOR = 0.4  # of the sum of covalent radii; the shortest known bonds, at any pressure, are at 0.6
 _MIN_DISTANCE = 0.5  # Å, whatever the elements
 _CHUNK = 1_000_000  # pairs at a time
-_MIN_SWEPT = 24  # atoms; of fewer, all pairs are looked at
+_MIN_SWEPT = 24  # atoms; smaller cells are checked pair by pair
 _NEAREST = np.zeros((1, 3))
 
 
 def check_plausible(crystal: Crystal) -> None:
-    """Refuse a crystal with atoms nearer than atoms can be, or with a cell far too small or too large for them.
+    """Refuse a crystal with atoms impossibly close together, or with a cell far too small or too large.
 
     Raises
     ------
     InputError
-        With the atoms, the distance, and the unit that the cell may have been given in.
+        With the atoms, the distance, and the unit that may have been used by mistake.
     """
     volume = crystal.volume / len(crystal)
     if volume < MIN_VOLUME:
         unit = _unit(volume)
-        raise InputError(f"{volume:.2g} Å³ for an atom is less than any crystal has; lengths are taken in Å{unit}")
+        raise InputError(f"{volume:.2g} Å³ for an atom is less than any crystal has; lengths must be in Å{unit}")
     if volume > MAX_VOLUME:
         unit = _unit(volume)
-        raise InputError(f"{volume:.2g} Å³ for an atom is more than any crystal has; lengths are taken in Å{unit}")
+        raise InputError(f"{volume:.2g} Å³ for an atom is more than any crystal has; lengths must be in Å{unit}")
     found = nearest_pair(crystal)
     if found is not None:
         i, j, distance = found
         pair = f"{SYMBOLS[crystal.numbers[i]]} and {SYMBOLS[crystal.numbers[j]]}"
         if distance < 1e-3:
-            raise InputError(f"two atoms stand on one site ({pair}, atoms {i + 1} and {j + 1})")
+            raise InputError(f"two atoms occupy the same site ({pair}, atoms {i + 1} and {j + 1})")
         raise InputError(
-            f"atoms {distance:.2f} Å apart ({pair}, atoms {i + 1} and {j + 1}), nearer than in any crystal; "
-            "are they alternatives of a disordered site, or is the cell wrong?"
+            f"atoms {distance:.2f} Å apart ({pair}, atoms {i + 1} and {j + 1}), closer than in any crystal; "
+            "are they alternative positions of a disordered site, or is the cell wrong?"
         )
 
 
 def nearest_pair(crystal: Crystal) -> tuple[int, int, float] | None:
-    """Return two atoms that are nearer than they can be, and their distance in Å; None if there are none.
+    """Return the closest of the pairs that are too close, and its distance in Å; None if there is none.
 
     An atom and its own image in a neighbouring cell are a pair too.
     """
@@ -100,7 +100,7 @@ def _heights(lattice: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _reduced(lattice: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return vectors of the same lattice that are short: none is shortened by adding multiples of another."""
+    """Return a pairwise reduced basis: no vector gets shorter by adding a multiple of another."""
     lattice = lattice.copy()
     for _ in range(100):
         before = lattice.copy()
@@ -114,7 +114,7 @@ def _reduced(lattice: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _grid(most: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return all cells as far as `most` along each axis, shape (n, 3)."""
+    """Return the cells within `most` along each axis, shape (n, 3)."""
     grid = np.meshgrid(*(np.arange(-m, m + 1) for m in most), indexing="ij")
     return np.stack([each.ravel() for each in grid], axis=1).astype(float)
 
@@ -122,7 +122,7 @@ def _grid(most: NDArray[np.int64]) -> NDArray[np.float64]:
 def _sweep(
     frac: NDArray[np.float64], heights: NDArray[np.float64], reach: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Order the atoms along the axis where fewest others are within reach, and count those that follow each."""
+    """Sort the atoms along the axis with the fewest candidate pairs, and count the candidates after each atom."""
     count = len(frac)
     order, ends = np.arange(count), np.arange(count)[::-1]  # all pairs
     for axis in range(3):
@@ -172,7 +172,7 @@ def _radii() -> NDArray[np.float64]:
 
 
 def _unit(volume: float) -> str:
-    """Guess the unit that makes the volume of an atom (Å³) sensible."""
+    """Suggest the unit in which the volume per atom (Å³) would be sensible."""
     for name, size in (("nm", 1e3), ("pm", 1e-6), ("bohr", 0.148), ("m", 1e30)):
         if 4 < volume * size < 200:
             return f" (is the cell in {name}?)"

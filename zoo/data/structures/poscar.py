@@ -1,4 +1,4 @@
-"""VASP's files with a structure at their head (POSCAR, CONTCAR, XDATCAR, CHGCAR …) → crystal."""
+"""VASP files that begin with a structure (POSCAR, CONTCAR, XDATCAR, CHGCAR …) → crystal."""
 
 from __future__ import annotations
 
@@ -24,26 +24,25 @@ _FLAGS = frozenset({"T", "F", "TRUE", "FALSE"})
 
 
 def parse_poscar(text: str) -> Crystal:
-    """Read the one structure of a POSCAR text, in the order of its atoms.
+    """Read the structure of a POSCAR, keeping the order of its atoms.
 
     Parameters
     ----------
     text : str
-        With Unix line ends. What follows the positions after an empty line (velocities, a charge density) is not
-        looked at.
+        With Unix line ends. Anything after an empty line below the positions (velocities, a charge density) is ignored.
 
     Raises
     ------
     InputError
-        With the bare reason: numbers missing or left over, counts that fit neither symbols nor positions, several
-        frames of a trajectory, a VASP 4 file without symbols.
+        With the bare reason: missing or extra numbers, counts that do not match symbols or positions, a trajectory of
+        several frames, a VASP 4 file without symbols.
     """
     frames = len(_FRAME.findall(text))
     if frames > 1:
-        raise InputError(f"a trajectory of {frames} frames; give the one that is meant a POSCAR of its own")
+        raise InputError(f"a trajectory of {frames} frames; save the frame you want as a POSCAR")
     lines = text.split("\n")
     if len(lines) < 7:
-        raise InputError("broken POSCAR: it ends too early")
+        raise InputError("broken POSCAR: the file ends too early")
     scale = _scale(lines[1])
     vectors = np.array([_three(line, f"lattice vector {i}") for i, line in enumerate(lines[2:5], 1)])
     symbols, counts, row = _species(lines)
@@ -51,16 +50,16 @@ def parse_poscar(text: str) -> Crystal:
     if total == 0:
         raise InputError("the structure has no atoms")
     if total > len(lines):
-        raise InputError(f"broken POSCAR: {total} atoms are announced in {len(lines)} lines")
+        raise InputError(f"broken POSCAR: {total} atoms are declared in {len(lines)} lines")
     if total > MAX_ATOMS:
-        raise InputError(f"{total} atoms; at most {MAX_ATOMS} are taken")
+        raise InputError(f"{total} atoms; at most {MAX_ATOMS} are allowed")
     if row < len(lines) and lines[row].strip()[:1] in ("s", "S"):  # selective dynamics
         row += 1
     if row >= len(lines):
-        raise InputError("broken POSCAR: it ends too early")
+        raise InputError("broken POSCAR: the file ends too early")
     mode = lines[row].strip()
     if _numbers(mode, 3) is not None:
-        raise InputError(f"broken POSCAR: line {row + 1} says neither Direct nor Cartesian")
+        raise InputError(f"broken POSCAR: line {row + 1} is neither Direct nor Cartesian")
     positions, named = _positions(lines, row + 1, total)
     lattice, factor = _scaled(vectors, scale)
     if mode[:1] in ("c", "C", "k", "K"):
@@ -72,7 +71,7 @@ def parse_poscar(text: str) -> Crystal:
 
 
 def _numbers(line: str, count: int) -> list[float] | None:
-    """Return the numbers that begin a line; None if there are fewer."""
+    """Return the first `count` numbers of a line; None if there are fewer."""
     words = line.split()[:count]
     if len(words) < count or not all(_NUMBER.fullmatch(word) for word in words):
         return None
@@ -98,7 +97,7 @@ def _scale(line: str) -> list[float]:
 
 
 def _scaled(vectors: NDArray[np.float64], scale: Sequence[float]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the lattice, and the factors of Cartesian coordinates: a negative scale is the cell's volume."""
+    """Return the lattice and the factors of Cartesian coordinates; a negative scale is the cell volume."""
     volume = abs(float(np.linalg.det(vectors)))
     if len(scale) == 1 and scale[0] < 0:
         if volume < 1e-12 * max(1.0, float(np.abs(vectors).max())) ** 3:
@@ -108,7 +107,7 @@ def _scaled(vectors: NDArray[np.float64], scale: Sequence[float]) -> tuple[NDArr
         factor = np.array(scale if len(scale) == 3 else [scale[0]] * 3)
     lattice = vectors * factor
     if not np.isfinite(lattice).all() or np.abs(lattice).max() > MAX_LENGTH:
-        raise InputError("broken POSCAR: its scale makes no cell")
+        raise InputError("broken POSCAR: its scale gives no valid cell")
     return lattice, factor
 
 
@@ -119,7 +118,7 @@ def _species(lines: Sequence[str]) -> tuple[list[str], list[int], int]:
     while row < len(lines) and row < 25 and (words := _COMMENT.sub("", " " + lines[row]).split()):
         if all(re.fullmatch(r"\d+", word) for word in words):
             break
-        if re.fullmatch(r"\d+", words[0]):  # counts, with something behind them
+        if re.fullmatch(r"\d+", words[0]):  # counts followed by something else
             whole = [word for word in words if re.fullmatch(r"\d+", word)]
             if symbols and len(whole) == len(symbols) and words[: len(whole)] == whole:
                 words = whole
@@ -131,7 +130,7 @@ def _species(lines: Sequence[str]) -> tuple[list[str], list[int], int]:
         raise InputError("broken POSCAR: there are no counts of atoms")
     counts = [int(word[:12]) for word in words]
     row += 1
-    while symbols and len(counts) < len(symbols) and row < len(lines):  # long lists go on in the next line
+    while symbols and len(counts) < len(symbols) and row < len(lines):  # long lists continue on the next line
         more = lines[row].split()
         if (
             not more
@@ -147,13 +146,13 @@ def _species(lines: Sequence[str]) -> tuple[list[str], list[int], int]:
 
 
 def _positions(lines: Sequence[str], row: int, total: int) -> tuple[NDArray[np.float64], list[str]]:
-    """Return the coordinates, and the symbols behind them where every line has one."""
+    """Return the coordinates, and the symbols after them if every line has one."""
     if len(lines) < row + total:
-        raise InputError("broken POSCAR: it ends too early")
+        raise InputError("broken POSCAR: the file ends too early")
     values, named = [], []
     for number, line in enumerate(lines[row : row + total], row + 1):
         if not line.strip():
-            raise InputError(f"broken POSCAR: {total} atoms are counted, but line {number} is empty")
+            raise InputError(f"broken POSCAR: {total} atoms are expected, but line {number} is empty")
         values.append(_three(line, f"line {number}"))
         rest = line.split()[3:]
         if len(rest) >= 3 and all(word.strip(".").upper() in _FLAGS for word in rest[:3]):
@@ -163,7 +162,7 @@ def _positions(lines: Sequence[str], row: int, total: int) -> tuple[NDArray[np.f
     if row + total < len(lines):
         after = lines[row + total]
         if _numbers(after, 3) is not None:
-            raise InputError(f"broken POSCAR: there are more positions than the {total} atoms that are counted")
+            raise InputError(f"broken POSCAR: there are more positions than the {total} atoms in the counts")
         if (
             _numbers("".join(lines[row + total + 1 : row + total + 2]), 1) is not None
             and after.strip()[:7].lower() not in ("", "lattice")
@@ -182,7 +181,7 @@ def _numbers_of_atoms(symbols: Sequence[str], counts: Sequence[int], named: Sequ
     atoms = [ATOMIC_NUMBERS[symbol] for symbol in listed]
     behind = [ATOMIC_NUMBERS[symbol] for symbol in named]
     if not atoms and not behind:
-        raise InputError("the POSCAR names no elements (VASP 4); put their symbols above the counts")
+        raise InputError("the POSCAR names no elements (VASP 4); add a line of symbols above the counts")
     if atoms and behind and atoms != behind:
         place = next(i for i, (one, other) in enumerate(zip(atoms, behind, strict=True)) if one != other)
         raise InputError(

@@ -1,7 +1,7 @@
-"""Type symbols, site labels and chemical formulas → elements, without guesses.
+"""Type symbols, site labels and chemical formulas → elements, without guessing.
 
-A type symbol is an element, perhaps with a charge. A site label is a name that its author chose ("O1", "OH2", "CA"):
-it is read only where there is no type symbol, and where two elements are possible the formula in the file decides.
+A type symbol is an element, perhaps with a charge. A site label is chosen freely by the author ("O1",
+"OH2", "CA"): it is used only without a type symbol, and the formula in the file decides between two possible elements.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ ATOMIC_NUMBERS: dict[str, int] = {symbol: number for number, symbol in enumerate
 ATOMIC_NUMBERS |= {"D": 1, "T": 1}
 """Atomic numbers by symbol; deuterium and tritium are hydrogen."""
 
-# Two capitals that name a group of atoms at least as often as an element.
+# Pairs of capitals that mean a group of atoms at least as often as an element.
 _GROUPS = frozenset({"CO", "NO", "HF", "CN", "CF", "NH", "PO", "HO", "OH", "CS", "NP", "OS", "BH", "BK"})
-_OXYGEN = frozenset({"OH", "OW", "WAT", "AQ", "HOH"})  # how hydroxide and water are labelled
-_LAST_NATURAL = 98  # heavier elements are read only where they are written exactly
+_OXYGEN = frozenset({"OH", "OW", "WAT", "AQ", "HOH"})  # labels of hydroxide and water
+_LAST_NATURAL = 98  # heavier elements must be written exactly
 _CHARGED = re.compile(r"([A-Za-z]{1,2})(?:\d*\.?\d*[+-]|[+-]\d*\.?\d*|0)?")
 _NUMBERED = re.compile(r"([A-Za-z]{1,2})\d+[A-Za-z]?")
 _NUMBER = re.compile(r"\d+\.?\d*|\.\d+")
@@ -31,7 +31,7 @@ _PART = re.compile(r"\s*(?:([A-Z][a-z]?)|([(\[{])|([)\]}]))\s*(\d+\.?\d*|\.\d+)?
 
 
 def element_of_type(text: str, formula: Collection[str] | None = None, label: str | None = None) -> str:
-    """Return the element that a type symbol names.
+    """Return the element of a type symbol.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def element_of_type(text: str, formula: Collection[str] | None = None, label: st
     formula : collection of str, optional
         Elements of the formula that the file states.
     label : str, optional
-        The site's label: some programs write it as the type symbol too.
+        The site's label, which some programs repeat as the type symbol.
 
     Raises
     ------
@@ -65,11 +65,11 @@ def element_of_type(text: str, formula: Collection[str] | None = None, label: st
 
 
 class AmbiguousLabelError(InputError):
-    """A label that may stand for two elements of the formula, as CA for C and Ca."""
+    """A label that fits two elements of the formula, such as CA (C or Ca)."""
 
 
 def element_of_label(text: str, formula: Collection[str] | None = None, letters: int = 0) -> str:
-    """Return the element that a site's label names.
+    """Return the element of a site label.
 
     Parameters
     ----------
@@ -77,20 +77,20 @@ def element_of_label(text: str, formula: Collection[str] | None = None, letters:
     formula : collection of str, optional
         Elements of the formula that the file states.
     letters : int
-        How many letters count where one and two are possible: CA is C by 1 and Ca by 2; by 0 it is refused.
+        Number of letters to read if both one and two are possible: CA is C with 1 and Ca with 2; with 0 it is refused.
 
     Raises
     ------
     InputError
-        If the label names none, or may name several.
+        If the label fits no element, or several.
     """
     beginning = re.match(r"[A-Za-z]*", text)
     word = beginning.group() if beginning else ""
     rest = text[len(word) :]
-    if re.match(r"O-H(?![a-z])|Wat", text):  # hydroxide and water, as mineralogists label them
+    if re.match(r"O-H(?![a-z])|Wat", text):  # mineralogists' labels of hydroxide and water
         word, rest = "OH", ""
     if not word or re.match(r"[,/&|;+-]+[A-Za-z]", rest):
-        raise InputError(f"the label {text!r} names no single element, and there is no type symbol")
+        raise InputError(f"the label {text!r} does not identify an element, and there is no type symbol")
     two, one = word[:2].title(), word[0].upper()
     exact = [name for name in (word[:2], word[:1]) if name in ATOMIC_NUMBERS]
     candidates = {name for name in (two, one) if name in ATOMIC_NUMBERS}
@@ -105,7 +105,7 @@ def element_of_label(text: str, formula: Collection[str] | None = None, letters:
             return _plain(best)
         if water and "O" in formula and not (best and _plain(best) in found):
             if found - {"O", "H"}:
-                raise InputError(f"the label {text!r} may stand for {_either(found | {'O'})}; there is no type symbol")
+                raise InputError(f"the label {text!r} could mean {_either(found | {'O'})}, and there is no type symbol")
             return "H" if word.upper() == "HOH" and "H" in formula else "O"
         if len(found) == 1:
             return found.pop()
@@ -113,7 +113,7 @@ def element_of_label(text: str, formula: Collection[str] | None = None, letters:
             raise InputError(f"the label {text!r} names no element of the formula, and there is no type symbol")
         if letters:
             return _plain(two if letters == 2 else one)
-        raise AmbiguousLabelError(f"the label {text!r} may stand for {_either(found)}; there is no type symbol")
+        raise AmbiguousLabelError(f"the label {text!r} could mean {_either(found)}, and there is no type symbol")
     if best and len(word) == len(best):
         return _plain(best)
     if word.upper() in _OXYGEN and word.upper() != "HOH":
@@ -126,17 +126,17 @@ def element_of_label(text: str, formula: Collection[str] | None = None, letters:
     if len(candidates) == 1 and len(word) == 2 and one not in ATOMIC_NUMBERS:
         return _plain(candidates.pop())
     if candidates:
-        raise InputError(f"the label {text!r} may stand for more than one element; there is no type symbol or formula")
+        raise InputError(f"the label {text!r} could mean several elements, and there is no type symbol or formula")
     raise InputError(f"unknown element {text!r}")
 
 
 def element_of_word(text: str) -> str:
-    """Return the element that a word of a POSCAR names: ``Na``, ``NA``, ``na``, ``Na_pv`` or ``Na_pv/0a1b2c``.
+    """Return the element of a word in a POSCAR: ``Na``, ``NA``, ``na``, ``Na_pv`` or ``Na_pv/0a1b2c``.
 
     Raises
     ------
     InputError
-        If it names none.
+        If it is not an element.
     """
     word = re.split(r"[_/.]", text, maxsplit=1)[0]
     if word in ATOMIC_NUMBERS:
@@ -149,7 +149,7 @@ def element_of_word(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def parse_formula(text: str) -> Mapping[str, tuple[float, float]] | None:
-    """Read a formula, with brackets or without.
+    """Read a formula, with or without brackets.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def parse_formula(text: str) -> Mapping[str, tuple[float, float]] | None:
     Returns
     -------
     mapping or None
-        Each element's amount and half a unit of its last digit; None if the text is no formula.
+        Each element's amount and half a unit of its last digit; None if the text is not a formula.
     """
     text = text.strip().strip("'\"").strip()
     total: dict[str, tuple[float, float]] = {}

@@ -1,4 +1,4 @@
-"""What a file says about its crystal beside the atoms, and the check that the atoms agree."""
+"""Formula, Z, volume and density stated in a file, and the check that the atoms agree with them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     from zoo.data.crystal import Crystal
 
-_VOLUME_TOLERANCE = 0.02  # relative; volumes are given to fewer digits than cells, and cells are retyped
-_DENSITY_TOLERANCE = 0.15  # relative; densities are measured, or worked out for another amount of hydrogen
-_AVOGADRO = 0.602214076  # g/cm³ of one atomic mass unit per Å³ is 1 / this
+_VOLUME_TOLERANCE = 0.02  # relative; volumes have fewer digits than cells, and cells are copied by hand
+_DENSITY_TOLERANCE = 0.15  # relative; densities are measured, or calculated with a different hydrogen content
+_AVOGADRO = 0.602214076  # 1 u/Å³ is 1 / this in g/cm³
 
 
 @dataclass(frozen=True)
 class Statements:
-    """What a file says of the content and size of its cell.
+    """Content and size of the cell as stated in a file.
 
     Parameters
     ----------
     formula : mapping, optional
-        Each element's amount and half a unit of its last digit, in any multiple; see
+        Each element's amount and half a unit of its last digit, up to a common factor; see
         :func:`zoo.data.structures.species.parse_formula`.
     formula_text : str
-        The formula as the file has it.
+        The formula as written in the file.
     units : float, optional
         Formula units in the cell, Z.
     volume : float, optional
@@ -47,8 +47,8 @@ class Statements:
     density: float | None = None
 
     @cached_property
-    def fix_the_content(self) -> bool:
-        """Whether they tell how many atoms of each element the cell holds."""
+    def determine_content(self) -> bool:
+        """Whether they determine the number of atoms of each element in the cell."""
         return self.formula is not None and (self.units is not None or self.density is not None)
 
     def check(self, crystal: Crystal) -> None:
@@ -61,7 +61,7 @@ class Statements:
         """
         if self.volume is not None and abs(crystal.volume - self.volume) > _VOLUME_TOLERANCE * crystal.volume + 0.1:
             raise InputError(
-                f"the file says {self.volume:g} Å³ for the cell; its lengths and angles make {crystal.volume:.6g} Å³"
+                f"the file says {self.volume:g} Å³ for the cell; its lengths and angles give {crystal.volume:.6g} Å³"
             )
         if self.formula is not None:
             counts = Counter("H" if z == 1 else SYMBOLS[z] for z in crystal.numbers.tolist())
@@ -71,12 +71,12 @@ class Statements:
         if self.density is not None:
             density = mass(crystal) / crystal.volume / _AVOGADRO
             if abs(density - self.density) > _DENSITY_TOLERANCE * max(density, self.density):
-                raise InputError(f"the file says {self.density:g} g/cm³; its atoms make {density:.3g} g/cm³")
+                raise InputError(f"the file says {self.density:g} g/cm³; its atoms give {density:.3g} g/cm³")
 
     def _check_elements(
         self, counts: Mapping[str, int], formula: Mapping[str, tuple[float, float]]
     ) -> tuple[float, float]:
-        """Compare elements and their ratios; return the least and the largest number of formula units."""
+        """Compare elements and their ratios; return the smallest and largest possible number of formula units."""
         text = self.formula_text
         missing = sorted(set(formula) - set(counts))
         if missing == ["H"]:
@@ -84,7 +84,7 @@ class Statements:
         if missing:
             raise InputError(f"the formula in the file has {', '.join(missing)}, but no site holds it")
         if extra := sorted(set(counts) - set(formula)):
-            raise InputError(f"the sites hold {', '.join(extra)}, which the formula in the file ({text}) has not")
+            raise InputError(f"the sites hold {', '.join(extra)}, which the formula in the file ({text}) lacks")
         ranges = {
             symbol: (counts[symbol] / (amount + half), counts[symbol] / max(amount - half, 1e-9))
             for symbol, (amount, half) in formula.items()
@@ -97,21 +97,21 @@ class Statements:
             least, most = max(low for low, _ in heavy), min(high for _, high in heavy)
             if least <= most * (1 + 1e-6) and ranges["H"][1] < least:
                 raise InputError(
-                    f"hydrogen atoms are missing: the formula is {text}, the sites make {_written(counts)}"
+                    f"hydrogen atoms are missing: the formula is {text}, the sites give {_written(counts)}"
                 )
-        raise InputError(f"the formula in the file is {text}, but the sites make {_written(counts)}")
+        raise InputError(f"the formula in the file is {text}, but the sites give {_written(counts)}")
 
     def _check_units(self, counts: Mapping[str, int], low: float, high: float, units: float) -> None:
         assert self.formula is not None
         amounts = [amount for amount, _ in self.formula.values()]
         divisor = math.gcd(*map(round, amounts)) if all(amount == round(amount) for amount in amounts) else 1
-        # Some programs give the content of the cell as the formula, and Z for the reduced one.
+        # Some programs write the cell content as the formula but Z for the reduced formula.
         fits = any(low * f * (1 - 1e-6) <= units <= high * f * (1 + 1e-6) for f in {1, divisor})
         if len(counts) == 1:  # N2 or N, S8 or S
             fits = fits or (units > 0 and sum(counts.values()) / units == round(sum(counts.values()) / units))
         if not fits:
             raise InputError(
-                f"the file says Z = {units:g} with the formula {self.formula_text}, but the sites make "
+                f"the file says Z = {units:g} with the formula {self.formula_text}, but the sites give "
                 f"{_written(counts)} in the cell"
             )
 

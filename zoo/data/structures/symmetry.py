@@ -1,8 +1,8 @@
 """Symmetry operations and space groups → the operations of one closed group, in the axes of the cell.
 
-A CIF may list its operations, name its space group (by a Hermann-Mauguin or Hall symbol or a number), or both. What
-is listed must be a group; what is named must be of the same type; where several settings of a name fit the cell
-(origin choices), all are returned, and what else the file states decides.
+A CIF may list its operations, name its space group (by a Hermann-Mauguin or Hall symbol or a number), or both. The
+listed operations must form a group of the same type as the named one. If several settings of a name fit the cell
+(origin choices), all are returned, and the file's other statements decide.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DENOMINATOR = 120
-"""Translations are kept as multiples of this fraction: it holds all of the space groups', and fifths."""
+"""Translations are multiples of 1 / `DENOMINATOR`, which covers all space groups, and fifths."""
 
-MAX_OPERATIONS = 768  # four times those of the largest space group: supercells list more than the group has
-_METRIC_TOLERANCE = 0.012  # relative, of lengths squared: about 0.6 % of a length, or 0.6°
+MAX_OPERATIONS = 768  # four times the largest space group, because supercells list additional translations
+_METRIC_TOLERANCE = 0.012  # relative, on squared lengths: about 0.6 % of a length, or 0.6°
 _TERM = re.compile(r"([+-]?)(?:(\d+(?:\.\d*)?|\.\d+)(?:/(\d+))?\*?)?([xyz]?)")
 _SETTING = re.compile(r"\s*:\s*([A-Za-z0-9-]+)\s*$")
 _CHOICE = re.compile(r"\s*\(?\s*origin\s+(?:choice|at)?\s*([12])\s*\)?\s*$", re.IGNORECASE)
@@ -42,7 +42,7 @@ class Operations:
     translations : array of shape (n, 3), int64
         In units of 1 / `DENOMINATOR`.
     name : str
-        What they are, for messages.
+        Description for messages.
     """
 
     rotations: NDArray[np.int64]
@@ -57,21 +57,21 @@ class Operations:
         """Translations in fractional coordinates."""
         return self.translations / DENOMINATOR
 
-    def keep(self, metric: NDArray[np.float64]) -> bool:
-        """Say whether every operation keeps the metric of a cell, shape (3, 3), in Å²."""
+    def preserve_metric(self, metric: NDArray[np.float64]) -> bool:
+        """Return whether every operation preserves the metric of a cell, shape (3, 3), in Å²."""
         lengths = np.sqrt(np.diag(metric))
         changed = np.einsum("nji,jk,nkl->nil", self.rotations, metric, self.rotations) - metric
         return bool((np.abs(changed) <= _METRIC_TOLERANCE * np.outer(lengths, lengths)).all())
 
     @property
     def codes(self) -> frozenset[int]:
-        """The operations as numbers; equal sets are equal groups."""
+        """The operations encoded as integers; equal sets mean equal groups."""
         return frozenset(_codes(self.rotations, self.translations).tolist())
 
 
 @dataclass(frozen=True)
 class StatedGroup:
-    """What a file says about its space group, apart from operations.
+    """The space group stated in a file, apart from its operations.
 
     Parameters
     ----------
@@ -115,10 +115,10 @@ def listed_operations(texts: tuple[str, ...]) -> tuple[Operations, bool]:
     Raises
     ------
     InputError
-        If one is no symmetry operation, or there are too many.
+        If an entry is not a symmetry operation, or there are too many.
     """
     if len(texts) > MAX_OPERATIONS:
-        raise InputError(f"{len(texts)} symmetry operations; at most {MAX_OPERATIONS} are taken")
+        raise InputError(f"{len(texts)} symmetry operations; at most {MAX_OPERATIONS} are allowed")
     read = [read_operation(text) for text in texts]
     listed = Operations(np.array([r for r, _ in read]), np.array([t for _, t in read]), "the listed operations")
     group = _generated(listed)
@@ -132,9 +132,9 @@ def read_operation(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     Raises
     ------
     InputError
-        If it is none. Each of x, y, z and the constant may stand once in each part.
+        If it is not a symmetry operation. Each of x, y, z and the constant may occur once in each component.
     """
-    refusal = InputError(f"broken CIF: {text!r} is no symmetry operation")
+    refusal = InputError(f"broken CIF: {text!r} is not a symmetry operation")
     parts = re.sub(r"[\s'\"]", "", text).lower().split(",")
     rotation, translation = np.zeros((3, 3), dtype=np.int64), np.zeros(3, dtype=np.int64)
     if len(parts) != 3:
@@ -164,7 +164,7 @@ def read_operation(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _multiple(value: float, digits: int, refusal: InputError) -> int:
-    """Return a translation in units of 1 / `DENOMINATOR`; in decimals, "0.33" and "0.3333" are a third."""
+    """Return a translation in units of 1 / `DENOMINATOR`; the decimals "0.33" and "0.3333" mean 1/3."""
     if abs(value) > 1000:
         raise refusal
     for steps, tolerance in ((24, min(10.0**-digits, 0.0101) if digits else 1e-9), (DENOMINATOR, 1e-6)):
@@ -184,7 +184,7 @@ def _codes(rotations: NDArray[np.int64], translations: NDArray[np.int64]) -> NDA
 
 
 def _generated(listed: Operations) -> Operations:
-    """Return the group that operations generate, those listed first, each once."""
+    """Return the group generated by the operations, the listed ones first, without duplicates."""
     one = identity()
     rotations = np.concatenate([listed.rotations, one.rotations])
     translations = np.concatenate([listed.translations, one.translations])
@@ -194,11 +194,11 @@ def _generated(listed: Operations) -> Operations:
         rotations, translations = rotations[first], translations[first]
         count = len(rotations)
         if count > MAX_OPERATIONS:
-            raise InputError("broken CIF: the symmetry operations are no group")
+            raise InputError("broken CIF: the symmetry operations do not form a group")
         products = np.einsum("aij,bjk->abik", rotations, rotations).reshape(-1, 3, 3)
         moved = (np.einsum("aij,bj->abi", rotations, translations) + translations[:, None]).reshape(-1, 3)
         if np.abs(products).max() > 5:
-            raise InputError("broken CIF: the symmetry operations are no group")
+            raise InputError("broken CIF: the symmetry operations do not form a group")
         known = np.isin(_codes(products, moved), _codes(rotations, translations))
         if known.all():
             return Operations(rotations, translations, listed.name)
@@ -208,7 +208,7 @@ def _generated(listed: Operations) -> Operations:
 
 
 def settings(group: StatedGroup, metric: NDArray[np.float64]) -> list[Operations]:
-    """Return the groups that a statement may mean in a cell of this metric: none if it is not known.
+    """Return the settings of a stated space group that fit a cell of this metric; none if the group is unknown.
 
     Raises
     ------
@@ -232,8 +232,8 @@ def settings(group: StatedGroup, metric: NDArray[np.float64]) -> list[Operations
 
 
 @lru_cache(maxsize=1024)
-def number_of(group: StatedGroup) -> set[int]:
-    """Return the numbers of the space-group types that a statement names; empty if it names none that is known."""
+def stated_numbers(group: StatedGroup) -> set[int]:
+    """Return the numbers of the stated space-group types; empty if no known group is stated."""
     if group.hall and (operations := _hall_operations(group.hall)) is not None:
         return {type_number(operations)} - {0}
     numbers = {each.number for name in group.names for each in _named(name)}
@@ -241,7 +241,7 @@ def number_of(group: StatedGroup) -> set[int]:
 
 
 def type_number(operations: Operations) -> int:
-    """Return the number of the space-group type of a group in any setting; 0 if it cannot be told."""
+    """Return the number of the space-group type of a group in any setting; 0 if it cannot be determined."""
     return _type_number(operations.rotations.tobytes(), operations.translations.tobytes())
 
 
@@ -261,7 +261,7 @@ def _type_number(rotations: bytes, translations: bytes) -> int:
 
 
 def _fitting(candidates: list[Operations], metric: NDArray[np.float64], group: StatedGroup) -> list[Operations]:
-    fitting = [each for each in candidates if each.keep(metric)]
+    fitting = [each for each in candidates if each.preserve_metric(metric)]
     if not fitting:
         raise InputError(f"the cell does not have the symmetry of its space group ({group}); check lengths and angles")
     return fitting
@@ -303,7 +303,7 @@ def _hall_operations(symbol: str) -> Operations | None:
 
 @lru_cache(maxsize=1024)
 def _named(symbol: str) -> list[gemmi.SpaceGroup]:
-    """Return the settings that a Hermann-Mauguin symbol may mean; several if it leaves open the origin or axes."""
+    """Return the settings of a Hermann-Mauguin symbol; several if it does not fix the origin or the axes."""
     import gemmi
 
     text = " ".join(re.sub(r"\((\d)\)", r"\1", symbol.replace("_", "").replace("~", " ")).split())
@@ -312,7 +312,7 @@ def _named(symbol: str) -> list[gemmi.SpaceGroup]:
         if match := pattern.search(text):
             text, code = text[: match.start()], match[1]
             break
-    if match := re.search(r"(?<=[\da-z/)])\s*([SZHR])$", text):  # "F d -3 m S", "R -3 m H": ICSD's and others' settings
+    if match := re.search(r"(?<=[\da-z/)])\s*([SZHR])$", text):  # "F d -3 m S", "R -3 m H": as in ICSD
         text, code = text[: match.start()], {"S": "1", "Z": "2"}.get(match[1], match[1])
     found = gemmi.find_spacegroup_by_name(text) if text else None
     if found is None:
@@ -331,7 +331,7 @@ def _named(symbol: str) -> list[gemmi.SpaceGroup]:
 
 @lru_cache(maxsize=1)
 def _squeezed() -> dict[str, gemmi.SpaceGroup]:
-    """Return gemmi's table by symbols without spaces, the reference setting of each first."""
+    """Return gemmi's table by symbol without spaces; the reference setting takes precedence."""
     import gemmi
 
     table: dict[str, gemmi.SpaceGroup] = {}

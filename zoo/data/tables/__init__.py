@@ -1,7 +1,7 @@
-"""Tables and structure files → records, and every row that cannot be used with its reason.
+"""Tables and structure files → records, and rejections with their reasons.
 
-A file's way through: `readers` opens it and yields its rows; `rows` turns each row into a record or a rejection
-(`records`). `table` reads a labelled table whole, `inputs` streams whatever ``zoo predict`` is given, with
+`readers` opens a file and yields its rows; `rows` turns each row into a record or a rejection
+(`records`). `table` reads a labelled table whole, `inputs` streams the inputs of ``zoo predict``, with
 `structure_files` for files of single structures. `rejections` counts and lists rejected rows; `conditions` select rows.
 """
 

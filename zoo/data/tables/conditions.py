@@ -71,7 +71,7 @@ class Condition(BaseModel):
         return f"{self.column}{sign}{bound:.15g}"
 
     def holds(self, value: object) -> bool:
-        """Return whether a cell fulfils the condition; one that is not a number is neither above nor below anything."""
+        """Return whether a cell meets the condition; a cell that is not a number never meets a numeric one."""
         if self.equals is not None:
             return str(value) == self.equals
         try:

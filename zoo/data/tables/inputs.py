@@ -1,4 +1,4 @@
-"""What ``zoo predict`` is given — structure files, folders of them, tables — as one stream of records."""
+"""Inputs of ``zoo predict`` (structure files, folders of them, tables) → one stream of records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.structures.files import identifiers, is_structure_file, passed_over, structure_files
+from zoo.data.structures.files import identifiers, is_structure_file, other_files, structure_files
 from zoo.data.structures.parse import read_file
 from zoo.data.tables.readers import OneStructureError, is_table, open_table
 from zoo.data.tables.rows import RowReader
@@ -23,7 +23,7 @@ _MAX_COUNTED_BYTES = 16_000_000
 
 
 class RecordStream:
-    """The records and rejections of files and tables, one after the other; see :func:`iter_records`."""
+    """The records and rejections of files and tables in order; see :func:`iter_records`."""
 
     def __init__(self, parts: Sequence[_Files | RowReader], workers: int, min_parallel: int) -> None:
         self._workers, self._min_parallel = workers, min_parallel
@@ -74,22 +74,22 @@ def iter_records(
     structures : Path, optional
         Folder of structure files, for tables that hold only identifiers.
     workers : int
-        Processes that read structure files ahead, starting now; see :mod:`zoo.data.tables.structure_files`. A
-        script that asks for them needs ``if __name__ == "__main__":``, because each of them imports the script.
+        Processes that read structure files ahead, started immediately; see :mod:`zoo.data.tables.structure_files`.
+        Scripts that use them need ``if __name__ == "__main__":``, because each process imports the script.
     min_parallel : int
-        Fewer consecutive structure files than this are read in this process.
+        Smaller groups of consecutive structure files are read in this process.
 
     Returns
     -------
     RecordStream
-        An iterator of Record or Rejection. Rows are read as they are asked for, so memory stays bounded (a JSON
-        table alone is held whole). The identifier of a structure file is its name without extension, or as much of
-        its path as tells it from the other files; those of tables may repeat. Its method ``close`` ends the workers.
+        An iterator of Record or Rejection. Rows are read on demand, so memory stays bounded (only JSON tables are
+        loaded whole). The identifier of a structure file is its name without extension, or as much of its path as
+        makes it unique; identifiers in tables may repeat. Its method ``close`` ends the workers.
 
     Raises
     ------
     InputError
-        Before anything is read, if a path does not exist or is none of the three.
+        Before anything is read, if a path does not exist or is neither of these.
     """
     parts: list[list[Path] | RowReader] = []
     for path in map(Path, paths):
@@ -104,9 +104,9 @@ def iter_records(
 
 
 def skipped_files(paths: Iterable[Path]) -> dict[Path, list[str]]:
-    """Return, for each folder among `paths`, the files in it that are no structure files by their names."""
+    """Return, for each folder among `paths`, the files in it that are not structure files by name."""
     folders = [path for path in map(Path, paths) if path.is_dir()]
-    return {folder: names for folder in folders if (names := passed_over(folder))}
+    return {folder: names for folder in folders if (names := other_files(folder))}
 
 
 def count_records(paths: Iterable[Path]) -> int | None:
@@ -148,5 +148,5 @@ def _open_input(path: Path, structures: Path | None) -> list[Path] | RowReader:
         try:
             read_file(path)
         except InputError as error:
-            raise InputError(f"{path}: neither a table nor a structure file by its name ({error})") from None
+            raise InputError(f"{path}: neither a table nor a structure file, judging by its name ({error})") from None
     return [path]

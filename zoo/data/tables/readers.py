@@ -1,7 +1,7 @@
-"""Table files → rows of cells, in whatever format; :mod:`zoo.data.tables.rows` gives the cells their meaning.
+"""Table files of any supported format → rows of cells; :mod:`zoo.data.tables.rows` interprets the cells.
 
 A file that cannot be a table raises :class:`zoo.errors.InputError` when it is opened. After that, a row that
-cannot be read is a :class:`Row` with its problem, and reading goes on.
+cannot be read becomes a :class:`Row` with its problem, and reading continues.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Select = tuple[str, Callable[[object, int], bool]]
-"""A column, and a function of its cell and of the row's number that tells whether the row is wanted."""
+"""A column, and a predicate of its cell and the row number that selects rows."""
 
 FORMATS = ".csv, .tsv, .json, .jsonl and .parquet"
 _CSV, _TSV, _JSON, _JSONL, _PARQUET = (
@@ -40,10 +40,10 @@ _CSV, _TSV, _JSON, _JSONL, _PARQUET = (
 _TEXT = (*_CSV, *_TSV, *_JSON, *_JSONL)
 _PARQUET_BATCH = 512
 _JSONL_SAMPLE = 100
-"""Lines of JSONL from which the columns are taken."""
+"""Number of JSONL lines from which the columns are determined."""
 
 INDEX = "index"
-"""Column for the row labels of a pandas table in JSON, unless they merely count the rows."""
+"""Column for the row labels of a pandas table in JSON, unless they are just row numbers."""
 
 
 class OneStructureError(InputError):
@@ -52,7 +52,7 @@ class OneStructureError(InputError):
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its number (data rows count from 1), its cells, and why it cannot be read, if it cannot."""
+    """One row: its number (data rows count from 1), its cells, and the problem if it cannot be read."""
 
     number: int
     cells: Mapping[str, object]
@@ -84,7 +84,7 @@ class TableReader:
 
 
 def is_table(path: Path) -> bool:
-    """Tell by its name whether a file is a table (``.json`` may also be a structure)."""
+    """Return whether a file is a table by its name (``.json`` may also be a structure)."""
     name = path.name.lower()
     return name.removesuffix(".gz").endswith(_TEXT) or name.endswith(_PARQUET)
 
@@ -104,7 +104,7 @@ def open_table(path: Path) -> TableReader:
     if not path.exists():
         raise InputError(f"{path}: there is no such file")
     if not is_table(path):
-        raise InputError(f"{path}: not a table by its name; zoo reads {FORMATS}, the text ones also as .gz")
+        raise InputError(f"{path}: not a table, judging by its name; zoo reads {FORMATS}, the text formats also as .gz")
     name = path.name.lower().removesuffix(".gz")
     if name.endswith(_PARQUET):
         return _open_parquet(path)
@@ -141,7 +141,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _check_text(path: Path) -> None:
-    """Decode a text file once, block by block, so that no later reading meets a broken byte."""
+    """Decode a text file once, block by block, so that later reads meet no invalid byte."""
     try:
         encoding = _encoding(path)
         decoder = codecs.getincrementaldecoder(encoding)()
@@ -187,7 +187,7 @@ def _open_csv(path: Path) -> TableReader:
             except StopIteration:
                 return
             except csv.Error as error:
-                # An unclosed quote swallows lines, each of which may have been a row.
+                # An unclosed quote swallows several lines, each of which may have been a row.
                 yield from [f"broken quoting: {error}"] * max(1, reader.line_num - before)
             else:
                 if cells:
@@ -195,7 +195,7 @@ def _open_csv(path: Path) -> TableReader:
 
     head = list(itertools.islice(records(), 3))
     if not head:
-        raise InputError(f"{path}: there is nothing but comments")
+        raise InputError(f"{path}: there is only comments")
     if isinstance(head[0], str):
         raise InputError(f"{path}: the header cannot be read: {head[0]}")
     headerless = path.name == "id_prop.csv" and (len(head[0]) == 1 or _begins_with_a_number(head[0][1]))
@@ -204,7 +204,7 @@ def _open_csv(path: Path) -> TableReader:
     else:
         names = [name.strip() for name in head[0]]
         if len(head) == 3 and all(isinstance(row, list) and len(row) == len(names) + 1 for row in head[1:]):
-            # One cell more than names, as in matminer's tables: pandas' row labels, or an empty cell at the end.
+            # One cell more than column names, as in matminer's tables: pandas' row labels, or a trailing empty cell.
             names = [*names, ""] if all(not row[-1] for row in head[1:]) else ["", *names]
     _check_columns(path, names)
 
@@ -223,7 +223,7 @@ def _open_csv(path: Path) -> TableReader:
 
 
 def _begins_with_a_number(cell: str) -> bool:
-    """Tell a first row of data, such as ``mp-22862, 24.1 GPa``, from a row of names."""
+    """Return whether a cell begins with a number: ``mp-22862, 24.1 GPa`` is a row of data, not a header."""
     words = cell.split()
     return bool(words) and is_number(words[0])
 
@@ -236,7 +236,7 @@ def _open_json(path: Path) -> TableReader:
         records = _json_records(data)
     except (ValueError, TypeError, AttributeError):
         raise InputError(
-            f"{path}: no table in a known shape; zoo reads a list of objects, pandas' orient='split', "
+            f"{path}: not a table in a known layout; zoo reads a list of objects, pandas' orient='split', "
             "and an object of columns"
         ) from None
     columns = _column_names(records)
@@ -257,7 +257,7 @@ def _load_json(path: Path) -> Any:
     except RecursionError:
         raise InputError(f"{path}: broken JSON: nested too deeply") from None
     except json.JSONDecodeError as error:
-        hint = "; if each line is an object of its own, name it .jsonl" if error.msg == "Extra data" else ""
+        hint = "; if each line is a separate object, name the file .jsonl" if error.msg == "Extra data" else ""
         raise InputError(f"{path}: broken JSON at line {error.lineno}: {error.msg}{hint}") from None
 
 
@@ -266,7 +266,7 @@ def _is_structure(data: object) -> bool:
 
 
 def _json_records(data: Any) -> list[Any]:
-    """Convert JSON as pandas, matminer and matbench write it to a list of objects."""
+    """Convert the JSON layouts of pandas, matminer and matbench to a list of objects."""
     if isinstance(data, list):
         return [{"structure": each} if _is_structure(each) else each for each in data]
     if data.get("@class") == "DataFrame" and isinstance(data.get("data"), str):  # as monty writes a data frame
@@ -326,7 +326,7 @@ def _open_jsonl(path: Path) -> TableReader:
 
 
 def _cells(batch: pa.RecordBatch) -> Iterator[dict[str, object] | str]:
-    """Give the cells of each row, or the reason why they cannot be read: text that is not UTF-8."""
+    """Yield the cells of each row, or the reason why they cannot be read (text that is not UTF-8)."""
     try:
         yield from batch.to_pylist()
     except UnicodeDecodeError:
@@ -385,6 +385,6 @@ def _open_parquet(path: Path) -> TableReader:
                     yield from map(_parquet_row, numbers, _cells(batch))
         except (pa.ArrowException, OSError):
             for lost in range(number + 1, count + 1):
-                yield Row(lost, {}, "the file is damaged there")
+                yield Row(lost, {}, "the file is damaged here")
 
     return TableReader(path, names, rows, count=count)

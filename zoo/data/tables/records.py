@@ -1,4 +1,4 @@
-"""What a row of a table, or a structure file, becomes: a record, or a rejection with its reason."""
+"""Records and rejections: the outcome of reading a table row or a structure file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Record:
     id : str
     crystal : Crystal
     target : float or None
-        In the task's unit; None if no target was asked for.
+        In the task's unit; None if no target is read.
     row : int
         Data row, counted from 1; 0 for a structure file.
     file : str
@@ -43,7 +43,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Rejection:
-    """One row or structure file that cannot be used, and why.
+    """One row or structure file that cannot be used, with the reason.
 
     Its string form is one line, such as
     ``data.csv row 7 (mp-123), column poly_total = '-3': below the physical range of dielectric, 1 to 1000``.
@@ -56,10 +56,10 @@ class Rejection:
         Data row, counted from 1.
     id : str
     column, value : str
-        The cell at fault, shortened; empty if no single cell is.
+        The offending cell, shortened; empty if there is no single one.
     reason : str
     filtered : bool
-        Whether nothing is wrong with the row, but the task does not want it (``Task.requires``).
+        Whether the row is valid but excluded by the task (``Task.requires``).
     """
 
     file: str

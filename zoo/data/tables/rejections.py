@@ -1,4 +1,4 @@
-"""Lists of rejected rows: how many are too many, and the file ``rejected.csv`` that names them all."""
+"""Lists of rejected rows: the limit on their number, and the file ``rejected.csv``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_rejected_fraction(
     *,
     limit: str = "of --max-rejected",
 ) -> None:
-    """Refuse a table of which too many rows, or all, are rejected; rows that the task filters out do not count.
+    """Refuse a table if too many rows, or all, are rejected; rows filtered out by the task do not count.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ def check_rejected_fraction(
     rejected_out : Path, optional
         Where the rejected rows are written before the error is raised.
     limit : str
-        Where `max_rejected` comes from, for the message.
+        The option or default that sets `max_rejected`, for the message.
 
     Raises
     ------
     InputError
-        Gives the counts, the two most frequent reasons, and where every rejected row is listed.
+        With the counts, the two most frequent reasons, and the file that lists all rejected rows.
     """
     if not 0 <= max_rejected <= 1:
         raise InputError(f"--max-rejected {max_rejected:g} is not a fraction between 0 and 1")
@@ -75,7 +75,7 @@ def check_rejected_fraction(
 
 
 def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
-    """Write rejected rows as CSV (file, row, id, column, value, reason). The file appears whole or not at all.
+    """Write rejected rows as CSV (file, row, id, column, value, reason). The file is written atomically.
 
     Raises
     ------
@@ -92,18 +92,18 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
 
 
 def is_rejected_list(path: Path) -> bool:
-    """Tell whether a file is a list of rejected rows."""
+    """Return whether a file is a list of rejected rows."""
     with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
         return file.readline().rstrip("\n") == ",".join(_HEADER)
     return False
 
 
 def remove_rejected_list(path: Path) -> None:
-    """Remove the list of rejected rows that an earlier run left at `path`; any other file stays."""
+    """Remove the list of rejected rows left by an earlier run at `path`; any other file is kept."""
     if is_rejected_list(path):
         path.unlink(missing_ok=True)
 
 
 def _kind_of(reason: str) -> str:
-    """Cut off what differs from row to row, so that equal reasons can be counted."""
+    """Strip the row-specific part of a reason, so that equal reasons can be counted."""
     return re.sub(r"'[^']*'", "…", re.split(r"[,:;(]", reason, maxsplit=1)[0]).strip()

@@ -1,6 +1,6 @@
 """Rows of a table → records, or rejections with their reason.
 
-**The crystal** comes from the first of these that is there:
+**The crystal** comes from the first of these that is present:
 
 1. a folder given as `structures`: the file named in the column ``file``, else the file named after the row's
    identifier (``ID.cif``, ``ID.vasp``, ``ID.json`` …);
@@ -8,11 +8,11 @@
 3. the column ``cif``, then the column ``poscar``;
 4. the columns ``atomic_numbers`` (n), ``lattice`` (9, Å) and ``frac_coords`` (3n);
 5. the column ``file``: a path relative to the table;
-6. for ``id_prop.csv``, the file beside it that is named after the identifier.
+6. for ``id_prop.csv``, the file next to it that is named after the identifier.
 
-**The identifier** comes from the first of `ID_COLUMNS` that is there, else it is the row's number.
+**The identifier** comes from the first of `ID_COLUMNS` that is present, else it is the row's number.
 
-**The target** comes from the column asked for, else from the first of the task's columns that is there.
+**The target** comes from the requested column, else from the first of the task's columns that is present.
 
 Names are matched exactly first, then without regard to case.
 """
@@ -43,11 +43,11 @@ _LOGARITHM = re.compile(r"(?:^|[^a-z])(?:log|log10|log_10|lg|ln)(?:[^a-z]|$)")
 _INDEX_COLUMNS = (INDEX, "__index_level_0__")  # pandas' row labels, as JSON and Parquet keep them
 _ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
 _YES_OR_NO = {"true": 1.0, "false": 0.0}
-"""How tables write a property that is 1 or 0."""
+"""Spellings of a binary property, which is 1 or 0."""
 
 
 class RowReader:
-    """Turns the rows of one table into records, knowing what its columns mean.
+    """Reader of the rows of one table as records.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class RowReader:
     Raises
     ------
     InputError
-        If no column gives crystals, or one that was asked for or that the task needs is missing.
+        If no column holds crystals, or a requested column or one required by the task is missing.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class RowReader:
         self.id_column = _find(source.columns, (*ID_COLUMNS, *_INDEX_COLUMNS))
         self.crystal_columns, self.crystal, self.description = _crystal_source(source, structures, self.id_column)
         self.self_contained = structures is None and not self.description.startswith("files ")
-        """Whether the table itself holds the crystals, in place of names of files."""
+        """Whether the table itself holds the crystals, rather than file names."""
         self.target = _target_column(source, task, target) if task else ""
         self.yes_or_no = task is not None and not task.unit and task.valid == (0.0, 1.0)
-        """Whether the property is 1 or 0, such as being a metal, so that True and False are numbers."""
+        """Whether the property is binary, such as being a metal, so that True and False count as 1 and 0."""
         self.required = _required_column(source, task) if task and task.requires else ""
         self.split = _split_column(source, split_column) if split_column else ""
 
@@ -95,7 +95,7 @@ class RowReader:
                 yield row
 
     def select(self, only: Collection[str] | None) -> Select | None:
-        """Return a condition by which the table's reader may skip rows without these identifiers; None for all rows."""
+        """Return a condition that lets the table reader skip rows with other identifiers; None for all rows."""
         if only is None or not self.id_column:
             return None
         return self.id_column, lambda value, number: _identifier(value, number) in only
@@ -119,7 +119,7 @@ class RowReader:
         ----------
         row : Row
         first_rows : mapping of str to int, optional
-            Identifiers read before, with their row; a duplicate is rejected.
+            Identifiers read so far, with their rows; a duplicate is rejected.
         """
         identifier = self.identify(row)
         column, target, filtered = "", None, False
@@ -158,7 +158,7 @@ CrystalReader = Callable[[Mapping[str, object], str], "Crystal"]
 def _crystal_source(
     source: TableReader, structures: Path | None, id_column: str
 ) -> tuple[tuple[str, ...], CrystalReader, str]:
-    """Choose where the crystals come from: return the columns, how to read them, and the choice in words."""
+    """Choose the source of the crystals; return its columns, a reader of its cells, and a description."""
     columns, beside = source.columns, source.path.parent
     if structures is not None and not structures.is_dir():
         raise InputError(f"--structures {structures}: there is no such folder")
@@ -179,16 +179,16 @@ def _crystal_source(
         choices.append((arrays, _from_arrays(arrays), f"columns {', '.join(arrays)}"))
     if file and structures is None:
         choices.append(((file,), _from_files(beside, file), f"files named in column {file}"))
-    if source.path.name == "id_prop.csv" and structures is None and id_column:  # with names above the rows, or without
+    if source.path.name == "id_prop.csv" and structures is None and id_column:  # with or without a header
         choices.append(((id_column,), _from_files(beside, id_column), f"files of {beside} named by {id_column}"))
     if not choices:
         raise InputError(
-            f"{source.path}: there are no crystals: no column structure, cif, poscar or file, nor the "
+            f"{source.path}: no crystals found: there is no column structure, cif, poscar or file, nor the "
             f"columns {', '.join(_ARRAYS)}; add one, or name a folder of structure files with --structures "
             f"(columns: {_listed(columns)})"
         )
     first, *others = choices
-    also = f" (also there: {'; '.join(words for _, _, words in others)})" if others else ""
+    also = f" (also present: {'; '.join(words for _, _, words in others)})" if others else ""
     return first[0], first[1], first[2] + also
 
 
@@ -214,20 +214,20 @@ def _from_files(folder: Path, column: str) -> CrystalReader:
 def _target_column(source: TableReader, task: Task, target: str | None) -> str:
     if source.headerless:
         if len(source.columns) < 2:
-            raise InputError(f"{source.path}: there is no second column with the targets")
+            raise InputError(f"{source.path}: there is no second column to hold the targets")
         return source.columns[1]
     if found := _find(source.columns, (target,) if target else task.columns):
         if _LOGARITHM.search(found.lower()):
             raise InputError(
-                f"{source.path}: column {found!r} holds logarithms by its name; the task {task.name} takes the value "
-                f"itself{f' in {task.unit}' if task.unit else ''}: write 10 to the power of each"
+                f"{source.path}: column {found!r} holds logarithms, judging by its name; the task {task.name} takes "
+                f"the value itself{f' in {task.unit}' if task.unit else ''}: convert the values back (10 ** x)"
             )
         return found
     if target:
         raise InputError(f"{source.path}: there is no column {target!r} (columns: {_listed(source.columns)})")
     raise InputError(
-        f"{source.path}: no column for the task {task.name}: it takes {' or '.join(task.columns)}, "
-        f"or name the column with --target, in a recipe with column (columns: {_listed(source.columns)})"
+        f"{source.path}: no column for the task {task.name}: add {' or '.join(task.columns)}, "
+        f"or name the column with --target (in a recipe: column) (columns: {_listed(source.columns)})"
     )
 
 
@@ -294,7 +294,7 @@ def _identifier(value: object, number: int) -> str:
 
 
 def is_missing(value: object) -> bool:
-    """Tell whether a cell is empty or holds a word for a missing value, such as ``NaN``."""
+    """Return whether a cell is empty or holds a marker for a missing value, such as ``NaN``."""
     if isinstance(value, str):
         return value.strip().lower() in parsing.MISSING
     return value is None or (isinstance(value, float) and math.isnan(value))

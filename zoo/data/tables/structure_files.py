@@ -1,7 +1,7 @@
 """Structure files → records and rejections, in order; many files are read by worker processes.
 
-The workers start at once and read on while this process gets ready and while it predicts the crystals of earlier
-files. They are never more than a few files ahead, so memory stays bounded.
+The workers start immediately and read while this process loads the model and predicts earlier crystals. The number of
+files read ahead is limited, so memory stays bounded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIN_PARALLEL_FILES = 1500
-"""Fewer files are read in this process: starting another takes as long (docs/performance.md)."""
+"""Fewer files are read in this process, because starting workers takes as long (docs/performance.md)."""
 
 FILES_PER_BATCH = 25
 MAX_BATCHES_AHEAD = 80
@@ -30,7 +30,7 @@ MAX_BATCHES_AHEAD = 80
 
 
 def spare_workers() -> int:
-    """Return how many processes may read while this one computes: one less than there are cores, at most 8."""
+    """Return the number of processes that read while this one computes: one fewer than the cores, at most 8."""
     return min(8, cores() - 1)
 
 
@@ -54,7 +54,7 @@ class ParallelReader:
     workers : int
         Processes, at least 1.
     ahead : int
-        Most batches of 25 files that are read ahead.
+        Largest number of batches of 25 files read ahead.
     """
 
     def __init__(self, files: Sequence[tuple[Path, str]], workers: int, ahead: int = MAX_BATCHES_AHEAD) -> None:
@@ -62,7 +62,7 @@ class ParallelReader:
         self._read: Iterator[Record | Rejection] = iter(())
         self._pool = guarded(workers)
         self._pending: deque[Future[list[Record | Rejection]]] = deque()
-        with interrupts_ignored():  # inherited by the workers that start now; this process ends them
+        with interrupts_ignored():  # inherited by the workers, which are ended by this process
             self._submit(ahead)
 
     def _submit(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""A labelled table, read whole: what ``finetune`` and ``study`` learn from."""
+"""A labelled table, read whole, as used by ``finetune`` and ``study``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MIN_ROWS_FOR_SCALE = 10  # fewer values may all be small by chance
 
 @dataclass(frozen=True)
 class Table:
-    """A table, read.
+    """A table that has been read.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ class Table:
     rejected : list of Rejection
         With `records`, all rows.
     structure_source : str
-        Where the crystals come from, and what other columns could have given them; one phrase for the user.
+        Source of the crystals, and alternative columns that were not used; one phrase for the user.
     columns : tuple of str
         All columns of the file.
     test : Table or None
-        The table that the test rows come from, if that is another one; `records` and `rejected` then are of both.
+        The table of the test rows, if it is a separate one; `records` and `rejected` then cover both.
     """
 
     source: Path
@@ -73,8 +73,8 @@ def read_table(
     path : Path
         CSV, TSV, JSON, JSONL or Parquet; CGCNN's ``id_prop.csv`` or its folder.
     task : Task or None
-        Gives the names of the target column, its physical range, and what it requires of a row; with None,
-        crystals are read without targets.
+        Defines the names of the target column, its physical range and the row filter; with None, crystals are read
+        without targets.
     target : str, optional
         Column of the target, in place of the task's own names.
     structures : Path, optional
@@ -84,9 +84,9 @@ def read_table(
     rejected_out : Path, optional
         Where the rejected rows are written if there are too many.
     only : collection of str, optional
-        Identifiers of the rows wanted; others are neither read nor reported.
+        Identifiers of the rows to read; others are neither read nor reported.
     split_column : str, optional
-        Column that says what a row is for; a row without a value is rejected.
+        Column that assigns rows to parts of the split; a row without a value is rejected.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def read_table(
         else:
             rejected.append(result)
     if not records and not rejected:
-        raise InputError(f"{source.path}: there is no row" + (" of those wanted" if only is not None else ""))
+        raise InputError(f"{source.path}: there are no rows" + (" with the requested ids" if only is not None else ""))
     if task is not None:
         _check_scale(source.path, reader.target, task, records)
     with source.path.open("rb") as file:
@@ -122,10 +122,10 @@ def read_table(
 
 
 def _check_scale(path: Path, column: str, task: Task, records: Sequence[Record]) -> None:
-    """Refuse a column whose values all lie where only their logarithms can be.
+    """Refuse a column whose values all lie in the range of their logarithms.
 
-    Bulk moduli, for example, reach from 0.1 to 600 GPa: in a table none of which exceeds log10(600) = 2.8, they have
-    been replaced by their logarithms.
+    Bulk moduli, for example, range from 0.1 to 600 GPa: if no value in a table exceeds log10(600) = 2.8, the column
+    holds logarithms.
     """
     low, high = task.valid
     if task.transform != "log10" or not (0 < low < 1 and isfinite(high)) or len(records) < _MIN_ROWS_FOR_SCALE:
@@ -133,6 +133,6 @@ def _check_scale(path: Path, column: str, task: Task, records: Sequence[Record])
     largest = max(record.target for record in records if record.target is not None)
     if largest <= log10(high):
         raise InputError(
-            f"{path}: column {column!r} holds logarithms by its range (at most {largest:.3g}); the task {task.name} "
-            f"takes the value itself in {task.unit}: write 10 to the power of each"
+            f"{path}: column {column!r} holds logarithms, judging by its range (at most {largest:.3g}); the task "
+            f"{task.name} takes the value itself in {task.unit}: convert the values back (10 ** x)"
         )
