@@ -161,7 +161,7 @@ def test_a_table_without_identifiers_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_target_is_named_and_a_recipe_may_say_its_column(tmp_path: Path) -> None:
     example().rename(columns={"K_VRH": "stiffness"}).to_csv(tmp_path / "data.csv", index=False)
-    with pytest.raises(InputError, match=r"data\.csv: no column for the task bulk-modulus: .*in a recipe with column"):
+    with pytest.raises(InputError, match=r"data\.csv: no column for the task bulk-modulus: .*in a recipe: column"):
         select(read_recipe(ruled(tmp_path)), [tmp_path / "data.csv"])
     path = ruled(tmp_path)
     path.write_text(path.read_text().replace('task = "bulk-modulus"', 'task = "bulk-modulus"\ncolumn = "stiffness"'))
