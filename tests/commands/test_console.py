@@ -130,8 +130,10 @@ def test_what_only_we_can_cause_is_not_hidden() -> None:
 
 
 NOISY = """
-import ctypes, os
+import atexit, ctypes, os
 from zoo import Task
+
+atexit.register(os.write, 1, b"its end prints\n")
 
 print("python prints")
 os.write(1, b"a descriptor prints\\n")
@@ -149,7 +151,7 @@ def test_what_a_plugin_prints_does_not_reach_the_json(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "stiffness" in {each["name"] for each in json.loads(done.stdout)}
     printed = {line for line in done.stderr.splitlines() if line.endswith("prints")}
-    assert printed == {"python prints", "a descriptor prints", "a shell prints", "C prints"}
+    assert printed == {"python prints", "a descriptor prints", "a shell prints", "C prints", "its end prints"}
 
 
 def test_standard_output_is_itself_again_after_a_command_with_json() -> None:

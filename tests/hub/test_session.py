@@ -134,3 +134,15 @@ def test_a_file_may_be_large_and_still_not_trickle(here: Machine, monkeypatch: p
                 start=lambda: 0,
             )
         assert time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["HF_ENDPOINT=http://[::1", "HF_ENDPOINT=http://127.0.0.1:99999", "HF_HUB_ETAG_TIMEOUT=x", "ALL_PROXY=x://y"],
+)
+def test_environment_variables_that_make_no_sense(machine: Machine, variable: str) -> None:
+    name, _, value = variable.partition("=")
+    done = machine.run(f"hf://{REPO}", **{name: value})
+    assert done.returncode == 2
+    assert done.stderr.startswith("HubError: the environment variables of the Hub cannot be used (")
+    assert done.stderr.count("\n") == 1

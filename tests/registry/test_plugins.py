@@ -111,6 +111,7 @@ def test_ours_come_first(install):
         ("hard:hardness", "raise SystemExit(3)", "SystemExit: 3"),
         ("hard:hardness", "raise GeneratorExit", "GeneratorExit"),
         ("hard:hardness", "raise BaseExceptionGroup('two', [KeyboardInterrupt()])", "BaseExceptionGroup: two (1 sub-"),
+        ("hard:hardness", "class Own(KeyboardInterrupt): ...\nraise Own", "Own (hard.py, line 2)"),
         ("hard:hardness", "hardness = = 3", "SyntaxError"),
         ("hard:softness", HARDNESS, "AttributeError"),
         ("nowhere:hardness", HARDNESS, "No module named 'nowhere'"),

@@ -156,9 +156,9 @@ def _call(index: int, call: Callable[[], Any]) -> JobResult:
     """Run a job in a worker; an exception becomes a failure, so that other jobs go on."""
     try:
         return JobResult(index, call())
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # third-party plugins may raise anything
+        if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+            raise
         reason = " ".join(str(error).split())
         return JobResult(index, failure=reason if isinstance(error, ZooError) else f"{type(error).__name__}: {reason}")
 

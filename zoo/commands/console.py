@@ -38,10 +38,17 @@ LONGEST_PIECE = 10
 class ErrorGroup(click.Group):
     """A group of commands that reports an error as one line and exits with its code."""
 
+    _process_goes_on = True
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; as a program of its own, unless ``standalone_mode`` is false."""
+        self._process_goes_on = not extra.get("standalone_mode", True)
+        return super().main(*args, **extra)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options; ``--plugin`` already runs code here."""
         if "--json" in args:
-            ctx.meta[_JSON_STREAM] = ctx.with_resource(_standard_output_to_ourselves())
+            ctx.meta[_JSON_STREAM] = ctx.with_resource(_standard_output_to_ourselves(restored=self._process_goes_on))
         with _one_line_errors():
             return super().parse_args(ctx, args)
 
@@ -52,8 +59,12 @@ class ErrorGroup(click.Group):
 
 
 @contextmanager
-def _standard_output_to_ourselves() -> Iterator[TextIO | None]:
-    """Send to standard error what anything else prints, be it on the file descriptor; yield a stream for our output."""
+def _standard_output_to_ourselves(*, restored: bool) -> Iterator[TextIO | None]:
+    """Send to standard error what anything else prints, be it on the file descriptor; yield a stream for our output.
+
+    Unless it is to be restored, standard output stays so until the process ends: what others left to be run at its end
+    may print, too.
+    """
     ours, others = sys.stdout, sys.stderr
     try:
         descriptor, other = ours.fileno(), others.fileno()
@@ -76,7 +87,8 @@ def _standard_output_to_ourselves() -> Iterator[TextIO | None]:
             import ctypes
 
             ctypes.CDLL(None).fflush(None)  # C code has a buffer of its own
-        os.dup2(kept, descriptor)
+        if restored:
+            os.dup2(kept, descriptor)
         os.close(kept)
 
 
@@ -185,7 +197,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], keep: Sequence[
         show_header=any(header),
     )
     for name in header:
-        table.add_column(Text(name), no_wrap=name in keep, overflow="fold")
+        table.add_column(Text(plain(name)), no_wrap=name in keep, overflow="fold")
     for row in rows:
         table.add_row(*(Text(plain(cell)) for cell in row))  # as Text: brackets in a formula are not markup
     return table

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.errors import HubError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,11 +57,29 @@ class WeightsLocation:
             return False
 
 
+def settings() -> Any:
+    """Return the settings of the Hub's own client, which it takes from the environment variables.
+
+    Raises
+    ------
+    HubError
+        If one of them cannot be used.
+    """
+    try:
+        from huggingface_hub import constants  # a few milliseconds; the client itself is not imported
+    except ValueError as error:
+        raise HubError(unusable_settings(error)) from error
+    return constants
+
+
+def unusable_settings(error: ValueError) -> str:
+    """Say that an environment variable makes no sense."""
+    return f"the environment variables of the Hub cannot be used ({error}); check HF_ENDPOINT, HF_HUB_… and the proxy's"
+
+
 def cache_root() -> Path:
     """Return the Hub's cache folder, as ``HF_HOME`` and ``HF_HUB_CACHE`` set it."""
-    from huggingface_hub import constants  # a few milliseconds; the client itself is not imported
-
-    return Path(constants.HF_HUB_CACHE).expanduser().resolve()
+    return Path(settings().HF_HUB_CACHE).expanduser().resolve()
 
 
 def repository(repo: str) -> Path:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 from zoo._utils import VERSION, bounded
 from zoo.errors import HubError
 from zoo.hub import errors
+from zoo.hub.locations import settings, unusable_settings
 from zoo.registry.cards import LIBRARY
 
 if TYPE_CHECKING:
@@ -79,14 +80,18 @@ class Session:
         self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Self:
-        from huggingface_hub import constants
-
+        constants = settings()
         if constants.HF_HUB_OFFLINE:
             raise HubError("HF_HUB_OFFLINE is set; unset it to go online")
         headers = {"Accept-Encoding": "identity"}
         if not constants.HF_HUB_DISABLE_TELEMETRY:
             headers["User-Agent"] = f"{LIBRARY}/{VERSION}; python/{platform.python_version()}"
-        self._client = self._http.Client(follow_redirects=False, headers=headers)
+        try:
+            from huggingface_hub import get_token  # noqa: F401 - reads HF_ENDPOINT
+
+            self._client = self._http.Client(follow_redirects=False, headers=headers)
+        except (ValueError, self._http.InvalidURL) as error:
+            raise HubError(unusable_settings(error)) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -261,8 +266,8 @@ class Session:
             raise HubError(
                 f"{errors.endpoint()} sends requests around in a circle (redirects); check HF_ENDPOINT and the proxy"
             )
-        # The last one is of the resolver, of a host's name that cannot be one.
-        except (self._http.HTTPError, self._http.InvalidURL, self._http.StreamError, UnicodeError) as error:
+        # The last one is of a host's name, a token or a time-out that cannot be one.
+        except (self._http.HTTPError, self._http.InvalidURL, self._http.StreamError, ValueError) as error:
             if self._late:
                 raise HubError(errors.too_slow(what)) from error
             raise errors.UnreachableError(errors.no_answer(error, self._http, what), _broke_off(error)) from error

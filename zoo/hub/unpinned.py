@@ -22,7 +22,7 @@ from zoo.hub.cache import (
     note_commit,
 )
 from zoo.hub.client import Client, Remote
-from zoo.hub.locations import COMMIT, noted_commit, snapshot
+from zoo.hub.locations import COMMIT, noted_commit, settings, snapshot
 from zoo.registry.cards import REQUIRED_FILES
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ _log = logging.getLogger("zoo")
 
 def from_reference(repo: str, revision: str | None, *, force: bool) -> Pulled:
     """Take a repository that no card pins; see :func:`zoo.hub.pull.pull`."""
-    from huggingface_hub import constants
-
+    constants = settings()
     pinned = revision is not None and COMMIT.fullmatch(revision) is not None
     there = revision if pinned else noted_commit(repo, revision or "main")
 

@@ -161,9 +161,9 @@ def vectors(name: str, crystals: Sequence[Crystal], bar: Bar) -> NDArray[np.floa
                 given = np.asarray(from_arrays([_copy(crystal) for crystal in chunk]))
             labels = len(featurizer.labels)
             part = given if np.iscomplexobj(given) else given.astype(np.float64)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # a plugin may raise anything
+            if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+                raise
             raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
         if np.iscomplexobj(part) or part.shape != (len(chunk), labels):
             raise PluginError(
@@ -209,9 +209,9 @@ def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: F
         if len(predicted) != len(rows):
             raise ValueError(f"predict gives {len(predicted)} numbers for {len(rows)} rows")
         predictions[rows] = scaler.unscale(predicted)
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # a plugin may raise anything
+        if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+            raise
         raise PluginError(f"baseline {baseline.name!r} failed: {one_line_with_place(error)}") from error
     if lost := int((~np.isfinite(predictions[rows])).sum()):
         raise PluginError(f"baseline {baseline.name!r} failed: {lost} of its {len(rows)} predictions are not finite")

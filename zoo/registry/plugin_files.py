@@ -100,11 +100,10 @@ def _run(file: Path, source: bytes, shown: str) -> ModuleType:
     sys.modules[name] = module
     try:
         loader.exec_module(module)
-    except KeyboardInterrupt:
-        del sys.modules[name]
-        raise
     except BaseException as error:  # a plugin may raise anything; the user is told what and where
         del sys.modules[name]
+        if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+            raise
         line, trace = 0, error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == str(file):
@@ -139,9 +138,9 @@ def _contents(module: ModuleType, imported: set[str], shown: str) -> Iterator[tu
         elif callable(getattr_static(value, "featurize", None)):
             try:
                 name = getattr(value, "name", None)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:  # a plugin may raise anything
+                if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+                    raise
                 what = one_line_with_place(error)
                 raise PluginError(f"{shown}: {attribute}.name: {what}; correct the file") from error
             if isinstance(name, str) and NAME.fullmatch(name):

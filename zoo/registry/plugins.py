@@ -184,17 +184,18 @@ def load_plugin(plugin: Plugin) -> object:
         if api == ZOO_API and plugin.kind == "featurizer" and _is_factory(made):
             made = made()
             api = getattr(made, "zoo_api", ZOO_API)
-    except KeyboardInterrupt:
-        raise
+        outdated = bool(api != ZOO_API)
+        wrong = None if outdated else breach(plugin.kind, plugin.name, made)
     except BaseException as error:  # a plugin may raise anything, and must break nothing but itself
+        if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+            raise
         later = isinstance(error, TypeError) and "unexpected keyword argument" in str(error)
         wanted = remedy(plugin) + (f", or update {OURS}, if it was written for a later one" if later else "")
         raise PluginError(f"{plugin} cannot be loaded: {one_line_with_place(error)}; {wanted}") from error
-    if api != ZOO_API:
+    if outdated:
         behind = isinstance(api, int) and api > ZOO_API
-        outdated = OURS if behind else plugin.distribution
-        raise PluginError(f"{plugin} was written for zoo_api {api}, this zoo has {ZOO_API}: update {outdated}")
-    wrong = breach(plugin.kind, plugin.name, made)
+        which = OURS if behind else plugin.distribution
+        raise PluginError(f"{plugin} was written for zoo_api {api}, this zoo has {ZOO_API}: update {which}")
     if wrong:
         raise PluginError(f"{plugin} {wrong}; {remedy(plugin)}")
     return made

@@ -337,9 +337,9 @@ def _told(check: Callable[..., None]) -> Callable[..., None]:
             check(plugin, *more)
         except AssertionError:
             raise
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+                raise
             raise AssertionError(f"{label(plugin)} raises {one_line_with_place(error)}") from error
 
     return checked
