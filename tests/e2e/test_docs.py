@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FILES = [path for path in FILES if path.is_file()]
-OTHERS = [ROOT / "examples" / "README.md", ROOT / "examples" / "zoo-plugin-thermal" / "README.md"]
+OTHERS = [ROOT / "examples" / "README.md", *sorted(ROOT.glob("examples/zoo-plugin-*/README.md"))]
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=indent)```[ ]*$", re.MULTILINE | re.DOTALL
 )
@@ -240,7 +240,11 @@ def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
 def test_commands_and_options_that_are_mentioned_exist(path: Path) -> None:
     for words in mentioned(path):
         command, rest = resolve([word for word in words if word != "…"])
-        known = {each for given in (*main.params, *command.params) for each in (*given.opts, *given.secondary_opts)}
+        known = {
+            each
+            for given in (*main.params, *command.get_params(click.Context(command)))
+            for each in (*given.opts, *given.secondary_opts)
+        }
         known |= {"--help", "-h"}
         for word in rest:
             option = re.match(r"--?[a-z][\w-]*", word)

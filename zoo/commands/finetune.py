@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.command(
     cls=DeclaredCommand,
     declared=("zoo.jobs.finetune.options:Options",),
-    without=("data", "val", "baselines", "compare_scratch"),
+    without=("data", "val", "baselines", "beside", "compare_scratch"),
     special={
         "task": {"required": True, "shell_complete": names("task")},
         "backbone": {"shell_complete": names("backbone"), "show_default": False},
@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     multiple=True,
     shell_complete=names("baseline"),
     help="Baseline to compare with; repeatable.",
+)
+@click.option(
+    "--beside",
+    multiple=True,
+    shell_complete=names("featurizer"),
+    help="Featurizer whose vectors the members of a blend may read too; repeatable.",
 )
 @click.option("--compare", type=click.Choice(["scratch"]), multiple=True, help="Compare with training from scratch.")
 @click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")

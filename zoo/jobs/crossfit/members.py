@@ -126,7 +126,9 @@ class RegressorMember:
         return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen, regressor=regressor)
 
 
-def default_members(dataset: Dataset, rows: NDArray[np.int64], experts: Sequence[str]) -> list[RegressorMember]:
+def default_members(
+    dataset: Dataset, rows: NDArray[np.int64], experts: Sequence[str], beside: Sequence[str] = ()
+) -> list[RegressorMember]:
     """Return the regressors of ``--mode blend``.
 
     Parameters
@@ -136,20 +138,32 @@ def default_members(dataset: Dataset, rows: NDArray[np.int64], experts: Sequence
         Those that are not test rows: whether they are all positive decides if log10 is tried too.
     experts : sequence of str
         Names of the network's frozen experts.
+    beside : sequence of str
+        Names of featurizers whose vectors further members read beside the structure's: if one of them fails, only
+        these members do.
     """
     chosen = tuple(experts.index(name) for name in FROZEN if name in experts) or tuple(range(len(experts)))
-    kinds: list[tuple[str, Fit, tuple[int, ...]]] = [
-        (f"svr on {STRUCTURE}", fit_kernel_machine, ()),
-        (f"gradient boosting on {STRUCTURE}", fit_boosting, ()),
+    kinds: list[tuple[str, Fit, tuple[str, ...], tuple[int, ...]]] = [
+        ("svr", fit_kernel_machine, (STRUCTURE,), ()),
+        ("gradient boosting", fit_boosting, (STRUCTURE,), ()),
     ]
     if chosen:
-        kinds.insert(1, (f"svr on {STRUCTURE} + frozen vectors", fit_kernel_machine, chosen))
+        kinds.insert(1, ("svr", fit_kernel_machine, (STRUCTURE,), chosen))
+    read = tuple(dict.fromkeys((STRUCTURE, *beside)))
+    if len(read) > 1:
+        kinds += [("svr", fit_kernel_machine, read, chosen), ("gradient boosting", fit_boosting, read, ())]
     positive = dataset.transform == "identity" and bool((dataset.targets[rows] > 0).all())
     scales: list[tuple[Transform, str]] = [(dataset.transform, "")]
     scales += [("log10", ", log10")] if positive else []
     return [
-        RegressorMember(name + suffix, fit, transform, (STRUCTURE,), read)
-        for name, fit, read in kinds
+        RegressorMember(
+            f"{name} on {' + '.join((*featurizers, *(('frozen vectors',) if frozen else ())))}{suffix}",
+            fit,
+            transform,
+            featurizers,
+            frozen,
+        )
+        for name, fit, featurizers, frozen in kinds
         for transform, suffix in scales
     ]
 

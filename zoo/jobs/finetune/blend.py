@@ -211,4 +211,4 @@ def _members(
         return [baseline_member(options.mode, dataset.transform)]
     settings = options.fit_settings(rows_of_fold(len(rows)), from_scratch=False)
     network = network_member(start.name, start.key, start.initial, settings, vectors, device)
-    return [network, *default_members(dataset, rows, [each.name for each in start.experts])]
+    return [network, *default_members(dataset, rows, [each.name for each in start.experts], options.beside)]

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
 from zoo.errors import InputError, UnknownNameError
-from zoo.models.checkpoint.schema import MAX_MEMBERS
+from zoo.models.checkpoint.schema import MAX_FEATURIZERS, MAX_MEMBERS
 from zoo.registry import plugins
 from zoo.training.settings import BLEND, Mode, Precision
 
@@ -66,6 +66,8 @@ class Options:
         Use only this many training rows.
     baselines : tuple of str
         Classical methods to compare with.
+    beside : tuple of str
+        Featurizers whose vectors the regressors of a blend may read beside zoo's own.
     compare_scratch : bool
         Also train the same network from scratch on the same splits.
     epochs, batch_size, learning_rate, patience, precision
@@ -133,6 +135,7 @@ class Options:
     ] = None
     n_train: Annotated[Whole | None, Field(description="Number of training rows to use.  [default: all]")] = None
     baselines: tuple[str, ...] = ()
+    beside: Annotated[tuple[str, ...], Field(max_length=MAX_FEATURIZERS - 1)] = ()
     compare_scratch: bool = False
     epochs: Annotated[Whole | None, Field(ge=1, description="Maximum number of epochs.  [default: tuned]")] = None
     batch_size: Annotated[  # at least two: one value has no variance to normalise by

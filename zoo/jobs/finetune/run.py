@@ -93,6 +93,9 @@ def _finetune(
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = plugins.task(options.task)
     baselines = find_baselines(options.baselines)
+    if options.beside and options.mode != "blend":
+        raise InputError(f"--beside adds to what the members of a blend read; --mode {options.mode} has none")
+    beside = [plugins.identity("featurizer", name) for name in options.beside]
     candidates = prepare(options)
 
     table, dataset, target = _read(options, task, candidates, out)
@@ -103,6 +106,7 @@ def _finetune(
     rows = {"data_sha256": table.sha256, "rows_sha256": records_digest(table.records), "transform": task.transform}
     if table.test:
         rows["test_data_sha256"] = table.test.sha256
+    rows |= {f"featurizer {name}": identity for name, identity in zip(options.beside, beside, strict=True)}
     digests = {each.name: each.digest for start in candidates for each in start.pretrained}
     fingerprint = options.fingerprint(rows, list(digests.values()), len(splits[0].train))
     store = FitStore(_partial(out) / "cells", fingerprint, resume=resume)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MAX_MEMBERS, MAX_EXPERTS = 100, 16
 """Most networks of a checkpoint, and most frozen ones that each of them reads."""
 
-MAX_REGRESSORS = 16
-"""Most classical regressors of a member."""
+MAX_REGRESSORS, MAX_FEATURIZERS = 16, 8
+"""Most classical regressors of a member, and most featurizers that they read."""
 
 MAX_RESIDUALS = 499
 """Most residuals of a member: enough for levels up to 0.998, and small in the file with a hundred members."""
@@ -139,7 +139,7 @@ class RegressorConfig(_Strict):
 
     name: Text
     kind: str = Field(pattern="^(linear|kernel|trees)$")
-    featurizers: list[Text] = Field(default_factory=list, max_length=8)
+    featurizers: list[Text] = Field(default_factory=list, max_length=MAX_FEATURIZERS)
     experts: list[int] = Field(default_factory=list, max_length=MAX_EXPERTS)
     weight: float = Field(gt=0, le=1)
     scaling: ScalingConfig
@@ -154,7 +154,7 @@ class RegressorConfig(_Strict):
 class BlendConfig(_Strict):
     """What the members of a blend have in common; see :mod:`zoo.models.blends`."""
 
-    featurizers: list[FeaturizerConfig] = Field(default_factory=list, max_length=8)
+    featurizers: list[FeaturizerConfig] = Field(default_factory=list, max_length=MAX_FEATURIZERS)
     low: float | None = Field(default=None, allow_inf_nan=False)
     high: float | None = Field(default=None, allow_inf_nan=False)
 
