@@ -172,7 +172,7 @@ def vectors(prepared: Prepared, used: Sequence[Method], rows: int | None = None,
         (backbone, name): features[own[name].featurizer] if backbone is None else embedded[backbone]
         for backbone, name in fitted
         if name
-    } | dict.fromkeys(blended, features[STRUCTURE])
+    } | (dict.fromkeys(blended, features[STRUCTURE]) if blended else {})
 
 
 def compute(
