@@ -133,7 +133,7 @@ NOISY = """
 import atexit, ctypes, os
 from zoo import Task
 
-atexit.register(os.write, 1, b"its end prints\n")
+atexit.register(os.write, 1, b"its end prints\\n")
 
 print("python prints")
 os.write(1, b"a descriptor prints\\n")

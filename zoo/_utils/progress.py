@@ -111,7 +111,7 @@ def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = F
     ------
     Bar
     """
-    if quiet:
+    if quiet or sys.stderr is None:  # nobody's, where it was closed
         yield _Silent()
     elif not sys.stderr.isatty():
         yield _Lines(label, total, unit)
