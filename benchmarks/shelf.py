@@ -123,10 +123,10 @@ def on_card(name: str, found: Mapping[str, Study]) -> str:
         cells = [f"{change(study, name, size)} at {size:,} rows" for size in sizes]
         rows.append([what, *cells, *[""] * (3 - len(cells))])
     text = (
-        "How fine-tuning this backbone alone changes the error against a network of the default shape from scratch.\n"
-        "**Bold**: significant over ten seeds, corrected for all comparisons of the study. `docs/transfer.md` has the\n"
-        "whole shelf; `zoo study studies/bulk-modulus-shelf.toml --data-dir FOLDER`, and likewise for the others,\n"
-        "measures it again."
+        "The change of the error when this backbone alone is fine-tuned, relative to a network of the default shape "
+        "trained from scratch.\n**Bold**: significant over ten seeds, corrected for all comparisons of the study. "
+        "`docs/transfer.md` compares all backbones;\n`zoo study studies/bulk-modulus-shelf.toml --data-dir FOLDER`, "
+        "and the same with the other files, reproduces the numbers."
     )
     return "\n\n".join([BEGIN, "## As a source for transfer", text, markdown_table(["", "", "", ""], rows), END])
 

@@ -207,7 +207,7 @@ def _body(card: Card, config: Config, text: str) -> str:
     if "\n## Limits" not in text:
         limits = [
             "It sees elements and geometry only: no temperature, pressure, magnetic order, defects or disorder.",
-            "Crystals with other elements, or of another kind than the training set's, are predicted without warrant.",
+            "Predictions for crystals with other elements, or of another kind than the training set's, are unreliable.",
         ]
         if len(config.members) > 1:
             limits.append(
