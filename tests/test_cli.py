@@ -49,7 +49,7 @@ def test_every_command_and_option_has_help(path: list[str], command: click.Comma
     printed = zoo(*path, "--help").stdout
     assert command.help
     assert " ".join(command.help.split("\n\n")[0].split()) in " ".join(printed.split())
-    for parameter in command.params:
+    for parameter in command.get_params(click.Context(command, help_option_names=["-h", "--help"])):
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{parameter.opts[0]} has no help"
             assert parameter.opts[-1] in printed

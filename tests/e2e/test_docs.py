@@ -242,7 +242,7 @@ def test_commands_and_options_that_are_mentioned_exist(path: Path) -> None:
         command, rest = resolve([word for word in words if word != "…"])
         known = {
             each
-            for given in (*main.params, *command.get_params(click.Context(command)))
+            for given in (*main.params, *command.get_params(click.Context(command, help_option_names=["-h", "--help"])))
             for each in (*given.opts, *given.secondary_opts)
         }
         known |= {"--help", "-h"}
@@ -258,7 +258,11 @@ def test_options_in_running_text_exist(path: Path) -> None:
     known, waiting = {"--help"}, [main]
     while waiting:
         command = waiting.pop()
-        known.update(each for given in command.params for each in (*given.opts, *given.secondary_opts))
+        known.update(
+            each
+            for given in command.get_params(click.Context(command, help_option_names=["-h", "--help"]))
+            for each in (*given.opts, *given.secondary_opts)
+        )
         waiting += command.commands.values() if isinstance(command, click.Group) else ()
     text = FENCE.sub("", path.read_text(encoding="utf-8"))
     for option in re.findall(r"`(--[a-z][\w-]*)", text):

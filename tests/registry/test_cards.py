@@ -229,4 +229,6 @@ def test_the_names_are_there() -> None:
         "multi-113k",
     ]
     text = (Path(zoo.cards.__path__[0]) / "dEf-113k-mp.md").read_text(encoding="utf-8")
-    assert "113,000 labelled structures need the Materials Project API" in " ".join(text.split())
+    assert "113,000 labelled structures are only available through the Materials Project's API" in " ".join(
+        text.split()
+    )
