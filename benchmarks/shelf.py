@@ -13,7 +13,7 @@ from zoo._utils.wording import format_p
 from zoo.analysis import comparisons
 from zoo.jobs.comparison_table import markdown_table
 from zoo.registry import backbones
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

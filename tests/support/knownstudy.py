@@ -14,7 +14,7 @@ from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.registry import plugins
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bulk_modulus.csv"
 

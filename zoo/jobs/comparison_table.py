@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo._utils.wording import error_title, format_error, format_factor, format_p
 from zoo.analysis.conformal import INTERVAL_LEVEL
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,3 +12,6 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 BLEND = "blend"
 """The mode in which a fine-tuned network and classical regressors are cross-fitted and blended."""
+
+FROM_SCRATCH = "from scratch"
+"""Name of the method that trains without a backbone."""

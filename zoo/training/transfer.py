@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from zoo.models.architecture import Architecture, Pooling
     from zoo.training.settings import Mode
 
-FROM_SCRATCH = "from scratch"
-"""Name of the method that trains without a backbone."""
-
 DECAY = 0.7
 """Ratio of the learning rates of a layer and the next one in ``layerwise``."""
 

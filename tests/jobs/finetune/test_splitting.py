@@ -17,7 +17,7 @@ from zoo.jobs.finetune import splitting
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.registry import plugins
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from zoo.jobs.finetune.result import Result

@@ -11,7 +11,7 @@ from zoo.errors import UnknownNameError
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.start import Start, describe, prepare, row_warnings
 from zoo.registry import plugins
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 TASK = plugins.task("dielectric")
 

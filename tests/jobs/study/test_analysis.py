@@ -15,7 +15,7 @@ from zoo._utils.wording import interval
 from zoo.analysis.comparisons import corrected_resampled_t
 from zoo.analysis.metrics import errors
 from zoo.jobs.study.analysis import Analysis
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 ROWS = 40
 FACTORS = MappingProxyType({FROM_SCRATCH: 1.0, "dEf-10k": 0.8, "Eg-NM": 0.95, "rf": 0.9, "mean": 3.0})

@@ -11,7 +11,7 @@ from support.knownstudy import make_study
 
 from zoo.jobs.study.figures import FIGURES, draw, error_label
 from zoo.registry import plugins
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from pathlib import Path

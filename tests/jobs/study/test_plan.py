@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.plan import Cell, Method, plan
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 
 def test_methods_in_the_order_of_the_report() -> None:

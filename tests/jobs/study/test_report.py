@@ -25,7 +25,7 @@ from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.report import Section, Table, command, write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.registry import plugins
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FIGURES = [

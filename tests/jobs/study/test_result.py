@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.knownstudy import make_study
 
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from zoo.jobs.study.result import Study

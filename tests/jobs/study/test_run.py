@@ -29,7 +29,7 @@ from zoo.jobs.predict.model import load
 from zoo.jobs.study.run import run_study
 from zoo.models.inference import threads
 from zoo.registry import plugins
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoo._utils.wording import counted, format_headline
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import compare
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from zoo.analysis.comparisons import Comparison, Metric

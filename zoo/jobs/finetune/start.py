@@ -11,7 +11,7 @@ from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError
 from zoo.jobs import lineage, pretrained
 from zoo.training import transfer
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

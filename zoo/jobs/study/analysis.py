@@ -11,7 +11,7 @@ import numpy as np
 from zoo._utils.wording import counted, format_p, interval
 from zoo.analysis import comparisons
 from zoo.analysis.comparisons import MIN_SEEDS
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

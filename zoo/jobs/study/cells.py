@@ -30,7 +30,7 @@ from zoo.models.checkpoint import networks, weights
 from zoo.models.inference import expert_vectors, threads
 from zoo.registry import plugins
 from zoo.training import transfer
-from zoo.training.settings import BLEND
+from zoo.training.settings import BLEND, FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ def open_store(out: Path, settings: Mapping[str, Any]) -> FitStore:
 
 def _settings(prepared: Prepared) -> dict[str, Any]:
     options, table = prepared.options, prepared.table
-    fit = {transfer.FROM_SCRATCH: methods.SCRATCH, "transfer": methods.TRANSFER}
+    fit = {FROM_SCRATCH: methods.SCRATCH, "transfer": methods.TRANSFER}
     backbones = prepared.backbones | prepared.others
     fitted = sorted({method.baseline for method in plan(options) if method.baseline})
     found = {

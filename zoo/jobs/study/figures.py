@@ -10,7 +10,7 @@ from zoo._utils.wording import short, with_unit
 from zoo.analysis import figures
 from zoo.errors import ZooError
 from zoo.jobs.predict import model as prediction
-from zoo.training.transfer import FROM_SCRATCH
+from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
