@@ -56,7 +56,7 @@ def test_an_engine_that_is_not_installed(table: Path, monkeypatch: pytest.Monkey
         ),
         (["--backbones", "dEf-10"], "did you mean dEf-10k"),
         (["--sizes", "20", "--baselines", "svm"], "no baseline is called 'svm'"),
-        (["--modes", "all"], "there is mixture, full, head, layerwise, frozen-ridge and so on"),
+        (["--modes", "all"], "there is blend, mixture, full, head, layerwise, frozen-ridge and so on"),
         (["--seeds", "0"], "--seeds 0: must be at least 1"),
         (["--seeds", "1", "--significance", "0.01"], "a paired test over seeds needs at least 3 of them"),
         (["--significance", "5"], "--significance 5.0: must be less than 1"),

@@ -3,7 +3,7 @@
 Each has its package. They share `crossfit` (fits on folds, blended), `pretrained` (backbones loaded as a starting
 point), `lineage` (what those were trained on), `methods` and `baselines` (what is fitted on one split), `fit_store`
 (finished fits, for resuming), `reliability` (calibrated intervals) and `comparison_table` (results in words and
-tables). `shelf` lists the backbones.
+tables).
 """
 
 __all__ = [
@@ -18,6 +18,5 @@ __all__ = [
     "pretrain",
     "pretrained",
     "reliability",
-    "shelf",
     "study",
 ]

@@ -13,8 +13,8 @@ import pytest
 from support.cards import card
 
 from zoo._utils import files
+from zoo.commands.shelf import listed as kept_list
 from zoo.hub import pull
-from zoo.jobs import shelf as listing
 from zoo.registry import backbones
 from zoo.registry.cards import REQUIRED_FILES
 
@@ -36,7 +36,7 @@ def from_cards() -> list[dict[str, Any]]:
 
 
 def listed() -> list[dict[str, Any]]:
-    return [{**each.overview, "weights": each.status} for each in listing.shelf()]
+    return [{**each.overview, "weights": each.status} for each in kept_list()]
 
 
 def test_what_is_kept_is_what_the_cards_say(note: Path) -> None:
@@ -44,7 +44,7 @@ def test_what_is_kept_is_what_the_cards_say(note: Path) -> None:
     assert not note.exists()
     assert [listed(), listed()] == [expected, expected]
     assert note.exists()
-    rows = [[*each.cells, each.status] for each in listing.shelf()]
+    rows = [[*each.cells, each.status] for each in kept_list()]
     assert rows == [list(found.row(pull.status(found))) for found in backbones.cards()]
 
 
@@ -145,7 +145,7 @@ def test_who_has_no_home_has_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pwd.getpwuid", nobody)
     with pytest.raises(RuntimeError):
         files.cache_folder("shelf")
-    assert [each.overview["name"] for each in listing.shelf()] == [each.name for each in backbones.cards()]
+    assert [each.overview["name"] for each in kept_list()] == [each.name for each in backbones.cards()]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(note: Path) -> None:
