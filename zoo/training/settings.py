@@ -1,4 +1,4 @@
-"""The choices of a training that options name; imports nothing, so that ``--help`` is fast."""
+"""Names of modes, number types and methods. It imports nothing: ``--help`` is fast, and predicting needs no torch."""
 
 from __future__ import annotations
 
