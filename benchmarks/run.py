@@ -81,7 +81,17 @@ def finetune(labelled: Path) -> list[Line]:
     """Compare the command that takes longest."""
     folder, theirs_in, model = _place("finetune")
     out = folder / "run"
-    tune = [str(BIN / "zoo"), "finetune", "--task", "formation-energy", str(labelled), "--backbone", "dEf-10k"]
+    tune = [
+        str(BIN / "zoo"),
+        "finetune",
+        "--task",
+        "formation-energy",
+        str(labelled),
+        "--backbone",
+        "dEf-10k",
+        "--mode",
+        "mixture",
+    ]
     tune += ["--epochs", "100", "--out", str(out), "-q"]
     theirs = [str(theirs_in / "cgcnn-ft"), "-mp", str(model), "-as", str(labelled), "-e", "100", "-ji", "f"]
     theirs += ["-trr", "0.8", "-vr", "0.1", "-tr", "0.1"]

@@ -29,4 +29,4 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fine_tuned(backbone: Path, table: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     out = tmp_path_factory.mktemp("runs") / "k"
     options = ("--backbone", backbone, "--epochs", 1, "--compare", "scratch", "--baseline", "mean", "--seeds", 2)
-    return zoo("finetune", "--task", "bulk-modulus", table, *options, "--out", out), out
+    return zoo("finetune", "--task", "bulk-modulus", table, "--mode", "mixture", *options, "--out", out), out

@@ -67,7 +67,19 @@ def test_test_rows_of_a_second_table(table: Path, backbone: Path, tmp_path: Path
 
 
 def test_finetune_as_json_prints_nothing_else(table: Path, backbone: Path, tmp_path: Path) -> None:
-    options = ("--task", "bulk-modulus", table, "--backbone", backbone, "--epochs", 1, "--out", tmp_path / "run")
+    options = (
+        "--task",
+        "bulk-modulus",
+        table,
+        "--mode",
+        "mixture",
+        "--backbone",
+        backbone,
+        "--epochs",
+        1,
+        "--out",
+        tmp_path / "run",
+    )
     printed = json.loads(zoo("finetune", *options, "--json").stdout)
     assert printed == json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert printed["unit"] == "GPa"
@@ -75,7 +87,7 @@ def test_finetune_as_json_prints_nothing_else(table: Path, backbone: Path, tmp_p
 
 @pytest.mark.parametrize("before", [True, False])
 def test_a_quiet_finetune_prints_results_alone(before: bool, table: Path, backbone: Path, tmp_path: Path) -> None:
-    words = ["finetune", "--task", "bulk-modulus", table, "--backbone", backbone, "--epochs", 1]
+    words = ["finetune", "--task", "bulk-modulus", table, "--mode", "mixture", "--backbone", backbone, "--epochs", 1]
     words += ["--out", tmp_path / "run"]
     result = zoo("-q", *words) if before else zoo(*words, "-q")
     assert result.stderr == ""
@@ -85,7 +97,7 @@ def test_a_quiet_finetune_prints_results_alone(before: bool, table: Path, backbo
 def test_a_task_from_a_single_file(table: Path, backbone: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(PLUGIN)
-    words = ("--task", "stiffness", table, "--backbone", backbone, "--epochs", 1, "--plugin", plugin)
+    words = ("--task", "stiffness", table, "--mode", "head", "--backbone", backbone, "--epochs", 1, "--plugin", plugin)
     zoo("finetune", *words, "--out", tmp_path / "run")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["task"] == "stiffness"
 

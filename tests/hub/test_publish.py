@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     table, out = folder / "bulk_modulus.csv", folder / "moduli"
     pd.read_csv(EXAMPLES / "bulk_modulus.csv", comment="#", nrows=200).to_csv(table, index=False)
-    options = Options("bulk-modulus", table, backbone="dEf-10k", seeds=2, epochs=1, n_train=20)
+    options = Options("bulk-modulus", table, mode="mixture", backbone="dEf-10k", seeds=2, epochs=1, n_train=20)
     finetune(options, out, quiet=True)
     return out
 

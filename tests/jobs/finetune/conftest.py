@@ -33,6 +33,7 @@ def options(data: Path, backbone: Path) -> Options:
     return Options(
         "bulk-modulus",
         data,
+        mode="mixture",
         backbone=str(backbone),
         seeds=2,
         epochs=2,

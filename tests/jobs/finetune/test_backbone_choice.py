@@ -34,7 +34,7 @@ def _cut(*_args: object) -> None:
 
 def test_the_best_backbone_on_validation_rows_is_kept(data: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    request = Options("bulk-modulus", data, backbone="all", epochs=2, test=0.2, val=0.3)
+    request = Options("bulk-modulus", data, mode="mixture", backbone="all", epochs=2, test=0.2, val=0.3)
     found = finetune(request, tmp_path / "run", quiet=True, say=said.append)
     there = [card.name for card in backbones.cards() if card.bundled]
     assert len(there) > 2
@@ -57,7 +57,10 @@ def test_the_best_backbone_on_validation_rows_is_kept(data: Path, tmp_path: Path
 
 
 def test_a_comparison_that_was_cut_off_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request, out = Options("bulk-modulus", data, backbone="all", mode="head", epochs=1, val=0.3), tmp_path / "run"
+    request, out = (
+        Options("bulk-modulus", data, backbone="all", mode="head", epochs=1, val=0.3),
+        tmp_path / "run",
+    )
     fitted = cut_after(2, monkeypatch)
     with pytest.raises(Cut):
         finetune(request, out, quiet=True)
@@ -101,5 +104,8 @@ def test_no_row_that_a_seed_tests_on_helps_to_choose(data: Path, tmp_path: Path)
     assert set(found.train) == set(splits[0].train) - tested < set(splits[0].train)
     assert backbone_choice.choice_split(splits[:1]).as_ids(records) == splits[0].as_ids(records)
     with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are test rows of no seed"):
-        finetune(Options("bulk-modulus", data, backbone="all", epochs=1, seeds=8, test=0.3, val=0.4), tmp_path / "run")
+        finetune(
+            Options("bulk-modulus", data, mode="mixture", backbone="all", epochs=1, seeds=8, test=0.3, val=0.4),
+            tmp_path / "run",
+        )
     assert not (tmp_path / "run.partial").exists()

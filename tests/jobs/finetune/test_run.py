@@ -113,7 +113,9 @@ def test_the_run_is_a_model(run: tuple[Result, Path]) -> None:
 
 
 def test_a_run_is_a_backbone_too(run: tuple[Result, Path], data: Path, tmp_path: Path) -> None:
-    result = finetune(Options("shear-modulus", data, backbone=str(run[1]), epochs=1), tmp_path / "next", quiet=True)
+    result = finetune(
+        Options("shear-modulus", data, mode="mixture", backbone=str(run[1]), epochs=1), tmp_path / "next", quiet=True
+    )
     assert result.checkpoint.config.provenance["backbone"]["name"] == "run"
 
 
@@ -144,7 +146,9 @@ def test_a_run_does_not_go_on_with_other_rows(backbone: Path, tmp_path: Path, mo
     for name, text in zip(names[1:], table.structure[1:], strict=True):
         (tmp_path / name).write_text(text)
     table.assign(file=names).drop(columns="structure").to_csv(tmp_path / "k.csv", index=False)
-    request = Options("bulk-modulus", tmp_path / "k.csv", backbone=str(backbone), epochs=1, baselines=("mean",))
+    request = Options(
+        "bulk-modulus", tmp_path / "k.csv", mode="mixture", backbone=str(backbone), epochs=1, baselines=("mean",)
+    )
 
     def cut(*_args: object, **_kwargs: object) -> methods.Outcome:
         raise Cut
@@ -158,7 +162,9 @@ def test_a_run_does_not_go_on_with_other_rows(backbone: Path, tmp_path: Path, mo
 
 
 def test_a_folder_of_any_name_and_a_baseline_named_twice(data: Path, backbone: Path, tmp_path: Path) -> None:
-    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=("mean", "mean"))
+    request = Options(
+        "bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1, baselines=("mean", "mean")
+    )
     result = finetune(request, tmp_path / "ΔEf, my run", quiet=True)
     assert list(result.errors) == [result.model, "mean"]
     assert len(zoo.load(tmp_path / "ΔEf, my run").predict([record.crystal for record in result.records[:3]])) == 3
@@ -166,11 +172,14 @@ def test_a_folder_of_any_name_and_a_baseline_named_twice(data: Path, backbone: P
 
 def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, backbone: Path, tmp_path: Path) -> None:
     cases = [
-        (Options("bulk-modulus", data, backbone=str(backbone), n_train=500), "500"),
-        (Options("bulk-modulus", data, backbone=str(backbone), max_rejected=0.01), "2 of 60 rows cannot be used"),
+        (Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), n_train=500), "500"),
+        (
+            Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), max_rejected=0.01),
+            "2 of 60 rows cannot be used",
+        ),
         (Options("bulk-modulos", data), "did you mean bulk-modulus"),
         (Options("bulk-modulus", data, baselines=("fr",)), "rf"),
-        (Options("bulk-modulus", data, backbone="dEf-113k-mp"), "not published yet"),
+        (Options("bulk-modulus", data, mode="mixture", backbone="dEf-113k-mp"), "not published yet"),
         (Options("bulk-modulus", tmp_path / "none.csv", backbone=str(backbone)), "none.csv"),
         (Options("dielectric", data, backbone=str(backbone)), "poly_total"),
     ]
@@ -184,7 +193,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_trained(data: Path, back
 
 def test_the_recommended_backbone_is_named_with_its_reason(data: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    finetune(Options("bulk-modulus", data, epochs=1), tmp_path / "run", quiet=True, say=said.append)
+    finetune(Options("bulk-modulus", data, mode="mixture", epochs=1), tmp_path / "run", quiet=True, say=said.append)
     name = plugins.task("bulk-modulus").recommended_backbone
     assert any(
         line.startswith(f"backbone {name} from")
@@ -250,7 +259,7 @@ def test_what_cannot_be_told_is_said(data: Path, tmp_path: Path) -> None:
 def test_a_run_without_a_finished_cell_begins_anew(
     data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=2, learning_rate=1e15)
+    request = Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=2, learning_rate=1e15)
     with pytest.raises(TrainingError, match="no numbers"):
         finetune(request, tmp_path / "run", quiet=True)
     finetune(replace(request, learning_rate=None), tmp_path / "run", quiet=True)
@@ -266,6 +275,6 @@ def test_the_same_property_is_called_a_leak(task: str, column: str, name: str, d
     table[column] = table.index / 100.0
     table.to_csv(tmp_path / "e.csv", index=False)
     said: list[str] = []
-    request = Options(task, tmp_path / "e.csv", backbone=name, epochs=1, test=0.4)
+    request = Options(task, tmp_path / "e.csv", mode="mixture", backbone=name, epochs=1, test=0.4)
     finetune(request, tmp_path / "run", quiet=True, say=said.append)
     assert any("on this very property: their error says nothing about new crystals" in line for line in said)

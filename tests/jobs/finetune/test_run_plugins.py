@@ -48,7 +48,9 @@ def test_two_baselines_of_one_name_are_both_there(data: Path, backbone: Path, tm
     plugin(tmp_path / "high.py", 1.0)
     names = ("low.py:constant", "high.py:constant", "low.py:constant", "mean")
     found = finetune(
-        Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=names), tmp_path / "run", quiet=True
+        Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1, baselines=names),
+        tmp_path / "run",
+        quiet=True,
     )
     assert list(found.outcomes)[1:] == ["low.py:constant", "high.py:constant", "mean"]
     (split,) = found.splits
@@ -64,7 +66,7 @@ def test_a_baseline_without_its_featurizer_is_refused_before_anything_is_trained
     data: Path, backbone: Path, tmp_path: Path
 ) -> None:
     plugin(tmp_path / "mine.py", 0.5, featurizer="nonesuch")
-    request = Options("bulk-modulus", data, backbone=str(backbone), baselines=("constant",))
+    request = Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), baselines=("constant",))
     with pytest.raises(UnknownNameError, match="nonesuch"):
         finetune(request, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run.partial").exists()
@@ -74,12 +76,12 @@ def test_what_is_trained_outlives_a_baseline_that_fails(
     data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plugin(tmp_path / "mine.py", 7.0)  # no quantile
-    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=("constant",))
+    request = Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1, baselines=("constant",))
     with pytest.raises(
         PluginError, match=r"quantile.*; finished fits are kept: continue with --resume, without this baseline"
     ):
         finetune(request, tmp_path / "run", quiet=True)
-    without = Options("bulk-modulus", data, backbone=str(backbone), epochs=1)
+    without = Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1)
     monkeypatch.setattr(methods, "fit_network", None)  # it is there
     finetune(without, tmp_path / "run", resume=True, quiet=True)
 
@@ -119,7 +121,7 @@ def test_ones_own_featurizer_is_meant_and_changes_nobody_elses_structures(
     data: Path, backbone: Path, tmp_path: Path
 ) -> None:
     """It is called as one of ours is, which ours goes on with; and it spoils what it is given."""
-    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=("ridge",))
+    request = Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1, baselines=("ridge",))
     before = finetune(request, tmp_path / "before", quiet=True)
     (tmp_path / "own.py").write_text(FEATURIZER.format(first="structures[0].remove_sites([0])", build="Ridge()"))
     plugins.add_file(tmp_path / "own.py")
@@ -147,7 +149,7 @@ def test_what_a_plugin_does_wrong_is_told_with_its_place(
         text = f"class One:\n    fit = lambda self, X, y: self\n    predict = lambda self, X: [0.0]\n{text}"
     (tmp_path / "own.py").write_text(text)
     plugins.add_file(tmp_path / "own.py")
-    request = Options("bulk-modulus", data, backbone=str(backbone), epochs=1, baselines=("mine",))
+    request = Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1, baselines=("mine",))
     with pytest.raises(PluginError, match=said) as caught:
         finetune(request, tmp_path / "run", quiet=True)
     assert "\n" not in str(caught.value)

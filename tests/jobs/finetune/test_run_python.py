@@ -24,8 +24,10 @@ def data(moduli: Callable[[int], Path]) -> Path:
 
 
 def test_paths_names_and_none_as_they_come_to_hand(data: Path, backbone: Path) -> None:
-    assert zoo.Options("bulk-modulus", data, backbone=backbone).backbone == str(backbone)  # type: ignore[arg-type]
-    assert zoo.Options("bulk-modulus", data, backbone="none") == zoo.Options("bulk-modulus", data, backbone=None)
+    assert zoo.Options("bulk-modulus", data, mode="mixture", backbone=backbone).backbone == str(backbone)  # type: ignore[arg-type]
+    assert zoo.Options("bulk-modulus", data, mode="mixture", backbone="none") == zoo.Options(
+        "bulk-modulus", data, mode="mixture", backbone=None
+    )
     assert zoo.registry.plugins.task("bulk-modulus").unit == "GPa"
     with pytest.raises(zoo.ZooError, match="device 'gpu': there is auto, cpu, cuda"):
         zoo.load(backbone, device="gpu")  # type: ignore[arg-type]
@@ -34,7 +36,9 @@ def test_paths_names_and_none_as_they_come_to_hand(data: Path, backbone: Path) -
 def test_threads_take_turns(data: Path, backbone: Path, tmp_path: Path) -> None:
     """Torch's random numbers are those of a process: two fits at once would disturb each other's."""
     requests = [
-        zoo.Options("bulk-modulus", data, backbone=str(backbone), epochs=3, seed=seed, compare_scratch=True)
+        zoo.Options(
+            "bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=3, seed=seed, compare_scratch=True
+        )
         for seed in (0, 1)
     ]
     alone = [zoo.finetune(each, tmp_path / f"alone{each.seed}", quiet=True).errors for each in requests]
@@ -56,9 +60,11 @@ def test_threads_take_turns(data: Path, backbone: Path, tmp_path: Path) -> None:
 def test_what_makes_errors_mean_less_is_told_and_written(
     data: Path, backbone: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = zoo.Options("bulk-modulus", data, backbone=str(backbone), epochs=1, test=0.3)
+    first = zoo.Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1, test=0.3)
     zoo.finetune(first, tmp_path / "first", quiet=True)
-    again = zoo.Options("bulk-modulus", data, backbone=str(tmp_path / "first"), epochs=1, test=0.3, seed=1)
+    again = zoo.Options(
+        "bulk-modulus", data, mode="mixture", backbone=str(tmp_path / "first"), epochs=1, test=0.3, seed=1
+    )
     with caplog.at_level(logging.WARNING, "zoo"):
         found = zoo.finetune(again, tmp_path / "second", quiet=True)
     (line,) = [each for each in found.warned if "on this very property" in each]
@@ -75,7 +81,9 @@ def test_what_makes_errors_mean_less_is_told_and_written(
 
 
 def test_results_are_shown_in_a_line(data: Path, backbone: Path, tmp_path: Path) -> None:
-    found = zoo.finetune(zoo.Options("bulk-modulus", data, backbone=str(backbone), epochs=1), tmp_path / "run")
+    found = zoo.finetune(
+        zoo.Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1), tmp_path / "run"
+    )
     assert repr(found).startswith("<Result: K_VRH by tiny (full), MAE ")
     assert re.search(r" MAE log10 [\d.]+ \(off by [\d.]+×\) on 4 test rows, 1 seed>$", repr(found))
     assert repr(zoo.load(tmp_path / "run")) == "<Model run: K_VRH (GPa), on cpu>"
@@ -101,7 +109,7 @@ def test_few_validation_rows_give_no_interval_and_none_is_recommended(
     data: Path, backbone: Path, tmp_path: Path
 ) -> None:
     """They chose the epoch: of four rows, the errors at the best of all epochs say nothing of new crystals."""
-    request = zoo.Options("bulk-modulus", data, backbone=str(backbone), epochs=1, seeds=3)
+    request = zoo.Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1, seeds=3)
     found = zoo.finetune(request, tmp_path / "run", quiet=True)
     assert [len(each) for each in found.reliability.calibrations] == [4, 4, 4]
     card = (tmp_path / "run" / "README.md").read_text()

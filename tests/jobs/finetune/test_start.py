@@ -17,7 +17,7 @@ TASK = plugins.task("dielectric")
 
 
 def options(**changes: object) -> Options:
-    return Options("dielectric", Path("d.csv"), **changes)  # type: ignore[arg-type]
+    return Options("dielectric", Path("d.csv"), **{"mode": "mixture", **changes})  # type: ignore[arg-type]
 
 
 def test_a_mixture_reads_experts_and_a_full_fine_tuning_none() -> None:

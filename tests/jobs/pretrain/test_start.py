@@ -196,7 +196,9 @@ def test_of_a_mixture_the_body_that_was_trained_counts(tmp_path: Path) -> None:
     data = tmp_path / "k.csv"
     example().iloc[:40].to_csv(data, index=False)
     finetune(
-        Options("bulk-modulus", data, backbone="dEf-10k", epochs=1, compare_scratch=False), tmp_path / "run", quiet=True
+        Options("bulk-modulus", data, mode="mixture", backbone="dEf-10k", epochs=1, compare_scratch=False),
+        tmp_path / "run",
+        quiet=True,
     )
     assert weights.read_config(tmp_path / "run").architecture.experts > 1
     text = starting("run", width=64, **WIDE).replace("gaussians = 41", 'gaussians = 41\npooling = "all"')

@@ -103,7 +103,7 @@ class Options:
             "weights; head: the head alone; layerwise: all weights, the early layers more slowly; or a baseline, for "
             "example svr."
         ),
-    ] = "mixture"
+    ] = BLEND
     seeds: Annotated[
         Whole, Field(ge=1, le=MAX_MEMBERS, description="Number of repetitions, each with its own split.")
     ] = 1
@@ -229,9 +229,10 @@ class Options:
 def default_out(options: Options, *, resume: bool = False) -> Path:
     """Return ``runs/TASK-BACKBONE``, or ``runs/TASK-BACKBONE-N`` with the number after the highest that is taken.
 
-    With `resume`, the unfinished run of the highest number, if there is one.
+    Of a baseline alone, its name takes the place of the backbone's. With `resume`, the unfinished run of the highest
+    number, if there is one.
     """
-    backbone = options.chosen_backbone()
+    backbone = options.chosen_backbone() if options.network_mode else options.mode
     source = Path(backbone or "scratch").name.split("@")[0]
     stem = f"{options.task.split(':')[-1]}-{source.split(':')[-1]}"
     runs = Path("runs")

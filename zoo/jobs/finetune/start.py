@@ -11,7 +11,7 @@ from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError
 from zoo.jobs import lineage, pretrained
 from zoo.training import transfer
-from zoo.training.settings import FROM_SCRATCH
+from zoo.training.settings import BLEND, FROM_SCRATCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +151,9 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
             f"mode {options.mode}: {', '.join(each.name for each in start.experts)} are read beside it, unchanged",
         ]
     if options.network_mode == "mixture":
-        return [line, f"mode full: no registered backbone has a body like that of {start.name}, so nothing to mix"]
+        none = f"no registered backbone has a body like that of {start.name}"
+        what = "blend: {}, so none is read beside it" if options.mode == BLEND else "full: {}, so nothing to mix"
+        return [line, f"mode {what.format(none)}"]
     return [line]
 
 

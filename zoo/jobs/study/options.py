@@ -72,7 +72,7 @@ class StudyOptions:
             description="How backbones are used. blend: fine-tuned, and weighed with classical regressors; fine-tuned "
             "alone: mixture, full, layerwise, head; as a frozen embedding for a baseline: frozen-ridge and so on."
         ),
-    ] = ("mixture", "full")
+    ] = (BLEND, "full")
     baselines: Annotated[Distinct[str], Field(description="Baselines: rf, svr, lasso, pls, ridge, mean.")] = ()
     scratch: Annotated[bool, Field(description="Whether to train from scratch too, as the reference.")] = True
     seeds: Annotated[int, Field(ge=1, description="Number of repetitions, each with its own split.")] = 10

@@ -156,9 +156,9 @@ def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[di
     others: dict[str, Pulled] = {}
     for name in backbones if set(MIXED) & set(options.modes) else ():
         found = pretrained.experts(pretrained.load(name))
-        if not found:
+        if not found and "mixture" in options.modes:
             raise InputError(
-                f"no mixture and no blend with {name}: no registered backbone has the same architecture; "
+                f"no mixture with {name}: no registered backbone has the same architecture; "
                 "leave it out, or give --modes full"
             )
         experts[name] = [each.name for each in found]
