@@ -287,3 +287,14 @@ def test_a_table_is_known_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "one.json").write_text(json.dumps(DICTS["NaCl"]))
     with pytest.raises(OneStructureError, match="one crystal structure, not a table"):
         open_table(tmp_path / "one.json")
+
+
+@pytest.mark.parametrize("name", ["table.json", "table.jsonl"])
+def test_an_integer_of_thousands_of_digits(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(f'[{{"id": {"9" * 5000}}}]' if name == "table.json" else f'{{"id": "a"}}\n{{"id": {"9" * 5000}}}\n')
+    if name == "table.json":
+        with pytest.raises(InputError, match="broken JSON: an integer of thousands of digits"):
+            open_table(path)
+    else:
+        assert [bool(row.problem) for row in open_table(path).rows(["id"], None)] == [False, True]

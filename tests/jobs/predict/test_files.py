@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,3 +58,20 @@ def test_only_regular_files_and_earlier_predictions_are_overwritten(model: Model
         predict_files(model, [silicon], silicon)
     for _ in range(2):
         assert predict_files(model, [silicon], tmp_path / "p.csv").count == 1
+
+
+def test_ids_that_are_no_text_in_utf_8(model: Model, tmp_path: Path) -> None:
+    """Half a surrogate pair in JSON, and a file's name of any bytes."""
+    silicon = samples.crystals()["Si"]
+    table = tmp_path / "table.jsonl"
+    rows = [{"id": "\ud800", "structure": silicon.as_dict()}, {"id": "\udfff", "structure": "none"}]
+    table.write_text("\n".join(json.dumps(row) for row in rows))
+    named = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.cif"))
+    try:
+        named.write_text(silicon.to(fmt="cif"))
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 alone")
+    done = predict_files(model, [table, named], tmp_path / "predictions.csv")
+    assert pd.read_csv(done.out).id.tolist() == ["\\ud800", "\\udcff"]
+    assert done.rejected_out is not None
+    assert pd.read_csv(done.rejected_out).id.tolist() == ["\\udfff"]

@@ -259,6 +259,10 @@ def _load_json(path: Path) -> Any:
     except json.JSONDecodeError as error:
         hint = "; if each line is a separate object, name the file .jsonl" if error.msg == "Extra data" else ""
         raise InputError(f"{path}: broken JSON at line {error.lineno}: {error.msg}{hint}") from None
+    except UnicodeError:  # _open_text's, which names the file
+        raise
+    except ValueError:
+        raise InputError(f"{path}: broken JSON: an integer of thousands of digits") from None
 
 
 def _is_structure(data: object) -> bool:
@@ -311,7 +315,7 @@ def _open_jsonl(path: Path) -> TableReader:
             if line.strip():
                 try:
                     yield json.loads(line)
-                except (json.JSONDecodeError, RecursionError):
+                except (ValueError, RecursionError):
                     yield None
 
     columns = _column_names(itertools.islice(records(), _JSONL_SAMPLE))

@@ -83,7 +83,7 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
         If the file cannot be written.
     """
     try:
-        with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        with whole(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_HEADER)
             writer.writerows([getattr(each, name) or "" for name in _HEADER] for each in rejected)

@@ -290,7 +290,10 @@ def _number(value: object, *, yes_or_no: bool = False) -> float:
 
 
 def _identifier(value: object, number: int) -> str:
-    return str(number) if is_missing(value) else str(value).strip()
+    if is_missing(value):
+        return str(number)
+    # Half a surrogate pair, which JSON can spell, is in no file in UTF-8.
+    return str(value).strip().encode(errors="backslashreplace").decode()
 
 
 def is_missing(value: object) -> bool:

@@ -85,7 +85,7 @@ def predict_files(
     first = list(islice(results, 1))  # before a folder is made: a missing input must leave nothing behind
     try:
         with whole(out) as beside:
-            with beside.open("w", newline="", encoding="utf-8") as handle:
+            with beside.open("w", newline="", encoding="utf-8", errors="backslashreplace") as handle:
                 names = (*(WITH_INTERVAL if interval else COLUMNS), *READ_COLUMNS)
                 writer = csv.DictWriter(handle, names, lineterminator="\n")
                 writer.writeheader()
