@@ -118,6 +118,7 @@ ODD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "integers": (_set(SCALE, torch.ones(128, dtype=torch.int32)), "is a tensor of type int32"),
     "complex": (_set(SCALE, torch.ones(128, dtype=torch.complex64)), "is a tensor of type complex64"),
     "sparse": (_set("fc_out.weight", torch.ones(1, 32).to_sparse()), "zoo reads dense ones"),
+    "without values": (_set(SCALE, torch.ones(128, device="meta")), f"{SCALE} is a tensor without values"),
     "nan": (_set(SCALE, torch.full((128,), float("nan"))), f"{SCALE} holds values that are not finite"),
     "too large for float32": (
         _set(SCALE, torch.full((128,), 1e300, dtype=torch.float64)),

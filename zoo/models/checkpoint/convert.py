@@ -213,6 +213,8 @@ def _check_tensor(source: Path, name: object, tensor: object) -> None:
     kind = str(tensor.dtype).removeprefix("torch.")
     if tensor.layout != torch.strided or not (tensor.is_floating_point() or is_counter(name)) or tensor.is_quantized:
         raise CheckpointError(f"{source}: {shown} is a tensor of type {kind}; zoo reads dense ones of floating point")
+    if tensor.is_meta:
+        raise CheckpointError(f"{source}: {shown} is a tensor without values (on the device meta)")
     if tensor.numel() > weights.MAX_PARAMETERS:  # its memory may be a single number that is repeated
         raise CheckpointError(f"{source}: {shown} has {tensor.numel():,} elements, more than zoo loads")
     if not torch.isfinite(tensor).all():

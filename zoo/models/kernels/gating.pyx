@@ -12,7 +12,7 @@ window = WINDOW
 """Number of neighbouring Gaussians that a distance is expanded into; the others are below e^-16."""
 
 
-def largest(const float[::1] distances, float spacing, int64_t gaussians):
+def largest(const float[::1] distances not None, float spacing, int64_t gaussians):
     """Expand distances into their largest Gaussians.
 
     Parameters

@@ -28,10 +28,10 @@ cdef struct Workspace:
 
 
 def merge(
-    const uint8_t[::1] numbers,
-    const int[:, ::1] neighbors,
-    const float[:, ::1] distances,
-    const long long[::1] offsets,
+    const uint8_t[::1] numbers not None,
+    const int[:, ::1] neighbors not None,
+    const float[:, ::1] distances not None,
+    const long long[::1] offsets not None,
     double same,
     packed,
 ):
