@@ -33,8 +33,8 @@ def test_a_file_is_read_with_its_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"[fit", "is no TOML"),
-        (b"\xff", "is no TOML"),
+        (b"[fit", "is not valid TOML"),
+        (b"\xff", "is not valid TOML"),
         (b"[fit]\nepochs = 3\nepoch = 3", "fit.epoch: there is no such key"),
         (b"[fit]", "fit.epochs: Field required"),
         (b"[fit]\nepochs = 'many'", "fit.epochs: Input should be a valid integer"),

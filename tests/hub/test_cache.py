@@ -44,7 +44,7 @@ def test_a_file_that_is_as_expected(here: Machine) -> None:
         (Expected(sha256="0" * 64), IntegrityError, "but the Hub announces 000"),
         (Expected(sha256="0" * 64, pinned="net"), IntegrityError, "but its card pins 000"),
         (Expected(git_sha1="0" * 40), IntegrityError, "not the file that the Hub announces"),
-        (Expected(size=len(CONFIG) - 1), HubError, "bytes or more, but 13 at most were expected"),
+        (Expected(size=len(CONFIG) - 1), HubError, "bytes or more, but at most 13 were expected"),
         (Expected(size=len(CONFIG) + 1), HubError, "broke off or has the wrong length"),
     ],
 )

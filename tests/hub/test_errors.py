@@ -32,7 +32,7 @@ class Response:
         (409, {}, True, "a/b has changed on"),
         (429, {"retry-after": "70"}, False, "wait 70 seconds, or log in"),
         (429, {"retry-after": "Wed, 21 Oct"}, False, "wait a few minutes"),
-        (502, {}, False, "is out of order (status 502)"),
+        (502, {}, False, "has a server error (status 502)"),
         (
             418,
             {"x-error-message": "tea\x1b[31m,\n hf_" + "a" * 20},

@@ -242,7 +242,7 @@ def test_a_checkpoint_without_a_card(here: Machine, run: Path, tmp_path: Path) -
     [
         ("bad token", "does not accept the token|wants to know who asks for this"),
         ("forbidden", r"forbids write to ada/moduli \(403\); check the token's permissions"),
-        ("out of order", r"is out of order \(status 503\); try again later"),
+        ("out of order", r"has a server error \(status 503\); try again later"),
         ("too many", r"too many requests from here \(429\); wait"),
         ("html", "does not answer as a Hub does"),
     ],

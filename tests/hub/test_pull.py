@@ -64,7 +64,8 @@ def test_wrong_bytes_end_with_code_3_and_leave_no_trace(machine: Machine) -> Non
     spoilt = hashlib.sha256(bytes(b ^ 0xFF for b in FILES["model.safetensors"])).hexdigest()
     assert done.stderr.strip() == (
         f"IntegrityError: hardness-net: model.safetensors from {REPO} has SHA-256 {spoilt}, "
-        f"but its card pins {digest}; the file was deleted. Pull again, and distrust the source if this stays"
+        f"but its card pins {digest}; the file was deleted. "
+        "Pull again, and do not trust the source if this happens again"
     )
     assert machine.files() == {}
     machine.server.fault = None

@@ -30,18 +30,18 @@ WORDS = {
     "no repository": "there is no model " + REPO + " at http://127.0.0.1:{port}, or it is private",
     "no revision": "has no revision " + COMMIT,
     "no file": "has no file model.safetensors at revision " + COMMIT,
-    "bad token": "wants to know who asks for this (401); log in with 'hf auth login'",
+    "bad token": "requires authentication (401); log in with 'hf auth login'",
     "forbidden": "forbids access to " + REPO + " (403)",
     "too many": "too many requests from here (429); wait",
-    "out of order": "is out of order (status 503); try again later",
-    "html": "does not answer as a Hub does (it names no commit); check HF_ENDPOINT",
-    "json": "does not answer as a Hub does (it names no commit); check HF_ENDPOINT",
-    "wrong length": "model.safetensors of " + REPO + " has 160,089 bytes or more, but 160,088 at most were expected",
+    "out of order": "has a server error (status 503); try again later",
+    "html": "is not a Hugging Face Hub (it names no commit); check HF_ENDPOINT",
+    "json": "is not a Hugging Face Hub (it names no commit); check HF_ENDPOINT",
+    "wrong length": "model.safetensors of " + REPO + " has 160,089 bytes or more, but at most 160,088 were expected",
     "other commit": "asked for commit " + COMMIT + ", but got " + "0" * 40,
-    "silent": "does not answer in time; try again, or allow it more seconds with HF_HUB_ETAG_TIMEOUT",
-    "redirect loop": "sends requests around in a circle (redirects); check HF_ENDPOINT and the proxy",
-    "redirect to plain http": "sends us to http://storage.invalid, where anybody on the way could read and change",
-    "says 100 GB": f"model.safetensors of {REPO} has 100,000,000,000 bytes or more, but 160,088 at most were expected",
+    "silent": "does not answer in time; try again, or increase the time-out with HF_HUB_ETAG_TIMEOUT",
+    "redirect loop": "redirects requests in a circle; check HF_ENDPOINT and the proxy",
+    "redirect to plain http": "sends us to http://storage.invalid, where anybody on the network could read and change",
+    "says 100 GB": f"model.safetensors of {REPO} has 100,000,000,000 bytes or more, but at most 160,088 were expected",
 }
 
 
@@ -166,11 +166,11 @@ def test_more_bytes_than_were_announced_are_cut_off(here: Machine, monkeypatch: 
     here.install()
     here.server.fault = "sends 100 GB"
     for ref in ("hardness-net", f"hf://{REPO}"):
-        with pytest.raises(HubError, match=r"has \d\d\d,\d\d\d bytes or more, but 160,088 at most were expected"):
+        with pytest.raises(HubError, match=r"has \d\d\d,\d\d\d bytes or more, but at most 160,088 were expected"):
             pull.pull(ref)
     here.server.fault = "sends 100 GB unannounced"
     monkeypatch.setattr("zoo.hub.cache.MAX_WEIGHTS", 2_000_000)
-    with pytest.raises(HubError, match=r"has 2,0\d\d,\d\d\d bytes or more, but 2,000,000 at most were expected"):
+    with pytest.raises(HubError, match=r"has 2,0\d\d,\d\d\d bytes or more, but at most 2,000,000 were expected"):
         pull.pull(f"hf://{REPO}")
     assert here.files() == {}
 

@@ -175,7 +175,7 @@ def test_a_broken_card_names_the_file_and_the_field(text: str, field: str, why: 
             "the YAML tag tag:yaml.org,2002:python/object/apply:os.getcwd is not read .line 2.",
         ),
         ("---\na: 1\nb: .nan\n---\n", "the number nan is not finite .line 3."),
-        ("---\na: 1\na: 2\n---\n", "the key 'a' stands there twice .line 2."),
+        ("---\na: 1\na: 2\n---\n", "the key 'a' is given twice .line 2."),
         (f"---\na: 1{'0' * 400}\n---\n", "the number 100000000000… is out of range .line 2."),
         ("---\na: \x00\n---\n", "not YAML"),
         ("---\na: &x [1, 2]\nb: [*x, *x]\n---\n", "has YAML aliases (.x), which zoo does not read"),

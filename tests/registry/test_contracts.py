@@ -53,15 +53,15 @@ def test_a_task_without_a_unit_names_its_range_without_one():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"unit": None}, "unit=None is no text"),
-        ({"target": 3}, "target=3 is no text"),
-        ({"aliases": "H"}, r"aliases='H' is no tuple; one alias is written \('H',\)"),
-        ({"aliases": (1,)}, r"aliases\[0\]=1 is no text"),
-        ({"requires": "gap > 0"}, r"requires='gap > 0' is no zoo\.contracts\.Requirement"),
+        ({"unit": None}, "unit=None is not a string"),
+        ({"target": 3}, "target=3 is not a string"),
+        ({"aliases": "H"}, r"aliases='H' is not a tuple; one alias is written \('H',\)"),
+        ({"aliases": (1,)}, r"aliases\[0\]=1 is not a string"),
+        ({"requires": "gap > 0"}, r"requires='gap > 0' is not a zoo\.contracts\.Requirement"),
         ({"valid": ("a", "b")}, "is not a range of numbers"),
         ({"valid": 5}, r"valid=5 is not a range of numbers \(low, high\)"),
         ({"valid": (1, 2, 3)}, r"valid=\(1, 2, 3\) is not a range of numbers"),
-        ({"recommended_backbone": 5}, "recommended_backbone=5 is no name"),
+        ({"recommended_backbone": 5}, "recommended_backbone=5 is not a name"),
     ],
 )
 def test_a_task_of_wrong_types_is_refused_when_it_is_made(arguments, said):
@@ -71,22 +71,22 @@ def test_a_task_of_wrong_types_is_refused_when_it_is_made(arguments, said):
 
 @pytest.mark.parametrize("name", ["", "my task", "package:task", "a/../../b", "two\nlines", "-x", "3d"])
 def test_names_that_cannot_be_typed_or_stand_in_a_file_name(name):
-    with pytest.raises(ValueError, match="no usable name"):
+    with pytest.raises(ValueError, match="not a valid name"):
         Task(name, target="x", unit="")
-    with pytest.raises(ValueError, match="no usable name"):
+    with pytest.raises(ValueError, match="not a valid name"):
         Baseline(name, build=abs)
-    assert "no usable name" in contracts.breach("featurizer", name, Magpie())
+    assert "not a valid name" in contracts.breach("featurizer", name, Magpie())
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"build": 3}, "build=3 is no function of a seed"),
-        ({"featurizer": 3}, "featurizer=3 is no name"),
-        ({"grid": None}, "grid=None is no mapping"),
-        ({"grid": ["alpha"]}, r"grid=\['alpha'\] is no mapping"),
-        ({"grid": {"alpha": 1.0}}, r"grid\['alpha'\]=1\.0 is no list of values"),
-        ({"grid": {"alpha": "1.0"}}, r"grid\['alpha'\]='1\.0' is no list of values"),
+        ({"build": 3}, "build=3 must be a function that returns"),
+        ({"featurizer": 3}, "featurizer=3 is not the name"),
+        ({"grid": None}, "grid=None must map parameters"),
+        ({"grid": ["alpha"]}, r"grid=\['alpha'\] must map parameters"),
+        ({"grid": {"alpha": 1.0}}, r"grid\['alpha'\]=1\.0 is not a list of values"),
+        ({"grid": {"alpha": "1.0"}}, r"grid\['alpha'\]='1\.0' is not a list of values"),
     ],
 )
 def test_a_baseline_of_wrong_types_is_refused_when_it_is_made(arguments, said):

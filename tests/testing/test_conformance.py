@@ -260,7 +260,7 @@ shared = ridge()(0)
         (ridge(), "is not a zoo.contracts.Baseline"),
         (Baseline("ridge", build=ridge(), featurizer=""), "name the featurizer"),
         (Baseline("ridge", build=ridge(), grid={"alpha": ()}), "is empty"),
-        (Baseline("ridge", build=ridge(), grid={"beta": [1.0]}), "names no parameter of it: beta"),
+        (Baseline("ridge", build=ridge(), grid={"beta": [1.0]}), "has parameters that the estimator lacks: beta"),
         (Baseline("ridge", build=lambda seed: shared), "build must make a new one"),
         (Baseline("ridge", build=ridge()), "put an imputer into the pipeline"),
         (Baseline("wide", build=two_columns), r"predict gives shape \(40, 1\)"),

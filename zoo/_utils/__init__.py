@@ -1,9 +1,9 @@
-"""What all other packages build on; not public.
+"""Utilities used by all other packages; not public.
 
-`files` writes files whole or not at all, `toml` and `bounded` read them from outside, `validation` checks options;
-`workers` has the threads and processes of one job, `engines` many jobs on one machine or a cluster, `resuming` what may
-be resumed by one process at a time. `progress` and `wording` serve the terminal, `devices` chooses where a network
-runs, `compiled` and `lazy` say what is imported and when.
+`files` writes files atomically, `toml` and `bounded` read untrusted ones, `validation` checks options;
+`workers` has the threads and processes of one job, `engines` many jobs on one machine or a cluster, `resuming`
+resumable work and its lock. `progress` and `wording` serve the terminal, `devices` chooses where a network runs,
+`compiled` and `lazy` handle optional and deferred imports.
 """
 
 VERSION = "0.1.0"

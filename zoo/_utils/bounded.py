@@ -203,7 +203,7 @@ def _parsed(kind: Callable[[str], T], text: str) -> T:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise MalformedError(f"the key {_repeated(pairs)[:60]!r} stands there twice")
+        raise MalformedError(f"the key {_repeated(pairs)[:60]!r} is given twice")
     return found
 
 
@@ -258,10 +258,10 @@ def _yaml_loader() -> Any:
         pairs = [(loader.construct_object(key), loader.construct_object(value)) for key, value in node.value]
         for key, _ in pairs:
             if not isinstance(key, str | int | float | bool | None):
-                raise MalformedError("a key is no plain value")
+                raise MalformedError("a key must be a single value")
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise MalformedError(f"the key {_repeated(pairs)[:60]!r} stands there twice")
+            raise MalformedError(f"the key {_repeated(pairs)[:60]!r} is given twice")
         return found
 
     def sequence(loader: Any, node: Any) -> list[Any]:

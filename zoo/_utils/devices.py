@@ -1,4 +1,4 @@
-"""Where a network runs."""
+"""The device on which a network runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 def choose_device(device: Device) -> str:
-    """Turn "auto" into the device that is there; imports torch only where that may be a GPU.
+    """Resolve "auto" to an available device; torch is imported only if there may be a GPU.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def choose_device(device: Device) -> str:
 
 
 def _may_have_cuda() -> bool:
-    """Say whether torch could find a GPU: it was built for one, and the driver's library is there."""
+    """Return whether torch could find a GPU: it was built for CUDA, and the driver library is present."""
     build = version("torch").partition("+")[2]
     if build == "cpu" or "rocm" in build:
         return build != "cpu"

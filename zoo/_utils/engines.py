@@ -56,7 +56,7 @@ class Job:
 
 @dataclass(frozen=True)
 class JobResult:
-    """The result of a job, or why it has none.
+    """The result of a job, or the reason why there is none.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def compute(
     *,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[JobResult]:
-    """Run all jobs, and yield the result of each as soon as it is there.
+    """Run all jobs, and yield each result as soon as it is available.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def compute(
 
 
 def _call(index: int, call: Callable[[], Any]) -> JobResult:
-    """Run a job in a worker; an exception becomes a failure, so that other jobs go on."""
+    """Run a job in a worker; an exception becomes a failure, so that other jobs continue."""
     try:
         return JobResult(index, call())
     except BaseException as error:  # third-party plugins may raise anything
@@ -177,7 +177,7 @@ def _local(workers: int | None) -> Iterator[Run]:
                 yield delayed(_call)(index, job.call)
 
         with parallel_config("loky", idle_worker_timeout=IDLE_WORKER_TIMEOUT, initializer=end_with_parent):
-            # No job is handed out before a worker is free, so that a death has few suspects.
+            # No job is submitted before a worker is free, so that few jobs are affected if one dies.
             parallel = Parallel(
                 workers or cpu_count(), return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
             )

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and the folder of zoo's cache."""
+"""Atomic writing of files, and zoo's cache folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def whole(path: Path) -> Iterator[Path]:
             beside.chmod(path.stat().st_mode & 0o777)
         beside.replace(path)
     except OSError as error:
-        if error.filename is None:  # a write, as on a full disk, does not say where
+        if error.filename is None:  # errors of a write (disk full) do not carry the path
             error.filename = str(path)
         raise
     finally:
@@ -41,13 +41,13 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file atomically."""
     with whole(path) as beside:
         beside.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in UTF-8, whole or not at all."""
+    """Write a UTF-8 text file atomically."""
     write_bytes(path, text.encode())
 
 

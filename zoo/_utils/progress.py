@@ -99,7 +99,7 @@ def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = F
     Parameters
     ----------
     label : str
-        What is being done.
+        Description of the work.
     total : float or None
         Number of steps; None if it is unknown.
     unit : str

@@ -1,4 +1,4 @@
-"""Resumable work: the settings it was started with, and a lock that keeps other processes away from it."""
+"""Resumable work: the settings it was started with, and a lock against other processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def exclusive(out: Path) -> Iterator[None]:
     """Keep other processes from writing the same output while the block runs.
 
-    The lock is a file beside the output; the system releases it when the process ends, however that happens.
+    The lock is a file next to the output; the operating system releases it when the process ends for any reason.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def exclusive(out: Path) -> Iterator[None]:
 
 
 def check_settings(note: Path, settings: dict[str, Any]) -> None:
-    """Record the settings of some work at its start; when it is resumed, insist that they are the same.
+    """Record the settings at the start of some work; when it is resumed, require the same settings.
 
     Parameters
     ----------

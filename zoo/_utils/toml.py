@@ -23,12 +23,12 @@ def read(path: Path, kind: type[Model]) -> tuple[Model, bytes]:
     BaseModel
         Of the given kind.
     bytes
-        The file as it is.
+        Content of the file.
 
     Raises
     ------
     InputError
-        If the file is missing, no TOML, or has an unknown, missing or impossible key; names it.
+        If the file is missing, is not TOML, or has an unknown, missing or invalid key; names it.
     """
     try:
         raw = path.read_bytes()
@@ -36,7 +36,7 @@ def read(path: Path, kind: type[Model]) -> tuple[Model, bytes]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML: {error}") from error
+        raise InputError(f"{path} is not valid TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

@@ -26,7 +26,7 @@ TYPES = {
     "tuple_type": "a tuple",
     "path_type": "the path of a file or folder",
 }
-"""pydantic's names for wrong types, in words."""
+"""pydantic's error types → readable descriptions of the expected type."""
 
 WORDS = {
     "Input should be": "must be",
@@ -35,11 +35,11 @@ WORDS = {
     "less than or equal to": "at most",
     "greater than": "more than",
 }
-"""pydantic's words for what a value must be, and ours."""
+"""Phrases in pydantic's messages → ours."""
 
 
 def _plain(kind: type, to: type) -> BeforeValidator:
-    """Turn numbers of other libraries, such as NumPy's, into Python's own; True and False are no numbers."""
+    """Convert numbers of other libraries, such as NumPy, to Python's; True and False are not numbers."""
     return BeforeValidator(
         lambda value: to(value) if isinstance(value, kind) and not isinstance(value, bool) else value
     )
@@ -52,7 +52,7 @@ LaxPath = Annotated[Path, Strict(False)]
 
 
 def validated(options: Options) -> Options:
-    """Make a pydantic dataclass raise InputError, one line that names the option, in place of pydantic's error."""
+    """Make a pydantic dataclass raise InputError, with one line that names the option, instead of pydantic's error."""
     made: Any = options
     checked = made.__init__
 
@@ -74,7 +74,7 @@ def describe(error: ValidationError, names: Sequence[str] = ()) -> str:
     ----------
     error : ValidationError
     names : sequence of str
-        Names of the options in their order, for those that were given by position.
+        Names of the options in order, for arguments given by position.
     """
     problem = error.errors(include_url=False)[0]
     kind, value = problem["type"], problem["input"]

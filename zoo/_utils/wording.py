@@ -1,4 +1,4 @@
-"""How numbers and names are written in tables, figures and sentences."""
+"""Formatting of numbers and names in tables, figures and sentences."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 def format_p(p: float) -> str:
-    """Write a p-value as people do: two digits, or ``< 0.0001``."""
+    """Format a p-value with two digits, or as ``< 0.0001``."""
     return "n/a" if math.isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def format_error(mean: float, std: float) -> str:
-    """Write a mean over seeds with its standard deviation, if there is one."""
+    """Format a mean over seeds with its standard deviation, if there is one."""
     return f"{mean:.4g}" if math.isnan(std) else f"{mean:.4g} ± {std:.2g}"
 
 
 def error_title(name: str, unit: str = "") -> str:
-    """Write the name of an error as a table's header does.
+    """Format the name of an error as a table header.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def error_title(name: str, unit: str = "") -> str:
 
 
 def format_factor(log10: float) -> str:
-    """Write an error of log10 as a factor.
+    """Format an error of log10 as a factor.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def format_factor(log10: float) -> str:
 
 
 def format_headline(name: str, errors: Mapping[str, Mapping[str, float]], unit: str = "") -> str:
-    """Write the error that a task declares, with its name; one of log10 also as a factor.
+    """Format the headline error of a task with its name; an error of log10 also as a factor.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def format_headline(name: str, errors: Mapping[str, Mapping[str, float]], unit: 
 
 
 def interval(low: float, high: float, digits: int = 1) -> str:
-    """Write an interval of fractions in per cent.
+    """Format an interval of fractions in per cent.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def interval(low: float, high: float, digits: int = 1) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number of things.
+    """Format a count with its noun.
 
     Examples
     --------
@@ -85,12 +85,12 @@ def counted(number: int, noun: str) -> str:
 
 
 def with_unit(quantity: str, unit: str) -> str:
-    """Write a quantity with its unit behind it; one without unit has no empty brackets."""
+    """Format a quantity followed by its unit in brackets, if it has one."""
     return f"{quantity} ({unit})" if unit else quantity
 
 
 def listed(words: Sequence[str]) -> str:
-    """Write words as a list.
+    """Join words to a list.
 
     Examples
     --------

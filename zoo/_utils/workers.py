@@ -1,4 +1,4 @@
-"""Threads and processes within one job. Worker processes ignore interrupts, and end when their parent is gone."""
+"""Threads and processes within one job. Worker processes ignore interrupts and end with their parent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ORPHAN_CHECK_INTERVAL = 1.0
-"""Seconds between two looks of a worker at whether its parent is still there."""
+"""Seconds between a worker's checks that its parent is alive."""
 
 
 def cores() -> int:
@@ -34,12 +34,12 @@ def threads() -> int:
 
 
 def in_threads(run: Callable[[int], T], pieces: int, threads: int) -> list[T]:
-    """Call a function with 0, 1, … in a number of threads, which includes this one.
+    """Call a function with 0, 1, … in several threads, including this one.
 
     Parameters
     ----------
     run : callable
-        Takes the number of a piece; numbers are taken in order by whichever thread is free.
+        Takes the number of a piece; numbers are assigned in order to the next free thread.
     pieces : int
         Number of calls.
     threads : int
@@ -48,7 +48,7 @@ def in_threads(run: Callable[[int], T], pieces: int, threads: int) -> list[T]:
     Returns
     -------
     list
-        The results, in the order of the numbers. The first exception of any call is raised instead.
+        The results, in the order of the numbers. If calls raise, the first exception is raised.
     """
     results: dict[int, T] = {}
     left = iter(range(pieces))
@@ -88,7 +88,7 @@ def guarded(workers: int) -> ProcessPoolExecutor:
 
 @contextmanager
 def interrupts_ignored() -> Iterator[None]:
-    """Ignore interrupts inside the block, as will processes that are started in it, from their very beginning."""
+    """Ignore interrupts inside the block; processes started in it ignore them from the start."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -100,12 +100,12 @@ def interrupts_ignored() -> Iterator[None]:
 
 
 def _set_up_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # again: the user's script, which a worker imports, may have set it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # again: the user's script, imported here, may have changed it
     end_with_parent()
 
 
 def end_with_parent() -> None:
-    """Let this worker process end when its parent does, even in the middle of a computation: a kill gives no notice."""
+    """End this worker process when its parent is gone, even if the parent was killed during a computation."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -1,10 +1,9 @@
 """The Hugging Face Hub: pull, push, search.
 
-``pull`` turns one reference into a verified folder, ``copies`` several; ``unpinned`` and ``history`` watch repositories
-that no card pins. ``publish`` sends checkpoints with the cards that ``card`` writes; ``search`` finds them.
-Below these are the cache on this machine (``cache``, ``locations``), what is asked of the Hub (``client``), the guarded
-connections (``session``), and errors in words (``errors``). Nothing is imported here, since ``zoo list`` needs
-``locations`` alone.
+``pull`` turns one reference into a verified folder, ``copies`` several; ``unpinned`` and ``history`` detect changes of
+repositories that no card pins. ``publish`` sends checkpoints with the cards written by ``card``; ``search`` finds them.
+They build on the local cache (``cache``, ``locations``), the Hub's API (``client``), guarded connections
+(``session``) and error messages (``errors``). Nothing is imported here, because ``zoo list`` needs only ``locations``.
 """
 
 __all__ = [

@@ -1,9 +1,9 @@
-"""The Hub's cache on this machine: how files get there, and what is in them.
+"""The Hub's cache on this machine.
 
-Files lie where the Hub's own client puts them too, ``models--OWNER--REPO/snapshots/COMMIT/NAME``, and each finds what
-the other one fetched. Everything in these paths is a reference that was checked, a commit of 40 digits or a name from
-the lists below; nothing is taken from an answer. Bytes are written under a name of ours beside the snapshots, verified
-there, and then renamed.
+Files have the same paths as with ``huggingface_hub``, ``models--OWNER--REPO/snapshots/COMMIT/NAME``, so each finds what
+the other has fetched. These paths consist of a validated reference, a commit of 40 digits and a name from the lists
+below; nothing is taken from an answer. Files are written under a temporary name next to the snapshots, verified there,
+and then renamed.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ _log = logging.getLogger("zoo")
 Origin = Literal["bundled", "cache", "hub", "directory"]
 
 IDS = ("splits.json", "splits.json.gz")
-"""What a checkpoint was trained on, as a run writes it, or packed: fine-tuning counts the test rows that it knows."""
+"""List of training ids, plain or compressed: fine-tuning counts the test rows among them."""
 
 OPTIONAL = ("README.md", *IDS)
 
 MAX_WEIGHTS = 200_000_000
-"""Bytes of weights that are fetched at most; a backbone of the shelf has half a million."""
+"""Largest size of weights in bytes; zoo's backbones have half a million."""
 
 MAX_TEXT = 1_000_000
-"""Bytes of any other file that are fetched at most."""
+"""Largest size of any other file in bytes."""
 
 ABANDONED = 86_400
-"""Seconds after which a partial download is taken for one that a killed process left."""
+"""Seconds after which a partial download is attributed to a killed process."""
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """A checkpoint that lies on this machine.
+    """A checkpoint on this machine.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ class Pulled:
     directory : Path
         Holds ``model.safetensors`` and ``config.json``.
     origin : {"bundled", "cache", "hub", "directory"}
-        Where it was taken from.
+        Where it comes from.
     card : Card or None
-        Its card; None if it came without a readable one.
+        Its card; None if there is no readable one.
     revision : str or None
         Commit on the Hub, if it came from there.
     note : str
-        What the user should be told about the choice of origin; often empty.
+        Remark for the user about the choice of origin; often empty.
     digests : mapping of str to str
         SHA-256 of each file; empty for a local directory.
     """
@@ -79,16 +79,16 @@ class Pulled:
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a file before it is fetched; None for what is not.
+    """Properties of a file known before it is fetched; None if unknown.
 
     Parameters
     ----------
     size : int or None
         In bytes.
     sha256, git_sha1 : str or None
-        Its digest, or git's name for it.
+        Its digest, or its git object name.
     pinned : str
-        Name of the card that pins it; empty if the Hub's own word is all there is.
+        Name of the card that pins it; empty if only the Hub states the digest.
     """
 
     size: int | None = None
@@ -114,12 +114,12 @@ def fetch(hub: client.Client, repo: str, commit: str, name: str, expected: Expec
     Raises
     ------
     HubError
-        If it cannot be had, is of another commit or length, or cannot be written.
+        If it cannot be fetched, has another commit or length, or cannot be written.
     IntegrityError
-        If its bytes are not the expected ones. They are not kept, nor are those that lay there before.
+        If its bytes are not the expected ones. They are discarded, as is any earlier file.
     """
     what = Asked(repo, commit, name)
-    # A pinned file may be larger than what is taken from strangers; more than announced is never taken.
+    # A pinned file may exceed the limits for unpinned ones, but never its announced size.
     limit = limit_of(name) if expected.size is None else expected.size
     if not expected.pinned:
         limit = min(limit, limit_of(name))
@@ -134,7 +134,7 @@ def fetch(hub: client.Client, repo: str, commit: str, name: str, expected: Expec
             discard(target)
             raise IntegrityError(
                 f"{repo}: {name} has SHA-256 {found}, which is not the file that the Hub announces (git's "
-                f"{expected.git_sha1}); it was deleted. Pull again, and distrust the source if this stays"
+                f"{expected.git_sha1}); it was deleted. Pull again, and do not trust the source if this happens again"
             )
         with _cache_errors():
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def fetch(hub: client.Client, repo: str, commit: str, name: str, expected: Expec
 
 
 def _differs(what: Asked, found: str, expected: Expected) -> str:
-    end = "; the file was deleted. Pull again, and distrust the source if this stays"
+    end = "; the file was deleted. Pull again, and do not trust the source if this happens again"
     if expected.pinned:
         return (
             f"{expected.pinned}: {what.name} from {what.repo} has SHA-256 {found}, but its card pins "
@@ -153,7 +153,7 @@ def _differs(what: Asked, found: str, expected: Expected) -> str:
 
 
 def _receive(hub: client.Client, what: Asked, partial: Path, limit: int, size: int | None) -> None:
-    """Write what the Hub sends to `partial`."""
+    """Download to `partial`."""
     named = False
 
     def check(redirected: bool, headers: Mapping[str, str]) -> None:
@@ -191,7 +191,7 @@ def _receive(hub: client.Client, what: Asked, partial: Path, limit: int, size: i
 
 @contextlib.contextmanager
 def _beside(repo: str) -> Iterator[Path]:
-    """Make an empty file of ours to write to, which is removed in the end; and clear up after killed processes."""
+    """Yield an empty temporary file, removed at the end; also remove those left by killed processes."""
     folder = repository(repo)
     partial = folder / f".zoo-{os.urandom(8).hex()}.incomplete"
     with _cache_errors():
@@ -224,13 +224,13 @@ def _cache_errors() -> Iterator[None]:
 
 
 def note_commit(repo: str, revision: str, commit: str) -> None:
-    """Note which commit a branch or tag is, where the Hub's own client does, for the day without a network."""
+    """Record the commit of a branch or tag as ``huggingface_hub`` does, for offline use."""
     with _cache_errors():
         write_text(repository(repo) / "refs" / revision, commit)
 
 
 def discard(path: Path) -> None:
-    """Delete a cached file; and the bytes it points to, where the Hub's own client put a link.
+    """Delete a cached file, and the blob that it points to if ``huggingface_hub`` made it a link.
 
     Raises
     ------
@@ -261,22 +261,22 @@ def sha256(path: Path) -> str:
 
 
 def digests_of(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of a checkpoint that is there."""
+    """Return the SHA-256 of each file of a checkpoint in a folder."""
     return {name: sha256(folder / name) for name in (*REQUIRED_FILES, *OPTIONAL) if (folder / name).is_file()}
 
 
 def limit_of(name: str) -> int:
-    """Return how many bytes of a file are fetched at most if nobody pins its size."""
+    """Return the size limit in bytes of a file without a pinned size."""
     return MAX_WEIGHTS if name.endswith(".safetensors") else MAX_TEXT
 
 
 def is_whole(folder: Path) -> bool:
-    """Say whether a folder holds all files of a checkpoint."""
+    """Return whether a folder holds all files of a checkpoint."""
     return all((folder / name).is_file() for name in REQUIRED_FILES)
 
 
 def card_beside(folder: Path) -> Card | None:
-    """Read the card of a checkpoint that needs none."""
+    """Read the card of a checkpoint, which is optional."""
     readme = folder / "README.md"
     if not readme.is_file():
         return None

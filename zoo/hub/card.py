@@ -1,7 +1,7 @@
-"""Cards of checkpoints: the one that goes to the Hub, the one that registers it afterwards, and that of any reference.
+"""Cards of checkpoints: for the Hub, for the registry, and for any reference.
 
-See Mitchell et al., "Model Cards for Model Reporting", FAT* 2019 (doi:10.1145/3287560.3287596) for what a card
-should tell, and the Hub's documentation for the metadata.
+See Mitchell et al., "Model Cards for Model Reporting", FAT* 2019 (doi:10.1145/3287560.3287596) for the contents
+of a card, and the Hub's documentation for the metadata.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PICTURE = "elements.png"
 
 NOT_THERE = "its repository on the Hub does not exist yet"
-"""What the card of a backbone says in its prose until it is published."""
+"""Phrase in the card of a backbone that is not published yet."""
 
 THERE = "it is on the Hub as well"
 
@@ -40,14 +40,14 @@ def describe(
     ids: str | None = None,
     recipe: str | None = None,
 ) -> Card:
-    """Return the card of a checkpoint as it is to be at `repo`.
+    """Return the card of a checkpoint for publication at `repo`.
 
     Parameters
     ----------
     config : Config
         Of the checkpoint.
     card : Card or None
-        The card that the checkpoint has so far.
+        The present card of the checkpoint.
     repo : str
         ``owner/name`` on the Hub.
     files : sequence of File
@@ -55,17 +55,17 @@ def describe(
     license : str or None
         Identifier of the licence; that of `card` if None.
     ids, recipe : str, optional
-        Names of the list of training ids and of the recipe, if they go there as well.
+        Names of the list of training ids and of the recipe, if they are pushed as well.
     """
     name = repo.partition("/")[2]
     card = card or bare(config)
-    # Paths beside the card here do not lead anywhere there.
+    # Paths relative to the local card are invalid there.
     kept = card.training.recipe if not isinstance(card.training.recipe, str) else None
     training = card.training.model_copy(update={"ids": ids, "recipe": recipe or kept})
     described = card.model_copy(
         update={
             "name": name if NAME.fullmatch(name) else card.name,
-            "aliases": [],  # which belong to the card that is registered here
+            "aliases": [],  # they belong to the card registered locally
             "repo_id": repo,
             "revision": None,  # a file cannot know the commit that it will be in
             "bundled": False,
@@ -79,14 +79,14 @@ def describe(
 
 
 def render(card: Card) -> str:
-    """Return a card as Markdown, its front matter made by the Hub's own classes."""
+    """Return a card as Markdown, with front matter written by the Hub's classes."""
     from huggingface_hub import ModelCard, ModelCardData
 
     front: dict[str, Any] = card.hub.model_dump(exclude_none=True)
     front.pop("model-index", None)
     front = {key: value for key, value in front.items() if value != []}
     front["zoo"] = card.model_dump(mode="json", exclude={"hub", "body", "source"}, exclude_none=True)
-    if card.results:  # the model-index, in the Hub's words
+    if card.results:  # the model-index, in the Hub's terms
         front |= {"model_name": card.name, "eval_results": card.eval_results()}
     data: Any = ModelCardData(**front)
     text = front_matter.write(data.to_dict(), card.body)
@@ -97,8 +97,8 @@ def render(card: Card) -> str:
 def entry(card: Card, commit: str) -> Card:
     """Return the card that registers pushed weights: pinned to a commit and to the digests of the files.
 
-    Without the list of training ids and the recipe, which stay in the repository;
-    :func:`zoo.hub.publish.write_package` puts copies of them beside the card.
+    It omits the list of training ids and the recipe, which stay in the repository;
+    :func:`zoo.hub.publish.write_package` copies them next to the card.
     """
     body = f"# {card.name}\n\nThe model card is at {endpoint()}/{card.repo_id}."
     recipe = None if isinstance(card.training.recipe, str) else card.training.recipe
@@ -107,7 +107,7 @@ def entry(card: Card, commit: str) -> Card:
 
 
 def published(text: str, repo: str, commit: str) -> str:
-    """Return the text of a card of the shelf with the place and the commit where it is published now."""
+    """Return the text of one of zoo's cards with the repository and commit where it is now published."""
     for field, value in (("repo_id", repo), ("revision", f"'{commit}'")):
         text, count = re.subn(rf"(?m)^(  {field}:).*$", rf"\1 {value}", text, count=1)
         if not count:
@@ -116,12 +116,12 @@ def published(text: str, repo: str, commit: str) -> str:
 
 
 def is_there(text: str) -> str:
-    """Take out of a card's prose that there is no repository on the Hub, however its lines are broken."""
+    """Replace the phrase that there is no repository on the Hub yet, across line breaks."""
     return re.sub(r"\s+".join(map(re.escape, NOT_THERE.split())), THERE, text)
 
 
 def bare(config: Config) -> Card:
-    """Return a card of what a checkpoint says of itself, for one that came without any."""
+    """Return a card made from a checkpoint's configuration, for checkpoints without a card."""
     from zoo.models.checkpoint.card import describe_checkpoint
 
     origin = config.provenance.get("converted_from")
@@ -188,13 +188,13 @@ def _base_model(config: Config) -> str | None:
 
 
 def _slug(text: str) -> str:
-    """Make an identifier of the name of a data set: ``Materials Project (Jain et al. 2013)`` → materials-project."""
+    """Turn the name of a data set into an identifier: ``Materials Project (Jain et al. 2013)`` → materials-project."""
     short = re.sub(r"\.(csv|tsv|jsonl?|parquet)\b.*|\s*\(.*", "", text.strip(), flags=re.IGNORECASE)
     return re.sub(r"[^a-z0-9._-]+", "-", short.lower()).strip("-.")[:90] or "unnamed"
 
 
 def _body(card: Card, config: Config, text: str) -> str:
-    """Put together what the card says already and what every card on the Hub must say."""
+    """Combine the prose of the card with the sections that every card on the Hub must have."""
     parts = [is_there(_without(text.strip(), "Use", "How to load", "Training elements"))]
     quantity = f"{card.target} ({card.unit})" if card.unit else card.target
     if "\n## Intended use" not in text:
@@ -244,7 +244,7 @@ safetensors and JSON; nothing is unpickled."""
 
 
 def _without(text: str, *titles: str) -> str:
-    """Leave out sections of the second level with these titles."""
+    """Remove second-level sections with these titles."""
     parts = re.split(r"(?m)^(?=## )", text)
     kept = [part for part in parts if not part.startswith(tuple(f"## {title}\n" for title in titles))]
     return "".join(kept).strip()

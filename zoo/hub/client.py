@@ -1,8 +1,8 @@
-"""What zoo asks the Hub: which commit, which files, their bytes, which models; and what it sends there.
+"""Client of the Hub's HTTP API: resolve revisions, list models, create repositories, commit files.
 
-The requests are those of the Hub's documented HTTP interface. They are sent by :mod:`zoo.hub.session` and not by
-``huggingface_hub``, whose connections are shared with the rest of the program, and whose downloads follow what a
-server's headers say about names and transports.
+Requests follow the Hub's documented HTTP interface. They are sent by :mod:`zoo.hub.session` rather than
+``huggingface_hub``, which shares its connections with the rest of the program and whose downloads trust the server's
+headers about names and transports.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """What the Hub says of a file; None for what it does not say, or not in the right form."""
+    """The Hub's metadata of a file; fields are None if missing or malformed."""
 
     size: int | None = None
     sha256: str | None = None
     git_sha1: str | None = None
 
     def is_of(self, data: bytes, sha256: str) -> bool:
-        """Say whether the Hub's file has these bytes, as far as it tells."""
+        """Return whether the Hub's file has these bytes, according to its metadata."""
         return self.sha256 == sha256 or (self.git_sha1 is not None and self.git_sha1 == git_sha1(data))
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A repository's state at one commit.
+    """State of a repository at one commit.
 
     Parameters
     ----------
@@ -68,21 +68,21 @@ class Remote:
 
 
 class Client(Session):
-    """The Hub's interface; a context manager, to be used by one thread.
+    """The Hub's API; a context manager for use by one thread.
 
-    Every method raises `HubError` if the Hub refuses, cannot be reached, or does not answer as a Hub does.
+    Every method raises `HubError` if the Hub refuses, cannot be reached, or gives an invalid answer.
     """
 
     def resolve(self, repo: str, revision: str | None) -> Remote:
-        """Ask which commit a revision is and which files it has."""
+        """Return the commit and files of a revision."""
         at = f"/revision/{quote(revision, safe='')}" if revision else ""
         answer = self.ask("GET", f"{_api()}/models/{repo}{at}?blobs=true", what=Asked(repo, revision or ""))
         return _remote(answer.json())
 
     def models(self, *, limit: int) -> list[dict[str, Any]]:
-        """Return at most `limit` models of our library as the Hub describes them.
+        """Return the Hub's descriptions of at most `limit` models of our library.
 
-        These are JSON values of any form: the Hub takes them from cards that anybody can write.
+        These are arbitrary JSON values, because the Hub takes them from cards that anybody can write.
         """
         found: list[dict[str, Any]] = []
         url: str | None = f"{_api()}/models?filter={LIBRARY}&limit={limit}&full=true&cardData=true"
@@ -104,7 +104,7 @@ class Client(Session):
         return self.ask("HEAD", f"{_api()}/models", what=Asked(), timeout=timeout, ok=every).status
 
     def check_card(self, repo: str, text: str) -> None:
-        """Ask whether the Hub accepts a model card for a repository; raises `HubError` if it does not."""
+        """Check that the Hub accepts a model card; raises `HubError` otherwise."""
         body = {"content": text, "repoType": "model"}
         answer = self.ask("POST", f"{_api()}/validate-yaml", what=Asked(repo, writing=True), ok=(400,), json=body)
         if answer.status == 400:
@@ -114,18 +114,18 @@ class Client(Session):
             raise HubError(f"{errors.endpoint()} does not accept the card of {repo}: {words}; correct its front matter")
 
     def create(self, repo: str, *, private: bool, branch: str | None) -> None:
-        """Create a repository, and a branch in it, unless they exist.
+        """Create a repository and a branch, unless they exist.
 
         Raises
         ------
         HubError
-            If it is not allowed; or if it should be private and exists, open to all.
+            If it is not allowed, or if a private repository is requested but a public one exists.
         """
         what = Asked(repo, branch or "", writing=True)
         owner, _, name = repo.partition("/")
         wish = {"name": name, "organization": owner, "type": "model"} | ({"visibility": "private"} if private else {})
         done = self.ask("POST", f"{_api()}/repos/create", what=what, ok=(403, 409), json=wish)
-        if done.status == 403:  # whoever may not create repositories may still write to one that exists
+        if done.status == 403:  # a user who may not create repositories may still be able to write to an existing one
             self.resolve_for_writing(repo)
         if private and self.resolve_for_writing(repo).private is False:
             raise HubError(
@@ -136,14 +136,14 @@ class Client(Session):
             self.ask("POST", f"{_api()}/models/{repo}/branch/{quote(branch, safe='')}", what=what, ok=(409,), json={})
 
     def resolve_for_writing(self, repo: str) -> Remote:
-        """Return the state of a repository that is to be written to."""
+        """Return the current state of a repository before writing to it."""
         answer = self.ask("GET", f"{_api()}/models/{repo}", what=Asked(repo, writing=True))
         return _remote(answer.json())
 
     def commit(
         self, repo: str, files: Mapping[str, bytes], *, message: str, revision: str | None, create_pr: bool
     ) -> tuple[str, str, str | None]:
-        """Send files as one commit; returns the commit, the address to see it at, and that of the pull request."""
+        """Send files as one commit; return the commit, its web address, and that of the pull request."""
         what = Asked(repo, revision or "", writing=True)
         branch = quote(revision or "main", safe="")
         query = "?create_pr=1" if create_pr else ""
@@ -172,7 +172,7 @@ class Client(Session):
     def _which_are_large(
         self, repo: str, branch: str, query: str, files: Mapping[str, bytes], what: Asked
     ) -> frozenset[str]:
-        """Ask which files are kept beside the repository, as git's large files are."""
+        """Return which files the Hub stores with git LFS."""
         wish = [
             {"path": name, "sample": base64.b64encode(data[:512]).decode(), "size": len(data)}
             for name, data in files.items()
@@ -190,7 +190,7 @@ class Client(Session):
         return frozenset(name for name, data in files.items() if modes[name] == "lfs" and data)
 
     def _upload(self, repo: str, revision: str, files: Mapping[str, bytes], what: Asked) -> None:
-        """Send large files to the storage that the Hub names; see git-lfs's documentation, docs/api/batch.md."""
+        """Upload large files to the storage named by the Hub; see git-lfs's docs/api/batch.md."""
         if not files:
             return
         by_digest = {hashlib.sha256(data).hexdigest(): data for data in files.values()}
@@ -214,7 +214,7 @@ class Client(Session):
             data = by_digest.get(str(each.get("oid"))) if isinstance(each, dict) else None
             if data is None or "error" in each:
                 raise HubError(errors.not_a_hub("it does not take the weights"))
-            actions = each.get("actions") or {}  # none for what is there already
+            actions = each.get("actions") or {}  # none if the object exists already
             for action in ("upload", "verify"):
                 if action not in actions:
                     continue
@@ -229,7 +229,7 @@ class Client(Session):
 
 @contextlib.contextmanager
 def no_bars() -> Iterator[None]:
-    """Show no progress bars of downloads in this context, unless ``HF_HUB_DISABLE_PROGRESS_BARS=0`` insists."""
+    """Hide download progress bars in this context, unless ``HF_HUB_DISABLE_PROGRESS_BARS=0`` is set."""
     token = _bars_hidden.set(True)
     try:
         yield
@@ -239,7 +239,7 @@ def no_bars() -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress(what: Asked, size: int | None) -> Iterator[Any]:
-    """Return a progress bar of the Hub's own client, which its environment variables switch off, or None."""
+    """Yield a progress bar of ``huggingface_hub``, or None if disabled by its environment variables."""
     from huggingface_hub import constants
 
     if _bars_hidden.get() and constants.HF_HUB_DISABLE_PROGRESS_BARS is not False:
@@ -251,12 +251,12 @@ def progress(what: Asked, size: int | None) -> Iterator[Any]:
 
 
 def git_sha1(data: bytes) -> str:
-    """Return the name that git gives to a file of these bytes."""
+    """Return the git object name of a file with these bytes."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def file_address(repo: str, commit: str, name: str) -> str:
-    """Return where a file of a commit is."""
+    """Return the address of a file at a commit."""
     return f"{_hub()}/{repo}/resolve/{commit}/{quote(name)}"
 
 
@@ -271,7 +271,7 @@ def _api() -> str:
 
 
 def _remote(info: dict[str, Any]) -> Remote:
-    """Take from the Hub's answer what is of the right form."""
+    """Read the valid parts of the Hub's answer."""
     commit = info.get("sha")
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise HubError(errors.not_a_hub("no commit in the answer"))

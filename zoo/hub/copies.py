@@ -1,4 +1,4 @@
-"""Several checkpoints at once, and copies of them where people want them."""
+"""Pulling several checkpoints at once, and copying them to folders."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from zoo.hub.pull import OriginChoice, Pulled
 
 AT_ONCE = 4
-"""Checkpoints that are pulled at the same time."""
+"""Number of checkpoints pulled at the same time."""
 
 
 def available() -> list[str]:
-    """Return the names of all registered backbones that have weights somewhere."""
+    """Return the names of all registered backbones with available weights."""
     return [name for name, card in backbones.named().items() if pull.status(card) != "not published yet"]
 
 
@@ -49,8 +49,7 @@ def pull_all(
     source, force
         As for :func:`zoo.hub.pull.pull`.
     to : Path, optional
-        Also copy the checkpoint there: into this folder itself if it is one, into folders of their names in it if
-        they are several.
+        Also copy the checkpoint into this folder; several checkpoints go into subfolders with their names.
     quiet : bool
         Show no progress bars.
 
@@ -59,7 +58,7 @@ def pull_all(
     ref : str
         In the order of `refs`.
     pulled : Pulled or ZooError
-        Where it lies, or why it does not.
+        The local checkpoint, or the error.
     """
     refs = list(dict.fromkeys(refs))
     with no_bars() if quiet else contextlib.nullcontext(), ThreadPoolExecutor(AT_ONCE) as pool:
@@ -76,7 +75,7 @@ def pull_all(
 
 
 def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
-    """Copy a checkpoint and its card into a folder, every file whole or not at all.
+    """Copy a checkpoint and its card into a folder, each file atomically.
 
     Parameters
     ----------
@@ -84,7 +83,7 @@ def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
     folder : Path
         Created if it does not exist.
     force : bool
-        Overwrite another checkpoint that is there.
+        Overwrite another checkpoint in the folder.
 
     Raises
     ------
@@ -102,7 +101,7 @@ def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
             raise InputError(f"{folder} holds another checkpoint; choose another folder, or overwrite it with --force")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # The configuration last: a folder without it is no checkpoint.
+        # The configuration comes last: a folder without it is not a checkpoint.
         for name in sorted(files, key=lambda name: name == "config.json"):
             data = files[name]
             if data is not None:
@@ -114,7 +113,7 @@ def copy(pulled: Pulled, folder: Path, *, force: bool = False) -> Pulled:
 
 def _pull(ref: str, source: OriginChoice, force: bool) -> Pulled:
     pulled = pull.pull(ref, source=source, force=force)
-    if ref.startswith("hf://"):  # whose configuration and tensors nobody has checked
+    if ref.startswith("hf://"):  # configuration and tensors have not been checked yet
         weights.read(pulled.directory)
     return pulled
 

@@ -1,6 +1,6 @@
-"""What can go wrong with the Hub, each in one line that names the next step.
+"""Error messages about the Hub: one line each, with the next step.
 
-No message repeats a header, a token, or a password in an address.
+No message contains a header, a token, or a password from an address.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from zoo.errors import HubError
 LOG_IN = "log in with 'hf auth login' or set HF_TOKEN"
 
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}\b")
-"""What the Hub's tokens look like."""
+"""Pattern of the Hub's tokens."""
 
 
 class RefusedError(HubError):
-    """The Hub answered with an error.
+    """The Hub returned an error.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class RefusedError(HubError):
     status : int
         Of the answer.
     wait : int or None
-        Seconds that the Hub asks to wait.
+        Seconds to wait, as requested by the Hub.
     """
 
     def __init__(self, message: str, status: int, wait: int | None) -> None:
@@ -35,7 +35,7 @@ class RefusedError(HubError):
 
 
 class UnreachableError(HubError):
-    """The Hub did not answer; `broke_off` says whether a connection ended in the middle of an answer."""
+    """The Hub did not answer; `broke_off` if the connection ended in the middle of an answer."""
 
     def __init__(self, message: str, broke_off: bool) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class UnreachableError(HubError):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request is about, for messages.
+    """Subject of a request, for messages.
 
     Parameters
     ----------
@@ -61,14 +61,14 @@ class Asked:
 
 
 def endpoint() -> str:
-    """Return the Hub's address (``HF_ENDPOINT``), without a user name or password that may be in it."""
+    """Return the Hub's address (``HF_ENDPOINT``), without any user name or password in it."""
     from huggingface_hub import constants
 
     return without_password(str(constants.ENDPOINT))
 
 
 def without_password(text: str) -> str:
-    """Take user names and passwords out of the addresses in a text.
+    """Remove user names and passwords from the addresses in a text.
 
     >>> without_password("GET https://me:secret@mirror.example/api")
     'GET https://mirror.example/api'
@@ -77,7 +77,7 @@ def without_password(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Take passwords, tokens of the Hub's form, and the token in use out of a text."""
+    """Remove passwords, anything that looks like a Hub token, and the token in use from a text."""
     from huggingface_hub import get_token
 
     token = get_token()
@@ -86,29 +86,29 @@ def without_secrets(text: str) -> str:
 
 
 def not_a_hub(reason: str) -> str:
-    """Say that an answer is not of the Hub's form."""
-    return f"{endpoint()} does not answer as a Hub does ({reason}); check HF_ENDPOINT and the proxy"
+    """Return the message for an answer that does not come from a Hub."""
+    return f"{endpoint()} is not a Hugging Face Hub ({reason}); check HF_ENDPOINT and the proxy"
 
 
 def too_large(what: Asked, size: int, limit: int) -> str:
-    """Say that a file has more bytes than it may have."""
+    """Return the message for a file that exceeds its size limit."""
     return (
-        f"{what.name} of {what.repo} has {size:,} bytes or more, but {limit:,} at most were expected; "
+        f"{what.name} of {what.repo} has {size:,} bytes or more, but at most {limit:,} were expected; "
         "it was not downloaded"
     )
 
 
 def too_slow(what: Asked) -> str:
-    """Say that an answer began, but did not end in time."""
+    """Return the message for an answer that began but did not end in time."""
     sent = f"{what.name} of {what.repo}" if what.name else "its answer"
     return (
-        f"{endpoint()} sends {sent} too slowly; try again, or allow it more seconds with "
+        f"{endpoint()} sends {sent} too slowly; try again, or increase the time-out with "
         f"{'HF_HUB_DOWNLOAD_TIMEOUT' if what.name else 'HF_HUB_ETAG_TIMEOUT'}"
     )
 
 
 def no_answer(error: Exception, http: Any, what: Asked) -> str:
-    """Say why there was no answer, or only a part of one.
+    """Return the message for a missing or incomplete answer.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def no_answer(error: Exception, http: Any, what: Asked) -> str:
     hub = endpoint()
     if isinstance(error, http.TimeoutException):
         more = "HF_HUB_ETAG_TIMEOUT and HF_HUB_DOWNLOAD_TIMEOUT"
-        return f"{hub} does not answer in time; try again, or allow it more seconds with {more}"
+        return f"{hub} does not answer in time; try again, or increase the time-out with {more}"
     if what.name and not isinstance(error, http.ConnectError | http.InvalidURL):
         return f"the download of {what.name} from {what.repo} broke off; check the network, and pull it again"
     lines = str(error).strip().splitlines()
@@ -130,7 +130,7 @@ def no_answer(error: Exception, http: Any, what: Asked) -> str:
 
 
 def refusal(response: Any, what: Asked) -> str:
-    """Put an answer with an error's status into words."""
+    """Return the message for an answer with an error status."""
     from huggingface_hub import get_token
 
     hub, repo, status = endpoint(), what.repo, int(response.status_code)
@@ -150,7 +150,7 @@ def refusal(response: Any, what: Asked) -> str:
             return f"{hub} does not let you write to {repo}: {LOG_IN}, with a token that may write"
         return f"there is no model {repo} at {hub}, or it is private: check the name, or {LOG_IN}"
     if status == 401 and get_token() is None:
-        return f"{hub} wants to know who asks for this (401); {LOG_IN}"
+        return f"{hub} requires authentication (401); {LOG_IN}"
     if status == 401:
         return f"{hub} does not accept the token that was sent; {LOG_IN} again"
     if status == 403:
@@ -161,8 +161,8 @@ def refusal(response: Any, what: Asked) -> str:
     if status == 429:
         wait = str(response.headers.get("retry-after", "")).strip()
         wait = f"wait {wait} seconds" if wait.isdecimal() and len(wait) < 8 else "wait a few minutes"
-        return f"{hub} has had too many requests from here (429); {wait}, or {LOG_IN}"
+        return f"{hub} has received too many requests from here (429); {wait}, or {LOG_IN}"
     if status >= 500:
-        return f"{hub} is out of order (status {status}); try again later, or set HF_ENDPOINT to a mirror"
+        return f"{hub} has a server error (status {status}); try again later, or set HF_ENDPOINT to a mirror"
     said = without_secrets(" ".join(said.split()))[:200]
     return f"{hub} refused {repo or 'this'} (status {status}{f': {said}' if said else ''}); see {hub}/{repo}"

@@ -1,7 +1,7 @@
-"""What repositories that no card pins held when they were last pulled.
+"""History of unpinned repositories: commit and digests at the last pull.
 
-Their commits and digests are noted, in one small JSON file per repository and Hub in zoo's cache, so that other bytes
-under the same revision are noticed the next time.
+They are kept in one small JSON file per repository and Hub in zoo's cache, so that changed bytes under the same
+revision are noticed at the next pull.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger("zoo")
 
 KEPT = 100
-"""Revisions that are remembered of a repository."""
+"""Number of revisions remembered per repository."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a revision was: its commit, the SHA-256 of each file, and the day (UTC)."""
+    """State of a revision: its commit, the SHA-256 of each file, and the date (UTC)."""
 
     commit: str
     files: Mapping[str, str]
@@ -38,14 +38,14 @@ class Snapshot:
 
 
 def recall(repo: str, revision: str) -> Snapshot | None:
-    """Return what a revision was when it was last pulled; None if it never was."""
+    """Return the state of a revision at its last pull; None if it was never pulled."""
     return _read(repo).get(revision)
 
 
 def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> None:
-    """Note what a revision is now, under its own name and under that of its commit.
+    """Record the state of a revision, under its name and under its commit.
 
-    If the note cannot be written, a warning says so; the pull goes on.
+    If the record cannot be written, a warning is logged and the pull continues.
     """
     seen = Snapshot(commit, dict(files), datetime.now(UTC).date().isoformat())
     known = _read(repo)
@@ -65,7 +65,7 @@ def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> Non
 
 
 def _path(repo: str) -> Path:
-    # By Hub as well: a mirror's repository of the same name is another one.
+    # Separate per Hub: a mirror's repository of the same name is a different one.
     hub = hashlib.sha256(endpoint().encode()).hexdigest()[:8]
     return files.cache_folder("seen") / f"{repo.replace('/', '--')}-{hub}.json"
 

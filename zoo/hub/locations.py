@@ -1,6 +1,6 @@
-"""Where weights are: beside their card, in the Hub's cache on this machine, or on the Hub alone.
+"""Locations of weights: next to their card, in the local Hub cache, or only on the Hub.
 
-Imports nothing that takes time: ``zoo list`` asks here.
+This module imports nothing slow, because ``zoo list`` uses it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class WeightsLocation:
-    """What a card says of where a backbone's weights are.
+    """Location of a backbone's weights according to its card.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class WeightsLocation:
     revision : str or None
         Pinned commit, if they are published.
     folder : Path or None
-        Where they lie if they are bundled.
+        Their folder if they are bundled.
     sizes : mapping of str to int
-        Names of their files, and bytes of each.
+        File names and sizes in bytes.
     """
 
     repo_id: str
@@ -42,10 +42,10 @@ class WeightsLocation:
     sizes: Mapping[str, int]
 
     def status(self) -> Status:
-        """Say where they are, from names and sizes alone."""
+        """Return where they are, judged by names and sizes."""
         if self.folder is not None and self._complete(self.folder):
             return "bundled"
-        if self.revision is None:  # a card that has one has files, too
+        if self.revision is None:  # a card with a revision also lists files
             return "not published yet"
         return "cached" if self._complete(snapshot(self.repo_id, self.revision)) else "on the Hub"
 
@@ -93,7 +93,7 @@ def snapshot(repo: str, commit: str) -> Path:
 
 
 def noted_commit(repo: str, revision: str) -> str | None:
-    """Return the commit that a branch or tag was when it was last pulled, by zoo or by the Hub's own client."""
+    """Return the commit of a branch or tag at its last pull by zoo or ``huggingface_hub``."""
     try:
         with (repository(repo) / "refs" / revision).open(encoding="ascii") as file:
             commit = file.read(100).strip()

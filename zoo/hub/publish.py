@@ -1,4 +1,4 @@
-"""Push checkpoints to the Hugging Face Hub: one commit each, with a card that says what it is."""
+"""Push checkpoints to the Hugging Face Hub: one commit each, with a model card."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _log = logging.getLogger("zoo")
 README = "README.md"
 
 METRICS = "metrics.json"
-"""What a run measured; pushed with it, as are the pictures of its card. ``pull`` leaves them."""
+"""Results of a run, pushed along with the pictures of its card; ``pull`` does not fetch them."""
 
 RECIPE = "recipe.toml"
-"""What a backbone was pretrained by; pushed with it. ``pull`` leaves it."""
+"""Recipe of a backbone, pushed along; ``pull`` does not fetch it."""
 
 _REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -43,7 +43,7 @@ _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class Item:
-    """A file that is pushed."""
+    """A file to push."""
 
     name: str
     data: bytes
@@ -61,16 +61,16 @@ class Item:
 
 @dataclass(frozen=True)
 class Parcel:
-    """What a push sends.
+    """The contents of a push.
 
     Parameters
     ----------
     repo : str
         ``owner/name``.
     card : Card
-        The card that is sent, as zoo reads it.
+        The card to send, as read by zoo.
     items : tuple of Item
-        All files, the card among them.
+        All files, including the card.
     """
 
     repo: str
@@ -93,9 +93,9 @@ class Pushed:
     commit : str
         40 hexadecimal digits.
     url : str
-        Where to see it.
+        Web address of the commit.
     pull_request : str or None
-        Address of the pull request, if one was asked for.
+        Address of the pull request, if one was requested.
     changed : bool
         Whether a commit was made; False if the Hub had these bytes already.
     entry : Card
@@ -111,7 +111,7 @@ class Pushed:
 
 
 def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str | None = None) -> Parcel:  # noqa: A002
-    """Collect the files of a push, and write its card; opens no socket for what is on this machine.
+    """Collect the files of a push and write its card; no network is used for local checkpoints.
 
     Parameters
     ----------
@@ -120,16 +120,16 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
     repo : str
         ``owner/name`` on the Hub.
     card : Card, optional
-        By default the one that the checkpoint comes with.
+        By default that of the checkpoint.
     license : str, optional
-        Identifier of the licence, as the Hub writes it (``cc-by-4.0``); by default that of the checkpoint's card.
+        Licence identifier as used by the Hub (``cc-by-4.0``); by default that of the checkpoint's card.
 
     Raises
     ------
     InputError
         If `repo` is not the name of a repository, a file is too large, or one seems to contain a token of the Hub.
     CheckpointError
-        If the checkpoint cannot be used: what cannot be loaded is not pushed.
+        If the checkpoint cannot be loaded; such checkpoints are not pushed.
     """
     repo = repo.removeprefix("hf://")
     if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
@@ -165,13 +165,13 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
 
 
 def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revision: str | None = None) -> Pushed:
-    """Send a parcel to the Hub in one commit, unless its bytes are there already.
+    """Send a parcel to the Hub in one commit, unless the Hub has the same bytes already.
 
     Parameters
     ----------
     parcel : Parcel
     private : bool
-        Create a private repository. One that exists and is public is an error.
+        Create a private repository; an existing public one is an error.
     create_pr : bool
         Make a pull request instead of changing the branch.
     revision : str, optional
@@ -180,9 +180,9 @@ def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revi
     Raises
     ------
     HubError
-        If the Hub refuses or cannot be reached; names the next step.
+        If the Hub refuses or cannot be reached; the message names the next step.
     InputError
-        If `revision` is not the name of a branch, or a pull request is asked for together with a branch.
+        If `revision` is not the name of a branch, or a pull request is requested together with a branch.
     """
     if revision is not None and (not _BRANCH.fullmatch(revision) or ".." in revision):
         raise InputError(f"{revision!r} is not the name of a branch")
@@ -193,7 +193,7 @@ def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revi
         hub.create(parcel.repo, private=private, branch=revision)
         try:
             remote = hub.resolve(parcel.repo, revision)
-        except HubError as error:  # a repository without any commit; if it is anything else, the commit will say so
+        except HubError as error:  # a repository without commits; any other error will recur when committing
             _log.debug("%s", error)
             remote = None
         pinned = [item for item in parcel.items if item.name in (*REQUIRED_FILES, README)]
@@ -213,16 +213,16 @@ def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revi
 
 
 def write_package(card: Card, folder: Path, items: Sequence[Item] = ()) -> None:
-    """Write a Python package that registers a backbone, ready to be built and installed.
+    """Write a Python package that registers a backbone, ready to build and install.
 
     Parameters
     ----------
     card : Card
         The registry entry; see :attr:`Pushed.entry`.
     folder : Path
-        Must not exist; appears whole or not at all.
+        Must not exist; written atomically.
     items : sequence of Item
-        Files that were pushed. The list of training ids and the recipe among them are copied beside the card.
+        Pushed files. The list of training ids and the recipe are copied next to the card.
 
     Raises
     ------
@@ -270,28 +270,28 @@ def publish_shelf(
     dry_run: bool = False,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[tuple[Card, Parcel, Pushed | None]]:
-    """Push every backbone whose weights lie beside its card, and pin the commits in the cards.
+    """Push every backbone with bundled weights, and pin the commits in the cards.
 
-    A card is rewritten as soon as its backbone is on the Hub, so the next run continues where one broke off. What has
-    not changed makes no commit.
+    A card is rewritten as soon as its backbone is on the Hub, so an interrupted run can be continued. Unchanged
+    backbones make no commit.
 
     Parameters
     ----------
     cards : sequence of Card
-        As they were read from their files; those of the shelf are :func:`zoo.registry.backbones.shelf`.
+        As read from their files; those that ship with zoo are :func:`zoo.registry.backbones.shelf`.
     org : str, optional
-        Owner of the repositories; by default the one that each card names.
+        Owner of the repositories; by default as named in each card.
     dry_run : bool
         Send nothing and change nothing.
     say : callable
-        Is called with one line for each card that is left out.
+        Receives one line for each card that is skipped.
 
     Yields
     ------
     card : Card
-        As it was.
+        The original card.
     parcel : Parcel
-        What belongs there.
+        The files of the repository.
     pushed : Pushed or None
         The result; None in a dry run.
     """
@@ -328,10 +328,10 @@ def _extras(folder: Path, body: str) -> Iterator[Item]:
 
 
 def _ids(folder: Path, card: Card | None) -> Item | None:
-    """Return the list of training ids that a card names, or that a run without a card has; packed if it is large."""
+    """Return the list of training ids of a card, or of a run without a card; compressed if large."""
     path = folder / IDS[0]
     if card is not None and card.source and card.training.ids:
-        backbones.training_ids(card)  # raises an error if it is none
+        backbones.training_ids(card)  # raises an error if it is not a list of ids
         path = backbones.card_folder(card) / card.training.ids
     if not path.is_file():
         return None
@@ -345,7 +345,7 @@ def _ids(folder: Path, card: Card | None) -> Item | None:
 
 
 def _recipe(card: Card | None) -> Item | None:
-    """Return the file of the recipe that a card names, if it is there."""
+    """Return the recipe file named by a card, if it exists."""
     if card is None or not card.source or not isinstance(card.training.recipe, str):
         return None
     path = backbones.card_folder(card) / card.training.recipe

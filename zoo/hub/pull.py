@@ -1,8 +1,8 @@
-"""From one reference to a verified folder: a bundle, the Hub's cache, the Hub, or a folder of this machine.
+"""A reference → a verified folder, from a bundle, the Hub's cache, the Hub, or a local folder.
 
 The environment variables of ``huggingface_hub`` hold (``HF_HOME``, ``HF_HUB_CACHE``, ``HF_TOKEN``, ``HF_ENDPOINT``,
 ``HF_HUB_OFFLINE``, time-outs). A registered backbone is pinned twice: by commit, and by the SHA-256 of each file on its
-card. What ``hf://owner/repo`` holds is pinned by nobody; see :mod:`zoo.hub.unpinned`.
+card. The contents of ``hf://owner/repo`` are not pinned; see :mod:`zoo.hub.unpinned`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Pulled", "pull", "sha256", "status", "verify"]
 _log = logging.getLogger("zoo")
 
 OriginChoice = Literal["auto", "hub", "bundled"]
-"""Where a registered backbone may be taken from."""
+"""Possible origins of a registered backbone."""
 
 _REF = re.compile(
     r"hf://(?P<repo>[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w-][\w./-]{0,199}))?", re.A
@@ -37,16 +37,16 @@ _REF = re.compile(
 
 
 def pull(ref: str | Path, *, source: OriginChoice = "auto", force: bool = False) -> Pulled:
-    """Make a backbone available on this machine and say where it lies.
+    """Make a backbone available on this machine and return its location.
 
     Parameters
     ----------
     ref : str or Path
         A registered name, ``hf://owner/repo`` or ``hf://owner/repo@revision``, or a directory that holds
-        ``config.json`` and ``model.safetensors``. A name goes before a directory of the same name.
+        ``config.json`` and ``model.safetensors``. A name takes precedence over a directory of the same name.
     source : {"auto", "hub", "bundled"}
-        For registered names. ``auto`` takes the bundle if there is one, without a network: a card pins the same
-        digests for both. Else it takes the Hub's cache, else the Hub.
+        For registered names. ``auto`` uses the bundle if there is one, without network access (the card pins the same
+        digests for both), else the Hub's cache, else the Hub.
     force : bool
         Download again even if the bundle or the cache has the files.
 
@@ -55,12 +55,12 @@ def pull(ref: str | Path, *, source: OriginChoice = "auto", force: bool = False)
     UnknownNameError, CardError, PluginError
         As :func:`zoo.registry.backbones.get` does.
     NotPublishedError
-        If there are no weights where `source` says.
+        If there are no weights at `source`.
     HubError
         If the Hub refuses or cannot be reached; names the next step.
     IntegrityError
-        If a file's SHA-256 is not the pinned one, or the bytes of a commit are not those that they were. Such a
-        file is deleted from the cache.
+        If a file's SHA-256 is not the pinned one, or the bytes of a commit have changed. Such files are deleted from
+        the cache.
     InputError
         If `ref` is none of these.
     """
@@ -98,9 +98,9 @@ def verify(directory: Path, card: Card) -> dict[str, str]:
     Parameters
     ----------
     directory : Path
-        Where the files lie.
+        Folder of the files.
     card : Card
-        Whose :attr:`~zoo.registry.cards.Card.files` pin them.
+        Card whose :attr:`~zoo.registry.cards.Card.files` pin them.
 
     Returns
     -------
@@ -123,13 +123,13 @@ def verify(directory: Path, card: Card) -> dict[str, str]:
 
 
 def status(card: Card) -> Status:
-    """Say where a backbone's weights are, from names and sizes alone; :func:`pull` checks the bytes."""
+    """Return where a backbone's weights are, judged by names and sizes; :func:`pull` checks the bytes."""
     folder = backbones.weights_folder(card) if card.bundled else None
     return WeightsLocation(card.repo_id, card.revision, folder, {file.name: file.size for file in card.files}).status()
 
 
 def _from_directory(directory: Path) -> Pulled:
-    """Take a checkpoint in a folder of this machine."""
+    """Use a checkpoint in a local folder."""
     if not directory.is_dir():
         raise InputError(
             f"{directory} is not a directory; a checkpoint is one that holds {' and '.join(REQUIRED_FILES)}"
@@ -141,7 +141,7 @@ def _from_directory(directory: Path) -> Pulled:
 
 
 def _from_card(card: Card, *, source: OriginChoice, force: bool) -> Pulled:
-    """Take a registered backbone."""
+    """Pull a registered backbone."""
     if source == "bundled" and not card.bundled:
         raise NotPublishedError(f"{card.name} is not bundled with zoo; {_available(bundled=True)}")
     if source == "bundled" or (source == "auto" and card.bundled and not (force and card.published)):
@@ -161,13 +161,13 @@ def _from_card(card: Card, *, source: OriginChoice, force: bool) -> Pulled:
 
 
 def _bundle(card: Card) -> Pulled:
-    """Take the weights that lie beside the card."""
+    """Use the weights bundled with the card."""
     folder = backbones.weights_folder(card)
     return Pulled(card.name, folder, "bundled", card, None, digests=verify(folder, card))
 
 
 def _from_hub(card: Card, *, force: bool) -> Pulled:
-    """Take the pinned files from the Hub's cache, and those that are missing there from the Hub."""
+    """Use the pinned files in the Hub's cache, and fetch missing ones from the Hub."""
     from huggingface_hub import constants
 
     commit = str(card.revision)
@@ -196,6 +196,6 @@ def _from_hub(card: Card, *, force: bool) -> Pulled:
 
 
 def _available(*, bundled: bool = False) -> str:
-    """Name the backbones that are available."""
+    """Return a phrase that lists the available backbones."""
     there = [card.name for card in backbones.cards() if card.bundled or (card.published and not bundled)]
-    return f"there is: {', '.join(there)}" if there else "no other one is available either"
+    return f"there is: {', '.join(there)}" if there else "no other backbone is available either"

@@ -1,4 +1,4 @@
-"""Find models of zoo's on the Hugging Face Hub, by what their cards say."""
+"""Search for zoo's models on the Hugging Face Hub by their cards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.hub.client import Client
 from zoo.hub.locations import COMMIT
 
 MAX_MODELS = 1000
-"""Models that are looked through at most."""
+"""Largest number of models examined."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Found:
     repo : str
         ``owner/name``; ``hf://owner/name`` pulls it.
     commit : str or None
-        What its main branch is now.
+        Current commit of its main branch.
     target, unit : str
-        What it predicts; empty if its card does not say.
+        Predicted property; empty if its card does not state it.
     metrics : dict of str to float
-        The first measured figure of each kind.
+        The first measured value of each metric.
     base_model : str
-        What it was fine-tuned from; empty if from nothing.
+        Model that it was fine-tuned from; empty if none.
     downloads : int or None
     """
 
@@ -70,7 +70,7 @@ def search(text: str | None = None) -> list[Found]:
 
 
 def _read(model: dict[str, Any]) -> tuple[Found, str]:
-    """Take from a model's card what is of the right form: anybody can write anything there."""
+    """Read the valid parts of a model card, which can contain anything."""
     card = _dict(model.get("cardData"))
     block = _dict(card.get("zoo"))
     target, unit = _line(block.get("target")), _line(block.get("unit"))
@@ -78,7 +78,7 @@ def _read(model: dict[str, Any]) -> tuple[Found, str]:
     for result in map(_dict, _list(block.get("results"))):
         if not result.get("target"):
             _add(metrics, result.get("metric"), result.get("value"))
-    # The Hub's own form, for cards without zoo's: https://huggingface.co/docs/hub/model-cards#evaluation-results
+    # The Hub's form, for cards without zoo's block: https://huggingface.co/docs/hub/model-cards#evaluation-results
     for index in map(_dict, _list(card.get("model-index"))):
         for result in map(_dict, _list(index.get("results"))):
             for metric in map(_dict, _list(result.get("metrics"))):
@@ -103,7 +103,7 @@ def _read(model: dict[str, Any]) -> tuple[Found, str]:
 
 
 def _add(metrics: dict[str, float], name: object, value: object) -> None:
-    """Add a figure, unless there is one of its kind or it is not a number."""
+    """Add a metric, unless it is present already or is not a number."""
     if isinstance(value, int | float) and not isinstance(value, bool) and _line(name):
         metrics.setdefault(_line(name), float(value))
 

@@ -1,7 +1,6 @@
-"""HTTP requests to the Hub, and the guards that they are under.
+"""HTTP requests to the Hub, with safeguards.
 
-Everything that zoo asks the Hub goes through a :class:`Session`, which shares nothing with the client that other
-parts of the same program may use.
+All requests go through a :class:`Session`, which shares nothing with clients used elsewhere in the same program.
 
 - Plain http goes to the host of a plain ``HF_ENDPOINT`` alone, and to this machine if the Hub is on it.
 - The token goes to the origin of ``HF_ENDPOINT`` alone, wherever a redirect points.
@@ -34,26 +33,26 @@ MAX_ANSWER = 16_000_000
 
 MAX_REDIRECTS = 5
 MAX_WAIT = 10
-"""Seconds that the Hub may ask us to wait before we give up."""
+"""Longest wait in seconds requested by the Hub that zoo accepts."""
 
 TIMEOUTS = 6
 """An answer may take this many times what the Hub may take to begin it (``HF_HUB_ETAG_TIMEOUT``)."""
 
 MIN_RATE = 10_000
-"""Bytes per second of a whole file, below which its transfer is given up."""
+"""Smallest average transfer rate in bytes per second."""
 
 STALL = 3
 """A tenth of that rate must be reached within this many times ``HF_HUB_DOWNLOAD_TIMEOUT``, again and again."""
 
 PAUSES = (0.5, 1.5)
-"""Seconds before a request is repeated."""
+"""Delays in seconds before a request is repeated."""
 
 _PASSING = (500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the Hub answered: status, headers (by lower-case name), bytes."""
+    """An answer of the Hub: status, headers (by lower-case name), body."""
 
     status: int
     headers: Mapping[str, str]
@@ -71,7 +70,7 @@ class Answer:
 
 
 class Session:
-    """Connections to the Hub; a context manager, to be used by one thread."""
+    """Connections to the Hub; a context manager for use by one thread."""
 
     def __init__(self) -> None:
         self._http = _library()
@@ -113,11 +112,11 @@ class Session:
         ----------
         method, url : str
         what : Asked
-            What is asked for, for messages.
+            Subject of the request, for messages.
         timeout : float, optional
             Seconds until the answer begins; ``HF_HUB_ETAG_TIMEOUT`` by default.
         ok : tuple of int
-            Statuses of 400 and more that are no errors.
+            Statuses of 400 and above that are not errors.
         body
             ``json=``, ``content=`` and ``headers=`` of the request.
 
@@ -156,20 +155,20 @@ class Session:
         check: Callable[[bool, Mapping[str, str]], None],
         start: Callable[[], int],
     ) -> None:
-        """Fetch a file, and go on with it where a connection broke off.
+        """Download a file, resuming after a broken connection.
 
         Parameters
         ----------
         url : str
         what : Asked
         limit : int
-            Bytes that the file has at most.
+            Largest size in bytes.
         write : callable
-            Is given the position of the first byte that comes, and blocks of bytes.
+            Receives the position of the first byte, and blocks of bytes.
         check : callable
-            Is given whether an answer is a redirect, and its headers.
+            Receives whether an answer is a redirect, and its headers.
         start : callable
-            Returns how many bytes are there already.
+            Returns the number of bytes already present.
 
         Raises
         ------
@@ -198,7 +197,7 @@ class Session:
     def _limited(
         self, blocks: Iterator[bytes], what: errors.Asked, limit: int, position: int, window: float
     ) -> Iterator[bytes]:
-        """Pass on blocks of bytes until they are too many, or come too slowly."""
+        """Yield blocks of bytes; raise an error if they are too many or too slow."""
         began = time.monotonic()
         end = began + window + (limit - position) / MIN_RATE
         self._allow(window)
@@ -258,7 +257,7 @@ class Session:
                             errors.refusal(response, what), response.status_code, _retry_after(response)
                         )
                     if str(response.headers.get("content-encoding", "identity")).lower() != "identity":
-                        raise HubError(errors.not_a_hub("a packed answer, which was not asked for"))
+                        raise HubError(errors.not_a_hub("a compressed answer, although none was requested"))
                     yield response
                     if self._late:  # of an answer of unknown length, a cut looks like its end
                         raise HubError(errors.too_slow(what))
@@ -284,7 +283,7 @@ class Session:
         self._timer.start()
 
     def _note_socket(self, _event: str, info: Mapping[str, Any]) -> None:
-        """Note each connection that is made, so that it can be cut."""
+        """Register each new connection, so that it can be closed."""
         stream: Any = info.get("return_value")
         if hasattr(stream, "get_extra_info") and (connection := stream.get_extra_info("socket")) is not None:
             self._sockets.append(connection)
@@ -300,7 +299,7 @@ class Session:
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def _patiently(self, call: Callable[[], Any], *, repeat: bool) -> Any:
-        """Repeat a request that broke off, or that a server fails at for a moment or asks to wait for a short time."""
+        """Repeat a request after a broken connection, a temporary server error, or a short requested wait."""
         for pause in PAUSES if repeat else ():
             try:
                 return call()
@@ -318,7 +317,7 @@ class Session:
 
 
 def _library() -> Any:
-    """Return httpx or its successor, whichever this release of huggingface_hub brings."""
+    """Return the HTTP library of this huggingface_hub release: httpx or its successor."""
     try:
         return import_module("httpx2")
     except ModuleNotFoundError:
@@ -343,13 +342,13 @@ def _check_address(address: Any) -> None:
     near = host == hub_host or (_is_loopback(host) and _is_loopback(hub_host))
     if scheme != "https" and not (scheme == hub_scheme == "http" and near):
         raise HubError(
-            f"{errors.endpoint()} sends us to {scheme}://{host}, where anybody on the way could read and change "
-            "what is sent; nothing was sent there. Set HF_ENDPOINT to a Hub that uses https throughout"
+            f"{errors.endpoint()} sends us to {scheme}://{host}, where anybody on the network could read and change "
+            "the data; nothing was sent. Set HF_ENDPOINT to a Hub that uses https throughout"
         )
 
 
 def _authorization(address: Any) -> dict[str, str]:
-    """Return the header with the token, for the Hub itself alone."""
+    """Return the header with the token, only for the Hub itself."""
     from huggingface_hub import constants, get_token
 
     if _origin(address) != _origin(_hub()) or constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
@@ -372,6 +371,6 @@ def _broke_off(error: Exception) -> bool:
 
 
 def _retry_after(response: Any) -> int | None:
-    """Return the seconds that the Hub asks to wait, if it names them."""
+    """Return the wait in seconds requested by the Hub, if any."""
     value = str(response.headers.get("retry-after", "")).strip()
     return int(value) if value.isdecimal() and value.isascii() and len(value) < 8 else None

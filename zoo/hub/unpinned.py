@@ -1,4 +1,4 @@
-"""Repositories that no card pins, ``hf://owner/repo``: their digests are noted, and changes are noticed."""
+"""Repositories without a pinning card (``hf://owner/repo``): digests are recorded and changes detected."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def from_reference(repo: str, revision: str | None, *, force: bool) -> Pulled:
 
 
 def _names(repo: str, remote: Remote) -> list[str]:
-    """Return the files that are to be fetched; raises `HubError` if one is missing or too large."""
+    """Return the files to fetch; raises `HubError` if one is missing or too large."""
     missing = [name for name in REQUIRED_FILES if name not in remote.files]
     if missing:
         raise HubError(f"{repo} holds no {' and no '.join(missing)}; zoo loads nothing else")
@@ -81,13 +81,13 @@ def _names(repo: str, remote: Remote) -> list[str]:
                 f"{name} of {repo} has {size:,} bytes, but zoo takes {limit_of(name):,}; nothing was downloaded: "
                 "no checkpoint of zoo's is so large"
             )
-    # A card that is too large is left out; weights and configuration must be there, and must fit.
+    # A card that is too large is skipped; weights and configuration must exist and be within limits.
     cards = [name for name in OPTIONAL if name in remote.files and (remote.files[name].size or 0) <= limit_of(name)]
     return [*REQUIRED_FILES, *cards]
 
 
 def _as_pulled(repo: str, revision: str | None, commit: str, origin: Origin, note: str = "") -> Pulled:
-    """Describe a repository in the cache; compare it with what it was, and note what it is under `revision`."""
+    """Describe a cached repository, compare it with its last state, and record its state under `revision`."""
     folder = snapshot(repo, commit)
     digests = digests_of(folder)
     for name, digest in digests.items():
@@ -111,20 +111,20 @@ def _as_pulled(repo: str, revision: str | None, commit: str, origin: Origin, not
 
 
 def _compare_with_commit(repo: str, commit: str, digests: Mapping[str, str]) -> None:
-    """Raise an error if a commit, which never changes, has changed; such files are deleted."""
+    """Raise an error if the files of a commit have changed, and delete them."""
     before = history.recall(repo, commit)
     changed = _changed(before.files, digests) if before else []
     if before and changed:
         for name in digests:
             discard(snapshot(repo, commit) / name)
         raise IntegrityError(
-            f"{repo}@{commit} holds other bytes than on {before.date}, which a commit never does: {'; '.join(changed)}"
-            ". The files were deleted; distrust the source"
+            f"{repo}@{commit} has other bytes than on {before.date}, but commits never change: {'; '.join(changed)}"
+            ". The files were deleted; do not trust the source"
         )
 
 
 def _has_changed(repo: str, commit: str) -> bool:
-    """Say whether the cache holds other bytes than were pulled; such files are deleted."""
+    """Return whether cached files have changed since they were pulled, and delete those that have."""
     folder = snapshot(repo, commit)
     before = history.recall(repo, commit)
     found = digests_of(folder)
@@ -136,7 +136,7 @@ def _has_changed(repo: str, commit: str) -> bool:
 
 
 def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Say which files of a checkpoint differ; its card may change."""
+    """Return which files of a checkpoint differ; its card may change."""
     return [
         f"{name} had SHA-256 {before[name]}, and now {now.get(name, 'is missing')}"
         for name in REQUIRED_FILES
@@ -146,5 +146,5 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 @lru_cache(maxsize=256)
 def warn_unpinned(repo: str, commit: str) -> None:
-    """Warn once that the bytes may be others tomorrow."""
+    """Warn that the bytes are not pinned and may change."""
     _log.warning("the bytes of %s are not pinned; hf://%s@%s always means these", repo, repo, commit)

@@ -1,4 +1,4 @@
-"""What zoo knows by name: the plugins and their contracts, and backbones with their model cards."""
+"""Everything that zoo finds by name: the plugins and their contracts, and backbones with their model cards."""
 
 from typing import TYPE_CHECKING
 

@@ -35,7 +35,7 @@ _LOOKALIKES = str.maketrans({"δ": "d", "∆": "d", "‐": "-", "‑": "-", "–
 
 @dataclass(frozen=True)
 class _Entry:
-    """A card, or the error that reading it raised, and its distribution."""
+    """A card, or the error raised by reading it, and its distribution."""
 
     name: str
     distribution: str
@@ -63,7 +63,7 @@ def files() -> list[Path]:
     Raises
     ------
     PluginError
-        If a package cannot be imported, or has none.
+        If a package cannot be imported or has no cards.
     """
     from zoo.registry.plugins import plugins
 
@@ -127,7 +127,7 @@ def get(name: str) -> Card:
         if len(set(map(fold, choices))) < len(choices):
             files = " and ".join(entry.card.source if entry.card else str(entry.error) for entry in found)
             raise PluginError(f"{found[0].distribution} has two cards that answer to {name!r}: {files}")
-        raise PluginError(f"several packages bring a backbone {name!r}; say which: {' or '.join(choices)}")
+        raise PluginError(f"several packages provide a backbone {name!r}; say which: {' or '.join(choices)}")
     if found[0].card is None:
         assert found[0].error is not None
         raise found[0].error

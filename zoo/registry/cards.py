@@ -101,7 +101,7 @@ class CardRows(_Strict):
 
 
 class Training(_Strict):
-    """What a backbone was trained on and how; `ids` and a textual `recipe` are paths relative to the card.
+    """Training set and training method of a backbone; `ids` and a textual `recipe` are paths relative to the card.
 
     `labels` says where the targets come from, if there are several kinds of sources.
     """
@@ -181,7 +181,7 @@ class Backbone(_Strict):
     other_targets : list of str
         Other properties that it predicts, if it was trained on several at once.
     architecture, graph : CardArchitecture, CardGraph
-        Sizes of the network and graph settings; None until they are settled.
+        Sizes of the network and graph settings; None until they are decided.
     elements : list of str
         Elements that occur in the training set.
     training : Training
@@ -269,7 +269,7 @@ class Card(Backbone):
         Raises
         ------
         CardError
-            Names the file, the first field that is wrong and why, and counts the other problems.
+            Names the file, the first invalid field and the reason, and counts the other problems.
         """
         where = source or "the card"
         data, body = front_matter.read(text, where)
@@ -290,7 +290,7 @@ class Card(Backbone):
         path = Path(path)
         try:
             if path.stat().st_size > MAX_BYTES:
-                raise CardError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, which no card is")
+                raise CardError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, too large for a card")
             return cls.parse(path.read_text(encoding="utf-8"), str(path))
         except OSError as error:
             raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -375,7 +375,7 @@ class Card(Backbone):
 
 
 def _first_problem(error: ValidationError) -> str:
-    """Name the first field that is wrong, say why, and count the rest."""
+    """Return the first invalid field with the reason, and the number of other problems."""
     problems = error.errors(include_url=False, include_context=False)
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"]) or "front matter"

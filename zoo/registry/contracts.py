@@ -39,7 +39,7 @@ ZOO_API = 1
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 """Valid names of plugins: easy to type, usable in file names, and never mistaken for ``dist:name``."""
 
-_UNUSABLE = "no usable name; letters, digits and single hyphens, beginning with a letter"
+_UNUSABLE = "not a valid name; use letters, digits and single hyphens, beginning with a letter"
 
 Kind = Literal["task", "featurizer", "baseline", "backbone"]
 Transform = Literal["identity", "log10"]
@@ -47,7 +47,7 @@ Transform = Literal["identity", "log10"]
 
 @dataclass(frozen=True)
 class Requirement:
-    """A row filter that a task imposes: keep rows whose `column` lies strictly above `above`.
+    """A row filter of a task: keep rows whose `column` is strictly above `above`.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Task:
-    """A target property: what a number in a table means.
+    """A target property: its unit, physical range and transform.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Task:
     metric : {"mae", "rmse"}
         Headline metric.
     description, citation : str
-        One sentence, and where the property's definition or reference data come from.
+        One sentence, and the source of the definition or the reference data.
     aliases : tuple of str
         Other accepted names of the target column.
     recommended_backbone : str or None
@@ -120,17 +120,17 @@ class Task:
         aliases: object = self.aliases
         if not isinstance(aliases, tuple):
             hint = f"; one alias is written ({self.aliases!r},)" if isinstance(aliases, str) else ""
-            raise TypeError(f"task {self.name!r}: aliases={self.aliases!r} is no tuple{hint}")
+            raise TypeError(f"task {self.name!r}: aliases={self.aliases!r} is not a tuple{hint}")
         texts = {name: getattr(self, name) for name in ("name", "target", "unit", "description", "citation")}
         texts |= {f"aliases[{i}]": alias for i, alias in enumerate(self.aliases)}
         for name, value in texts.items():
             if not isinstance(value, str):
-                raise TypeError(f"task {self.name!r}: {name}={value!r} is no text")
+                raise TypeError(f"task {self.name!r}: {name}={value!r} is not a string")
         _check_name("task", self.name)
         if self.recommended_backbone is not None and not isinstance(self.recommended_backbone, str):
-            raise TypeError(f"task {self.name!r}: recommended_backbone={self.recommended_backbone!r} is no name")
+            raise TypeError(f"task {self.name!r}: recommended_backbone={self.recommended_backbone!r} is not a name")
         if self.requires is not None and not isinstance(self.requires, Requirement):
-            raise TypeError(f"task {self.name!r}: requires={self.requires!r} is no zoo.contracts.Requirement")
+            raise TypeError(f"task {self.name!r}: requires={self.requires!r} is not a zoo.contracts.Requirement")
         if self.metric not in ("mae", "rmse"):
             raise ValueError(f"task {self.name!r}: metric={self.metric!r} is neither 'mae' nor 'rmse'")
         valid: object = self.valid
@@ -150,7 +150,7 @@ class Task:
         return (self.target, *self.aliases)
 
     def problem(self, value: float) -> str | None:
-        """Say why `value` cannot be a target, or return None if it can.
+        """Return why `value` cannot be a target, or None if it can.
 
         Parameters
         ----------
@@ -181,7 +181,7 @@ class Featurizer(Protocol):
     labels : list of str
         Names of the d columns.
     citations : list of str
-        BibTeX entries or references of what is computed.
+        BibTeX entries or references for the features.
     """
 
     @property
@@ -197,7 +197,7 @@ class Featurizer(Protocol):
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classical regressor on top of a featurizer, judged on the same splits as the networks.
+    """A classical regressor on top of a featurizer, evaluated on the same splits as the networks.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ class Baseline:
     grid : mapping of str to sequence
         Hyper-parameters searched by inner cross-validation on the training rows; empty for none.
     description, citation : str
-        One sentence, and where the method comes from.
+        One sentence, and the source of the method.
     zoo_api : int
         Version of the contract that the plugin was written for.
     """
@@ -228,14 +228,16 @@ class Baseline:
         _check_name("baseline", self.name)
         build, featurizer, grid = vars(self)["build"], vars(self)["featurizer"], vars(self)["grid"]
         if not callable(build):
-            raise TypeError(f"baseline {self.name!r}: build={build!r} is no function of a seed that makes a regressor")
+            raise TypeError(
+                f"baseline {self.name!r}: build={build!r} must be a function that returns a regressor for a seed"
+            )
         if not isinstance(featurizer, str):
-            raise TypeError(f"baseline {self.name!r}: featurizer={featurizer!r} is no name of one")
+            raise TypeError(f"baseline {self.name!r}: featurizer={featurizer!r} is not the name of a featurizer")
         if not isinstance(grid, Mapping):
-            raise TypeError(f"baseline {self.name!r}: grid={grid!r} is no mapping from parameters to lists of values")
+            raise TypeError(f"baseline {self.name!r}: grid={grid!r} must map parameters to lists of values")
         for name, values in grid.items():
             if isinstance(values, str) or not (isinstance(values, Sequence) or hasattr(values, "__array__")):
-                raise TypeError(f"baseline {self.name!r}: grid[{name!r}]={values!r} is no list of values")
+                raise TypeError(f"baseline {self.name!r}: grid[{name!r}]={values!r} is not a list of values")
 
 
 def _check_name(kind: Kind, name: object) -> None:
@@ -252,7 +254,7 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
     ----------
     kind : {"task", "featurizer", "baseline", "backbone"}
     name : str
-        The name it is registered under.
+        The registered name.
     made : object
         The object behind the entry point; of a featurizer, the instance.
     """

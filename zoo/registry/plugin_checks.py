@@ -1,4 +1,4 @@
-"""Whether a plugin, and what it refers to, can be used: for ``zoo plugins list --check`` and ``zoo doctor``."""
+"""Checks of plugins and of everything they refer to, for ``zoo plugins list --check`` and ``zoo doctor``."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def status(plugin: Plugin, *, load: bool = False) -> str:
     ----------
     plugin : Plugin
     load : bool
-        Load it and check everything. Otherwise nothing is imported, and only a name that is taken or a module that is
-        missing is noticed.
+        Load it and check everything. Otherwise nothing is imported, and only duplicate names and missing modules are
+        found.
 
     Returns
     -------
     str
-        ``"ok"`` if everything was checked, ``""`` if nothing is known against it, otherwise what is wrong.
+        ``"ok"`` if everything was checked, ``""`` if no problem is known, otherwise the problem.
     """
     remarks = [f"duplicate name: say {plugin.qualified}"] if plugin.duplicate else []
     package = plugin.value.partition(":")[0].partition(".")[0].strip()
@@ -42,13 +42,13 @@ def status(plugin: Plugin, *, load: bool = False) -> str:
 
 
 def problems(plugin: Plugin) -> list[str]:
-    """Load a plugin and return everything that is wrong with it, one line each.
+    """Load a plugin and return all its problems, one line each.
 
-    Besides what :func:`zoo.registry.plugins.load_plugin` raises: a package that it requires and that is missing, a
-    recommended backbone or a featurizer that nobody registers, and what :func:`zoo.registry.backbones.problems` finds.
+    These are the errors of :func:`zoo.registry.plugins.load_plugin`, missing required packages, a recommended backbone
+    or a featurizer that is not registered, and the problems found by :func:`zoo.registry.backbones.problems`.
     """
     if plugin.origin is None and not plugin.ours and (missing := list(_missing_requirements(plugin))):
-        return missing  # whatever else is wrong may follow from it
+        return missing  # other problems may follow from it
     try:
         made = plugins.load_plugin(plugin)
     except PluginError as error:

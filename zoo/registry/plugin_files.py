@@ -1,4 +1,4 @@
-"""Plugins in a single Python file, which need no package."""
+"""Plugins in a single Python file, without a package."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_plugin_file(file: Path, shown: str) -> list[tuple[Kind, str, str, objec
     Parameters
     ----------
     file : Path
-        The file. Nothing is written beside it.
+        The file. No byte code is written next to it.
     shown : str
         The path as the user gave it, for messages.
 
@@ -77,7 +77,7 @@ def one_line_with_place(error: BaseException) -> str:
 
 
 class _Source(SourceLoader):
-    """Load a module from source in memory; no byte code is stored, so none can be stale."""
+    """Load a module from source in memory; no byte code is stored, so it cannot be stale."""
 
     def __init__(self, file: Path, source: bytes) -> None:
         self._file, self._source = file, source
@@ -90,8 +90,8 @@ class _Source(SourceLoader):
 
 
 def _run(file: Path, source: bytes, shown: str) -> ModuleType:
-    # A name of its own, so that a file called json.py shadows nothing; kept in sys.modules, because
-    # dataclasses and the workers of a process pool look a class's module up there.
+    # A unique name, so that a file called json.py shadows nothing; kept in sys.modules, because
+    # dataclasses and the workers of a process pool look up a class's module there.
     name = f"zoo_plugin_{sha256(str(file).encode()).hexdigest()[:12]}"
     loader = _Source(file, source)
     spec = spec_from_loader(name, loader)
@@ -115,7 +115,7 @@ def _run(file: Path, source: bytes, shown: str) -> ModuleType:
 
 
 def _imported_names(tree: ast.Module) -> set[str]:
-    """Return the names that a file imports: tools that it uses, not plugins that it offers."""
+    """Return the names that a file imports, which are not plugins of the file."""
     return {
         alias.asname or alias.name.partition(".")[0]
         for node in ast.walk(tree)

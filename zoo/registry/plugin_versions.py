@@ -1,4 +1,4 @@
-"""Which versions of third-party code a result depends on: those of the plugins used, and of what they build on."""
+"""Versions of the third-party code that a result depends on: the plugins used and their dependencies."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def versions(used: Iterable[Plugin]) -> dict[str, str]:
-    """Return the versions of the packages that plugins come from, and of those that they require or import.
+    """Return the versions of the plugins' packages and of the packages that they require or import.
 
     Parameters
     ----------
     used : iterable of Plugin
-        Those that ship with zoo are left out.
+        Plugins that ship with zoo are skipped.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def _source(plugin: Plugin) -> Path | None:
 
 
 def _required(plugin: Plugin) -> Iterator[str]:
-    """Yield the names of the distributions that a plugin's own requires, extras aside."""
+    """Yield the names of the distributions required by a plugin's distribution, without extras."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     with suppress(PackageNotFoundError, InvalidRequirement):
@@ -67,7 +67,7 @@ def _required(plugin: Plugin) -> Iterator[str]:
 
 
 def _imported(source: Path) -> Iterator[str]:
-    """Yield the names of the distributions that a module imports from, be it inside a function."""
+    """Yield the names of the distributions that a module imports from, also inside functions."""
     owners = packages_distributions()
     for node in ast.walk(ast.parse(source.read_bytes())):
         modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

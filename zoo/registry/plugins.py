@@ -1,11 +1,11 @@
-"""Plugins: found without being imported, loaded one at a time, and never trusted to work.
+"""Plugins: listed without being imported, loaded one at a time, and isolated from each other.
 
 A package registers a plugin through an entry point, and the entry point's name is what users type::
 
     [project.entry-points."zoo.tasks"]
     hardness = "my_package:hardness"
 
-What ships with zoo is registered in the same way. Installed plugins cannot disturb each other or zoo:
+Plugins that ship with zoo are registered in the same way. Installed plugins cannot disturb each other or zoo:
 
 - :func:`plugins` reads the metadata of the installed distributions and imports nothing;
 - a plugin that cannot be loaded breaks only itself (:func:`check` says why; :func:`load` raises);
@@ -43,7 +43,7 @@ OURS = "crystal-zoo"
 
 @dataclass(frozen=True)
 class Plugin:
-    """What is known of a plugin before it is loaded.
+    """A plugin as described by its metadata, before it is loaded.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Plugin:
     origin : str or None
         Path of the single file it came from; None for an entry point.
     duplicate : bool
-        Whether its name alone does not mean it, because other plugins of the kind have the same name.
+        Whether its name is ambiguous, because other plugins of the kind have the same name.
     """
 
     kind: Kind
@@ -75,7 +75,7 @@ class Plugin:
 
     @property
     def qualified(self) -> str:
-        """The name that no other plugin of the kind has: ``"distribution:name"``."""
+        """The unique name ``"distribution:name"``."""
         return f"{self.distribution}:{self.name}"
 
     def __str__(self) -> str:
@@ -86,7 +86,7 @@ class Plugin:
 
 @dataclass
 class _Files:
-    """The plugins of files given with ``--plugin``, by path: the only state of this module."""
+    """Plugins of files given with ``--plugin``, by path; the only state of this module."""
 
     found: dict[Path, dict[Plugin, object]] = field(default_factory=dict)
 
@@ -116,7 +116,7 @@ def plugins(kind: Kind | None = None) -> list[Plugin]:
 
 
 def find(kind: Kind, name: str) -> Plugin:
-    """Find the plugin that a user means, without loading it.
+    """Find a plugin by name, without loading it.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def find(kind: Kind, name: str) -> Plugin:
 
 
 def load(kind: Kind, name: str) -> object:
-    """Load the plugin that a user means, and nothing else.
+    """Load a plugin by name, and nothing else.
 
     Parameters
     ----------
@@ -175,8 +175,8 @@ def load_plugin(plugin: Plugin) -> object:
     Raises
     ------
     PluginError
-        If it cannot be imported, was written for another version of the contracts, is not what its kind
-        demands, or calls itself by another name than its entry point does.
+        If it cannot be imported, was written for another version of the contracts, breaks the contract of its
+        kind, or has a name other than that of its entry point.
     """
     try:
         made = _object_behind(plugin)
@@ -202,7 +202,7 @@ def load_plugin(plugin: Plugin) -> object:
 
 
 def check(plugin: Plugin) -> str | None:
-    """Load a plugin and say what is wrong with it, or return None."""
+    """Load a plugin and return what is wrong with it, or None."""
     try:
         load_plugin(plugin)
     except PluginError as error:
@@ -221,21 +221,21 @@ def tasks() -> list[Task]:
 
 
 def featurizer(name: str) -> Featurizer:
-    """Load a featurizer by name, made with its default arguments; see :func:`load`."""
+    """Load a featurizer by name, created with its default arguments; see :func:`load`."""
     return cast("Featurizer", load("featurizer", name))
 
 
 def baseline(name: str) -> Baseline:
     """Load a baseline by name; see :func:`load`.
 
-    Where several distributions have a featurizer of the name that it asks for, that of its own is meant, then ours.
+    If several distributions provide the featurizer that it names, its own distribution's is used, then ours.
     """
     plugin = find("baseline", name)
     return with_own_featurizer(plugin, cast("Baseline", load_plugin(plugin)))
 
 
 def with_own_featurizer(plugin: Plugin, made: Baseline) -> Baseline:
-    """Return a baseline that names its featurizer so that no other package's of the same name is meant."""
+    """Return a baseline with a qualified featurizer name, so that another package's cannot be taken instead."""
     offered = [each for each in plugins("featurizer") if _is_called(each, made.featurizer)]
     if len(offered) > 1:
         for distribution in (plugin.distribution, OURS):
@@ -245,12 +245,12 @@ def with_own_featurizer(plugin: Plugin, made: Baseline) -> Baseline:
 
 
 def identity(kind: Kind, name: str) -> str:
-    """Return a text that changes when a plugin does: the digest of its file, or its package, version and module."""
+    """Return a string that changes with the plugin: the digest of its file, or its package, version and module."""
     plugin = find(kind, name)
     if plugin.origin is not None:
         return hashlib.sha256(Path(plugin.origin).expanduser().read_bytes()).hexdigest()
     named = f"{plugin.distribution} {plugin.version} {plugin.value}"
-    if plugin.ours:  # the version says it all
+    if plugin.ours:  # the version is sufficient
         return named
     load_plugin(plugin)
     source = getattr(sys.modules.get(plugin.value.partition(":")[0].strip()), "__file__", None)
@@ -259,7 +259,7 @@ def identity(kind: Kind, name: str) -> str:
 
 
 def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
-    """Make the plugins of a single Python file available, with no packaging at all.
+    """Make the plugins of a single Python file available, without packaging.
 
     Every :class:`Task` and :class:`Baseline` at the file's top level counts, under its own name, and every
     featurizer (a class or an object with a ``name`` and a method ``featurize``). What the file imports, and names
@@ -273,12 +273,12 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     Returns
     -------
     list of Plugin
-        What was found in it; its distribution is the file's name.
+        The plugins found; their distribution is the file's name.
 
     Raises
     ------
     PluginError
-        If the file is missing, cannot be imported, holds no plugin, or holds two of one name.
+        If the file is missing, cannot be imported, has no plugin, or has two of the same name.
     """
     file = Path(path).expanduser().resolve()
     taken = {other.name for other in _files.found if other != file}
@@ -297,12 +297,12 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
 
 
 def remove_files() -> None:
-    """Forget the plugins of all files that were added."""
+    """Remove the plugins of all added files."""
     _files.found.clear()
 
 
 def files() -> list[Path]:
-    """Return the files that were added, so that another process can add them."""
+    """Return the added files, so that another process can add them too."""
     return list(_files.found)
 
 
@@ -327,7 +327,7 @@ def _listed(kind: Kind | None, *, third_parties: bool) -> list[Plugin]:
 
 
 def _meant(matches: list[Plugin]) -> list[Plugin]:
-    """Of plugins with one name, choose ours, unless the user added a file with a plugin of the name as well."""
+    """Select among plugins with the same name: ours, unless the user added a file with such a plugin."""
     ours = [plugin for plugin in matches if plugin.ours]
     return ours if ours and all(plugin.origin is None for plugin in matches) else matches
 
@@ -372,7 +372,7 @@ def _is_factory(made: object) -> bool:
 
 
 def remedy(plugin: Plugin) -> str:
-    """Say what a user can do about a broken plugin."""
+    """Return what a user can do about a broken plugin."""
     if plugin.origin is not None:
         return "correct the file"
     if plugin.ours:

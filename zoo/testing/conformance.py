@@ -100,7 +100,7 @@ def featurizer_returns_one_row_per_structure(featurizer: Any, structures: Any = 
     assert result.dtype == np.float64, f"{label(made)}: featurize returns {result.dtype}, not float64"
     infinite = [label for label, column in zip(labels, result.T, strict=True) if np.isinf(column).any()]
     assert not infinite, f"{label(made)}: infinite values in {', '.join(infinite)}; give NaN where undefined"
-    assert np.isfinite(result).any(), f"{label(made)}: nothing but NaN, which nothing can be fitted to"
+    assert np.isfinite(result).any(), f"{label(made)}: all values are NaN, so nothing can be fitted"
     _check_api(made)
 
 
@@ -180,7 +180,7 @@ def _made(featurizer: Any) -> Any:
     is_factory = isinstance(featurizer, type) or not hasattr(featurizer, "featurize")
     made = featurizer() if is_factory and callable(featurizer) else featurizer
     for name in ("featurize", "labels", "citations"):
-        assert hasattr(made, name), f"{label(made)} is no featurizer: it has no {name}"
+        assert hasattr(made, name), f"{label(made)} is not a featurizer: it has no {name}"
     return made
 
 
@@ -229,7 +229,9 @@ def baseline_can_be_cloned(baseline: Any) -> None:
     clone(estimator)
     assert baseline.build(0) is not estimator, f"baseline {baseline.name!r}: build must make a new one each time"
     unknown = sorted(set(baseline.grid) - set(estimator.get_params()))
-    assert not unknown, f"baseline {baseline.name!r}: the grid names no parameter of it: {', '.join(unknown)}"
+    assert not unknown, (
+        f"baseline {baseline.name!r}: the grid has parameters that the estimator lacks: {', '.join(unknown)}"
+    )
 
 
 def baseline_has_a_featurizer(baseline: Any) -> None:
@@ -244,7 +246,7 @@ def baseline_has_a_featurizer(baseline: Any) -> None:
     except ZooError as error:
         raise AssertionError(f"baseline {baseline.name!r}: its featurizer cannot be used: {error}") from error
     features = np.tile(np.asarray(features, dtype=np.float64), (2, 1))  # ten rows
-    assert np.isfinite(features).any(), f"baseline {baseline.name!r}: {baseline.featurizer!r} gives nothing but NaN"
+    assert np.isfinite(features).any(), f"baseline {baseline.name!r}: {baseline.featurizer!r} gives only NaN"
     target = np.arange(len(features), dtype=np.float64)
     prediction = np.asarray(baseline.build(0).fit(features, target).predict(features))
     assert np.isfinite(prediction).all(), f"baseline {baseline.name!r}: predictions that are not finite"

@@ -186,7 +186,7 @@ def fit(
     row = loop.history[int(np.argmin(losses))]
     if not math.isfinite(row["validation_mae"]):
         raise TrainingError(
-            f"the training came to no numbers at a learning rate of {settings.learning_rate:g}; give a smaller one, "
-            "and look for absurd targets"
+            f"the training diverged at a learning rate of {settings.learning_rate:g}; give a smaller one, "
+            "and check the targets for outliers"
         )
     return FitResult(loop.history, int(row["epoch"]), row["validation_mae"], time.monotonic() - began)

@@ -47,7 +47,7 @@ def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
         ('name = "tiny"', "", "name: Field required"),
         ('name = "tiny"', 'name = "tiny"\nepochs = 3', "epochs: there is no such key"),
         ('ids = "ids.json"', 'ids = "ids.json"\nfetch = {database = "oqmd", fields = ["x"]}', "data.fetch.database: "),
-        ("[network]", "[network", "is no TOML: "),
+        ("[network]", "[network", "is not valid TOML: "),
         ('ids = "ids.json"', "", "data: give ids or split, and not both"),
         ('ids = "ids.json"', 'ids = "ids.json"\nwhere = [{column = "x", above = 0}]', "where goes with split"),
         (
@@ -72,7 +72,8 @@ def test_a_broken_recipe_names_its_key(before: str, after: str, message: str, tm
 
 def test_a_recipe_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    for name, message in (("missing.toml", "cannot be read"), ("binary.toml", "is no TOML"), ("", "cannot be read")):
+    read = "cannot be read"
+    for name, message in (("missing.toml", read), ("binary.toml", "is not valid TOML"), ("", read)):
         with pytest.raises(InputError, match=message):
             read_recipe(tmp_path / name)
 

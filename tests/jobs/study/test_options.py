@@ -53,7 +53,7 @@ def test_the_command_line_takes_precedence(tmp_path: Path) -> None:
         ('where = [{column = "gap", over = 0}]\n', "study.toml: where.0.over: there is no such option"),
         ('split = "scaffold"\n', "study.toml: split scaffold: must be one of random, composition, chemsys"),
         ("seeds = 0\n", "study.toml: seeds 0: must be at least 1"),
-        ("sizes = [50\n", "study.toml is no TOML"),
+        ("sizes = [50\n", "study.toml is not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
