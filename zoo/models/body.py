@@ -34,18 +34,18 @@ SMALLEST_EXPONENT = -50.0
 
 
 def at_least_single(values: Tensor) -> Tensor:
-    """Return half-precision values in single precision, as sums and DGL's kernels need them."""
+    """Convert half-precision values to single precision, as needed by sums and DGL's kernels."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 class WeightedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation of rows that each stand for several equal ones; statistics are in single precision at least.
+    """Batch normalisation of rows with multiplicities; statistics have at least single precision.
 
     Ioffe & Szegedy, ICML 2015.
     """
 
     def forward(self, values: Tensor, weights: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise values of shape (n, F), of which each row counts as often as `weights`, (n, 1), says."""
+        """Normalise values of shape (n, F), with row multiplicities `weights` of shape (n, 1)."""
         assert self.running_mean is not None
         assert self.running_var is not None
         with torch.autocast(values.device.type, enabled=False):
@@ -137,7 +137,7 @@ class Body(nn.Module):
         self.convs = nn.ModuleList(Convolution(size.width, size.gaussians) for _ in range(size.convolutions))
 
     def forward(self, batch: GraphBatch | Any, pooling: Pooling | None = None) -> Tensor:
-        """Return the pooled crystal vectors, of the architecture's pooling or of the one that is asked for.
+        """Return the pooled crystal vectors, with the architecture's pooling or the given one.
 
         Parameters
         ----------

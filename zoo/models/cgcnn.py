@@ -1,4 +1,4 @@
-"""The network: a body, a head for each target, and perhaps frozen experts with a reader."""
+"""The network: a body, a head for each target, and optionally frozen experts with a reader."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from zoo.models.architecture import Architecture, Pooling
 
 DROPOUT = 0.3
-"""Part of the experts' vectors that their reader does without in training (docs/tuning.md)."""
+"""Dropout of the experts' vectors in training (docs/tuning.md)."""
 
 
 class CGCNN(nn.Module):
     """Crystal graph → one scaled number, or several.
 
-    Frozen bodies of other networks may stand beside the body (``experts``), with a head of their own (``reader``): a
-    mixture of experts in the sense of Chang, Wang & Ertekin, npj Comput. Mater. 8, 242 (2022), but one that reads all
-    experts at once instead of weighing them.
+    Frozen bodies of other networks (``experts``) with a separate head (``reader``) may be added: a mixture of experts
+    in the sense of Chang, Wang & Ertekin, npj Comput. Mater. 8, 242 (2022), except that all experts are read at once
+    instead of being weighted.
 
-    Wherever a batch is asked for, a batched DGLGraph will do; see :meth:`zoo.data.graphs.batch.GraphBatch.of`.
+    All methods accept a batched DGLGraph in place of a batch; see :meth:`zoo.data.graphs.batch.GraphBatch.of`.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class CGCNN(nn.Module):
         super().__init__()
         size, everything = architecture, architecture.pooling == "all"
         self.architecture = size
-        # In this order random weights are drawn.
+        # The order determines the random weights.
         self.body = Body(size, atom_table)
         self.heads = nn.ModuleList(Head(size, size.pooled, normalize=everything) for _ in range(size.targets))
         self.experts = nn.ModuleList(Body(size, atom_table, keep_table=False) for _ in range(size.experts))
@@ -95,7 +95,7 @@ class CGCNN(nn.Module):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> CGCNN:
-        """Set training mode; what is frozen stays in evaluation mode, or its statistics would drift."""
+        """Set training mode; frozen parts stay in evaluation mode, or their statistics would drift."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
@@ -107,14 +107,14 @@ class CGCNN(nn.Module):
         return vectors
 
     def expert_vectors(self, batch: GraphBatch | Any) -> Tensor:
-        """Return the experts' vectors of each crystal, all layers of all experts side by side; shape (B, D)."""
+        """Return the concatenated vectors of all layers of all experts for each crystal; shape (B, D)."""
         with torch.no_grad():
             return torch.cat([expert(batch, "all") for expert in self.experts], dim=1)
 
     def opinions(self, batch: GraphBatch | Any) -> Tensor:
-        """Return the scaled predictions that the final one is the mean of, shape (opinions, B, targets).
+        """Return the scaled predictions whose mean is the final one, shape (opinions, B, targets).
 
-        One opinion, or that of the network and that of its experts' reader; in training each learns by itself.
+        They are those of the network and, with experts, of the reader; in training each has a separate loss.
         """
         batch = GraphBatch.of(batch)
         crystals = self.embed(batch)
@@ -133,7 +133,7 @@ class CGCNN(nn.Module):
         return self.all_targets(batch)[:, 0]
 
     def single(self, target: int) -> CGCNN:
-        """Return a copy of the network that predicts one of its targets alone."""
+        """Return a copy of the network that predicts only one of its targets."""
         network = CGCNN(replace(self.architecture, targets=1), self.atom_table)
         for copy, module in ((network.body, self.body), (network.heads[0], self.heads[target])):
             copy.load_state_dict(module.state_dict())

@@ -23,11 +23,11 @@ class Head(nn.Module):
     ----------
     size : Architecture
     inputs : int
-        Length of the vectors that they read.
+        Length of the input vectors.
     normalize : bool
-        Bring each component to mean 0 and variance 1 first, in place of the authors' softplus.
+        Normalise each component to mean 0 and variance 1 first, instead of the authors' softplus.
     dropout : float
-        Part of the components that is left out at random in training.
+        Fraction of the components dropped at random in training.
     """
 
     def __init__(self, size: Architecture, inputs: int, *, normalize: bool, dropout: float = 0.0) -> None:
@@ -51,9 +51,9 @@ class Head(nn.Module):
 
 
 def leave_out(values: Tensor, part: float) -> Tensor:
-    """Set a part of the values to zero at random, and scale the others so that the expected sum stays the same.
+    """Set a random fraction of the values to zero, and scale the others so that the expected sum is unchanged.
 
-    torch's own ``dropout`` draws other random numbers on an Intel processor than on an AMD one, from the same seed.
+    With the same seed, torch's ``dropout`` draws different random numbers on Intel and AMD processors.
     Here each 64-bit random number serves four values.
     """
     left_out = round(part * 2**16)

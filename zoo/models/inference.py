@@ -27,7 +27,7 @@ BATCH = 256
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch compute in `count` threads inside the block."""
+    """Limit torch to `count` threads inside the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -69,7 +69,7 @@ def expert_vectors(
 ) -> Tensor | None:
     """Return the vectors of some of the graphs from a network's frozen experts, shape (n, d); None without experts.
 
-    They are the same in every epoch of a fit, and for all members of an ensemble.
+    They do not change during a fit, and are the same for all members of an ensemble.
     """
     if not network.experts:
         return None

@@ -1,7 +1,7 @@
-"""The graph that the network's layers pass messages on: DGL's, or torch's index operations where DGL has no kernels.
+"""The graph for message passing: DGL's, or torch index operations where DGL has no kernels.
 
 The DGL wheels of the package registry compute on CPUs only, and in single and double precision only. Elsewhere
-:class:`IndexedGraph` takes the place of a ``DGLGraph`` for the few functions that zoo's layers use.
+:class:`IndexedGraph` replaces ``DGLGraph`` for the few functions that zoo's layers use.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 def message_graph(batch: GraphBatch) -> Any:
-    """Return the graph of a batch to pass messages on: a DGLGraph, or an `IndexedGraph`."""
+    """Return the message-passing graph of a batch: a DGLGraph, or an `IndexedGraph`."""
     return batch.graph if _in_dgl(batch.numbers.device.type) else IndexedGraph(batch)
 
 
 @lru_cache
 def _in_dgl(device: str) -> bool:
-    """Say whether the installed DGL computes on a kind of device."""
+    """Return whether the installed DGL supports a type of device."""
     if device == "cpu":
         return True
     try:
         dgl().graph(([0], [0])).to(device)
-    except Exception:  # DGL's own error, which is raised for a missing device API
+    except Exception:  # DGL raises its own error type for a missing device API
         return False
     return True
 
 
 def readout(graph: Any, values: Tensor) -> Tensor:
-    """Return the mean over the atoms of each cell, all copies counted: (M, F) → (B, F)."""
+    """Return the mean over the atoms of each cell, weighted by their copies: (M, F) → (B, F)."""
     with graph.local_scope():
         graph.ndata["values"] = values
         sum_nodes = graph.sum_nodes if isinstance(graph, IndexedGraph) else partial(dgl().sum_nodes, graph)
@@ -61,7 +61,7 @@ class IndexedGraph:
 
     @contextmanager
     def local_scope(self) -> Iterator[None]:
-        """Forget the data that are set inside the block."""
+        """Discard the data set inside the block."""
         nodes, edges = self.ndata, self.edata
         self.ndata, self.edata = {**nodes}, {**edges}
         try:
@@ -70,20 +70,20 @@ class IndexedGraph:
             self.ndata, self.edata = nodes, edges
 
     def apply_edges(self, function: Any) -> None:
-        """Add node data of both ends: of DGL's message functions, only ``u_add_v`` is known."""
+        """Add node data of both ends (of DGL's message functions, only ``u_add_v`` is supported)."""
         assert function.name == "u_add_v"
         at_neighbor, at_center = self.ndata[function.lhs_field], self.ndata[function.rhs_field]
         self.edata[function.out_field] = at_neighbor[self._batch.neighbors] + at_center[self._batch.centers]
 
     def update_all(self, message: Any, reduce: Any) -> None:
-        """Sum edge data at the centres: ``copy_e`` and ``sum`` are the functions that are known."""
+        """Sum edge data at the centres (only ``copy_e`` with ``sum`` is supported)."""
         assert (message.name, reduce.name) == ("copy_e", "sum")
         values = self.edata[message.in_field]
         total = values.new_zeros(len(self._batch.numbers), values.shape[1])
         self.ndata[reduce.out_field] = total.index_add_(0, self._batch.centers, values)
 
     def sum_nodes(self, name: str, weight: str | None = None) -> Tensor:
-        """Sum node data, times others, over each crystal."""
+        """Sum node data over each crystal, optionally weighted."""
         values = self.ndata[name] * self.ndata[weight] if weight else self.ndata[name]
         total = values.new_zeros(len(self._batch), values.shape[1])
         return total.index_add_(0, self._batch.crystal_of_atom, values)

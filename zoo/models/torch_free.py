@@ -1,7 +1,7 @@
-"""Prediction on a CPU without torch, from the arrays of a checkpoint, where the kernels are compiled.
+"""Prediction on a CPU without torch, from the arrays of a checkpoint; requires the compiled kernels.
 
 Importing torch takes longer than predicting a thousand crystals. The result is that of
-:class:`zoo.models.cgcnn.CGCNN`, which predicts where the kernels are missing (tests/equivalence).
+:class:`zoo.models.cgcnn.CGCNN`, which is used where the kernels are missing (tests/equivalence).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     Tensors = Mapping[str, NDArray[np.float32]]
 
 HEAD_BATCH = 1024
-"""Crystals that pass through a head at once, so that their vectors stay in a core's cache."""
+"""Crystals per pass through a head, so that their vectors stay in a core's cache."""
 
 _quiet = np.errstate(all="ignore")
-"""As in torch: a value that is not a number shows itself in the prediction."""
+"""As in torch, NaN propagates to the prediction."""
 
 
 def possible() -> bool:
-    """Say whether the kernels that a prediction needs are compiled."""
+    """Return whether the kernels needed for prediction are compiled."""
     return None not in (compiled.gating, compiled.normalizing, compiled.convolving)
 
 
@@ -162,7 +162,7 @@ class Predictor:
 
 
 def _layer(tensors: Tensors, prefix: str) -> tuple[Any, ...]:
-    """Return the weights, biases and normalisations of a convolution as the kernels take them."""
+    """Return the weights, biases and normalisations of a convolution in the kernels' format."""
     assert compiled.normalizing is not None
     norms = []
     for name in ("bn1", "bn2"):

@@ -75,7 +75,7 @@ class AdamW:
         self._factor = factor
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Clear the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -106,7 +106,7 @@ class AdamW:
             )
 
     def state(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the tensors that a resumed fit needs, by name; written into, they restore the state."""
+        """Yield the tensors of the state by name; writing to them restores it."""
         for number, group in enumerate(self._groups):
             for kind in ("means", "squares", "steps"):
                 for index, tensor in enumerate(getattr(group, kind)):

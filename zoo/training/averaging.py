@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which is validated and kept in place of the weights themselves."""
+"""The moving average of a network's weights, which is validated and kept instead of the weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def weights(network: CGCNN) -> dict[str, Tensor]:
-    """Return the parameters and buffers of a network by name, but not those of its frozen experts.
+    """Return the parameters and buffers of a network by name, except those of its frozen experts.
 
-    The tensors are the network's own: what is written into them changes it.
+    The tensors share memory with the network.
     """
     return {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("experts.")}
 
@@ -26,7 +26,7 @@ class MovingAverage:
     """An exponential moving average of weights and buffers.
 
     After step 1 it is the network itself. After each further step t it moves by 1 - d of the way to the weights, where
-    d = min(decay, t / (9 + t)), so that the random start is soon forgotten. Integers are copied.
+    d = min(decay, t / (9 + t)), so that the random start soon loses influence. Integers are copied.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Add the weights after a step, of which the first is number 1."""
+        """Add the weights after a step; steps count from 1."""
         decay = min(self._decay, step / (9 + step)) if step > 1 else 0.0
         for averaged, current in self._pairs:
             if averaged[0].is_floating_point() and step > 1:

@@ -1,4 +1,4 @@
-"""Graphs and targets → batches, in an order that depends on the seed and the epoch alone."""
+"""Graphs and targets → batches, in an order that depends only on the seed and the epoch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from zoo.data.scaling import TargetScaler
 
 VALIDATION_BATCH = 256
-"""Crystals per batch of a validation."""
+"""Crystals per batch in validation."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledGraphs:
-    """Graphs with targets, and which of them belong to this set.
+    """Graphs with targets, and the rows of them that belong to this set.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class LabelledGraphs:
 class ShuffledOrder:
     """The order of n rows in each epoch, shared among processes.
 
-    Each process takes every `world_size`-th row of the same permutation, all of them the same number, in batches of
-    `batch_size`. A last batch of a few crystals would upset the batch statistics, so it is left out; the next epoch's
-    order brings its rows in.
+    Each process takes every `world_size`-th row of the same permutation, the same number each, in batches of
+    `batch_size`. A smaller last batch would distort the batch statistics, so it is dropped; its rows are used in other
+    epochs.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class ShuffledOrder:
 
 
 class BatchMaker:
-    """Makes batches of a set: graphs and scaled targets.
+    """Maker of batches of a set: graphs and scaled targets.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class BatchMaker:
     scalers : sequence of TargetScaler
         One per target.
     device : str
-        Where the batches go.
+        Device of the batches.
     """
 
     def __init__(self, data: LabelledGraphs, scalers: Sequence[TargetScaler], device: str) -> None:
@@ -102,7 +102,7 @@ class BatchMaker:
         self._targets = torch.from_numpy(np.stack(scaled, axis=1)).float()
 
     def make(self, positions: NDArray[np.int64]) -> tuple[GraphBatch, Tensor]:
-        """Return the graphs and scaled targets, shape (B, T), of some positions in the set."""
+        """Return the graphs and scaled targets, shape (B, T), at the given positions in the set."""
         chosen, vectors = torch.from_numpy(positions), self._data.vectors
         graphs = GraphBatch.gather(
             self._data.graphs,

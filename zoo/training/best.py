@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class BestEpoch:
-    """Keeps a copy of the weights of the validation with the smallest loss; of equal ones, the first.
+    """Copy of the weights with the smallest validation loss; of equal ones, the first.
 
     Parameters
     ----------
     patience : int or None
-        Validations without a better one after which to stop; None never stops.
+        Number of validations without improvement before stopping; None never stops.
     """
 
     def __init__(self, patience: int | None) -> None:
@@ -23,11 +23,11 @@ class BestEpoch:
         self.weights: dict[str, Tensor] = {}
         self.loss = math.inf
         self.waited = 0
-        """Validations since the best."""
+        """Number of validations since the best."""
         self.stop = False
 
     def update(self, loss: float, weights: dict[str, Tensor]) -> None:
-        """Take in a validation; a loss that is not a number counts as infinite, and ends a fit that has a patience."""
+        """Record a validation; NaN counts as an infinite loss, which ends a fit with finite patience."""
         if loss < self.loss or not self.weights:
             self.weights = {name: tensor.clone() for name, tensor in weights.items()}
             self.loss, self.waited = (loss if math.isfinite(loss) else math.inf), 0

@@ -1,4 +1,4 @@
-"""Several processes that train one network: how they are started, and what they share (torch's DDP)."""
+"""Training of one network by several processes (torch's DDP): launching and communication."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Launch:
-    """What a launcher told this process: its rank, its rank on this machine, and the number of processes."""
+    """Launcher settings of this process: its rank, its rank on this machine, and the number of processes."""
 
     rank: int
     local_rank: int
@@ -34,7 +34,7 @@ class Launch:
 
 
 def launched() -> Launch | None:
-    """Return what torchrun, or srun with several tasks, told this process; None if it was started by itself."""
+    """Return the settings from torchrun, or srun with several tasks; None if no launcher was used."""
     told = os.environ
     if "RANK" in told and "WORLD_SIZE" in told:
         local = int(told.get("LOCAL_WORLD_SIZE", "0")) or None
@@ -45,13 +45,13 @@ def launched() -> Launch | None:
 
 
 def is_main_process() -> bool:
-    """Say whether this process is the one that reads, reports and writes."""
+    """Return whether this process is the main one, which reads, reports and writes."""
     launch = launched()
     return launch is None or launch.rank == 0
 
 
 def check_launch(devices: int, nodes: int) -> None:
-    """Refuse numbers of devices and machines that are impossible, or that do not match those of the launcher.
+    """Refuse numbers of devices and machines that are impossible or do not match the launcher's.
 
     Raises
     ------
@@ -73,20 +73,20 @@ def check_launch(devices: int, nodes: int) -> None:
 
 
 def run_on_devices(devices: int) -> None:
-    """Run the command of this process once for each device of this machine, as torchrun does, and wait for the end.
+    """Run the command of this process once per device of this machine, as torchrun does, and wait for it to finish.
 
     Raises
     ------
     SystemExit
-        With the exit code of the first process that failed; it has said why.
+        With the exit code of the first process that failed, which has reported the error.
     TrainingError
-        If a process was ended by a signal.
+        If a process was terminated by a signal.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    # The process that fails says why, in one line; torch would add a page about where it ran.
+    # The failing process reports the error in one line; torch would add a page of details.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
@@ -114,7 +114,7 @@ def run_on_devices(devices: int) -> None:
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of a fit, as one of them sees them.
+    """The processes of a fit, from the perspective of one of them.
 
     Parameters
     ----------
@@ -128,11 +128,11 @@ class ProcessGroup:
     world_size: int = 1
 
     def parallel(self, module: nn.Module) -> nn.Module:
-        """Return the module with gradients that are averaged over all processes."""
+        """Return the module with gradients averaged over all processes."""
         return module if self.world_size == 1 else torch.nn.parallel.DistributedDataParallel(module)
 
     def from_main(self, *values: float) -> tuple[float, ...]:
-        """Return what the main process has for these numbers."""
+        """Return the main process's values of these numbers."""
         if self.world_size == 1:
             return values
         shared: Tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
@@ -147,7 +147,7 @@ def process_group(processes: int, device: str) -> Iterator[ProcessGroup]:
     Parameters
     ----------
     processes : int
-        Their number; a single one joins nobody.
+        Number of processes; a single one communicates with nobody.
     device : {"cpu", "cuda"}
 
     Raises
@@ -178,7 +178,7 @@ def process_group(processes: int, device: str) -> Iterator[ProcessGroup]:
 
 
 def _address() -> str:
-    """Return where the processes meet: as torchrun says, or else on the first machine of a SLURM job."""
+    """Return the rendezvous address: torchrun's, or else the first machine of a SLURM job."""
     if "MASTER_ADDR" in os.environ and "MASTER_PORT" in os.environ:
         return "env://"
     nodes = os.environ.get("SLURM_STEP_NODELIST", "localhost")

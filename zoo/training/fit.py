@@ -48,10 +48,10 @@ class FitSettings:
     weight_decay : float
         AdamW's decoupled weight decay.
     average : float or None
-        Decay per step of the exponential moving average of the weights that is validated and kept; it is reached
-        gradually.
+        Decay per step of the exponential moving average of the weights, which is validated and kept; it is
+        approached gradually.
     patience : int or None
-        Validations without a better error after which to stop; None never stops early.
+        Number of validations without improvement before stopping; None never stops early.
     clip : float
         Largest norm of the gradient.
     keep : {"best", "last"}
@@ -127,7 +127,7 @@ def fit(
     workdir : Path
         Folder for snapshots, from which `resume` continues an interrupted fit.
     rates : mapping of parameter-name prefix to factor, optional
-        Learning rates by depth: the factor of the longest fitting prefix multiplies the learning rate.
+        Learning rates by depth: the factor of the longest matching prefix multiplies the learning rate.
     balance : {"equal", "relative"}
         How several targets share the loss; see :func:`zoo.training.losses.masked_l1`.
     device : {"auto", "cpu", "cuda"}
@@ -138,8 +138,8 @@ def fit(
     resume : bool
         Continue from the snapshot in `workdir`, if there is one.
     save_minutes : float, optional
-        Between snapshots within an epoch; there are others after validations. If not given, there are none at all: a
-        short fit is sooner done anew.
+        Time between snapshots within an epoch; there are others after validations. By default there are none, because
+        short fits are quickly repeated.
     on_epoch : callable, optional
         Called in the main process after each validation, with its row of the history and the number of epochs since
         the last.
@@ -151,9 +151,9 @@ def fit(
     Raises
     ------
     InputError
-        If a snapshot cannot be written, for example because the disk is full; the one before it is left whole.
+        If a snapshot cannot be written, for example because the disk is full; the previous one is kept.
     TrainingError
-        If the loss of no validation is a number: the training diverged from its first steps on.
+        If no validation loss is finite, that is, training diverged from the start.
     """
     began = time.monotonic()
     chosen = choose_device(device)
@@ -169,7 +169,7 @@ def fit(
         threads_for(edges),
         torch.random.fork_rng(devices=[]),
     ):
-        torch.manual_seed(seed)  # what is left out at random in training depends on the seed alone
+        torch.manual_seed(seed)  # dropout depends only on the seed
         network.to(group.device)
         loop = Loop(network, train, validation, scalers, settings, seed, rates or {}, balance, group)
         snapshot = workdir / SNAPSHOT

@@ -1,4 +1,4 @@
-"""The loop over epochs and steps, and the state that an interrupted one is resumed from."""
+"""The loop over epochs and steps, and the state from which it is resumed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def rate_of(name: str, rates: Mapping[str, float]) -> float:
 
 
 class _Opinions(nn.Module):
-    """A module whose forward pass is the network's opinions: torch's DDP wraps forward passes alone."""
+    """A module whose forward pass returns the network's opinions, because torch's DDP wraps only forward passes."""
 
     def __init__(self, network: CGCNN) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class _Opinions(nn.Module):
 
 
 class Loop:
-    """A network, its batches and its optimiser, and how far the fit has got.
+    """A network, its batches and optimiser, and the progress of the fit.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Loop:
 
     @property
     def done(self) -> bool:
-        """Whether no validation is left to come."""
+        """Whether all validations are done."""
         return self.best.stop or self._epoch + self._interval > self.settings.epochs
 
     @property
@@ -127,14 +127,14 @@ class Loop:
         snapshot: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """Go on to the end.
+        """Run the remaining epochs.
 
         Parameters
         ----------
         on_epoch : callable, optional
             Called after each validation with its row of the history and the number of epochs since the last.
         snapshot : Path, optional
-            Where snapshots are written, when `clock` says so.
+            File for snapshots, written when `clock` says so.
         clock : Clock, optional
         """
         while self._epoch < self.settings.epochs and not self.best.stop:
@@ -161,7 +161,7 @@ class Loop:
 
     def _step(self, graphs: GraphBatch, target: Tensor) -> None:
         with torch.autocast(**self._autocast):
-            # Each opinion learns by itself; their mean is what is validated.
+            # Each opinion has a separate loss; their mean is validated.
             loss = masked_l1(self._opinions(graphs), target, self._balance)
         self._optimizer.zero_grad()
         self._scaler.scale(loss).backward()
@@ -180,7 +180,7 @@ class Loop:
         network = self._average.network if self._average else self.network
         mode = network.training
         network.eval()
-        # torch's DataLoader would draw one number here: earlier fits, of which it was a part, repeat to the digit.
+        # As torch's DataLoader does, so that fits of earlier versions are reproduced exactly.
         torch.empty((), dtype=torch.int64).random_()
         with torch.inference_mode(), torch.autocast(**self._autocast):
             pairs = [(network.all_targets(graphs).float(), target) for graphs, target in self._validation.in_order()]
@@ -225,7 +225,7 @@ class Loop:
         write_snapshot(path, tensors, values)
 
     def resume(self, path: Path) -> None:
-        """Go back to the state of a snapshot.
+        """Restore the state of a snapshot.
 
         Raises
         ------
@@ -252,7 +252,7 @@ class Loop:
         self._began = time.monotonic() - values["seconds"]
 
     def _state(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the tensors that a step changes; written into, they restore the state."""
+        """Yield the tensors changed by a step; writing to them restores the state."""
         for name, tensor in weights(self.network).items():
             yield f"weights.{name}", tensor
         if self._average:

@@ -12,7 +12,7 @@ Balance = Literal["equal", "relative"]
 
 
 def masked_l1(output: Tensor, target: Tensor, balance: Balance = "equal") -> Tensor:
-    """Return the mean absolute error in scaled units over the targets that are known.
+    """Return the mean absolute error in scaled units over the known targets.
 
     The loss is L1 because the reported error is a mean absolute error. Each column counts as much as any other,
     however few labels it has. With a relative balance the loss is the mean of the logarithms of the columns' errors:

@@ -1,4 +1,4 @@
-"""Snapshots of an unfinished fit: written every few minutes, whole or not at all."""
+"""Snapshots of an unfinished fit, written atomically every few minutes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SNAPSHOT = "snapshot.safetensors"
-"""The file that a fit is resumed from."""
+"""File name of a snapshot."""
 
 MINUTES = 3.0
-"""Between two snapshots within an epoch."""
+"""Minutes between two snapshots within an epoch."""
 
 SECONDS = 10.0
-"""Between two snapshots after validations, where those follow one another fast."""
+"""Minimum seconds between snapshots after validations, for fits with frequent validations."""
 
 
 class Clock:
-    """Says when the next snapshot is due.
+    """Timer of snapshots.
 
     Parameters
     ----------
@@ -39,17 +39,17 @@ class Clock:
         self._last = time.monotonic()
 
     def due(self, *, validated: bool) -> bool:
-        """Say whether a snapshot is due, after a validation or within an epoch."""
+        """Return whether a snapshot is due, after a validation or within an epoch."""
         wait = min(self._seconds, SECONDS) if validated else self._seconds
         return time.monotonic() - self._last >= wait
 
     def restart(self) -> None:
-        """Count from now."""
+        """Restart the timer."""
         self._last = time.monotonic()
 
 
 def write_snapshot(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-    """Write a snapshot beside the one before it, then put it in its place.
+    """Write a snapshot to a temporary file, then replace the previous one.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def write_snapshot(path: Path, tensors: Mapping[str, Tensor], values: Mapping[st
     Raises
     ------
     InputError
-        If the disk is full, or the folder cannot be written; the snapshot before is left as it was.
+        If the disk is full, or the folder cannot be written; the previous snapshot is kept.
     """
     from safetensors.torch import save
 
@@ -68,7 +68,7 @@ def write_snapshot(path: Path, tensors: Mapping[str, Tensor], values: Mapping[st
     try:
         files.write_bytes(path, data)
     except OSError as error:
-        kept = f"{path.name} is still the one before; " if path.exists() else ""
+        kept = f"{path.name} still holds the previous snapshot; " if path.exists() else ""
         raise InputError(
             f"{path} cannot be written: {error.strerror}; {kept}free some space, then continue with --resume"
         ) from error
@@ -89,4 +89,4 @@ def read_snapshot(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             values: dict[str, Any] = json.loads(file.metadata()["values"])
             return {name: file.get_tensor(name) for name in file.keys()}, values  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is damaged; remove {path.parent.parent} to begin again") from error
+        raise InputError(f"{path} is damaged; remove {path.parent.parent} to start again") from error

@@ -1,7 +1,7 @@
-"""Compiled parts of the networks, and the arrays that they take (`arrays`).
+"""Compiled parts of the networks, and their input arrays (`arrays`).
 
 `gating` sums gated messages over edges, `normalizing` computes batch normalisation around them, `convolving` passes
-whole crystals through all convolutions. `zoo._utils.compiled` imports them where they could be compiled.
+whole crystals through all convolutions. `zoo._utils.compiled` imports them if they are available.
 """
 
 __all__ = ["arrays", "convolving", "gating", "normalizing"]

@@ -1,4 +1,4 @@
-"""A batch as the kernels take it: its edges with their largest Gaussians, divided into pieces for threads."""
+"""The kernels' format of a batch: edges with their largest Gaussians, divided into pieces for threads."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 EDGES_PER_PIECE = 4096
-"""Edges whose arrays, 64 features wide, fit into a core's cache."""
+"""Number of edges whose arrays, 64 features wide, fit into a core's cache."""
 
 MIN_EDGES_PER_THREAD = 256
-"""Edges that repay a thread of their own when all convolutions run in it."""
+"""Smallest number of edges worth a separate thread for all convolutions."""
 
 
 def pieces_of(edges: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the piece that each crystal belongs to.
 
-    The pieces depend on the batch alone, not on the number of threads: so do the results.
+    The pieces, and hence the results, depend only on the batch, not on the number of threads.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def pieces_of(edges: NDArray[np.int64]) -> NDArray[np.int64]:
     """
     ends = np.cumsum(edges)
     size = min(EDGES_PER_PIECE, max(MIN_EDGES_PER_THREAD, -(-int(edges.sum()) // 2)))
-    return (ends - (edges + 1) // 2) // size  # by the edge in a crystal's middle
+    return (ends - (edges + 1) // 2) // size  # by the middle edge of a crystal
 
 
 def edges_of(
@@ -50,7 +50,7 @@ def edges_of(
     counts: Array,
     ends: NDArray[np.int64],
 ) -> Any:
-    """Return edges as the kernels take them, each with its largest Gaussians: those left out are below e^-16.
+    """Return the edges in the kernels' format, each with its largest Gaussians; those omitted are below e^-16.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ def edges_of(
     neighbors : array of shape (R,)
         Index of the atom at each edge's other end.
     counts : array of shape (R, 1)
-        Number of neighbours that each edge stands for.
+        Number of neighbours that each edge represents.
     ends : array of shape (P,)
-        Where each piece ends among the atoms.
+        Index of the atom at which each piece ends.
 
     Returns
     -------
