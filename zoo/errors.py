@@ -11,7 +11,7 @@
     ├── HubError              the Hugging Face Hub refused, or cannot be reached
     ├── SourceError           a database refused, or cannot be reached
     ├── IntegrityError        exit code 3: bytes that are not the ones that were pinned
-    ├── TrainingError         a training that came to no numbers
+    ├── TrainingError         a training that diverged
     ├── CheckpointError       a checkpoint that this version cannot read or honour
     └── DependencyError       a package that is missing or broken in this environment
 
@@ -86,7 +86,7 @@ class IntegrityError(ZooError):
 
 
 class TrainingError(ZooError):
-    """A training that came to no numbers."""
+    """A training that diverged."""
 
 
 class CheckpointError(ZooError):

@@ -28,7 +28,7 @@ class Response:
         (404, {"x-error-code": "EntryNotFound"}, False, "a/b has no file x at revision v1"),
         (404, {}, False, "there is no model a/b at"),
         (404, {}, True, "does not let you write to a/b"),
-        (401, {}, False, "wants to know who asks"),
+        (401, {}, False, "requires authentication"),
         (409, {}, True, "a/b has changed on"),
         (429, {"retry-after": "70"}, False, "wait 70 seconds, or log in"),
         (429, {"retry-after": "Wed, 21 Oct"}, False, "wait a few minutes"),

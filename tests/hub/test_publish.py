@@ -240,11 +240,11 @@ def test_a_checkpoint_without_a_card(here: Machine, run: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("bad token", "does not accept the token|wants to know who asks for this"),
+        ("bad token", "does not accept the token|requires authentication"),
         ("forbidden", r"forbids write to ada/moduli \(403\); check the token's permissions"),
         ("out of order", r"has a server error \(status 503\); try again later"),
         ("too many", r"too many requests from here \(429\); wait"),
-        ("html", "does not answer as a Hub does"),
+        ("html", "is not a Hugging Face Hub"),
     ],
 )
 def test_a_hub_that_refuses_a_push(here: Machine, run: Path, fault: str, said: str) -> None:

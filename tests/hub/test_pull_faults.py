@@ -40,7 +40,7 @@ WORDS = {
     "other commit": "asked for commit " + COMMIT + ", but got " + "0" * 40,
     "silent": "does not answer in time; try again, or increase the time-out with HF_HUB_ETAG_TIMEOUT",
     "redirect loop": "redirects requests in a circle; check HF_ENDPOINT and the proxy",
-    "redirect to plain http": "sends us to http://storage.invalid, where anybody on the network could read and change",
+    "redirect to plain http": "redirects to http://storage.invalid, where anybody on the network could read and change",
     "says 100 GB": f"model.safetensors of {REPO} has 100,000,000,000 bytes or more, but at most 160,088 were expected",
 }
 

@@ -100,7 +100,7 @@ def test_headers_of_another_transport_are_not_followed(
 
 def test_an_answer_is_not_unpacked(here: Machine, ref: str) -> None:
     here.server.fault = "packed"
-    with pytest.raises(HubError, match="does not answer as a Hub does"):
+    with pytest.raises(HubError, match="is not a Hugging Face Hub"):
         pull.pull(ref)
     assert here.files() == {}
 
@@ -138,7 +138,7 @@ def test_nobody_waits_without_end(here: Machine, ref: str, fault: Any, monkeypat
 def test_sizes_and_digests_of_any_form(here: Machine) -> None:
     here.publish()
     here.server.fault = "odd sizes"
-    with pytest.raises(HubError, match=r"does not answer as a Hub does .*out of range"):
+    with pytest.raises(HubError, match=r"is not a Hugging Face Hub .*out of range"):
         pull.pull(f"hf://{REPO}")
     assert here.files() == {}
 

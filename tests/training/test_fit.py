@@ -75,7 +75,7 @@ def test_a_mixture_learns_beside_experts_that_stay_as_they_are(data: Data, tmp_p
 
 
 def test_a_training_that_diverges_is_an_error(data: Data, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"no numbers at a learning rate of 1e\+15; give a smaller one"):
+    with pytest.raises(TrainingError, match=r"diverged at a learning rate of 1e\+15; give a smaller one"):
         run(data, tmp_path, blank(), FitSettings(epochs=2, batch_size=8, learning_rate=1e15))
 
 

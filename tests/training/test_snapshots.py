@@ -49,7 +49,7 @@ def test_a_damaged_snapshot_is_named(size: int, tmp_path: Path) -> None:
     path = tmp_path / "net.partial" / "work" / SNAPSHOT
     write_snapshot(path, {"weights": torch.ones(100)}, {"epoch": 1})
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(InputError, match=rf"{path} is damaged; remove {tmp_path / 'net.partial'} to begin again"):
+    with pytest.raises(InputError, match=rf"{path} is damaged; remove {tmp_path / 'net.partial'} to start again"):
         read_snapshot(path)
 
 

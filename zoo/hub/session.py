@@ -342,7 +342,7 @@ def _check_address(address: Any) -> None:
     near = host == hub_host or (_is_loopback(host) and _is_loopback(hub_host))
     if scheme != "https" and not (scheme == hub_scheme == "http" and near):
         raise HubError(
-            f"{errors.endpoint()} sends us to {scheme}://{host}, where anybody on the network could read and change "
+            f"{errors.endpoint()} redirects to {scheme}://{host}, where anybody on the network could read and change "
             "the data; nothing was sent. Set HF_ENDPOINT to a Hub that uses https throughout"
         )
 

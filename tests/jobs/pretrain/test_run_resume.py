@@ -139,7 +139,7 @@ def test_a_disk_that_is_full_in_mid_epoch_costs_one_line(longer: Path, tmp_path:
     (line,) = full.stderr.splitlines()
     last = tmp_path / "cut.partial" / "work" / SNAPSHOT
     assert line == (
-        f"Error: {last} cannot be written: File too large; {SNAPSHOT} is still the one before; "
+        f"Error: {last} cannot be written: File too large; {SNAPSHOT} still holds the previous snapshot; "
         "free some space, then continue with --resume"
     )
     assert [path.name for path in last.parent.iterdir()] == [SNAPSHOT]
@@ -185,5 +185,5 @@ def test_a_checkpoint_that_is_damaged_is_named(longer: Path, tmp_path: Path) -> 
     run_until(10, "os.kill(os.getpid(), signal.SIGKILL)", longer, tmp_path / "cut")
     last = tmp_path / "cut.partial" / "work" / SNAPSHOT
     last.write_bytes(last.read_bytes()[:1000])
-    with pytest.raises(InputError, match=rf"{last} is damaged; remove {tmp_path / 'cut.partial'} to begin again"):
+    with pytest.raises(InputError, match=rf"{last} is damaged; remove {tmp_path / 'cut.partial'} to start again"):
         pretrain(read_recipe(longer / "tiny.toml"), [EXAMPLE], tmp_path / "cut", resume=True, quiet=True)
