@@ -239,7 +239,7 @@ def test_plain_http_goes_only_where_the_user_says(here: Machine, monkeypatch: py
         here.publish()
         here.install()
         here.server.fault = "redirect to plain http"
-        with pytest.raises(HubError, match="nothing was sent there"):
+        with pytest.raises(HubError, match="nothing was sent"):
             pull.pull("hardness-net")
         assert "storage.invalid" not in asked
         monkeypatch.setattr(constants, "ENDPOINT", "http://hub.invalid")

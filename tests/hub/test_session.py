@@ -43,7 +43,7 @@ def test_where_requests_may_go(
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub)
     with pytest.raises(HubError) as caught:
         ask(address)
-    assert ("nothing was sent there" in str(caught.value)) is not allowed
+    assert ("nothing was sent" in str(caught.value)) is not allowed
 
 
 def test_an_answer(here: Machine) -> None:
@@ -72,7 +72,7 @@ def test_what_is_repeated_and_what_is_not(here: Machine, monkeypatch: pytest.Mon
     here.server.fault = "out of order"
     for method, asked in (("GET", 3), ("POST", 1)):
         here.server.requests.clear()
-        with pytest.raises(HubError, match="out of order"):
+        with pytest.raises(HubError, match="server error"):
             ask(f"{here.server.url}/api/models/{REPO}", method)
         assert here.server.asked(method) == asked
     here.server.fault, here.server.retry_after = "too many", 1

@@ -34,7 +34,7 @@ def test_a_snapshot_that_cannot_be_written_leaves_the_one_before_it(tmp_path: Pa
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
         with pytest.raises(
-            InputError, match=rf"{SNAPSHOT} cannot be written: File too large; {SNAPSHOT} is still"
+            InputError, match=rf"{SNAPSHOT} cannot be written: File too large; {SNAPSHOT} still holds"
         ) as caught:
             write_snapshot(tmp_path / SNAPSHOT, {"weights": torch.ones(10_000)}, {})
     finally:

@@ -262,9 +262,7 @@ class Session:
                     if self._late:  # of an answer of unknown length, a cut looks like its end
                         raise HubError(errors.too_slow(what))
                     return
-            raise HubError(
-                f"{errors.endpoint()} sends requests around in a circle (redirects); check HF_ENDPOINT and the proxy"
-            )
+            raise HubError(f"{errors.endpoint()} redirects requests in a circle; check HF_ENDPOINT and the proxy")
         # The last one is of a host's name, a token or a time-out that cannot be one.
         except (self._http.HTTPError, self._http.InvalidURL, self._http.StreamError, ValueError) as error:
             if self._late:
