@@ -151,7 +151,7 @@ def vectors(name: str, crystals: Sequence[Crystal], bar: Bar) -> NDArray[np.floa
     """
     featurizer = plugins.featurizer(name)
     from_arrays = getattr(featurizer, "featurize_crystals", None)
-    parts = []
+    parts: list[NDArray[np.float64]] = []
     for start in range(0, len(crystals), CHUNK):
         chunk = crystals[start : start + CHUNK]
         try:
@@ -165,7 +165,8 @@ def vectors(name: str, crystals: Sequence[Crystal], bar: Bar) -> NDArray[np.floa
             if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
                 raise
             raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
-        if np.iscomplexobj(part) or part.shape != (len(chunk), labels):
+        widths = {labels, *(each.shape[1] for each in parts[:1])}  # the same labels for all crystals
+        if np.iscomplexobj(part) or part.shape != (len(chunk), labels) or len(widths) > 1:
             raise PluginError(
                 f"featurizer {name!r} returned a {part.dtype} array of shape {part.shape} for {len(chunk)} crystals "
                 f"and {labels} labels"
