@@ -10,10 +10,10 @@ from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
 from zoo.models.architecture import Architecture
-from zoo.models.blends import WeightedRegressor, labels_digest
 from zoo.models.checkpoint import networks
 from zoo.models.checkpoint.schema import BlendConfig, FeaturizerConfig, TargetConfig
-from zoo.models.regressors import from_sklearn
+from zoo.models.regression.blends import WeightedRegressor, labels_digest
+from zoo.models.regression.regressors import from_sklearn
 from zoo.registry import plugins
 from zoo.training.kernel_regression import fit_kernel_machine
 from zoo.training.transfer import scratch

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from zoo.models.regressors import Regressor
+from zoo.models.regression.regressors import Regressor
 from zoo.training.kernel_regression import CLIP, COSTS, EPSILON, GAMMAS, fit_kernel_machine
 
 

@@ -24,9 +24,9 @@ from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError
 from zoo.jobs.methods import Outcome
 from zoo.models.architecture import Architecture
-from zoo.models.blends import WeightedRegressor
 from zoo.models.checkpoint import networks
-from zoo.models.regressors import Regressor
+from zoo.models.regression.blends import WeightedRegressor
+from zoo.models.regression.regressors import Regressor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

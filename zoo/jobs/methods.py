@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
-    from zoo.models.blends import WeightedRegressor
     from zoo.models.cgcnn import CGCNN
+    from zoo.models.regression.blends import WeightedRegressor
     from zoo.registry.contracts import Transform
 
 # Chosen on validation rows of bulk moduli and dielectric constants (docs/tuning.md).

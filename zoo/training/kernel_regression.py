@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.models.regressors import KernelMachine, Regressor
+from zoo.models.regression.regressors import KernelMachine, Regressor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,9 @@ from zoo.jobs.crossfit.fit import MAX_FOLDS, MIN_ROWS, cross_fit, folds_of
 from zoo.jobs.crossfit.members import RegressorMember
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.methods import Dataset
-from zoo.models.blends import Inputs
 from zoo.models.checkpoint.networks import Member
-from zoo.models.regressors import LinearModel, Regressor
+from zoo.models.regression.blends import Inputs
+from zoo.models.regression.regressors import LinearModel, Regressor
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from zoo.jobs.crossfit.members import (
     network_member,
 )
 from zoo.jobs.methods import TRANSFER, Dataset
-from zoo.models.blends import Inputs
+from zoo.models.regression.blends import Inputs
 
 X = np.random.default_rng(1).normal(size=(60, 6))
 Y = 100 * np.exp(X[:, 0])

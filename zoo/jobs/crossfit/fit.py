@@ -25,9 +25,9 @@ from zoo.data.splits import cut_folds
 from zoo.errors import InputError, TrainingError
 from zoo.jobs import methods
 from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
-from zoo.models.blends import bagged, clip
 from zoo.models.checkpoint.schema import MAX_RESIDUALS
 from zoo.models.inference import threads
+from zoo.models.regression.blends import bagged, clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Record
     from zoo.jobs.fit_store import FitStore
     from zoo.jobs.methods import Dataset, Outcome
-    from zoo.models.blends import Inputs
     from zoo.models.checkpoint.networks import Member
+    from zoo.models.regression.blends import Inputs
 
     Array = NDArray[np.float64]
     Valid = tuple[float | None, float | None]

@@ -17,8 +17,8 @@ import numpy as np
 from zoo.data.scaling import LIMIT_MARGIN, TargetScaler
 from zoo.jobs import baselines
 from zoo.jobs.methods import Outcome, fit_network
-from zoo.models.blends import WeightedRegressor
-from zoo.models.regressors import from_sklearn
+from zoo.models.regression.blends import WeightedRegressor
+from zoo.models.regression.regressors import from_sklearn
 from zoo.registry import plugins
 from zoo.training.kernel_regression import fit_kernel_machine
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from zoo._utils.devices import Device
     from zoo.data.splits import Split
     from zoo.jobs.methods import Dataset
-    from zoo.models.blends import Inputs
     from zoo.models.cgcnn import CGCNN
-    from zoo.models.regressors import Regressor
+    from zoo.models.regression.blends import Inputs
+    from zoo.models.regression.regressors import Regressor
     from zoo.registry.contracts import Transform
     from zoo.training.fit import FitSettings
 

@@ -22,10 +22,10 @@ from zoo.jobs.crossfit.members import (
     network_member,
     rows_of_fold,
 )
-from zoo.models.blends import Inputs, labels_digest
 from zoo.models.checkpoint.networks import Member
 from zoo.models.checkpoint.schema import MAX_MEMBERS, BlendConfig, FeaturizerConfig
 from zoo.models.inference import expert_vectors
+from zoo.models.regression.blends import Inputs, labels_digest
 from zoo.registry import plugins
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.errors import CheckpointError, InputError, PluginError, UnknownNameError
-from zoo.models.blends import labels_digest
+from zoo.models.regression.blends import labels_digest
 from zoo.registry import plugins
 from zoo.registry.plugin_files import one_line_with_place
 

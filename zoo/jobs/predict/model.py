@@ -21,9 +21,10 @@ from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs.predict.features import Featurizers, stacked
 from zoo.jobs.predict.structures import as_crystals
-from zoo.models import blends, torch_free
+from zoo.models import torch_free
 from zoo.models.architecture import Pooling
 from zoo.models.checkpoint import weights
+from zoo.models.regression import blends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -25,9 +25,9 @@ from zoo.jobs.crossfit.members import STRUCTURE, default_members, network_member
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.predict.model import load
 from zoo.jobs.study.plan import plan
-from zoo.models.blends import Inputs
 from zoo.models.checkpoint import networks, weights
 from zoo.models.inference import expert_vectors, threads
+from zoo.models.regression.blends import Inputs
 from zoo.registry import plugins
 from zoo.training import transfer
 from zoo.training.settings import BLEND, FROM_SCRATCH

@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.scaling import TargetScaler
     from zoo.models.architecture import Architecture
-    from zoo.models.blends import WeightedRegressor
     from zoo.models.checkpoint.weights import CheckpointArrays
+    from zoo.models.regression.blends import WeightedRegressor
     from zoo.registry.contracts import Task
 
 
@@ -74,7 +74,7 @@ class Member:
         Absolute residuals on rows that it was not trained on, ascending, in the transformed space of its target;
         see :func:`zoo.analysis.conformal.sketch`. Empty if there were no such rows.
     weight : float
-        Of the network in a blend; see :mod:`zoo.models.blends`.
+        Of the network in a blend; see :mod:`zoo.models.regression.blends`.
     regressors : tuple of WeightedRegressor
         Of a blend; all weights add up to 1.
     """

@@ -135,7 +135,7 @@ class FeaturizerConfig(_Strict):
 
 
 class RegressorConfig(_Strict):
-    """See :class:`zoo.models.blends.WeightedRegressor`; the arrays are among the tensors."""
+    """See :class:`zoo.models.regression.blends.WeightedRegressor`; the arrays are among the tensors."""
 
     name: Text
     kind: str = Field(pattern="^(linear|kernel|trees)$")
@@ -152,7 +152,7 @@ class RegressorConfig(_Strict):
 
 
 class BlendConfig(_Strict):
-    """What the members of a blend have in common; see :mod:`zoo.models.blends`."""
+    """What the members of a blend have in common; see :mod:`zoo.models.regression.blends`."""
 
     featurizers: list[FeaturizerConfig] = Field(default_factory=list, max_length=MAX_FEATURIZERS)
     low: float | None = Field(default=None, allow_inf_nan=False)

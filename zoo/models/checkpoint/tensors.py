@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from zoo.data.crystal import MAX_ATOMIC_NUMBER
 from zoo.errors import CheckpointError
-from zoo.models.regressors import array_types
+from zoo.models.regression.regressors import array_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -142,7 +142,7 @@ def read_tensors(
     references : int
         Number of reference vectors; see :mod:`zoo.analysis.applicability`.
     regressors : mapping of prefix to kind, optional
-        Regressors whose arrays are stored; see :mod:`zoo.models.regressors`. Their sizes are free, within
+        Regressors whose arrays are stored; see :mod:`zoo.models.regression.regressors`. Their sizes are free, within
         `MAX_REGRESSOR_BYTES` for all together.
 
     Raises

@@ -15,10 +15,10 @@ from zoo.data.elements import table_digest
 from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError
 from zoo.models.architecture import of_target
-from zoo.models.blends import WeightedRegressor
 from zoo.models.checkpoint.schema import Config, problem
 from zoo.models.checkpoint.tensors import ATOM_TABLE, REFERENCE, SHARED, count_parameters, read_tensors
-from zoo.models.regressors import Regressor
+from zoo.models.regression.blends import WeightedRegressor
+from zoo.models.regression.regressors import Regressor
 
 if TYPE_CHECKING:
     from pathlib import Path

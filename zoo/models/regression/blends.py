@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.scaling import TargetScaler
-    from zoo.models.regressors import Regressor
+    from zoo.models.regression.regressors import Regressor
     from zoo.registry.contracts import Transform
 
     Array = NDArray[np.float64]

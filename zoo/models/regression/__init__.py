@@ -1,0 +1,20 @@
+"""Classical regressors of a checkpoint, and their weighted sum with a network.
+
+`regressors` are fitted by scikit-learn and kept as plain arrays, which predict with NumPy alone. `blends` sums a
+network and regressors, and averages the members of a blend.
+"""
+
+from typing import TYPE_CHECKING
+
+from zoo._utils import lazy
+
+if TYPE_CHECKING:
+    from zoo.models.regression.blends import Inputs as Inputs
+    from zoo.models.regression.blends import WeightedRegressor as WeightedRegressor
+    from zoo.models.regression.regressors import KernelMachine as KernelMachine
+    from zoo.models.regression.regressors import LinearModel as LinearModel
+    from zoo.models.regression.regressors import Regressor as Regressor
+    from zoo.models.regression.regressors import TreeEnsemble as TreeEnsemble
+    from zoo.models.regression.regressors import from_sklearn as from_sklearn
+else:
+    __getattr__, __dir__ = lazy.attach(__name__, __file__)
