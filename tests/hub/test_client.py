@@ -10,6 +10,7 @@ from support.hubmachine import COMMIT, FILES, REPO
 from zoo.errors import HubError
 from zoo.hub.client import Client, git_sha1
 from zoo.hub.errors import Asked
+from zoo.testing.hub_server import Handler
 
 if TYPE_CHECKING:
     from support.hubmachine import Machine
@@ -36,8 +37,6 @@ def test_a_repository(here: Machine) -> None:
 
 
 def test_search_goes_from_page_to_page(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.testing._hub_routes import Handler
-
     pages = {"": [{"id": "a/a"}, 7, {"id": 1}], "2": [{"id": "b/b"}], "3": [{"id": "c/c"}]}
     following = {"": f"{here.server.url}/api/models?page=2", "2": "http://127.0.0.1:1/api/models?page=3"}
 
@@ -58,8 +57,6 @@ def test_search_goes_from_page_to_page(here: Machine, monkeypatch: pytest.Monkey
 
 
 def test_a_card_that_the_hub_does_not_accept(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.testing._hub_routes import Handler
-
     write = Handler.write
 
     def refuse(handler: Any, path: str) -> None:
@@ -101,8 +98,6 @@ def test_progress_bars_can_be_hidden_for_one_thread_alone(
 
 
 def test_pages_without_end(here: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.testing._hub_routes import Handler
-
     again = {"Link": f'<{here.server.url}/api/models?again>; rel="next"'}
     monkeypatch.setattr(Handler, "listing", lambda handler: handler.send(200, b"[7]", **again))
     with Client() as hub:

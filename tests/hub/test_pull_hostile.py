@@ -19,6 +19,7 @@ from zoo.cli import main
 from zoo.errors import HubError, ZooError
 from zoo.hub import pull
 from zoo.hub.search import search
+from zoo.testing.hub_server import Handler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,11 +156,9 @@ def test_sizes_and_digests_of_any_form(here: Machine) -> None:
     ],
 )
 def test_a_list_of_files_of_any_form(here: Machine, siblings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.testing import _hub_routes
-
     here.publish()
-    describe = _hub_routes.Handler.describe
-    monkeypatch.setattr(_hub_routes.Handler, "describe", lambda *of: {**describe(*of), "siblings": siblings})
+    describe = Handler.describe
+    monkeypatch.setattr(Handler, "describe", lambda *of: {**describe(*of), "siblings": siblings})
     if isinstance(siblings, list) and isinstance(siblings[0], dict):
         assert pull.pull(f"hf://{REPO}").origin == "hub"
     else:
@@ -187,9 +186,7 @@ def test_search_whatever_the_cards_say(here: Machine, monkeypatch: pytest.Monkey
     for repo, front in ODD_CARDS.items():
         front = front.replace("1" + "0" * 400, "1")
         here.server.put(repo, {"README.md": f"---\nlibrary_name: crystal-zoo\n{front}\n---\n".encode()})
-    from zoo.testing import _hub_routes
-
-    describe = _hub_routes.Handler.describe
+    describe = Handler.describe
 
     def with_huge(*of: Any) -> Any:
         said = describe(*of)
@@ -197,7 +194,7 @@ def test_search_whatever_the_cards_say(here: Machine, monkeypatch: pytest.Monkey
             said["cardData"]["zoo"]["results"][0]["value"] = 10**400
         return said
 
-    monkeypatch.setattr(_hub_routes.Handler, "describe", with_huge)
+    monkeypatch.setattr(Handler, "describe", with_huge)
     done = CliRunner().invoke(main, ["search", "--json"])
     assert done.exit_code == 0, done.output
 

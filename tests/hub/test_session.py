@@ -11,6 +11,7 @@ from support.hubmachine import REPO
 from zoo.errors import HubError
 from zoo.hub.errors import Asked, RefusedError
 from zoo.hub.session import Session
+from zoo.testing.hub_server import Handler
 
 if TYPE_CHECKING:
     from support.hubmachine import Machine
@@ -104,10 +105,8 @@ def test_the_token_and_who_asks(here: Machine, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("host", ["a" * 300 + ".invalid", "a..b", "xn--\u00e9"])
 def test_a_redirect_to_what_can_be_no_host(here: Machine, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from zoo.testing import _hub_routes
-
     monkeypatch.setattr(
-        _hub_routes.Handler,
+        Handler,
         "answer",
         lambda handler: handler.send(302, Location=f"https://{host}/".encode().decode("latin-1")),
     )

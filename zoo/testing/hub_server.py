@@ -2,7 +2,8 @@
 
 Model information, search, ``resolve`` with the Hub's headers, a redirect to another host name for large files,
 ETags and ranges; creating repositories and branches, preupload, commits, the LFS batch and upload; and faults that
-can be switched on. What the server is asked is kept in :attr:`HubServer.requests`.
+can be switched on. What the server is asked is kept in :attr:`HubServer.requests`. For an answer that no fault gives,
+replace a method of :class:`Handler`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Self
 from zoo.testing._hub_routes import Handler
 from zoo.testing._hub_state import Fault, HubState, Repository
 
-__all__ = ["Fault", "HubServer", "Repository"]
+__all__ = ["Fault", "Handler", "HubServer", "Repository"]
 
 
 class HubServer(HubState):

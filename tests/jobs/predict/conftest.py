@@ -1,4 +1,4 @@
-"""A model to predict with."""
+"""Models to predict with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from support.smallblend import blend
 
 import zoo
 from zoo.data.elements import atom_table
@@ -40,3 +41,12 @@ def model(tmp_path: Path) -> Model:
     folder.mkdir()
     networks.save(checkpoint, folder)
     return zoo.load(folder)
+
+
+@pytest.fixture
+def blend_folder(tmp_path: Path) -> Path:
+    """A blend on disk: two members, each a network, a kernel machine and trees."""
+    folder = tmp_path / "blend"
+    folder.mkdir()
+    networks.save(blend(), folder)
+    return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs.predict.features import Featurizers, stacked
-from zoo.jobs.predict.structures import as_crystals
+from zoo.jobs.predict.structures import as_crystals, require_all
 from zoo.models import torch_free
 from zoo.models.architecture import Pooling
 from zoo.models.checkpoint import weights
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from zoo.models.torch_free import Predictor
 
     _Input: TypeAlias = tuple[CrystalGraph, Rows]
-
-T = TypeVar("T")
 
 COLUMNS = ("id", "prediction", "unit", "spread", "note")
 """Columns of a table of predictions."""
@@ -192,7 +190,7 @@ class Model:
         if ids is not None and len(ids) != len(crystals):
             raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
         self.check_interval(interval)
-        inputs = _usable(self._inputs(crystals))
+        inputs = require_all(self._inputs(crystals))
         columns = self._predict(crystals, inputs, interval)
         columns["id"] = [str(name) for name in (ids if ids is not None else range(len(crystals)))]
         return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
@@ -241,7 +239,7 @@ class Model:
         if pooling not in get_args(Pooling):
             raise InputError(f"pooling {pooling!r}: there is {', '.join(get_args(Pooling))}")
         crystals = as_crystals(structures)
-        graphs = _usable(self._graphs(crystals))
+        graphs = require_all(self._graphs(crystals))
         if not graphs:
             return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
         return self._predictors[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
@@ -396,13 +394,3 @@ def load(
     if target is not None:
         checkpoint = weights.select_target(checkpoint, target)
     return Model(checkpoint, pulled.name, pulled.directory, choose_device(device))
-
-
-def _usable(items: Sequence[T | InputError]) -> list[T]:
-    """Return what was made of structures; raise the reason for the first one of which nothing was."""
-    found = []
-    for position, item in enumerate(items):
-        if isinstance(item, InputError):
-            raise InputError(f"structure {position}: {item}")
-        found.append(item)
-    return found

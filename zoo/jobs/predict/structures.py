@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.data.crystal import Crystal
 from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
 
 
 def as_crystals(structures: Any) -> list[Crystal]:
@@ -36,3 +41,19 @@ def as_crystals(structures: Any) -> list[Crystal]:
         except InputError as error:
             raise InputError(f"structure {position}: {error}") from None
     return crystals
+
+
+def require_all(items: Sequence[T | InputError]) -> list[T]:
+    """Return what was made of each structure.
+
+    Raises
+    ------
+    InputError
+        With the position of the first structure that could not be used, and the reason.
+    """
+    found = []
+    for position, item in enumerate(items):
+        if isinstance(item, InputError):
+            raise InputError(f"structure {position}: {item}")
+        found.append(item)
+    return found
