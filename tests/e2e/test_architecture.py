@@ -29,11 +29,6 @@ SOURCES = [*ZOO.rglob("*.py"), *(ROOT / "plugins").glob("*.py"), ROOT / "cli.py"
 
 TESTED_ELSEWHERE = {
     "training/settings": "names of choices, without code",
-    "data/structures/cif": "structures/test_parse_cases.py and test_parse_variants.py read whole files",
-    "data/structures/cif_blocks": "the same",
-    "data/structures/cif_sites": "the same",
-    "data/structures/files": "structures/test_parse.py, with the paths that it is given",
-    "data/structures/orbits": "structures/test_symmetry.py",
     "jobs/finetune/out_of_fold": "finetune/test_blend.py",
     "models/regression/blends": "checkpoint/test_networks_blends.py and predict/test_model_blends.py",
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import warnings
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from pymatgen.io.cif import CifWriter
 from pymatgen.io.vasp import Poscar
 
 from zoo.data.crystal import MAX_ATOMS
-from zoo.data.structures.files import find_file, structure_files
+from zoo.data.structures.files import structure_files
 from zoo.data.structures.parse import from_arrays, parse, read_file
 from zoo.errors import InputError
 
@@ -245,35 +244,3 @@ def test_bad_paths(tmp_path: Path) -> None:
 def test_names_in_latin1_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "a.cif").write_bytes(CIF.replace("data_NaCl", "# Müller\ndata_NaCl").encode("latin-1"))
     assert read_file(tmp_path / "a.cif").formula == "Cl1 Na1"
-
-
-def test_structure_files_are_sorted_and_nothing_else(tmp_path: Path) -> None:
-    for name in (
-        "b.cif",
-        "a.vasp",
-        "POSCAR_3",
-        "notes.txt",
-        "data.csv",
-        "atom_init.json",
-        ".hidden.cif",
-        "c.cif.gz",
-    ):
-        shutil.copy(DATA / "nacl.cif", tmp_path / name)
-    (tmp_path / "d.cif").mkdir()
-    assert [path.name for path in structure_files(tmp_path)] == ["POSCAR_3", "a.vasp", "b.cif", "c.cif.gz"]
-
-
-def test_find_file(tmp_path: Path) -> None:
-    for name in ("mp-1.cif", "mp-2.vasp", "mp-3.json.gz", "mp-1.5.cif"):
-        (tmp_path / name).touch()
-    for wanted, found in [
-        ("mp-1", "mp-1.cif"),
-        ("mp-2", "mp-2.vasp"),
-        ("mp-3", "mp-3.json.gz"),
-        ("mp-1.5", "mp-1.5.cif"),
-        ("mp-2.vasp", "mp-2.vasp"),
-    ]:
-        assert find_file(tmp_path, wanted) == tmp_path / found
-    for wanted in ("mp-9", "mp\0", "x" * 5000):
-        with pytest.raises(InputError, match="no structure file: "):
-            find_file(tmp_path, wanted)

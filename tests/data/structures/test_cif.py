@@ -1,0 +1,97 @@
+"""Whole CIFs of real crystals: cell, symmetry, the order of atoms, and statements that contradict each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.data.structures.cif import parse_cif
+from zoo.errors import InputError
+
+SALT = (Path(__file__).parents[1] / "nacl.cif").read_text()
+CORUNDUM = """data_Al2O3
+_symmetry_space_group_name_H-M 'R -3 c'
+_cell_length_a 4.759
+_cell_length_b 4.759
+_cell_length_c 12.991
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 120
+_cell_formula_units_Z 6
+_cell_volume 254.8
+_chemical_formula_sum 'Al2 O3'
+loop_
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+O 0.3064 0 0.25
+Al 0 0 0.3522
+"""
+
+
+def test_rock_salt_from_its_space_group() -> None:
+    salt = parse_cif(SALT)
+    assert salt.numbers.tolist() == [11] * 4 + [17] * 4  # by electronegativity
+    assert salt.volume == pytest.approx(5.6402**3)
+    halves = {tuple(row) for row in (salt.frac[:4] * 2).astype(int).tolist()}
+    assert halves == {(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0)}
+
+
+def test_corundum() -> None:
+    corundum = parse_cif(CORUNDUM)
+    assert corundum.numbers.tolist() == [13] * 12 + [8] * 18
+    assert corundum.volume == pytest.approx(4.759**2 * 12.991 * np.sqrt(3) / 2)
+    lengths = np.linalg.norm(corundum.lattice, axis=1)
+    assert lengths == pytest.approx([4.759, 4.759, 12.991])
+    apart = corundum.frac[:1] - corundum.frac[12:]
+    apart -= np.round(apart)
+    distances = np.sort(np.linalg.norm(apart @ corundum.lattice, axis=1))
+    assert distances[:6] == pytest.approx([1.855] * 3 + [1.972] * 3, abs=0.005)  # AlO6 of Al2O3
+
+
+def test_the_rhombohedral_setting_is_told_by_the_cell() -> None:
+    sites = CORUNDUM.replace("O 0.3064 0 0.25", "O 0.5564 0.9436 0.25").replace("Al 0 0 0.3522", "Al .3522 .3522 .3522")
+    sites = (
+        sites.replace(" 4.759", " 5.128")
+        .replace(" 12.991", " 5.128")
+        .replace(" 90", " 55.29")
+        .replace(" 120", " 55.29")
+    )
+    sites = sites.replace("Z 6", "Z 2").replace("254.8", "84.9")
+    assert np.bincount(parse_cif(sites).numbers)[[8, 13]].tolist() == [6, 4]
+
+
+def test_listed_operations_are_used() -> None:
+    loop = "loop_\n_symmetry_equiv_pos_as_xyz\n'x, y, z'\n'-x, -y, -z'\n"
+    text = SALT.replace("'Fm-3m'", "'P -1'").replace("225", "2").replace("loop_", f"{loop}loop_")
+    assert parse_cif(text.replace("0.5 0.5 0.5", "0.25 0.25 0.25").replace("Na Cl", "Na Cl2")).formula == "Cl2 Na1"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("Z 6", "Z 4", "Z = 4"),
+        ("254.8", "300", "300 Å³"),
+        ("'Al2 O3'", "'Al2 O4'", "the formula in the file is"),
+        ("_cell_length_b 4.759", "_cell_length_b 4.9", "the cell does not have the symmetry"),
+        ("_cell_length_c 12.991", "_cell_length_c 0", "the cell has no volume"),
+        ("_cell_angle_gamma 120", "_cell_angle_gamma x", "_cell_angle_gamma is 'x', not a number"),
+        ("_cell_length_a 4.759\n", "", "_cell_length_a is missing"),
+        ("'R -3 c'", "'F9'", "its space group 'F9' is not known"),
+    ],
+)
+def test_contradictions_are_refused(old: str, new: str, reason: str) -> None:
+    assert old in CORUNDUM
+    with pytest.raises(InputError) as error:
+        parse_cif(CORUNDUM.replace(old, new))
+    assert reason in str(error.value)
+
+
+def test_one_structure_and_no_more() -> None:
+    with pytest.raises(InputError, match="the CIF holds 2 structures"):
+        parse_cif(SALT + CORUNDUM)
+    with pytest.raises(InputError, match="the CIF holds no crystal structure"):
+        parse_cif("data_x\n_cell_length_a 5\n")
