@@ -1,0 +1,79 @@
+"""Predictions out of fold by hand: the mean over seeds, intervals, ranks, and the section of the card."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from zoo.data.crystal import Crystal
+from zoo.data.graphs.neighbors import GraphSettings, build_graph
+from zoo.data.graphs.packing import PackedGraphs
+from zoo.data.tables.records import Record
+from zoo.jobs.crossfit.fit import CrossFit
+from zoo.jobs.finetune.out_of_fold import COLUMNS, carriers, describe, mean_weights, table
+from zoo.jobs.methods import Dataset, Outcome
+from zoo.registry import plugins
+from zoo.testing import sample_crystals as samples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SALT = Crystal.from_structure(samples.crystals()["NaCl"])
+TARGETS = [10.0, 100.0, 1000.0]
+
+
+def crossfit(predictions: Sequence[float], rows: Sequence[int], weights: dict[str, float], **changes: Any) -> CrossFit:
+    outcome = Outcome(np.array(predictions))
+    members = [SimpleNamespace(calibration=changes.pop("calibration", ()))]
+    settings = {"errors": dict.fromkeys(weights, 0.25), "failed": {}, "history": {}, **changes}
+    return CrossFit(outcome, [np.array(rows)], members, weights, centers=np.empty((1, 3)), **settings)  # type: ignore[arg-type]
+
+
+def result(*crossfits: CrossFit) -> Any:
+    """Return what is read of a result: three rows of rock salt with bulk moduli of 10, 100 and 1000 GPa."""
+    records = [Record(f"r{i}", SALT, target, i + 1, "t.csv") for i, target in enumerate(TARGETS)]
+    graphs = PackedGraphs.pack([build_graph(SALT, GraphSettings())] * 3)
+    dataset = Dataset(graphs, np.array(TARGETS), "log10")
+    return SimpleNamespace(
+        records=records, dataset=dataset, task=plugins.task("bulk-modulus"), crossfits=list(crossfits)
+    )
+
+
+def test_a_row_has_the_geometric_mean_of_its_seeds_and_test_rows_have_none() -> None:
+    first = crossfit([20, 50, 1], [1, 0], {"svr": 1.0})
+    second = crossfit([5, 1, 1], [0], {"svr": 1.0})
+    rows = [dict(zip(COLUMNS, line, strict=True)) for line in table(result(first, second))]
+    assert [row["id"] for row in rows] == ["r0", "r1"]
+    assert [row["formula"] for row in rows] == ["Cl1 Na1"] * 2
+    assert [row["target"] for row in rows] == [10, 100]
+    assert [row["prediction"] for row in rows] == ["10", "50"]
+    assert float(rows[1]["error"]) == pytest.approx(-50)
+    assert [row["rank"] for row in rows] == [2, 1]
+    assert [(row["lower"], row["upper"]) for row in rows] == [("", "")] * 2  # too few residuals
+
+
+def test_intervals_are_as_wide_as_the_residuals_on_the_scale_that_is_learned_on() -> None:
+    fitted = crossfit([10, 100, 1000], [0, 1, 2], {"svr": 1.0}, calibration=(0.1,) * 100)
+    for line, target in zip(table(result(fitted)), TARGETS, strict=True):
+        row = dict(zip(COLUMNS, line, strict=True))
+        assert float(row["lower"]) == pytest.approx(target * 10**-0.1, rel=1e-5)
+        assert float(row["upper"]) == pytest.approx(target * 10**0.1, rel=1e-5)
+
+
+def test_weights_are_means_over_seeds_and_a_member_that_fails_once_counts_zero() -> None:
+    fits = [crossfit([1, 1, 1], [0], {"net": 0.4, "svr": 0.6}), crossfit([1, 1, 1], [0], {"net": 1.0})]
+    assert list(mean_weights(fits).items()) == [("net", pytest.approx(0.7)), ("svr", pytest.approx(0.3))]
+    assert carriers(fits) == "the model: 70 % net, 30 % svr"
+    assert carriers([crossfit([1, 1, 1], [0], {"svr": 0.999, "net": 0.001})]) == "the model: 100 % svr"
+
+
+def test_the_card_names_the_worst_row_first_and_what_was_left_out() -> None:
+    fitted = crossfit([10, 50, 8000], [0, 1, 2], {"svr": 1.0}, failed={"forest": "too few rows"})
+    lines = describe(result(fitted)).splitlines()
+    assert "- forest was left out: too few rows" in lines
+    assert any(line.startswith("| svr | 100 % | 0.25") for line in lines)
+    assert [line.split("|")[1].strip() for line in lines if line.startswith("| r")] == ["r2", "r1", "r0"]
+    assert not any(line.startswith("| Na |") for line in lines)  # three rows are too few for an element
