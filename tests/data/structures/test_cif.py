@@ -95,3 +95,16 @@ def test_one_structure_and_no_more() -> None:
         parse_cif(SALT + CORUNDUM)
     with pytest.raises(InputError, match="the CIF holds no crystal structure"):
         parse_cif("data_x\n_cell_length_a 5\n")
+
+
+@pytest.mark.parametrize("density", ["3.99", "3.987(2)", "4.2"])
+def test_the_density_of_corundum_is_confirmed(density: str) -> None:
+    """3.99 g/cm³ in the literature; measured ones may differ by a few percent."""
+    stated = CORUNDUM.replace("_cell_volume 254.8", f"_exptl_crystal_density_diffrn {density}")
+    assert len(parse_cif(stated)) == 30
+
+
+def test_a_density_that_the_atoms_do_not_have_is_refused() -> None:
+    stated = CORUNDUM.replace("_cell_volume 254.8", "_exptl_crystal_density_diffrn 9.9")
+    with pytest.raises(InputError, match=r"the file says 9\.9 g/cm³; its atoms give 3\.9\d g/cm³"):
+        parse_cif(stated)

@@ -20,7 +20,15 @@ CARTESIAN = ("_atom_site_cartn_x", "_atom_site_cartn_y", "_atom_site_cartn_z")
 ABSENT = ("", ".", "?")
 """Spellings of a missing value."""
 
-_READ = ("_cell_", "_atom_site_", "_atom_sites_fract_", "_symmetry_", "_space_group_", "_chemical_formula_")
+_READ = (
+    "_cell_",
+    "_atom_site_",
+    "_atom_sites_fract_",
+    "_symmetry_",
+    "_space_group_",
+    "_chemical_formula_",
+    "_exptl_crystal_density_diffrn",
+)
 """Prefixes of the names that are read; errors in other items are ignored."""
 
 NUMBER = re.compile(r"([-+]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE][-+]?\d{1,3})?)(?:\((\d+)\))?")
