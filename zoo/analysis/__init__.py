@@ -1,8 +1,9 @@
 """Statistics and figures on arrays and tables: errors, comparisons, intervals, applicability, leaks.
 
-`metrics` has the errors of predictions, `comparisons` the paired tests over seeds, `conformal` prediction intervals,
-`applicability` the distance from the training set, `leaks` what test rows share with training rows, `blending` the
-weights of a blend, `figures` the pictures (public as :mod:`zoo.figures`), and `periodic_table` its layout.
+`metrics` computes prediction errors, `comparisons` paired tests over seeds, `conformal` prediction intervals,
+`applicability` the distance from the training set, `leaks` the overlap of test and training rows, and `blending` the
+weights of a blend. `figures` draws the figures (public as :mod:`zoo.figures`); `periodic_table` holds the layout of
+the periodic table.
 """
 
 from typing import TYPE_CHECKING

@@ -1,12 +1,12 @@
-"""How far a crystal is from those that a network was trained on, by the vectors that the network makes of them.
+"""Distance of a crystal from the training set of a network, in the network's embedding space.
 
-A checkpoint keeps the vectors of at most `REFERENCES` training crystals, and how far its training crystals are from
-them: each from the nearest that is not itself. A new crystal that is farther than nearly all of these stands out, and
-gets a note. The distance is Euclidean, each column divided by its standard deviation over the references.
+A checkpoint keeps the vectors of at most `REFERENCES` training crystals, together with the distances of its training
+crystals from their nearest reference other than themselves. A new crystal that is farther away than nearly all training
+crystals is flagged. The distance is Euclidean, each column divided by its standard deviation over the references.
 
-The nearest of a subset is a bounded and plain stand-in for the density of training crystals; it needs no inverse of a
-covariance that few crystals determine badly. Distances in the vectors of a network tell where its errors grow:
-Janet et al., Chem. Sci. 10, 7913 (2019).
+The distance to the nearest reference is a simple proxy for the density of training crystals, of bounded cost. Unlike
+the Mahalanobis distance it needs no inverse covariance, which few crystals determine poorly. Distances in a network's
+latent space indicate where its errors grow: Janet et al., Chem. Sci. 10, 7913 (2019).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REFERENCES = 256
-"""Most training crystals whose vectors a checkpoint keeps."""
+"""Maximum number of training crystals whose vectors a checkpoint keeps."""
 
 DISTANCES = 99
-"""Most distances of training crystals that it keeps: the last of 99 is their 99 % quantile."""
+"""Maximum number of training distances that a checkpoint keeps: the last of 99 is their 99 % quantile."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Vectors of training crystals, and how far training crystals are from them.
+    """Vectors of training crystals, and the distances of training crystals from them.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class Reference:
 
     @classmethod
     def of(cls, vectors: NDArray[np.float64], seed: int) -> Reference:
-        """Make a reference of the vectors of n training crystals, shape (n, d).
+        """Build the reference from the vectors of n training crystals.
 
         Parameters
         ----------
         vectors : array of shape (n, d)
-            n of 2 or more.
+            n is at least 2.
         seed : int
-            Decides which crystals are kept, if there are more than `REFERENCES`.
+            Determines which crystals are kept if there are more than `REFERENCES`.
         """
         order = np.random.default_rng(seed).permutation(len(vectors))
         limit = float(np.finfo(np.float16).max)
@@ -62,11 +62,11 @@ class Reference:
 
     @property
     def share(self) -> float:
-        """Share of training crystals that a distance beyond all of `distances` exceeds: 0.99, or n / (n + 1)."""
+        """Quantile level of the largest of `distances`: 0.99, or n / (n + 1) with fewer than 99 of them."""
         return len(self.distances) / (len(self.distances) + 1)
 
     def is_far(self, vectors: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say of n crystals, by their vectors of shape (n, d), which are farther than `share` of training crystals."""
+        """Flag crystals, given by vectors of shape (n, d), that are farther than `share` of the training crystals."""
         return _nearest(vectors, self.vectors) > self.distances[-1]
 
 
@@ -76,7 +76,7 @@ def _nearest(
     """Return the distance of each vector to the nearest reference that is not the vector itself."""
     reference = references.astype(np.float64)
     scale = reference.std(axis=0)
-    scale[scale < 1e-6] = 1.0  # a column that says nothing about training crystals; a new one may stand out in it
+    scale[scale < 1e-6] = 1.0  # constant over the training crystals, but a new crystal may differ
     reference /= scale
     points = vectors / scale
     squared = (points**2).sum(axis=1)[:, None] + (reference**2).sum(axis=1) - 2 * points @ reference.T

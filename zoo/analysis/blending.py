@@ -1,10 +1,10 @@
-"""How much each of several predictors should count, from predictions of rows that they were not fitted on.
+"""Weights of a blend of predictors, from their out-of-fold predictions.
 
-Ensemble selection (Caruana, Niculescu-Mizil, Crew & Ksikes, ICML 2004): starting from nothing, the predictor whose
-addition gives the smallest mean absolute error joins the average, with replacement, for a fixed number of rounds. A
-predictor's share of the rounds is its weight. Two things keep it from trusting few rows too much: the selection is
-repeated on bootstrap samples of the rows and averaged (their bagged variant), and the result is drawn towards equal
-weights, the more the fewer rows there are.
+Ensemble selection (Caruana, Niculescu-Mizil, Crew & Ksikes, ICML 2004): starting from an empty ensemble, each of a
+fixed number of rounds adds, with replacement, the predictor that minimises the mean absolute error of the average. A
+predictor's weight is its share of the rounds. Two measures reduce overfitting to small tables: the selection is
+averaged over bootstrap samples of the rows (the bagged variant of the paper), and the result is shrunk towards equal
+weights, more strongly the fewer rows there are.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 ROUNDS = 40
-"""Steps of one selection: weights are multiples of 1/40."""
+"""Rounds of one selection: weights are multiples of 1/40."""
 
 SAMPLES = 50
-"""Bootstrap samples that the selection is repeated on."""
+"""Number of bootstrap samples over which the selection is averaged."""
 
 PRIOR_ROWS = 20
-"""Rows that the prior of equal weights counts for: with as many rows in the data, the result lies halfway."""
+"""Strength of the equal-weight prior, in rows: with this many rows of data, the result lies halfway."""
 
 SMALLEST = 0.05
-"""A predictor with less weight than this is left out: it would cost a user time and change nothing."""
+"""Predictors with a smaller weight are dropped: they cost time and change nothing."""
 
 
 def blend_weights(target: ArrayLike, predictions: ArrayLike, *, seed: int = 0) -> NDArray[np.float64]:
-    """Return a weight for each predictor: not negative, sum 1, exactly 0 for those that add nothing.
+    """Return a weight for each predictor: non-negative, summing to 1, exactly 0 for those that add nothing.
 
     Parameters
     ----------
     target : array-like of shape (n,)
         On the scale on which errors count, for example log10.
     predictions : array-like of shape (m, n)
-        Of m predictors, on the same scale, each made by a fit that has not seen the row.
+        Out-of-fold predictions of m predictors, on the same scale.
     seed : int
-        Of the bootstrap samples.
+        Seed of the bootstrap samples.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def blend_weights(target: ArrayLike, predictions: ArrayLike, *, seed: int = 0) -
     Raises
     ------
     ValueError
-        If there is no predictor or no row, or a number is not finite.
+        If there are no predictors or no rows, or a value is not finite.
     """
     y, p = np.asarray(target, dtype=np.float64), np.atleast_2d(np.asarray(predictions, dtype=np.float64))
     if not p.size or p.shape[1] != len(y):
@@ -69,7 +69,7 @@ def blend_weights(target: ArrayLike, predictions: ArrayLike, *, seed: int = 0) -
 
 
 def _select(errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the shares of one greedy selection on signed errors of shape (m, n)."""
+    """Return the weights from one greedy selection on signed errors of shape (m, n)."""
     counts = np.zeros(len(errors))
     total = np.zeros(errors.shape[1])
     for size in range(1, ROUNDS + 1):

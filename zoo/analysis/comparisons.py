@@ -1,7 +1,7 @@
-"""Whether one method is better than another: relative gains with intervals, paired tests, learning-curve fits.
+"""Comparison of methods: relative gains with intervals, paired tests, power-law fits of learning curves.
 
-The tests take one number per seed, the error of a method on that seed's test rows. Seeds are paired, because all
-methods of a seed have the same training and test rows. Only :func:`compare` falls back on test rows, when there are too
+The tests take one number per seed, the error of a method on that seed's test rows. They are paired, because all methods
+of a seed share the same training and test rows. Only :func:`compare` falls back to a test over rows when there are too
 few seeds.
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 # scipy.stats and statsmodels take up to a second to import, so they are imported where they are used.
 
 MIN_SEEDS = 3
-"""Fewest seeds for a test over seeds: with two, the standard deviation rests on a single number."""
+"""Minimum number of seeds for a test over seeds: with two, the standard deviation has one degree of freedom."""
 
 CONFIDENCE = 0.95
-"""Confidence level of the interval of a gain and of an exponent."""
+"""Confidence level of the intervals of gains and exponents."""
 
 RESAMPLES = 9999
-"""Bootstrap samples. They are drawn with a fixed seed, so that a report is reproducible to the last digit."""
+"""Number of bootstrap samples, drawn with a fixed seed so that reports are exactly reproducible."""
 
 NAN = float("nan")
 
@@ -35,16 +35,16 @@ Metric = Literal["mae", "rmse"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A method against a reference on the same test rows, with a single test.
+    """Comparison of a method with a reference on the same test rows, by a single test.
 
     Parameters
     ----------
     gain : float
         Reduction of the mean error, as a fraction of the reference's.
-    p : float
+        p : float
         Two-sided p-value of `test`.
     test : str
-        Name of the test, and what it is over.
+        Name of the test and of its samples.
     pairs : int
         Number of pairs tested.
     """
@@ -57,7 +57,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Paired:
-    """A method against a reference, paired over seeds, with all tests.
+    """Comparison of a method with a reference, paired over seeds, by all tests.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ class Paired:
     p : float
         Two-sided p-value of the paired t-test.
     p_wilcoxon : float
-        Of Wilcoxon's signed-rank test.
+        Two-sided p-value of Wilcoxon's signed-rank test.
     p_corrected : float
-        Of the corrected resampled t-test, see :func:`corrected_resampled_t`.
+        Two-sided p-value of the corrected resampled t-test, see :func:`corrected_resampled_t`.
     seeds : int
         Number of pairs.
     """
@@ -92,20 +92,20 @@ class Paired:
 def compare(
     method: Sequence[ArrayLike], reference: Sequence[ArrayLike], *, metric: Metric = "mae", over: str = "seeds"
 ) -> Comparison:
-    """Compare the absolute errors of a few seeds, or folds.
+    """Compare absolute errors over seeds or folds.
 
     With `MIN_SEEDS` seeds or more: a paired t-test over the errors of the seeds, as in Lee & Asahi (2021). With fewer:
-    Wilcoxon's signed-rank test over the test rows. That tells whether this one model is better on these rows, not
-    whether the model of the next seed would be.
+    Wilcoxon's signed-rank test over the test rows. The latter tests whether this particular model is better on these
+    rows, not whether a model trained with another seed would be.
 
     Parameters
     ----------
     method, reference : sequence over seeds of arrays of shape (n,)
         Absolute errors on the test rows of each seed, in the same order of rows.
     metric : {"mae", "rmse"}
-        How the errors of a seed's rows are averaged.
+        Average over the rows of a seed.
     over : str
-        What the seeds are called: "seeds" or "folds".
+        Name of the samples: "seeds" or "folds".
     """
     ours = [np.asarray(rows, dtype=np.float64) for rows in method]
     theirs = [np.asarray(rows, dtype=np.float64) for rows in reference]
@@ -146,14 +146,14 @@ def paired(method: ArrayLike, reference: ArrayLike, *, n_train: int, n_test: int
     Parameters
     ----------
     method, reference : array-like of shape (seeds,)
-        Mean error on the test rows of each seed, in the same order of seeds.
+        Mean error on the test rows of each seed, with seeds in the same order.
     n_train, n_test : int
-        Rows that were trained and tested on in each seed.
+        Number of training and test rows of each seed.
 
     Raises
     ------
     ValueError
-        If the numbers of seeds differ, or there is none.
+        If the numbers of seeds differ or are zero.
 
     Examples
     --------
@@ -202,7 +202,7 @@ def gain_interval(
     method, reference : array-like of shape (seeds,)
     level : float
     seed : int
-        Of the resampling.
+        Seed of the resampling.
     """
     import warnings
 
@@ -211,7 +211,7 @@ def gain_interval(
     sides = (np.asarray(method, dtype=np.float64), np.asarray(reference, dtype=np.float64))
     for kind in ("BCa", "percentile"):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a degenerate sample gives NaN, which is checked below
+            warnings.simplefilter("ignore")  # degenerate samples give NaN, handled below
             interval = stats.bootstrap(
                 sides,
                 relative_gain,
@@ -239,7 +239,7 @@ def corrected_resampled_t(differences: ArrayLike, *, n_train: int, n_test: int) 
     Parameters
     ----------
     differences : array-like of shape (J,)
-        Between the errors of two methods, per seed; J at least 2.
+        Differences between the errors of two methods, per seed; J is at least 2.
     n_train, n_test : int
     """
     from scipy import stats
@@ -255,7 +255,7 @@ def corrected_resampled_t(differences: ArrayLike, *, n_train: int, n_test: int) 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Correct p-values for multiple comparisons (Holm, Scand. J. Stat. 6, 65 (1979)).
 
-    NaN, a comparison that was not tested, stays NaN and is not counted.
+    NaN marks an untested comparison; it stays NaN and is not counted.
 
     Examples
     --------
@@ -274,7 +274,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """The fit error = `factor` · size^`exponent`, the interval of the exponent, and the number of sizes fitted."""
+    """Fit of error = `factor` · size^`exponent`, with the interval of the exponent and the number of sizes fitted."""
 
     factor: float
     exponent: float
@@ -283,7 +283,7 @@ class PowerLaw:
     sizes: int
 
     def __call__(self, size: ArrayLike) -> NDArray[np.float64]:
-        """Return the fitted error at a size."""
+        """Return the fitted error for a training-set size."""
         return np.asarray(self.factor * np.asarray(size, dtype=np.float64) ** self.exponent)
 
 
@@ -302,7 +302,7 @@ def power_law(sizes: ArrayLike, errors: ArrayLike, *, level: float = CONFIDENCE)
     Returns
     -------
     PowerLaw or None
-        None with fewer than two sizes or three pairs, too few for a fit.
+        None with fewer than two sizes or three pairs.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Split-conformal prediction: intervals from the errors on calibration rows, which trained nothing.
+"""Split-conformal prediction: intervals from the errors on calibration rows, which are not used for training.
 
-The rule for one network: of the n absolute residuals of its calibration rows, the half-width at level 1 − α is the
-⌈(n + 1)(1 − α)⌉-th smallest. If the calibration rows and the new crystal are exchangeable, the interval contains the
+For one network, the half-width at level 1 − α is the ⌈(n + 1)(1 − α)⌉-th smallest of the n absolute residuals of its
+calibration rows. If the calibration rows and the new crystal are exchangeable, the interval contains the
 new crystal's value with a probability of at least 1 − α, whatever the network (Papadopoulos et al., ECML 2002; Vovk,
 Gammerman & Shafer, *Algorithmic Learning in a Random World*, 2005; Lei et al., J. Am. Stat. Assoc. 113, 1094 (2018)).
 
@@ -38,18 +38,18 @@ INTERVAL_LEVEL = 0.9
 """Level of the intervals shown in reports and tables."""
 
 MIN_ROWS = 9
-"""Fewest calibration rows of a network. They also chose its best epoch, so the errors on very few of them are far too
-small: with 1 to 3 rows, 50 % intervals held 20 to 33 % of new crystals (docs/prediction.md)."""
+"""Minimum number of calibration rows of a network. They also select its best epoch, so the errors on very few of them
+are far too small: with 1 to 3 rows, 50 % intervals contained 20 to 33 % of new crystals (docs/prediction.md)."""
 
 _ROUNDING = 1e-9
-_BLOCK_ENDS = 2_000_000  # interval ends held in memory at once
+_BLOCK_ENDS = 2_000_000  # number of interval ends held in memory at once
 
 
 def sketch(values: ArrayLike, size: int) -> tuple[float, ...]:
-    """Keep at most `size` of n numbers, such that intervals made from them are never narrower.
+    """Keep at most `size` of n residuals, such that intervals computed from them are never narrower.
 
-    If there are more, the j-th one kept is the ⌈j (n + 1) / (size + 1)⌉-th smallest. The quantile that the conformal
-    rule takes of those kept is then never smaller than that of all.
+    If there are more, the j-th one kept is the ⌈j (n + 1) / (size + 1)⌉-th smallest. The conformal quantile of those
+    kept is then never smaller than that of all.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def sketch(values: ArrayLike, size: int) -> tuple[float, ...]:
 
 
 def check_level(level: float, calibrations: Sequence[Sequence[float]]) -> None:
-    """Refuse a level that is out of range, or that needs more calibration rows than there are.
+    """Raise an error if a level is out of range or needs more calibration rows than there are.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def check_level(level: float, calibrations: Sequence[Sequence[float]]) -> None:
     given: object = level
     if isinstance(given, bool) or not isinstance(given, Real):
         raise InputError(f"the level of an interval is a number such as 0.9, not {level!r}")
-    # Below one half the ends may cross if there are several networks, and no one wants an interval that mostly fails.
+    # Below one half the ends may cross if there are several networks.
     if not 0.5 <= level < 1:
         raise InputError(f"--interval {level:g}: must be from 0.5 to below 1; 0.9 gives a 90 % interval")
     rows = sum(map(len, calibrations))
@@ -146,7 +146,7 @@ def covered(residuals: NDArray[np.float64], calibration: Sequence[float], level:
 def coverage_band(
     levels: NDArray[np.float64], calibration: int, tested: int, share: float = 0.95
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return how many test rows intervals contain if rows are exchangeable: the central `share` of outcomes.
+    """Return the range of coverage expected under exchangeability: the central `share` of its distribution.
 
     The number of covered rows is beta-binomial: `tested` draws with a probability distributed as
     Beta((m + 1)(1 − α), (m + 1) α) for m calibration rows (Vovk, ACML 2012).
@@ -162,9 +162,9 @@ def coverage_band(
     Returns
     -------
     low, high : arrays of shape (L,)
-        The quantiles that cut off equal probabilities at both ends.
+        Quantiles that cut off equal probabilities in both tails.
     """
-    from scipy.stats import betabinom  # slow to import, and needed by one picture only
+    from scipy.stats import betabinom  # slow to import, and needed by one figure only
 
     inside, tail = (calibration + 1) * levels, (1 - share) / 2
     low, high = (betabinom.ppf(q, tested, inside, calibration + 1 - inside) for q in (tail, 1 - tail))

@@ -1,8 +1,8 @@
-"""What test rows share with the rows trained on: the same crystal, a near copy, a composition, a pretraining set.
+"""Overlap of test rows with training data: duplicates, near copies, compositions, pretraining sets.
 
-Crystals are compared with pymatgen's ``StructureMatcher``, which is exact but slow. Only few pairs get that far: rows
-of one reduced formula whose fingerprints (see :func:`fingerprints`) are within `NEAR_TOLERANCE` of each other,
-nearest first, and never two crystals that are already in the same group.
+Crystals are compared with pymatgen's ``StructureMatcher``, which is accurate but slow. Candidates are therefore limited
+to pairs with the same reduced formula whose fingerprints (see :func:`fingerprints`) differ by at most `NEAR_TOLERANCE`.
+They are compared nearest first; pairs already in the same group are skipped.
 """
 
 from __future__ import annotations
@@ -28,32 +28,32 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Record
 
 NEAR_TOLERANCE = 0.03
-"""Largest difference in any component of the fingerprints of two near copies."""
+"""Maximum difference between the fingerprints of near copies, in any component."""
 
 SAME_TOLERANCE = 0.005
-"""Largest such difference, and largest difference in log volume per atom, of two copies of the same crystal.
-Relaxations with different codes or cutoffs differ by less, different magnetic orders or compositions by more."""
+"""Maximum difference between copies of the same crystal, in any component of the fingerprint or in log volume per
+atom. Relaxations with different codes or cutoffs differ by less, different magnetic orders or compositions by more."""
 
 UNKNOWN_IDS = (
     "none of the table's identifiers is in the lists of crystals that the backbones were trained on, so whether they "
     "saw these crystals is unknown"
 )
-"""Warning for a table whose identifiers are all foreign to the backbones' training sets."""
+"""Warning for a table none of whose identifiers occur in the backbones' training sets."""
 
 MAX_COMPARISONS = 5_000
-"""Most pairs that are compared; the number of pairs left out is reported."""
+"""Maximum number of pairs compared; the number left out is reported."""
 
 
 @dataclass(frozen=True)
 class SeedLeaks:
-    """Numbers of test rows of one seed that share something with its training and validation rows.
+    """Overlap of the test rows of one seed with its training and validation rows.
 
     Parameters
     ----------
     seed, test : int
-        The seed, and its number of test rows.
+        Seed and its number of test rows.
     duplicates, near, compositions, chemsys : int
-        Test rows whose crystal, near copy, reduced formula or set of elements is also among the training and
+        Number of test rows whose crystal, near copy, reduced formula or set of elements also occurs in the training and
         validation rows.
     """
 
@@ -67,17 +67,17 @@ class SeedLeaks:
 
 @dataclass(frozen=True)
 class PretrainedRows:
-    """How many rows a backbone was trained on.
+    """Number of rows of a table in the training set of a backbone.
 
     Parameters
     ----------
     backbone : str
     listed : bool
-        Whether its card lists the crystals it was trained on; if not, nothing is known.
+        Whether its card lists its training crystals; if not, the overlap is unknown.
     rows : int
-        Number of rows of the table.
+        Number of rows of the table that are in the training set.
     test : list of int
-        Number of test rows of each seed.
+        The same, for the test rows of each seed.
     """
 
     backbone: str
@@ -88,7 +88,7 @@ class PretrainedRows:
 
 @dataclass(frozen=True)
 class Leaks:
-    """What test rows share with the rows trained on.
+    """Overlap of test rows with training data.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Leaks:
         Groups of identifiers: copies of one crystal; near copies, which have the same elements on the same sites up to
         small displacements and a change of scale, and include the former.
     unchecked : int
-        Pairs that may be copies but were not compared, because there are more than `MAX_COMPARISONS`.
+        Number of candidate pairs beyond `MAX_COMPARISONS`, which were not compared.
     seeds : list of SeedLeaks
     pretrained : list of PretrainedRows
     """
@@ -117,13 +117,13 @@ class Leaks:
 
     @property
     def across(self) -> dict[str, float]:
-        """Fractions of the test rows, over all seeds, that share something with the rows trained on."""
+        """Fractions of the test rows, over all seeds, that overlap with training data."""
         total = sum(each.test for each in self.seeds)
         names = ("duplicates", "near", "compositions", "chemsys")
         return {name: sum(getattr(each, name) for each in self.seeds) / total for name in names}
 
     def lines(self, *, unseen: bool = False) -> list[str]:
-        """Return a summary in a few lines; `unseen` if rows that a backbone was trained on were left out."""
+        """Return a summary in a few lines; `unseen` if the training rows of backbones were left out."""
         copies, near = sum(map(len, self.duplicates)), sum(map(len, self.near))
         more = f"; {self.unchecked:,} further pairs were not compared" if self.unchecked else ""
         shares = self.across
@@ -148,7 +148,7 @@ class Leaks:
         return lines
 
     def check(self) -> None:
-        """Refuse leaks that make errors on test rows smaller than they would be on new crystals.
+        """Raise an error if leaks make the test errors optimistic.
 
         Raises
         ------
@@ -178,17 +178,17 @@ def find(
     trained_on: Mapping[str, frozenset[str] | None],
     how: How,
 ) -> Leaks:
-    """Find what test rows share with the rows trained on.
+    """Find the overlap of test rows with training data.
 
     Parameters
     ----------
     records : sequence of Record
     splits : dict of (size, seed) to Split
-        Of each seed the largest training set is checked, together with its validation rows.
+        For each seed, the largest training set is checked together with its validation rows.
     trained_on : dict of str to set of str
-        Identifiers that each backbone was trained on; None if its card does not list them.
+        Identifiers of each backbone's training crystals; None if its card does not list them.
     how : {"random", "composition", "chemsys"}
-        How the splits were made.
+        Splitting scheme.
     """
     crystals = [record.crystal for record in records]
     same, near, unchecked = copies(crystals)
@@ -214,9 +214,9 @@ def copies(crystals: Sequence[Crystal]) -> tuple[NDArray[np.int64], NDArray[np.i
     Returns
     -------
     same, near : array of shape (n,), int64
-        Crystals with equal labels are copies, or near copies.
+        Crystals with equal labels are copies (`same`) or near copies (`near`).
     unchecked : int
-        Pairs that were not compared.
+        Number of candidate pairs not compared.
     """
     from scipy.cluster.hierarchy import DisjointSet
 
@@ -242,10 +242,10 @@ def copies(crystals: Sequence[Crystal]) -> tuple[NDArray[np.int64], NDArray[np.i
 
 
 def fingerprints(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
-    """Return vectors that do not depend on the choice of cell, origin, order of atoms or scale, shape (n, 24).
+    """Return vectors of shape (n, 24), invariant to the choice of cell, origin, order of atoms and scale.
 
-    They are mean and standard deviation over atoms of the distance to the first, second, …, twelfth neighbour, in units
-    of the cube root of the volume per atom.
+    They hold the mean and standard deviation over atoms of the distances to the first twelve neighbours, in units of
+    the cube root of the volume per atom.
     """
     rows = np.full((len(crystals), 24), np.inf)
     for row, graph in enumerate(build_graphs(crystals, GraphSettings())):
@@ -257,7 +257,7 @@ def fingerprints(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
 
 
 def _candidates(crystals: Sequence[Crystal]) -> list[tuple[float, int, int]]:
-    """Return pairs that may be copies with the distance between their fingerprints, nearest first."""
+    """Return candidate pairs with the distance between their fingerprints, nearest first."""
     from scipy.spatial import cKDTree
 
     buckets: dict[str, list[int]] = defaultdict(list)
@@ -291,7 +291,7 @@ def _reduced(crystals: Sequence[Crystal], index: int, known: dict[int, Structure
             structure = crystal.to_structure() if found is None else Structure(found[0], found[2], found[1])
             try:
                 known[index] = structure.get_reduced_structure("niggli")
-            except ValueError:  # too flat a cell to be reduced is compared as it is
+            except ValueError:  # a cell too flat to be reduced is compared unreduced
                 known[index] = structure
     return known[index]
 
@@ -310,7 +310,7 @@ def _log_volume(crystal: Crystal) -> float:
 
 
 def _shared(labels: NDArray[np.int64], split: Split) -> int:
-    """Count the test rows whose label is also that of a training or validation row."""
+    """Count the test rows whose label also occurs among the training and validation rows."""
     return int(np.isin(labels[split.test], labels[np.concatenate([split.train, split.val])]).sum())
 
 

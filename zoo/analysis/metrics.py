@@ -1,4 +1,4 @@
-"""Errors of predictions, and their summary over seeds."""
+"""Prediction errors, and their summary over seeds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = False) -> 
     target, prediction : array-like of shape (n,)
         In the task's unit.
     log10 : bool
-        Also give the errors of log10, as is usual for moduli.
+        Also return the errors of log10, as is customary for moduli.
 
     Returns
     -------
@@ -49,16 +49,16 @@ def absolute_errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = F
     y, p = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     if not log10:
         return np.abs(p - y)
-    # Non-positive predictions have no logarithm: all predictions are clipped at a tenth of the smallest target.
+    # Non-positive predictions have no logarithm, so all are clipped at a tenth of the smallest target.
     ratio: NDArray[np.float64] = np.log10(np.maximum(p, float(y.min()) / 10)) - np.log10(y)
     return np.abs(ratio)
 
 
 def mean_absolute_deviation(target: ArrayLike) -> float:
-    """Return the mean absolute deviation of targets from their mean: the error of guessing that mean.
+    """Return the mean absolute deviation of targets from their mean: the error of predicting that mean.
 
-    An error divided by it is comparable between units; 1 is no better than guessing. The mean is that of the test rows,
-    so this is slightly stricter than the baseline ``mean``, which knows the training rows only.
+    An error divided by it is dimensionless; 1 is as good as a constant prediction. The mean is that of the test rows,
+    so this is slightly stricter than the baseline ``mean``, which uses the training rows only.
     """
     y = np.asarray(target, dtype=np.float64)
     return float(np.abs(y - y.mean()).mean())
@@ -67,7 +67,7 @@ def mean_absolute_deviation(target: ArrayLike) -> float:
 def summary(per_seed: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     """Return mean and sample standard deviation over seeds of each error; the deviation of one seed is NaN.
 
-    The mean of ``factor`` is the geometric one, so that it remains 10 to the power of the mean ``mae_log10``.
+    ``factor`` is averaged geometrically, so that it remains 10 to the power of the mean ``mae_log10``.
     """
     found = {}
     for name in per_seed[0]:

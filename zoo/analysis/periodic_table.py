@@ -1,4 +1,4 @@
-"""The layout of the periodic table, and a picture of it with some elements marked."""
+"""Layout of the periodic table, and a drawing of it with highlighted elements."""
 
 from __future__ import annotations
 
@@ -52,6 +52,6 @@ def draw(elements: Iterable[str]) -> bytes:
     axes.set_ylim(-9.5, 0.1)
     axes.set_axis_off()
     picture = io.BytesIO()
-    # No program name and version, so that equal elements give equal bytes.
+    # Omit the program's name and version, so that files are reproducible.
     figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()

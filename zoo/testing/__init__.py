@@ -1,4 +1,4 @@
-"""Checks that a plugin keeps its contract, for plugin authors to call from their own tests.
+"""Conformance checks of plugins, for use in the test suites of plugin packages.
 
 ::
 
@@ -9,8 +9,8 @@
     def test_conforms(plugin, check):
         check(plugin)
 
-or, without pytest, ``check_task(hardness)``. A check that fails raises AssertionError with a message that
-says what to correct. Nothing here imports pytest except :func:`parametrize_with_checks`.
+or, without pytest, ``check_task(hardness)``. A failed check raises AssertionError with a message that says what to
+correct. Only :func:`parametrize_with_checks` imports pytest.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def check_task(task: Task) -> None:
-    """Check that an object is a sound task.
+    """Check that an object conforms to the task contract.
 
     Raises
     ------
@@ -53,14 +53,14 @@ def check_task(task: Task) -> None:
 
 
 def check_featurizer(featurizer: Any, structures: Sequence[Structure] | None = None) -> None:
-    """Check that an object is a sound featurizer.
+    """Check that an object conforms to the featurizer contract.
 
     Parameters
     ----------
     featurizer : Featurizer
-        Or a class or function without arguments that makes one.
+        Or a class or function that returns one when called without arguments.
     structures : sequence of Structure, optional
-        Crystals to try it on; those of :func:`crystals` by default.
+        Crystals to test it on; by default those of :func:`crystals`.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def check_featurizer(featurizer: Any, structures: Sequence[Structure] | None = N
 
 
 def check_baseline(baseline: Baseline) -> None:
-    """Check that an object is a sound baseline, on made-up vectors.
+    """Check that an object conforms to the baseline contract, on synthetic vectors.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def check_baseline(baseline: Baseline) -> None:
 
 
 def checks_for(plugin: object) -> Sequence[Callable[..., None]]:
-    """Return the checks that apply to a plugin, each a function of it."""
+    """Return the checks that apply to a plugin; each is a function of the plugin."""
     if isinstance(plugin, Task):
         return TASK_CHECKS
     return BASELINE_CHECKS if isinstance(plugin, Baseline) else FEATURIZER_CHECKS
@@ -94,20 +94,20 @@ def checks_for(plugin: object) -> Sequence[Callable[..., None]]:
 def hub_server() -> Iterator[HubServer]:
     """Start a Hugging Face Hub on the loopback interface, for tests of packages that pull, push or publish.
 
-    Make a fixture of it::
+    Use it as a fixture::
 
         @pytest.fixture
         def hub(monkeypatch, tmp_path):
             with zoo.testing.hub_server() as server:
                 yield server
 
-    and give the processes that you start ``HF_ENDPOINT=server.url`` and an ``HF_HOME`` of their own. These are read
-    once, when ``huggingface_hub`` is imported; in a test's own process set ``huggingface_hub.constants`` instead.
+    and start subprocesses with ``HF_ENDPOINT=server.url`` and their own ``HF_HOME``. Both are read once, when
+    ``huggingface_hub`` is imported; within the test process, set ``huggingface_hub.constants`` instead.
 
     Yields
     ------
     HubServer
-        ``put(repo, files)`` commits to it; ``fault`` switches a fault on; ``requests`` lists what it was asked.
+        ``put(repo, files)`` commits files; ``fault`` enables a fault; ``requests`` lists the requests received.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def hub_server() -> Iterator[HubServer]:
 
 
 def parametrize_with_checks(plugins: Iterable[object]) -> Any:
-    """Return a pytest decorator that gives a test every pair ``(plugin, check)``.
+    """Return a pytest decorator that runs a test for every pair ``(plugin, check)``.
 
     Parameters
     ----------

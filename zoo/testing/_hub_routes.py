@@ -1,4 +1,4 @@
-"""What the Hub for tests answers to each request; see :mod:`zoo.testing.hub_server`."""
+"""Request handlers of the test Hub; see :mod:`zoo.testing.hub_server`."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ ELSEWHERE = "http://storage.invalid"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+    """Handler of one connection."""
 
     hub: HubState
     protocol_version = "HTTP/1.1"
 
     def setup(self) -> None:
-        """Remember the connection."""
+        """Register the connection."""
         super().setup()
         self.hub.connections.add(self.connection)
 
     def finish(self) -> None:
-        """Forget the connection."""
+        """Deregister the connection."""
         self.hub.connections.discard(self.connection)
         with contextlib.suppress(OSError):
             super().finish()
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Suppress the log."""
 
     def do_HEAD(self) -> None:
         """Answer."""
@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer()
 
     def send(self, status: int, body: bytes = b"", **headers: str) -> None:
-        """Send an answer of known length."""
+        """Send a response of known length."""
         fault = self.hub.fault
         if fault == "packed":
             body, headers = bomb(), {**headers, "Content_Encoding": "gzip"}
@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def drip(self, data: bytes) -> None:
-        """Send bytes one by one, until the server is stopped or the client has gone."""
+        """Send bytes one by one until the server stops or the client disconnects."""
         self.close_connection = True
         with contextlib.suppress(OSError):
             for byte in data:
@@ -90,13 +90,13 @@ class Handler(BaseHTTPRequestHandler):
         self.send(status, json.dumps(value).encode(), Content_Type="application/json")
 
     def error(self, status: int, code: str = "", message: str = "", **headers: str) -> None:
-        """Refuse, with the headers by which the client knows why."""
+        """Send an error response, with the headers that tell the client the reason."""
         if code:
             headers["X_Error_Code"] = code
         self.send(status, b"", X_Error_Message=message or code, **headers)
 
     def answer(self) -> None:
-        """Note the request and go to its route."""
+        """Record the request and dispatch it to its route."""
         path = unquote(urlsplit(self.path).path)
         self.query = parse_qs(urlsplit(self.path).query)
         self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -119,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
             self.error(404)
 
     def fails(self, path: str) -> bool:
-        """Answer as the fault has it, if it concerns every request."""
+        """Respond according to the fault, if it affects every request."""
         fault = self.hub.fault
         if fault == "silent":
             self.hub.released.wait(30)
@@ -146,10 +146,10 @@ class Handler(BaseHTTPRequestHandler):
         return True
 
     def find(self, repo: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
-        """Return commit and files of a revision, or refuse and return None."""
+        """Return commit and files of a revision; send an error and return None if there are none."""
         found = self.hub.repositories.get(repo)
         if found is None or self.hub.fault == "no repository":
-            # What the Hub tells somebody who is not logged in: the repository may exist and be private.
+            # The Hub's response to anonymous users: the repository may exist and be private.
             self.error(401, "RepoNotFound", "Repository not found")
             return None
         state = found.at(revision)
@@ -159,12 +159,12 @@ class Handler(BaseHTTPRequestHandler):
         return state
 
     def information(self, repo: str, revision: str) -> None:
-        """Answer what a repository holds."""
+        """Send the metadata of a repository."""
         if state := self.find(repo, revision):
             self.send_json(self.describe(repo, *state))
 
     def describe(self, repo: str, commit: str, files: dict[str, bytes]) -> dict[str, Any]:
-        """Return what the Hub says of a model."""
+        """Return the metadata of a model."""
         siblings: list[dict[str, Any]] = [{"rfilename": name} for name in files]
         if "blobs" in self.query:
             for each in siblings:
@@ -184,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
         return {**info, "tags": [*front.get("tags", []), *library], "cardData": front}
 
     def listing(self) -> None:
-        """Answer which models there are."""
+        """Send the list of models."""
         found = [self.describe(name, repo.commit, repo.files) for name, repo in self.hub.repositories.items()]
         for wanted in self.query.get("filter", []):
             found = [model for model in found if wanted in model["tags"]]
@@ -193,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_json([model for model in found if not model["private"]])
 
     def resolve(self, repo: str, revision: str, file: str) -> None:
-        """Answer a request for a file: the file, or where a large one is."""
+        """Send a file, or the redirect to a large one."""
         state = self.find(repo, revision)
         if state is None:
             return
@@ -230,7 +230,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, self.spoilt(body), **headers)
 
     def content(self, digest: str) -> None:
-        """Send a large file."""
+        """Send the content of a large file."""
         files = [body for repo in self.hub.repositories.values() for body in repo.files.values()]
         body = next((body for body in files if _sha256(body) == digest), self.hub.large.get(digest))
         if body is None:
@@ -254,27 +254,27 @@ class Handler(BaseHTTPRequestHandler):
             self.send(200, body)
 
     def pour(self, length: int | None, blocks: Any, pause: float = 0.0) -> None:
-        """Send an answer block by block, and close the connection."""
+        """Send a response in blocks, then close the connection."""
         self.send_response(200)
         if length is not None:
             self.send_header("Content-Length", str(length))
         self.end_headers()
         self.close_connection = True
-        with contextlib.suppress(OSError):  # whoever asked has gone
+        with contextlib.suppress(OSError):  # the client has disconnected
             for block in blocks:
                 self.wfile.write(block)
                 if self.hub.released.wait(pause):
                     return
 
     def spoilt(self, body: bytes) -> bytes:
-        """Return a file's bytes, or wrong ones."""
+        """Return the bytes of a file, corrupted if the fault requires it."""
         if self.hub.fault == "wrong bytes":
             return bytes(byte ^ 0xFF for byte in body)
         return body + b"!" if self.hub.fault == "wrong length" and self.command == "GET" else body
 
     def write(self, path: str) -> None:
-        """Answer a request that changes something."""
-        if path.startswith("/lfs/"):  # whose address is the permission
+        """Handle a request that writes."""
+        if path.startswith("/lfs/"):  # authorised by its address
             self.keep(path.removeprefix("/lfs/"))
         elif path == "/verify":
             self.send_json({})
@@ -302,7 +302,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_json({"url": f"{self.hub.url}/{repo}", "name": repo})
 
     def change(self, repo: str, action: str, branch: str) -> None:
-        """Answer a request that changes a repository."""
+        """Handle a request that changes a repository."""
         if repo not in self.hub.repositories:
             self.error(404, "RepoNotFound", "Repository not found")
             return
@@ -326,7 +326,7 @@ class Handler(BaseHTTPRequestHandler):
             self.commit(repo, branch)
 
     def commit(self, repo: str, branch: str) -> None:
-        """Make a commit of the lines that were sent."""
+        """Create a commit from the lines received."""
         files: dict[str, bytes] = {}
         for line in map(json.loads, self.body.splitlines()):
             value = line["value"]
@@ -345,7 +345,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_json({"success": True, "commitOid": commit, "commitUrl": url, **extra})
 
     def upload(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Say where a large file is to be sent, unless it is here."""
+        """Send the upload address of a large file, unless it is already stored."""
         if wanted["oid"] in self.hub.large:
             return wanted
         elsewhere = f"http://localhost:{self.hub.port}"
@@ -353,7 +353,7 @@ class Handler(BaseHTTPRequestHandler):
         return {**wanted, "actions": {action: {"href": address} for action, address in addresses.items()}}
 
     def keep(self, oid: str) -> None:
-        """Keep a large file that was sent."""
+        """Store an uploaded large file."""
         if _sha256(self.body) != oid:
             self.error(400, message="the bytes do not have the announced SHA-256")
             return
@@ -363,7 +363,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @cache
 def bomb() -> bytes:
-    """Return 300 MB of zeros, packed into 300 kB."""
+    """Return 300 MB of zeros, compressed to 300 kB."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     return b"".join(packer.compress(bytes(1_000_000)) for _ in range(300)) + packer.flush()
 

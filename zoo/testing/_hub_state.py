@@ -1,4 +1,4 @@
-"""What the Hub for tests holds, and what goes wrong with it."""
+"""State of the test Hub: repositories and the active fault."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import socket
 
 Fault = Literal[
-    "gated",  # information is public, files are not
+    "gated",  # metadata is public, files are not
     "no repository",
     "no revision",
     "no file",
@@ -20,33 +20,33 @@ Fault = Literal[
     "too many",  # with Retry-After, if `retry_after` is set
     "out of order",
     "out of order once",
-    "html",  # a log-in page of some proxy, with status 200
-    "json",  # an answer of another service
-    "wrong bytes",  # of the right length
+    "html",  # the login page of a proxy, with status 200
+    "json",  # the response of another service
+    "wrong bytes",  # corrupted content of the correct length
     "cut once",  # the connection ends in the middle of the first large file
     "cut always",
     "wrong length",
     "other commit",
     "silent",  # accepts the connection and never answers
-    "slow",  # a kilobyte of a large file at a time, with pauses
+    "slow",  # large files in blocks of a kilobyte, with pauses
     "redirect loop",
-    "redirect to plain http",  # to a host that is not this machine
-    "says 100 GB",  # in every header and answer, of large files
-    "sends 100 GB",  # without saying so
+    "redirect to plain http",  # to a remote host
+    "says 100 GB",  # as the size of large files, in every header and response
+    "sends 100 GB",  # despite a smaller announced size
     "sends 100 GB unannounced",  # and the repository's list has no sizes and no digests
-    "etag is a path",  # out of the cache, up and absolute
-    "xet",  # headers that lead a client to another transport, at another host
-    "packed",  # answers that unpack to a thousand times their size
+    "etag is a path",  # paths that leave the cache: upwards and absolute
+    "xet",  # headers that direct the client to another transport on another host
+    "packed",  # responses that decompress to a thousand times their size
     "a byte a second",
     "headers a byte a second",
-    "odd sizes",  # texts, lists, numbers of 400 digits in place of sizes and digests
-    "nested",  # answers of JSON, nested a hundred thousand levels deep
+    "odd sizes",  # strings, lists and 400-digit numbers in place of sizes and digests
+    "nested",  # JSON nested a hundred thousand levels deep
 ]
 
 
 @dataclass
 class Repository:
-    """Files and the commit that all refs point at; each commit keeps its files."""
+    """Files of every commit, and the commit that all refs point to."""
 
     files: dict[str, bytes]
     commit: str
@@ -66,24 +66,24 @@ class Repository:
 
 @dataclass
 class HubState:
-    """Repositories, the fault that is switched on, and what was asked.
+    """Repositories, the active fault, and the requests received.
 
     Parameters
     ----------
     repositories : dict of str to Repository
         By ``owner/name``.
     fault : str or None
-        What goes wrong.
+        Active fault.
     token : str or None
-        Token that writing needs; None lets everybody write.
+        Token required for writing; None allows anonymous writes.
     retry_after : int or None
-        Seconds that the fault "too many" asks to wait.
+        Waiting time, in seconds, in the responses of the fault "too many".
     requests : list of str
         Method and path of every request.
     authorized : list of str
-        Host and path of those that carried a token.
+        Host and path of every request with a token.
     port : int
-        Where the server listens; 0 if it does not.
+        Port of the server; 0 if it is not running.
     """
 
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class HubState:
 
     @property
     def url(self) -> str:
-        """Address for ``HF_ENDPOINT``."""
+        """URL for ``HF_ENDPOINT``."""
         return f"http://127.0.0.1:{self.port}"
 
     def asked(self, text: str) -> int:
@@ -107,16 +107,16 @@ class HubState:
         return sum(text in request for request in self.requests)
 
     def put(self, repo: str, files: dict[str, bytes], branch: str = "main", *, request: bool = False) -> str:
-        """Commit files to a repository, which is made if need be; return the commit.
+        """Commit files to a repository, created if necessary; return the commit.
 
         Parameters
         ----------
         repo : str
         files : dict of str to bytes
-            Added or replaced; the others stay.
+            Files to add or replace; others are kept.
         branch : str
         request : bool
-            Make a pull request instead.
+            Open a pull request instead.
         """
         found = self.repositories.setdefault(repo, Repository({}, "0" * 40))
         parent, before = found.at(branch) or (found.commit, found.files)

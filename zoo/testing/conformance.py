@@ -27,13 +27,13 @@ _TOLERANCE = 1e-5
 
 
 def task_is_one(task: Any) -> None:
-    """Check that the object is a task written for this version of the contracts."""
+    """Check that the object is a task for this version of the contracts."""
     assert isinstance(task, Task), f"{task!r} is not a zoo.contracts.Task"
     _check_api(task)
 
 
 def task_is_hashable(task: Any) -> None:
-    """Check that a task is a value: frozen and hashable."""
+    """Check that a task is an immutable value: frozen and hashable."""
     try:
         hash(task)
     except TypeError as error:
@@ -41,7 +41,7 @@ def task_is_hashable(task: Any) -> None:
 
 
 def task_survives_json(task: Any) -> None:
-    """Check that the task survives being written as JSON, as checkpoints do."""
+    """Check that the task survives a JSON round trip, as in a checkpoint."""
     fields = asdict(task)
     try:
         text = json.dumps(fields)
@@ -55,7 +55,7 @@ def task_survives_json(task: Any) -> None:
 
 
 def task_columns_are_distinct(task: Any) -> None:
-    """Check that the target and its aliases are different, non-empty column names."""
+    """Check that the target and its aliases are distinct, non-empty column names."""
     for column in task.columns:
         assert column.strip() == column != "", f"task {task.name!r}: {column!r} is not a usable column name"
     twice = sorted({column for column in task.columns if task.columns.count(column) > 1})
@@ -63,7 +63,7 @@ def task_columns_are_distinct(task: Any) -> None:
 
 
 def task_unit_and_range_make_sense(task: Any) -> None:
-    """Check that the unit has no blanks around it, and that the range accepts exactly the values inside it."""
+    """Check that the unit has no surrounding blanks, and that the range accepts exactly the values inside it."""
     assert task.unit == task.unit.strip(), f"task {task.name!r}: blanks around the unit {task.unit!r}"
     assert task.description, f"task {task.name!r} needs a description: one sentence that says what the number is"
     low, high = (float(end) for end in task.valid)
@@ -105,14 +105,14 @@ def featurizer_returns_one_row_per_structure(featurizer: Any, structures: Any = 
 
 
 def featurizer_is_pure(featurizer: Any, structures: Any = None) -> None:
-    """Check that repeated calls agree, structures are not modified, and global random generators are not used."""
+    """Check that calls are reproducible, structures unmodified, and global random generators unused."""
     import numpy as np
 
     made, given = _made(featurizer), _crystals(structures)
     copies = [structure.copy() for structure in given]
     state = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
-        # Advance the generators first, or a featurizer that seeds them at each call would go unnoticed.
+        # Advance the generators first, to detect a featurizer that seeds them on each call.
         random.random()  # noqa: S311
         np.random.random()  # noqa: NPY002
         before = _random_states()
@@ -128,7 +128,7 @@ def featurizer_is_pure(featurizer: Any, structures: Any = None) -> None:
 
 
 def featurizer_treats_structures_alone(featurizer: Any, structures: Any = None) -> None:
-    """Check that a structure's vector does not depend on the other structures of the call."""
+    """Check that the vector of a structure does not depend on the other structures of the call."""
     import numpy as np
 
     made, given = _made(featurizer), _crystals(structures)
@@ -137,7 +137,7 @@ def featurizer_treats_structures_alone(featurizer: Any, structures: Any = None) 
 
 
 def featurizer_ignores_order_of_atoms(featurizer: Any, structures: Any = None) -> None:
-    """Check that reordering a crystal's atoms changes nothing."""
+    """Check invariance to the order of atoms."""
     import numpy as np
     from pymatgen.core import Structure
 
@@ -148,7 +148,7 @@ def featurizer_ignores_order_of_atoms(featurizer: Any, structures: Any = None) -
 
 
 def featurizer_ignores_choice_of_origin(featurizer: Any, structures: Any = None) -> None:
-    """Check that shifting all atoms of a crystal by the same vector changes nothing."""
+    """Check invariance to a common translation of all atoms."""
     made, given = _made(featurizer), _crystals(structures)
     moved = [structure.copy() for structure in given]
     for structure in moved:
@@ -157,7 +157,7 @@ def featurizer_ignores_choice_of_origin(featurizer: Any, structures: Any = None)
 
 
 def featurizer_gives_the_same_for_arrays(featurizer: Any, structures: Any = None) -> None:
-    """Check that ``featurize_crystals``, if there is one, gives what ``featurize`` gives, and changes no array."""
+    """Check that ``featurize_crystals``, if defined, agrees with ``featurize`` and modifies no array."""
     import numpy as np
 
     from zoo.data.crystal import Crystal
@@ -213,7 +213,7 @@ def _compare(
 
 
 def baseline_is_one(baseline: Any) -> None:
-    """Check that the object is a baseline written for this version of the contracts, and that its grid has values."""
+    """Check that the object is a baseline for this version of the contracts, with a non-empty grid."""
     assert isinstance(baseline, Baseline), f"{baseline!r} is not a zoo.contracts.Baseline"
     _check_api(baseline)
     assert baseline.featurizer, f"baseline {baseline.name!r}: name the featurizer whose vectors it takes"
@@ -222,7 +222,7 @@ def baseline_is_one(baseline: Any) -> None:
 
 
 def baseline_can_be_cloned(baseline: Any) -> None:
-    """Check that ``build(seed)`` gives a new estimator that scikit-learn can copy and search over."""
+    """Check that ``build(seed)`` returns a new estimator that scikit-learn can clone and search over."""
     from sklearn.base import clone
 
     estimator = baseline.build(0)
@@ -235,7 +235,7 @@ def baseline_can_be_cloned(baseline: Any) -> None:
 
 
 def baseline_has_a_featurizer(baseline: Any) -> None:
-    """Check that the featurizer can be used, and that the baseline can be fitted to its vectors."""
+    """Check that the baseline's featurizer exists, and that the baseline can be fitted to its vectors."""
     import numpy as np
 
     from zoo.errors import ZooError
@@ -253,7 +253,7 @@ def baseline_has_a_featurizer(baseline: Any) -> None:
 
 
 def baseline_fits_and_predicts(baseline: Any) -> None:
-    """Check that ``fit`` returns the estimator, and ``predict`` a number for every row, even if a feature is NaN."""
+    """Check that ``fit`` returns the estimator, and ``predict`` a number per row, even for NaN features."""
     import numpy as np
 
     features, target = _vectors(40)
@@ -273,7 +273,7 @@ def baseline_fits_and_predicts(baseline: Any) -> None:
 
 
 def baseline_works_on_few_rows(baseline: Any) -> None:
-    """Check that ten rows are enough: an inner fold of a small table may have no more."""
+    """Check that ten rows suffice, as in an inner fold of a small table."""
     features, target = _vectors(10)
     try:
         baseline.build(0).fit(features, target).predict(features)
@@ -282,7 +282,7 @@ def baseline_works_on_few_rows(baseline: Any) -> None:
 
 
 def baseline_is_reproducible(baseline: Any) -> None:
-    """Check that fits with the same seed agree, whatever the state of the global random generators."""
+    """Check that fits with the same seed agree, regardless of the global random state."""
     import numpy as np
 
     features, target = _vectors(40)
@@ -331,7 +331,7 @@ def _check_api(plugin: Any) -> None:
 
 
 def _told(check: Callable[..., None]) -> Callable[..., None]:
-    """Turn whatever a plugin raises into an AssertionError."""
+    """Convert any exception of a plugin into an AssertionError."""
 
     @functools.wraps(check)
     def checked(plugin: Any, *more: Any) -> None:
@@ -340,7 +340,7 @@ def _told(check: Callable[..., None]) -> Callable[..., None]:
         except AssertionError:
             raise
         except BaseException as error:
-            if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+            if type(error) is KeyboardInterrupt:  # only Ctrl-C itself, not a plugin's subclass
                 raise
             raise AssertionError(f"{label(plugin)} raises {one_line_with_place(error)}") from error
 

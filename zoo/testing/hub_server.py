@@ -1,9 +1,9 @@
-"""A Hugging Face Hub on the loopback interface, for tests: the routes that clients use, without Xet.
+"""Hugging Face Hub on the loopback interface, for tests: the routes used by clients, without Xet.
 
-Model information, search, ``resolve`` with the Hub's headers, a redirect to another host name for large files,
-ETags and ranges; creating repositories and branches, preupload, commits, the LFS batch and upload; and faults that
-can be switched on. What the server is asked is kept in :attr:`HubServer.requests`. For an answer that no fault gives,
-replace a method of :class:`Handler`.
+It serves model metadata, search, ``resolve`` with the Hub's headers, redirects of large files to another host name,
+ETags and ranges; it creates repositories and branches and accepts preuploads, commits, LFS batches and uploads. Faults
+can be injected; for other responses, replace a method of :class:`Handler`. :attr:`HubServer.requests` records the
+requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Fault", "Handler", "HubServer", "Repository"]
 
 
 class HubServer(HubState):
-    """The server; a context manager that listens on a free port of the loopback interface."""
+    """Server on a free port of the loopback interface; a context manager."""
 
     def __enter__(self) -> Self:
         handler = type("Bound", (Handler,), {"hub": self})
@@ -35,7 +35,7 @@ class HubServer(HubState):
         self.stop()
 
     def stop(self) -> None:
-        """Close the port and every connection; a second call does nothing."""
+        """Close the port and all connections; idempotent."""
         if self._thread.is_alive():
             self.released.set()
             for connection in list(self.connections):

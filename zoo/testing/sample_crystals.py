@@ -1,4 +1,4 @@
-"""A handful of real crystals, for trying things out."""
+"""Five real crystals, for tests and examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def crystals() -> dict[str, Structure]:
-    """Return five real crystals, small enough for any test.
+    """Return five real crystals with small cells.
 
     Returns
     -------

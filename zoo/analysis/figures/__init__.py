@@ -1,6 +1,6 @@
 """Figures that compare methods, for any data: each function takes arrays or a data frame and returns a `Picture`.
 
-A picture is saved as PNG, as SVG, and as CSV with the numbers it shows::
+A picture is saved as PNG, SVG, and CSV with its data::
 
     source_target(energies, gaps, source_name="ΔEf", target_name="Eg", target_unit="eV").save(folder, "fig1")
 

@@ -1,4 +1,4 @@
-"""Where errors are large: by element, and by distance from the training set."""
+"""Errors by element and by distance from the training set."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ FEW_ERRORS = 5
 """The mean of an element with this many errors or fewer is marked as uncertain."""
 
 CHUNK_ROWS = 512
-"""Test rows whose distances to all training rows are held in memory at once."""
+"""Number of test rows per block of the distance matrix, which bounds its memory."""
 
 MAX_BINS = 8
-"""Most bins along the distance; they hold equal numbers of rows."""
+"""Maximum number of bins along the distance; all hold equal numbers of rows."""
 
 
 def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, error_label: str) -> Picture:
@@ -62,9 +62,9 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
             found[symbol].append(float(error))
     means = {symbol: float(np.mean(values)) for symbol, values in found.items()}
     firm = [means[symbol] for symbol, values in found.items() if len(values) > FEW_ERRORS]
-    firm = firm if len(firm) > 2 else list(means.values())  # the ends of the scale
+    firm = firm if len(firm) > 2 else list(means.values())  # limits of the colour scale
     low, high = min(firm), max(firm) if max(firm) > min(firm) else min(firm) + 1
-    # On a linear scale one element with a large error would leave all others the same colour.
+    # On a linear scale, one element with a large error would give all others the same colour.
     wide = low > 0 and high / low > 3
     norm = LogNorm(low, high, clip=True) if wide else Normalize(low, high, clip=True)
     cmap = mpl.colormaps[DENSITY]
@@ -132,7 +132,7 @@ def distance_errors(
         One per test row; see :func:`nearest` and :func:`composition_distances`.
     distance_label, error_label : str
     log : bool
-        Logarithmic axis of errors.
+        Use a logarithmic axis for the errors.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def distance_errors(
     if log:
         axes.set_yscale("log")
     else:
-        # A few outliers must not flatten all other errors; the caption counts those cut off.
+        # Crop the axis so that outliers do not compress all other errors; the caption gives their number.
         axes.set_ylim(
             0, max(float(np.quantile(y, 0.99)), float((bins["mean error"] + bins["half width"]).max())) * 1.05
         )
@@ -222,7 +222,7 @@ def nearest(test: ArrayLike, train: ArrayLike) -> NDArray[np.float64]:
 
 
 def composition_distances(test: Sequence[Crystal], train: Sequence[Crystal]) -> NDArray[np.float64]:
-    """Return for each crystal the fraction of its atoms that the nearest training composition does not share.
+    """Return the distance of each crystal to the nearest training composition, as a fraction of its atoms.
 
     This is half the sum of the absolute differences of atomic fractions: 0 for the same composition, 1 if no element
     is shared.

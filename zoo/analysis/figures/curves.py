@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 MAX_BANDS = 4
-"""With more methods, bands would overlap too much: only the reference and the best method have one."""
+"""Maximum number of methods with bands; beyond it, only the reference and the best method have one."""
 
 MAX_BOXES = 30
-"""With more boxes, only the smallest and the largest size are drawn; the CSV has all."""
+"""Maximum number of boxes; beyond it, only the smallest and largest sizes are drawn. The CSV lists all."""
 
 
 def learning_curve(
@@ -74,7 +74,7 @@ def learning_curve(
         size, mean = rows["size"].to_numpy(dtype=float), rows["mean"].to_numpy()
         deviation = rows["std"].fillna(0).to_numpy()
         if name in banded:
-            # A logarithmic axis cannot show zero or less.
+            # A logarithmic axis shows positive values only.
             lowest = np.maximum(mean - deviation, mean / 100)
             axes.fill_between(size, lowest, mean + deviation, color=look.color, alpha=0.15)
         axes.plot(
@@ -128,7 +128,7 @@ def gain_curve(gains: pd.DataFrame, *, reference: str) -> Picture:
     axes.axhline(0, color=GREY, linewidth=1)
     for i, (name, look) in enumerate(looks(methods).items()):
         rows = gains[gains["method"] == name].sort_values("size")
-        # Shifted sideways, so that intervals do not overlap.
+        # Shift the points sideways so that their intervals do not overlap.
         size = rows["size"].to_numpy(dtype=float) * 1.025 ** (i - (len(methods) - 1) / 2)
         gain = 100 * rows.gain.to_numpy()
         ends = np.stack([gain - 100 * rows.low.to_numpy(), 100 * rows.high.to_numpy() - gain])
@@ -167,7 +167,7 @@ def gain_curve(gains: pd.DataFrame, *, reference: str) -> Picture:
 
 
 def _cut(axes: Axes, gains: pd.DataFrame) -> str:
-    """Crop methods that are far worse, which would flatten all others; return a sentence that names them."""
+    """Crop methods that are far worse and would compress all others; return a sentence that names them."""
     floor = -max(0.3, 1.5 * float(gains.gain.max()))
     far = gains[gains.gain < floor]
     if far.empty or len(far) == len(gains):

@@ -1,4 +1,4 @@
-"""One number against another for many crystals: source against target, prediction against reference."""
+"""Scatter plots over many crystals: source against target property, prediction against reference."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def parity(
     log : bool
         Logarithmic axes. Predictions that they cannot show (a negative modulus) are counted in the caption.
     method : str
-        Name of the method that predicted.
+        Name of the method.
     """
     import pandas as pd
 
@@ -141,13 +141,13 @@ def draw_parity(
     Returns
     -------
     int
-        Number of pairs that are not shown: a logarithmic axis has no place for a negative modulus.
+        Number of pairs not shown, such as negative moduli on a logarithmic axis.
     """
     shown = np.isfinite(prediction) & ((prediction > 0) | (not log))
     y, p = target[shown], prediction[shown]
     u, v = (np.log10(y), np.log10(p)) if log else (y, p)
     low, high = (float(min(u.min(), v.min())), float(max(u.max(), v.max()))) if y.size else (0.0, 1.0)
-    margin = 0.04 * (high - low) or 0.5  # axes need two ends
+    margin = 0.04 * (high - low) or 0.5  # axes need distinct limits
     ends = np.array([low - margin, high + margin])
     ends = 10**ends if log else ends
     axes.plot(ends, ends, color=GREY, linewidth=1, zorder=1)
@@ -193,7 +193,7 @@ def point_density(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
 
     points = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)], axis=1)
     spread = points.std(axis=0, ddof=1) if len(points) > 1 else np.zeros(2)
-    # Equal predictions may differ by rounding errors.
+    # Equal predictions may differ by rounding error.
     alike = spread <= 1e-9 * np.abs(points).max(axis=0)
     width = np.where(alike, 1.0, spread) * len(points) ** (-1 / 6)
     low, high = points.min(axis=0) - 3 * width, points.max(axis=0) + 3 * width
@@ -215,7 +215,7 @@ def _cloud(
 ) -> None:
     from matplotlib.colors import PowerNorm
 
-    order = np.argsort(density)  # densest points on top
+    order = np.argsort(density)  # draw the densest points last
     # Square-root colour scale: one sharp peak, such as all metals at zero band gap, must not darken everything else.
     size = float(np.clip(12 * (2000 / len(x)) ** 0.5, 1.5, 14))
     points = axes.scatter(

@@ -1,4 +1,4 @@
-"""The look of all figures (palette, markers, line styles), and how they are saved."""
+"""Style of all figures (palette, markers, line styles), and their files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ COLORS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 DENSITY = "cividis"
-"""Colour map of densities and errors: perceptually uniform for every kind of colour vision."""
+"""Colour map of densities and errors: perceptually uniform, also for colour-blind readers."""
 
 WIDTH = 5.2
-"""Width in inches; on a page 400 pixels wide the text is still ten pixels high."""
+"""Width in inches, chosen so that text is ten pixels high on a page 400 pixels wide."""
 
 DPI = 160
 RASTER = 1500
-"""Above this number points are rasterised in an SVG, which would otherwise take megabytes."""
+"""Number of points above which they are rasterised in an SVG, to keep it small."""
 
 _RC: Any = {
     "font.size": 10,
@@ -40,7 +40,7 @@ _RC: Any = {
     "axes.axisbelow": True,
     "legend.frameon": False,
     "svg.fonttype": "path",
-    "svg.hashsalt": "crystal-zoo",  # equal data give equal files
+    "svg.hashsalt": "crystal-zoo",  # reproducible files
 }
 
 
@@ -68,7 +68,7 @@ def looks(methods: Sequence[str], reference: str | None = None) -> dict[str, Loo
 
 
 def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure that needs no display, and its axes from top to bottom, which share their x-axis."""
+    """Return a figure that needs no display, and its axes from top to bottom, with a shared x-axis."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -81,7 +81,7 @@ def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tupl
 
 
 def plain_log_axis(axis: Any, ticks: Sequence[float] | None = None) -> None:
-    """Label a logarithmic axis with plain numbers, at `ticks` or where matplotlib puts them."""
+    """Label a logarithmic axis with plain numbers, at `ticks` or at matplotlib's default positions."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     plain = FuncFormatter(lambda value, _position: f"{value:,.6g}")
@@ -107,7 +107,7 @@ def headline(axes: Axes, text: str) -> None:
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:
-    """Put the legend below the axes, where it hides nothing; omit it for a single entry."""
+    """Place the legend below the axes, clear of the data; omit it for a single entry."""
     handles, names = axes.get_legend_handles_labels()
     if len(names) > 1:
         figure.legend(
@@ -117,7 +117,7 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure with the numbers that it shows.
+    """A figure with its underlying data.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ class Picture:
     data : DataFrame
         The numbers shown; written as CSV.
     title : str
-        A heading.
+        Heading.
     alt : str
-        Description for readers who cannot see the picture.
+        Alternative text.
     caption : str
     """
 
@@ -160,7 +160,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Saved:
-    """The files of a picture with their texts; `wide` if it needs the full width of a page."""
+    """Files of a picture with its texts; `wide` if it needs the full page width."""
 
     folder: Path
     name: str

@@ -1,7 +1,7 @@
-"""Cross-fitting, for runs and studies: every row is predicted by fits that have not seen it.
+"""Cross-fitting of blends, for runs and studies.
 
-`members` says what is fitted on each fold, and how; `fit` does it, weighs the members by their predictions of the
-folds, and puts the blend together.
+`members` defines the models fitted on each fold; `fit` fits them, weights them by their out-of-fold predictions, and
+assembles the blend.
 """
 
 from typing import TYPE_CHECKING

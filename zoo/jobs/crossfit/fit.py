@@ -1,9 +1,9 @@
-"""Cross-fitting: every row that is not a test row is predicted by fits that have not seen it.
+"""Cross-fitting: out-of-fold predictions of all rows except the test rows, and the blend fitted to them.
 
-The rows are cut into folds. Each member is fitted once without each fold, and predicts that fold and the test rows.
-The weights of the members come from the predictions of the folds alone (:mod:`zoo.analysis.blending`). The fits of a
-member are kept as a bag: member k of the checkpoint is the weighted sum of the fits without fold k, and its
-calibration the residuals of that fold, as in CV+ (Barber et al., Ann. Stat. 49, 486 (2021)).
+The rows are split into folds. Each member is fitted once without each fold, and predicts that fold and the test rows.
+The weights of the members are determined from the out-of-fold predictions alone (:mod:`zoo.analysis.blending`). All
+fits are kept: member k of the checkpoint is the weighted sum of the fits without fold k, calibrated by the residuals of
+that fold, as in CV+ (Barber et al., Ann. Stat. 49, 486 (2021)).
 """
 
 from __future__ import annotations
@@ -47,38 +47,38 @@ if TYPE_CHECKING:
     Valid = tuple[float | None, float | None]
 
 FOLDS, MAX_FOLDS = 5, 10
-"""Of many rows, and of few."""
+"""Number of folds for large and for small tables."""
 
 MIN_ROWS = 12
-"""Fewest rows, besides test rows, that are worth a cross-fit."""
+"""Minimum number of rows for a cross-fit, without test rows."""
 
 ROWS_PER_FOLD = 50
-"""With fewer rows than this in five folds there are more of them, so that each fit keeps more rows."""
+"""Number of rows below which there are more than five folds, so that each fit keeps more rows."""
 
 _log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """The cross-fit of one seed.
+    """Cross-fit of one seed.
 
     Parameters
     ----------
     outcome : Outcome
-        Of the blend: rows of the folds by the fits that have not seen them, all others by the bag.
+        Predictions of the blend: out of fold for the rows of the folds, by the mean of all fits for the others.
     folds : list of array
     members : list of Member
-        Of the checkpoint, one per fold, calibrated.
+        Calibrated members of the checkpoint, one per fold.
     weights : dict of str to float
-        Name of a member → its weight; 0 if it adds nothing.
+        Weight of each member; 0 if it adds nothing.
     errors : dict of str to float
-        Name of a member → its mean absolute error out of fold, on the scale that is learned on.
+        Out-of-fold mean absolute error of each member, in the transformed space.
     failed : dict of str to str
-        Name of a member that was left out → why.
+        Members that were left out, with the reason.
     history : dict of str to list of dict
-        Name of a network's fit → its epochs.
+        Training history of each fit of a network.
     centers : array of shape (K, n)
-        Predictions of the members in the transformed space; NaN for rows that trained one.
+        Predictions of the members in the transformed space; NaN for their training rows.
     """
 
     outcome: Outcome
@@ -101,28 +101,28 @@ class CrossFit:
         return tuple(sorted(value for member in self.members for value in member.calibration))
 
     def covered(self, targets: Array, rows: NDArray[np.int64], level: float) -> float:
-        """Return the share of test rows in the combined intervals; `targets` are in the transformed space."""
+        """Return the fraction of test rows within the combined intervals; `targets` are in the transformed space."""
         lower, upper = conformal.intervals(self.centers[:, rows], [each.calibration for each in self.members], level)
         return float(((lower <= targets[rows]) & (targets[rows] <= upper)).mean())
 
 
 def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, how: How) -> list[NDArray[np.int64]]:
-    """Cut rows into folds: 5, or up to 10 of few rows.
+    """Split rows into 5 folds, or up to 10 for small tables.
 
     Parameters
     ----------
     records : sequence of Record
         All records.
     rows : array of int
-        Positions of those that may train.
+        Positions of the rows available for training.
     seed : int
     how : {"random", "composition", "chemsys"}
-        What stays in one fold.
+        Grouping of rows that must stay in the same fold.
 
     Raises
     ------
     InputError
-        If there are fewer than `MIN_ROWS` of them, or too few groups.
+        If there are fewer than `MIN_ROWS` rows or too few groups.
     """
     rows = np.sort(rows)
     if len(rows) < MIN_ROWS:
@@ -162,25 +162,25 @@ def cross_fit(
     members : sequence of NetworkMember or RegressorMember
     dataset : Dataset
     split : Split
-        All of its rows that are in no fold are predicted by the bag.
+        Rows of the split outside the folds are predicted by the mean of all fits.
     folds : sequence of array
-        As :func:`folds_of` returns them.
+        Folds from :func:`folds_of`.
     inputs : Inputs
-        What regressors read, for all rows.
+        Features of the regressors, for all rows.
     idle : callable
-        Returns a member of the checkpoint whose network has weight 0, for a blend without a network.
+        Returns a checkpoint member whose network has weight 0, for a blend without a network.
     store : FitStore, optional
-        Finished fits are read from it and written to it.
+        Store of finished fits, read and written.
     device : {"auto", "cpu", "cuda"}
-        On a GPU, networks are fitted one after the other; on CPUs everything in processes of one thread each.
+        On a GPU, networks are fitted sequentially; on CPUs, all fits run in single-threaded processes.
     processes : int, optional
         By default one per core.
     valid : (low, high)
-        Predictions are clipped to it.
+        Range to which predictions are clipped.
     bar : Bar, optional
-        Advanced by one for each fit.
+        Progress bar, advanced by one for each fit.
     say : callable
-        Receives a line for each member that is left out.
+        Called with a line for each member that is left out.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def cross_fit(
         If every member failed.
     """
     rows = np.sort(np.concatenate(folds))
-    TargetScaler.fit(dataset.targets[rows], dataset.transform)  # refuses targets that are all equal
+    TargetScaler.fit(dataset.targets[rows], dataset.transform)  # raises an error if all targets are equal
     unseen = np.setdiff1d(np.concatenate([split.train, split.val, split.test]), rows)
     splits = [replace(split, train=np.setdiff1d(rows, fold), val=fold, test=unseen) for fold in folds]
     fits, failed = _fit_all(members, dataset, splits, inputs, store, device, processes, bar)
@@ -236,7 +236,7 @@ def cross_fit(
 
 
 def _held(values: Array, folds: Sequence[NDArray[np.int64]], n: int) -> Array:
-    """Return for each row the prediction of the fit that has not seen it, shape (n,); NaN for other rows."""
+    """Return the out-of-fold prediction of each row, shape (n,); NaN for rows outside the folds."""
     found = np.full(n, np.nan)
     for fold, rows in enumerate(folds):
         found[rows] = values[fold, rows]
@@ -244,7 +244,7 @@ def _held(values: Array, folds: Sequence[NDArray[np.int64]], n: int) -> Array:
 
 
 def _best_scales(errors: dict[str, float]) -> list[str]:
-    """Return the names of members, of those that differ only in the scale that they learn on the better one."""
+    """Return the names of members; of those that differ only in the target's scale, only the better one."""
     best: dict[str, str] = {}
     for name, error in errors.items():
         kind = name.removesuffix(", log10")
@@ -260,7 +260,7 @@ def _member(
     seed: int,
     idle: Callable[[], Member],
 ) -> Member:
-    """Put together a member of the checkpoint from the fits of one fold."""
+    """Assemble a member of the checkpoint from the fits of one fold."""
     network = next((name for name, part in parts.items() if part.member), None)
     base = parts[network].member if network else idle()
     assert base is not None
@@ -285,7 +285,7 @@ def _fit_all(
     processes: int | None,
     bar: Bar | None,
 ) -> tuple[dict[str, list[Outcome]], dict[str, str]]:
-    """Fit every member without every fold, or read what was fitted before; a member that fails once is left out."""
+    """Fit every member without each fold, or read stored fits; a member with a failed fit is left out."""
     found: dict[tuple[int, int], Outcome] = {}
     missing: list[tuple[int, int]] = []
     failed: dict[str, str] = {}
@@ -313,7 +313,7 @@ def _fit_all(
         if bar:
             bar.advance(1, f"{members[m].name}, fold {k + 1}")
 
-    # The long ones first: the last processes should not wait for one of them.
+    # Longest fits first, to balance the load of the processes.
     missing.sort(key=lambda cell: isinstance(members[cell[0]], NetworkMember), reverse=True)
     jobs = [
         engines.Job(f"{members[m].name}, fold {k + 1}", partial(_fit, members[m], dataset, splits[k], inputs))
@@ -337,6 +337,6 @@ def _key(member: NetworkMember | RegressorMember, number: int, split: Split, fol
 
 
 def _fit(member: NetworkMember | RegressorMember, dataset: Dataset, split: Split, inputs: Inputs) -> Outcome:
-    """Fit one member on one fold, in one thread: rounding depends on their number, and training amplifies it."""
+    """Fit one member without one fold, in a single thread: rounding depends on the number of threads."""
     with threads(1):
         return member.outcome(dataset, split, inputs)

@@ -1,7 +1,7 @@
-"""The members of a blend: what is fitted on each fold, and how.
+"""The members of a blend, and how they are fitted on each fold.
 
-The list in :func:`default_members` is the only one. It was chosen on five properties of 100 to 500 rows; random forests
-and extra trees are not in it: with gradient boosting there, they only took weight from better members (docs/tuning.md).
+:func:`default_members` lists the default members, chosen on five properties of 100 to 500 rows. Random forests and
+extra trees were dropped: alongside gradient boosting, they only took weight from better members (docs/tuning.md).
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ if TYPE_CHECKING:
 STRUCTURE = "magpie-structure"
 
 FROZEN = ("multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
-"""Backbones whose frozen vectors a kernel machine reads, where they are among the experts; else all experts."""
+"""Experts whose frozen vectors are features of a kernel machine; if none of these is available, all experts."""
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkMember:
-    """The fine-tuned network in a cross-fit.
+    """Fine-tuned network as a member of a cross-fit.
 
     Parameters
     ----------
     name : str
     key : str
-        Changes when the weights that it starts from do.
+        Identifies the initial weights.
     initial : callable
         Returns the initial network of a seed, and its learning rates by depth. Picklable.
     settings : FitSettings
     vectors : tensor of shape (n, D) or None
-        Of its frozen experts, for all rows.
+        Vectors of its frozen experts, for all rows.
     device : {"auto", "cpu", "cuda"}
     """
 
@@ -86,21 +86,21 @@ class NetworkMember:
 
 @dataclass(frozen=True)
 class RegressorMember:
-    """A classical regressor in a cross-fit.
+    """Classical regressor as a member of a cross-fit.
 
     Parameters
     ----------
     name : str
-        As shown to users.
+        Display name.
     fit : callable
-        (features, target, seed) → fitted regressor, and what an inner search chose. Picklable.
+        (features, target, seed) → fitted regressor and the hyper-parameters chosen by an inner search. Picklable.
     transform : {"identity", "log10"}
-        The scale of the target that it learns on.
+        Transform of the target for fitting.
     featurizers : tuple of str
     experts : tuple of int
-        Frozen experts of the network whose vectors it reads besides.
+        Indices of the network's frozen experts whose vectors are additional features.
     digest : str
-        Changes when the member does.
+        Identifies the member's definition.
     """
 
     name: str
@@ -135,12 +135,12 @@ def default_members(
     ----------
     dataset : Dataset
     rows : array of int
-        Those that are not test rows: whether they are all positive decides if log10 is tried too.
+        All rows except the test rows; log10 is also tried if their targets are all positive.
     experts : sequence of str
         Names of the network's frozen experts.
     beside : sequence of str
-        Names of featurizers whose vectors further members read beside the structure's: if one of them fails, only
-        these members do.
+        Names of additional featurizers, combined with the structure's in further members; if one of them fails, only
+        these members fail.
     """
     chosen = tuple(experts.index(name) for name in FROZEN if name in experts) or tuple(range(len(experts)))
     kinds: list[tuple[str, Fit, tuple[str, ...], tuple[int, ...]]] = [
@@ -169,7 +169,7 @@ def default_members(
 
 
 def rows_of_fold(rows: int) -> int:
-    """Return about how many rows a fit has that leaves one fold out."""
+    """Return the approximate number of rows of a fit that leaves one fold out."""
     return rows * 4 // 5
 
 
@@ -181,7 +181,7 @@ def network_member(
     vectors: Tensor | None,
     device: Device,
 ) -> NetworkMember:
-    """Return a fine-tuned backbone as a member: without validation rows, the last epoch's weights are kept."""
+    """Return a fine-tuned backbone as a member; there are no validation rows, so the last epoch is kept."""
     last = replace(settings, keep="last", patience=None)
     return NetworkMember(f"{backbone} fine-tuned", key, initial, last, vectors, device)
 
@@ -202,7 +202,7 @@ def baseline_member(name: str, transform: Transform) -> RegressorMember:
 
 @dataclass(frozen=True)
 class _BaselineFit:
-    """Fits a registered baseline, also in another process, where files given with ``--plugin`` are yet to be loaded."""
+    """Fits a registered baseline, also in a worker process, which has yet to load the files given with ``--plugin``."""
 
     name: str
     files: tuple[Any, ...]
@@ -217,7 +217,7 @@ class _BaselineFit:
 def fit_boosting(features: Array, target: Array, seed: int) -> tuple[Regressor, dict[str, str]]:
     """Fit gradient-boosted trees (Friedman, Comput. Stat. Data Anal. 38, 367 (2002)).
 
-    Each tree sees half of the rows, each split a fifth of the columns.
+    Each tree is fitted to half of the rows; each split considers a fifth of the columns.
     """
     from sklearn.ensemble import GradientBoostingRegressor
     from sklearn.impute import SimpleImputer
