@@ -1,9 +1,8 @@
-"""What zoo does from end to end: fine-tune, predict, pretrain, study.
+"""The jobs of zoo, end to end: fine-tuning, prediction, pretraining, studies.
 
-Each has its package. They share `crossfit` (fits on folds, blended), `pretrained` (backbones loaded as a starting
-point), `lineage` (what those were trained on), `methods` and `baselines` (what is fitted on one split), `fit_store`
-(finished fits, for resuming), `reliability` (calibrated intervals) and `comparison_table` (results in words and
-tables).
+Each job has its own package. They share `crossfit` (cross-fitted blends), `pretrained` (loaded backbones), `lineage`
+(their training sets), `methods` and `baselines` (fits on one split), `fit_store` (finished fits, for resuming),
+`reliability` (calibrated intervals) and `comparison_table` (results as text and tables).
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Classical baselines: a regressor on a featurizer's vectors, fitted on the same splits as the networks."""
+"""Classical baselines: regressors on the vectors of featurizers, fitted on the same splits as the networks."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Baseline
 
 Features: TypeAlias = "NDArray[np.float64] | PluginError"
-"""Vectors of all rows, shape (n, d); or the error of a featurizer that failed."""
+"""Vectors of all rows, shape (n, d), or the error of a featurizer that failed."""
 
 CHUNK = 50
-"""Crystals that a featurizer is given at once."""
+"""Number of crystals per call of a featurizer."""
 
 
 def find_baselines(names: Sequence[str]) -> dict[str, str]:
-    """Return the name shown for each baseline → the name asked for, each baseline once.
+    """Map the display name of each baseline to its requested name, without repetitions.
 
-    Baselines of one name from two plugins keep the names of their packages.
+    If two plugins have baselines of the same name, the display names keep the package names.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def find_baselines(names: Sequence[str]) -> dict[str, str]:
 
 
 def baseline_digest(name: str) -> str:
-    """Return a SHA-256 that changes when a baseline, its featurizer or its grid does."""
+    """Return the SHA-256 of the definition of a baseline, including its featurizer and grid."""
     baseline = plugins.baseline(name)
     parts = [
         plugins.identity("baseline", name),
@@ -74,7 +74,7 @@ def fit_baselines(
     quiet: bool,
     known: dict[str, Features] | None = None,
 ) -> dict[str, list[Outcome]]:
-    """Fit baselines on every split, or read what was fitted before.
+    """Fit baselines on every split, or read stored fits.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def fit_baselines(
     quiet : bool
         Show no progress.
     known : dict of featurizer to array, optional
-        Vectors that were computed before.
+        Precomputed vectors.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def featurize(names: Iterable[str], crystals: Sequence[Crystal], bar: Bar) -> di
     Returns
     -------
     dict of featurizer name to array of shape (n, d) or PluginError
-        The error of a featurizer that raises, or returns an array of the wrong shape; only fits to its vectors fail.
+        The error of a featurizer that raises or returns an array of the wrong shape; only fits to its vectors fail.
     """
     features: dict[str, Features] = {}
     for name in sorted(set(names)):
@@ -140,7 +140,7 @@ def featurize(names: Iterable[str], crystals: Sequence[Crystal], bar: Bar) -> di
 
 
 def vectors(name: str, crystals: Sequence[Crystal], bar: Bar) -> NDArray[np.float64]:
-    """Return the vectors of a featurizer, by its name; shape (n, d).
+    """Return the vectors of a featurizer given by name, shape (n, d).
 
     Raises
     ------
@@ -165,7 +165,7 @@ def vectors(name: str, crystals: Sequence[Crystal], bar: Bar) -> NDArray[np.floa
             if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
                 raise
             raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
-        widths = {labels, *(each.shape[1] for each in parts[:1])}  # the same labels for all crystals
+        widths = {labels, *(each.shape[1] for each in parts[:1])}  # labels must agree between chunks
         if np.iscomplexobj(part) or part.shape != (len(chunk), labels) or len(widths) > 1:
             raise PluginError(
                 f"featurizer {name!r} returned a {part.dtype} array of shape {part.shape} for {len(chunk)} crystals "
@@ -190,7 +190,7 @@ def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: F
     Parameters
     ----------
     features : array of shape (n, d) or PluginError
-        Of all rows; only the training rows are ever fitted on.
+        Vectors of all rows; only the training rows are fitted.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: F
 def fit_regressor(
     baseline: Baseline, features: NDArray[np.float64], targets: NDArray[np.float64], seed: int
 ) -> tuple[Any, dict[str, str]]:
-    """Fit a baseline's regressor on rows, its hyper-parameters searched by five-fold cross-validation inside them.
+    """Fit a baseline's regressor, with hyper-parameters chosen by five-fold cross-validation within the rows.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def fit_regressor(
     -------
     regressor : scikit-learn regressor
     chosen : dict of str to str
-        What the search chose.
+        Hyper-parameters chosen by the search.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.model_selection import GridSearchCV, KFold

@@ -1,7 +1,7 @@
-"""Finished fits of a run or a study, kept on disk so that the work resumes after an interruption.
+"""Finished fits of a run or a study, stored on disk so that it resumes after an interruption.
 
-A fit is one method on one split. It is written once it has finished: the tensors of its network as safetensors, the
-rest as JSON. The JSON file comes last and marks the fit as finished.
+A fit is one method on one split. It is written when finished: the tensors of its network as safetensors, the rest as
+JSON. The JSON file is written last and marks the fit as finished.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ _log = logging.getLogger("zoo")
 
 
 class FitStore:
-    """A folder of finished fits, bound to the settings that they were computed with.
+    """Folder of finished fits, valid for the settings with which they were computed.
 
     Parameters
     ----------
     folder : Path
         Created if it does not exist.
     settings : dict, optional
-        JSON-able settings that every fit depends on, written to ``settings.json``. None, if the caller keeps them.
+        JSON settings that determine every fit, written to ``settings.json``. None if the caller keeps them.
     resume : bool
-        Continue with the fits that are there. Otherwise a folder with fits in it is an error, so that nobody loses
-        hours by accident.
+        Continue with the existing fits. Otherwise existing fits are an error, so that none are lost by accident.
 
     Raises
     ------
     InputError
-        If the folder holds fits and `resume` is false, or they were computed with other settings; names these.
+        If the folder holds fits and `resume` is false, or the fits were computed with other settings (the message
+        names them).
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any] | None = None, *, resume: bool) -> None:
@@ -63,7 +63,7 @@ class FitStore:
             if not resume:
                 raise InputError(f"{folder} holds an unfinished run; give --resume to continue it, or remove it")
         else:
-            note.unlink(missing_ok=True)  # nothing was computed with these settings
+            note.unlink(missing_ok=True)  # no fits depend on these settings yet
         folder.mkdir(parents=True, exist_ok=True)
         if settings is not None:
             resuming.check_settings(note, settings)
@@ -75,7 +75,7 @@ class FitStore:
 
     @contextmanager
     def working(self, name: str) -> Iterator[Path]:
-        """Give a fit a scratch folder, which is removed afterwards."""
+        """Provide a scratch folder for a fit, removed afterwards."""
         path = self.folder / f"{name}.work"
         path.mkdir(exist_ok=True)
         try:
@@ -84,7 +84,7 @@ class FitStore:
             shutil.rmtree(path, ignore_errors=True)
 
     def get_json(self, name: str) -> dict[str, Any] | None:
-        """Read the values of a finished fit; None if it is not there, or damaged, which is logged."""
+        """Read the values of a finished fit; None if it is missing or damaged (which is logged)."""
         path = self.folder / f"{name}.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -98,11 +98,11 @@ class FitStore:
         return values
 
     def put_json(self, name: str, values: dict[str, Any]) -> None:
-        """Write the values of a finished fit, whole or not at all; NaN and infinity, which JSON lacks, become null."""
+        """Write the values of a finished fit atomically; NaN and infinity, which JSON lacks, become null."""
         files.write_text(self.folder / f"{name}.json", networks.to_json(finite_json(values)))
 
     def get(self, name: str) -> Outcome | None:
-        """Read a finished fit; None if it is not there, or damaged, which is logged."""
+        """Read a finished fit; None if it is missing or damaged (which is logged)."""
         values = self.get_json(name)
         if values is None:
             return None
@@ -158,7 +158,7 @@ class FitStore:
         )
 
     def discard(self) -> None:
-        """Remove the folder with everything in it."""
+        """Remove the folder with all fits."""
         shutil.rmtree(self.folder)
 
 

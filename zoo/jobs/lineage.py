@@ -1,4 +1,4 @@
-"""What a pretrained network and its ancestors were trained on: the properties, and the crystals."""
+"""Training properties and training crystals of a pretrained network and its ancestors."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What one network was trained on.
+    """Training data of one network.
 
     Parameters
     ----------
     targets : tuple of (str, str or None)
-        Name of each target, and its task if known.
+        Name of each target, with its task if known.
     ids : set of str or None
-        Identifiers of the crystals; None if there is no list of them.
+        Identifiers of the crystals; None if they are not listed.
     """
 
     targets: tuple[tuple[str, str | None], ...]
     ids: frozenset[str] | None
 
     def includes(self, task: Task) -> bool:
-        """Say whether one of the targets is the property of a task, by the task's name or one of its columns."""
+        """Return whether one of the targets is the property of a task, by the task's name or one of its columns."""
         columns = {column.casefold() for column in task.columns}
         return any(of == task.name or name.casefold() in columns for name, of in self.targets)
 
 
 def lineage(pulled: pull.Pulled) -> list[TrainedOn]:
-    """Return what a checkpoint was trained on, then the same for the backbone and the experts that it started from.
+    """Return the training data of a checkpoint, then that of its backbone and its experts.
 
-    The list of crystals comes with the checkpoint's card, or with the registered card of the same weights. Ancestors
-    are recognised by the digests of their weights, which a run records; nothing is known about those without a
-    registered card.
+    Crystals are listed by the checkpoint's card or by the registered card of the same weights. Ancestors are identified
+    by the digests of their weights, which a run records; for those without a registered card, the training data is
+    unknown.
     """
     config = weights.read_config(pulled.directory)
     targets = tuple((each.name, each.task) for each in config.targets)
@@ -53,36 +53,36 @@ def lineage(pulled: pull.Pulled) -> list[TrainedOn]:
 
 
 def training_ids(pulled: pull.Pulled) -> frozenset[str] | None:
-    """Return the identifiers of the crystals that a checkpoint or one of its ancestors was trained on.
+    """Return the identifiers of the training crystals of a checkpoint and all its ancestors.
 
-    None if one of them has no list.
+    None if one of them does not list its crystals.
     """
     found = lineage(pulled)
     return None if any(each.ids is None for each in found) else listed_ids(found)
 
 
 def listed_ids(found: Iterable[TrainedOn]) -> frozenset[str]:
-    """Return all listed identifiers; networks without a list are ignored."""
+    """Return all listed identifiers, ignoring networks without a list."""
     return frozenset[str]().union(*(each.ids or () for each in found))
 
 
 def ancestors(pretrained: Sequence[Pretrained]) -> list[str]:
-    """Return the digests of the networks that these started from, as recorded in their configurations."""
+    """Return the digests of the ancestors of these networks, as recorded in their configurations."""
     configs = [weights.read_config(each.pulled.directory) for each in pretrained]
     return sorted({digest for config in configs for digest in _ancestors(config.provenance)})
 
 
 def was_trained_on(pulled: pull.Pulled, task: Task) -> bool:
-    """Say whether a checkpoint or one of its ancestors was trained on the property of a task."""
+    """Return whether a checkpoint or one of its ancestors was trained on the property of a task."""
     return any(each.includes(task) for each in lineage(pulled))
 
 
 def count_seen(
     pretrained: Sequence[Pretrained], records: Sequence[Record], splits: Sequence[Split]
 ) -> list[int] | None:
-    """Count, for each seed, the test rows whose crystals one of the networks was trained on, by their identifiers.
+    """Count the test rows of each seed that are among the training crystals of a network, by their identifiers.
 
-    None if that is unknown: no network lists its crystals, or no identifier of the table is in such a list.
+    None if unknown: no network lists its crystals, or no identifier of the table occurs in a list.
     """
     return _count([each for network in pretrained for each in lineage(network.pulled)], records, splits)
 
@@ -90,14 +90,14 @@ def count_seen(
 def count_leaks(
     pretrained: Sequence[Pretrained], task: Task, records: Sequence[Record], splits: Sequence[Split]
 ) -> dict[str, list[int]]:
-    """Return the networks that were trained on this property of some test rows, with the number of rows per seed."""
+    """Return the networks trained on this very property of test rows, with the number of such rows per seed."""
     same = {each.name: [one for one in lineage(each.pulled) if one.includes(task)] for each in pretrained}
     counts = {name: _count(found, records, splits) for name, found in same.items()}
     return {name: each for name, each in counts.items() if each and max(each)}
 
 
 def without_list(pretrained: Sequence[Pretrained]) -> list[str]:
-    """Return the names of the networks whose training crystals are not all listed."""
+    """Return the names of the networks with unlisted training crystals."""
     return [each.name for each in pretrained if training_ids(each.pulled) is None]
 
 
@@ -117,7 +117,7 @@ def _ids(pulled: pull.Pulled) -> frozenset[str] | None:
 
 
 def _registered(digest: str) -> TrainedOn:
-    """Return what the registered card of the weights with this digest says about them."""
+    """Return the training data of the weights with this digest, from their registered card."""
     for card in backbones.cards():
         if any(file.sha256 == digest for file in card.files):
             targets = tuple((name, None) for name in (card.target, *card.other_targets))
@@ -126,7 +126,7 @@ def _registered(digest: str) -> TrainedOn:
 
 
 def _ancestors(provenance: dict[str, Any]) -> Iterator[str]:
-    """Yield the digests that a configuration records; its types are checked, as it may come from anywhere."""
+    """Yield the digests recorded in a configuration, which is untrusted and therefore checked."""
     if isinstance(backbone := provenance.get("backbone"), dict):
         yield str(backbone.get("sha256"))
     if isinstance(experts := provenance.get("experts"), dict):

@@ -1,4 +1,4 @@
-"""What is compared on one split: the data set, the tuned settings, the fit of a network, and its outcome."""
+"""Fits on one split: the data set, tuned settings, the fit of a network, and its outcome."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ TRANSFER = FitSettings(batch_size=32, learning_rate=1e-3, weight_decay=1e-1, ave
 SCRATCH = FitSettings(batch_size=32, learning_rate=2e-3, weight_decay=1e-1, average=0.99)
 
 _FITTING = threading.Lock()
-"""Held during a fit: torch's random state belongs to the process, and a seed must determine it."""
+"""Lock held during a fit: torch's random state is global to the process, and must depend on the seed alone."""
 
 STEPS = 1500
-"""Optimiser steps that a fit should have: fewer rows need more epochs to get as far."""
+"""Target number of optimiser steps of a fit: small training sets need more epochs."""
 
 
 def sized(settings: FitSettings, rows: int) -> FitSettings:
-    """Return settings with the batch size and the number of epochs that suit this number of training rows."""
+    """Return settings with batch size and number of epochs adapted to the number of training rows."""
     batch = min(settings.batch_size, max(8, 16 * round(rows / 160)))
     epochs = round(STEPS / max(1, rows // batch))
     return replace(settings, batch_size=batch, epochs=min(max(epochs, 60), 250))
@@ -56,12 +56,12 @@ def sized(settings: FitSettings, rows: int) -> FitSettings:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """The rows that every method sees, in one order.
+    """Rows common to all methods, in a fixed order.
 
     Parameters
     ----------
     graphs : PackedGraphs
-        Of n crystals.
+        Graphs of n crystals.
     targets : array of shape (n,), float64
         In the task's unit.
     transform : {"identity", "log10"}
@@ -82,7 +82,7 @@ def build_dataset(
     max_rejected: float,
     rejected_out: Path | None = None,
 ) -> tuple[Table, Dataset]:
-    """Build the graphs of a table; a crystal that the network cannot take is rejected.
+    """Build the graphs of a table; crystals that the network does not support are rejected.
 
     Parameters
     ----------
@@ -94,16 +94,16 @@ def build_dataset(
     known : set of int
         Atomic numbers that the network has features for.
     network : str
-        Its name, for the reasons.
+        Its name, for messages.
     max_rejected : float
-        Largest fraction of rows that may be rejected.
+        Maximum fraction of rejected rows.
     rejected_out : Path, optional
-        Where the rejected rows are written if there are too many.
+        File for the rejected rows, written if there are too many.
 
     Returns
     -------
     table : Table
-        Its records are the rows of the data set, in the same order; the others have joined its rejections.
+        Its records are the rows of the data set, in the same order; all others are among its rejections.
     dataset : Dataset
 
     Raises
@@ -131,12 +131,12 @@ def build_dataset(
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What one method predicted on one split.
+    """Outcome of one method on one split.
 
     Parameters
     ----------
     predictions : array of shape (n,), float64
-        In the task's unit, for all rows of the data set; NaN for rows that are in no part of the split.
+        In the task's unit, for all rows of the data set; NaN for rows outside the split.
     history : list of dict
         One row per epoch; empty for a baseline.
     best_epoch : int
@@ -144,9 +144,9 @@ class Outcome:
     member : Member or None
         The fitted network; None for a baseline.
     parameters : dict
-        Hyper-parameters that an inner search chose.
+        Hyper-parameters chosen by an inner search.
     regressor : WeightedRegressor or None
-        A fitted regressor that can be saved; of weight 0 until a blend gives it one.
+        Fitted regressor, if it can be saved; its weight is 0 until a blend assigns one.
     """
 
     predictions: NDArray[np.float64]
@@ -169,7 +169,7 @@ def fit_network(
     vectors: Tensor | None = None,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
 ) -> Outcome:
-    """Fit a network on the training rows of a split; the validation rows choose the epoch.
+    """Fit a network on the training rows of a split; the validation rows select the epoch.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def fit_network(
         Scratch space.
     device : {"auto", "cpu", "cuda"}
     vectors : tensor of shape (n, D), optional
-        Of the network's frozen experts for all rows, if they are known.
+        Precomputed vectors of the network's frozen experts, for all rows.
     on_epoch : callable, optional
         See :func:`zoo.training.fit.fit`.
     """

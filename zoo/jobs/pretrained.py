@@ -1,4 +1,4 @@
-"""Pretrained networks as a starting point: one backbone, those that can be read beside it, and the default choice."""
+"""Pretrained networks as starting points: a backbone, its compatible experts, and the default choice."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
     from zoo.models.cgcnn import CGCNN
 
 DEFAULT_BACKBONE = "multi-113k"
-"""For a task that recommends none: the best one on most properties (docs/transfer.md)."""
+"""Backbone for tasks without a recommendation: the best one on most properties (docs/transfer.md)."""
 
 _log = logging.getLogger("zoo")
 
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A backbone or a run, loaded from this machine.
+    """A backbone or a run, loaded into memory.
 
     Parameters
     ----------
     pulled : Pulled
-        Its name and folder, and where they came from.
+        Name, folder and origin.
     network : CGCNN
         With the head of its first target only.
     graph : GraphSettings
-        Settings of the graphs that it was trained on.
+        Settings of its training graphs.
     targets : tuple of str
-        Properties that it was trained on.
+        Properties on which it was trained.
     digest : str
         SHA-256 of the weights.
     """
@@ -87,7 +87,7 @@ def _load(pulled: pull.Pulled) -> Pretrained:
 
 
 def load_network(directory: Path) -> CGCNN:
-    """Return the network of a checkpoint folder, its first member, with the head of its first target only."""
+    """Return the first member of a checkpoint folder, with the head of its first target only."""
     return _network(directory, pull.sha256(directory / weights.WEIGHTS_FILE))
 
 
@@ -97,41 +97,41 @@ def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - the diges
 
 
 def new_network(seed: int) -> CGCNN:
-    """Return the network that zoo trains from scratch, with random weights."""
+    """Return zoo's default network with random weights, for training from scratch."""
     return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)
 
 
 def recommended(name: str) -> str:
-    """Return the backbone that a task recommends, or the default one.
+    """Return the backbone recommended by a task, or the default one.
 
     Parameters
     ----------
     name : str
-        The task, as the user named it.
+        Name of the task as given by the user.
     """
     backbone = plugins.task(name).recommended_backbone or DEFAULT_BACKBONE
     return backbones.preferred(backbone, plugins.find("task", name).distribution)
 
 
 def available(settings: GraphSettings) -> list[Pretrained]:
-    """Return the backbones that are at hand or on the Hub, and whose graphs are built with these settings.
+    """Return the backbones available locally or on the Hub whose graphs have these settings.
 
-    One that cannot be loaded is logged and left out: a broken package of somebody else is no reason to stop.
+    A backbone that cannot be loaded is logged and left out, so that a broken third-party package does no harm.
     """
     return [each for each in _registered(("bundled", "cached", "on the Hub")) if each.graph == settings]
 
 
 def experts(backbone: Pretrained) -> list[Pretrained]:
-    """Return the backbones at hand that can be read beside a backbone, itself included: those with a body like its own.
+    """Return the available experts for a backbone, itself included: the backbones with the same body architecture.
 
-    Only those that ship with zoo, and those of the package that the backbone comes from: what else is installed
-    changes no result. Empty if its body is unlike that of all of them, as an imported checkpoint's may be. A backbone
+    They are limited to those that ship with zoo or with the backbone's own package, so that other installed packages do
+    not change results. The list is empty if no body matches, as may be the case for an imported checkpoint. A backbone
     that cannot be loaded is logged and left out.
 
     Raises
     ------
     InputError
-        If there are more than a checkpoint can hold.
+        If there are more experts than a checkpoint can hold.
     """
     own = backbones.distribution(backbone.pulled.card) if backbone.pulled.card else None
     candidates = _registered(("bundled", "cached"), distributions=(plugins.OURS, own))
@@ -150,7 +150,7 @@ def _registered(
     for name, card in backbones.named(distributions).items():
         if pull.status(card) in statuses:
             try:
-                backbone = _load(replace(pull.pull(name), name=name))  # with the package, where two share a name
+                backbone = _load(replace(pull.pull(name), name=name))  # qualified by the package if two share a name
             except ZooError as error:
                 _log.warning("left out: %s", error)
             else:

@@ -1,4 +1,4 @@
-"""How reliable a run's predictions are: calibrated intervals, their coverage, crystals far from the training set."""
+"""Reliability of predictions: calibrated intervals, their coverage, crystals far from the training set."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ CROSS_FIT_RULE = (
 
 @dataclass(frozen=True)
 class Reliability:
-    """What a run knows about the errors of its own model.
+    """Calibration and coverage of a run's model.
 
     Parameters
     ----------
     calibrations : list of tuple of float
-        Per seed, absolute residuals on validation rows, in the transformed space.
+        Absolute residuals on validation rows for each seed, in the transformed space.
     coverage : dict of float to list of float or None
-        Level → per seed, the share of test rows whose value lies in the interval of that seed's network; None where
-        there are too few validation rows for the level.
+        Level → fraction of test rows within the intervals, one per seed; None where there are too few validation rows
+        for the level.
     half_widths : list of float or None
-        Per seed, at the level :data:`zoo.analysis.conformal.INTERVAL_LEVEL`.
+        Half-width for each seed at the level :data:`zoo.analysis.conformal.INTERVAL_LEVEL`.
     reference : Reference
-        Of the first seed's network and training rows.
+        Reference vectors of the first seed's network and training rows.
     far : int
-        Test rows of the first seed that are far from its training set, according to `reference`.
+        Number of test rows of the first seed far from its training set, according to `reference`.
     tested : int
-        All test rows of the first seed.
+        Number of test rows of the first seed.
     rule : str
-        How the intervals are made.
+        Rule by which the intervals are computed.
     """
 
     calibrations: list[tuple[float, ...]]
@@ -64,12 +64,12 @@ class Reliability:
     rule: str = RULE
 
     def measured(self, level: float) -> float | None:
-        """Return the coverage at a level, the mean over seeds; None where it was not measured for all."""
+        """Return the mean coverage at a level over seeds; None if it was not measured for all seeds."""
         values = [value for value in self.coverage[level] if value is not None]
         return float(np.mean(values)) if values and len(values) == len(self.coverage[level]) else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what was measured, JSON-able."""
+        """Return the measurements, JSON-serialisable."""
         return {
             "rule": self.rule,
             "calibration_rows": [len(each) for each in self.calibrations],
@@ -89,14 +89,14 @@ def assess(
     device: Device = "auto",
     crossfits: Sequence[CrossFit] = (),
 ) -> Reliability:
-    """Calibrate on the validation rows of each seed, or on its folds, and measure on its test rows.
+    """Calibrate on the validation rows or folds of each seed, and measure coverage on its test rows.
 
     Parameters
     ----------
     dataset : Dataset
     splits : sequence of Split
     outcomes : sequence of Outcome
-        Of a network, one per split.
+        Outcomes of a network, one per split.
     device : {"auto", "cpu", "cuda"}
     crossfits : sequence of CrossFit
         One per split, if the model was cross-fitted.
