@@ -1,7 +1,7 @@
-"""Classical regressors of a checkpoint, and their weighted sum with a network.
+"""Classical regressors in a checkpoint, and their weighted sum with a network.
 
-`regressors` are fitted by scikit-learn and kept as plain arrays, which predict with NumPy alone. `blends` sums a
-network and regressors, and averages the members of a blend.
+`regressors` holds models fitted with scikit-learn and stored as plain arrays; prediction needs only NumPy. `blends`
+computes the weighted sum of a network and regressors, and averages the members of a blend.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
-"""A blend: the weighted sum of a network and classical regressors, one member of a checkpoint.
+"""Blends: weighted sums of a network and classical regressors.
 
-The parts are summed in the transformed space of the target (log10 for a task in log10). The members of a blend are the
-fits of a cross-validation, each without one fold of the rows; a prediction is their mean in the same space, restored,
-and clipped to the values that the task calls possible.
+Each member of a blended checkpoint is one such sum, taken in the transformed space of the target (log10 for a task in
+log10). The members are the fits of a cross-validation, each trained without one fold of the rows. Their predictions are
+averaged in the transformed space, converted back, and clipped to the range that the task declares valid.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class WeightedRegressor:
     Parameters
     ----------
     name : str
-        As shown to users: ``"svr on magpie-structure"``.
+        Display name, such as ``"svr on magpie-structure"``.
     regressor : Regressor
     scaler : TargetScaler
-        From the regressor's output to the unit of the target; its transform is the scale that was learned on.
+        Maps the regressor's output to the unit of the target; its transform is the one used in training.
     weight : float
     featurizers : tuple of str
-        Names of the featurizers whose vectors it reads, side by side.
+        Names of the featurizers whose concatenated vectors are the input.
     experts : tuple of int
-        Frozen experts of the network whose vectors it reads after those.
+        Frozen experts of the network whose vectors are appended to the input.
     """
 
     name: str
@@ -58,15 +58,15 @@ class WeightedRegressor:
 
 
 class Inputs:
-    """What the regressors of a blend read, put together once for all of them.
+    """Features read by the regressors of a blend; each combination is assembled once and cached.
 
     Parameters
     ----------
     vectors : mapping of featurizer to array of shape (n, columns)
     experts : array of shape (n, D) or None
-        Vectors of all frozen experts, side by side.
+        Concatenated vectors of all frozen experts.
     width : int
-        Columns of each of them.
+        Number of columns per expert.
     """
 
     def __init__(self, vectors: Mapping[str, Array], experts: NDArray[Any] | None, width: int) -> None:
@@ -74,7 +74,7 @@ class Inputs:
         self._made: dict[tuple[Any, ...], Array] = {}
 
     def of(self, featurizers: tuple[str, ...], experts: tuple[int, ...]) -> Array:
-        """Return the vectors of featurizers and experts side by side, shape (n, d)."""
+        """Return the concatenated vectors of the given featurizers and experts, shape (n, d)."""
         key = featurizers, experts
         if key not in self._made:
             parts = [self._vectors[name] for name in featurizers]
@@ -96,13 +96,13 @@ class _Member(Protocol):
 
 
 def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: Inputs) -> Array:
-    """Return the predictions of a member of a checkpoint, shape (n,), in the transformed space.
+    """Return the predictions of one member of a checkpoint in the transformed space, shape (n,).
 
     Parameters
     ----------
     member : Member or MemberArrays
     network : callable
-        Returns the scaled outputs of its network; only called if they count.
+        Returns the scaled outputs of the member's network; called only if the network has a nonzero weight.
     inputs : Inputs
     """
     transform = member.scaler.transform
@@ -117,15 +117,15 @@ def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: 
 
 
 def bagged(members: Array, transform: Transform, valid: tuple[float | None, float | None]) -> Array:
-    """Return the mean of members, shape (K, n) and in the transformed space, in the target's unit and clipped."""
+    """Average transformed predictions of shape (K, n) over the K members; return them clipped, in the target's unit."""
     return clip(restored(members.mean(axis=0), transform), valid)
 
 
 def clip(values: Array, valid: tuple[float | None, float | None]) -> Array:
-    """Clip values in the target's unit to the range that is possible; None where it has no end."""
+    """Clip values in the target's unit to the valid range; a bound of None is open."""
     return values if valid == (None, None) else np.clip(values, *valid)
 
 
 def labels_digest(labels: Sequence[str]) -> str:
-    """Return the SHA-256 of a featurizer's labels: other labels are other columns."""
+    """Return the SHA-256 digest of a featurizer's labels, which identifies its columns."""
     return hashlib.sha256("\n".join(labels).encode()).hexdigest()

@@ -1,9 +1,10 @@
-"""Classical regressors as plain arrays: predicted with NumPy alone, saved without pickle.
+"""Classical regressors stored as plain arrays; prediction needs only NumPy, and saving does not use pickle.
 
-scikit-learn fits them. :func:`from_sklearn` takes the arrays out of a fitted pipeline, through public attributes, and
-the classes here predict the same numbers: :class:`KernelMachine` (Smola & Schölkopf, Stat. Comput. 14, 199 (2004)),
-:class:`TreeEnsemble` (Breiman, Mach. Learn. 45, 5 (2001); Geurts et al., Mach. Learn. 63, 3 (2006)), and
-:class:`LinearModel`. Each checks its arrays when it is made, because they may come from a stranger's file.
+The models are fitted with scikit-learn. :func:`from_sklearn` extracts the arrays of a fitted pipeline through public
+attributes, and the classes in this module reproduce its predictions: :class:`KernelMachine` (Smola & Schölkopf, Stat.
+Comput. 14, 199 (2004)), :class:`TreeEnsemble` (Breiman, Mach. Learn. 45, 5 (2001); Geurts et al., Mach. Learn. 63, 3
+(2006)), and :class:`LinearModel`. Each class validates its arrays on construction, because they may come from an
+untrusted file.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
     Single = NDArray[np.float32]
 
 MAX_DEPTH = 1000
-"""Of a tree that is read from a file."""
+"""Maximum depth of a tree during prediction."""
 
 _BLOCK = 2**22
-"""Numbers in a block of kernel values or tree positions: 32 MB."""
+"""Elements in a block of kernel values or tree positions (32 MB)."""
 
 _TYPES: dict[str, type] = {
     **dict.fromkeys(("roots", "features", "left", "right", "width"), np.int32),
     **dict.fromkeys(("vectors", "thresholds", "values"), np.float32),
 }
-"""Number types of a model's arrays; the large ones in single precision, all others in double."""
+"""Data types of a model's arrays; large arrays are in single precision, those not listed in double precision."""
 
 
 def _require(fits: bool, what: str) -> None:
@@ -118,18 +119,18 @@ class KernelMachine:
 class TreeEnsemble:
     """y = base + rate · Σ_t tree_t(x).
 
-    The nodes of all trees stand one after the other. At an inner node a row goes left if its feature, in single
-    precision as in scikit-learn, is at most the threshold.
+    The nodes of all trees are stored consecutively. At an inner node, a row goes to the left child if its feature (in
+    single precision, as in scikit-learn) is less than or equal to the threshold.
 
     Parameters
     ----------
     roots : array of shape (T,), int32
         Index of each tree's first node.
     features : array of shape (N,), int32
-        Column that a node tests; -1 at a leaf.
+        Column tested at each node; -1 at a leaf.
     thresholds, values : arrays of shape (N,), float32
     left, right : arrays of shape (N,), int32
-        Indices of the children; both come after their parent. At a leaf, the node itself.
+        Indices of the children, which follow their parent. A leaf refers to itself.
     base, rate : arrays of shape (1,)
     width : array of shape (1,), int32
         Number of features.
@@ -156,7 +157,7 @@ class TreeEnsemble:
         leaf = self.features < 0
         _require(bool(np.all((self.features >= -1) & (self.features < self.width[0]))), "a tree tests a missing column")
         for children in (self.left, self.right):
-            # Children after their parent: a walk ends, whatever the file says.
+            # Children must follow their parent, so that every traversal terminates.
             after = np.where(leaf, children == nodes, (children > nodes) & (children < len(nodes)))
             _require(bool(after.all()), "a tree's nodes are out of order")
         _require(bool(np.all((self.roots >= 0) & (self.roots < len(nodes)))), "a tree's root is missing")
@@ -196,19 +197,19 @@ MODELS: dict[str, type[Model]] = {model.kind: model for model in (LinearModel, K
 
 @dataclass(frozen=True, eq=False)
 class Regressor:
-    """A model with what prepares its features and restores its target.
+    """A model with the preprocessing of its features and the scaling of its target.
 
     Parameters
     ----------
     model : LinearModel, KernelMachine or TreeEnsemble
     fill : array of shape (d,)
-        Stands in for undefined features.
+        Replacement values for undefined features.
     mean, scale : arrays of shape (d,)
-        Features are standardised by them.
+        Mean and scale used to standardise the features.
     clip : array of shape (1,)
         Largest magnitude of a standardised feature; may be infinite.
     target : array of shape (2,)
-        Offset and factor of the target: y = offset + factor × model.
+        Offset and factor of the target; y = offset + factor × model.
     """
 
     model: Model
@@ -235,7 +236,7 @@ class Regressor:
         Raises
         ------
         InputError
-            If there is another number of columns than in training.
+            If the number of columns differs from that in training.
         """
         if features.ndim != 2 or features.shape[1] != self.columns:
             raise InputError(f"features of shape {features.shape}: the regressor was fitted on {self.columns} columns")
@@ -245,18 +246,18 @@ class Regressor:
         return result
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return all arrays by name, as :meth:`from_tensors` reads them."""
+        """Return all arrays by name, in the form expected by :meth:`from_tensors`."""
         own = {name: getattr(self, name) for name in ("fill", "mean", "scale", "clip", "target")}
         return own | {f"model.{each.name}": getattr(self.model, each.name) for each in fields(self.model)}
 
     @classmethod
     def from_tensors(cls, kind: str, tensors: Mapping[str, NDArray[Any]]) -> Regressor:
-        """Put a regressor together from its arrays.
+        """Build a regressor from its arrays.
 
         Raises
         ------
         CheckpointError
-            If arrays are missing, left over, not finite, of another number type or do not fit together.
+            If an array is missing, unexpected, not finite or of the wrong data type, or if the shapes are inconsistent.
         """
         _require(kind in MODELS, f"there is no kind {kind[:20]!r}; known kinds: {', '.join(MODELS)}")
         parts = [each.name for each in fields(MODELS[kind])]
@@ -272,7 +273,7 @@ class Regressor:
 
 
 def array_types(kind: str) -> dict[str, tuple[str, int]]:
-    """Return name → type, as safetensors calls it, and dimensions of the arrays of a regressor of a kind."""
+    """Return a mapping of array name to safetensors type and number of dimensions for a kind of regressor."""
     own = [each.name for each in fields(Regressor) if each.name != "model"]
     parts = [each.name for each in fields(MODELS[kind])]
     codes: dict[type, str] = {np.int32: "I32", np.float32: "F32"}
@@ -286,20 +287,20 @@ def array_types(kind: str) -> dict[str, tuple[str, int]]:
 
 
 def from_sklearn(fitted: Any, columns: int) -> Regressor:
-    """Take the arrays out of a fitted scikit-learn regressor.
+    """Convert a fitted scikit-learn regressor to plain arrays.
 
     Parameters
     ----------
     fitted : object
-        A pipeline of an imputer, a scaler, a clip and a regressor, each step but the last optional, perhaps inside a
-        grid search or a ``TransformedTargetRegressor``.
+        A pipeline of an imputer, a scaler, a clip and a regressor. All steps but the last are optional, and the
+        pipeline may be inside a grid search or a ``TransformedTargetRegressor``.
     columns : int
-        Features that it was fitted on.
+        Number of features used in the fit.
 
     Raises
     ------
     InputError
-        If it holds a step that cannot be kept as arrays; names its type.
+        If a step cannot be stored as arrays; the message names its type.
     """
     fitted = getattr(fitted, "best_estimator_", fitted)
     target = np.array([0.0, 1.0])
@@ -342,7 +343,7 @@ def _model(fitted: Any, columns: int) -> Model:
         return _trees(trees, base, float(fitted.learning_rate), columns)
     fitted = getattr(fitted, "model_", fitted)
     if hasattr(fitted, "coef_") and hasattr(fitted, "intercept_") and np.size(fitted.coef_) == columns:
-        # The prediction at zero, not `intercept_`: a PLSRegression centres its features itself.
+        # Use the prediction at zero instead of `intercept_`, because PLSRegression centres its features internally.
         at_zero = np.ravel(fitted.predict(np.zeros((1, columns)))).astype(np.float64)
         return LinearModel(np.ravel(fitted.coef_).astype(np.float64), at_zero)
     raise _unknown(fitted)
@@ -373,7 +374,7 @@ def _trees(trees: list[Any], base: float, rate: float, columns: int) -> TreeEnse
 
 
 def _round_down(thresholds: Array) -> Single:
-    """Return the largest single-precision numbers that are not above: a feature, which is one, compares alike."""
+    """Round to single precision towards -∞, so that comparisons with single-precision features are unchanged."""
     single = thresholds.astype(np.float32)
     above = single.astype(np.float64) > thresholds
     single[above] = np.nextafter(single[above], np.float32(-np.inf))
