@@ -1,4 +1,4 @@
-"""The comparison table, as text and as Markdown."""
+"""Result tables and one-sentence verdicts, for the terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of the comparison table; the run's model comes first.
+    """Return the header and rows of the comparison table, starting with the run's model.
 
-    Errors are those on test rows: mean ± sample standard deviation over seeds. The error that the task declares comes
-    first, and the comparison with training from scratch is of that error.
+    Errors are test errors, as mean ± sample standard deviation over seeds. The task's own error metric comes first and
+    is the one compared with training from scratch.
     """
     headline, unit = result.headline, result.task.unit
     names = [headline, *(name for name in ("mae", "rmse", "r2") if name != headline)]
@@ -44,7 +44,7 @@ def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
 
 
 def fold_rows(result: Result) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of the table over folds: of every method, the error that the task declares."""
+    """Return the header and rows of the table over folds: the task's error metric for every method."""
     name, methods = result.headline, list(result.errors)
     header = ["fold", "test rows", *methods]
     rows = [
@@ -57,7 +57,7 @@ def fold_rows(result: Result) -> tuple[list[str], list[list[str]]]:
 
 
 def error_cell(name: str, mean: float, std: float) -> str:
-    """Return the cell of an error; one of log10 is also shown as a factor.
+    """Format an error for a table cell; an error of log10 is also shown as a factor.
 
     Examples
     --------
@@ -69,9 +69,10 @@ def error_cell(name: str, mean: float, std: float) -> str:
 
 
 def verdict(result: Result) -> str:
-    """Return whether the model beats one from scratch, by the error that the task declares, or if that may be luck.
+    """Return a sentence on whether the model beats training from scratch, and whether the difference is significant.
 
-    Empty if nothing was compared, and no network knew the property of test rows before.
+    The comparison uses the task's error metric. A warning follows if a network was pretrained on this property of test
+    rows. Empty if there is neither a comparison nor a warning.
     """
     known = " ".join(
         f"This says nothing about new crystals: {name} was trained on this very property of {max(counts)} of the "
@@ -104,7 +105,7 @@ def _claim(result: Result, compared: Comparison) -> str:
 
 
 def intervals(result: Result) -> str:
-    """Return a sentence on the coverage of the intervals of the run's networks."""
+    """Return a sentence on the coverage of the run's prediction intervals."""
     found = result.reliability
     inside = found.measured(INTERVAL_LEVEL)
     widths = [width for width in found.half_widths if width is not None]
@@ -122,7 +123,7 @@ def intervals(result: Result) -> str:
 
 
 def distant_rows(result: Result) -> str:
-    """Return a sentence on the test rows that are far from the training set."""
+    """Return a sentence on the number of test rows far from the training set."""
     found = result.reliability
     return (
         f"{found.far} of {found.tested} test rows of the first {result.repeat} are farther from its training set than "
@@ -131,9 +132,9 @@ def distant_rows(result: Result) -> str:
 
 
 def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
-    """Return the header and the rows of a study's table: errors on test rows, mean ± deviation over seeds.
+    """Return the header and rows of a study's table of test errors, as mean ± standard deviation over seeds.
 
-    A gain is that of the error that methods are compared by; its p-value is that of the paired t-test.
+    The gain refers to the error by which methods are compared; its p-value is from the paired t-test.
     """
     names = [*(["mae_log10"] if study.analysis.log else []), "mae"]
     compared = {(each.method, each.size): each for each in study.analysis.against_scratch}
@@ -151,7 +152,7 @@ def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
 
 
 def study_verdicts(study: Study) -> list[str]:
-    """Return for each size whether transfer helps, and whether it beats the classical methods; then the test."""
+    """Return, for each size, whether transfer helps and beats the classical methods; then the statistical test."""
     analysis = study.analysis
     lines = []
     for size in analysis.sizes:
@@ -162,7 +163,7 @@ def study_verdicts(study: Study) -> list[str]:
 
 
 def prediction_rows(done: Predicted, model: Model) -> tuple[list[str], list[list[str]], str]:
-    """Return header, rows and title of the first few predictions of a job."""
+    """Return the header, rows and title of a table of the first few predictions."""
     rows = [
         [
             row["id"],
@@ -179,6 +180,6 @@ def prediction_rows(done: Predicted, model: Model) -> tuple[list[str], list[list
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
+    """Format a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,9 +1,10 @@
-"""Fine-tuning: from a table to a run's folder.
+"""Fine-tuning: from a table to a run folder.
 
-`run` tells the story: load the `start`, read the table, build the graphs, draw the splits, fit, compare, write.
-`options` declares what can be asked for, `splitting` draws the splits, `backbone_choice` implements ``--backbone all``,
-`result` holds the outcome, and `folder`, `card` and `pictures` write it down. ``--mode blend`` goes through `blend`
-to :mod:`zoo.jobs.crossfit`; `out_of_fold` tells what is then known of each row.
+`run` is the entry point: it loads the `start`, reads the table, builds the graphs, draws the splits, fits the models,
+compares them and writes the results. `options` declares the options, `splitting` draws the splits, and
+`backbone_choice` implements ``--backbone all``. `result` holds the outcome; `folder`, `card` and `pictures` write it to
+disk. ``--mode blend`` uses :mod:`zoo.jobs.crossfit` through `blend`, and `out_of_fold` reports the out-of-fold
+predictions.
 """
 
 from typing import TYPE_CHECKING

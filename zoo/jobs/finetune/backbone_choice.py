@@ -1,4 +1,4 @@
-"""``--backbone all``: keep the backbone that fine-tunes best, judged on validation rows."""
+"""``--backbone all``: fine-tune every backbone and keep the one with the lowest validation error."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from zoo.jobs.methods import Dataset, Outcome
 
 MIN_ROWS = 10
-"""Fewest training rows, and validation rows, that a choice may rest on."""
+"""Minimum number of training rows, and of validation rows, for choosing a backbone."""
 
 
 def choice_split(splits: Sequence[Split]) -> Split:
-    """Return the first split without the rows that any split tests on, so that no test label influences the choice.
+    """Return the first split without the test rows of any split, so that no test label influences the choice.
 
-    Its test rows are those of the first split; with a single seed it is that split itself.
+    The test rows are those of the first split. With a single seed, this is the first split unchanged.
 
     Raises
     ------
@@ -54,23 +54,23 @@ def compare_backbones(
     *,
     quiet: bool = False,
 ) -> dict[str, float]:
-    """Fine-tune each backbone and return its error on validation rows.
+    """Fine-tune each backbone and return its validation error.
 
     Parameters
     ----------
     starts : sequence of Start
-        One for each backbone.
+        One per backbone.
     fit : callable
-        Fine-tunes from a start, on `split`.
+        Fine-tunes from a given start on `split`.
     dataset : Dataset
     split : Split
-        That of :func:`choice_split`.
+        From :func:`choice_split`.
 
     Returns
     -------
     dict of str to float
-        Backbone → mean absolute error, of log10 for a task that is trained in log10, else in the task's unit; the
-        best first.
+        Mean absolute error by backbone, lowest first: of log10 for tasks trained in log10, otherwise in the task's
+        unit.
     """
     found = {}
     with progress("choosing a backbone", len(starts), "backbones", quiet=quiet) as bar:

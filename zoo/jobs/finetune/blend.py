@@ -1,4 +1,4 @@
-"""The cross-fits of a run: vectors computed once, members fitted for every seed, what the checkpoint says of them."""
+"""The cross-fits of a run: feature vectors, the members fitted for every seed, and their checkpoint configuration."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class CrossFits:
     fits : list of CrossFit
         One per seed.
     features : dict of featurizer to array or PluginError
-        Vectors of all rows.
+        Feature vectors of all rows.
     """
 
     fits: list[CrossFit]
     features: dict[str, Features]
 
     def config(self, task: Task) -> BlendConfig:
-        """Say in the checkpoint which featurizers its regressors read, and what predictions are clipped to."""
+        """Return the checkpoint's blend configuration: the featurizers of the regressors and the clipping range."""
         used = {
             name
             for fit in self.fits
@@ -80,7 +80,7 @@ class CrossFits:
 
 
 def valid_range(task: Task) -> Valid:
-    """Return the range of a task's values; None where it has no end, or an end that log10 does not take."""
+    """Return the valid range of a task's values; None for an infinite bound, or for a lower bound of zero in log10."""
     low, high = (float(end) if np.isfinite(end) else None for end in task.valid)
     return (None if low == 0 and task.transform == "log10" else low), high
 
@@ -100,7 +100,7 @@ def cross_fit_all(
     warn: Callable[[str], None],
     processes: int | None = None,
 ) -> CrossFits:
-    """Cross-fit the members that the options ask for, on every split.
+    """Cross-fit the members selected by the options on every split.
 
     Parameters
     ----------
@@ -111,21 +111,21 @@ def cross_fit_all(
     dataset : Dataset
     splits : sequence of Split
     store : FitStore or None
-        Of finished fits.
+        Holds the finished fits.
     device : {"auto", "cpu", "cuda"}
     quiet : bool
         Show no progress.
     say, warn : callable
-        Receive a line of what is done, and of what went wrong.
+        Called with progress messages and with warnings, one line each.
     processes : int, optional
-        By default one per core.
+        Number of worker processes; by default one per core.
 
     Raises
     ------
     InputError
-        If there are too few rows, or too many seeds for a checkpoint.
+        If there are too few rows, or too many seeds for one checkpoint.
     TrainingError
-        If every member failed.
+        If all members failed.
     """
     pools = [split.train if options.n_train else np.concatenate([split.train, split.val]) for split in splits]
     folds = [
@@ -187,14 +187,14 @@ def _featurizers(member: NetworkMember | RegressorMember) -> tuple[str, ...]:
 
 
 def _idle(network: CGCNN, dataset: Dataset, rows: NDArray[np.int64]) -> Member:
-    """Return a member whose network only gives vectors."""
+    """Return a member whose network provides only feature vectors, not predictions."""
     return Member(network, TargetScaler.fit(dataset.targets[rows], dataset.transform))
 
 
 def _members(
     options: Options, start: Start, dataset: Dataset, rows: NDArray[np.int64], vectors: Tensor | None, device: Device
 ) -> list[NetworkMember | RegressorMember]:
-    """Return the members that the options ask for.
+    """Return the members selected by the options.
 
     Parameters
     ----------
@@ -202,9 +202,9 @@ def _members(
     start : Start
     dataset : Dataset
     rows : array of int
-        Those that are not test rows.
+        All rows that are not test rows.
     vectors : tensor or None
-        Of the frozen experts, for all rows.
+        Feature vectors of all rows from the frozen experts.
     device : {"auto", "cpu", "cuda"}
     """
     if options.network_mode is None:

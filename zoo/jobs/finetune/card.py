@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def describe_run(result: Result, folder: Path) -> Card:
-    """Return the model card of a run whose weights are in `folder`."""
+    """Return the model card of a run; `folder` holds the weights."""
     task, options, config = result.task, result.options, result.checkpoint.config
     pulled = result.backbone
     header, rows = comparison_table.comparison_rows(result)
@@ -49,7 +49,7 @@ def describe_run(result: Result, folder: Path) -> Card:
     pool = f"{len(first.rows)} rows in {len(first.folds)} folds" if first else ""
     parts = pool or f"{counts.train} training, {counts.val} validation"
     level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
-    interval = f", interval={level:g}" if level else ""  # as far as the calibration rows allow
+    interval = f", interval={level:g}" if level else ""  # the highest level that the calibration rows allow
     body = [
         f"# {config.name}",
         f"Predicts {task.description.rstrip('.') or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
@@ -84,13 +84,13 @@ def describe_run(result: Result, folder: Path) -> Card:
     return describe_checkpoint(
         config,
         folder,
-        unnamed="run",  # a folder's name need not be a valid card name
+        unnamed="run",  # a folder name is not always a valid card name
         title=f"{task.name} fine-tuned from {pulled.name}" if pulled else f"{task.name} from scratch",
         training=Training(source=result.table.source.name, license="that of the data", rows=counts, ids="splits.json"),
         results=[
             CardResult(
                 metric=name,
-                value=float(f"{per_seed[name]['mean']:.4g}"),  # metrics.json has every digit
+                value=float(f"{per_seed[name]['mean']:.4g}"),  # metrics.json has full precision
                 unit=_unit(name, task.unit),
                 rows=f"{counts.test} test rows, mean over {result.repeats}",
                 n=counts.test,
@@ -124,7 +124,7 @@ def _trained(result: Result, chose: str) -> str:
 
 
 def _calibrated(result: Result, chose: str) -> str:
-    """Return what calibrated the intervals, and what they do not promise."""
+    """Return the text on how the intervals were calibrated, and on their limits."""
     if result.crossfits:
         return (
             "They are those of CV+: the residuals of each fold, by fits that have not seen it, around the fits without "

@@ -1,4 +1,4 @@
-"""The files of a run's folder."""
+"""The files in a run folder."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ PACKAGES = ("crystal-zoo", "torch", "dgl", "numpy", "pymatgen", "matminer", "sci
 
 
 def write_run(result: Result, folder: Path) -> None:
-    """Write all files of a run into a folder.
+    """Write all files of a run to a folder.
 
     Parameters
     ----------
     result : Result
     folder : Path
-        An existing folder, which the caller renames when it is complete.
+        An existing folder; the caller renames it once it is complete.
     """
     networks.save(result.checkpoint, folder)
     _json(folder / "metrics.json", metrics(result))
@@ -67,7 +67,7 @@ HISTORY = ["epoch", "learning_rate", "train_loss", "validation_loss", "validatio
 
 
 def metrics(result: Result) -> dict[str, Any]:
-    """Return errors, comparisons, and everything needed to reproduce them, JSON-able."""
+    """Return errors, comparisons and all information needed to reproduce them, as JSON-serialisable data."""
     task = result.task
     return {
         "task": task.name,
@@ -120,7 +120,7 @@ def metrics(result: Result) -> dict[str, Any]:
 
 
 def _blend(result: Result) -> dict[str, Any]:
-    """Return the members of a blend: weights, errors out of fold and failures of each seed."""
+    """Return the members of a blend, with weights, out-of-fold errors and failures for each seed."""
     return {
         "model": out_of_fold.carriers(result.crossfits),
         "weights": out_of_fold.mean_weights(result.crossfits),

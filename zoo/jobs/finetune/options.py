@@ -1,4 +1,4 @@
-"""The options of a fine-tuning, declared and validated."""
+"""Declaration and validation of the fine-tuning options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEST_FRACTION = 0.1
 
 
 def _backbone(value: object) -> object:
-    """Take a folder's path as its name, and "none" as the shell gives it for None."""
+    """Convert a folder path to a string, and "none" from the command line to None."""
     name = str(value) if isinstance(value, Path) else value
     return None if isinstance(name, str) and name.lower() == "none" else name
 
@@ -34,7 +34,7 @@ def _backbone(value: object) -> object:
 @validated
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Options:
-    """The options of a fine-tuning; see ``zoo finetune --help``.
+    """Options of a fine-tuning run; see ``zoo finetune --help``.
 
     Parameters
     ----------
@@ -43,46 +43,47 @@ class Options:
     data : Path
         Table of crystals and targets.
     backbone : str or None
-        Name, folder or ``hf://owner/repo@revision``; "auto" takes the one that the task recommends; "all" compares all
-        of them on validation rows and keeps the best; None trains from scratch.
+        Name, folder or ``hf://owner/repo@revision``. "auto" selects the backbone recommended by the task; "all"
+        compares all backbones on the validation rows and keeps the best; None trains from scratch.
     mode : str
-        What is fitted: "blend" for a cross-fitted blend of a network and classical regressors
+        The model to fit: "blend" for a cross-fitted blend of a network and classical regressors
         (:mod:`zoo.jobs.crossfit.fit`); "mixture", "full", "head" or "layerwise" for a network
-        (:mod:`zoo.training.transfer`); or the name of a baseline, which is then cross-fitted alone.
+        (:mod:`zoo.training.transfer`); or the name of a baseline, which is cross-fitted alone.
     seeds, seed : int
-        Number of repetitions, each with its own split and initial weights, and the first seed.
+        Number of repetitions, each with a different split and different initial weights; and the first seed.
     split : {"random", "composition", "chemsys"}
-        What must not be shared by training and test rows.
+        Rows with the same composition ("composition") or the same set of elements ("chemsys") stay on one side of the
+        split; "random" splits by row.
     test, val : float
         Fractions of all rows.
     split_column : str or None
-        Column that states which rows are test rows, by words (train, test, possibly val) or by numbers of folds, each
-        of which is then the test set once.
+        Column that assigns rows to the parts of the split (train, test, possibly val) or to numbered folds, each of
+        which is the test set once.
     test_data : Path or None
-        A second table, all of whose rows are test rows.
+        A second table, used entirely as the test set.
     folds : int or None
-        Number of folds of an outer cross-validation, drawn by the seed.
+        Number of folds of an outer cross-validation, drawn with `seed`.
     n_train : int or None
-        Use only this many training rows.
+        Number of training rows to use; by default all.
     baselines : tuple of str
-        Classical methods to compare with.
+        Classical methods to compare the model with.
     beside : tuple of str
-        Featurizers whose vectors the regressors of a blend may read beside zoo's own.
+        Additional featurizers for the regressors of a blend.
     compare_scratch : bool
-        Also train the same network from scratch on the same splits.
+        Also train the network from scratch on the same splits.
     epochs, batch_size, learning_rate, patience, precision
-        Override the tuned defaults; see :class:`zoo.training.fit.FitSettings`.
+        Replace the tuned defaults; see :class:`zoo.training.fit.FitSettings`.
     target : str or None
-        Column of the target, if it has none of the task's own names.
+        Column of the target, if its name is not one that the task recognises.
     structures : Path or None
-        Folder of structure files, for tables that hold ids only.
+        Folder of structure files, for tables that contain only ids.
     max_rejected : float
-        Largest tolerated fraction of unusable rows.
+        Maximum fraction of unusable rows.
 
     Raises
     ------
     InputError
-        If a value has the wrong type or is out of range; names the option.
+        If a value has the wrong type or is out of range; the message names the option.
     """
 
     task: Annotated[str, Field(description="Target property; 'zoo plugins list' shows them.")]
@@ -138,7 +139,7 @@ class Options:
     beside: Annotated[tuple[str, ...], Field(max_length=MAX_FEATURIZERS - 1)] = ()
     compare_scratch: bool = False
     epochs: Annotated[Whole | None, Field(ge=1, description="Maximum number of epochs.  [default: tuned]")] = None
-    batch_size: Annotated[  # at least two: one value has no variance to normalise by
+    batch_size: Annotated[  # at least two: a single value has no variance for normalisation
         Whole | None, Field(ge=2, description="Crystals per step.  [default: tuned]")
     ] = None
     learning_rate: Annotated[Number | None, Field(gt=0, description="Peak learning rate.  [default: tuned]")] = None
@@ -177,24 +178,24 @@ class Options:
 
     @property
     def network_mode(self) -> Mode | None:
-        """How the network is fine-tuned; None for a baseline."""
+        """Fine-tuning mode of the network; None for a baseline."""
         if self.mode == BLEND:
             return "mixture"
         return cast("Mode", self.mode) if self.mode in get_args(Mode) else None
 
     @property
     def cross_fitted(self) -> bool:
-        """Whether the model is fitted on folds of all rows that are not test rows."""
+        """Whether the model is cross-fitted on folds of all rows outside the test set."""
         return self.mode not in get_args(Mode) and not (self.mode == BLEND and self.backbone is None)
 
     def chosen_backbone(self) -> str | None:
-        """Return the backbone's name with "auto" resolved; None for random weights."""
+        """Return the name of the backbone, with "auto" resolved; None for random weights."""
         from zoo.jobs import pretrained
 
         return pretrained.recommended(self.task) if self.backbone == "auto" else self.backbone
 
     def fit_settings(self, rows: int, *, from_scratch: bool) -> FitSettings:
-        """Return the tuned fit settings for this number of training rows, with the user's overrides."""
+        """Return the tuned fit settings for a number of training rows, with the user's overrides applied."""
         from zoo.jobs.methods import SCRATCH, TRANSFER, sized
 
         settings = sized(SCRATCH if from_scratch else TRANSFER, rows)
@@ -204,16 +205,18 @@ class Options:
         return replace(settings, **{name: value for name, value in chosen.items() if value is not None})
 
     def fingerprint(self, data: Mapping[str, str], backbones: Sequence[str], rows: int) -> dict[str, Any]:
-        """Return everything that a finished fit depends on; the number of seeds and the comparisons may change.
+        """Return everything that a finished fit depends on.
+
+        The number of seeds and the methods compared are not included, so they can change when a run is resumed.
 
         Parameters
         ----------
         data : mapping of str to str
-            Digests of the rows that were read, in their order.
+            Digests of the rows read, in order.
         backbones : sequence of str
-            Digests of the weights.
+            Digests of the backbone weights.
         rows : int
-            Training rows.
+            Number of training rows.
         """
         settings = asdict(self)
         for name in ("seeds", "baselines", "compare_scratch", "data", "test_data", "structures", "max_rejected"):
@@ -227,10 +230,10 @@ class Options:
 
 
 def default_out(options: Options, *, resume: bool = False) -> Path:
-    """Return ``runs/TASK-BACKBONE``, or ``runs/TASK-BACKBONE-N`` with the number after the highest that is taken.
+    """Return the default run folder, ``runs/TASK-BACKBONE`` or ``runs/TASK-BACKBONE-N``.
 
-    Of a baseline alone, its name takes the place of the backbone's. With `resume`, the unfinished run of the highest
-    number, if there is one.
+    N is one more than the highest number in use. For a baseline alone, its name replaces that of the backbone. With
+    `resume`, the folder is that of the unfinished run with the highest number, if there is one.
     """
     backbone = options.chosen_backbone() if options.network_mode else options.mode
     source = Path(backbone or "scratch").name.split("@")[0]

@@ -1,4 +1,4 @@
-"""What a cross-fitted run knows about each of its rows, and about its members."""
+"""Out-of-fold predictions of a cross-fitted run, and the weights and errors of its members."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.result import Result
 
 COLUMNS = ["id", "formula", "target", "prediction", "lower", "upper", "error", "rank"]
-"""Of ``out_of_fold.csv``: the row with the largest error has rank 1."""
+"""Columns of ``out_of_fold.csv``; the row with the largest error has rank 1."""
 
 WORST = 10
-"""Rows with the largest errors that a card shows."""
+"""Number of rows, and of elements, with the largest errors shown in the card."""
 
 MIN_OF_ELEMENT = 5
-"""Fewest rows with an element that an error is given for."""
+"""Minimum number of rows containing an element for its error to be reported."""
 
 
 def mean_weights(crossfits: Sequence[CrossFit]) -> dict[str, float]:
-    """Return the weight of each member, the mean over seeds; the largest first."""
+    """Return the weight of each member averaged over seeds, largest first."""
     total: dict[str, float] = defaultdict(float)
     for each in crossfits:
         for name, weight in each.weights.items():
@@ -40,15 +40,16 @@ def mean_weights(crossfits: Sequence[CrossFit]) -> dict[str, float]:
 
 
 def carriers(crossfits: Sequence[CrossFit]) -> str:
-    """Say in one line who carries the model: ``"60 % svr on magpie-structure, 40 % multi-113k fine-tuned"``."""
+    """Summarise the largest weights in one line: ``"the model: 60 % svr on magpie-structure, 40 % …"``."""
     shares = {name: weight for name, weight in mean_weights(crossfits).items() if weight >= 0.005}
     return "the model: " + ", ".join(f"{100 * weight:.0f} % {name}" for name, weight in shares.items())
 
 
 def _predicted(result: Result) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the rows that have an out-of-fold prediction, those predictions in the transformed space, half-widths.
+    """Return the rows with out-of-fold predictions, these predictions and their interval half-widths.
 
-    With several seeds a row has several predictions, of which the mean is taken.
+    Predictions and half-widths are in the transformed space. With several seeds, each is averaged over the seeds in
+    which the row was predicted.
     """
     n, transform = len(result.records), result.task.transform
     total, width, count = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -63,7 +64,7 @@ def _predicted(result: Result) -> tuple[NDArray[np.int64], NDArray[np.float64], 
 
 
 def table(result: Result) -> list[list[Any]]:
-    """Return the rows of ``out_of_fold.csv``, in the order of the data; see `COLUMNS`."""
+    """Return the rows of ``out_of_fold.csv`` in the order of the data; see `COLUMNS`."""
     rows, centers, width = _predicted(result)
     transform = result.task.transform
     predicted, lower, upper = (restored(each, transform) for each in (centers, centers - width, centers + width))
@@ -80,7 +81,7 @@ def table(result: Result) -> list[list[Any]]:
 
 
 def describe(result: Result) -> str:
-    """Return the section of a run's card: members, the worst rows, errors by element, disagreement."""
+    """Return the sections of a run's card on the members, the rows with the largest errors, and errors by element."""
     unit = result.task.unit
     scale = "log10" if result.task.transform == "log10" else unit
     weights = mean_weights(result.crossfits)
@@ -110,7 +111,7 @@ def describe(result: Result) -> str:
 
 
 def _by_element(result: Result) -> list[list[str]]:
-    """Return element, number of rows and error of those elements with the largest errors."""
+    """Return the elements with the largest errors, with number of rows and error."""
     rows, centers, _ = _predicted(result)
     size = np.abs(centers - transformed(result.dataset.targets[rows], result.task.transform))
     found: dict[str, list[float]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Pictures of a run."""
+"""Figures of a run."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ def parity(
     error: str = "",
     repeat: str = "seed",
 ) -> None:
-    """Draw predictions against targets, and beside them the error of every method if there are several, as a PNG.
+    """Draw a parity plot as a PNG, with a second panel for the errors of all methods if there are several.
 
     Parameters
     ----------
     target, prediction : array of shape (n,)
-        Test rows of all seeds, in the task's unit; predictions of the first method.
+        Values for the test rows of all seeds, in the task's unit; predictions are those of the first method.
     errors : mapping of str to sequence of float
-        Method → test error of each seed.
+        Test error of each seed, by method.
     path : Path
     quantity, unit : str
     log : bool
-        Logarithmic axes.
+        Use logarithmic axes.
     caption : str
-        One line below the title.
+        Line below the title.
     error : str
-        What the errors are; by default the MAE in `unit`.
+        Label of the errors; by default the MAE in `unit`.
     repeat : {"seed", "fold"}
-        What a test error belongs to.
+        Name of a repetition; each has one test error.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -74,18 +74,18 @@ def coverage(
     *,
     repeat: str = "seed",
 ) -> None:
-    """Draw measured against nominal coverage, as a PNG.
+    """Draw measured against nominal coverage of the intervals, as a PNG.
 
     Parameters
     ----------
     measured : mapping of float to sequence of float or None
-        Level → share of test rows inside the interval, one per seed; None where the level is out of reach.
+        Fraction of test rows inside the interval for each seed, by level; None if the level cannot be reached.
     calibration, tested : int
-        Calibration rows and test rows of a seed. They give the band that contains 95 % of such shares if all rows
-        are exchangeable; see :func:`zoo.analysis.conformal.coverage_band`.
+        Number of calibration rows and test rows of a seed. They determine the band that contains 95 % of these
+        fractions if all rows are exchangeable; see :func:`zoo.analysis.conformal.coverage_band`.
     path : Path
     repeat : {"seed", "fold"}
-        What a share belongs to.
+        Name of a repetition; each has one fraction per level.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -120,7 +120,7 @@ def coverage(
 
 
 def _draw_errors(axes: Axes, errors: Mapping[str, Sequence[float]], error: str, repeat: str) -> None:
-    """Draw a bar for the mean of each method, the first one highlighted, and a dot for each seed or fold."""
+    """Draw a bar for the mean error of each method, with the first highlighted, and a dot for each seed or fold."""
     positions = range(len(errors) - 1, -1, -1)
     for position, (method, values) in zip(positions, errors.items(), strict=True):
         color = ORANGE if method == next(iter(errors)) else GREY

@@ -1,4 +1,4 @@
-"""The result of a fine-tuning: outcomes, their errors, and how they compare."""
+"""The result of a fine-tuning: outcomes, errors and comparisons."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The result of a fine-tuning, from which its folder is written.
+    """The result of a fine-tuning; all files of the run folder are written from it.
 
     Parameters
     ----------
     options : Options
     task : Task
     table : Table
-        The table as read: the records that were used, in the order of the data set, and all rejections.
+        The table as read: the records used, in the order of the data set, and all rejections.
     dataset : Dataset
         Graphs and targets of the records.
     splits : list of Split
         One per seed.
     start : Start
-        What the networks started from.
+        Backbone and experts from which the networks started.
     outcomes : dict
-        Method → one outcome per seed. The first method is the run's model, to which the others are compared.
+        Outcomes by method, one per seed. The first method is the run's model; the others are compared with it.
     checkpoint : Checkpoint
         The fitted networks of the first method.
     reliability : Reliability
-        How often its intervals held on test rows.
+        Coverage of its intervals on the test rows.
     overlap : list of int or None
-        Number of test rows, per seed, whose crystals a pretrained network was trained on, by their identifiers; None
-        where none has a list of them.
+        Number of test rows per seed whose crystals, by identifier, were in the training set of a pretrained network;
+        None if no network has a list of its training crystals.
     leaks : dict of str to list of int
-        The networks that were trained on this very property of some test rows, with their number per seed.
+        Number of test rows per seed that a pretrained network was trained on with the same property, by network.
     warned : list of str
-        Warnings about rows that are copies of one another, or that were seen in pretraining.
+        Warnings about duplicate crystals and about test rows seen in pretraining.
     tried : dict of str to float
-        Where all backbones were compared: each one's error on validation rows, the best first.
+        Validation errors of all backbones, lowest first, if they were compared; otherwise empty.
     crossfits : list of CrossFit
-        One per seed, if the model was cross-fitted; otherwise none.
+        One per seed if the model was cross-fitted; otherwise empty.
     """
 
     options: Options
@@ -78,44 +78,44 @@ class Result:
 
     @property
     def records(self) -> list[Record]:
-        """The rows that were used."""
+        """The rows used."""
         return self.table.records
 
     @property
     def backbone(self) -> Pulled | None:
-        """The backbone, and where it came from; None for random weights."""
+        """The backbone and its origin; None for random weights."""
         return self.start.backbone.pulled if self.start.backbone else None
 
     @property
     def model(self) -> str:
-        """Name of the method that is the run's model."""
+        """Name of the run's model among the methods."""
         return next(iter(self.outcomes))
 
     @property
     def approach(self) -> str:
-        """What the model is, as the subject of a sentence: "transfer", "the blend", or the name of a baseline."""
+        """Kind of model, as the subject of a sentence: "transfer", "the blend", or the name of a baseline."""
         if not self.crossfits:
             return "transfer"
         return "the blend" if self.options.network_mode else self.options.mode
 
     @property
     def repeat(self) -> str:
-        """What the repetitions are: "seed" or "fold"."""
+        """Kind of repetition: "seed" or "fold"."""
         return "fold" if self.splits[0].fold else "seed"
 
     @property
     def repeats(self) -> str:
-        """How many repetitions there are, in words: "3 seeds"."""
+        """Number of repetitions, for example "3 seeds"."""
         return counted(len(self.splits), self.repeat)
 
     @property
     def headline(self) -> str:
-        """Name of the error that the task declares, by which methods are compared: for log10 tasks that of log10."""
+        """Name of the task's error metric, by which methods are compared; for log10 tasks, the error of log10."""
         return f"{self.task.metric}_log10" if self.task.transform == "log10" else self.task.metric
 
     @cached_property
     def errors(self) -> dict[str, list[dict[str, float]]]:
-        """Method → errors on the test rows, one dict per seed; see :func:`zoo.analysis.metrics.errors`."""
+        """Test errors by method, one dict per seed; see :func:`zoo.analysis.metrics.errors`."""
         targets, log10 = self.dataset.targets, self.task.transform == "log10"
         return {
             method: [
@@ -127,17 +127,17 @@ class Result:
 
     @cached_property
     def comparisons(self) -> dict[str, Comparison]:
-        """Method → comparison of the MAE, in the task's unit, with that from scratch; empty if there is none."""
+        """Comparisons of the MAE, in the task's unit, with training from scratch, by method; may be empty."""
         return self._compare(log10=False)
 
     @cached_property
     def log_comparisons(self) -> dict[str, Comparison]:
-        """The same of the MAE of log10, for a task that is trained in log10."""
+        """Comparisons of the MAE of log10, for tasks trained in log10; otherwise empty."""
         return self._compare(log10=True) if self.task.transform == "log10" else {}
 
     @cached_property
     def headline_comparisons(self) -> dict[str, Comparison]:
-        """The same of the error that the task declares, on which verdicts rest."""
+        """Comparisons of the task's error metric; verdicts are based on these."""
         return self._compare(log10=self.task.transform == "log10", metric=self.task.metric)
 
     def _compare(self, *, log10: bool, metric: Metric = "mae") -> dict[str, Comparison]:
@@ -164,9 +164,9 @@ class Result:
         )
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Return method → error → mean and standard deviation over seeds.
+        """Return the mean and standard deviation over seeds, by method and error.
 
-        The errors are those of :func:`zoo.analysis.metrics.errors`: for a task in log10 ``mae_log10`` and ``factor``
-        come first, which is how far off a typical prediction is (1.21: by 21 %).
+        The errors are those of :func:`zoo.analysis.metrics.errors`. For tasks in log10, ``mae_log10`` and ``factor``
+        come first; the factor is the typical ratio between prediction and target (1.21: off by 21 %).
         """
         return {method: metrics.summary(rows) for method, rows in self.errors.items()}

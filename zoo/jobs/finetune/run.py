@@ -1,4 +1,4 @@
-"""Fine-tune a backbone on a table, and compare it with the alternatives on the same test rows."""
+"""Fine-tune a backbone on a table and compare it with alternatives on the same test rows."""
 
 from __future__ import annotations
 
@@ -51,27 +51,27 @@ def finetune(
     quiet: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Result:
-    """Run a fine-tuning and write its folder.
+    """Fine-tune a model and write its run folder.
 
     Parameters
     ----------
     options : Options
     out : Path
-        Folder of the run. It must not exist, and appears whole or not at all; until then the work is in
-        ``OUT.partial``, from where `resume` continues.
+        Folder of the run, which must not exist. It is created only once the run is complete; intermediate files are
+        in ``OUT.partial``, from which `resume` continues.
     device : {"auto", "cpu", "cuda"}
     resume : bool
-        Continue a run that was interrupted.
+        Continue an interrupted run.
     quiet : bool
         Show no progress.
     say : callable, optional
-        Called with one line for each step. Without it, only what limits the meaning of the errors, such as test rows
-        that were seen in pretraining, is reported, as a warning of the logger ``zoo``.
+        Called with one line per step. By default, only warnings that limit the meaning of the errors, such as test
+        rows seen in pretraining, are reported, through the logger ``zoo``.
 
     Raises
     ------
     ZooError
-        One of its children, before anything is trained, if the request or the data cannot be used.
+        A subclass, raised before any training, if the options or the data cannot be used.
     """
     out = Path(out)
     with resuming.exclusive(out):
@@ -114,7 +114,7 @@ def _finetune(
 
     start, tried = candidates[0], {}
     if choice is not None:
-        prefix = "" if len(splits) == 1 else f"choice-of-{len(splits)}-"  # with one seed it is that seed's own fit
+        prefix = "" if len(splits) == 1 else f"choice-of-{len(splits)}-"  # with one seed, its fit is reused
         chosen = options.fit_settings(len(choice.train), from_scratch=False)
         fit_choice = partial(fit, split=choice, settings=chosen, prefix=prefix)
         tried = backbone_choice.compare_backbones(candidates, fit_choice, dataset, choice, quiet=quiet)
@@ -194,7 +194,7 @@ def _partial(out: Path) -> Path:
 def _read(
     options: Options, task: Task, candidates: Sequence[Start], out: Path
 ) -> tuple[Table, methods.Dataset, TargetConfig]:
-    """Read the table and build the graphs that all candidates take."""
+    """Read the table and build the graphs for all candidates."""
     rejected_out = out.with_name(out.name + ".rejected.csv")
     table = splitting.read(options, task, rejected_out)
     target = networks.target(table.target_column, task)
@@ -225,7 +225,7 @@ def _fit_networks(
     *,
     quiet: bool,
 ) -> dict[str, list[methods.Outcome]]:
-    """Fit networks on every split: that of the run, the same from scratch if that was asked for."""
+    """Fit the given networks on every split: the run's network and, if requested, the same from scratch."""
     if not starts:
         return {}
     settings = {
@@ -235,7 +235,7 @@ def _fit_networks(
     outcomes: dict[str, list[methods.Outcome]] = {name: [] for name in starts}
     epochs = len(splits) * sum(each.epochs for each in settings.values())
     with progress("training", epochs, "epochs", quiet=quiet) as bar:
-        # Seeds outside, methods inside: after an interruption, what is there can be compared.
+        # Methods in the inner loop, so that the fits finished before an interruption can be compared.
         for split in splits:
             for name, each in starts.items():
                 outcomes[name].append(fit(each, split=split, settings=settings[name], bar=bar))
@@ -254,7 +254,7 @@ def _fit(
     bar: Bar | None = None,
     prefix: str = "",
 ) -> methods.Outcome:
-    """Fit a network on a split, or read what was fitted before; the prefix tells apart splits of one seed."""
+    """Fit a network on a split, or read a stored fit; the prefix distinguishes splits with the same seed."""
     name, label = f"{prefix}{start.key}-{split.seed}", f"{split.label}, {start.method}"
     outcome = store.get(name)
     if outcome:
@@ -268,7 +268,7 @@ def _fit(
         )
     store.put(name, outcome)
     if bar:
-        bar.advance(settings.epochs - outcome.history[-1]["epoch"])  # those saved by stopping early
+        bar.advance(settings.epochs - outcome.history[-1]["epoch"])  # epochs saved by early stopping
     return outcome
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a fine-tuning are test rows: drawn by seeds or in folds, or stated by a column or a second table."""
+"""Data splits of a fine-tuning: drawn by seed or in folds, or given by a column or a second table."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Task
 
 COLUMNS = ("split", "splits", "fold", "folds", "set")
-"""Names of columns that state splits, by their looks."""
+"""Column names that suggest a predefined split."""
 
 MAX_RATIO, MIN_COMPARED = 20.0, 5
-"""Medians of two tables that differ by more than this factor, over so many rows at least, differ in their unit."""
+"""Ratio of the medians of two tables that indicates different units, and the minimum number of rows to check it."""
 
 _SHOWN = 3
 
 
 def read(options: Options, task: Task, rejected_out: Path) -> Table:
-    """Read the table, and the table of test rows if there is one.
+    """Read the table and, if given, the table of test rows.
 
     Raises
     ------
     InputError
-        If a table cannot be used, or the two do not fit together.
+        If a table cannot be used, or the two tables are inconsistent.
     """
     table = _read(options, task, options.data, rejected_out, options.split_column)
     if options.test_data is None:
@@ -46,7 +46,7 @@ def read(options: Options, task: Task, rejected_out: Path) -> Table:
     if options.test_data.resolve() == options.data.resolve():
         raise InputError(f"--test-data {options.test_data}: this is the table of the training rows")
     test = _read(options, task, options.test_data, rejected_out)
-    if all(record.id == str(record.row) for record in test.records):  # no identifiers: numbers of rows
+    if all(record.id == str(record.row) for record in test.records):  # without identifiers, ids are row numbers
         test = replace(test, records=[replace(each, id=f"{test.source.name}:{each.id}") for each in test.records])
     _check_fit(table, test)
     return replace(
@@ -70,7 +70,7 @@ def _read(options: Options, task: Task, path: Path, rejected_out: Path, split_co
 
 
 def _check_fit(table: Table, test: Table) -> None:
-    """Refuse a table of test rows with another target, in another unit, or with rows that are training rows."""
+    """Reject a table of test rows with another target or unit, or with rows of the training table."""
     if test.target_column.casefold() != table.target_column.casefold():
         raise InputError(
             f"{test.source}: its targets are in the column {test.target_column!r}, those of {table.source} in "
@@ -100,7 +100,7 @@ def make_splits(options: Options, records: Sequence[Record]) -> list[Split]:
     Raises
     ------
     InputError
-        If the rows cannot be split so.
+        If the rows cannot be split as requested.
     """
     seeds = range(options.seed, options.seed + options.seeds)
     rest: dict[str, Any] = {"how": options.split, "val": options.val, "n_train": options.n_train}
@@ -121,7 +121,7 @@ def make_splits(options: Options, records: Sequence[Record]) -> list[Split]:
 
 
 def warnings(options: Options, table: Table, splits: Sequence[Split]) -> list[str]:
-    """Return warnings: a column that states a split is not used; test rows have the crystals of training rows."""
+    """Return warnings about an unused split column and about test rows that duplicate training crystals."""
     used = {(options.split_column or "").casefold(), table.target_column.casefold()}
     unused = [name for name in table.columns if name.casefold() in COLUMNS and name.casefold() not in used]
     lines = []
@@ -144,19 +144,19 @@ def warnings(options: Options, table: Table, splits: Sequence[Split]) -> list[st
 
 
 def _copies(records: Sequence[Record], split: Split) -> list[tuple[str, str]]:
-    """Return the ids of test rows, each with that of a training or validation row with the same crystal."""
+    """Return pairs of ids: a test row, and a training or validation row with the same crystal."""
     trained = {records[row].crystal.digest: records[row].id for row in (*split.train, *split.val)}
     found = ((records[row].id, trained.get(records[row].crystal.digest)) for row in split.test)
     return [(ours, theirs) for ours, theirs in found if theirs is not None]
 
 
 def is_given(options: Options) -> bool:
-    """Whether a column or a table states the test rows."""
+    """Whether the test rows are given by a column or a table."""
     return bool(options.split_column or options.test_data)
 
 
 def rule(options: Options) -> str:
-    """Return how the test rows are chosen, for files: the kind of split, or what states it."""
+    """Return a short description of the split for output files: its kind, or the column or table that defines it."""
     if options.folds:
         return f"{options.folds} folds, {options.split}"
     if options.split_column:
@@ -165,9 +165,9 @@ def rule(options: Options) -> str:
 
 
 def sentence(options: Options, splits: Sequence[Split], parts: str) -> str:
-    """Return over what errors are averaged, and which rows are test rows, for the card of a run.
+    """Return the part of a sentence in the card that describes the repetitions and the test rows.
 
-    `parts` says how many rows of the first split are training and validation rows.
+    `parts` gives the numbers of training and validation rows in the first split.
     """
     first = splits[0]
     counts = f"{parts}, {len(first.test)} test rows"
@@ -185,7 +185,7 @@ def sentence(options: Options, splits: Sequence[Split], parts: str) -> str:
 
 
 def provenance(options: Options, table: Table, splits: Sequence[Split]) -> dict[str, Any]:
-    """Return how the rows were split, JSON-able."""
+    """Return a JSON-serialisable record of the split."""
     found: dict[str, Any] = {"split": rule(options), "seeds": [split.seed for split in splits]}
     if splits[0].fold:
         found["folds"] = [split.fold for split in splits]

@@ -1,4 +1,4 @@
-"""The initial network of a fine-tuning: the backbone, the experts beside it, and what the user is told about them."""
+"""The starting point of a fine-tuning: the backbone, its frozen experts, and messages about them."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
     from zoo.training.settings import Mode
 
 ALL = "all"
-"""As a backbone: compare all backbones on validation rows, and keep the best."""
+"""Value of ``--backbone`` that compares all backbones on validation rows and keeps the best."""
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What the networks of a run start from.
+    """The starting point of a run's networks.
 
     Parameters
     ----------
     backbone : Pretrained or None
-        None for zoo's own network with random weights.
+        None for zoo's default network with random weights.
     mode : {"mixture", "full", "head", "layerwise"}
-        How the backbone is used; see :mod:`zoo.training.transfer`.
+        Fine-tuning mode of the backbone; see :mod:`zoo.training.transfer`.
     experts : tuple of Pretrained
-        Read unchanged beside the backbone, in a mixture.
+        Frozen backbones that a mixture reads in addition to the trained one.
     from_scratch : bool
-        Random weights: of a backbone only the sizes, the graphs and the element table are used.
+        Use random weights; only the layer sizes, graph settings and element table are taken from a backbone.
     """
 
     backbone: Pretrained | None
@@ -60,31 +60,31 @@ class Start:
 
     @property
     def key(self) -> str:
-        """Name of its fits in the store of a run."""
+        """Key of its fits in the store of a run."""
         return f"transfer-{self.backbone.digest[:12]}" if self.backbone and not self.from_scratch else "scratch"
 
     @property
     def graph(self) -> GraphSettings:
-        """Settings of the graphs that the networks take."""
+        """Graph settings of the networks."""
         return self.backbone.graph if self.backbone else GraphSettings()
 
     @property
     def known(self) -> frozenset[int]:
-        """Atomic numbers that the networks have features for."""
+        """Atomic numbers for which the networks have features."""
         return self.backbone.known if self.backbone else known_elements(atom_table())
 
     @property
     def pretrained(self) -> list[Pretrained]:
-        """The experts and the backbone, each once."""
+        """The experts and the backbone, without duplicates."""
         backbone = [self.backbone] if self.backbone else []
         return list({each.name: each for each in (*self.experts, *backbone)}.values())
 
     def scratch(self) -> Start:
-        """Return the same start with random weights, to compare with."""
+        """Return the same start with random weights, for comparison."""
         return Start(self.backbone, from_scratch=True)
 
     def initial(self, seed: int) -> tuple[CGCNN, dict[str, float]]:
-        """Return the network that a fit starts from, and its learning rates by depth."""
+        """Return the initial network of a fit and its learning rates by depth."""
         if self.backbone is None:
             return pretrained.new_network(seed), {}
         network = self.backbone.network
@@ -95,12 +95,12 @@ class Start:
 
 
 def prepare(options: Options) -> list[Start]:
-    """Load what a fine-tuning starts from: one start, or with ``--backbone all`` one for each backbone at hand.
+    """Load the starting point of a fine-tuning; with ``--backbone all``, one for each available backbone.
 
     Raises
     ------
     ZooError
-        If a backbone cannot be loaded, as :func:`zoo.jobs.pretrained.load` raises.
+        If a backbone cannot be loaded; see :func:`zoo.jobs.pretrained.load`.
     """
     if options.backbone != ALL:
         name = options.chosen_backbone()
@@ -121,7 +121,7 @@ def _with_experts(backbone: Pretrained, mode: Mode | None) -> Start:
 
 
 def describe(start: Start, options: Options, task: Task, tried: dict[str, float]) -> list[str]:
-    """Return lines on the backbone: where it is stored, why it was chosen, and which experts are read beside it.
+    """Return messages on the backbone: its location, the reason for its choice, and its frozen experts.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
     options : Options
     task : Task
     tried : dict of str to float
-        Errors of all backbones on validation rows, where they were compared.
+        Validation errors of all backbones, if they were compared.
     """
     if start.backbone is None:
         return []
@@ -158,14 +158,14 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
 
 
 def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] | None, tested: int) -> list[str]:
-    """Return warnings about test rows that were seen in pretraining.
+    """Return warnings about test rows seen in pretraining.
 
     Parameters
     ----------
     start : Start
     leaks, seen
-        As :func:`zoo.jobs.lineage.count_leaks` and :func:`zoo.jobs.lineage.count_seen` return them; the numbers told
-        are those of the first seed.
+        Results of :func:`zoo.jobs.lineage.count_leaks` and :func:`zoo.jobs.lineage.count_seen`; the messages give the
+        numbers for the first seed.
     tested : int
         Number of test rows.
     """
@@ -195,7 +195,7 @@ def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] 
 
 
 def provenance(start: Start, options: Options, table: Table) -> dict[str, Any]:
-    """Return where a run's weights come from, JSON-able."""
+    """Return a JSON-serialisable record of the origin of a run's weights."""
     backbone = start.backbone
     return {
         "backbone": None
