@@ -1,11 +1,11 @@
 """Networks on crystal graphs.
 
-`architecture` has their sizes; `body`, `heads` and `cgcnn` are the torch modules, from the graph to the prediction.
-`message_passing` provides the graph for message passing: DGL's, or torch index operations where DGL has no kernels.
-`accelerated` (fixed statistics) and `accelerated_batchnorm` (batch statistics) compute the same convolutions with the
-compiled `kernels`. `torch_free` predicts from a checkpoint's arrays without torch, `inference` with it. `regression`
-has classical regressors as arrays, and weighted sums of a network and regressors. `checkpoint` reads and writes weights
-and configurations.
+`architecture` defines the sizes of the networks; `body`, `heads` and `cgcnn` are the torch modules. `message_passing`
+provides the graph for message passing: DGL's, or torch index operations where DGL has no kernels. `accelerated` (fixed
+statistics) and `accelerated_batchnorm` (batch statistics) compute the same convolutions with the compiled `kernels`.
+`torch_free` predicts from a checkpoint's arrays without torch, and `inference` predicts with torch. `regression`
+contains classical regressors as arrays, and weighted sums of a network and regressors. `checkpoint` reads and writes
+weights and configurations.
 """
 
 from typing import TYPE_CHECKING

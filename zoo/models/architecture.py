@@ -33,7 +33,7 @@ class Architecture:
     head_layers : int
         Number of fully connected layers before the last one.
     gaussians : int
-        Number of Gaussians that a distance is expanded in, 0 to `gaussian_end` inclusive.
+        Number of Gaussians in the expansion of distances, centred from 0 to `gaussian_end` inclusive.
     gaussian_end : float
         Centre of the last Gaussian in Å; the width of each equals the spacing.
     targets : int
@@ -41,8 +41,8 @@ class Architecture:
     pooling : {"last", "all"}
         Input of the heads: the mean over the cell of the last convolution's output, as in the original; or the
         concatenated means of the outputs of the embedding and all convolutions, each component normalised to mean 0
-        and variance 1 over the crystals. The last layer of a pretrained network is specific to its property, the
-        earlier ones describe the crystal (docs/tuning.md).
+        and variance 1 over the crystals. The last layer of a pretrained network is specific to its property, whereas
+        the earlier ones describe the crystal (docs/tuning.md).
     experts : int
         Number of frozen bodies in addition to the trained one. A second head, the reader, reads all layers of all
         experts, and the prediction is the mean of both heads. For a single target only.
@@ -70,18 +70,18 @@ class Architecture:
         return self.pooled_by(self.pooling)
 
     def pooled_by(self, pooling: Pooling) -> int:
-        """Length of a crystal's vector after a pooling."""
+        """Length of a crystal's vector after the given pooling."""
         return self.width * (self.convolutions + 1 if pooling == "all" else 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the sizes as JSON-able values."""
+        """Return the sizes as JSON-serialisable values."""
         return asdict(self)
 
 
 def of_target(tensors: Mapping[str, T], target: int) -> dict[str, T]:
-    """Return the tensors of a network that predicts one of several targets alone, by their names in a checkpoint.
+    """Return the tensors of a network reduced to one of its targets, by their names in a checkpoint.
 
-    There the first head has no prefix; those of the other targets have ``others.0.``, ``others.1.``, …
+    In a checkpoint, the first head has no prefix; the heads of other targets have ``others.0.``, ``others.1.``, …
     """
     alone = {name: tensor for name, tensor in tensors.items() if not name.startswith("others.")}
     if not target:

@@ -1,4 +1,4 @@
-"""The body of a crystal graph convolutional network: a batch of graphs → one vector a crystal.
+"""Body of a crystal graph convolutional network, which maps a batch of graphs to one vector per crystal.
 
 Xie & Grossman, PRL 120, 145301 (2018), with the edge gate of its equation 5, as used for transfer by Lee &
 Asahi, Comput. Mater. Sci. 190, 110314 (2021)::

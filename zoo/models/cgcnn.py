@@ -1,4 +1,4 @@
-"""The network: a body, a head for each target, and optionally frozen experts with a reader."""
+"""CGCNN: a body, a head for each target, and optionally frozen experts with a reader."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DROPOUT = 0.3
 
 
 class CGCNN(nn.Module):
-    """Crystal graph → one scaled number, or several.
+    """Network that maps crystal graphs to one or more scaled properties.
 
     Frozen bodies of other networks (``experts``) with a separate head (``reader``) may be added: a mixture of experts
-    in the sense of Chang, Wang & Ertekin, npj Comput. Mater. 8, 242 (2022), except that all experts are read at once
-    instead of being weighted.
+    in the sense of Chang, Wang & Ertekin, npj Comput. Mater. 8, 242 (2022), except that the vectors of all experts are
+    concatenated instead of weighted.
 
     All methods accept a batched DGLGraph in place of a batch; see :meth:`zoo.data.graphs.batch.GraphBatch.of`.
 
@@ -43,7 +43,7 @@ class CGCNN(nn.Module):
         One per target.
     experts : ModuleList of Body
     reader : Head
-        Of the experts' vectors, if there are experts.
+        Head on the experts' vectors; only if there are experts.
     """
 
     def __init__(self, architecture: Architecture, atom_table: Tensor) -> None:
@@ -67,7 +67,7 @@ class CGCNN(nn.Module):
 
     @property
     def embedding(self) -> nn.Linear:
-        """The map from an element's features to a node's."""
+        """Linear map from the features of an element to those of a node."""
         return self.body.embedding
 
     @property
@@ -76,7 +76,7 @@ class CGCNN(nn.Module):
         return self.body.convs
 
     def freeze(self, *names: str) -> None:
-        """Stop training parts of the network, their batch-norm statistics included.
+        """Freeze parts of the network, including their batch-norm statistics.
 
         Parameters
         ----------
@@ -90,12 +90,12 @@ class CGCNN(nn.Module):
         self.train(self.training)
 
     def freeze_statistics(self) -> None:
-        """Keep the batch-norm statistics of the convolutions, and normalise with them in training too."""
+        """Freeze the batch-norm statistics of the convolutions, so that training also normalises with them."""
         self._frozen += [module for module in self.convs.modules() if isinstance(module, nn.BatchNorm1d)]
         self.train(self.training)
 
     def train(self, mode: bool = True) -> CGCNN:
-        """Set training mode; frozen parts stay in evaluation mode, or their statistics would drift."""
+        """Set training mode; frozen parts stay in evaluation mode so that their statistics do not drift."""
         super().train(mode)
         for module in self._frozen:
             module.eval()

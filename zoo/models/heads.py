@@ -1,4 +1,4 @@
-"""Fully connected layers: a crystal's vector → one scaled number."""
+"""Fully connected layers, which map the vector of a crystal to one scaled number."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Head(nn.Module):
 def leave_out(values: Tensor, part: float) -> Tensor:
     """Set a random fraction of the values to zero, and scale the others so that the expected sum is unchanged.
 
-    With the same seed, torch's ``dropout`` draws different random numbers on Intel and AMD processors.
-    Here each 64-bit random number serves four values.
+    It replaces torch's ``dropout``, which draws different random numbers on Intel and AMD processors for the same seed.
+    Each 64-bit random number is used for four values.
     """
     left_out = round(part * 2**16)
     drawn = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device).random_(-(2**63), None)

@@ -100,7 +100,7 @@ def _run(
 
 @dataclass(frozen=True, eq=False)
 class TorchPredictor:
-    """A network on a device that only predicts; it answers as :class:`zoo.models.torch_free.Predictor` does."""
+    """Prediction with a network on a device; same interface as :class:`zoo.models.torch_free.Predictor`."""
 
     network: CGCNN
     device: str

@@ -1,7 +1,7 @@
 """The graph for message passing: DGL's, or torch index operations where DGL has no kernels.
 
-The DGL wheels of the package registry compute on CPUs only, and in single and double precision only. Elsewhere
-:class:`IndexedGraph` replaces ``DGLGraph`` for the few functions that zoo's layers use.
+The DGL wheels of the package registry support only CPUs, and only single and double precision. On other devices
+:class:`IndexedGraph` replaces ``DGLGraph`` for the few functions used by zoo's layers.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def readout(graph: Any, values: Tensor) -> Tensor:
 
 
 class IndexedGraph:
-    """A batched graph with the part of DGLGraph's interface that zoo's layers use, on torch's index operations.
+    """A batched graph with the part of DGLGraph's interface used by zoo's layers, based on torch's index operations.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ class _Head:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A network of one target that only predicts.
+    """Prediction with a network of one target.
 
     Parameters
     ----------

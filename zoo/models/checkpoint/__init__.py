@@ -1,7 +1,7 @@
-"""Checkpoints, the only place that reads or writes networks on disk.
+"""Checkpoints: all reading and writing of networks on disk.
 
-`schema` says what ``config.json`` may hold, `tensors` what ``model.safetensors`` must list. `weights` reads a folder as
-NumPy arrays, without torch; `networks` builds, describes and saves torch networks; `convert` imports the checkpoints of
+`schema` defines the contents of ``config.json``, and `tensors` those of ``model.safetensors``. `weights` reads a folder
+as NumPy arrays, without torch. `networks` builds, describes and saves torch networks. `convert` imports checkpoints of
 the original CGCNN.
 """
 

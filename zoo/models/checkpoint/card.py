@@ -1,4 +1,4 @@
-"""The model card of a checkpoint: one builder for imported checkpoints, runs and new backbones."""
+"""Model cards of imported checkpoints, runs and new backbones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def described_by(config: Config, folder: Path | None = None) -> dict[str, Any]:
-    """Return the fields of a card that a checkpoint determines: target, network, graph, elements, and its files.
+    """Return the card fields determined by a checkpoint: target, network, graph, elements and files.
 
     Parameters
     ----------
@@ -48,9 +48,9 @@ def describe_checkpoint(
     folder : Path, optional
         Its folder, for names, sizes and digests of the files.
     unnamed : str
-        Name of the card if the checkpoint's own cannot be one.
+        Name of the card if the checkpoint's name is not a valid card name.
     **more
-        Further fields of the card, which take precedence over those that the configuration gives.
+        Further fields of the card, which override those taken from the configuration.
     """
     name = config.name if NAME.fullmatch(config.name) else unnamed
     fields = {

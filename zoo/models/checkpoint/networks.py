@@ -1,13 +1,13 @@
-"""A checkpoint as torch networks: described, saved, loaded.
+"""Checkpoints as torch networks.
 
-A checkpoint is a folder with ``model.safetensors`` and ``config.json``, and nothing in it that could run code. It
-holds one network, or several of one shape: fine-tuning with K seeds leaves K members, whose tensors have the prefixes
-``members.0.`` to ``members.(K−1).``. Frozen experts are the same in all members and are stored once.
+A checkpoint is a folder with ``model.safetensors`` and ``config.json``; it contains no executable code. It holds one
+network or several of the same architecture. Fine-tuning with K seeds yields K members, whose tensors have the prefixes
+``members.0.`` to ``members.(K−1).``. Frozen experts are identical in all members and are stored once.
 
-The configuration holds everything else that a prediction depends on: architecture, graph settings, digest of the atom
-table, target, unit, and the scaling constants of each member. A checkpoint may also hold what tells how reliable a
-prediction is: each member's residuals on rows that it was not trained on (:mod:`zoo.analysis.conformal`), and the
-vectors of training crystals (:mod:`zoo.analysis.applicability`), as the tensor ``reference``.
+The configuration holds everything else that predictions depend on: architecture, graph settings, digest of the atom
+table, target, unit, and the scaling constants of each member. A checkpoint may also contain data for estimating the
+reliability of predictions: each member's residuals on rows excluded from its training (:mod:`zoo.analysis.conformal`),
+and the vectors of training crystals (:mod:`zoo.analysis.applicability`), as the tensor ``reference``.
 """
 
 from __future__ import annotations
@@ -66,17 +66,17 @@ class Member:
     ----------
     network : CGCNN
     scaler : TargetScaler
-        Of the first target.
+        Scaling of the first target.
     seed : int
     others : tuple of TargetScaler
-        Of the further targets, if there are several.
+        Scalings of any further targets.
     calibration : tuple of float
-        Absolute residuals on rows that it was not trained on, ascending, in the transformed space of its target;
+        Absolute residuals on rows excluded from training, in ascending order, in the transformed space of the target;
         see :func:`zoo.analysis.conformal.sketch`. Empty if there were no such rows.
     weight : float
-        Of the network in a blend; see :mod:`zoo.models.regression.blends`.
+        Weight of the network in a blend; see :mod:`zoo.models.regression.blends`.
     regressors : tuple of WeightedRegressor
-        Of a blend; all weights add up to 1.
+        Regressors in a blend. The weights of the network and all regressors sum to 1.
     """
 
     network: CGCNN
@@ -90,7 +90,7 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A configuration, its networks, and the first one's vectors of training crystals."""
+    """A configuration, its networks, and the vectors of training crystals from the first network."""
 
     config: Config
     members: list[Member]
@@ -98,12 +98,12 @@ class Checkpoint:
 
 
 def target(name: str, task: Task | None) -> TargetConfig:
-    """Describe a target: the column of a table, and the task that gives its unit.
+    """Describe a target by its column name and the task that defines its unit.
 
     Raises
     ------
     InputError
-        If the name is too long for a checkpoint, or holds characters that cannot be printed.
+        If the name is too long for a checkpoint or contains non-printable characters.
     """
     try:
         return TargetConfig(name=name, unit=task.unit if task else "", task=task.name if task else None)
@@ -122,26 +122,26 @@ def describe(
     reference: Reference | None = None,
     blend: BlendConfig | None = None,
 ) -> Checkpoint:
-    """Combine networks of one shape with a configuration that says what their outputs mean.
+    """Combine networks of the same architecture with a configuration that describes their outputs.
 
     Parameters
     ----------
     members : sequence of Member
-        Networks of one architecture and one atom table.
+        Networks with the same architecture and atom table.
     name : str
         Name of the checkpoint.
     targets : sequence of TargetConfig
         One per target of the networks.
     graph : GraphSettings
-        Settings of the graphs on which the networks were trained.
+        Settings of the graphs used in training.
     elements : sequence of str
         Elements seen in training.
     provenance : dict, optional
-        Where the weights come from, as JSON values.
+        Origin of the weights, as JSON values.
     reference : Reference, optional
-        Made of the first member's vectors.
+        Reference vectors computed with the first member.
     blend : BlendConfig, optional
-        Of members with regressors.
+        Required for members with regressors.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def _describe(
 
 
 def save(checkpoint: Checkpoint, directory: Path) -> None:
-    """Write ``model.safetensors`` and ``config.json`` into an existing folder, each whole or not at all."""
+    """Write ``model.safetensors`` and ``config.json`` to an existing folder, each file atomically."""
     first = checkpoint.members[0].network
     tensors: dict[str, Tensor] = {ATOM_TABLE: first.atom_table.to(torch.uint8)}
     shared = stored_state(first)
@@ -216,7 +216,7 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
         if index not in checkpoint.config.stored_networks:
             continue
         for name, tensor in stored_state(member.network).items():
-            if name.startswith(SHARED):  # frozen, so the same in all members
+            if name.startswith(SHARED):  # frozen, hence identical in all members
                 assert torch.equal(tensor, shared[name])
                 tensors[name] = tensor
             elif name != ATOM_TABLE:
@@ -228,12 +228,12 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
 
 
 def load(directory: Path) -> Checkpoint:
-    """Load a checkpoint folder; raises as :func:`zoo.models.checkpoint.weights.read` does."""
+    """Load a checkpoint folder; raises the same errors as :func:`zoo.models.checkpoint.weights.read`."""
     return build(weights.read(directory))
 
 
 def build(arrays: CheckpointArrays) -> Checkpoint:
-    """Build the networks of a checkpoint that was read."""
+    """Build the networks of a checkpoint from its arrays."""
     table = torch.from_numpy(arrays.atom_table)
     members: list[Member] = []
     for index, member in enumerate(arrays.members):
@@ -254,28 +254,28 @@ def stored_state(network: CGCNN) -> dict[str, Tensor]:
 
 
 def load_stored(network: CGCNN, tensors: Mapping[str, Tensor]) -> None:
-    """Load all tensors of a network, given by their names in a checkpoint.
+    """Load all tensors of a network from a mapping with checkpoint names.
 
     Raises
     ------
     RuntimeError
-        As ``load_state_dict`` does.
+        If names or shapes do not match, as in ``load_state_dict``.
     """
     network.load_state_dict({module_name(name): tensor for name, tensor in tensors.items()})
 
 
 def write_network(network: CGCNN, path: Path) -> None:
-    """Write the tensors of one network as safetensors, for a job to resume from; see :func:`load_network`."""
+    """Write the tensors of one network as safetensors, so that a job can be resumed; see :func:`load_network`."""
     _write_tensors(stored_state(network), path)
 
 
 def load_network(path: Path, architecture: Architecture) -> CGCNN:
-    """Load a network that :func:`write_network` wrote.
+    """Load a network written by :func:`write_network`.
 
     Raises
     ------
     CheckpointError
-        If the file is missing or damaged, or holds another network.
+        If the file is missing, damaged, or holds a network with a different architecture.
     """
     try:
         tensors = load_file(path)
@@ -293,5 +293,5 @@ def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def to_json(value: object) -> str:
-    """Return JSON as in all files of a run: indented, non-ASCII characters as they are; NaN is an error."""
+    """Format a value as JSON for the files of a run: indented, with unescaped Unicode; NaN raises an error."""
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""What ``config.json`` of a checkpoint may say: a closed schema with bounds, so that a hostile file is refused."""
+"""Schema of a checkpoint's ``config.json``, closed and with bounds, so that malicious files are rejected."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
 
 MAX_MEMBERS, MAX_EXPERTS = 100, 16
-"""Most networks of a checkpoint, and most frozen ones that each of them reads."""
+"""Maximum number of networks in a checkpoint, and of frozen experts per network."""
 
 MAX_REGRESSORS, MAX_FEATURIZERS = 16, 8
-"""Most classical regressors of a member, and most featurizers that they read."""
+"""Maximum number of classical regressors per member, and of featurizers used by them."""
 
 MAX_RESIDUALS = 499
-"""Most residuals of a member: enough for levels up to 0.998, and small in the file with a hundred members."""
+"""Maximum number of residuals per member: sufficient for levels up to 0.998, and compact for a hundred members."""
 
 MAX_EXPONENT = 100
-"""Of targets that are learned in log10."""
+"""Maximum mean (absolute) and standard deviation of targets in log10."""
 
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
-"""One line that a terminal can print."""
+"""A single printable line."""
 
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -52,7 +52,7 @@ class _Strict(BaseModel):
 
 
 class ArchitectureConfig(_Strict):
-    """Bounds on the sizes that a file may ask for, so that a hostile one cannot ask for all memory."""
+    """Sizes of the network, bounded so that a malicious file cannot exhaust the memory."""
 
     network: Literal["cgcnn"] = "cgcnn"
     atom_features: int = Field(ge=1, le=1024)
@@ -74,7 +74,7 @@ class ArchitectureConfig(_Strict):
 
     @property
     def sizes(self) -> Architecture:
-        """What the network is made from."""
+        """Sizes of the network as an `Architecture`."""
         return Architecture(**self.model_dump(exclude={"network"}))
 
 
@@ -87,7 +87,7 @@ class GraphConfig(_Strict):
 
 
 class TargetConfig(_Strict):
-    """What the numbers are."""
+    """Name, task and unit of a predicted quantity."""
 
     name: Text
     task: Text | None = None
@@ -111,7 +111,7 @@ class ScalingConfig(_Strict):
 
 
 class _Sparse(_Strict):
-    """Leaves out, when it is written, what has its default and is new: older files stay as they are."""
+    """Omits sparse fields with default values on serialisation, so that files of older versions are unchanged."""
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -127,7 +127,7 @@ _SPARSE: dict[str, Any] = {"sparse": True}
 
 
 class FeaturizerConfig(_Strict):
-    """A featurizer that a blend needs to predict: its name, and what its columns were in training."""
+    """A featurizer required by a blend: its name, and the number and digest of its columns in training."""
 
     name: Text
     columns: int = Field(ge=1, le=100_000)
@@ -135,7 +135,7 @@ class FeaturizerConfig(_Strict):
 
 
 class RegressorConfig(_Strict):
-    """See :class:`zoo.models.regression.blends.WeightedRegressor`; the arrays are among the tensors."""
+    """See :class:`zoo.models.regression.blends.WeightedRegressor`; its arrays are stored with the tensors."""
 
     name: Text
     kind: str = Field(pattern="^(linear|kernel|trees)$")
@@ -152,7 +152,7 @@ class RegressorConfig(_Strict):
 
 
 class BlendConfig(_Strict):
-    """What the members of a blend have in common; see :mod:`zoo.models.regression.blends`."""
+    """Settings shared by all members of a blend; see :mod:`zoo.models.regression.blends`."""
 
     featurizers: list[FeaturizerConfig] = Field(default_factory=list, max_length=MAX_FEATURIZERS)
     low: float | None = Field(default=None, allow_inf_nan=False)
@@ -160,15 +160,15 @@ class BlendConfig(_Strict):
 
     @property
     def valid(self) -> tuple[float | None, float | None]:
-        """The range that predictions are clipped to."""
+        """Range to which predictions are clipped."""
         return self.low, self.high
 
 
 class MemberConfig(_Sparse):
-    """One network of the checkpoint; the scaling of its first target, and of the others in their order.
+    """A member of the checkpoint, with the scaling of its first target and of any others in order.
 
-    In a blend, `weight` is that of the network, beside `regressors`. A network of weight 0 is not stored, but for that
-    of the first member, whose vectors tell how far a crystal is from the training set.
+    In a blend, `weight` is the weight of the network; the `regressors` have their own. Networks of weight 0 are not
+    stored, except that of the first member, whose vectors measure the distance of a crystal from the training set.
     """
 
     seed: int = Field(ge=-(2**63), lt=2**63)
@@ -182,14 +182,14 @@ class MemberConfig(_Sparse):
 
 
 class ReferenceConfig(_Strict):
-    """See :class:`zoo.analysis.applicability.Reference`; the vectors are among the tensors."""
+    """See :class:`zoo.analysis.applicability.Reference`; the vectors are stored with the tensors."""
 
     rows: int = Field(ge=2, le=REFERENCES)
     distances: Annotated[list[Size], AfterValidator(_ascending)] = Field(min_length=2, max_length=DISTANCES)
 
 
 class Config(_Sparse):
-    """Everything that a prediction depends on besides the weights."""
+    """Everything except the weights that determines a prediction."""
 
     format: Literal[1] = 1
     name: Text
@@ -245,23 +245,23 @@ class Config(_Sparse):
 
     @property
     def stored_networks(self) -> list[int]:
-        """Members whose network is among the tensors."""
+        """Indices of the members whose network is stored."""
         return [index for index, member in enumerate(self.members) if member.weight or not index]
 
     def columns(self, regressor: RegressorConfig) -> int:
-        """Return the number of features that a regressor reads."""
+        """Return the number of input features of a regressor."""
         columns = {each.name: each.columns for each in self.blend.featurizers} if self.blend else {}
         experts = len(regressor.experts) * self.architecture.sizes.pooled_by("all")
         return sum(columns[name] for name in regressor.featurizers) + experts
 
     @property
     def graph_settings(self) -> GraphSettings:
-        """The graph settings that the weights were trained with."""
+        """Graph settings used in training."""
         return GraphSettings(self.graph.cutoff, self.graph.neighbors, self.graph.ties)
 
 
 def problem(error: ValidationError) -> str:
-    """Say in one printable line what is wrong with a file, and in which field."""
+    """Describe a validation error in one printable line that names the field."""
     first = error.errors()[0]
     where = ".".join(str(part)[:60] for part in first["loc"]) or "the file"
     why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"

@@ -1,4 +1,4 @@
-"""``model.safetensors``: the tensors that it must list, checked before any of them is read."""
+"""Contents of ``model.safetensors``, validated before any tensor is read."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from zoo.models.architecture import Architecture
 
 MAX_HEADER_BYTES = 16_000_000
-"""Largest list of tensors at the beginning of a weights file."""
+"""Maximum size of the header of a weights file, which lists the tensors."""
 
 ATOM_TABLE = "atom_table"
 """The table of atom features, shared by all members."""
 
 SHARED = "experts."
-"""Prefix of the frozen tensors that all members have in common; they are stored once."""
+"""Prefix of the frozen tensors, which are shared by all members and stored once."""
 
 MAX_REGRESSOR_BYTES = 2_000_000_000
-"""Of the arrays of all regressors of a checkpoint together."""
+"""Maximum total size of the arrays of all regressors in a checkpoint."""
 
 REFERENCE = "reference"
 """The vectors of training crystals; see :mod:`zoo.analysis.applicability`."""
@@ -40,7 +40,7 @@ Shape = tuple[int, ...]
 def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
     """Return the shapes of a network's tensors by name, without its atom table.
 
-    The names are those of the original authors' program as far as it has such tensors; :func:`module_name` maps them
+    Tensors that exist in the original authors' program have the same names as there. :func:`module_name` maps the names
     to those of :class:`zoo.models.cgcnn.CGCNN`.
     """
     size = architecture
@@ -57,7 +57,7 @@ def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
 
 
 def module_name(stored: str) -> str:
-    """Return the name in the state of a :class:`zoo.models.cgcnn.CGCNN` of a tensor by its name in a checkpoint."""
+    """Convert the name of a tensor in a checkpoint to that in the state of a :class:`zoo.models.cgcnn.CGCNN`."""
     first, _, rest = stored.partition(".")
     if first in ("atom_table", "embedding", "convs"):
         return f"body.{stored}"
@@ -68,7 +68,7 @@ def module_name(stored: str) -> str:
 
 
 def stored_name(module: str) -> str:
-    """Return the name in a checkpoint of a tensor by its name in the state of a network; undoes :func:`module_name`."""
+    """Convert the name of a tensor in a network's state to that in a checkpoint; inverse of :func:`module_name`."""
     first, _, rest = module.partition(".")
     if first == "body":
         return rest
@@ -79,7 +79,7 @@ def stored_name(module: str) -> str:
 
 
 def is_counter(name: str) -> bool:
-    """Tell whether a tensor is a counter, which holds an integer."""
+    """Return whether a tensor is an integer counter."""
     return name.endswith("num_batches_tracked")
 
 
@@ -115,7 +115,7 @@ def _statistics(name: str, width: int) -> Iterator[tuple[str, Shape]]:
 
 
 def count_parameters(architecture: Architecture, members: int) -> int:
-    """Return how many numbers the networks of a checkpoint hold together, without their atom table."""
+    """Return the total number of parameters of a checkpoint's networks, excluding the atom table."""
     return sum(
         math.prod(shape) * (1 if name.startswith(SHARED) else members)
         for name, shape in tensor_shapes(architecture).items()
@@ -129,26 +129,26 @@ def read_tensors(
     references: int = 0,
     regressors: Mapping[str, str] | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Read a weights file, provided that it lists exactly the tensors that a checkpoint must have.
+    """Read a weights file that lists exactly the tensors of a checkpoint.
 
-    Nothing but the list, of at most `MAX_HEADER_BYTES`, is read before it is found to be right.
+    The list, of at most `MAX_HEADER_BYTES`, is validated before any tensor is read.
 
     Parameters
     ----------
     path : Path
     architecture : Architecture
     members : sequence of int
-        Numbers of the members whose networks are stored.
+        Indices of the members whose networks are stored.
     references : int
         Number of reference vectors; see :mod:`zoo.analysis.applicability`.
     regressors : mapping of prefix to kind, optional
-        Regressors whose arrays are stored; see :mod:`zoo.models.regression.regressors`. Their sizes are free, within
-        `MAX_REGRESSOR_BYTES` for all together.
+        Regressors whose arrays are stored; see :mod:`zoo.models.regression.regressors`. Their sizes are limited only
+        by a total of `MAX_REGRESSOR_BYTES`.
 
     Raises
     ------
     CheckpointError
-        Names the first tensor that is missing, superfluous, or of the wrong shape or type.
+        If a tensor is missing, unexpected, or of the wrong shape or type; the message names the first.
     SafetensorError, OSError
         If the file cannot be read.
     """
@@ -203,7 +203,7 @@ def _check_list(
 def _regressor_arrays(
     path: Path, shapes: dict[str, Shape], regressors: Mapping[str, str]
 ) -> dict[str, tuple[str, Shape]]:
-    """Return what the arrays of the regressors must be, given the shapes that the file lists."""
+    """Return the expected types and shapes of the regressors' arrays, given the shapes listed in the file."""
     expected = {}
     total = 0
     for prefix, kind in regressors.items():

@@ -1,4 +1,4 @@
-"""A checkpoint folder, read as arrays: bounded, checked, without torch."""
+"""Validated reading of checkpoint folders as NumPy arrays, without torch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 MAX_CONFIG_BYTES = 1_000_000
 MAX_PARAMETERS = 50_000_000
-"""Most parameters of all networks of a checkpoint together (200 MB); zoo's own have 110,000 to 380,000 each."""
+"""Maximum total number of parameters in a checkpoint (200 MB); the networks of zoo have 110,000 to 380,000 each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class MemberArrays:
     Parameters
     ----------
     tensors : dict of name to array
-        As :meth:`zoo.models.cgcnn.CGCNN.state_dict` has them.
+        Tensors by their names in a checkpoint; see :mod:`zoo.models.checkpoint.tensors`.
     scaler, seed, others, calibration, weight, regressors
         See :class:`zoo.models.checkpoint.networks.Member`.
     """
@@ -63,7 +63,7 @@ class CheckpointArrays:
     atom_table : array of shape (elements, atom_features), uint8
     members : list of MemberArrays
     reference : Reference or None
-        Of the first member's vectors.
+        Reference vectors computed with the first member.
     """
 
     config: Config
@@ -73,13 +73,13 @@ class CheckpointArrays:
 
 
 def read_config(directory: Path) -> Config:
-    """Read and validate ``config.json`` alone.
+    """Read and validate only ``config.json``.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, too large, no JSON, breaks the schema (the message names the field), or asks for
-        more than `MAX_PARAMETERS`.
+        If the file is missing, too large or not JSON, violates the schema (the message names the field), or requires
+        more than `MAX_PARAMETERS` parameters.
     """
     path = directory / CONFIG_FILE
     try:
@@ -110,8 +110,8 @@ def read(directory: Path) -> CheckpointArrays:
     Raises
     ------
     CheckpointError
-        If a file is missing or damaged, a tensor is missing, superfluous, of the wrong shape or type, or not
-        finite, or the element table is not the one that the configuration names.
+        If a file is missing or damaged; if a tensor is missing, unexpected, not finite, or of the wrong shape or type;
+        or if the digest of the atom table differs from that in the configuration.
     """
     config = read_config(directory)
     path = directory / WEIGHTS_FILE
@@ -124,7 +124,7 @@ def read(directory: Path) -> CheckpointArrays:
         why = "".join(filter(str.isprintable, str(error)[:300]))
         raise CheckpointError(f"{path} is damaged: {why}") from error
     for name, tensor in tensors.items():
-        # A regressor's arrays are checked where it is put together: its clip may be infinite.
+        # The arrays of a regressor are checked when it is built, because its clip may be infinite.
         if ".regressors." not in name and not np.isfinite(tensor).all():
             raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
         if name.endswith("running_var") and (tensor < 0).any():
@@ -157,7 +157,7 @@ def read(directory: Path) -> CheckpointArrays:
 
 
 def _kinds(config: Config) -> dict[str, str]:
-    """Return the prefix of each regressor's arrays → its kind."""
+    """Return the kind of each regressor by the prefix of its arrays."""
     return {
         regressor_prefix(index, position): regressor.kind
         for index, member in enumerate(config.members)
@@ -166,14 +166,14 @@ def _kinds(config: Config) -> dict[str, str]:
 
 
 def regressor_prefix(member: int, position: int) -> str:
-    """Return the prefix of the names of a regressor's arrays."""
+    """Return the prefix of a regressor's array names."""
     return f"members.{member}.regressors.{position}."
 
 
 def _regressors(
     path: Path, config: Config, member: int, own: dict[str, NDArray[np.float32]]
 ) -> tuple[WeightedRegressor, ...]:
-    """Put together the regressors of a member, whose arrays are taken out of its tensors."""
+    """Build the regressors of a member and remove their arrays from its tensors."""
     found = []
     for position, each in enumerate(config.members[member].regressors):
         prefix = f"regressors.{position}."
@@ -194,7 +194,7 @@ def _regressors(
 
 
 def select_target(checkpoint: CheckpointArrays, target: str | None = None) -> CheckpointArrays:
-    """Return a checkpoint that predicts only one of several targets.
+    """Return a checkpoint reduced to one of its targets.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def select_target(checkpoint: CheckpointArrays, target: str | None = None) -> Ch
     Raises
     ------
     InputError
-        If there is no such target; the message lists those there are.
+        If there is no such target; the message lists the available ones.
     """
     config = checkpoint.config
     found = [index for index, each in enumerate(config.targets) if target in (None, each.name, each.task)]
