@@ -1,7 +1,7 @@
-"""Prediction with a backbone or a run.
+"""Prediction with a backbone or a fine-tuned run.
 
-`model` predicts `structures` given in Python, `files` predicts files, folders and tables. `features` has the vectors
-that the regressors of a blend take; `structure_graph` shows the graph that a network sees.
+`model` predicts structures passed in Python (converted by `structures`); `files` predicts files, folders and tables.
+`features` computes the feature vectors for the regressors of a blend; `structure_graph` returns the graph of a crystal.
 """
 
 from typing import TYPE_CHECKING

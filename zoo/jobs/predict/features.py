@@ -1,4 +1,4 @@
-"""Vectors of crystals that a blend reads, by the featurizers that its configuration names."""
+"""Feature vectors of crystals for a blend, from the featurizers in its configuration."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class Featurizers:
-    """The featurizers of a blend, found by name.
+    """The featurizers of a blend, looked up by name.
 
     Parameters
     ----------
     model : str
-        Name of the model, for messages.
+        Name of the model, used in error messages.
     blend : BlendConfig
 
     Raises
     ------
     CheckpointError
-        If one is not installed, or its columns are not those that the model was trained on.
+        If a featurizer is not installed, or its columns differ from those the model was trained on.
     """
 
     def __init__(self, model: str, blend: BlendConfig) -> None:
@@ -44,13 +44,13 @@ class Featurizers:
             self._all[each.name] = (_checked(model, each), each.columns)
 
     def vectors(self, crystals: Sequence[Crystal]) -> list[Rows | InputError]:
-        """Return each crystal's vectors by featurizer, or why it has none."""
+        """Return the vectors of each crystal by featurizer, or the error if they cannot be computed."""
         try:
             matrices = {name: self._matrix(name, crystals) for name in self._all}
         except InputError as error:
             if len(crystals) == 1:
                 return [error]
-            return [self.vectors([crystal])[0] for crystal in crystals]  # one of them is at fault
+            return [self.vectors([crystal])[0] for crystal in crystals]  # find the crystals that fail
         return [{name: matrix[row] for name, matrix in matrices.items()} for row in range(len(crystals))]
 
     def _matrix(self, name: str, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
@@ -71,7 +71,7 @@ class Featurizers:
 
 
 def stacked(rows: Sequence[Rows]) -> Mapping[str, NDArray[np.float64]]:
-    """Return matrices of shape (n, columns) by featurizer, from the vectors of n crystals."""
+    """Stack the vectors of n crystals into one matrix of shape (n, columns) per featurizer."""
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]} if rows else {}
 
 

@@ -1,4 +1,4 @@
-"""Predictions of everything in files, folders and tables, written to a CSV file."""
+"""Predictions for all crystals in files, folders and tables, written to a CSV file."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 READ_COLUMNS = ("formula", "atoms")
-"""Last columns of the file: what was read, the reduced formula and the number of atoms in the cell."""
+"""Last columns of the file, for checking the input: reduced formula and number of atoms in the cell."""
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """Summary of a prediction job: number of predictions, rejections, files written, and the first ten predictions."""
+    """Summary of a prediction job: number of predictions, rejections, output files and the first ten predictions."""
 
     count: int
     rejected: list[Rejection]
@@ -50,9 +50,9 @@ def predict_files(
     interval: float | None = None,
     bar: Bar | None = None,
 ) -> Predicted:
-    """Predict everything in files, folders and tables, and write a CSV file.
+    """Predict all crystals in files, folders and tables, and write a CSV file.
 
-    Memory stays bounded whatever the size of the input: `CHUNK` crystals are held at a time.
+    Memory use does not grow with the size of the input: `CHUNK` crystals are held at a time.
 
     Parameters
     ----------
@@ -60,21 +60,21 @@ def predict_files(
     inputs : sequence of Path
         Structure files, folders of them, or tables.
     out : Path
-        CSV file with the columns of `COLUMNS`, or of `WITH_INTERVAL`, and `READ_COLUMNS`; written under a temporary
-        name and renamed when complete.
+        CSV file with the columns `COLUMNS`, or `WITH_INTERVAL` if intervals are requested, and `READ_COLUMNS`. It is
+        written under a temporary name and renamed when complete.
     structures : Path, optional
-        Folder of structure files for tables that hold ids alone.
+        Folder of structure files, for tables that contain only ids.
     rows : iterable of Record or Rejection, optional
-        The inputs as :func:`zoo.data.tables.inputs.iter_records` reads them, if the caller has started to.
+        Rows from :func:`zoo.data.tables.inputs.iter_records`, if the caller has already started reading the inputs.
     interval : float, optional
         As in :meth:`Model.predict`.
     bar : Bar, optional
-        Advanced by one for each row.
+        Progress bar, advanced by one per row.
 
     Raises
     ------
     InputError
-        If an input does not exist, no crystal can be used, or the model cannot give such an interval.
+        If an input does not exist, no crystal can be used, or the model cannot give the requested interval.
     """
     model.check_interval(interval)
     _check_out(out)
@@ -82,7 +82,7 @@ def predict_files(
     head: list[dict[str, Any]] = []
     count = 0
     results = model.predict_records(rows or iter_records(inputs, structures=structures), interval=interval)
-    first = list(islice(results, 1))  # before a folder is made: a missing input must leave nothing behind
+    first = list(islice(results, 1))  # before any folder is created, so that a missing input leaves nothing behind
     try:
         with whole(out) as beside:
             with beside.open("w", newline="", encoding="utf-8", errors="backslashreplace") as handle:
@@ -115,7 +115,7 @@ def _rejected(out: Path) -> Path:
 
 
 def _check_out(out: Path) -> None:
-    """Allow only earlier predictions to be overwritten: the name given may be an input's."""
+    """Check that `out` overwrites nothing but earlier predictions; it might be an input file by mistake."""
     rejected = _rejected(out)
     if rejected.exists() and not is_rejected_list(rejected):
         raise InputError(f"{rejected} exists and lists no rejected rows; give another --out")

@@ -47,26 +47,26 @@ COLUMNS = ("id", "prediction", "unit", "spread", "note")
 """Columns of a table of predictions."""
 
 WITH_INTERVAL = (*COLUMNS[:-1], "lower", "upper", COLUMNS[-1])
-"""The same where intervals are asked for."""
+"""Columns of a table of predictions with intervals."""
 
 CHUNK = 1000
-"""Crystals held in memory at a time when predicting from files."""
+"""Number of crystals held in memory at a time when predicting from files."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A checkpoint ready to predict.
+    """A checkpoint that is ready for prediction.
 
     Parameters
     ----------
     checkpoint : CheckpointArrays
-        Of one network, or of the several of a fine-tuning with several seeds.
+        One network, or several from a fine-tuning with several seeds.
     name : str
         Name of the backbone or of the run.
     directory : Path
-        Where the checkpoint lies.
+        Folder of the checkpoint.
     device : {"cpu", "cuda"}
-        Where it computes: on a CPU without torch, where the kernels are compiled; otherwise with torch.
+        Device for the computations. On a CPU, torch is not used if the compiled kernels are available.
     """
 
     checkpoint: CheckpointArrays
@@ -80,7 +80,7 @@ class Model:
 
     @cached_property
     def _alone(self) -> CheckpointArrays:
-        """The part that predicts the first target."""
+        """The part of the checkpoint for the first target."""
         return weights.select_target(self.checkpoint)
 
     @cached_property
@@ -95,7 +95,7 @@ class Model:
 
     @cached_property
     def _featurizers(self) -> Featurizers | None:
-        """Of a blend whose regressors read vectors of featurizers."""
+        """Featurizers for the regressors of a blend; None if they are not needed."""
         blend = self.config.blend
         return Featurizers(self.name, blend) if blend and blend.featurizers else None
 
@@ -103,8 +103,8 @@ class Model:
     def networks(self) -> list[CGCNN]:
         """The members as torch modules, in evaluation mode and on the model's device.
 
-        Each takes a batched DGLGraph, as :func:`zoo.graph` makes it of a crystal, and returns scaled numbers, shape
-        (B,), of the first target.
+        Each takes a batched DGLGraph (see :func:`zoo.graph`) and returns scaled predictions of the first target, shape
+        (B,).
         """
         from zoo.models.checkpoint.networks import build
 
@@ -112,11 +112,11 @@ class Model:
 
     @property
     def network(self) -> CGCNN:
-        """The first of `networks`."""
+        """The first network."""
         return self.networks[0]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is derived from the fields: compiled weights cannot be pickled or copied."""
+        """Return only the fields; the compiled weights derived from them cannot be pickled or copied."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def __repr__(self) -> str:
@@ -126,7 +126,7 @@ class Model:
 
     @property
     def config(self) -> Config:
-        """What a prediction depends on besides the weights."""
+        """Configuration of the checkpoint: all settings that affect a prediction, besides the weights."""
         return self.checkpoint.config
 
     @property
@@ -153,24 +153,23 @@ class Model:
         structures : pymatgen Structure, or sequence of n of them
             Ordered crystals.
         ids : sequence of n str, optional
-            Names for the rows; by default their positions.
+            Identifiers of the rows; by default their positions.
         interval : float, optional
-            Probability with which an interval contains the value, for example 0.9; :mod:`zoo.analysis.conformal`
-            states under which condition.
+            Probability that an interval contains the true value, for example 0.9; for the assumptions see
+            :mod:`zoo.analysis.conformal`.
 
         Returns
         -------
         DataFrame of n rows
             ``id``; ``prediction``, the mean over the members, and ``spread``, their sample standard deviation (NaN
-            for a single member), both in ``unit``; with `interval`, its ends ``lower`` and ``upper``, also in
-            ``unit``; ``note``, which names elements that the training set lacks, and says whether the crystal is far
-            from it.
+            for a single member), both in ``unit``; with `interval`, the bounds ``lower`` and ``upper``, also in
+            ``unit``; ``note``, which lists elements missing from the training set and flags crystals far from it.
 
         Raises
         ------
         InputError
-            If a structure cannot be used; the message gives its position and the reason. If the checkpoint holds no
-            calibration for an interval, or too little for this one.
+            If a structure cannot be used; the message gives its position and the reason. Also if the checkpoint has
+            no calibration data for intervals, or too few for the requested level.
 
         Examples
         --------
@@ -196,11 +195,12 @@ class Model:
         return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
 
     def check_interval(self, level: float | None) -> None:
-        """Check that this checkpoint can give an interval of this level.
+        """Check that the checkpoint supports intervals at a given level.
 
         Raises
         ------
         InputError
+            If it does not.
         """
         if level is None:
             return
@@ -221,15 +221,15 @@ class Model:
     def embed(
         self, structures: Structure | Crystal | Sequence[Structure | Crystal], pooling: Pooling = "all"
     ) -> NDArray[np.float64]:
-        """Return the crystals' vectors after pooling, shape (n, d); of the first member if there are several.
+        """Return the pooled embeddings of crystals, shape (n, d); from the first member if there are several.
 
         Parameters
         ----------
         structures : pymatgen Structure, or sequence of n of them
         pooling : {"all", "last"}
-            Means over the cell of the output of the embedding and of every convolution, concatenated; or of the last
-            convolution only. The last layer is specific to the property that the network was trained on: as features
-            for another property, all layers are far better (docs/tuning.md).
+            "all" concatenates the means over the cell of the outputs of the embedding and of every convolution;
+            "last" uses only the last convolution. The last layer is specific to the property that the network was
+            trained on; for other properties, all layers are far better features (docs/tuning.md).
 
         Raises
         ------
@@ -247,7 +247,7 @@ class Model:
     def predict_records(
         self, records: Iterable[Record | Rejection], *, interval: float | None = None
     ) -> Iterator[dict[str, Any] | Rejection]:
-        """Predict a stream of table rows, `CHUNK` at a time; a row that cannot be used gives a rejection.
+        """Predict a stream of table rows, `CHUNK` at a time; unusable rows yield rejections.
 
         Yields
         ------
@@ -274,7 +274,7 @@ class Model:
                 yield dict(zip(names, row, strict=True)) | content
 
     def _graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph | InputError]:
-        """Build graphs; for a crystal that the network cannot take, the reason in place of its graph."""
+        """Build the graphs; for an unsupported crystal, return the error instead of its graph."""
         graphs = list(build_graphs(crystals, self.config.graph_settings))
         for position, crystal in enumerate(crystals):
             unknown = [SYMBOLS[z] for z in np.unique(crystal.numbers) if int(z) not in self._known]
@@ -283,7 +283,7 @@ class Model:
         return graphs
 
     def _inputs(self, crystals: Sequence[Crystal]) -> list[_Input | InputError]:
-        """Build graphs, and the vectors that a blend's regressors read; the reason where there are none."""
+        """Build the graphs and the feature vectors for a blend's regressors; return the error where either fails."""
         graphs = self._graphs(crystals)
         good = [position for position, graph in enumerate(graphs) if not isinstance(graph, InputError)]
         vectors: Sequence[Rows | InputError] = [{}] * len(good)
@@ -301,7 +301,7 @@ class Model:
         return inputs
 
     def _values(self, graphs: PackedGraphs, features: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return each member's predictions, shape (K, n), in the transformed space."""
+        """Return the predictions of the K members in the transformed space, shape (K, n)."""
         predictors, members = self._predictors, self._alone.members
         experts = predictors[0].expert_vectors(graphs)
         inputs = blends.Inputs(features, experts, self.config.architecture.sizes.pooled_by("all"))
@@ -368,14 +368,14 @@ def load(
     Parameters
     ----------
     ref : str or Path
-        Name of a registered backbone, a folder that ``zoo finetune`` or ``zoo convert`` made, or
+        Name of a registered backbone, a folder written by ``zoo finetune`` or ``zoo convert``, or
         ``hf://owner/repo@revision``.
     target : str, optional
-        Of a backbone that was trained on several properties, the one to predict, by its name or its task; the first by
-        default.
+        Property to predict, by name or task, for a backbone that was trained on several properties; by default the
+        first.
     device : {"auto", "cpu", "cuda"}
     source : {"auto", "hub", "bundled"}
-        Where the weights of a registered backbone come from.
+        Source of the weights of a registered backbone.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The graph of one crystal as a network sees it."""
+"""The input graph of a single crystal."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 def graph(structure: Structure | Crystal | str, model: Model | None = None) -> Any:
-    """Return the DGLGraph of a crystal that a network sees.
+    """Return the input graph of a crystal as a DGLGraph.
 
-    Atoms of one environment are one node, and equal edges of an atom are one edge: a node stands for ``copies`` atoms
-    of the cell, an edge for ``count`` neighbours. An edge leads from a neighbour to the atom that it is a neighbour of.
-    ``dgl.batch`` joins several graphs to a batch.
+    Atoms with the same environment are merged into one node, and equal edges of an atom into one edge: a node
+    represents ``copies`` atoms of the cell, an edge ``count`` neighbours. Edges point from the neighbour to the central
+    atom. ``dgl.batch`` combines several graphs into a batch.
 
     Parameters
     ----------
     structure : pymatgen Structure, Crystal or str
-        An ordered crystal; a str is the text of a CIF or POSCAR file.
+        An ordered crystal; a str is read as the content of a CIF or POSCAR file.
     model : Model, optional
-        Whose graph settings to use; by default those of the shelf: 12 neighbours within 8 Å.
+        Model whose graph settings are used; by default those of zoo's backbones: 12 neighbours within 8 Å.
 
     Returns
     -------

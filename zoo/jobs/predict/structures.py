@@ -1,4 +1,4 @@
-"""What a user gives in Python, as crystals."""
+"""Conversion of structures passed in Python to crystals."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 def as_crystals(structures: Any) -> list[Crystal]:
-    """Return pymatgen Structures or Crystals, one or a sequence of them, as crystals.
+    """Convert pymatgen Structures or Crystals, a single one or a sequence, to a list of crystals.
 
     Raises
     ------
     InputError
-        If something is neither, or cannot be used; the message gives its position.
+        If an item has another type or cannot be used; the message gives its position.
     """
     one = isinstance(structures, Crystal) or hasattr(structures, "lattice")
     if not one and (isinstance(structures, str | bytes) or not isinstance(structures, Iterable)):
@@ -44,12 +44,12 @@ def as_crystals(structures: Any) -> list[Crystal]:
 
 
 def require_all(items: Sequence[T | InputError]) -> list[T]:
-    """Return what was made of each structure.
+    """Return the items if none of them is an error.
 
     Raises
     ------
     InputError
-        With the position of the first structure that could not be used, and the reason.
+        For the first structure that could not be used; the message gives its position and the reason.
     """
     found = []
     for position, item in enumerate(items):

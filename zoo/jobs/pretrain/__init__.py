@@ -1,7 +1,7 @@
 """Pretraining: from a recipe to a backbone.
 
-`run` tells the story: read the `recipe`, select and read its `rows`, load the backbones that it starts from (`start`),
-train, measure the errors and write the `card`.
+`run` is the entry point: it reads the `recipe`, selects and reads its `rows`, loads the initial backbones (`start`),
+trains the network, measures its errors and writes the `card`.
 """
 
 from typing import TYPE_CHECKING

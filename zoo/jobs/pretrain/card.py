@@ -1,4 +1,4 @@
-"""The errors of a new backbone, and its model card."""
+"""Errors and model card of a new backbone."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Task
 
 SPLITS = "splits.json"
-"""The identifiers of each part, beside the weights."""
+"""File with the identifiers of each part, in the folder of the weights."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Errors of a backbone on some rows, in the task's unit."""
+    """Errors of a backbone on a set of rows, in the task's unit."""
 
     task: Task
     part: str
@@ -41,14 +41,14 @@ class Report:
 
     @property
     def name(self) -> str:
-        """What the rows are called: ``"test"``, or ``"test, pbe"`` for a subset."""
+        """Name of the set of rows: ``"test"``, or ``"test, pbe"`` for a subset."""
         return f"{self.part}, {self.subset}" if self.subset else self.part
 
 
 def measure(
     network: CGCNN, rows: PretrainingRows, tasks: Sequence[Task], scalers: Sequence[TargetScaler], device: str
 ) -> list[Report]:
-    """Return the errors of a network on all parts and subsets, for each target; the subsets come first."""
+    """Return the errors of a network on all parts and subsets for each target, subsets first."""
     reports = []
     for index, (task, scaler) in enumerate(zip(tasks, scalers, strict=True)):
         labelled = np.isfinite(rows.targets[:, index])
@@ -66,7 +66,7 @@ def measure(
 
 
 def training_command(recipe: Recipe, data: Sequence[Path], devices: int, nodes: int) -> str:
-    """Return the command that reproduces a training. It names the devices, as a step has a batch on each of them."""
+    """Return the command that reproduces a training, with the number of devices, each of which has a batch per step."""
     name = recipe.path.name if recipe.path.is_absolute() else str(recipe.path)
     numbers = {"--devices": devices, "--num-nodes": nodes}
     more = [f"{option} {number}" for option, number in numbers.items() if number > 1]
@@ -74,18 +74,18 @@ def training_command(recipe: Recipe, data: Sequence[Path], devices: int, nodes: 
 
 
 def describe_backbone(recipe: Recipe, config: Config, reports: Sequence[Report], folder: Path, command: str) -> Card:
-    """Return the backbone's card: the registered one with the measured errors, or a new one.
+    """Return the card of a backbone: the registered card updated with the measured errors, or a new one.
 
     Parameters
     ----------
     recipe : Recipe
     config : Config
-        Of the checkpoint.
+        Configuration of the checkpoint.
     reports : sequence of Report
     folder : Path
-        Holds the checkpoint.
+        Folder of the checkpoint.
     command : str
-        Reproduces the training.
+        Command that reproduces the training.
     """
     task = recipe.tasks[0]
     counts = config.provenance["rows"]
@@ -99,11 +99,11 @@ def describe_backbone(recipe: Recipe, config: Config, reports: Sequence[Report],
             n=report.rows,
             command=command,
         )
-        # Of each target the test rows first: the first MAE is the headline.
+        # For each target, test rows first: the first MAE is the headline error.
         for report in sorted(reports, key=lambda each: (recipe.tasks.index(each.task), each.part))
         if report.part != "train"
         for metric in ("mae", "rmse", "r2")
-        if np.isfinite(report.errors[metric])  # R² of equal targets does not exist
+        if np.isfinite(report.errors[metric])  # R² is undefined if all targets are equal
     ]
     try:
         card = backbones.get(recipe.name)
@@ -118,7 +118,7 @@ def describe_backbone(recipe: Recipe, config: Config, reports: Sequence[Report],
     fetched = [f"{note['source']}, version {note['version']}" for note in config.provenance["tables"]]
     licenses = sorted({note["license"] for note in config.provenance["tables"]})
     origin = {"source": " and ".join(fetched), "license": " and ".join(licenses)} if fetched else {}
-    # A recipe's path is relative to the registered card, and leads nowhere from here.
+    # The recipe's path is relative to the registered card and would be invalid in this folder.
     recipe_of = None if isinstance(card.training.recipe, str) else card.training.recipe
     training = {"rows": rows, "ids": SPLITS, "recipe": recipe_of, **origin}
     return card.model_copy(
