@@ -11,7 +11,7 @@ QUIET := --quiet --disable-pip-version-check
 
 demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled dielectric constants
 	rm -rf runs/demo runs/demo.partial
-	$(BIN)/zoo finetune --task dielectric examples/dielectric.csv --mode mixture --seeds 3 --compare scratch --baseline rf --out runs/demo
+	$(BIN)/zoo finetune --task dielectric examples/dielectric.csv --n-train 300 --seeds 5 --compare scratch --baseline rf --out runs/demo
 
 test: $(VENV)/.installed-dev  ## run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
