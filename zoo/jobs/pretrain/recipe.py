@@ -1,4 +1,4 @@
-"""Recipes: complete descriptions of a pretraining, as TOML files."""
+"""Recipes: TOML files that completely describe a pretraining."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class _Strict(BaseModel):
 
 
 class TargetRecipe(_Strict):
-    """A further property that the same network is trained on; a crystal may lack it.
+    """An additional property that the network is trained on; it may be missing for some crystals.
 
     Parameters
     ----------
     task : str
         Name of the property.
     column : str, optional
-        Column of the target, if the task does not know its name.
+        Column of the target, if its name is not one that the task recognises.
     where : Condition, optional
-        Rows that do not fulfil it lack the property, for example metals a gap.
+        Condition for a row to have the property; for example, metals have no gap to train on.
     label : Condition, optional
-        Instead of a number in a column: 1 for rows that fulfil it, 0 for those that do not.
+        Defines a binary target in place of a numerical column: 1 for rows that fulfil the condition, otherwise 0.
     """
 
     task: str
@@ -49,7 +49,7 @@ class TargetRecipe(_Strict):
 
 
 class HashSplit(_Strict):
-    """Parts determined by each identifier alone; see :func:`zoo.data.splits.hash_split`."""
+    """Split that depends only on each identifier; see :func:`zoo.data.splits.hash_split`."""
 
     test: Fraction
     validation: Fraction
@@ -57,29 +57,29 @@ class HashSplit(_Strict):
 
 
 class FetchRecipe(_Strict):
-    """Source of the table if none is given; see :func:`zoo.data.sources.materials_project.fetch`."""
+    """Source of the table if none is passed; see :func:`zoo.data.sources.materials_project.fetch`."""
 
     database: Literal["materials-project"]
     fields: tuple[str, ...] = Field(min_length=1)
 
 
 class DataRecipe(_Strict):
-    """Which rows, and in which part.
+    """Selection of rows and their assignment to parts.
 
     Parameters
     ----------
     fetch : FetchRecipe, optional
-        Database from which the table is fetched, once, if none is given.
+        Database from which the table is fetched if none is passed; it is fetched only once.
     ids : str, optional
         JSON file with the ids of each part, relative to the recipe.
     split : HashSplit, optional
-        A rule instead.
+        A rule that replaces the list of ids.
     where : list of Condition
-        All of which a row must fulfil to be used at all.
+        Conditions that a row must fulfil to be used.
     subsets : mapping of name to Condition
-        Rows whose errors are reported separately, beside those of all rows.
+        Subsets of rows whose errors are also reported separately.
     source : str
-        Description for the card.
+        Description of the data for the card.
     """
 
     fetch: FetchRecipe | None = None
@@ -99,7 +99,7 @@ class DataRecipe(_Strict):
 
 
 class FitRecipe(_Strict):
-    """See :class:`zoo.training.fit.FitSettings`."""
+    """Settings of the fit; see :class:`zoo.training.fit.FitSettings`."""
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=2)
@@ -113,7 +113,7 @@ class FitRecipe(_Strict):
     balance: Balance = "equal"
 
     def settings(self, device: str) -> FitSettings:
-        """Return the settings of the fit on a device, "cpu" or "cuda"."""
+        """Return the fit settings for a device, "cpu" or "cuda"."""
         return FitSettings(**{**self.model_dump(exclude={"balance"}), "precision": self._precision(device)})
 
     def _precision(self, device: str) -> Precision:
@@ -132,16 +132,16 @@ class Recipe(_Strict):
     name : str
         Name of the backbone.
     task : str
-        Name of the property that it is trained on.
+        Name of the main property.
     column : str, optional
-        Column of the target, if the task does not know its name.
+        Column of the target, if its name is not one that the task recognises.
     seed : int
-        Of the initial weights and the order of batches.
+        Seed of the initial weights and the order of batches.
     others : list of TargetRecipe
-        Properties that are trained on at the same time, with one shared body and a head each.
+        Additional properties that are trained simultaneously, with a shared body and one head per property.
     start : list of str
-        Backbones from which the network starts, side by side in its body: names, ``hf://…``, or folders relative to
-        the recipe; see :mod:`zoo.jobs.pretrain.start`. From scratch, if empty.
+        Backbones joined side by side to form the initial body: names, ``hf://…``, or folders relative to the recipe;
+        see :mod:`zoo.jobs.pretrain.start`. If empty, the network is trained from scratch.
     """
 
     name: Name
@@ -175,7 +175,7 @@ class Recipe(_Strict):
 
     @property
     def unit(self) -> str:
-        """Unit of the task."""
+        """Unit of the main property."""
         return plugins.task(self.task).unit
 
 
@@ -185,7 +185,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises
     ------
     InputError
-        If the file is missing or not TOML, or has an unknown, missing or impossible key; names it.
+        If the file is missing or not TOML, or has an unknown, missing or invalid key; the message names it.
     """
     recipe, raw = toml.read(path, Recipe)
     return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})

@@ -1,4 +1,4 @@
-"""The rows of a pretraining: their parts and targets, chosen before any crystal is read, then their graphs."""
+"""The rows of a pretraining: parts and targets are selected before crystals are read and graphs are built."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test")
 
 MAX_UNREADABLE = 0.01
-"""Tolerated fraction of the rows chosen by a rule whose crystals cannot be used; they are reported and left out."""
+"""Maximum fraction of rows selected by a rule with unusable crystals; these are reported and left out."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Rows of a pretraining.
+    """The selected rows of a pretraining.
 
     Parameters
     ----------
     parts : dict of part to list of str
-        Identifiers, each once.
+        Unique identifiers of each part.
     subsets : dict of name to set of str
-        Identifiers whose errors are reported separately.
+        Identifiers of the rows whose errors are reported separately.
     targets : dict of str to array of shape (T,), float64
-        Identifier → the recipe's targets in their tasks' units, NaN where there is none.
+        The recipe's targets by identifier, in the units of their tasks; NaN for a missing target.
     tables : dict of str to int
-        Identifier → position of the table that has its crystal.
+        Index of the table that contains the crystal, by identifier.
     """
 
     parts: dict[str, list[str]]
@@ -58,7 +58,7 @@ class Selection:
 
     @property
     def ids(self) -> list[str]:
-        """All identifiers: training, validation, test rows."""
+        """All identifiers, in the order training, validation and test."""
         return [name for part in PARTS for name in self.parts[part]]
 
 
@@ -69,14 +69,14 @@ def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
     ----------
     recipe : Recipe
     data : sequence of Path
-        Tables. Of several rows with the same identifier in one table, the first counts, even if it is unusable; of
-        several tables, the first with a usable one.
+        Tables. If an identifier occurs several times in one table, its first row is used, even if it is unusable; if
+        it occurs in several tables, the first table with a usable row is used.
 
     Raises
     ------
     InputError
-        If the list of ids cannot be used, a table lacks a column or the tables one of the ids, or there are too few
-        rows.
+        If the list of ids cannot be used, a column is missing from a table, an id is missing from all tables, or there
+        are too few rows.
     """
     asked = None if recipe.data.ids is None else _read_ids(recipe)
     wanted = None if asked is None else frozenset(name for part in PARTS for name in asked[part])
@@ -121,23 +121,23 @@ def select(recipe: Recipe, data: Sequence[Path]) -> Selection:
 
 @dataclass(frozen=True, eq=False)
 class PretrainingRows:
-    """Graphs and targets of all rows of the tables, and which of them are in which part.
+    """Graphs and targets of all rows of the tables, and their assignment to parts.
 
     Parameters
     ----------
     ids : list of str
-        Of C crystals.
+        Identifiers of the C crystals.
     graphs : PackedGraphs
-        Of C crystals.
+        Graphs of the C crystals.
     targets : array of shape (C, T), float64
-        In the units of the tasks; NaN where there is none.
+        Targets in the units of the tasks; NaN for a missing target.
     parts : dict of str to array of int
-        Part → positions of its rows.
+        Positions of the rows of each part.
     subsets : dict of str to array of shape (C,), bool
     rejected : list of Rejection
-        Chosen rows whose crystals cannot be used.
+        Selected rows with unusable crystals.
     sha256 : str
-        Of the tables.
+        Digests of the tables.
     """
 
     ids: list[str]
@@ -150,14 +150,14 @@ class PretrainingRows:
 
 
 def read_rows(recipe: Recipe, selection: Selection, data: Sequence[Path], *, quiet: bool) -> PretrainingRows:
-    """Build the graphs of the selected rows, or read those that were built before.
+    """Build the graphs of the selected rows, or read them from the cache.
 
     Raises
     ------
     InputError
-        If a table has none of the rows, or too many crystals cannot be used.
+        If a table contains none of the rows, or too many crystals cannot be used.
     """
-    # A list of ids must be complete; a rule takes the rows that there are, and reports those that cannot be used.
+    # With a list of ids, every row must be usable; with a rule, unusable rows are reported and left out.
     tolerated = 0.0 if recipe.data.ids is not None else MAX_UNREADABLE
     settings = GraphSettings(**recipe.graph.model_dump())
     parts: list[PackedGraphs] = []
@@ -195,7 +195,7 @@ def read_rows(recipe: Recipe, selection: Selection, data: Sequence[Path], *, qui
 def _labelled(
     recipe: Recipe, path: Path, wanted: frozenset[str] | None
 ) -> Iterator[tuple[str, Row, NDArray[np.float64]]]:
-    """Read identifier, cells and targets of the rows of one table."""
+    """Yield the identifier, the cells and the targets of each row of a table."""
     table = open_table(path)
     labels: list[Condition | None] = [None, *(other.label for other in recipe.others)]
     masks: list[Condition | None] = [None, *(other.where for other in recipe.others)]

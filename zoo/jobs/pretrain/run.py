@@ -62,38 +62,40 @@ def pretrain(
     ----------
     recipe : Recipe
     data : sequence of Path
-        Tables with all ids of the recipe, or the columns that its rule names. If empty, the recipe's database is
-        asked for the table, which is then kept in zoo's cache.
+        Tables with all ids of the recipe, or with the columns that its rule needs. If empty, the table is fetched from
+        the recipe's database and kept in zoo's cache.
     out : Path
-        Folder of the checkpoint; appears whole or not at all. The work is in ``OUT.partial`` until then, from
-        where `resume` continues. Beside weights, config and card it holds ``splits.json``, the ids of each part,
-        and ``rejected.csv`` if rows that were wanted could not be used.
+        Folder of the checkpoint. It is created only once training is complete; intermediate files are in
+        ``OUT.partial``, from which `resume` continues. In addition to weights, config and card it contains
+        ``splits.json`` with the ids of each part, and ``rejected.csv`` if selected rows could not be used.
     device : {"auto", "cpu", "cuda"}
     devices, nodes : int
-        Number of devices on each machine, and of machines. On one machine the command of this process is run once for
-        each device, as torchrun would; on several, torchrun must have started it. Only the main process returns
-        reports.
+        Number of devices per machine, and number of machines. On a single machine, the command of this process is run
+        once per device, as by torchrun; on several machines, the process must be started by torchrun. Only the main
+        process returns reports.
     resume : bool
+        Continue an interrupted training.
     save_minutes : float
-        Between the snapshots from which `resume` continues.
+        Minutes between the snapshots from which `resume` continues.
     quiet : bool
+        Show no progress.
 
     Returns
     -------
     list of Report
-        For each target, for the training, validation and test rows; of each, the subsets first.
+        Errors of each target on the training, validation and test rows; for each part, the subsets come first.
 
     Raises
     ------
     InputError
-        If the tables lack a row of the recipe, or `out` exists, or an unfinished run is in the way.
+        If a row of the recipe is missing from the tables, or `out` or an unfinished run exists.
     SourceError
-        If the table must be fetched and cannot be.
+        If the table cannot be fetched from the database.
     """
     distributed.check_launch(devices, nodes)
     main = distributed.is_main_process()
     if devices > 1 and distributed.launched() is None:
-        # Mistakes in the recipe or the tables are reported once, and the graphs are built once.
+        # Check the inputs and build the graphs once, before the processes are started.
         _check(recipe, out, device, devices, begin=not resume)
         starts = load(recipe, recipe.network.sizes)
         _read(recipe, data or [_fetched(recipe, quiet=quiet)], starts, quiet=quiet)
@@ -104,7 +106,7 @@ def pretrain(
 
 
 def _check(recipe: Recipe, out: Path, device: Device, devices: int, *, begin: bool) -> None:
-    """Refuse what can be refused before anything is read; `begin` says that no unfinished run may be there."""
+    """Check the request before any table is read; with `begin`, an unfinished run is an error."""
     partial = out.with_name(out.name + ".partial")
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
@@ -135,7 +137,7 @@ def _pretrain(
     tasks, used = recipe.tasks, choose_device(device)
     architecture = recipe.network.sizes
     starts = load(recipe, architecture)
-    origin = start_provenance(starts)  # now, as the folders may have changed by the end of a long training
+    origin = start_provenance(starts)  # read now, as the folders may change during a long training
     command = training_command(recipe, data, devices, nodes)
     data = data or [_fetched(recipe, quiet=quiet or not main)]
     rows = _read(recipe, data, starts, quiet=quiet or not main)
@@ -196,7 +198,7 @@ def _pretrain(
             },
         },
     )
-    done = partial / "done"  # beside the work, so that a full disk does not lose the training
+    done = partial / "done"  # in the work folder, so that the training is not lost if the disk is full
     try:
         shutil.rmtree(done, ignore_errors=True)
         done.mkdir()
@@ -217,7 +219,7 @@ def _pretrain(
 
 
 class _EpochProgress:
-    """Shows the epochs of a fit on a progress bar; those before a resume are skipped."""
+    """Show the epochs of a fit on a progress bar; epochs before a resume are skipped."""
 
     def __init__(self, bar: Bar, unit: str) -> None:
         self.bar, self.unit, self.last = bar, unit, 0.0

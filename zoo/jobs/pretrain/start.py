@@ -1,4 +1,4 @@
-"""Pretraining that starts from other backbones: one is trained further, or several are joined side by side."""
+"""Pretraining from existing backbones: a single one is trained further, or several are joined side by side."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _log = logging.getLogger("zoo")
 
 
 def load(recipe: Recipe, architecture: Architecture) -> list[Pretrained]:
-    """Load the backbones that a recipe starts from; none, if it starts from scratch.
+    """Load the initial backbones of a recipe; an empty list for training from scratch.
 
-    Of a fine-tuned mixture, its own body and head are used, not the frozen experts beside it.
+    From a fine-tuned mixture, only the trained body and head are used, not the frozen experts.
 
     Raises
     ------
     InputError
-        If their bodies do not fit the recipe's network side by side; names the key.
+        If their bodies, side by side, do not match the recipe's network; the message names the key.
     ZooError
-        As :func:`zoo.jobs.pretrained.load` does.
+        If a backbone cannot be loaded; see :func:`zoo.jobs.pretrained.load`.
     """
     found = [pretrained.load(_place(recipe, name)) for name in recipe.start]
     settings = GraphSettings(**recipe.graph.model_dump())
@@ -64,13 +64,13 @@ def load(recipe: Recipe, architecture: Architecture) -> list[Pretrained]:
 
 
 def _place(recipe: Recipe, name: str) -> str:
-    """Return a name unchanged, and a folder beside the recipe as a path from here."""
+    """Return a backbone's name unchanged; resolve a folder relative to the recipe."""
     beside = recipe.path.parent / name
     return str(beside) if name not in backbones.named() and beside.is_dir() else name
 
 
 def provenance(found: Sequence[Pretrained]) -> dict[str, Any]:
-    """Return what the checkpoint records of the backbones, JSON-able."""
+    """Return a JSON-serialisable record of the initial backbones for the checkpoint."""
     return {
         "start": [{"name": backbone.name, "sha256": backbone.digest} for backbone in found],
         "ancestors": lineage.ancestors(found),
@@ -78,9 +78,9 @@ def provenance(found: Sequence[Pretrained]) -> dict[str, Any]:
 
 
 def initial_network(recipe: Recipe, found: Sequence[Pretrained], architecture: Architecture) -> CGCNN:
-    """Return the initial network of a recipe: the backbones side by side, with the heads of those that have one.
+    """Return the initial network of a recipe: the backbones side by side, with their heads for the recipe's tasks.
 
-    A head predicts in the scale of the rows that its backbone was trained on; training adapts it to the new rows'.
+    A head initially predicts on the target scale of its own training rows; training adapts it to the new scale.
     """
     heads: dict[int, tuple[int, CGCNN]] = {}
     for place, backbone in enumerate(found):
@@ -93,11 +93,12 @@ def initial_network(recipe: Recipe, found: Sequence[Pretrained], architecture: A
 
 
 def check_rows(recipe: Recipe, found: Sequence[Pretrained], held_out: Collection[str]) -> None:
-    """Refuse validation and test rows that a backbone was trained on.
+    """Check that no backbone was trained on validation or test rows.
 
     Raises
     ------
     InputError
+        If there are such rows.
     """
     for backbone in found:
         learned = lineage.lineage(backbone.pulled)
