@@ -1,1 +1,1 @@
-"""Tasks, featurizers and baselines that ship with zoo, registered like those of any other package."""
+"""Tasks, featurizers and baselines included in zoo, registered in the same way as those of other packages."""

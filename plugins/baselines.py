@@ -1,12 +1,13 @@
 """Classical regressors on crystal vectors, as scikit-learn pipelines.
 
-Everything that is fitted is part of the pipeline: the medians that replace undefined features, the scaling of features,
-the model, and the scaling of the target where the model's parameters depend on it (so that a grid has the same meaning
-in any unit). Scaled features are clipped at ten standard deviations: in a small training set some are nearly constant,
-and a linear model would extrapolate without limit for a test row in which they are not.
+All fitted quantities are part of the pipeline: the medians that replace undefined features, the scaling of features,
+the model, and the scaling of the target if the model's parameters depend on it, so that a grid has the same meaning in
+any unit. Scaled features are clipped at ten standard deviations. Some features are nearly constant in a small training
+set, and a linear model would otherwise extrapolate without limit for test rows in which they differ.
 
-The grids span what five-fold cross-validation chose on 100 and 500 bulk moduli and dielectric constants, and one step
-beyond. The forest has no grid: its error varied by 5 % between a fifth and all of the features at a split.
+The grids cover the values selected by five-fold cross-validation on 100 and 500 bulk moduli and dielectric constants,
+and one step beyond. The forest has no grid, because its error varied by only 5 % between a fifth and all of
+the features per split.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _pls(seed: int) -> Any:  # noqa: ARG001
 def _imputer() -> Any:
     from sklearn.impute import SimpleImputer
 
-    # A feature that is undefined in all training rows becomes zero, so that columns keep their places.
+    # A feature that is undefined in all training rows is set to zero, so that the columns keep their positions.
     return SimpleImputer(strategy="median", keep_empty_features=True)
 
 

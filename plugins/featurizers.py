@@ -1,4 +1,4 @@
-"""Featurizers, structure → vector: element statistics, the same with geometry and symmetry, a network's embedding."""
+"""Featurizers: element statistics, element statistics with geometry and symmetry, and embeddings of a network."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _DISTANCES = (
     "maximum nearest distance",
     "mean distance of 12 neighbours",
 )
-# The last space group of each crystal system, triclinic to cubic, and matminer's number for the system.
+# Last space group of each crystal system, from triclinic to cubic, and matminer's number for the system.
 _LAST_GROUP = (2, 15, 74, 142, 167, 194, 230)
 _SYSTEMS = (7, 6, 5, 4, 3, 2, 1)
 _GRAMS = 1.66053906660
@@ -54,12 +54,13 @@ _GRAMS = 1.66053906660
 class Magpie:
     """Statistics of 22 element properties over the composition, the *magpie* set of Ward et al. (2016).
 
-    Minimum, maximum, range, mean, mean absolute deviation (both weighted by atomic fraction) and the value of
-    the most frequent element, as computed by matminer's ``ElementProperty.from_preset("magpie", impute_nan=False)``.
-    Where an element lacks a property (the electronegativity of a noble gas, much beyond californium), the statistics
-    are NaN, for the regressor's pipeline to impute.
+    The statistics are minimum, maximum, range, mean, mean absolute deviation (both weighted by atomic fraction) and the
+    value of the most frequent element, as computed by matminer's
+    ``ElementProperty.from_preset("magpie", impute_nan=False)``. If a property is undefined for an element (such as the
+    electronegativity of a noble gas, or many properties beyond californium), the statistics are NaN and are imputed in
+    the regressor's pipeline.
 
-    The vector depends only on the reduced composition, hence neither on the cell nor on the order of the atoms.
+    The vector depends only on the reduced composition, and is independent of the cell and the order of the atoms.
     """
 
     name = "magpie"
@@ -90,15 +91,15 @@ class Magpie:
 
 
 class MagpieStructure:
-    """The columns of :class:`Magpie`, and 13 quantities of the structure that do not depend on the choice of the cell.
+    """The columns of :class:`Magpie` and 13 structural quantities that are independent of the choice of cell.
 
-    As in matminer: ``density`` (g/cm³), ``vpa`` (volume per atom, Å³), ``packing fraction`` (spheres of
-    Slater's atomic radii; NaN where an element has none), ``spacegroup_num``, ``crystal_system_int`` (from 1,
-    cubic, to 7, triclinic), ``is_centrosymmetric``, ``structural complexity per atom`` (bits). In addition: the
-    order of the point group, the number of inequivalent sites, the distance from an atom to its nearest
-    neighbour (Å; minimum, mean and maximum over the atoms), and the mean distance to the twelve nearest.
+    As in matminer: ``density`` (g/cm³), ``vpa`` (volume per atom, Å³), ``packing fraction`` (spheres with Slater's
+    atomic radii; NaN if an element has none), ``spacegroup_num``, ``crystal_system_int`` (from 1, cubic, to 7,
+    triclinic), ``is_centrosymmetric``, ``structural complexity per atom`` (bits). In addition: the order of the point
+    group, the number of inequivalent sites, the nearest-neighbour distance (Å; minimum, mean and maximum over the
+    atoms), and the mean distance to the twelve nearest neighbours.
 
-    Symmetry is spglib's at a tolerance of 0.01 Å; where it finds none, its columns are NaN.
+    Symmetry is determined with spglib at a tolerance of 0.01 Å; its columns are NaN if spglib fails.
     """
 
     name = "magpie-structure"
@@ -138,12 +139,12 @@ class MagpieStructure:
 
 
 class Embedding:
-    """The embedding of a crystal in a backbone whose weights are frozen.
+    """Embedding of a crystal by a frozen backbone.
 
     Parameters
     ----------
     backbone : str
-        Whatever :func:`zoo.load` takes: a name, a run's folder, ``hf://owner/repo@revision``.
+        A backbone as accepted by :func:`zoo.load`: a name, a run's folder, or ``hf://owner/repo@revision``.
     """
 
     name = "embedding"
@@ -162,7 +163,7 @@ class Embedding:
         return [_CGCNN, _FROZEN]
 
     def featurize(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
-        """Return an array of shape (n, d), d the length of the backbone's vectors: all layers side by side.
+        """Return an array of shape (n, d), where d is the length of the backbone's concatenated layer vectors.
 
         Raises
         ------
@@ -172,7 +173,7 @@ class Embedding:
         return np.asarray(self._model.embed(list(structures)), dtype=np.float64)
 
     def featurize_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
-        """Return the same for crystals as arrays."""
+        """Return an array of shape (n, d); see :meth:`featurize`."""
         return np.asarray(self._model.embed(list(crystals)), dtype=np.float64)
 
     @cached_property
@@ -216,7 +217,7 @@ def _distances(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
     distances = np.concatenate(parts).astype(np.float64)
     owners = np.repeat(np.arange(len(crystals)), [len(part) for part in parts])
     starts, sizes = np.cumsum([0, *map(len, parts)])[:-1], np.array([len(part) for part in parts])
-    # Sorted, so that the sums do not depend on the order of the atoms to the last bit.
+    # Sorted, so that the sums are bitwise independent of the order of the atoms.
     nearest = distances[np.lexsort((distances[:, 0], owners)), 0]
     mean = distances.mean(axis=1)
     mean = mean[np.lexsort((mean, owners))]

@@ -1,4 +1,4 @@
-"""Element properties of the magpie set, and their statistics over the compositions of many crystals at once."""
+"""Element properties of the magpie set, and their statistics over compositions, vectorised over crystals."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ PROPERTIES = (
     "NsValence", "NpValence", "NdValence", "NfValence", "NValence", "NsUnfilled", "NpUnfilled", "NdUnfilled",
     "NfUnfilled", "NUnfilled", "GSvolume_pa", "GSbandgap", "GSmagmom", "SpaceGroupNumber",
 )  # fmt: skip
-"""The 22 properties, under matminer's names."""
+"""The 22 properties, with matminer's names."""
 
 STATISTICS = ("minimum", "maximum", "range", "mean", "avg_dev", "mode")
-"""Of each property over a composition, under matminer's names."""
+"""Statistics of each property over a composition, with matminer's names."""
 
 
 @lru_cache(maxsize=8)
 def element_table(*columns: str) -> NDArray[np.float64]:
-    """Return columns of ``magpie.csv`` by atomic number, shape (119, columns); NaN where nothing is known.
+    """Return columns of ``magpie.csv`` by atomic number, shape (119, columns); NaN for unknown values.
 
-    Importing matminer and pymatgen for the same numbers takes seconds, which a prediction should not.
+    The table avoids importing matminer and pymatgen for the same numbers, which takes seconds.
     """
     table = np.full((MAX_ATOMIC_NUMBER + 1, len(columns)), np.nan)
     with files("zoo.plugins").joinpath("magpie.csv").open(encoding="utf-8") as handle:
@@ -44,22 +44,23 @@ def element_table(*columns: str) -> NDArray[np.float64]:
 
 
 def element_statistics(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
-    """Return the statistics of the element properties, shape (n, 132), property by property.
+    """Return the statistics of the element properties, shape (n, 132), ordered by property.
 
-    The values are those of matminer's ``ElementProperty.from_preset("magpie", impute_nan=False)``, which takes one
-    composition at a time, in milliseconds: too slow for predictions at thousands of crystals a second.
+    The values equal those of matminer's ``ElementProperty.from_preset("magpie", impute_nan=False)``, which takes
+    milliseconds per composition and is too slow for predictions at thousands of crystals per second.
 
-    Minimum, maximum, range, mean and mean absolute deviation (both weighted by atomic fraction), and the value of the
-    most frequent element, of several the smallest; NaN where an element present lacks the property.
+    The statistics are minimum, maximum, range, mean and mean absolute deviation (both weighted by atomic fraction), and
+    the value of the most frequent element (the smallest value if several are equally frequent). They are NaN if a
+    property is undefined for one of the elements.
     """
     sizes = np.array([len(crystal) for crystal in crystals])
     owners = np.repeat(np.arange(len(crystals)), sizes)
     keys = owners * (MAX_ATOMIC_NUMBER + 1) + np.concatenate([crystal.numbers for crystal in crystals])
-    # One row for each element of each crystal, crystal by crystal.
+    # One row per element of each crystal, grouped by crystal.
     present, counts = np.unique(keys, return_counts=True)
     owner, element = np.divmod(present, MAX_ATOMIC_NUMBER + 1)
     starts = np.searchsorted(owner, np.arange(len(crystals)))
-    counts //= np.gcd.reduceat(counts, starts)[owner]  # in lowest terms: a supercell gives the same to the last bit
+    counts //= np.gcd.reduceat(counts, starts)[owner]  # reduced, so that supercells give bitwise equal values
     weights = (counts / np.add.reduceat(counts, starts)[owner])[:, None]
     values = element_table(*PROPERTIES)[element]
     low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class BoundedPLS(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """scikit-learn's PLSRegression with at most as many components as the data allow.
+    """scikit-learn's PLSRegression with the number of components limited by the size of the data.
 
-    A grid search over the number of components then also works on an inner fold of few rows.
+    A grid search over the number of components therefore also works on small inner folds.
 
     Parameters
     ----------
     n_components : int
-        Number of components; reduced where there are fewer rows or columns.
+        Number of components; reduced if there are too few rows or columns.
     """
 
     def __init__(self, n_components: int = 2) -> None:

@@ -1,16 +1,16 @@
-"""The tasks that ship with zoo.
+"""Tasks included in zoo.
 
-Each range contains every value in published data sets, with a margin, and is tight enough to catch a column in the
-wrong unit (Pa or kbar for GPa, kJ/mol for eV/atom, meV for eV, a total for a value per atom). It cannot catch
-logarithms in place of the values: log10 of 100 GPa is 2, which is a possible modulus.
+Each range contains all values in published data sets, with a margin, and is narrow enough to detect a column in the
+wrong unit (Pa or kbar instead of GPa, kJ/mol instead of eV/atom, meV instead of eV, total instead of per-atom values).
+Logarithms cannot be detected: log10 of 100 GPa is 2, which is also a possible modulus.
 
-An alias names the same quantity in the same unit wherever it is used. Excluded for that reason are
-``log10(K_VRH)`` (not GPa), ``formation_energy`` (in matminer's *flla*, the total of the cell),
-``e_form`` (eV/atom in one Matbench set, eV per cell in another), ``bulk_modulus_kv`` (JARVIS: Voigt's bound),
-``e_total`` (in matminer's *dielectric_constant*, the tensor). ``--target COLUMN`` accepts any of them.
+An alias must denote the same quantity in the same unit in all data sets. This excludes ``log10(K_VRH)`` (not in GPa),
+``formation_energy`` (the total of the cell in matminer's *flla*), ``e_form`` (eV/atom in one Matbench set, eV per cell
+in another), ``bulk_modulus_kv`` (the Voigt bound in JARVIS) and ``e_total`` (the tensor in matminer's
+*dielectric_constant*). ``--target COLUMN`` accepts any of them.
 
-The recommended backbone is the best one in docs/transfer.md where the task, or a similar one, was measured; otherwise
-one that was trained on the property itself.
+The recommended backbone is the best one in docs/transfer.md if the task or a similar one was measured, and otherwise
+one trained on the property itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ formation_energy = Task(
     name="formation-energy",
     target="formation_energy_per_atom",
     unit="eV/atom",
-    # The most stable compounds (of lanthanum, yttrium, thorium) reach -4.6, hypothetical cells in use +5.4.
+    # The most stable compounds (of lanthanum, yttrium and thorium) reach -4.6, hypothetical cells in data sets +5.4.
     valid=(-6.0, 7.0),
     description="Energy of formation from the elements, per atom.",
     citation=_MATERIALS_PROJECT,
@@ -38,7 +38,7 @@ band_gap = Task(
     name="band-gap",
     target="band_gap",
     unit="eV",
-    # Solid helium, the widest gap there is, comes to 17.9 eV in PBE.
+    # Solid helium has the widest gap, 17.9 eV in PBE.
     valid=(0.0, 20.0),
     description="Kohn-Sham band gap in the PBE approximation; 0 for metals.",
     citation=_MATERIALS_PROJECT,
@@ -46,8 +46,8 @@ band_gap = Task(
     recommended_backbone="Eg-NM",
 )
 
-# A class as a number: under an absolute error the best prediction is the likelier class, so the error on test rows is
-# close to the fraction misclassified.
+# A class encoded as a number. The prediction that minimises the absolute error is the more likely class, so the error
+# on test rows is close to the misclassified fraction.
 metallicity = Task(
     name="metallicity",
     target="is_metal",
@@ -89,7 +89,7 @@ dielectric = Task(
     target="eps_total",
     unit="",
     transform="log10",
-    # Vacuum has 1. A soft polar mode can carry a computed value into the thousands.
+    # Vacuum has 1. Soft polar modes can raise computed values to several thousand.
     valid=(1.0, 10_000.0),
     description="Static dielectric constant, electrons and ions together, mean of the tensor's diagonal.",
     citation=_DIELECTRIC,
@@ -101,7 +101,7 @@ refractive_index = Task(
     name="refractive-index",
     target="n",
     unit="",
-    # Nearly closed gaps give indices of some tens; 100 would be an electronic dielectric constant of 10,000.
+    # Nearly closed gaps give indices of several tens; 100 corresponds to an electronic dielectric constant of 10,000.
     valid=(1.0, 100.0),
     description="Static refractive index, the square root of the electronic dielectric constant's mean.",
     citation=_DIELECTRIC,
@@ -111,7 +111,7 @@ refractive_index = Task(
 
 # The target itself identifies non-metals: a metal's quasi-particle gap is 0, and 10 meV is below the resolution of GW
 # calculations. Requiring a column `band_gap` would exclude tables with GW gaps only.
-# Gaps from other starting points or schemes (G0W0@LDA, QSGW) differ by tenths of an eV and are no aliases.
+# Gaps from other starting points or schemes (G0W0@LDA, QSGW) differ by tenths of an eV and are not aliases.
 gw_gap = Task(
     name="gw-gap",
     target="gap_gw",

@@ -1,7 +1,7 @@
-"""The commands of ``zoo``: one module for each or for a few that belong together, assembled in ``cli.py``.
+"""Commands of ``zoo``, one module per command or group of related commands; they are assembled in ``cli.py``.
 
-A command parses its options, calls one function of :mod:`zoo.jobs` or :mod:`zoo.hub`, and shows the result. What the
-commands share is in :mod:`~zoo.commands.options` and :mod:`~zoo.commands.console`. Nothing here is public Python API.
+A command parses its options, calls one function of :mod:`zoo.jobs` or :mod:`zoo.hub`, and shows the result. Shared code
+is in :mod:`~zoo.commands.options` and :mod:`~zoo.commands.console`. This package is not part of the public Python API.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What the command line shows: errors as one line, tables, prose and JSON."""
+"""Output of the command line: one-line errors, tables, prose and JSON."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Rejection
 
 _JSON_STREAM = f"{__name__}.json"
-"""Key of a context's ``meta``: the stream for JSON."""
+"""Key of the JSON stream in a context's ``meta``."""
 
 PIPE_WIDTH = 1000
-"""Columns of a table that is not printed on a terminal, so that no row is broken."""
+"""Width of tables that are not printed on a terminal, large enough that no row is wrapped."""
 
 LONGEST_PIECE = 10
-"""Characters of a long identifier that stay on one line of a table that is too wide for its terminal."""
+"""Number of characters of a long identifier kept on one line if the table is too wide for the terminal."""
 
 
 class ErrorGroup(click.Group):
@@ -60,10 +60,9 @@ class ErrorGroup(click.Group):
 
 @contextmanager
 def _standard_output_to_ourselves(*, restored: bool) -> Iterator[TextIO | None]:
-    """Send to standard error what anything else prints, be it on the file descriptor; yield a stream for our output.
+    """Redirect all other output, including that on the file descriptor, to standard error; yield a stream for ours.
 
-    Unless it is to be restored, standard output stays so until the process ends: what others left to be run at its end
-    may print, too.
+    Unless `restored` is true, the redirection lasts until the process ends, because exit handlers may also print.
     """
     ours, others = sys.stdout, sys.stderr
     try:
@@ -79,14 +78,14 @@ def _standard_output_to_ourselves(*, restored: bool) -> Iterator[TextIO | None]:
     try:
         yield stream
     finally:
-        with suppress(OSError):  # reported by whoever wrote
+        with suppress(OSError):  # reported by the code that wrote the output
             stream.close()
         with suppress(OSError):
             ours.flush()
         with suppress(OSError, AttributeError):
             import ctypes
 
-            ctypes.CDLL(None).fflush(None)  # C code has a buffer of its own
+            ctypes.CDLL(None).fflush(None)  # C code has a separate buffer
         if restored:
             os.dup2(kept, descriptor)
         os.close(kept)
@@ -98,7 +97,7 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except ZooError as error:
         raise failure(str(error), error.exit_code) from error
-    except BrokenPipeError:  # the reader of our output has closed it; click handles this
+    except BrokenPipeError:  # the reader closed our output; click handles this
         raise
     except OSError as error:  # a full disk, a folder without permission to write
         where = f"{error.filename}: " if error.filename else ""
@@ -144,7 +143,7 @@ def set_up_process() -> None:
     zoo's own messages are shown; those of the libraries below it, which a user cannot act on, are not.
     """
     gc.set_threshold(10_000, 100, 100)
-    atexit.register(gc.freeze)  # no search for garbage at exit: with torch imported it takes a third of a second
+    atexit.register(gc.freeze)  # skips garbage collection at exit, which takes a third of a second with torch
     handler = logging.StreamHandler()
     handler.setFormatter(PlainFormatter("%(levelname)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
@@ -199,7 +198,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], keep: Sequence[
     for name in header:
         table.add_column(Text(plain(name)), no_wrap=name in keep, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))  # as Text: brackets in a formula are not markup
+        table.add_row(*(Text(plain(cell)) for cell in row))  # as Text: brackets in formulas are not markup
     return table
 
 
@@ -223,7 +222,7 @@ def show_prose(text: str) -> None:
         return
     from rich.markdown import Markdown
 
-    console.print(Markdown(text, hyperlinks=False))  # an address is shown, not hidden behind words
+    console.print(Markdown(text, hyperlinks=False))  # print addresses instead of hiding them behind link text
 
 
 def show_text(text: str = "", *, err: bool = False) -> None:

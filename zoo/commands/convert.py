@@ -1,4 +1,4 @@
-"""``zoo convert``: checkpoints of other programs."""
+"""``zoo convert``: import of checkpoints from other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``zoo doctor`` and ``zoo cache``: what is installed on this machine, and what zoo keeps there."""
+"""``zoo doctor`` and ``zoo cache``: checks of the installation, and management of stored graphs and tables."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def report(online: bool = False) -> list[Check]:
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Check:
-    """Run one check; a :class:`ZooError` means that it failed."""
+    """Run one check; it fails if a :class:`ZooError` is raised."""
     try:
         return Check(name, True, look())
     except ZooError as error:
@@ -189,24 +189,24 @@ def _compiled() -> Check:
 
     if not (missing := compiled.missing()):
         return Check("compiled parts", True, ", ".join(compiled.PARTS))
-    # Not a failure: the implementations in NumPy and torch give the same results.
+    # Not a failure, because the implementations in NumPy and torch give the same results.
     slow = "graphs take five to eight times as long, the rest about twice; install a C compiler and reinstall zoo"
     return Check("compiled parts", None, f"{', '.join(missing)} missing: {slow}")
 
 
 def _caches() -> list[Check]:
-    """Report the location and the size of the Hub's cache."""
+    """Report the location and size of the Hub's cache."""
     from zoo.hub.locations import cache_root
 
     root = cache_root()
-    # Links are not followed: each file counts once.
+    # Links are not followed, so that each file is counted once.
     size = sum(path.stat().st_size for path in root.glob("models--*/**/*") if path.is_file() and not path.is_symlink())
     there = f"{size / 1e6:.1f} MB of models" if root.is_dir() else "does not exist yet"
     return [Check("hub cache", None, f"{root}, {there} (HF_HOME, HF_HUB_CACHE)")]
 
 
 def _backbones() -> list[Check]:
-    """Check the digests of bundled weights, and report cards that cannot be read or share a name."""
+    """Check the digests of bundled weights, and report cards that are unreadable or have duplicate names."""
     from zoo.hub import pull
     from zoo.registry import backbones
 
@@ -234,7 +234,7 @@ def _verified(card: Card) -> str:
 
 
 def _plugins() -> list[Check]:
-    """Load every plugin; report those that are broken and those whose name is taken."""
+    """Load every plugin, and report broken ones and duplicate names."""
     from zoo.registry import backbones
     from zoo.registry.plugin_checks import problems
     from zoo.registry.plugins import plugins
@@ -248,7 +248,7 @@ def _plugins() -> list[Check]:
         name = f"{plugin.kind} {plugin.name}"
         reported = backbones.problems(plugin) if plugin.kind == "backbone" else []
         checks += [Check(name, False, problem) for problem in problems(plugin) if problem not in reported]
-        if plugin.duplicate and plugin.kind != "backbone":  # for backbones the names of the cards count
+        if plugin.duplicate and plugin.kind != "backbone":  # backbones are identified by the names of their cards
             checks.append(Check(name, None, f"the name is taken; say {plugin.qualified} for this one"))
     if not any(check.ok is False for check in checks):
         packages = {plugin.distribution for plugin in found}

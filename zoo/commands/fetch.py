@@ -1,4 +1,4 @@
-"""``zoo fetch``: tables from databases."""
+"""``zoo fetch``: download of tables from databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that talk to the Hugging Face Hub: pull, push, publish, search."""
+"""Commands for the Hugging Face Hub: pull, push, publish and search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options: those that several commands share, those declared as fields of dataclasses, and names for completion."""
+"""Options shared by several commands, options declared as dataclass fields, and shell completion of names."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def names(kind: str) -> Callable[[click.Context, click.Parameter, str], list[str
                 from zoo.registry import plugins
 
                 known = [plugin.name for plugin in plugins.plugins() if plugin.kind == kind]
-        except ZooError:  # the command itself reports it; a prompt is no place for a message
+        except ZooError:  # reported when the command runs; completion must not print messages
             return []
         return [name for name in known if name.lower().startswith(incomplete.lower())]
 

@@ -46,7 +46,7 @@ def predict(
     from zoo.data.tables.structure_files import spare_workers
 
     skipped = skipped_files(inputs)
-    with closing(iter_records(inputs, structures=structures, workers=spare_workers())) as rows:  # it begins to read
+    with closing(iter_records(inputs, structures=structures, workers=spare_workers())) as rows:  # starts reading
         from zoo._utils.progress import progress
         from zoo.jobs.comparison_table import prediction_rows
         from zoo.jobs.predict.files import predict_files

@@ -45,7 +45,7 @@ def pretrain(
     result = run(
         plan, data, folder, device=device, devices=devices, nodes=num_nodes, resume=resume, quiet=is_quiet(ctx)
     )
-    if not result:  # in all but the first process
+    if not result:  # only the first process returns a result
         return
     for task in plan.tasks:
         rows = [

@@ -86,7 +86,7 @@ def show_card(card: Card, status: str) -> None:
 
 
 def _named(values: Mapping[str, object] | None) -> str:
-    """Write names and values on one line, such as ``width 64, convolutions 4``; leave out those that are None."""
+    """Format names and values on one line, such as ``width 64, convolutions 4``, omitting None."""
     shown = {name.replace("_", " "): value for name, value in (values or {}).items() if value is not None}
     return ", ".join(f"{name} {value}" for name, value in shown.items())
 
@@ -134,7 +134,7 @@ def listed() -> list[Listed]:
     if kept is not None and kept["of"] == state:
         return [Listed(**each) for each in kept["cards"]]
     found = _read()
-    if len(found) == len(state["cards"]):  # otherwise one is broken, and a warning is due every time
+    if len(found) == len(state["cards"]):  # otherwise a card is broken and must be reported every time
         text = json.dumps({"of": state, "cards": [asdict(each) for each in found]})
         with suppress(OSError):
             files.write_text(note, f"{_digest(text)}\n{text}")
@@ -153,7 +153,7 @@ def _read() -> list[Listed]:
 
 
 def _note() -> Path | None:
-    """Return the file in which the list is kept, or None if there is no home folder."""
+    """Return the path of the cached list, or None if there is no home folder."""
     try:
         return files.cache_folder("shelf") / "list.json"
     except RuntimeError:
@@ -161,7 +161,7 @@ def _note() -> Path | None:
 
 
 def _kept(note: Path) -> Any:
-    """Return the list that is kept, if there is one and it is intact."""
+    """Return the cached list if it exists and is intact."""
     try:
         digest, _, text = note.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
@@ -176,7 +176,7 @@ def _digest(text: str) -> str:
 
 
 def _state() -> dict[str, Any] | None:
-    """Return what the list depends on, program and cards, as JSON values; None if a package is broken."""
+    """Return the state of the program and the cards on which the list depends; None if a package is broken."""
     from zoo.registry import backbones
 
     here = Path(__file__)

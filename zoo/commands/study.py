@@ -1,4 +1,4 @@
-"""The command ``zoo study``."""
+"""``zoo study``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits that a table states itself: in a column of parts, or of folds."""
+"""Splits given in a column of a table, either as train/val/test or as fold numbers."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ WORDS = {
     "test": TEST,
     "testing": TEST,
 }
-"""Words of a column of parts, without regard to case."""
+"""Accepted words in a split column (case-insensitive)."""
 
 MAX_FOLDS = 100
-"""More distinct numbers than this are not the numbers of folds."""
+"""Maximum number of folds in a split column."""
 
 
 def given_splits(
@@ -44,21 +44,21 @@ def given_splits(
     val: float = 0.1,
     n_train: int | None = None,
 ) -> list[Split]:
-    """Return the splits that ``Record.part`` states.
+    """Return the splits defined by ``Record.part``.
 
-    With words (train, test, possibly val; see `WORDS`) there is one split per seed, all with the same test rows;
-    validation rows are those named, or drawn from the training rows by the seed. With whole numbers each is a fold, and
-    there is one split per fold, in which that fold is the test set.
+    If the parts are words (train, test and optionally val; see `WORDS`), there is one split per seed, all with the same
+    test rows. Validation rows are those given or, if there are none, drawn from the training rows with the seed. If the
+    parts are whole numbers, each number is a fold, and there is one split per fold with that fold as the test set.
 
     Parameters
     ----------
     records : sequence of Record
     column : str
-        Name of the column, for messages.
+        Name of the column, for error messages.
     seeds : sequence of int
-        With folds only the first is used: fold k has that seed plus k.
+        For folds, only the first seed is used, and fold k has that seed plus k.
     how : {"random", "composition", "chemsys"}
-        What validation rows that are drawn do not share with training rows.
+        Grouping by which randomly drawn validation rows are kept separate from training rows.
     val : float
         Fraction of all rows for validation.
     n_train : int, optional
@@ -67,7 +67,7 @@ def given_splits(
     Raises
     ------
     InputError
-        If a cell is neither such a word nor a whole number, or a part is missing.
+        If a cell is neither an accepted word nor a whole number, or if there are no training or test rows.
     """
     parts = [record.part for record in records]
     if all(part.removeprefix("-").isdecimal() for part in parts):
@@ -126,5 +126,5 @@ def _fold_splits(
 
 
 def with_part(records: Sequence[Record], part: str) -> list[Record]:
-    """Return records that are all of one part."""
+    """Return copies of the records with the given part."""
     return [replace(record, part=part) for record in records]

@@ -1,9 +1,9 @@
-"""Crystals → space groups, point groups and orbits of atoms, as spglib finds them.
+"""Space groups, point groups and orbits of atoms, determined with spglib.
 
 spglib (A. Togo et al., Sci. Technol. Adv. Mater. Methods 4, 2384822 (2024)) takes milliseconds for a cell of ten atoms,
-most of them to refine the cell, which nobody here needs. Where no tolerance has to decide, the operations are found by
-:mod:`zoo.data.kernels.symmetry`, and spglib only names their space group. All other crystals, and all where zoo was
-built without a compiler, go through spglib's whole analysis. Tests hold the two equal on real crystals.
+mostly to refine the cell, which is not needed here. If the result does not depend on the tolerance, the operations are
+found by :mod:`zoo.data.kernels.symmetry`, and spglib only identifies their space group. All other crystals, or all if
+the kernel is not compiled, are passed to spglib's full analysis. Tests confirm on real crystals that both agree.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ if TYPE_CHECKING:
     from zoo.data.crystal import Crystal
 
 TOLERANCE = 0.01
-"""Distance (Å) within which atoms count as symmetric, the default of pymatgen and matminer."""
+"""Distance tolerance in Å for symmetric atoms, the default of pymatgen and matminer."""
 
 ANGLE_TOLERANCE = 5.0
-"""Degrees by which angles of the lattice may be distorted, the default of pymatgen."""
+"""Tolerance of lattice angles in degrees, the default of pymatgen."""
 
-# An operation that misses by less than the first is beyond doubt; one that misses by more than the second is none.
+# Operations that deviate by less than the first value are symmetries, and those that deviate by more than the second
+# are not; in between, the result depends on the tolerance.
 _CLEAR_DISTANCES = (0.2 * TOLERANCE, 5 * TOLERANCE)
 _CLEAR_ANGLES = (0.2 * ANGLE_TOLERANCE, 1.2 * ANGLE_TOLERANCE)
 _OPERATIONS = 48
 _CRYSTALS_PER_CHUNK = 256
 
-# The 32 crystal classes in the order of the space groups: last space group, order, whether they contain the inversion
-# (International Tables for Crystallography, vol. A).
+# The 32 crystal classes in the order of the space groups: last space group, order of the point group, and whether it
+# contains the inversion (International Tables for Crystallography, vol. A).
 _CLASSES = (
     (1, 1, False), (2, 2, True), (5, 2, False), (9, 2, False), (15, 4, True), (24, 4, False), (46, 4, False),
     (74, 8, True), (80, 4, False), (82, 4, False), (88, 8, True), (98, 8, False), (110, 8, False), (122, 8, False),
@@ -49,15 +50,15 @@ _CLASSES = (
 
 
 class Symmetry(NamedTuple):
-    """The symmetry of a crystal.
+    """Symmetry of a crystal.
 
     Parameters
     ----------
     number : int
-        Of the space group, 1 to 230.
+        Number of the space group, 1 to 230.
     orbit_sizes : array of shape (orbits,), int
-        Atoms of each orbit of the space group, in the given cell or in a primitive one. Shares of atoms are the same
-        in every cell, unlike those of the atoms that are equivalent under the operations of a given cell.
+        Number of atoms in each orbit of the space group, in the given cell or a primitive one. The fraction of atoms
+        in an orbit is independent of the cell, unlike that of atoms equivalent under the operations of a given cell.
     """
 
     number: int
@@ -75,10 +76,10 @@ class Symmetry(NamedTuple):
 
 
 def find_symmetries(crystals: Iterable[Crystal]) -> Iterator[Symmetry | None]:
-    """Find the symmetries of crystals, in order; None where spglib finds none."""
+    """Yield the symmetry of each crystal, in order; None if spglib fails."""
     stream = iter(crystals)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # spglib's, about its own way of reporting errors
+        warnings.simplefilter("ignore")  # spglib warns about changes in its error handling
         while chunk := list(islice(stream, _CRYSTALS_PER_CHUNK)):
             clear = _find_clear(chunk) if compiled.symmetry is not None else [None] * len(chunk)
             yield from [
@@ -87,12 +88,12 @@ def find_symmetries(crystals: Iterable[Crystal]) -> Iterator[Symmetry | None]:
 
 
 def _analyse(crystal: Crystal) -> Symmetry | None:
-    """Return what spglib's whole analysis finds."""
+    """Return the symmetry from spglib's full analysis."""
     import spglib
 
-    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # spglib's lines about its own attempts, on standard error
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # suppresses spglib's messages on standard error
 
-    # Elements are numbered as they appear, as pymatgen numbers them.
+    # Elements are numbered in order of appearance, as in pymatgen.
     species, first, inverse = np.unique(crystal.numbers, return_index=True, return_inverse=True)
     ranks = np.empty(len(species), dtype=np.intc)
     ranks[np.argsort(first)] = np.arange(1, len(species) + 1)
@@ -108,7 +109,7 @@ def _analyse(crystal: Crystal) -> Symmetry | None:
 
 
 def _find_clear(crystals: Sequence[Crystal]) -> list[Symmetry | None]:
-    """Return the symmetries of those crystals about which there is no doubt, and None for the others."""
+    """Return the symmetries of crystals that are independent of the tolerance, and None for the others."""
     import spglib
 
     assert compiled.symmetry is not None
@@ -143,6 +144,6 @@ def _find_clear(crystals: Sequence[Crystal]) -> list[Symmetry | None]:
             if named is not None:
                 own = orbits[offsets[i] : offsets[i + 1]]
                 symmetry = Symmetry(int(named.number), np.unique(own[own >= 0], return_counts=True)[1])
-        # A group has as many operations as its class; a set that has not is none.
+        # The number of operations must equal the order of the crystal class; otherwise they do not form a group.
         results.append(symmetry if symmetry is not None and symmetry.point_group_order == count else None)
     return results
