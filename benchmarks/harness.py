@@ -97,13 +97,18 @@ class Comparison:
         return f"{min(ratios):.3g} to {max(ratios):.3g}"
 
 
-def compare(peer: str, task: str, data: Path, threads: int, times: int = 5) -> Comparison:
+def rounds() -> int:
+    """Return how often each comparison is repeated: ``ROUNDS`` in the environment, or 5."""
+    return int(os.environ.get("ROUNDS", "5"))
+
+
+def compare(peer: str, task: str, data: Path, threads: int) -> Comparison:
     """Let zoo and a peer take turns at a task, after one round that is not counted."""
     result = Comparison()
     with Worker("zoo", task, data, threads) as ours, Worker(peer, task, data, threads) as theirs:
         ours.once()
         theirs.once()
-        for _ in range(times):
+        for _ in range(rounds()):
             result.ours.append(ours.once())
             result.theirs.append(theirs.once())
     return result
@@ -150,7 +155,6 @@ def compare_processes(
     cwd: Path,
     *,
     threads: int = 2,
-    times: int = 5,
     warm_up: bool = True,
     clean: Path | None = None,
     cold: tuple[Path, ...] = (),
@@ -163,7 +167,7 @@ def compare_processes(
     if warm_up:
         run(ours, cwd, threads)
         run(theirs, cwd, threads)
-    for _ in range(times):
+    for _ in range(rounds()):
         if clean:
             shutil.rmtree(clean, ignore_errors=True)
         for command, seconds in ((ours, result.ours), (theirs, result.theirs)):

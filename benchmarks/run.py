@@ -95,7 +95,7 @@ def finetune(labelled: Path) -> list[Line]:
     tune += ["--epochs", "100", "--out", str(out), "-q"]
     theirs = [str(theirs_in / "cgcnn-ft"), "-mp", str(model), "-as", str(labelled), "-e", "100", "-ji", "f"]
     theirs += ["-trr", "0.8", "-vr", "0.1", "-tr", "0.1"]
-    found = compare_processes(tune, theirs, folder, times=5, warm_up=False, clean=out)
+    found = compare_processes(tune, theirs, folder, warm_up=False, clean=out)
     return [ratio("`zoo finetune --mode mixture`, 500 crystals, 100 epochs", "cgcnn-ft", found, 4, 8)]
 
 

@@ -14,10 +14,11 @@ from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import GraphSettings, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.structures import parse as reading
+from zoo.models import torch_free
 from zoo.models.architecture import Architecture
 from zoo.models.cgcnn import CGCNN
 from zoo.models.checkpoint.networks import stored_state
-from zoo.models.torch_free import Predictor
+from zoo.models.inference import TorchPredictor
 
 
 def crystals(data: Path) -> list[Crystal]:
@@ -63,7 +64,12 @@ def step(data: Path) -> Work:
 def inference(data: Path) -> Work:
     """One batch of predictions, put together anew, as ``zoo predict`` makes them."""
     packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
-    runner = Predictor(model.architecture, atom_table(), {n: t.numpy() for n, t in stored_state(model).items()})
+    tensors = {name: tensor.numpy() for name, tensor in stored_state(model).items()}
+    predictor = torch_free.Predictor(model.architecture, atom_table(), tensors)
+    compiled = torch_free.possible()
+    runner = (
+        torch_free.Predictor(model.architecture, atom_table(), tensors) if compiled else TorchPredictor(model, "cpu")
+    )
     return lambda: runner.predict_scaled(packed)
 
 
