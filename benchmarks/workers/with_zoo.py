@@ -64,13 +64,12 @@ def step(data: Path) -> Work:
 def inference(data: Path) -> Work:
     """One batch of predictions, put together anew, as ``zoo predict`` makes them."""
     packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
+    if not torch_free.possible():
+        through_torch = TorchPredictor(model, "cpu")
+        return lambda: through_torch.predict_scaled(packed)
     tensors = {name: tensor.numpy() for name, tensor in stored_state(model).items()}
     predictor = torch_free.Predictor(model.architecture, atom_table(), tensors)
-    compiled = torch_free.possible()
-    runner = (
-        torch_free.Predictor(model.architecture, atom_table(), tensors) if compiled else TorchPredictor(model, "cpu")
-    )
-    return lambda: runner.predict_scaled(packed)
+    return lambda: predictor.predict_scaled(packed)
 
 
 if __name__ == "__main__":
