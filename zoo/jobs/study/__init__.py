@@ -1,8 +1,9 @@
-"""Studies: methods, training-set sizes and seeds compared on one table.
+"""Studies: comparison of methods over training-set sizes and seeds on one table.
 
-A study goes from `options` over `plan` (methods and cells) and `preparation` (rows and splits) to `cells`, computed
-and stored one by one. `run` does all of this; `estimate` predicts how long it takes. `result` holds a finished study,
-`analysis` compares its errors, and `report` writes it down with `figures` and `methods_text`.
+`options` declares the options, `plan` lists the methods and cells, `preparation` reads the rows and draws the splits,
+and `cells` computes and stores the cells one by one. `run` performs all steps; `estimate` predicts the time they take.
+`result` holds a finished study, `analysis` compares its errors, and `report` writes the report with the help of
+`figures` and `methods_text`.
 """
 
 from typing import TYPE_CHECKING

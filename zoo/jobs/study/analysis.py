@@ -1,4 +1,4 @@
-"""The analysis of a study: comparisons of errors, and the answer in a sentence."""
+"""Analysis of a study: comparisons of errors, and one-sentence conclusions."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Transform
 
 ALPHA = 0.05
-"""Default significance level, for corrected p-values."""
+"""Default significance level for corrected p-values."""
 
 TRIVIAL = "mean"
-"""The baseline that ignores the crystals. It is shown, but does not compete as a classical method."""
+"""Baseline that ignores the crystals; it is shown, but excluded from the best classical method."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One comparison of a study.
+    """A comparison between two methods at one training-set size.
 
     Parameters
     ----------
     method, reference : str
     size : int
-        Training rows.
+        Number of training rows.
     paired : Paired
-        Gain and tests, uncorrected.
+        Gain and uncorrected tests.
     p, p_wilcoxon, p_corrected : float
-        P-values after Holm's correction for all comparisons of the study.
+        P-values after Holm's correction over all comparisons of the study.
     family : int
-        Number of comparisons that were corrected together.
+        Number of comparisons corrected together.
     alpha : float
         Significance level.
     """
@@ -60,12 +60,12 @@ class Compared:
 
     @property
     def significant(self) -> bool:
-        """Whether the corrected paired t-test finds a difference; False if nothing was tested."""
+        """Whether the corrected paired t-test is significant; False without a test."""
         return self.p < self.alpha
 
     @property
     def answer(self) -> str:
-        """The finding in a few words."""
+        """The conclusion in a few words."""
         if not self.paired.tested:
             return "not tested"
         if not self.significant:
@@ -75,17 +75,17 @@ class Compared:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """The errors of a study and what follows from them.
+    """The errors of a study, with comparisons and conclusions.
 
     Parameters
     ----------
     errors : DataFrame
-        One row per finished cell, with the columns method, size, seed, test_rows, mae and, with log10, mae_log10, and
-        possibly others of ``results.parquet``. A column `error` is added, by which methods are compared.
+        One row per finished cell, with the columns method, size, seed, test_rows, mae and, with log10, mae_log10;
+        other columns of ``results.parquet`` are allowed. A column `error` is added, by which methods are compared.
     kinds : mapping of method to {"scratch", "transfer", "classical"}
-        In the order of the study.
+        Kinds of the methods, in the order of the study.
     transform : {"identity", "log10"}
-        With log10, methods are compared by the error in log10, on which they are trained.
+        With log10, methods are trained in log10 and compared by the error in log10.
     alpha : float
         Significance level.
     """
@@ -106,7 +106,7 @@ class Analysis:
 
     @property
     def sizes(self) -> list[int]:
-        """Numbers of training rows, ascending."""
+        """Numbers of training rows, in ascending order."""
         return sorted(self._distinct("size"))
 
     @property
@@ -125,7 +125,7 @@ class Analysis:
 
     @property
     def cells(self) -> Iterator[tuple[int, str, pd.DataFrame]]:
-        """Size, method and the errors of its seeds, in the order of a table."""
+        """Size, method and errors over seeds, in table order."""
         for size in self.sizes:
             for method in self.methods:
                 rows = self.errors[(self.errors["method"] == method) & (self.errors["size"] == size)]
@@ -133,16 +133,16 @@ class Analysis:
                     yield size, method, rows
 
     def error_of(self, method: str, size: int) -> dict[int, float]:
-        """Return the error by seed; empty if no cell was finished."""
+        """Return the errors by seed; empty if no cell has finished."""
         found = self.errors
         rows = found[(found["method"] == method) & (found["size"] == size)]
         return {int(seed): float(error) for seed, error in zip(rows["seed"], rows["error"], strict=True)}
 
     def ranked(self, size: int, methods: Iterable[str]) -> dict[str, float]:
-        """Return the mean errors of methods at a size over the seeds that all of them finished, the smallest first.
+        """Return the mean errors of the methods at a size, smallest first, over the seeds that all of them finished.
 
-        If there is no such seed, each mean is over the method's own seeds. A method that finished fewer than half as
-        many seeds as another is left out; otherwise the few seeds on which it did not fail would decide for all.
+        Without a common seed, each mean is over all finished seeds of the method. A method that finished fewer than
+        half as many seeds as another is left out, as it would restrict the means to very few seeds.
         """
         found = {method: self.error_of(method, size) for method in methods}
         most = max(map(len, found.values()), default=0)
@@ -161,9 +161,9 @@ class Analysis:
 
     @cached_property
     def compared(self) -> list[Compared]:
-        """All comparisons: every method against scratch, and the best transfer against the best classical method.
+        """All comparisons: each method against scratch, and the best transfer against the best classical method.
 
-        For each of the three tests, the p-values are corrected together by Holm's method.
+        For each of the three tests, the p-values are corrected jointly by Holm's method.
         """
         pairs: list[tuple[str, str, int]] = []
         for size in self.sizes:
@@ -191,7 +191,7 @@ class Analysis:
 
     @property
     def test(self) -> str:
-        """The test behind the p-values; empty if nothing was tested."""
+        """Description of the test behind the p-values; empty without a test."""
         tested = [each for each in self.compared if each.paired.tested]
         if not tested:
             return ""
@@ -202,7 +202,7 @@ class Analysis:
 
     def _pair(self, method: str, reference: str, size: int) -> Paired | None:
         ours, theirs = self.error_of(method, size), self.error_of(reference, size)
-        seeds = sorted(ours.keys() & theirs.keys())  # without the partners of failed cells
+        seeds = sorted(ours.keys() & theirs.keys())  # only seeds finished by both methods
         if not seeds:
             return None
         rows = self.errors[self.errors["seed"].isin(seeds)]
@@ -218,7 +218,7 @@ class Analysis:
 
     @cached_property
     def power_laws(self) -> dict[str, PowerLaw]:
-        """Power laws of error against the number of training rows, by method; empty for a single size."""
+        """Power laws of the error in the number of training rows, by method; empty for a single size."""
         found: dict[str, PowerLaw] = {}
         for method in self.methods:
             rows = self.errors[self.errors["method"] == method]
@@ -228,7 +228,7 @@ class Analysis:
         return found
 
     def sentence(self, size: int) -> str:
-        """Return a sentence: whether transfer helps at this size, by how much, and whether it may be chance."""
+        """Return a sentence on whether transfer helps at this size, by how much, and whether this is significant."""
         answer, best = self._sentence(size), self.best("transfer", size)
         ranked = self.ranked(size, [method for method in (best, TRIVIAL) if method in self.methods])
         if best and len(ranked) == 2 and next(iter(ranked)) == TRIVIAL:
@@ -255,7 +255,7 @@ class Analysis:
         return f"Transfer does not help {where}: from {best}, the best, {of} is {amount} higher ({detail})"
 
     def against_classical(self, size: int) -> str:
-        """Return a sentence on the best transfer and the best classical method; empty if one of them is missing."""
+        """Return a sentence comparing the best transfer with the best classical method; empty if either is missing."""
         transfer, classical = self.best("transfer", size), self.best("classical", size)
         found = self.comparison(transfer, classical, size) if transfer and classical else None
         if found is None:
@@ -285,16 +285,16 @@ class Analysis:
 
 
 def too_few(seeds: int) -> str:
-    """Return why there is no test."""
+    """Return the explanation for a missing test: too few seeds."""
     return f"{counted(seeds, 'seed')}, but a test over seeds needs at least {MIN_SEEDS}"
 
 
 def evidence(found: Compared) -> str:
-    """Return the interval of a gain and its p-value: ``95 % interval 9.1–18.0 %, p = 0.002``."""
+    """Return the confidence interval and the p-value of a gain: ``95 % interval 9.1–18.0 %, p = 0.002``."""
     low, high = found.paired.low, found.paired.high
-    if found.paired.gain < 0:  # the sentence states a higher error
+    if found.paired.gain < 0:  # the sentence gives the gain as a higher error
         low, high = -high, -low
-    # Otherwise the interval, which is not corrected for other comparisons, would seem to contradict the finding.
+    # The interval is not corrected, so it may seem to contradict the conclusion: also give the uncorrected p-value.
     before = f" corrected for {found.family} comparisons, {format_p(found.paired.p)} before"
     more = before if found.paired.p < found.alpha <= found.p else ""
     return f"95 % interval {interval(low, high)}, p = {format_p(found.p)}{more}".replace("= <", "<")

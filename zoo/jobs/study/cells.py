@@ -1,4 +1,4 @@
-"""The cells of a study: what they depend on, how one is computed, and how it is kept."""
+"""The cells of a study: their settings, computation and storage."""
 
 from __future__ import annotations
 
@@ -48,30 +48,30 @@ if TYPE_CHECKING:
     Vectors = dict[tuple[str | None, str], baselines.Features]
 
 FORMAT = 5
-"""Version of the settings; increased when the same cell would give different results."""
+"""Version of the settings; increased whenever the results of a cell change."""
 
 EXTENSIBLE = ("weights", "mixtures", "baselines")
-"""Settings per backbone or baseline; a study may be continued with more of them."""
+"""Settings per backbone or baseline; more of these can be added to an existing study."""
 
 REQUIRED = ("predictions", "seconds", "mae", "rmse", "r2", "mae_over_mad", "test_rows")
-"""Keys that every cell's file has unless it is damaged."""
+"""Keys required in the file of a cell; without them, it is damaged."""
 
 _log = logging.getLogger("zoo")
 
 
 def check_settings(out: Path, prepared: Prepared) -> dict[str, Any]:
-    """Refuse a folder with cells that depend on other settings; writes nothing.
+    """Check that the cells in a folder were computed with the same settings, without writing anything.
 
     Returns
     -------
     dict
-        The content of ``study.json``: everything that a cell's result depends on besides method, size and seed, with
-        digests of the backbones' weights and of the baselines.
+        The content of ``study.json``: everything besides method, size and seed that the result of a cell depends on,
+        with digests of the backbones' weights and of the baselines.
 
     Raises
     ------
     InputError
-        If settings differ (it names them), or the folder holds something else.
+        If settings differ (the message names them), or the folder contains something else.
     """
     path = out / "study.json"
     now = _settings(prepared)
@@ -121,7 +121,7 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
 
 
 def read(store: FitStore, cell: Cell, test_rows: int) -> dict[str, Any] | None:
-    """Read a finished cell with this number of test rows; None if it has to be computed."""
+    """Read a finished cell with a given number of test rows; None if it must be computed."""
     found = store.get_json(cell.key)
     if found is None:
         return None
@@ -137,21 +137,21 @@ def read(store: FitStore, cell: Cell, test_rows: int) -> dict[str, Any] | None:
 
 
 def vectors(prepared: Prepared, used: Sequence[Method], rows: int | None = None, *, quiet: bool) -> Vectors:
-    """Compute the vectors that baselines are fitted to, each kind once.
+    """Compute the feature vectors for the baselines, each kind once.
 
     Parameters
     ----------
     prepared : Prepared
     used : sequence of Method
     rows : int, optional
-        Only those of the first rows.
+        Number of leading rows to use; by default all.
     quiet : bool
         Show no progress.
 
     Returns
     -------
     dict of (backbone or None, baseline) to array of shape (n, d)
-        The backbone's embedding, or the vectors of the baseline's own featurizer; a PluginError if that failed.
+        The backbone's embedding, or the vectors from the baseline's featurizer; a PluginError if the latter failed.
     """
     fitted = {(method.backbone, method.baseline) for method in used if method.baseline}
     own = {name: plugins.baseline(name) for backbone, name in fitted if backbone is None and name}
@@ -186,7 +186,7 @@ def compute(
     plugin_files: Sequence[Path] = (),
     folds: Sequence[NDArray[np.int64]] = (),
 ) -> dict[str, Any]:
-    """Compute a cell, in a worker process or in this one.
+    """Compute a cell, either in a worker process or in the main process.
 
     Parameters
     ----------
@@ -196,20 +196,20 @@ def compute(
     backbone : Path or None
         Folder of the backbone.
     experts : mapping of str to Path
-        Folders of the experts in its mixture.
+        Folders of the experts in the backbone's mixture.
     features : array of shape (n, d) or PluginError or None
-        What a baseline or a blend's regressors are fitted to, or why there is nothing.
+        Feature vectors for a baseline or a blend's regressors, or the error if they could not be computed.
     epochs : int or None
-        Instead of the tuned number.
+        Number of epochs; by default the tuned number.
     plugin_files : sequence of Path
-        Files given with ``--plugin``, which a worker process has yet to load.
+        Files given with ``--plugin``, to be loaded in worker processes.
     folds : sequence of array
-        Of a blend; see :func:`zoo.jobs.crossfit.fit.folds_of`.
+        Folds of a blend; see :func:`zoo.jobs.crossfit.fit.folds_of`.
 
     Returns
     -------
     dict
-        Serialisable as JSON; ``predictions`` are those of the test rows, in the task's unit.
+        JSON-serialisable; ``predictions`` contains those for the test rows, in the task's unit.
     """
     if cell.method.baseline is not None:
         assert features is not None
@@ -245,15 +245,15 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
     Parameters
     ----------
     target, predicted : array of shape (n,)
-        Of the test rows, in the task's unit.
+        Values for the test rows, in the task's unit.
     transform : {"identity", "log10"}
         The task's transform.
 
     Returns
     -------
     dict
-        mae, rmse, r2, (mae_log10) as in :func:`zoo.analysis.metrics.errors`; mae_over_mad, NaN if all targets are
-        equal; and the number of test_rows.
+        mae, rmse, r2 and, with log10, mae_log10 as in :func:`zoo.analysis.metrics.errors`; mae_over_mad, NaN if all
+        targets are equal; and test_rows, the number of test rows.
     """
     found = metrics.errors(target, predicted, log10=transform == "log10")
     deviation = metrics.mean_absolute_deviation(target)
@@ -262,7 +262,7 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
 
 
 def _interval(dataset: methods.Dataset, split: Split, outcome: methods.Outcome) -> dict[str, float | None]:
-    """Return the half-width of split-conformal intervals calibrated on validation rows, and their coverage."""
+    """Return the half-width and coverage of split-conformal intervals calibrated on the validation rows."""
     targets, predicted = (transformed(values, dataset.transform) for values in (dataset.targets, outcome.predictions))
     residuals = np.abs(targets - predicted)
     calibration = residuals[split.val].tolist()
@@ -280,10 +280,10 @@ def fit(
     mode: str,
     epochs: int | None,
 ) -> methods.Outcome:
-    """Fit a network with the tuned settings, from scratch if there is no backbone.
+    """Fit a network with the tuned settings, from scratch without a backbone.
 
-    Always on the CPU with one thread: rounding differs between devices and between numbers of threads, and training
-    amplifies the difference. Many workers would also share the memory of one GPU.
+    The fit always runs on the CPU with one thread: rounding differs between devices and numbers of threads, and
+    training amplifies these differences. On a GPU, many workers would also share the memory of one device.
     """
     settings = methods.sized(methods.SCRATCH if backbone is None else methods.TRANSFER, len(split.train))
     initial = partial(_initial, backbone, tuple(experts), mode)
@@ -299,7 +299,7 @@ def fit(
 
 
 def _initial(backbone: Path | None, experts: Sequence[Path], mode: str, seed: int) -> tuple[CGCNN, dict[str, float]]:
-    """Return the network that a fit starts from, and its learning rates by depth."""
+    """Return the initial network of a fit and its learning rates by depth."""
     if backbone is None:
         return pretrained.new_network(seed), {}
     expert_networks = [pretrained.load_network(folder) for folder in experts]
@@ -316,7 +316,7 @@ def _blend(
     epochs: int | None,
     folds: Sequence[NDArray[np.int64]],
 ) -> tuple[methods.Outcome, dict[str, float | None]]:
-    """Cross-fit a blend in this process, on the CPU with one thread; return its outcome and its interval."""
+    """Cross-fit a blend in this process on the CPU with one thread; return the outcome and the interval."""
     if features is None or isinstance(features, PluginError):
         raise features or PluginError(f"there are no vectors of {STRUCTURE}")
     rows = np.sort(np.concatenate(folds))

@@ -1,4 +1,4 @@
-"""An estimate of how long a study will take."""
+"""Estimate of the computing time of a study."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 _Kind = tuple[bool, str, str | None]
 
 BLEND_FITS = 6
-"""Fits of a network that a blend takes about as long as: five folds, and all of its regressors."""
+"""Cost of a blend in units of a single network fit: five folds, plus all regressors."""
 
 TRIAL_EPOCHS = (1, 3)
-"""Epochs of the two short fits, from which follow the time per epoch and the overhead."""
+"""Epochs of two short fits that determine the time per epoch and the overhead."""
 
 TRIAL_CRYSTALS = 64
-"""Number of crystals featurized to estimate how long all of them take."""
+"""Number of crystals featurized to estimate the time for all crystals."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The number of cells of a study and the time they will take.
+    """The number of cells in a study and the estimated time for them.
 
     Parameters
     ----------
     introduction : str
-        A line on the rows of the study.
+        Line describing the rows of the study.
     cells, done : int
-        Number of cells, and of finished ones.
+        Total number of cells, and number of finished cells.
     seconds : float
-        Time on one core for the remaining cells.
+        Time for the remaining cells on one core.
     workers : int
     measured, tried : int
-        Kinds of remaining cells (a method and a size) whose time is known from finished cells, and from short trials.
+        Number of kinds of remaining cells (method and size) timed from finished cells, and from short trials.
     """
 
     introduction: str
@@ -77,10 +77,10 @@ class Estimate:
 
 
 def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Estimate:
-    """Estimate how long a study will take; writes nothing.
+    """Estimate the computing time of a study without writing anything.
 
-    The time of a cell is that of finished cells of the same kind of method and size. If there are none, networks are
-    trained for a few epochs, and baselines are fitted once at the smallest size.
+    The time for a cell is taken from finished cells with the same kind of method and size. If there are none, networks
+    are trained for a few epochs, and baselines are fitted once at the smallest size.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
     out : Path
         Folder of the study; it need not exist.
     workers : int, optional
-        By default one per core.
+        Number of worker processes; by default one per core.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
         None,
     )
     if first is not None:
-        _network(prepared, first, 1)  # not timed: imports
+        _network(prepared, first, 1)  # excludes imports from the timing
     tried = 0
     for cell in missing:
         if (_kind(cell.method), cell.size) not in times:
@@ -132,15 +132,15 @@ def estimate(options: StudyOptions, out: Path, workers: int | None = None) -> Es
 
 
 def _kind(method: Method) -> _Kind:
-    """Return what the time of a method depends on; all backbones take about the same time."""
+    """Return the properties of a method that determine its time; all backbones take about the same time."""
     return method.backbone is not None, method.mode, method.baseline
 
 
 def _trial(prepared: Prepared, cell: Cell) -> float:
-    """Estimate the seconds of a cell by a short trial."""
+    """Estimate the time for a cell, in seconds, from a short trial."""
     if cell.method.baseline is not None:
         smallest = min(size for size, _ in prepared.splits)
-        # Linear in the number of rows, as for forests and linear models; kernel methods grow faster.
+        # Scaled linearly with the number of rows, as for forests and linear models; kernel methods scale worse.
         return _baseline(prepared, replace(cell, size=smallest)) * cell.size / smallest
     short, long = (_network(prepared, cell, epochs) for epochs in TRIAL_EPOCHS)
     epoch = max(0.0, (long - short) / (TRIAL_EPOCHS[1] - TRIAL_EPOCHS[0]))
@@ -162,16 +162,16 @@ def _network(prepared: Prepared, cell: Cell, epochs: int) -> float:
 def _baseline(prepared: Prepared, cell: Cell) -> float:
     began = time.monotonic()
     (vectors,) = study_cells.vectors(prepared, [cell.method], TRIAL_CRYSTALS, quiet=True).values()
-    if isinstance(vectors, PluginError):  # its cells will fail at once
+    if isinstance(vectors, PluginError):  # its cells fail immediately
         return 0.0
     featurized = time.monotonic()
-    # A fit takes as long with the vectors of a few crystals, repeated.
+    # The vectors of a few crystals, repeated, give the same fitting time.
     features = np.resize(vectors, (len(prepared.records), vectors.shape[1]))
     with suppress(PluginError):  # as above
         study_cells.compute(
             cell, prepared.dataset, prepared.splits[cell.size, cell.seed], None, {}, features, prepared.options.epochs
         )
     done = time.monotonic()
-    # Vectors are computed once for the whole study.
+    # Feature vectors are computed only once per study.
     share = len(prepared.records) / len(vectors) / sum(1 for each in prepared.cells if each.method == cell.method)
     return done - featurized + (featurized - began) * share

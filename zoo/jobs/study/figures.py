@@ -1,4 +1,4 @@
-"""The figures of a study's report."""
+"""The figures in the report of a study."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from zoo.jobs.study.result import Study
 
 MAX_CRYSTALS = 5000
-"""Most crystals that a backbone is applied to for one figure; a larger table is sampled with a fixed seed."""
+"""Maximum number of crystals to which a backbone is applied for one figure; larger sets are reduced to fit."""
 
 
 class NotDrawnError(Exception):
-    """Why a figure cannot be drawn; the report gives the reason."""
+    """A figure cannot be drawn; the report gives the reason."""
 
 
 def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
@@ -37,13 +37,13 @@ def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
     ----------
     study : Study
     folder : Path
-        For the PNG, SVG and CSV files.
+        Output folder for the PNG, SVG and CSV files.
 
     Returns
     -------
     saved : list of Saved
     missing : list of str
-        The figures that were not drawn, each with the reason.
+        The figures that could not be drawn, with reasons.
     """
     saved, missing = [], []
     if not study.analysis.sizes:
@@ -57,7 +57,7 @@ def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
 
 
 def error_label(study: Study) -> str:
-    """Return the axis label of absolute errors, with the unit."""
+    """Return the axis label for absolute errors, with the unit."""
     if study.analysis.log:
         of = f"{study.table.target_column} / {study.task.unit}" if study.task.unit else study.table.target_column
         return f"absolute error of log10({of})"
@@ -151,7 +151,7 @@ def _distance(study: Study, analysis: Analysis) -> Picture:
         used = np.unique(np.concatenate([rows for split in splits for rows in (split.test, split.train)]))
         try:
             found = _load(study, backbone).embed([crystals[i] for i in used])
-        except ZooError as error:  # an element that the backbone has no features for
+        except ZooError as error:  # for example, an element unknown to the backbone
             raise NotDrawnError(str(error)) from error
         vectors = np.zeros((len(crystals), found.shape[1]))
         vectors[used] = found
@@ -169,7 +169,7 @@ def _distance(study: Study, analysis: Analysis) -> Picture:
 
 
 def _few_enough(study: Study, size: int, seeds: list[int]) -> list[int]:
-    """Return as many of the first seeds as have at most `MAX_CRYSTALS` crystals together; at least one."""
+    """Return the leading seeds with at most `MAX_CRYSTALS` crystals in total; at least one seed."""
     used: set[int] = set()
     for count, seed in enumerate(seeds):
         split = study.splits[size, seed]
@@ -196,7 +196,7 @@ def _source_target(study: Study, analysis: Analysis) -> Picture:
         rows = np.sort(np.random.default_rng(0).choice(rows, MAX_CRYSTALS, replace=False))
     try:
         predicted = model.predict([study.records[i].crystal for i in rows]).prediction
-    except ZooError as error:  # an element that the backbone has no features for
+    except ZooError as error:  # for example, an element unknown to the backbone
         raise NotDrawnError(str(error)) from error
     picture = figures.source_target(
         predicted,

@@ -1,4 +1,4 @@
-"""The methods section of a report: how rows, networks and baselines were treated, and how differences were tested."""
+"""The methods section of a report: data, networks, baselines, errors and statistical tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODES = {
 
 
 def procedure(study: Study) -> list[str]:
-    """Return paragraphs on rows, networks, baselines and errors."""
+    """Return the paragraphs on rows, networks, baselines and errors."""
     options, analysis = study.options, study.analysis
     tested = sorted({len(split.test) for split in study.splits.values()})
     span = f"{tested[0]:,}" if len(tested) == 1 else f"{tested[0]:,} to {tested[-1]:,}"
@@ -68,7 +68,7 @@ def procedure(study: Study) -> list[str]:
 
 
 def statistics(study: Study) -> list[str]:
-    """Return paragraphs on how differences were tested, or why they were not."""
+    """Return the paragraphs on the statistical tests, or the reason for their absence."""
     seeds = len(study.analysis.seeds)
     if seeds < MIN_SEEDS:
         why = "with two, the standard deviation rests on one number" if seeds == 2 else "one has no standard deviation"

@@ -1,4 +1,4 @@
-"""The options of a study, declared once: for Python, for a study's TOML file and for ``zoo study``."""
+"""The options of a study, shared by the Python API, TOML study files and ``zoo study``."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FROZEN_PREFIX = "frozen-"
-"""Prefix of a mode in which a baseline is fitted to the frozen embedding of a backbone."""
+"""Prefix of modes in which a baseline is fitted to the frozen embedding of a backbone."""
 
 T = TypeVar("T")
 
 Distinct = Annotated[tuple[T, ...], AfterValidator(lambda values: tuple(dict.fromkeys(values)))]
-"""Values of which repeated ones count once."""
+"""Tuple from which repeated values are removed."""
 
 _CONFIG = ConfigDict(extra="forbid")
 
@@ -40,7 +40,7 @@ _CONFIG = ConfigDict(extra="forbid")
 @validated
 @dataclass(frozen=True, config=_CONFIG)
 class StudyOptions:
-    """What a study compares.
+    """Options of a study that determine its results.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class StudyOptions:
     Raises
     ------
     InputError
-        If an option is unknown, missing or out of range; names it.
+        If an option is unknown, missing or out of range; the message names it.
     """
 
     task: Annotated[str, Field(description="Target property.  [required without a study's file]")]
@@ -130,7 +130,7 @@ def _engine(name: str) -> str:
 @validated
 @dataclass(frozen=True, config=_CONFIG)
 class StudyRequest:
-    """A study and how to run it.
+    """The options of a study together with those for running it.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class StudyRequest:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> StudyRequest:
-        """Make a request from options by name; those that are None keep their defaults."""
+        """Create a request from options by name; None selects the default of an option."""
         how = {each.name for each in fields(cls)} - {"options"}
         given = {name: value for name, value in values.items() if value is not None}
         options = StudyOptions(**{name: value for name, value in given.items() if name not in how})
@@ -166,27 +166,27 @@ class StudyRequest:
 
 
 class _Keys(RootModel[dict[str, Any]]):
-    """The keys of a study's file, checked by the dataclasses above."""
+    """Keys of a study file; the values are checked by the dataclasses above."""
 
 
 def read_study(path: Path, given: Mapping[str, Any], data_dir: Path | None = None) -> StudyRequest:
-    """Read a study's file.
+    """Read a study file.
 
     Parameters
     ----------
     path : Path
-        Relative paths in it are relative to its folder.
+        Study file; relative paths in it refer to its folder.
     given : dict
-        Options that take precedence over those in the file.
+        Options that override those in the file.
     data_dir : Path, optional
-        Folder that ``data`` and ``structures`` are relative to, instead of the file's.
+        Folder to which ``data`` and ``structures`` are relative; by default that of the file.
 
     Raises
     ------
     InputError
-        If the file is missing or not TOML, or has an unknown, missing or impossible key; names it.
+        If the file is missing or not TOML, or has an unknown, missing or invalid key; the message names it.
     DependencyError
-        If its engine is not installed.
+        If the selected engine is not installed.
     """
     values = toml.read(path, _Keys)[0].root
     try:

@@ -1,4 +1,4 @@
-"""The plan of a study: its methods, and the cells (method, size, seed) to be computed."""
+"""The plan of a study: its methods and the cells (method, size, seed) to compute."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Method:
     Parameters
     ----------
     name : str
-        As shown in tables and figures: ``"from scratch"``, ``"dEf-10k"``, ``"dEf-10k, head"``,
+        Name in tables and figures: ``"from scratch"``, ``"dEf-10k"``, ``"dEf-10k, head"``,
         ``"dEf-10k, frozen + ridge"``, ``"rf"``.
     backbone : str or None
     mode : {"blend", "mixture", "full", "head", "layerwise"}
-        How the backbone is fine-tuned, if there is no baseline.
+        Fine-tuning mode of the backbone; not used with a baseline.
     baseline : str or None
-        Fitted to the frozen embedding of the backbone, or to its own featurizer's vectors if there is no backbone.
+        Baseline fitted to the backbone's frozen embedding or, without a backbone, to the vectors of its featurizer.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Method:
 
     @property
     def kind(self) -> MethodKind:
-        """The group it competes in; a baseline fitted to a frozen embedding is a transfer."""
+        """Group of the method; a baseline fitted to a frozen embedding counts as transfer."""
         return "transfer" if self.backbone else "classical" if self.baseline else "scratch"
 
 
@@ -58,14 +58,14 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Name of its file, without ending: readable, and unique even if names differ in special characters only."""
+        """File name without extension; readable, and unique even for names that differ only in special characters."""
         slug = re.sub(r"[^A-Za-z0-9.+-]+", "-", self.method.name).strip("-")
         unique = hashlib.sha256(self.method.name.encode()).hexdigest()[:6]
         return f"{slug}-{unique}-n{self.size}-seed{self.seed}"
 
 
 def plan(options: StudyOptions) -> list[Method]:
-    """Return the methods of a study, the reference first."""
+    """Return the methods of a study, starting with the reference."""
     found = [Method(FROM_SCRATCH)] if options.scratch else []
     for backbone in options.backbones or ():
         for mode in options.modes:

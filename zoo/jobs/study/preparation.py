@@ -1,4 +1,4 @@
-"""The preparation of a study: its backbones, rows and splits, from its options."""
+"""Preparation of a study: loads the backbones, reads the rows and draws the splits."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Task
 
 DEFAULT_SIZES = (50, 100, 200, 500)
-"""Training-set sizes that are compared by default, as far as the table has enough rows."""
+"""Default training-set sizes; those too large for the table are left out."""
 
 MIXED = ("mixture", BLEND)
-"""Modes in which frozen backbones are read beside the one that is trained."""
+"""Modes in which the network combines the trained backbone with frozen ones."""
 
 _log = logging.getLogger("zoo")
 
@@ -59,13 +59,13 @@ class Prepared:
         Graphs and targets of the table's records, in the same order.
     splits : dict of (size, seed) to Split
     backbones : dict of str to Pulled
-        The backbones that are compared.
+        The backbones to compare.
     experts : dict of str to list of str
-        For each backbone, the names of the frozen backbones in its mixture; empty if there is no mixture.
+        Names of the frozen backbones in the mixture of each backbone; empty if there is no mixture.
     others : dict of str to Pulled
-        Those experts that are not compared themselves.
+        Experts that are not among the compared backbones.
     trained_on : dict of str to set of str
-        Identifiers that each backbone was trained on; None if its card does not list them.
+        Identifiers of each backbone's training crystals; None if its card does not list them.
     """
 
     options: StudyOptions
@@ -80,21 +80,21 @@ class Prepared:
 
     @property
     def records(self) -> list[Record]:
-        """The rows that are used."""
+        """The rows used."""
         return self.table.records
 
     @property
     def cells(self) -> list[Cell]:
-        """All cells, by size, then seed, then method."""
+        """All cells, ordered by size, then seed, then method."""
         return [Cell(method, size, seed) for size, seed in self.splits for method in plan(self.options)]
 
     @property
     def folders(self) -> dict[str, Path]:
-        """The folder of each backbone that is compared."""
+        """Folders of the compared backbones, by name."""
         return {name: pulled.directory for name, pulled in self.backbones.items()}
 
     def expert_folders(self, method: Method) -> dict[str, Path]:
-        """Return the folders of the experts in a method's mixture, by their names."""
+        """Return the folders of the experts in a method's mixture, by name."""
         if method.mode not in MIXED or method.backbone is None or method.baseline:
             return {}
         pulled = self.others | self.backbones
@@ -151,7 +151,7 @@ def prepare(options: StudyOptions) -> Prepared:
 
 
 def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[dict[str, list[str]], dict[str, Pulled]]:
-    """Return the experts in the mixture of each backbone, and those of them that are not compared themselves."""
+    """Return the experts in the mixture of each backbone, and those that are not among the compared backbones."""
     experts: dict[str, list[str]] = {}
     others: dict[str, Pulled] = {}
     for name in backbones if set(MIXED) & set(options.modes) else ():
@@ -186,11 +186,11 @@ def _selected_ids(
     usable: set[str] = set()
     for row in source.rows(list(dict.fromkeys(filter(None, columns))), None):
         name = reader.identify(row)
-        if name in usable:  # of several rows with the same identifier, the first usable one counts
+        if name in usable:  # for repeated identifiers, the first usable row is used
             continue
         if np.isfinite(reader.value(row)):
             usable.add(name)
-        elif options.rows is not None:  # a sample is drawn from usable rows; otherwise an unusable row is reported
+        elif options.rows is not None:  # sample only usable rows; without sampling, unusable rows are reported later
             continue
         fulfilled[name] = all(each.holds(row.cells.get(each.column)) for each in options.where)
     found = [name for name, selected in fulfilled.items() if selected and name not in seen]
@@ -204,7 +204,7 @@ def _selected_ids(
 
 
 def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
-    """Return the requested training-set sizes, or the default ones that the table is large enough for."""
+    """Return the requested training-set sizes, or the default sizes for which the table is large enough."""
     tightest: Split | None = None
     for seed in range(options.seed, options.seed + options.seeds):
         split = make_split(records, seed=seed, how=options.split, test=options.test)

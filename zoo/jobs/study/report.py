@@ -1,4 +1,4 @@
-"""The report of a study: one self-contained HTML file, and the same in Markdown."""
+"""The report of a study, as a self-contained HTML file and in Markdown."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from zoo.jobs.study.result import Study
 
 VERSIONS = ("crystal-zoo", "torch", "dgl", "numpy", "scipy", "statsmodels", "scikit-learn", "pymatgen", "matminer")
-"""Packages whose versions the results may depend on."""
+"""Packages whose versions may affect the results."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report.
+    """A table in the report.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Table:
     header : list of str
     rows : list of lists of str
     note : str
-        Explanation of its columns.
+        Explanation of the columns.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the report: heading, paragraphs, code, points, tables and pictures, in this order."""
+    """A section of the report, with heading, paragraphs, code, points, tables and pictures in this order."""
 
     title: str
     paragraphs: list[str] = field(default_factory=list)
@@ -74,12 +74,12 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
     folder : Path
         Folder of the study.
     more : sequence of Section
-        Further sections, placed before the methods.
+        Additional sections, placed before the methods.
 
     Returns
     -------
     Path
-        ``report.html``: one file with its pictures inside, which loads nothing and runs no scripts.
+        Path of ``report.html``, a single file with embedded pictures, without scripts or external resources.
     """
     from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -108,7 +108,7 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
 
 
 def headline(study: Study) -> str:
-    """Return the answer: the finding at the largest size, so that no size is picked for its result."""
+    """Return the main conclusion, always for the largest size, to avoid selecting a size by its result."""
     sizes = study.analysis.sizes
     return study.analysis.sentence(sizes[-1]) + "." if sizes else "No cell of this study was finished."
 
@@ -273,7 +273,7 @@ def _backbones(study: Study) -> list[Table]:
     rows = []
     for name, pulled in (study.backbones | study.others).items():
         card = pulled.card
-        if card is None:  # a folder, or an unregistered repository
+        if card is None:  # a folder or an unregistered repository
             what = ["", "", ""]
         else:
             counts = f"{card.training.rows.train:,} rows" if card.training.rows else ""
@@ -312,7 +312,7 @@ def _reproduce(study: Study) -> Section:
 
 
 def command(options: StudyOptions) -> str:
-    """Return the command that runs a study, with the options that differ from the defaults.
+    """Return the command that runs the study, with the options that differ from their defaults.
 
     Examples
     --------
@@ -337,11 +337,11 @@ def command(options: StudyOptions) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Keep numbers with their units, and equations, on one line."""
+    """Prevent line breaks in equations, and between numbers and units."""
     return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<])|(?<=[=<±]) (?=\d)| (?=±)", "\u00a0", text)
 
 
 def _data_uri(picture: Saved) -> str:
-    """Return a picture as a data URI, in SVG."""
+    """Return the data URI of a picture in SVG format."""
     content: bytes = picture.path("svg").read_bytes()
     return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"

@@ -1,4 +1,4 @@
-"""A finished study, with everything its report needs."""
+"""A finished study, with all data for its report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FailedCell:
-    """A cell without a result, and the reason."""
+    """A failed cell, with the reason."""
 
     method: str
     size: int
@@ -49,34 +49,33 @@ class Study:
         With default sizes and backbones filled in.
     task : Task
     folder : Path
-        Folder of its files.
+        Folder of the study.
     table : Table
-        The table as read; `table.rejected` has the rows that were not used, each with its reason.
+        The table as read; `table.rejected` contains the unused rows, with reasons.
     records : list of n Record
-        The rows that were used. All row indices below refer to it.
+        The rows used. All row indices below refer to this list.
     targets : array of shape (n,), float64
-        In the task's unit.
+        Targets in the task's unit.
     splits : dict of (size, seed) to Split
-        Within a seed, every size has the same test rows.
+        For a given seed, all sizes have the same test rows.
     backbones : dict of str to Pulled
-        The backbones that were compared, with their cards.
+        The compared backbones, with their cards.
     results : DataFrame
         One row per cell: method, size, seed, status ("ok" or "failed"), reason, mae, rmse, r2, (mae_log10),
-        mae_over_mad, test_rows (their number), coverage (share of them inside 90 % split-conformal intervals),
-        half_width (of these intervals; in log10 for a task learned in log10), seconds, best_epoch. Numbers of failed
-        cells are NaN.
+        mae_over_mad, test_rows (number of test rows), coverage (fraction of test rows inside 90 % split-conformal
+        intervals), half_width (of these intervals; in log10 for tasks trained in log10), seconds, best_epoch. Numbers
+        are NaN for failed cells.
     predictions : dict of (method, size) to dict of seed to array
-        Predictions for the test rows of the seed, ``splits[size, seed].test``, in the task's unit. Failed cells are
-        missing.
+        Predictions for the test rows, ``splits[size, seed].test``, in the task's unit. Failed cells are omitted.
     failed : list of FailedCell
     parameters : dict of (method, size, seed) to dict
-        Hyper-parameters chosen by the inner cross-validation.
+        Hyperparameters selected by the inner cross-validation.
     settings : dict
-        Everything that the cells depend on, as in ``study.json``: digests, settings of the fit, split.
+        All settings that affect the cells, as in ``study.json``: digests, fit settings, split.
     leaks : Leaks or None
-        What test rows share with the rows trained on.
+        Overlap between test rows and training rows, including those of the backbones.
     others : dict of str to Pulled
-        Experts of mixtures that are not compared themselves.
+        Experts in mixtures that are not among the compared backbones.
     """
 
     options: StudyOptions
@@ -102,16 +101,16 @@ class Study:
 
     @property
     def methods(self) -> list[Method]:
-        """The methods that were compared, the reference first."""
+        """The compared methods, starting with the reference."""
         return plan(self.options)
 
     def test_rows(self, seed: int) -> NDArray[np.int64]:
-        """Return the indices of the test rows of a seed, the same for every method and size."""
+        """Return the indices of the test rows for a seed, which are the same for all methods and sizes."""
         return next(split.test for (_, each), split in self.splits.items() if each == seed)
 
     @cached_property
     def errors(self) -> dict[tuple[str, int], dict[int, NDArray[np.float64]]]:
-        """Absolute errors on test rows by method and size, then seed; in log10 for a task learned in log10."""
+        """Absolute test errors by method and size, then seed; in log10 for tasks trained in log10."""
         return {
             key: {
                 seed: metrics.absolute_errors(self.targets[self.test_rows(seed)], predicted, log10=self.analysis.log)
@@ -122,7 +121,7 @@ class Study:
 
     @cached_property
     def analysis(self) -> Analysis:
-        """Comparisons of the cells' errors, and the answer in a sentence."""
+        """Comparisons of the errors, and one-sentence conclusions."""
         finished = self.results[self.results["status"] == "ok"]
         kinds = {method.name: method.kind for method in self.methods}
         return Analysis(finished, kinds, self.task.transform, self.options.significance or ALPHA)

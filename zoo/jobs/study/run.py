@@ -1,8 +1,8 @@
-"""Run a study: many methods, training-set sizes and seeds on one table.
+"""Run a study: compare methods over training-set sizes and seeds on one table.
 
-Within a seed all methods and sizes have the same test rows, and the training rows of a size are among those of every
-larger size. Each cell (method, size, seed) is written as soon as it has finished, so that an interrupted study resumes,
-and more sizes, methods and seeds can be added to it.
+For a given seed, all methods and sizes have the same test rows, and smaller training sets are subsets of larger ones.
+Each cell (method, size, seed) is written as soon as it has finished, so that an interrupted study can be resumed, and
+sizes, methods and seeds can be added later.
 """
 
 from __future__ import annotations
@@ -50,37 +50,37 @@ def run_study(
     quiet: bool = False,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Study:
-    """Run all cells that are not finished yet, and write the report.
+    """Compute all unfinished cells and write the report.
 
     Parameters
     ----------
     options : StudyOptions
     out : path
-        Folder of the study. Finished cells in it are used if table and settings are the same.
+        Folder of the study. Finished cells in it are reused if the table and settings are unchanged.
     engine : {"local", "ray", "dask"}
-        Where to compute; see :mod:`zoo._utils.engines`.
+        Engine for parallel execution; see :mod:`zoo._utils.engines`.
     workers : int, optional
-        Processes, one thread each; by default one per core. With one worker on ``local``, cells are computed in this
-        process.
+        Number of processes with one thread each; by default one per core. With one worker on ``local``, cells are
+        computed in the main process.
     strict : bool
-        Refuse test rows that share a crystal or a composition with the training rows, or that a backbone was trained
-        on.
+        Raise an error if test rows share a crystal or composition with training rows, or were used to train a
+        backbone.
     report : bool
         Also write ``report.html``, ``report.md`` and the figures.
     quiet : bool
         Show no progress.
     say : callable
-        Receives one line per step.
+        Called with one line per step.
 
     Returns
     -------
     Study
-        With all cells; those that failed are marked as failed.
+        The study with all cells; failed cells are marked.
 
     Raises
     ------
     ZooError
-        If the options or the data cannot be used, or `out` was made with other settings.
+        If the options or the data cannot be used, or `out` contains a study with other settings.
     """
     out = Path(out)
     chosen = engines.check(engine, workers)
@@ -110,7 +110,7 @@ def run_study(
 
 
 def introduction(prepared: Prepared) -> str:
-    """Return a line on the rows of a study."""
+    """Return a line describing the rows of a study."""
     every = len(prepared.records) + len(prepared.table.rejected)
     rows = sorted({len(split.test) for split in prepared.splits.values()})
     tests = f"{rows[0]}" if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
@@ -121,12 +121,12 @@ def introduction(prepared: Prepared) -> str:
 
 
 def read_cell(prepared: Prepared, store: FitStore, cell: Cell) -> dict[str, Any] | None:
-    """Read a finished cell; None if it has to be computed."""
+    """Read a finished cell; None if it must be computed."""
     return study_cells.read(store, cell, len(prepared.splits[cell.size, cell.seed].test))
 
 
 def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engines.Job]:
-    """Return the jobs that compute some cells."""
+    """Return the jobs that compute the given cells."""
     vectors = study_cells.vectors(prepared, [cell.method for cell in cells], quiet=quiet)
     return [
         engines.Job(
@@ -149,7 +149,7 @@ def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engi
 
 
 def _folds(prepared: Prepared, cell: Cell) -> list[NDArray[np.int64]]:
-    """Return the folds of a blend; none of any other method."""
+    """Return the folds of a blend; an empty list for other methods."""
     if cell.method.mode != BLEND or cell.method.baseline:
         return []
     split = prepared.splits[cell.size, cell.seed]
@@ -166,7 +166,7 @@ def _compute(
     quiet: bool,
     say: Callable[[str], None],
 ) -> dict[Cell, str]:
-    """Compute cells and write each as soon as it has finished; return the failed ones with the reason."""
+    """Compute cells, write each as soon as it has finished, and return the failed ones with reasons."""
     failed: dict[Cell, str] = {}
     work = jobs(prepared, missing, quiet=quiet)
     with progress("study", len(missing), "cells", quiet=quiet) as bar:
@@ -190,7 +190,7 @@ def _collect(
     settings: Mapping[str, Any],
     found: leaks.Leaks,
 ) -> Study:
-    """Read all cells."""
+    """Read all cells and assemble the study."""
     rows: list[dict[str, Any]] = []
     predictions: dict[tuple[str, int], dict[int, NDArray[np.float64]]] = {}
     parameters: dict[tuple[str, int, int], dict[str, str]] = {}
