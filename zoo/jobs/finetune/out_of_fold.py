@@ -40,7 +40,10 @@ def mean_weights(crossfits: Sequence[CrossFit]) -> dict[str, float]:
 
 
 def carriers(crossfits: Sequence[CrossFit]) -> str:
-    """Summarise the largest weights in one line: ``"the model: 60 % svr on magpie-structure, 40 % …"``."""
+    """Return the weights of the members in one line, without those below 0.5 %.
+
+    For example, ``"the model: 60 % svr on magpie-structure, 40 % multi-113k fine-tuned"``.
+    """
     shares = {name: weight for name, weight in mean_weights(crossfits).items() if weight >= 0.005}
     return "the model: " + ", ".join(f"{100 * weight:.0f} % {name}" for name, weight in shares.items())
 

@@ -127,7 +127,7 @@ class Result:
 
     @cached_property
     def comparisons(self) -> dict[str, Comparison]:
-        """Comparisons of the MAE, in the task's unit, with training from scratch, by method; may be empty."""
+        """MAE comparisons with training from scratch, in the task's unit, by method; empty without a scratch fit."""
         return self._compare(log10=False)
 
     @cached_property

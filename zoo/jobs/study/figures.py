@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.jobs.study.result import Study
 
 MAX_CRYSTALS = 5000
-"""Maximum number of crystals to which a backbone is applied for one figure; larger sets are reduced to fit."""
+"""Maximum number of crystals to which a backbone is applied per figure; larger tables are sampled with a fixed seed."""
 
 
 class NotDrawnError(Exception):

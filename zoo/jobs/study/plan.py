@@ -29,7 +29,8 @@ class Method:
     mode : {"blend", "mixture", "full", "head", "layerwise"}
         Fine-tuning mode of the backbone; not used with a baseline.
     baseline : str or None
-        Baseline fitted to the backbone's frozen embedding or, without a backbone, to the vectors of its featurizer.
+        Baseline, fitted to the frozen embedding of the backbone or, without a backbone, to the vectors of the
+        baseline's own featurizer.
     """
 
     name: str
