@@ -50,7 +50,7 @@ class Featurizers:
         except InputError as error:
             if len(crystals) == 1:
                 return [error]
-            return [self.vectors([crystal])[0] for crystal in crystals]  # find the crystals that fail
+            return [self.vectors([crystal])[0] for crystal in crystals]  # one by one, to find the crystals that fail
         return [{name: matrix[row] for name, matrix in matrices.items()} for row in range(len(crystals))]
 
     def _matrix(self, name: str, crystals: Sequence[Crystal]) -> NDArray[np.float64]:

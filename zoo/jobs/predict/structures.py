@@ -44,7 +44,7 @@ def as_crystals(structures: Any) -> list[Crystal]:
 
 
 def require_all(items: Sequence[T | InputError]) -> list[T]:
-    """Return the items if none of them is an error.
+    """Return the items, provided that none of them is an error.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class TargetRecipe(_Strict):
     column : str, optional
         Column of the target, if its name is not one that the task recognises.
     where : Condition, optional
-        Condition for a row to have the property; for example, metals have no gap to train on.
+        Rows that do not fulfil the condition lack the property; for example, metals have no band gap.
     label : Condition, optional
         Defines a binary target in place of a numerical column: 1 for rows that fulfil the condition, otherwise 0.
     """

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test")
 
 MAX_UNREADABLE = 0.01
-"""Maximum fraction of rows selected by a rule with unusable crystals; these are reported and left out."""
+"""Maximum fraction of unusable crystals among rows selected by a rule; these are reported and left out."""
 
 
 @dataclass(frozen=True)
