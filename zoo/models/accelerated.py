@@ -63,9 +63,9 @@ def convolve(atoms: Tensor, batch: GraphBatch, architecture: Architecture, layer
 
 @contextmanager
 def threads_for(edges: float) -> Iterator[None]:
-    """Let torch use a thread for every `EDGES_PER_PIECE` edges of a batch inside the block, and no more than before.
+    """Limit torch to one thread per `EDGES_PER_PIECE` edges of a batch inside the block, and to the previous number.
 
-    With small batches torch's threads mostly wait for each other, in particular if another program keeps a core busy.
+    For small batches, torch's threads mostly wait for each other, in particular if another program uses the same cores.
     :func:`convolve` is not affected.
     """
     before = torch.get_num_threads()
@@ -79,7 +79,7 @@ def threads_for(edges: float) -> Iterator[None]:
 
 
 def for_each_piece(run: Callable[[int], None], pieces: int, threads: int | None = None) -> None:
-    """Call a function with the number of each piece, in `threads` threads, by default as many as torch uses."""
+    """Call a function with the index of each piece, in `threads` threads (by default as many as torch uses)."""
     in_threads(run, pieces, threads or torch.get_num_threads())
 
 

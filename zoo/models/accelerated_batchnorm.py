@@ -1,9 +1,10 @@
 """A compiled convolution as one autograd step, on a CPU, in single precision, normalised by batch statistics.
 
-It is used for training from scratch, and required by the benchmark's limit for it (a training step 2.5 times as fast
-as cgcnn2's). The reference, :class:`zoo.models.body.Convolution`, gives the same numbers (tests/equivalence) but takes
-more than five times as long on large cells, because it writes a dozen arrays with one row per edge. Here no such array
-is written: the statistics follow from sums over atoms, and the normalisation is folded into the linear map.
+It is used in training from scratch, and is necessary to meet the benchmark's limit (a training step 2.5 times as fast
+as that of cgcnn2). The reference, :class:`zoo.models.body.Convolution`, gives the same numbers (tests/equivalence) but
+takes more than five times as long on large cells, because it writes a dozen arrays with one row per edge. This
+implementation writes no such array: the statistics are computed from sums over atoms, and the normalisation is folded
+into the linear map.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Bonds:
-    """The edges of a batch and the moments of their Gaussians; one serves all convolutions.
+    """The edges of a batch and the moments of their Gaussians, shared by all convolutions.
 
     Parameters
     ----------
@@ -226,7 +227,7 @@ class _Convolution(torch.autograd.Function):
 
 
 def _tracked(norm: Any, statistics: Statistics | None) -> tuple[Tensor, Tensor]:
-    """Return the mean and variance to normalise by: the batch's, which are then tracked, or the module's own."""
+    """Return the mean and variance for normalisation: the batch's, which are also tracked, or the running ones."""
     if statistics is None:
         return norm.running_mean, norm.running_var
     norm.track(*statistics)
