@@ -67,7 +67,7 @@ def given_splits(
     Raises
     ------
     InputError
-        If a cell is neither an accepted word nor a whole number, or if there are no training or test rows.
+        If a cell is neither an accepted word nor a whole number, or if there are too few folds, training or test rows.
     """
     parts = [record.part for record in records]
     if all(part.removeprefix("-").isdecimal() for part in parts):
