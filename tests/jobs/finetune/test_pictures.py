@@ -104,9 +104,9 @@ def test_every_seed_of_every_method_is_a_dot(tmp_path: Path, monkeypatch: pytest
     assert [bar.get_width() for bar in axes.patches] == [11.0, 16.0]
     assert [np.asarray(dots.get_offsets())[:, 0].tolist() for dots in axes.collections] == [[10, 12], [14, 18]]
     assert axes.get_xlim()[0] == 0
-    assert axes.get_xlabel() == "test MAE (GPa); a dot is a seed, a bar the mean over seeds"
+    assert axes.get_xlabel() == "test MAE (GPa); dots: seeds, bars: means"
     axes = draw(tmp_path / "q.png", monkeypatch, error="MAE log10", repeat="fold").axes[1]
-    assert axes.get_xlabel() == "test MAE log10; a dot is a fold, a bar the mean over folds"
+    assert axes.get_xlabel() == "test MAE log10; dots: folds, bars: means"
     # The run's own model stands on top, in its own colour.
     heights = dict(
         zip(DATA["errors"], (np.asarray(dots.get_offsets())[0, 1] for dots in axes.collections), strict=True)

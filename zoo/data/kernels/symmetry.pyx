@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The symmetry operations of crystals about which no tolerance has to decide, compiled.
 
-The cell is reduced to a primitive one, whose basis is Minkowski-reduced. Every map of that basis onto lattice vectors of
-equal lengths and angles, and every translation that takes an atom of the rarest element to another, is tried on all atoms.
-An operation holds if no atom misses by `inner`; it is none if one misses by `outer`. A crystal with anything in between
-is left to spglib, whose answer then depends on the order in which it lowers its tolerance.
+The cell is reduced to a primitive one, whose basis is Minkowski-reduced. Every map of that basis onto lattice vectors
+of equal lengths and angles, and every translation that takes an atom of the rarest element to another, is tried on all
+atoms. An operation holds if no atom misses by `inner`; it is none if one misses by `outer`. A crystal with anything in
+between is left to spglib, whose answer then depends on the order in which it lowers its tolerance.
 """
 
 import numpy as np
@@ -112,7 +112,8 @@ cdef int _operations(
     crystal.n = n
     crystal.places = <double *>memory
     crystal.species = <int *>(crystal.places + 3 * n)
-    crystal.origin, crystal.image, crystal.rarest = crystal.species + n, crystal.species + 2 * n, crystal.species + 3 * n
+    crystal.origin, crystal.image = crystal.species + n, crystal.species + 2 * n
+    crystal.rarest = crystal.species + 3 * n
     for i in range(n):
         crystal.species[i], crystal.origin[i], orbits[i] = numbers[i], <int>i, -1
     for i in range(9):
@@ -149,12 +150,16 @@ cdef void _change_basis(Crystal *crystal, const double *basis) noexcept nogil:
         volume = -volume
     for i in range(3):  # columns of the inverse are cross products of the rows
         j, k = 3 * ((i + 1) % 3), 3 * ((i + 2) % 3)
-        inverse[i] = (crystal.basis[j + 1] * crystal.basis[k + 2] - crystal.basis[j + 2] * crystal.basis[k + 1]) / volume
+        inverse[i] = (
+            crystal.basis[j + 1] * crystal.basis[k + 2] - crystal.basis[j + 2] * crystal.basis[k + 1]
+        ) / volume
         inverse[3 + i] = (crystal.basis[j + 2] * crystal.basis[k] - crystal.basis[j] * crystal.basis[k + 2]) / volume
         inverse[6 + i] = (crystal.basis[j] * crystal.basis[k + 1] - crystal.basis[j + 1] * crystal.basis[k]) / volume
     for i in range(3):
         for j in range(3):
-            change[3 * i + j] = old[3 * i] * inverse[j] + old[3 * i + 1] * inverse[3 + j] + old[3 * i + 2] * inverse[6 + j]
+            change[3 * i + j] = (
+                old[3 * i] * inverse[j] + old[3 * i + 1] * inverse[3 + j] + old[3 * i + 2] * inverse[6 + j]
+            )
     for i in range(crystal.n):
         x, y, z = crystal.places[3 * i], crystal.places[3 * i + 1], crystal.places[3 * i + 2]
         for j in range(3):

@@ -128,7 +128,7 @@ def _draw_errors(axes: Axes, errors: Mapping[str, Sequence[float]], error: str, 
         axes.scatter(values, [position] * len(values), s=20, color=color, edgecolors="black", linewidths=0.5)
     axes.set_yticks(positions, list(errors))
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"test {error}; a dot is a {repeat}, a bar the mean over {repeat}s")
+    axes.set_xlabel(f"test {error}; dots: {repeat}s, bars: means")
     axes.set_title("error on the same test rows", fontsize=10)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -67,7 +67,8 @@ def merge(
     cdef Py_ssize_t crystal, first, n, largest = 1, atoms = 0, edges = 0, groups
     cdef int k = <int>neighbors.shape[1]
     cdef Py_ssize_t atom, j
-    cdef bint fits = offsets.shape[0] > 0 and neighbors.shape[0] == distances.shape[0] == numbers.shape[0] == offsets[offsets.shape[0] - 1]
+    cdef bint fits = offsets.shape[0] > 0 and numbers.shape[0] == offsets[offsets.shape[0] - 1]
+    fits &= neighbors.shape[0] == distances.shape[0] == numbers.shape[0]
     fits &= distances.shape[1] == k and offsets[0] == 0
     fits &= kept_numbers.shape[0] == copies.shape[0] == degrees.shape[0] == numbers.shape[0]
     fits &= kept_neighbors.shape[0] == kept_distances.shape[0] == counts.shape[0] == numbers.shape[0] * k
@@ -211,7 +212,9 @@ cdef inline uint64_t _mix(uint64_t value) noexcept nogil:
     return value ^ (value >> 31)
 
 
-cdef Py_ssize_t _refine(Workspace *workspace, Py_ssize_t n, int k, const uint8_t *numbers, const int *neighbors) noexcept nogil:
+cdef Py_ssize_t _refine(
+    Workspace *workspace, Py_ssize_t n, int k, const uint8_t *numbers, const int *neighbors
+) noexcept nogil:
     """Group atoms by environment, in order of first appearance; return the number of groups."""
     cdef Py_ssize_t i, j, found, now
     cdef uint64_t total

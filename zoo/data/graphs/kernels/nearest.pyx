@@ -2,8 +2,8 @@
 """The neighbour search of `zoo.data.graphs.neighbors` with ties broken by environment, compiled.
 
 It finds the same neighbours as the search in NumPy. That one remains for machines without a compiler, for the authors'
-tie rule, and for the rare crystals that this one leaves to it (two atoms on one site, cells that are huge or too flat to
-search), so that each error is worded in one place.
+tie rule, and for the rare crystals that this one leaves to it (two atoms on one site, cells that are huge or too flat
+to search), so that each error is worded in one place.
 
 For crystals of 1 to 200 atoms a grid of boxes does not pay. The images of all atoms around the cell are listed once, in
 order of their height over one face of the cell, and each atom scans those near it in height. Its neighbours are kept
@@ -72,7 +72,8 @@ def nearest(
     cdef int outcome = 0, k = <int>neighbors.shape[1]
     cdef bint fits = (
         offsets.shape[0] > 0
-        and frac.shape[0] == neighbors.shape[0] == distances.shape[0] == offsets[offsets.shape[0] - 1] == numbers.shape[0]
+        and frac.shape[0] == neighbors.shape[0] == distances.shape[0] == numbers.shape[0]
+        and numbers.shape[0] == offsets[offsets.shape[0] - 1]
         and found.shape[0] == lattices.shape[0] == offsets.shape[0] - 1
         and 0 < neighbors.shape[1] == distances.shape[1] < 256
         and frac.shape[1] == lattices.shape[1] == lattices.shape[2] == 3
@@ -96,10 +97,13 @@ def nearest(
                 outcome = reserve_sites(&workspace, n)
                 if outcome == 0:
                     outcome = _search(
-                        &workspace, n, k, &frac[first, 0], &lattices[crystal, 0, 0], start, tolerance, coincident, max_images
+                        &workspace, n, k, &frac[first, 0], &lattices[crystal, 0, 0], start, tolerance, coincident,
+                        max_images,
                     )
                 if outcome == 0:
-                    _write_neighbors(&workspace, n, k, &numbers[first], rounds, &neighbors[first, 0], &distances[first, 0])
+                    _write_neighbors(
+                        &workspace, n, k, &numbers[first], rounds, &neighbors[first, 0], &distances[first, 0]
+                    )
             if outcome < 0:
                 raise MemoryError
             found[crystal] = outcome == 0
@@ -184,7 +188,9 @@ cdef int _search(
     return outcome
 
 
-cdef int _list_images(Workspace *workspace, Py_ssize_t n, const Cell *cell, double radius, double max_images) noexcept nogil:
+cdef int _list_images(
+    Workspace *workspace, Py_ssize_t n, const Cell *cell, double radius, double max_images
+) noexcept nogil:
     """List the images of all sites that may be within a radius of a site in the cell, in order of z.
 
     Returns 0, 1 (too many) or -1 (no memory).
@@ -235,7 +241,8 @@ cdef int _list_images(Workspace *workspace, Py_ssize_t n, const Cell *cell, doub
 cdef Py_ssize_t _find_edges(
     Workspace *workspace, int k, Py_ssize_t center, Py_ssize_t low, double radius, double tolerance, Py_ssize_t used
 ) noexcept nogil:
-    """Append the edges of the site at image `center` to the `used` ones, by distance; return how many, or -1 (no memory).
+    """Append the edges of the site at image `center` to the `used` ones, by distance;
+    return how many (-1: no memory).
 
     Those beyond the k-th are kept only up to the tolerance.
     """
@@ -334,7 +341,9 @@ cdef void _refine_colors(Workspace *workspace, Py_ssize_t n, const unsigned char
             site = &workspace.sites[i]
             message = 0.0
             for j in range(site.start, site.end):
-                message += workspace.weight[j] * sin(1.0 + 0.7310585 * workspace.color[edges[j].neighbor] + edges[j].distance)
+                message += workspace.weight[j] * sin(
+                    1.0 + 0.7310585 * workspace.color[edges[j].neighbor] + edges[j].distance
+                )
             workspace.next_color[site.atom] = cos(0.3678794 * workspace.color[site.atom]) + message
         workspace.color, workspace.next_color = workspace.next_color, workspace.color
     for i in range(n):
