@@ -255,7 +255,7 @@ def _type_number(rotations: bytes, translations: bytes) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = spglib.get_spacegroup_type_from_symmetry(r.astype(np.intc), t, symprec=1e-3)
-    except Exception:  # spglib's errors differ from release to release
+    except spglib.SpglibError:
         return 0
     return int(found.number) if found is not None else 0
 
