@@ -39,7 +39,7 @@ from zoo.jobs.study.plan import Cell, Method, plan
 from zoo.jobs.study.preparation import Prepared, prepare
 from zoo.jobs.study.run import jobs
 from zoo.registry import plugins
-from zoo.training.settings import Mode
+from zoo.training.settings import BLEND, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +120,7 @@ def write_table(task: BenchmarkTask, settings: Settings) -> Path:
 
 def study_options(task: BenchmarkTask, settings: Settings, sizes: Sequence[int], table: Path) -> StudyOptions:
     """Return the options of the study that has these methods, sizes and seeds."""
-    modes = [name for name in settings.names if name in get_args(Mode) or name.startswith(FROZEN_PREFIX)]
+    modes = [name for name in settings.names if name in (BLEND, *get_args(Mode)) or name.startswith(FROZEN_PREFIX)]
     return StudyOptions(
         task.task,
         table,
