@@ -25,6 +25,7 @@ _GW = "M. J. van Setten et al., Physical Review B 96, 155207 (2017), doi:10.1103
 formation_energy = Task(
     name="formation-energy",
     target="formation_energy_per_atom",
+    label="Formation energy ΔE_f",
     unit="eV/atom",
     # The most stable compounds (of lanthanum, yttrium and thorium) reach -4.6, hypothetical cells in data sets +5.4.
     valid=(-6.0, 7.0),
@@ -37,6 +38,7 @@ formation_energy = Task(
 band_gap = Task(
     name="band-gap",
     target="band_gap",
+    label="Band gap E_g",
     unit="eV",
     # Solid helium has the widest gap, 17.9 eV in PBE.
     valid=(0.0, 20.0),
@@ -51,6 +53,7 @@ band_gap = Task(
 metallicity = Task(
     name="metallicity",
     target="is_metal",
+    label="Metallicity",
     unit="",
     valid=(0.0, 1.0),
     description="1 for a metal in the PBE approximation, 0 for a crystal with a band gap; between them, undecided.",
@@ -61,6 +64,7 @@ metallicity = Task(
 bulk_modulus = Task(
     name="bulk-modulus",
     target="K_VRH",
+    label="Bulk modulus K_VRH",
     unit="GPa",
     transform="log10",
     # From solid helium and nitrogen, about 1 GPa, to diamond, 436 GPa.
@@ -74,6 +78,7 @@ bulk_modulus = Task(
 shear_modulus = Task(
     name="shear-modulus",
     target="G_VRH",
+    label="Shear modulus G_VRH",
     unit="GPa",
     transform="log10",
     # Diamond has 525 GPa.
@@ -87,6 +92,7 @@ shear_modulus = Task(
 dielectric = Task(
     name="dielectric",
     target="eps_total",
+    label="Dielectric constant ε_r",
     unit="",
     transform="log10",
     # Vacuum has 1. Soft polar modes can raise computed values to several thousand.
@@ -100,6 +106,7 @@ dielectric = Task(
 refractive_index = Task(
     name="refractive-index",
     target="n",
+    label="Refractive index n",
     unit="",
     # Nearly closed gaps give indices of several tens; 100 corresponds to an electronic dielectric constant of 10,000.
     valid=(1.0, 100.0),
@@ -115,6 +122,7 @@ refractive_index = Task(
 gw_gap = Task(
     name="gw-gap",
     target="gap_gw",
+    label="Quasi-particle gap E_g",
     unit="eV",
     valid=(0.01, 30.0),
     description="Quasi-particle band gap of a non-metal, G0W0 on PBE.",

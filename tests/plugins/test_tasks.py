@@ -24,6 +24,13 @@ def test_every_task_is_registered_under_its_own_name():
         assert plugins.task(task.name) is task
 
 
+def test_every_task_says_what_stands_on_an_axis():
+    for task in ALL:
+        assert task.label
+        assert task.label[0].isupper()
+        assert task.unit not in task.label or not task.unit  # figures add the unit
+
+
 def test_no_column_name_means_two_tasks():
     columns = [column for task in ALL for column in task.columns]
     assert len(columns) == len(set(columns))

@@ -55,6 +55,7 @@ def test_a_task_without_a_unit_names_its_range_without_one():
     [
         ({"unit": None}, "unit=None is not a string"),
         ({"target": 3}, "target=3 is not a string"),
+        ({"label": 3}, "label=3 is not a string"),
         ({"aliases": "H"}, r"aliases='H' is not a tuple; one alias is written \('H',\)"),
         ({"aliases": (1,)}, r"aliases\[0\]=1 is not a string"),
         ({"requires": "gap > 0"}, r"requires='gap > 0' is not a zoo\.contracts\.Requirement"),

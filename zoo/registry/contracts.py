@@ -92,6 +92,9 @@ class Task:
         Row filter (for example, non-metals only).
     zoo_api : int
         Version of the contract that the plugin was written for.
+    label : str
+        Name and symbol on the axes of figures, for example ``"Bulk modulus K_VRH"``; what follows an underscore is
+        set as a subscript. By default figures show the name of the column.
 
     Examples
     --------
@@ -114,6 +117,7 @@ class Task:
     recommended_backbone: str | None = None
     requires: Requirement | None = None
     zoo_api: int = ZOO_API
+    label: str = ""
 
     def __post_init__(self) -> None:
         # Types are checked here, because no type checker sees the plugin files of users.
@@ -121,7 +125,7 @@ class Task:
         if not isinstance(aliases, tuple):
             hint = f"; one alias is written ({self.aliases!r},)" if isinstance(aliases, str) else ""
             raise TypeError(f"task {self.name!r}: aliases={self.aliases!r} is not a tuple{hint}")
-        texts = {name: getattr(self, name) for name in ("name", "target", "unit", "description", "citation")}
+        texts = {name: getattr(self, name) for name in ("name", "target", "unit", "description", "citation", "label")}
         texts |= {f"aliases[{i}]": alias for i, alias in enumerate(self.aliases)}
         for name, value in texts.items():
             if not isinstance(value, str):
