@@ -51,6 +51,15 @@ class Stubborn(Task):
         return None
 
 
+@dataclass(frozen=True)
+class Deaf(Task):
+    def index(self, label):
+        return self.classes.index(label) if label in self.classes else 0 if label == " A " else None
+
+
+CLASSES = {"kind": "classification", "classes": ("a", "b")}
+
+
 @pytest.mark.parametrize(
     ("task", "said"),
     [
@@ -65,6 +74,8 @@ class Stubborn(Task):
         (replace(GOOD, unit=" GPa"), "blanks around the unit"),
         (replace(GOOD, description=""), "needs a description"),
         (Stubborn("good", target="x", unit="", valid=(0, 1), description="d"), "accepts -1, outside its range"),
+        (Stubborn("good", "x", description="d", **CLASSES), "accepts 0.5, which is no class"),
+        (Deaf("good", "x", description="d", **CLASSES), "' B ' is read as class None, not 1"),
     ],
 )
 def test_mistakes_in_a_task(task, said):

@@ -30,7 +30,7 @@ RESAMPLES = 9999
 
 NAN = float("nan")
 
-Metric = Literal["mae", "rmse"]
+Metric = Literal["mae", "rmse", "log_loss"]
 
 
 @dataclass(frozen=True)
@@ -101,16 +101,16 @@ def compare(
     Parameters
     ----------
     method, reference : sequence over seeds of arrays of shape (n,)
-        Absolute errors on the test rows of each seed, in the same order of rows.
-    metric : {"mae", "rmse"}
-        Average over the rows of a seed.
+        Absolute errors, or logarithmic losses, on the test rows of each seed, in the same order of rows.
+    metric : {"mae", "rmse", "log_loss"}
+        Average over the rows of a seed: the mean, or the root of the mean square.
     over : str
         Name of the samples: "seeds" or "folds".
     """
     ours = [np.asarray(rows, dtype=np.float64) for rows in method]
     theirs = [np.asarray(rows, dtype=np.float64) for rows in reference]
     mean_ours, mean_theirs = (
-        np.array([rows.mean() if metric == "mae" else np.sqrt((rows**2).mean()) for rows in side])
+        np.array([np.sqrt((rows**2).mean()) if metric == "rmse" else rows.mean() for rows in side])
         for side in (ours, theirs)
     )
     gain = float(relative_gain(mean_ours, mean_theirs))

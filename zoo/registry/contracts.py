@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-__all__ = ["NAME", "ZOO_API", "Baseline", "Featurizer", "Kind", "Requirement", "Task", "Transform", "breach"]
+__all__ = [
+    "NAME",
+    "ZOO_API",
+    "Baseline",
+    "Featurizer",
+    "Kind",
+    "Requirement",
+    "Task",
+    "TaskKind",
+    "Transform",
+    "breach",
+]
 
 ZOO_API = 1
 """Version of these contracts. A plugin states the one it was written for in ``zoo_api``."""
@@ -43,6 +54,16 @@ _UNUSABLE = "not a valid name; use letters, digits and single hyphens, beginning
 
 Kind = Literal["task", "featurizer", "baseline", "backbone"]
 Transform = Literal["identity", "log10"]
+TaskKind = Literal["regression", "classification"]
+
+MAX_CLASSES = 100
+"""Maximum number of classes of a classification."""
+
+MAX_LABEL = 60
+"""Maximum number of characters of a class's label."""
+
+_NEGATIVE, _POSITIVE = ("0", "false"), ("1", "true")
+"""Spellings of the two classes of a property that holds or does not, such as being a metal."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +87,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Task:
-    """A target property: its unit, physical range and transform.
+    """A target property: its unit, physical range and transform, or its classes.
 
     Parameters
     ----------
@@ -80,8 +101,8 @@ class Task:
         Applied before standardisation; ``log10`` for properties that span decades.
     valid : tuple of float
         Physical range ``(low, high)`` in `unit`, both ends included; values outside are rejected.
-    metric : {"mae", "rmse"}
-        Headline metric.
+    metric : {"mae", "rmse", "log_loss"}
+        Headline metric; always ``"log_loss"`` for a classification.
     description, citation : str
         One sentence, and the source of the definition or the reference data.
     aliases : tuple of str
@@ -95,6 +116,12 @@ class Task:
     label : str
         Name and symbol on the axes of figures, for example ``"Bulk modulus K_VRH"``; what follows an underscore is
         set as a subscript. By default figures show the name of the column.
+    kind : {"regression", "classification"}
+        Whether the property is a number or one of several classes. Targets of a classification are positions in
+        `classes`.
+    classes : tuple of str
+        Labels of the classes, at least two, as they are written in tables. Of two classes the first is the negative
+        one, which a table may also write as 0 or false, and the second the positive one, 1 or true.
 
     Examples
     --------
@@ -103,14 +130,17 @@ class Task:
     ('H_V',)
     >>> hardness.problem(-3.0)
     'below the physical range of hardness, 0.1 to 150 GPa'
+    >>> magnet = Task("magnet", target="order", unit="", kind="classification", classes=("none", "FM", "AFM"))
+    >>> magnet.index("afm"), magnet.index("ferri")
+    (2, None)
     """
 
     name: str
     target: str
-    unit: str
+    unit: str = ""
     transform: Transform = "identity"
     valid: tuple[float, float] = (-inf, inf)
-    metric: Literal["mae", "rmse"] = "mae"
+    metric: Literal["mae", "rmse", "log_loss"] = "mae"
     description: str = ""
     citation: str = ""
     aliases: tuple[str, ...] = ()
@@ -118,6 +148,8 @@ class Task:
     requires: Requirement | None = None
     zoo_api: int = ZOO_API
     label: str = ""
+    kind: TaskKind = "regression"
+    classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # Types are checked here, because no type checker sees the plugin files of users.
@@ -135,7 +167,13 @@ class Task:
             raise TypeError(f"task {self.name!r}: recommended_backbone={self.recommended_backbone!r} is not a name")
         if self.requires is not None and not isinstance(self.requires, Requirement):
             raise TypeError(f"task {self.name!r}: requires={self.requires!r} is not a zoo.contracts.Requirement")
-        if self.metric not in ("mae", "rmse"):
+        if self.kind == "classification":
+            self._check_classes()
+        elif self.kind != "regression":
+            raise ValueError(f"task {self.name!r}: kind={self.kind!r} is neither 'regression' nor 'classification'")
+        elif self.classes:
+            raise ValueError(f"task {self.name!r}: classes go with kind='classification'")
+        elif self.metric not in ("mae", "rmse"):
             raise ValueError(f"task {self.name!r}: metric={self.metric!r} is neither 'mae' nor 'rmse'")
         valid: object = self.valid
         if not (isinstance(valid, tuple) and len(valid) == 2 and all(isinstance(end, Real) for end in valid)):
@@ -148,6 +186,45 @@ class Task:
         if self.transform == "log10" and low < 0:
             raise ValueError(f"task {self.name!r}: log10 needs a range without negative values, got valid={self.valid}")
 
+    def _check_classes(self) -> None:
+        classes: object = self.classes
+        if not (isinstance(classes, tuple) and all(isinstance(label, str) for label in classes)):
+            raise TypeError(f"task {self.name!r}: classes={classes!r} is not a tuple of strings")
+        if not 2 <= len(self.classes) <= MAX_CLASSES:
+            raise ValueError(f"task {self.name!r}: {len(self.classes)} classes; give 2 to {MAX_CLASSES}")
+        for label in self.classes:
+            if not label or label != label.strip() or not label.isprintable() or len(label) > MAX_LABEL:
+                raise ValueError(
+                    f"task {self.name!r}: classes: {label[:MAX_LABEL]!r} is not a label of 1 to {MAX_LABEL} characters"
+                )
+        read = [_plain(label) for label in self.classes]
+        if same := [repr(label) for label, plain in zip(self.classes, read, strict=True) if read.count(plain) > 1]:
+            raise ValueError(f"task {self.name!r}: classes: {' and '.join(same)} are read as the same class")
+        if self.unit or self.transform != "identity" or self.valid != (-inf, inf):
+            raise ValueError(f"task {self.name!r}: a classification has no unit, transform or valid range")
+        if self.metric not in ("mae", "log_loss"):
+            raise ValueError(f"task {self.name!r}: the metric of a classification is 'log_loss', not {self.metric!r}")
+        object.__setattr__(self, "metric", "log_loss")
+
+    def index(self, label: object) -> int | None:
+        """Return the position of a class, or None if a value names none.
+
+        Labels match without regard to case, and as numbers if they are numbers. Two classes are also named by 0 and
+        1, and by false and true, unless the labels themselves say otherwise.
+
+        Parameters
+        ----------
+        label : object
+            The cell of a table.
+        """
+        plain = _plain(label)
+        known = [_plain(each) for each in self.classes]
+        if plain in known:
+            return known.index(plain)
+        if len(known) == 2 and not any(each in _NEGATIVE or each in _POSITIVE for each in known):
+            return 0 if plain in _NEGATIVE else 1 if plain in _POSITIVE else None
+        return None
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Accepted names of the target column, the default first."""
@@ -159,11 +236,13 @@ class Task:
         Parameters
         ----------
         value : float
-            A target in :attr:`unit`.
+            A target in :attr:`unit`, or the position of a class.
         """
         low, high = self.valid
         if not isfinite(value):
             return "not a finite number"
+        if self.classes:
+            return None if value in range(len(self.classes)) else f"not the position of a class of {self.name}"
         if not low <= value <= high:
             side = "below" if value < low else "above"
             return f"{side} the physical range of {self.name}, {low:g} to {high:g} {self.unit}".rstrip()
@@ -242,6 +321,16 @@ class Baseline:
         for name, values in grid.items():
             if isinstance(values, str) or not (isinstance(values, Sequence) or hasattr(values, "__array__")):
                 raise TypeError(f"baseline {self.name!r}: grid[{name!r}]={values!r} is not a list of values")
+
+
+def _plain(label: object) -> str:
+    """Return a label as it is compared: without case, and numbers in one spelling (1.0 is 1)."""
+    text = str(label).strip().casefold()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{number:.12g}" if isfinite(number) and "_" not in text else text
 
 
 def _check_name(kind: Kind, name: object) -> None:

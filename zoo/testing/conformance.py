@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-5
 
 
-# --- tasks
-
-
 def task_is_one(task: Any) -> None:
     """Check that the object is a task for this version of the contracts."""
     assert isinstance(task, Task), f"{task!r} is not a zoo.contracts.Task"
@@ -66,6 +63,8 @@ def task_unit_and_range_make_sense(task: Any) -> None:
     """Check that the unit has no surrounding blanks, and that the range accepts exactly the values inside it."""
     assert task.unit == task.unit.strip(), f"task {task.name!r}: blanks around the unit {task.unit!r}"
     assert task.description, f"task {task.name!r} needs a description: one sentence that says what the number is"
+    if task.classes:
+        return
     low, high = (float(end) for end in task.valid)
     inner = _inside(low, high)
     assert task.problem(inner) is None, f"task {task.name!r} rejects {inner:g}, inside its own range"
@@ -73,12 +72,19 @@ def task_unit_and_range_make_sense(task: Any) -> None:
         assert task.problem(outside), f"task {task.name!r} accepts {outside:g}, outside its range"
 
 
+def task_reads_its_classes(task: Any) -> None:
+    """Check that each label of a classification is read as its class, and that nothing between two classes is."""
+    for position, label in enumerate(task.classes):
+        for written in (label, f" {label.upper()} "):
+            found = task.index(written)
+            assert found == position, f"task {task.name!r}: {written!r} is read as class {found}, not {position}"
+        assert task.problem(position) is None, f"task {task.name!r} rejects {position}, the position of {label!r}"
+        assert task.problem(position + 0.5), f"task {task.name!r} accepts {position + 0.5}, which is no class"
+
+
 def _inside(low: float, high: float) -> float:
     low, high = max(low, -1e300), min(high, 1e300)
     return low / 2 + high / 2
-
-
-# --- featurizers
 
 
 def featurizer_returns_one_row_per_structure(featurizer: Any, structures: Any = None) -> None:
@@ -207,9 +213,6 @@ def _compare(
     same = np.isclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True)
     wrong = [label for label, column in zip(made.labels, same.T, strict=True) if not column.all()]
     assert not wrong, f"{label(made)}: {what}, in {', '.join(wrong[:5])}{' and others' if wrong[5:] else ''}"
-
-
-# --- baselines
 
 
 def baseline_is_one(baseline: Any) -> None:
@@ -358,6 +361,7 @@ TASK_CHECKS: _Checks = tuple(
             task_survives_json,
             task_columns_are_distinct,
             task_unit_and_range_make_sense,
+            task_reads_its_classes,
         ),
     )
 )

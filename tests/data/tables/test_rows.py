@@ -228,3 +228,28 @@ def test_missing_values(value: object) -> None:
     assert is_missing(value)
     assert not is_missing(0)
     assert not is_missing("0")
+
+
+MAGNET = Task("magnet", "order", kind="classification", classes=("none", "FM", "AFM"))
+
+
+def test_labels_are_read_as_positions_of_classes(tmp_path: Path) -> None:
+    labels = ["FM", "afm ", "none", "ferri", "1", None]
+    rows = [{"id": n, "structure": CIFS["NaCl"], "order": label} for n, label in enumerate(labels)]
+    path = write_csv(tmp_path / "data.csv", rows)
+    table = read_table(path, MAGNET, max_rejected=1.0)
+    assert [record.target for record in table.records] == [1.0, 2.0, 0.0]
+    assert reasons(path, MAGNET) == [
+        "row 4 (3), column order = 'ferri': not a class of magnet (none, FM, AFM)",
+        "row 5 (4), column order = '1': not a class of magnet (none, FM, AFM)",
+        "row 6 (5), column order: no value",
+    ]
+    reader = RowReader(open_table(path), None, MAGNET)
+    expected = [1.0, 2.0, 0.0, *[float("nan")] * 3]
+    assert [reader.value(row) for row in reader.rows()] == pytest.approx(expected, nan_ok=True)
+
+
+def test_an_empty_cell_of_json_is_no_class_called_none(tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps([{"structure": CIFS["NaCl"], "order": label} for label in ("none", None)]))
+    assert [record.target for record in read_table(path, MAGNET, max_rejected=1.0).records] == [0.0]

@@ -107,10 +107,22 @@ class RowReader:
     def value(self, row: Row) -> float:
         """Return the row's target without reading its crystal; NaN if the task cannot use it."""
         try:
-            value = _number(row.cells.get(self.target), yes_or_no=self.yes_or_no)
+            value = self._target_of(row)
         except InputError:
             return math.nan
         return value if self.task is not None and not self.task.problem(value) else math.nan
+
+    def _target_of(self, row: Row) -> float:
+        """Return the number in the target's cell, or the position of the class that it names."""
+        cell = row.cells.get(self.target)
+        if self.task is None or not self.task.classes:
+            return _number(cell, yes_or_no=self.yes_or_no)
+        # A class may be called "none", but a cell without text names no class.
+        index = self.task.index(cell) if isinstance(cell, str) or not is_missing(cell) else None
+        if index is None:
+            known = f"not a class of {self.task.name} ({', '.join(self.task.classes)})"
+            raise InputError("no value" if is_missing(cell) else known)
+        return float(index)
 
     def read(self, row: Row, first_rows: Mapping[str, int] | None = None) -> Record | Rejection:
         """Return a row's record, or its rejection; cheap checks come first.
@@ -136,7 +148,7 @@ class RowReader:
                     raise InputError(required.reason or f"{self.task.name} needs more than {required.above:g}")
             if self.task:
                 column = self.target
-                target = _number(row.cells.get(column), yes_or_no=self.yes_or_no)
+                target = self._target_of(row)
                 if problem := self.task.problem(target):
                     raise InputError(problem)
             part = ""
