@@ -31,6 +31,7 @@ class Run:
     headline_comparisons: dict[str, Comparison] = field(init=False)
     repeat: str = "seed"
     approach: str = "transfer"
+    basis: str = "on test rows"
     leaks: dict[str, list[int]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:

@@ -95,7 +95,7 @@ def finetune(
         show_json(metrics(result))
         return
     header, rows = comparison_rows(result)
-    show_table(header, rows, title=f"Errors on test rows, {result.repeats}", keep=header[:1])
+    show_table(header, rows, title=f"Errors {result.basis}, {result.repeats}", keep=header[:1])
     if result.repeat == "fold":
         header, rows = fold_rows(result)
         show_table(header, rows, title=f"{error_title(result.headline, result.task.unit)} by fold", keep=header[:1])

@@ -21,11 +21,17 @@ if TYPE_CHECKING:
     from zoo.jobs.study.result import Study
 
 
+_UNTESTED = {
+    "out of fold": "the errors are out of fold, each row predicted by fits that have not seen it",
+    "on validation rows": "the errors are those of the validation rows, which chose the epoch: a little too small",
+}
+
+
 def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
     """Return the header and rows of the comparison table, starting with the run's model.
 
-    Errors are test errors, as mean ± sample standard deviation over seeds. The task's own error metric comes first and
-    is the one compared with training from scratch.
+    Errors are those of the rows `Result.judged`, as mean ± sample standard deviation over seeds. The task's own error
+    metric comes first and is the one compared with training from scratch.
     """
     headline, unit = result.headline, result.task.unit
     names = [headline, *(name for name in ("mae", "rmse", "r2") if name != headline)]
@@ -71,14 +77,17 @@ def error_cell(name: str, mean: float, std: float) -> str:
 def verdict(result: Result) -> str:
     """Return a sentence on whether the model beats training from scratch, and whether the difference is significant.
 
-    The comparison uses the task's error metric. A warning follows if a network was pretrained on this property of test
-    rows. Empty if there is neither a comparison nor a warning.
+    The comparison uses the task's error metric. Without test rows there is no verdict, and the sentence says what the
+    errors are. A warning follows if a network was pretrained on this property of the rows. Empty if there is nothing to
+    say.
     """
     known = " ".join(
         f"This says nothing about new crystals: {name} was trained on this very property of {max(counts)} of the "
-        f"{len(result.splits[0].test)} test rows."
+        f"{result.judged_rows}."
         for name, counts in result.leaks.items()
     )
+    if result.basis != "on test rows":
+        return f"No test rows were held out: {_UNTESTED[result.basis]}. {known}".rstrip()
     compared = result.headline_comparisons.get(result.model)
     if compared is None:
         return known
@@ -110,12 +119,15 @@ def intervals(result: Result) -> str:
     inside = found.measured(INTERVAL_LEVEL)
     widths = [width for width in found.half_widths if width is not None]
     rows = min(map(len, found.calibrations))
-    if inside is None:
+    if not widths:
         return f"No interval at {INTERVAL_LEVEL:.0%}: {rows} validation rows are too few to calibrate it."
     width = float(np.mean(widths))
     unit = f" {result.task.unit}" if result.task.unit else ""
     size = f"a factor of {10**width:.3g}" if result.task.transform == "log10" else f"± {width:.3g}{unit}"
     mean = f", mean over {len(widths)} {result.repeat}s" if len(widths) > 1 else ""
+    if inside is None:
+        count = f"{rows} calibration rows per {result.repeat}"
+        return f"{INTERVAL_LEVEL:.0%} intervals: {size}{mean}; {count}, and no test rows to measure their coverage on."
     return (
         f"{inside:.1%} of the test rows lie inside their {INTERVAL_LEVEL:.0%} intervals ({size}{mean}); "
         f"{rows} calibration rows per {result.repeat}."
@@ -123,8 +135,10 @@ def intervals(result: Result) -> str:
 
 
 def distant_rows(result: Result) -> str:
-    """Return a sentence on the number of test rows far from the training set."""
+    """Return a sentence on the number of test rows far from the training set; empty without test rows."""
     found = result.reliability
+    if not found.tested:
+        return ""
     return (
         f"{found.far} of {found.tested} test rows of the first {result.repeat} are farther from its training set than "
         f"{found.reference.share:.3g} of the training crystals."

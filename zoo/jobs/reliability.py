@@ -42,7 +42,7 @@ class Reliability:
         Absolute residuals on validation rows for each seed, in the transformed space.
     coverage : dict of float to list of float or None
         Level → fraction of test rows within the intervals, one per seed; None where there are too few validation rows
-        for the level.
+        for the level, or no test rows.
     half_widths : list of float or None
         Half-width for each seed at the level :data:`zoo.analysis.conformal.INTERVAL_LEVEL`.
     reference : Reference
@@ -108,7 +108,7 @@ def assess(
     ]
     coverage: dict[float, list[float | None]] = {
         level: [
-            conformal.covered(each[split.test], calibration, level)
+            conformal.covered(each[split.test], calibration, level) if len(split.test) else None
             for split, each, calibration in zip(splits, residuals, calibrations, strict=True)
         ]
         for level in conformal.COVERAGE_LEVELS

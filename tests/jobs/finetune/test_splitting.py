@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,3 +224,43 @@ def test_a_row_without_a_part_is_rejected_with_its_reason(tmp_path: Path) -> Non
 def test_options_that_exclude_each_other(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message.replace(".", r"\.")):
         zoo.Options("bulk-modulus", "k.csv", **options)
+
+
+def test_without_test_rows_all_rows_train_and_errors_are_out_of_fold(tmp_path: Path) -> None:
+    table, out = write(frame(), tmp_path / "k.csv"), tmp_path / "run"
+    said: list[str] = []
+    result = finetune(Options("bulk-modulus", table, mode="ridge", test=0, seeds=2), out, quiet=True, say=said.append)
+    assert "36 training, 4 validation, no test rows" in said[0]
+    assert [len(rows) for rows in result.judged] == [40, 40]
+    assert not np.array_equal(result.crossfits[0].folds[0], result.crossfits[1].folds[0])
+    honest = pd.read_csv(out / "out_of_fold.csv")
+    assert len(honest) == 40
+    # The errors are those of the out-of-fold predictions, recomputed from the files.
+    predictions = pd.read_csv(out / "predictions.csv")
+    sizes = np.abs(np.log10(predictions.prediction / predictions.target)).groupby(predictions.seed).mean()
+    assert result.summary()["ridge"]["mae_log10"]["mean"] == pytest.approx(sizes.mean(), rel=1e-4)
+    measured = json.loads((out / "metrics.json").read_text())["methods"]["ridge"]
+    assert measured["out_of_fold"]["mae_log10"]["mean"] == pytest.approx(sizes.mean(), rel=1e-4)
+    assert "test" not in measured
+    assert "errors are out of fold" in verdict(result)
+    assert repr(result).endswith("on 40 rows, out of fold, 2 seeds>")
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert "## Results out of fold" in card
+    assert "test row" not in card.replace("no test rows", "").replace("No test rows", "").replace(
+        "never saw a test row", ""
+    )
+    assert not (out / "coverage.png").exists()
+
+
+def test_a_network_without_test_rows_is_judged_on_its_validation_rows(backbone: Path, tmp_path: Path) -> None:
+    options = Options("bulk-modulus", write(frame(), tmp_path / "k.csv"), backbone=str(backbone), mode="full", epochs=1)
+    result = finetune(replace(options, test=0.0), tmp_path / "run", quiet=True)
+    assert np.array_equal(result.judged[0], result.splits[0].val)
+    assert "which chose the epoch" in verdict(result)
+    assert "validation" in json.loads((tmp_path / "run" / "metrics.json").read_text())["methods"][result.model]
+
+
+def test_methods_are_not_compared_without_test_rows(tmp_path: Path) -> None:
+    for more in ({"baselines": ("svr",)}, {"compare_scratch": True}):
+        with pytest.raises(InputError, match="--test 0: without test rows there is nothing to compare"):
+            Options("bulk-modulus", tmp_path / "k.csv", test=0, **more)

@@ -22,6 +22,7 @@ from zoo.jobs.crossfit.members import (
     network_member,
     rows_of_fold,
 )
+from zoo.jobs.finetune import splitting
 from zoo.models.checkpoint.networks import Member
 from zoo.models.checkpoint.schema import MAX_MEMBERS, BlendConfig, FeaturizerConfig
 from zoo.models.inference import expert_vectors
@@ -127,10 +128,8 @@ def cross_fit_all(
     TrainingError
         If all members failed.
     """
-    pools = [split.train if options.n_train else np.concatenate([split.train, split.val]) for split in splits]
     folds = [
-        folds_of(table.records, pool, seed=split.seed, how=options.split)
-        for split, pool in zip(splits, pools, strict=True)
+        folds_of(table.records, splitting.pool(options, split), seed=split.seed, how=options.split) for split in splits
     ]
     if (total := sum(map(len, folds))) > MAX_MEMBERS:
         raise InputError(

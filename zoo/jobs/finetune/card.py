@@ -55,19 +55,19 @@ def describe_run(result: Result, folder: Path) -> Card:
         f"Predicts {task.description.rstrip('.') or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
         f"Started from {origin}.",
         beside,
-        "## Results on test rows",
+        f"## Results {result.basis}",
         comparison_table.markdown_table(header, rows),
         comparison_table.verdict(result),
         by_fold,
         f"Mean ± standard deviation over {splitting.sentence(options, result.splits, parts)}. "
-        f"{_trained(result, chose)}; the test rows were predicted once.",
+        f"{_trained(result, chose)}{'; the test rows were predicted once' if counts.test else ''}.",
         out_of_fold.describe(result) if result.crossfits else "",
         "\n".join(f"- {line}." for line in result.warned),
         "![Predicted against reference values](parity.png)",
         "## Intervals",
         f"{comparison_table.intervals(result)} {comparison_table.distant_rows(result)}",
         _calibrated(result, chose),
-        "![Nominal against measured coverage](coverage.png)",
+        "![Nominal against measured coverage](coverage.png)" if counts.test else "",
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}{test_file}, "
         f"column `{result.table.target_column}`: {len(result.records)} rows used, {rejected} rejected"
@@ -92,8 +92,8 @@ def describe_run(result: Result, folder: Path) -> Card:
                 metric=name,
                 value=float(f"{per_seed[name]['mean']:.4g}"),  # metrics.json has full precision
                 unit=_unit(name, task.unit),
-                rows=f"{counts.test} test rows, mean over {result.repeats}",
-                n=counts.test,
+                rows=f"{result.judged_rows}, mean over {result.repeats}",
+                n=len(result.judged[0]),
             )
             for name in dict.fromkeys([result.headline, *per_seed])
             if np.isfinite(per_seed[name]["mean"])
@@ -125,13 +125,16 @@ def _trained(result: Result, chose: str) -> str:
 
 def _calibrated(result: Result, chose: str) -> str:
     """Return the text on how the intervals were calibrated, and on their limits."""
+    several = (
+        " With several seeds, `--interval` combines all of them; its coverage was not measured here, as each seed was "
+        "trained on test rows of the others."
+    )
     if result.crossfits:
         return (
             "They are those of CV+: the residuals of each fold, by fits that have not seen it, around the fits without "
             "that fold. The same residuals chose a few weights, which makes them a little too small. Intervals hold "
-            "for crystals from the same distribution as the table, and for no others. With several seeds, `--interval` "
-            "combines all of them; its coverage was not measured here, as each seed was trained on test rows of the "
-            "others."
+            "for crystals from the same distribution as the table, and for no others."
+            + (several if len(result.splits[0].test) else "")
         )
     return (
         f"The validation rows that calibrate them trained no network, but chose its epoch{chose}. They hold for "

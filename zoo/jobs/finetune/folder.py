@@ -56,11 +56,15 @@ def write_run(result: Result, folder: Path) -> None:
         _csv(folder / "out_of_fold.csv", out_of_fold.COLUMNS, out_of_fold.table(result))
     _draw_parity(result, folder / "parity.png")
     split = result.splits[0]
-    pictures.coverage(
-        result.reliability.coverage, len(split.val), len(split.test), folder / "coverage.png", repeat=result.repeat
-    )
+    if len(split.test):
+        pictures.coverage(
+            result.reliability.coverage, len(split.val), len(split.test), folder / "coverage.png", repeat=result.repeat
+        )
     (folder / "README.md").write_text(describe_run(result, folder).render(), encoding="utf-8")
 
+
+_PART = {"on test rows": "test", "out of fold": "out_of_fold", "on validation rows": "validation"}
+"""Name of a method's mean errors in ``metrics.json``, by :attr:`Result.basis`."""
 
 PREDICTIONS = ["id", "split", "target", "prediction", "unit"]
 HISTORY = ["epoch", "learning_rate", "train_loss", "validation_loss", "validation_mae", "seconds"]
@@ -92,7 +96,7 @@ def metrics(result: Result) -> dict[str, Any]:
         "split": splitting.rule(result.options),
         "methods": {
             method: {
-                "test": finite_json(result.summary()[method]),
+                _PART[result.basis]: finite_json(result.summary()[method]),
                 "per_seed": [
                     {
                         "seed": split.seed,
@@ -190,17 +194,17 @@ def _number(value: float | None) -> str:
 
 
 def _draw_parity(result: Result, path: Path) -> None:
-    pairs = list(zip(result.splits, result.outcomes[result.model], strict=True))
+    pairs = list(zip(result.judged, result.outcomes[result.model], strict=True))
     unit, headline = result.task.unit, result.headline
     pictures.parity(
-        np.concatenate([result.dataset.targets[split.test] for split, _ in pairs]),
-        np.concatenate([outcome.predictions[split.test] for split, outcome in pairs]),
+        np.concatenate([result.dataset.targets[rows] for rows, _ in pairs]),
+        np.concatenate([outcome.predictions[rows] for rows, outcome in pairs]),
         {method: [row[headline] for row in rows] for method, rows in result.errors.items()},
         path,
         quantity=result.table.target_column,
         unit=unit,
         log=result.task.transform == "log10",
-        caption=f"test rows, {format_headline(headline, result.summary()[result.model], unit)}",
+        caption=f"{result.judged_rows}, {format_headline(headline, result.summary()[result.model], unit)}",
         error=error_title(headline, unit),
         repeat=result.repeat,
     )

@@ -55,7 +55,8 @@ class Options:
         Rows with the same composition ("composition") or the same set of elements ("chemsys") stay on one side of the
         split; "random" splits by row.
     test, val : float
-        Fractions of all rows.
+        Fractions of all rows. With ``test=0`` all rows train, and errors are measured out of fold, or on the validation
+        rows if the model is a network alone.
     split_column : str or None
         Column that assigns rows to the parts of the split (train, test, possibly val) or to numbered folds, each of
         which is the test set once.
@@ -116,7 +117,10 @@ class Options:
             "the set of elements."
         ),
     ] = "random"
-    test: Annotated[Number, Field(description="Fraction of rows held out for the test error.")] = TEST_FRACTION
+    test: Annotated[
+        Number,
+        Field(description="Fraction of rows held out for the test error; 0 trains on all, with errors out of fold."),
+    ] = TEST_FRACTION
     val: Number = 0.1
     split_column: Annotated[
         str | None,
@@ -173,6 +177,10 @@ class Options:
         for name, value in given.items():
             if self.test != TEST_FRACTION:
                 raise InputError(f"--test {self.test:g}: {name} {value} says which rows are test rows; leave out one")
+        if self.test == 0 and (self.baselines or self.compare_scratch):
+            raise InputError(
+                "--test 0: without test rows there is nothing to compare methods on; leave out --baseline and --compare"
+            )
         if self.folds and self.seeds > 1:
             raise InputError(f"--seeds {self.seeds} with --folds {self.folds}: a fold is tested once; give one")
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from zoo._utils.wording import counted, format_headline
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import compare
+from zoo.jobs.finetune import splitting
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from zoo.analysis.comparisons import Comparison, Metric
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
@@ -108,6 +112,24 @@ class Result:
         """Number of repetitions, for example "3 seeds"."""
         return counted(len(self.splits), self.repeat)
 
+    @cached_property
+    def judged(self) -> list[NDArray[np.int64]]:
+        """Rows on which the errors are measured, one array per seed; see :func:`zoo.jobs.finetune.splitting.judged`."""
+        return [splitting.judged(self.options, split) for split in self.splits]
+
+    @property
+    def basis(self) -> Literal["on test rows", "out of fold", "on validation rows"]:
+        """What the errors are measured on, in words that complete "errors …"."""
+        if len(self.splits[0].test):
+            return "on test rows"
+        return "out of fold" if self.crossfits else "on validation rows"
+
+    @property
+    def judged_rows(self) -> str:
+        """Number of rows on which the errors of the first seed are measured, for example "60 rows, out of fold"."""
+        count = len(self.judged[0])
+        return f"{count} rows, out of fold" if self.basis == "out of fold" else f"{count} {self.basis[3:]}"
+
     @property
     def headline(self) -> str:
         """Name of the task's error metric, by which methods are compared; for log10 tasks, the error of log10."""
@@ -115,12 +137,12 @@ class Result:
 
     @cached_property
     def errors(self) -> dict[str, list[dict[str, float]]]:
-        """Test errors by method, one dict per seed; see :func:`zoo.analysis.metrics.errors`."""
+        """Errors by method, one dict per seed, on the rows `judged`; see :func:`zoo.analysis.metrics.errors`."""
         targets, log10 = self.dataset.targets, self.task.transform == "log10"
         return {
             method: [
-                metrics.errors(targets[split.test], outcome.predictions[split.test], log10=log10)
-                for split, outcome in zip(self.splits, outcomes, strict=True)
+                metrics.errors(targets[rows], outcome.predictions[rows], log10=log10)
+                for rows, outcome in zip(self.judged, outcomes, strict=True)
             ]
             for method, outcomes in self.outcomes.items()
         }
@@ -146,8 +168,8 @@ class Result:
         targets = self.dataset.targets
         absolute = {
             method: [
-                metrics.absolute_errors(targets[split.test], outcome.predictions[split.test], log10=log10)
-                for split, outcome in zip(self.splits, outcomes, strict=True)
+                metrics.absolute_errors(targets[rows], outcome.predictions[rows], log10=log10)
+                for rows, outcome in zip(self.judged, outcomes, strict=True)
             ]
             for method, outcomes in self.outcomes.items()
         }
@@ -158,10 +180,7 @@ class Result:
 
     def __repr__(self) -> str:
         error = format_headline(self.headline, self.summary()[self.model], self.task.unit)
-        return (
-            f"<Result: {self.table.target_column} by {self.model}, {error}"
-            f" on {len(self.splits[0].test)} test rows, {self.repeats}>"
-        )
+        return f"<Result: {self.table.target_column} by {self.model}, {error} on {self.judged_rows}, {self.repeats}>"
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the mean and standard deviation over seeds, by method and error.

@@ -120,10 +120,12 @@ def _finetune(
         tried = backbone_choice.compare_backbones(candidates, fit_choice, dataset, choice, quiet=quiet)
         start = next(each for each in candidates if each.name == next(iter(tried)))
 
-    seen = lineage.count_seen(start.pretrained, table.records, splits)
-    leaks = lineage.count_leaks(start.pretrained, task, table.records, splits)
+    judged = [replace(split, test=splitting.judged(options, split)) for split in splits]
+    seen = lineage.count_seen(start.pretrained, table.records, judged)
+    leaks = lineage.count_leaks(start.pretrained, task, table.records, judged)
     warned = splitting.warnings(options, table, splits)
-    warned += row_warnings(start, leaks, seen, len(splits[0].test))
+    kind = "test rows" if len(splits[0].test) else "rows"
+    warned += row_warnings(start, leaks, seen, f"{len(judged[0].test)} {kind}")
     for line in describe(start, options, task, tried):
         tell(line)
     for line in warned:
@@ -213,7 +215,7 @@ def _describe_rows(table: Table, task: Task, split: Split) -> str:
     return (
         f"{files}: {len(table.records)} of {len(table.records) + len(table.rejected)} rows used, "
         f"crystals from {table.structure_source}, target {table.target_column} ({task.unit or 'no unit'}); "
-        f"{len(split.train)} training, {len(split.val)} validation, {len(split.test)} test rows {where}"
+        f"{len(split.train)} training, {len(split.val)} validation, {len(split.test) or 'no'} test rows {where}"
     )
 
 

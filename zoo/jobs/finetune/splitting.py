@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
@@ -117,7 +119,25 @@ def make_splits(options: Options, records: Sequence[Record]) -> list[Split]:
         ]
     if options.split_column or options.test_data:
         return given_splits(records, options.split_column or "", seeds=seeds, **rest)
+    if options.test == 0:
+        return [divide(records, np.array([], dtype=np.int64), seed=seed, **rest) for seed in seeds]
     return [make_split(records, seed=seed, test=options.test, **rest) for seed in seeds]
+
+
+def pool(options: Options, split: Split) -> NDArray[np.int64]:
+    """Return the rows that a cross-fit may use: all that are not test rows, or the training rows asked for."""
+    return split.train if options.n_train else np.concatenate([split.train, split.val])
+
+
+def judged(options: Options, split: Split) -> NDArray[np.int64]:
+    """Return the rows whose predictions give the errors of a run.
+
+    These are the test rows. Without test rows they are the rows of the cross-fit, each predicted by fits that have not
+    seen it; of a network alone, the validation rows, which also chose its epoch.
+    """
+    if len(split.test):
+        return split.test
+    return np.sort(pool(options, split)) if options.cross_fitted else split.val
 
 
 def warnings(options: Options, table: Table, splits: Sequence[Split]) -> list[str]:
@@ -170,7 +190,7 @@ def sentence(options: Options, splits: Sequence[Split], parts: str) -> str:
     `parts` gives the numbers of training and validation rows in the first split.
     """
     first = splits[0]
-    counts = f"{parts}, {len(first.test)} test rows"
+    counts = f"{parts}, {len(first.test) or 'no'} test rows"
     if first.fold:
         which = f"of the column `{options.split_column}`" if options.split_column else f"({options.split})"
         return (

@@ -157,8 +157,8 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
     return [line]
 
 
-def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] | None, tested: int) -> list[str]:
-    """Return warnings about test rows seen in pretraining.
+def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: str) -> list[str]:
+    """Return warnings about rows seen in pretraining that the errors are measured on.
 
     Parameters
     ----------
@@ -166,8 +166,8 @@ def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] 
     leaks, seen
         Results of :func:`zoo.jobs.lineage.count_leaks` and :func:`zoo.jobs.lineage.count_seen`; the messages give the
         numbers for the first seed.
-    tested : int
-        Number of test rows.
+    judged : str
+        Number and kind of these rows, for example "50 test rows".
     """
     lines = []
     unlisted = lineage.without_list(start.pretrained)
@@ -178,7 +178,7 @@ def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] 
         )
     if leaks:
         lines += [
-            f"{counts[0]} of {tested} test rows are crystals that {name} was trained on, on this very property: "
+            f"{counts[0]} of {judged} are crystals that {name} was trained on, on this very property: "
             "their error says nothing about new crystals"
             for name, counts in leaks.items()
         ]
@@ -186,7 +186,7 @@ def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] 
         names = ", ".join(each.name for each in start.pretrained if each.name not in unlisted)
         targets = ", ".join(dict.fromkeys(target for each in start.pretrained for target in each.targets))
         lines.append(
-            f"{seen[0]} of {tested} test rows are crystals that {names} saw in training, "
+            f"{seen[0]} of {judged} are crystals that {names} saw in training, "
             f"with another property ({targets}): no leak of the target"
         )
     elif seen is None and len(unlisted) < len(start.pretrained):
