@@ -117,7 +117,7 @@ def test_a_baseline_may_be_the_model(options: Options, tmp_path: Path) -> None:
 def test_an_interrupted_blend_goes_on_where_it_was(
     options: Options, run: tuple[Result, Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from zoo.jobs import reliability
+    from zoo.jobs.finetune import reliability
 
     short = replace(options, compare_scratch=False)
     with monkeypatch.context() as patch:

@@ -4,7 +4,7 @@
 compares them and writes the results. `options` declares the options, `splitting` draws the splits, and
 `backbone_choice` implements ``--backbone all``. `result` holds the outcome; `folder`, `card` and `pictures` write it to
 disk. ``--mode blend`` uses :mod:`zoo.jobs.crossfit` through `blend`, and `out_of_fold` reports the out-of-fold
-predictions.
+predictions. `reliability` calibrates the intervals and measures their coverage.
 """
 
 from typing import TYPE_CHECKING

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.methods import Dataset, Outcome
-    from zoo.jobs.reliability import Reliability
+    from zoo.jobs.finetune.reliability import Reliability
     from zoo.models.checkpoint.networks import Checkpoint
     from zoo.registry.contracts import Task
 

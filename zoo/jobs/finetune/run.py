@@ -13,9 +13,9 @@ from zoo._utils.progress import progress
 from zoo.data.tables.records import records_digest
 from zoo.data.tables.rejections import remove_rejected_list
 from zoo.errors import InputError
-from zoo.jobs import lineage, methods, reliability
+from zoo.jobs import lineage, methods
 from zoo.jobs.baselines import find_baselines, fit_baselines
-from zoo.jobs.finetune import backbone_choice, splitting
+from zoo.jobs.finetune import backbone_choice, reliability, splitting
 from zoo.jobs.finetune.blend import cross_fit_all
 from zoo.jobs.finetune.out_of_fold import carriers
 from zoo.jobs.finetune.result import Result
