@@ -12,8 +12,8 @@ from zoo.data.scaling import TargetScaler
 from zoo.data.splits import Split
 from zoo.data.tables.table import read_table
 from zoo.jobs import pretrained
-from zoo.jobs.methods import Outcome, build_dataset
 from zoo.jobs.finetune.reliability import assess
+from zoo.jobs.methods import Outcome, build_dataset
 from zoo.models.checkpoint.networks import Member
 from zoo.registry import plugins
 

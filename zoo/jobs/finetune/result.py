@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from zoo.hub.pull import Pulled
     from zoo.jobs.crossfit.fit import CrossFit
     from zoo.jobs.finetune.options import Options
+    from zoo.jobs.finetune.reliability import Reliability
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.methods import Dataset, Outcome
-    from zoo.jobs.finetune.reliability import Reliability
     from zoo.models.checkpoint.networks import Checkpoint
     from zoo.registry.contracts import Task
 
