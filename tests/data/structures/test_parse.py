@@ -157,14 +157,14 @@ BAD = {
         "\n".join(" ".join(line.split()[:3]) for line in POSCAR.split("\n") if line != "Na Cl")
     ],
     "not a crystal: pymatgen's dictionary has no 'lattice'": [Molecule(["O"], [[0, 0, 0]]).as_dict()],
-    "not a crystal structure: Molecule": [Molecule(["O"], [[0, 0, 0]])],
+    "a Molecule is not a crystal structure: it has no cell": [Molecule(["O"], [[0, 0, 0]])],
     "not a pymatgen dictionary of a structure: it has no 'sites'": [{"lattice": DICT["lattice"]}],
     "broken pymatgen dictionary: matrix is missing": [{**DICT, "lattice": {}}],
     f"{MAX_ATOMS + 1} sites; at most {MAX_ATOMS} atoms are allowed": [{**DICT, "sites": [{}] * (MAX_ATOMS + 1)}],
     "broken JSON": ['{"lattice": ', '{"a":' * 100_000],
     "no structure is given": ["", " \n", "NaN", None, float("nan")],
     "neither CIF nor POSCAR text, nor a pymatgen dictionary": ["rock salt", "[1, 2]", "'\"rock salt\"'"],
-    "not a structure: int": [3],
+    "an int is not a structure": [3],
     "a text of 9000000 characters is not a single crystal structure": ["x" * 9_000_000],
 }
 

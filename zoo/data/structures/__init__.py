@@ -1,22 +1,20 @@
-"""Structure files and text → crystals.
+"""Structure files, text and Python objects → crystals.
 
-`parse` is the entry point for text, dictionaries, arrays and files of any format. `files` recognises structure files by
-name. Each format has its module: `cif` (with `cif_blocks`, `cif_sites`), `poscar`, `dictionary`. They share `species`
-(type symbols → elements), `symmetry` and `orbits` (an asymmetric unit → the whole cell), `statements` (checks against
-the formula, Z, volume and density in the file) and `plausibility` (checks of distances and volumes).
+`conversion` converts whatever a user passes in Python; `parse` reads one structure from text, a dictionary, arrays or a
+file of any format. `files` recognises structure files by name. Each format has its module or package: `cif`, `poscar`,
+`dictionary` (pymatgen's), `atoms` (of ASE and JARVIS). They share `species` (type symbols → elements), `statements`
+(checks against the formula, Z, volume and density in the file) and `plausibility` (checks of distances and volumes).
 """
 
 __all__ = [
+    "atoms",
     "cif",
-    "cif_blocks",
-    "cif_sites",
+    "conversion",
     "dictionary",
     "files",
-    "orbits",
     "parse",
     "plausibility",
     "poscar",
     "species",
     "statements",
-    "symmetry",
 ]

@@ -11,12 +11,22 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from zoo.data.crystal import MAX_ATOMIC_NUMBER, MAX_ATOMS, Crystal
-from zoo.data.structures.cif import parse_cif
+from zoo.data.structures.atoms import (
+    ASE_KEYS,
+    JARVIS_KEYS,
+    check_periodic,
+    from_ase,
+    from_jarvis,
+    parse_ase,
+    parse_jarvis,
+)
+from zoo.data.structures.cif.reader import parse_cif
 from zoo.data.structures.dictionary import parse_dictionary, read_literal
 from zoo.data.structures.files import MAX_CHARACTERS, decode, format_of, read_text, uncompressed, unix_newlines
 from zoo.data.structures.plausibility import check_plausible
@@ -24,12 +34,18 @@ from zoo.data.structures.poscar import parse_poscar
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 MISSING = ("", "nan", "none", "null", "na", "n/a")
 """Spellings of a missing value, in lower case."""
+
+ARRAYS = ("atomic_numbers", "lattice", "frac_coords")
+"""zoo's columns of a crystal: n atomic numbers, 9 numbers (lattice vectors as rows, Å), 3n fractional coordinates."""
+
+_NESTED = ("structure", "atoms")  # keys of documents (of the Materials Project, of JARVIS) that hold the structure
+
+DICTIONARY_KEYS = frozenset({"sites", *ARRAYS, *ASE_KEYS, *JARVIS_KEYS, *_NESTED})
+"""Keys by which a dictionary is known to be a structure, or a document with one."""
 
 _PARSERS: dict[str, Callable[[str], Crystal]] = {"cif": parse_cif, "poscar": parse_poscar}
 
@@ -39,9 +55,10 @@ def parse(value: object) -> Crystal:
 
     Parameters
     ----------
-    value : str, bytes, mapping, pymatgen Structure or Crystal
-        CIF text, POSCAR text, a pymatgen dictionary, or such a dictionary as JSON or a Python literal. Text may be
-        enclosed in an extra pair of quotes, as in matminer's tables.
+    value : object
+        CIF text, POSCAR text, or a dictionary of pymatgen, ASE, JARVIS or zoo's own columns, also as JSON or a Python
+        literal; a pymatgen Structure, ASE Atoms, Crystal or Path; a document with one of these as its ``structure``.
+        Text may be enclosed in an extra pair of quotes, as in matminer's tables.
 
     Raises
     ------
@@ -54,13 +71,62 @@ def parse(value: object) -> Crystal:
         value = decode(value)
     if isinstance(value, str):
         return _from_text(value)
-    if isinstance(value, Mapping):
-        return _checked(parse_dictionary, value)
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_dictionary(value):
+        return _from_mapping(value)
+    if isinstance(value, Path):
+        return read_file(value)
+    if (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or type(value).__name__ in ("NAType", "NaTType")
+    ):
         raise InputError("no structure is given")
-    if type(value).__module__.startswith("pymatgen."):
+    return _from_object(value)
+
+
+def is_dictionary(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Return whether a value is a plain mapping, not a mapping of pymatgen's such as a Composition."""
+    return isinstance(value, Mapping) and not type(value).__module__.startswith("pymatgen.")
+
+
+def kind_of(value: object) -> str:
+    """Return the type of a value with its article, for a message."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def _from_object(value: Any) -> Crystal:
+    """Convert an object of another package; packages that are not imported are not needed."""
+    homes = {cls.__module__.partition(".")[0] for cls in type(value).__mro__}
+    if "pymatgen" in homes and hasattr(value, "sites"):
         return _checked(_from_pymatgen, value)
-    raise InputError(f"not a structure: {type(value).__name__}")
+    if "ase" in homes and hasattr(value, "toatoms"):  # a row of a database
+        value = value.toatoms()
+    if "ase" in homes and hasattr(value, "get_atomic_numbers"):
+        return _checked(from_ase, value)
+    if "jarvis" in homes and hasattr(value, "lattice_mat"):
+        return _checked(from_jarvis, value)
+    inner = getattr(value, "structure", None)  # of a document of the Materials Project, or a computed entry
+    if "pymatgen" in {cls.__module__.partition(".")[0] for cls in type(inner).__mro__}:
+        return _checked(_from_pymatgen, inner)
+    raise InputError(f"{kind_of(value)} is not a structure")
+
+
+def _from_mapping(value: Mapping[Any, Any]) -> Crystal:
+    """Read a dictionary by its keys."""
+    if "sites" not in value:
+        for keys, read in ((JARVIS_KEYS, parse_jarvis), (ASE_KEYS, parse_ase)):
+            if all(key in value for key in keys):
+                return _checked(read, value)
+        if all(key in value for key in ARRAYS):
+            return from_arrays(*(value[key] for key in ARRAYS))
+        for key in _NESTED:
+            inner = value.get(key)
+            if isinstance(inner, Mapping) and not any(name in inner for name in _NESTED):
+                return _from_mapping(inner)
+            if inner is not None and not isinstance(inner, Mapping):
+                return parse(inner)
+    return _checked(parse_dictionary, value)
 
 
 def from_arrays(numbers: object, lattice: object, frac: object) -> Crystal:
@@ -150,7 +216,7 @@ def _from_text(text: str, quoted: bool = False) -> Crystal:
     text = unix_newlines(text)
     kind = _recognise(text)
     if kind == "mapping":
-        return _checked(parse_dictionary, read_literal(stripped))
+        return _from_mapping(read_literal(stripped))
     if kind is not None:
         return _checked(_PARSERS[kind], text)
     if not quoted and re.match(r"[ub]?[\"']", stripped):
@@ -180,7 +246,8 @@ def _from_pymatgen(structure: object) -> Crystal:
     from pymatgen.core import DummySpecies, IStructure
 
     if not isinstance(structure, IStructure):
-        raise InputError(f"not a crystal structure: {type(structure).__name__}")
+        raise InputError(f"{kind_of(structure)} is not a crystal structure: it has no cell")
+    check_periodic(structure.lattice.pbc)
     if len(structure) > MAX_ATOMS:
         raise InputError(f"{len(structure)} atoms; at most {MAX_ATOMS} are allowed")
     for element in structure.composition.elements:

@@ -1,6 +1,6 @@
 """Prediction with a backbone or a fine-tuned run.
 
-`model` predicts structures passed in Python (converted by `structures`); `files` predicts files, folders and tables.
+`model` predicts structures passed in Python; `files` predicts files, folders and tables.
 `features` computes the feature vectors for the regressors of a blend; `structure_graph` returns the graph of a crystal.
 """
 

@@ -16,11 +16,11 @@ from zoo.data.elements import known_elements
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import restored
+from zoo.data.structures.conversion import as_crystals, convert, require_all
 from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs.predict.features import Featurizers, stacked
-from zoo.jobs.predict.structures import as_crystals, require_all
 from zoo.models import torch_free
 from zoo.models.architecture import Pooling
 from zoo.models.checkpoint import weights
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from numpy.typing import NDArray
-    from pymatgen.core import Structure
 
     from zoo.jobs.predict.features import Rows
     from zoo.models.cgcnn import CGCNN
@@ -141,7 +140,7 @@ class Model:
 
     def predict(
         self,
-        structures: Structure | Crystal | Sequence[Structure | Crystal],
+        structures: object,
         ids: Sequence[str] | None = None,
         *,
         interval: float | None = None,
@@ -150,10 +149,12 @@ class Model:
 
         Parameters
         ----------
-        structures : pymatgen Structure, or sequence of n of them
-            Ordered crystals.
+        structures : object
+            One ordered crystal or n of them: pymatgen Structures, ASE Atoms, Crystals, dictionaries, text of CIFs or
+            POSCARs, or paths of structure files, in a list, generator, array, pandas Series, or dictionary of
+            identifiers to structures. :func:`zoo.read` gives those of a folder, table or archive.
         ids : sequence of n str, optional
-            Identifiers of the rows; by default their positions.
+            Identifiers of the rows; by default a Series' labels, a dictionary's keys, or positions.
         interval : float, optional
             Probability that an interval contains the true value, for example 0.9; for the assumptions see
             :mod:`zoo.analysis.conformal`.
@@ -184,14 +185,15 @@ class Model:
         """
         import pandas as pd
 
-        crystals = as_crystals(structures)
-        ids = list(ids) if ids is not None else None
-        if ids is not None and len(ids) != len(crystals):
+        converted = convert(structures)
+        crystals = converted.crystals
+        ids = list(ids) if ids is not None else converted.ids
+        if len(ids) != len(crystals):
             raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
         self.check_interval(interval)
         inputs = require_all(self._inputs(crystals))
         columns = self._predict(crystals, inputs, interval)
-        columns["id"] = [str(name) for name in (ids if ids is not None else range(len(crystals)))]
+        columns["id"] = [str(name) for name in ids]
         return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
 
     def check_interval(self, level: float | None) -> None:
@@ -218,14 +220,13 @@ class Model:
             )
         check_level(level, calibrations)
 
-    def embed(
-        self, structures: Structure | Crystal | Sequence[Structure | Crystal], pooling: Pooling = "all"
-    ) -> NDArray[np.float64]:
+    def embed(self, structures: object, pooling: Pooling = "all") -> NDArray[np.float64]:
         """Return the pooled embeddings of crystals, shape (n, d); from the first member if there are several.
 
         Parameters
         ----------
-        structures : pymatgen Structure, or sequence of n of them
+        structures : object
+            As in :meth:`predict`.
         pooling : {"all", "last"}
             "all" concatenates the means over the cell of the outputs of the embedding and of every convolution;
             "last" uses only the last convolution. The last layer is specific to the property that the network was

@@ -8,16 +8,13 @@ import numpy as np
 
 from zoo.data.graphs.neighbors import GraphSettings, build_graph
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.data.structures.parse import parse
+from zoo.data.structures.conversion import as_crystal
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
-    from zoo.data.crystal import Crystal
     from zoo.jobs.predict.model import Model
 
 
-def graph(structure: Structure | Crystal | str, model: Model | None = None) -> Any:
+def graph(structure: object, model: Model | None = None) -> Any:
     """Return the input graph of a crystal as a DGLGraph.
 
     Atoms with the same environment are merged into one node, and equal edges of an atom into one edge: a node
@@ -26,8 +23,9 @@ def graph(structure: Structure | Crystal | str, model: Model | None = None) -> A
 
     Parameters
     ----------
-    structure : pymatgen Structure, Crystal or str
-        An ordered crystal; a str is read as the content of a CIF or POSCAR file.
+    structure : object
+        An ordered crystal: a pymatgen Structure, ASE Atoms, Crystal or dictionary, the text of a CIF or POSCAR, or the
+        path of a structure file.
     model : Model, optional
         Model whose graph settings are used; by default those of zoo's backbones: 12 neighbours within 8 Å.
 
@@ -54,5 +52,5 @@ def graph(structure: Structure | Crystal | str, model: Model | None = None) -> A
     from zoo.data.graphs.batch import GraphBatch
 
     settings = model.config.graph_settings if model else GraphSettings()
-    packed = PackedGraphs.pack([build_graph(parse(structure), settings)])
+    packed = PackedGraphs.pack([build_graph(as_crystal(structure), settings)])
     return GraphBatch.gather(packed, np.array([0])).graph

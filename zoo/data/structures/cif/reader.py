@@ -13,13 +13,10 @@ import numpy as np
 
 from zoo.data.crystal import MAX_ATOMS, Crystal
 from zoo.data.elements import properties
-from zoo.data.structures.cif_blocks import ABSENT, Block, number, read_blocks, unquoted
-from zoo.data.structures.cif_sites import read_sites
-from zoo.data.structures.orbits import expand
-from zoo.data.structures.plausibility import check_plausible
-from zoo.data.structures.species import AmbiguousLabelError, parse_formula
-from zoo.data.structures.statements import Statements
-from zoo.data.structures.symmetry import (
+from zoo.data.structures.cif.blocks import ABSENT, Block, number, read_blocks, unquoted
+from zoo.data.structures.cif.orbits import expand
+from zoo.data.structures.cif.sites import read_sites
+from zoo.data.structures.cif.symmetry import (
     Operations,
     StatedGroup,
     identity,
@@ -28,6 +25,9 @@ from zoo.data.structures.symmetry import (
     stated_numbers,
     type_number,
 )
+from zoo.data.structures.plausibility import check_plausible
+from zoo.data.structures.species import AmbiguousLabelError, parse_formula
+from zoo.data.structures.statements import Statements
 from zoo.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import gemmi
 import numpy as np
 import pytest
 
-from zoo.data.structures.orbits import MAX_IMAGES, expand
-from zoo.data.structures.symmetry import Operations, identity, operations_of
+from zoo.data.structures.cif.orbits import MAX_IMAGES, expand
+from zoo.data.structures.cif.symmetry import Operations, identity, operations_of
 from zoo.errors import InputError
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.data.structures.cif import parse_cif
+from zoo.data.structures.cif.reader import parse_cif
 from zoo.errors import InputError
 
-SALT = (Path(__file__).parents[1] / "nacl.cif").read_text()
+SALT = (Path(__file__).parents[2] / "nacl.cif").read_text()
 CORUNDUM = """data_Al2O3
 _symmetry_space_group_name_H-M 'R -3 c'
 _cell_length_a 4.759

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.data.structures.cif_blocks import read_blocks
-from zoo.data.structures.cif_sites import read_sites
+from zoo.data.structures.cif.blocks import read_blocks
+from zoo.data.structures.cif.sites import read_sites
 from zoo.data.structures.statements import Statements
 from zoo.errors import InputError
 
-SALT = (Path(__file__).parents[1] / "nacl.cif").read_text()
+SALT = (Path(__file__).parents[2] / "nacl.cif").read_text()
 LATTICE = np.eye(3) * 5.6402
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from zoo.data.structures.cif_blocks import number, read_blocks, unquoted
+from zoo.data.structures.cif.blocks import number, read_blocks, unquoted
 from zoo.errors import InputError
 
-SALT = (Path(__file__).parents[1] / "nacl.cif").read_text()
+SALT = (Path(__file__).parents[2] / "nacl.cif").read_text()
 
 
 def test_rock_salt() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.data.crystal import MAX_ATOMS
-from zoo.data.structures.cif_blocks import ABSENT, CARTESIAN, FRACTIONS, NUMBER, Block, number, unquoted
+from zoo.data.structures.cif.blocks import ABSENT, CARTESIAN, FRACTIONS, NUMBER, Block, number, unquoted
 from zoo.data.structures.species import ATOMIC_NUMBERS, element_of_label, element_of_type
 from zoo.errors import InputError
 

@@ -6,7 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 
-from zoo.data.structures.symmetry import (
+from zoo.data.structures.cif.symmetry import (
     StatedGroup,
     identity,
     listed_operations,

@@ -11,7 +11,7 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.data.structures.symmetry import Operations
+    from zoo.data.structures.cif.symmetry import Operations
 
 MAX_IMAGES = 1_000_000
 """Largest number of images generated before coinciding ones are merged (about 200 MB)."""

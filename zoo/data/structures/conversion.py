@@ -1,0 +1,243 @@
+"""Whatever a user passes as crystals in Python → :class:`zoo.data.crystal.Crystal` objects.
+
+Everything that takes crystals calls :func:`convert`, :func:`as_crystals` or :func:`as_crystal`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+
+from zoo._utils.wording import counted, listed
+from zoo.data.crystal import Crystal
+from zoo.data.structures.parse import DICTIONARY_KEYS, MISSING, is_dictionary, kind_of, parse, read_file
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+OnError = Literal["raise", "skip"]
+"""What to do with a structure that cannot be used."""
+
+_SHOWN = 5
+_ONE = ("sites", "get_atomic_numbers", "toatoms", "lattice_mat", "structure")  # attributes of single structures
+_KINDS = "pymatgen Structures, ASE Atoms, dictionaries, CIF or POSCAR text, or paths"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Crystals made of what a user passed.
+
+    Parameters
+    ----------
+    crystals : list of n Crystal
+    positions : list of n int
+        Their positions in the input, from 0; all of them unless some were skipped.
+    ids : list of n str
+        Keys of a dictionary, labels of a pandas Series; otherwise the positions.
+    skipped : dict of int to str
+        Positions of the structures that cannot be used, with the reasons.
+    """
+
+    crystals: list[Crystal]
+    positions: list[int]
+    ids: list[str]
+    skipped: dict[int, str] = field(default_factory=dict)
+
+
+def convert(structures: object, *, on_error: OnError = "raise") -> Converted:
+    """Convert one structure or any collection of structures.
+
+    Parameters
+    ----------
+    structures : object
+        pymatgen Structures, ASE Atoms, Crystals, dictionaries (of pymatgen, ASE or JARVIS, or with zoo's columns
+        ``atomic_numbers``, ``lattice`` and ``frac_coords``), text of a CIF or POSCAR, paths of structure files, or
+        documents with a ``structure``: one of them, or several in a list, tuple, generator, NumPy array of objects,
+        pandas Series, data frame of one column, or dictionary of identifiers to structures.
+    on_error : {"raise", "skip"}
+        Whether a structure that cannot be used ends in an error, or is left out with a warning that names it.
+
+    Raises
+    ------
+    InputError
+        If the input holds no structures, or one cannot be used; the message names its position, counted from 0.
+
+    Examples
+    --------
+    >>> from zoo.testing import sample_crystals
+    >>> from zoo.data.structures.conversion import convert
+    >>> salt = sample_crystals.crystals()["NaCl"]
+    >>> found = convert({"ours": salt, "theirs": salt.to(fmt="cif")})
+    >>> found.ids, [crystal.formula for crystal in found.crystals]
+    (['ours', 'theirs'], ['Cl1 Na1', 'Cl1 Na1'])
+    """
+    if on_error not in ("raise", "skip"):
+        raise InputError(f"on_error={on_error!r}: there is 'raise' and 'skip'")
+    if _is_one(structures):
+        return Converted([_crystal(structures)], [0], ["0"])
+    items, labels = _items(structures)
+    found = Converted([], [], [])
+    for position, item in enumerate(items):
+        try:
+            found.crystals.append(_crystal(item))
+        except InputError as error:
+            found.skipped[position] = str(error)
+        else:
+            found.positions.append(position)
+            found.ids.append(labels[position] if labels else str(position))
+    if found.skipped:
+        _report(found, labels, on_error)
+    return found
+
+
+def as_crystals(structures: object) -> list[Crystal]:
+    """Return the crystals of one structure or of several; see :func:`convert`."""
+    return convert(structures).crystals
+
+
+def as_crystal(structure: object) -> Crystal:
+    """Return the crystal of one structure, which may be the only one of a list; see :func:`convert`."""
+    crystals = as_crystals(structure)
+    if len(crystals) != 1:
+        raise InputError(f"one structure is needed, not {len(crystals)}")
+    return crystals[0]
+
+
+def require_all(items: Sequence[T | InputError]) -> list[T]:
+    """Return the items, provided that none of them is an error.
+
+    Raises
+    ------
+    InputError
+        For the first structure that could not be used; the message gives its position and the reason.
+    """
+    found = []
+    for position, item in enumerate(items):
+        if isinstance(item, InputError):
+            raise InputError(f"structure {position}: {item}")
+        found.append(item)
+    return found
+
+
+def _report(found: Converted, labels: Sequence[str] | None, on_error: OnError) -> None:
+    def name(position: int) -> str:
+        label = labels[position] if labels else str(position)
+        return str(position) if label == str(position) else f"{position} ({label[:60]})"
+
+    first, *others = found.skipped
+    if on_error == "raise":
+        more = [name(position) for position in others[:_SHOWN]]
+        more += [f"{len(others) - _SHOWN} more"] if len(others) > _SHOWN else []
+        also = f"; structure{'s' if others[1:] else ''} {listed(more)} cannot be used either" if others else ""
+        raise InputError(f"structure {name(first)}: {found.skipped[first]}{also}")
+    total = counted(len(found.crystals) + len(found.skipped), "structure")
+    reasons = [f"structure {name(position)}: {reason}" for position, reason in islice(found.skipped.items(), _SHOWN)]
+    reasons += [f"{len(found.skipped) - _SHOWN} more"] if len(found.skipped) > _SHOWN else []
+    warnings.warn(f"{len(found.skipped)} of {total} skipped: {'; '.join(reasons)}", stacklevel=3)
+
+
+def _is_one(value: object) -> bool:
+    """Return whether a value stands for a single structure rather than a collection."""
+    if isinstance(value, Crystal | str | bytes | PathLike):
+        return True
+    if is_dictionary(value):
+        return any(key in value for key in DICTIONARY_KEYS)
+    return _pandas(value) is None and any(hasattr(value, name) for name in _ONE)
+
+
+def _crystal(item: object) -> Crystal:
+    if isinstance(item, PathLike):
+        return _read(Path(fspath(item)))
+    if isinstance(item, str) and not _is_text(item):
+        return _read(Path(item))
+    if isinstance(item, list | tuple | set):
+        raise InputError(f"{kind_of(item)}; give the structures in one flat list")
+    return parse(item)
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a string is the text of a structure rather than a path."""
+    stripped = value.strip()
+    if "\n" in stripped or "\r" in stripped or stripped.lower() in MISSING or stripped[0] in "{\"'":
+        return True
+    return "\\n" in stripped and not _exists(Path(value))  # a line end as in JSON, or the path of a Windows file
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # not a possible file name
+        return False
+
+
+def _read(path: Path) -> Crystal:
+    if not _exists(path):
+        shown = str(path) if len(str(path)) <= 60 else f"{str(path)[:59]}…"
+        raise InputError(f"{shown!r} is neither an existing file nor the text of a structure (CIF, POSCAR, JSON)")
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; zoo.read returns the crystals in it")
+    try:
+        return read_file(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _items(structures: Any) -> tuple[Iterable[object], list[str] | None]:
+    """Return the items of a collection, and their labels if it has any."""
+    if is_dictionary(structures):
+        return list(structures.values()), [str(key) for key in structures]
+    pandas = _pandas(structures)
+    if pandas == "DataFrame":
+        structures, pandas = _only_column(structures), "Series"
+    if pandas == "Series":
+        return structures.to_list(), [str(label) for label in structures.index]
+    if isinstance(structures, np.ndarray):
+        return _flat(structures), None
+    if hasattr(structures, "read"):
+        raise InputError(f"an open file ({kind_of(structures)}); give its path")
+    if not isinstance(structures, Iterable):
+        raise InputError(f"{kind_of(structures)} is not a crystal; give {_KINDS}")
+    return structures, None
+
+
+def _pandas(value: object) -> str | None:
+    """Return whether a value is a pandas ``Series`` or ``DataFrame``, without importing pandas."""
+    names = (cls.__name__ for cls in type(value).__mro__ if cls.__module__.startswith("pandas."))
+    return next((name for name in names if name in ("Series", "DataFrame")), None)
+
+
+def _only_column(frame: Any) -> Any:
+    if frame.shape[1] == 1:
+        return frame.iloc[:, 0]
+    held = [name for name in frame.columns if len(frame) and not _is_number(frame[name].iloc[0])]
+    name = next((each for each in held if each in ("structure", "cif", "poscar", "atoms")), held[0] if held else "…")
+    raise InputError(f"a DataFrame; give its column of structures, such as frame[{name!r}]")
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a cell holds a number or a truth value."""
+    return isinstance(value, int | float | np.generic)
+
+
+def _flat(array: NDArray[Any]) -> list[object]:
+    """Return the items of an array of objects, which may be a column."""
+    if array.dtype.kind not in "OUST":
+        raise InputError(f"an array of numbers of shape {array.shape}; give {_KINDS}")
+    if array.size and hasattr(array.flat[0], "frac_coords") and hasattr(array.flat[0], "specie"):
+        raise InputError(
+            "an array of sites: NumPy takes structures apart; give the list of structures, or fill an array made with "
+            "np.empty(n, dtype=object)"
+        )
+    if array.ndim > 1 and array.size != array.shape[0]:
+        raise InputError(f"an array of shape {array.shape}; give one structure a row")
+    return list(array.ravel())
