@@ -72,3 +72,17 @@ def test_one_predictor_has_all_the_weight() -> None:
 def test_what_cannot_be_weighed_is_refused(target: list[float], predictions: list[list[float]]) -> None:
     with pytest.raises(ValueError, match=r"predictions of shape|finite"):
         blend_weights(target, predictions)
+
+
+def test_probabilities_are_weighted_by_their_logarithmic_loss() -> None:
+    """The truth is drawn from a mixture of two predictors; its shares are the weights of the smallest loss."""
+    random = np.random.default_rng(0)
+    predictions = random.dirichlet(np.ones(3), (2, 20_000))
+    mixed = 0.7 * predictions[0] + 0.3 * predictions[1]
+    target = (mixed.cumsum(axis=1) < random.random((20_000, 1))).sum(axis=1)
+    np.testing.assert_allclose(blend_weights(target, predictions), [0.7, 0.3], atol=0.03)
+    noise = random.dirichlet(np.ones(3), 20_000)
+    assert blend_weights(target, np.stack([mixed, noise]))[1] == 0
+    order = [2, 0, 1]
+    renamed = blend_weights(np.argsort(order)[target], predictions[:, :, order])
+    np.testing.assert_allclose(renamed, blend_weights(target, predictions))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from zoo.analysis.metrics import errors, mean_absolute_deviation, summary
+from zoo.analysis.metrics import errors, mean_absolute_deviation, row_errors, summary
 
 
 def test_errors_agree_with_scikit_learn() -> None:
@@ -45,3 +45,29 @@ def test_the_mean_absolute_deviation_is_the_error_of_the_mean() -> None:
     assert mean_absolute_deviation([1.0, 2.0, 6.0]) == 2.0
     target = np.random.default_rng(4).gamma(2, 1, 30)
     assert mean_absolute_deviation(target) == pytest.approx(errors(target, np.full(30, target.mean()))["mae"])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_errors_of_classes_are_those_of_scikit_learn(classes: int) -> None:
+    random = np.random.default_rng(classes)
+    p = random.dirichlet(np.ones(classes), 300).round(1)  # with ties
+    p /= p.sum(axis=1, keepdims=True)
+    y = (p + random.dirichlet(np.ones(classes), 300)).argmax(axis=1)
+    found, likeliest = errors(y, p), p.argmax(axis=1)
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(y, likeliest))
+    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(y, likeliest))
+    assert found["roc_auc"] == pytest.approx(
+        metrics.roc_auc_score(y, p[:, 1] if classes == 2 else p, multi_class="ovr")
+    )
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(y, np.maximum(p, 1e-15)), rel=1e-3)
+    assert row_errors(y, p).mean() == found["log_loss"]
+    p = random.dirichlet(np.ones(classes), 300)  # of two equal probabilities, the first class is predicted
+    order = random.permutation(classes)
+    assert errors(np.argsort(order)[y], p[:, order]) == pytest.approx(errors(y, p))
+
+
+def test_a_class_that_does_not_occur_counts_for_nothing() -> None:
+    found = errors([0, 1, 1], [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]])
+    assert found["balanced_accuracy"] == pytest.approx(0.75)
+    assert found["roc_auc"] == 1.0
+    assert np.isnan(errors([1, 1], [[0.3, 0.7], [0.4, 0.6]])["roc_auc"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zoo.data.splits import How, make_split
+from zoo.data.splits import How, cut_folds, divide, make_split
 from zoo.data.structures.parse import from_arrays
 from zoo.data.tables.records import Record
 from zoo.data.tables.table import read_table
@@ -149,3 +150,60 @@ def test_too_few_groups() -> None:
         make_split(silicon, seed=0, how="composition")
     with pytest.raises(InputError, match=r"too few chemical systems \(2\)"):
         make_split([*silicon, *few(1)], seed=0, how="chemsys")
+
+
+def classified(records: list[Record], classes: np.ndarray) -> list[Record]:
+    return [replace(record, target=float(each)) for record, each in zip(records, classes, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def rare(records: list[Record]) -> list[Record]:
+    """Three classes by bulk modulus, of which the stiffest holds 2 % of the crystals."""
+    stiff = np.array([record.target for record in records])
+    return classified(records, np.digitize(stiff, np.quantile(stiff, [0.7, 0.98])))
+
+
+def shares(records: list[Record], rows: np.ndarray) -> np.ndarray:
+    return np.bincount([int(records[row].target) for row in rows], minlength=3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_part_has_its_share_of_every_class(rare: list[Record], seed: int) -> None:
+    split = make_split(rare, seed=seed, n_train=200, stratify=True)
+    everyone = shares(rare, np.arange(len(rare))) / len(rare)
+    for rows in (split.train, split.test, split.train[:100]):
+        assert np.abs(shares(rare, rows) - everyone * len(rows)).max() < 2.1  # a class ends anywhere in two parts
+    folds = cut_folds(rare, split.train, seed=seed, folds=7, stratify=True)
+    assert sorted(np.concatenate(folds)) == sorted(split.train)
+    for counts in np.transpose([shares(rare, fold) for fold in folds]):
+        assert np.ptp(counts) <= 1
+    assert np.ptp([len(fold) for fold in folds]) <= 3
+    given = divide(rare, split.test, seed=seed, stratify=True)
+    assert np.abs(shares(rare, given.val) - everyone * len(given.val)).max() < 2.1
+
+
+def test_classes_are_spread_over_groups_as_far_as_possible(rare: list[Record]) -> None:
+    split = make_split(rare, seed=0, how="chemsys", stratify=True)
+    everyone = shares(rare, np.arange(len(rare))) / len(rare)
+    assert np.abs(shares(rare, split.test) / len(split.test) - everyone).max() < 0.05
+    systems = [{rare[row].crystal.chemsys for row in rows} for rows in (split.train, split.val, split.test)]
+    assert not any(one & other for one, other in combinations(systems, 2))
+    folds = cut_folds(rare, np.arange(len(rare)), seed=0, how="chemsys", stratify=True)
+    assert min(shares(rare, fold)[2] for fold in folds) >= 2
+    apart = [{rare[row].crystal.chemsys for row in fold} for fold in folds]
+    assert not any(one & other for one, other in combinations(apart, 2))
+
+
+def test_two_rows_of_a_class_are_never_both_test_rows(records: list[Record]) -> None:
+    pair = classified(records[:100], np.arange(100) >= 98)
+    for seed in range(20):
+        assert shares(pair, make_split(pair, seed=seed, stratify=True).train)[1] >= 1
+
+
+def test_stratified_splits_do_not_depend_on_the_order_of_rows_or_classes(rare: list[Record]) -> None:
+    split = make_split(rare, seed=1, stratify=True)
+    again = make_split(rare[::-1], seed=1, stratify=True)
+    assert {rare[row].id for row in split.test} == {rare[::-1][row].id for row in again.test}
+    smaller = make_split(rare, seed=1, n_train=100, stratify=True)
+    assert list(smaller.train) == list(split.train[:100])
+    assert list(smaller.test) == list(split.test)

@@ -39,7 +39,7 @@ class Run:
         self.task: Any = plugins.task(self.task)
         log10 = self.task.transform == "log10"
         errors = {
-            method: [metrics.absolute_errors(TARGET, TARGET + rows, log10=log10) for rows in seeds]
+            method: [metrics.row_errors(TARGET, TARGET + rows, log10=log10) for rows in seeds]
             for method, seeds in self.absolute.items()
         }
         reference = errors.pop("from scratch")

@@ -1,9 +1,9 @@
 """Statistics and figures on arrays and tables: errors, comparisons, intervals, applicability, leaks.
 
-`metrics` computes prediction errors, `comparisons` paired tests over seeds, `conformal` prediction intervals,
-`applicability` the distance from the training set, `leaks` the overlap of test and training rows, and `blending` the
-weights of a blend. `figures` draws the figures (public as :mod:`zoo.figures`); `periodic_table` holds the layout of
-the periodic table.
+`metrics` computes prediction errors, `probabilities` calibrates those of classes, `comparisons` paired tests over
+seeds, `conformal` prediction intervals, `applicability` the distance from the training set, `leaks` the overlap of test
+and training rows, and `blending` the weights of a blend. `figures` draws the figures (public as :mod:`zoo.figures`);
+`periodic_table` holds the layout of the periodic table.
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoo.analysis.comparisons import holm as holm
     from zoo.analysis.comparisons import paired as paired
     from zoo.analysis.comparisons import power_law as power_law
-    from zoo.analysis.metrics import absolute_errors as absolute_errors
     from zoo.analysis.metrics import errors as errors
+    from zoo.analysis.metrics import row_errors as row_errors
 else:
     __getattr__, __dir__ = lazy.attach(__name__, __file__)

@@ -1,10 +1,10 @@
 """Weights of a blend of predictors, from their out-of-fold predictions.
 
 Ensemble selection (Caruana, Niculescu-Mizil, Crew & Ksikes, ICML 2004): starting from an empty ensemble, each of a
-fixed number of rounds adds, with replacement, the predictor that minimises the mean absolute error of the average. A
-predictor's weight is its share of the rounds. Two measures reduce overfitting to small tables: the selection is
-averaged over bootstrap samples of the rows (the bagged variant of the paper), and the result is shrunk towards equal
-weights, more strongly the fewer rows there are.
+fixed number of rounds adds, with replacement, the predictor that minimises the error of the average: the mean absolute
+error, or the logarithmic loss of probabilities. A predictor's weight is its share of the rounds. Two measures reduce
+overfitting to small tables: the selection is averaged over bootstrap samples of the rows (the bagged variant of the
+paper), and the result is shrunk towards equal weights, more strongly the fewer rows there are.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.analysis import probabilities
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    Loss = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 ROUNDS = 40
 """Rounds of one selection: weights are multiples of 1/40."""
@@ -37,9 +41,9 @@ def blend_weights(target: ArrayLike, predictions: ArrayLike, *, seed: int = 0) -
     Parameters
     ----------
     target : array-like of shape (n,)
-        On the scale on which errors count, for example log10.
-    predictions : array-like of shape (m, n)
-        Out-of-fold predictions of m predictors, on the same scale.
+        On the scale on which errors count, for example log10; or positions of classes.
+    predictions : array-like of shape (m, n) or (m, n, K)
+        Out-of-fold predictions of m predictors, on the same scale; or their probabilities of K classes.
     seed : int
         Seed of the bootstrap samples.
 
@@ -53,29 +57,46 @@ def blend_weights(target: ArrayLike, predictions: ArrayLike, *, seed: int = 0) -
         If there are no predictors or no rows, or a value is not finite.
     """
     y, p = np.asarray(target, dtype=np.float64), np.atleast_2d(np.asarray(predictions, dtype=np.float64))
+    loss: Loss = _absolute
     if not p.size or p.shape[1] != len(y):
         raise ValueError(f"predictions of shape {p.shape} for {len(y)} targets")
     if not (np.isfinite(y).all() and np.isfinite(p).all()):
         raise ValueError("targets and predictions must be finite")
-    errors = p - y
+    if p.ndim == 3:
+        loss, parts = _logarithmic, np.maximum(probabilities.of_truth(y, p), probabilities.SMALLEST)
+    else:
+        parts = p - y
     random = np.random.default_rng(seed)
     n = len(y)
     samples: Sequence[NDArray[np.int64]] = [np.arange(n), *random.integers(0, n, size=(SAMPLES, n))]
-    selected = np.mean([_select(errors[:, rows]) for rows in samples], axis=0)
+    selected = np.mean([_select(parts[:, rows], loss) for rows in samples], axis=0)
     useful = selected > 0
     equal = useful / useful.sum()
     trust = n / (n + PRIOR_ROWS)
     return _drop_small(trust * selected + (1 - trust) * equal)
 
 
-def _select(errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights from one greedy selection on signed errors of shape (m, n)."""
-    counts = np.zeros(len(errors))
-    total = np.zeros(errors.shape[1])
+def _absolute(total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the absolute errors of sums of signed errors."""
+    return np.abs(total)
+
+
+def _logarithmic(total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithmic losses of sums of probabilities of the true class, up to a constant."""
+    return -np.log(total)
+
+
+def _select(parts: NDArray[np.float64], loss: Loss) -> NDArray[np.float64]:
+    """Return the weights from one greedy selection.
+
+    `parts`, of shape (m, n), are what a loss takes of an average: signed errors, or probabilities of the true class.
+    """
+    counts = np.zeros(len(parts))
+    total = np.zeros(parts.shape[1])
     for size in range(1, ROUNDS + 1):
-        best = int(np.argmin(np.abs(total + errors).sum(axis=1)))
+        best = int(np.argmin(loss(total + parts).sum(axis=1)))
         counts[best] += 1
-        total += errors[best]
+        total += parts[best]
         assert counts.sum() == size
     return counts / ROUNDS
 

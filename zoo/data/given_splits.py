@@ -43,6 +43,7 @@ def given_splits(
     how: How = "random",
     val: float = 0.1,
     n_train: int | None = None,
+    stratify: bool = False,
 ) -> list[Split]:
     """Return the splits defined by ``Record.part``.
 
@@ -63,6 +64,8 @@ def given_splits(
         Fraction of all rows for validation.
     n_train : int, optional
         Number of training rows; by default all.
+    stratify : bool
+        As in :func:`zoo.data.splits.make_split`.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def given_splits(
     """
     parts = [record.part for record in records]
     if all(part.removeprefix("-").isdecimal() for part in parts):
-        return _fold_splits(records, column, seeds=seeds, how=how, val=val, n_train=n_train)
+        return _fold_splits(records, column, seeds=seeds, how=how, val=val, n_train=n_train, stratify=stratify)
     words = [WORDS.get(part.lower(), "") for part in parts]
     unknown = [record for record, word in zip(records, words, strict=True) if not word]
     if unknown:
@@ -88,7 +91,7 @@ def given_splits(
     for name, rows in ((TRAIN, train), (TEST, test)):
         if not len(rows):
             raise InputError(f"--split-column {column}: no usable row is a {name} row")
-    options = {"how": how, "val": val, "n_train": n_train}
+    options = {"how": how, "val": val, "n_train": n_train, "stratify": stratify}
     if not len(validation):
         return [divide(records, test, seed=seed, **options) for seed in seeds]  # type: ignore[arg-type]
     if len(train) < 2:
@@ -102,7 +105,14 @@ def given_splits(
 
 
 def _fold_splits(
-    records: Sequence[Record], column: str, *, seeds: Sequence[int], how: How, val: float, n_train: int | None
+    records: Sequence[Record],
+    column: str,
+    *,
+    seeds: Sequence[int],
+    how: How,
+    val: float,
+    n_train: int | None,
+    stratify: bool,
 ) -> list[Split]:
     names = sorted({record.part for record in records}, key=int)
     if len(names) == 1:
@@ -120,7 +130,7 @@ def _fold_splits(
         )
     folds = {name: np.flatnonzero([record.part == name for record in records]) for name in names}
     return [
-        divide(records, rows, seed=seeds[0] + index, how=how, val=val, n_train=n_train, fold=name)
+        divide(records, rows, seed=seeds[0] + index, how=how, val=val, n_train=n_train, fold=name, stratify=stratify)
         for index, (name, rows) in enumerate(folds.items())
     ]
 

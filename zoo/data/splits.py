@@ -4,6 +4,9 @@ The split depends only on the identifiers and the seed, not on the order of rows
 on the number of training rows, and a smaller training set is a subset of a larger one, so the points of a learning
 curve can be compared.
 
+Splits of a classification are stratified: each part has about the same share of every class. Groups are assigned by
+their most frequent class, so their shares are kept as far as the groups allow.
+
 scikit-learn's splitters are not used because they depend on the order of rows.
 """
 
@@ -75,6 +78,7 @@ def make_split(
     test: float = 0.1,
     val: float = 0.1,
     n_train: int | None = None,
+    stratify: bool = False,
 ) -> Split:
     """Split records at random.
 
@@ -92,6 +96,8 @@ def make_split(
     n_train : int, optional
         Number of training rows; by default all that remain. This also reduces the validation rows; see
         `VALIDATION_FRACTION`.
+    stratify : bool
+        Whether targets are positions of classes, whose shares are the same in all parts.
 
     Raises
     ------
@@ -106,8 +112,9 @@ def make_split(
     if len(records) < MIN_ROWS:
         raise InputError(f"{len(records)} usable rows are too few to split; at least {MIN_ROWS} are needed")
     groups = _groups(records, how)
+    labels = _labels(records) if stratify else None
     # The test rows are drawn first, from a separate random stream, so they do not depend on n_train.
-    order = np.random.default_rng([seed, 0]).permutation(len(groups))
+    order = _order(groups, labels, np.random.default_rng([seed, 0]))
     n_test, n_val = (max(1, floor(fraction * len(records) + 0.5)) for fraction in (test, val))
     after_test = _take(groups, order, n_test)
     after_val = after_test + _take(groups, order[after_test:], n_val)
@@ -116,7 +123,7 @@ def make_split(
         raise InputError(f"too few {kind} ({len(groups)}) for a training, a validation and a test part")
     parts = [_rows(groups[i] for i in order[start:end]) for start, end in ((0, after_test), (after_test, after_val))]
     pool = _rows(groups[i] for i in order[after_val:])
-    pool = pool[np.random.default_rng([seed, 1]).permutation(len(pool))]
+    pool = pool[_order([[row] for row in pool], labels, np.random.default_rng([seed, 1]))]
     return shortened(Split(seed, pool, parts[1], parts[0]), n_train)
 
 
@@ -148,6 +155,7 @@ def divide(
     val: float = 0.1,
     n_train: int | None = None,
     fold: str = "",
+    stratify: bool = False,
 ) -> Split:
     """Split records whose test rows are given: all others are training and validation rows.
 
@@ -156,7 +164,7 @@ def divide(
     records : sequence of Record
     test : array of shape (n,)
         Positions of the test rows.
-    seed, how, val, n_train
+    seed, how, val, n_train, stratify
         As in :func:`make_split`.
     fold : str
         Name of the fold that is tested, if the test rows are one.
@@ -170,19 +178,26 @@ def divide(
         raise InputError(f"--seed {seed} is negative")
     rest = np.setdiff1d(np.arange(len(records)), test)
     groups = [rest[group] for group in _groups([records[row] for row in rest], how)]
-    order = np.random.default_rng([seed, 0]).permutation(len(groups))
+    labels = _labels(records) if stratify else None
+    order = _order(groups, labels, np.random.default_rng([seed, 0]))
     drawn = _take(groups, order, max(1, floor(val * len(records) + 0.5)))
     if len(records) < MIN_ROWS or len(groups) - drawn < 2:
         raise InputError(
             f"{len(records)} usable rows, {len(test)} of them test rows, leave too few to train on and to validate with"
         )
     validation, pool = (_rows(groups[i] for i in part) for part in (order[:drawn], order[drawn:]))
-    pool = pool[np.random.default_rng([seed, 1]).permutation(len(pool))]
+    pool = pool[_order([[row] for row in pool], labels, np.random.default_rng([seed, 1]))]
     return shortened(Split(seed, pool, validation, np.asarray(test, dtype=np.int64), fold), n_train)
 
 
 def cut_folds(
-    records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, how: How = "random", folds: int = 5
+    records: Sequence[Record],
+    rows: NDArray[np.int64],
+    *,
+    seed: int,
+    how: How = "random",
+    folds: int = 5,
+    stratify: bool = False,
 ) -> list[NDArray[np.int64]]:
     """Cut rows into folds of about one size, for cross-validation.
 
@@ -197,6 +212,8 @@ def cut_folds(
         What stays in one fold, as in :func:`make_split`.
     folds : int
         At least 2.
+    stratify : bool
+        As in :func:`make_split`.
 
     Returns
     -------
@@ -213,12 +230,19 @@ def cut_folds(
         kind = {"random": "rows", "composition": "compositions", "chemsys": "chemical systems"}[how]
         raise InputError(f"too few {kind} ({len(groups)}) for {folds} folds")
     order = np.random.default_rng([seed, 2]).permutation(len(groups))
+    classes = np.zeros(len(groups), dtype=np.int64)
+    if stratify:
+        classes = _classes(groups, _labels(records))
+        order = order[np.argsort(classes[order], kind="stable")]
     parts: list[list[NDArray[np.int64]]] = [[] for _ in range(folds)]
     sizes = [0] * folds
-    for index in order:  # the next group joins the smallest fold
-        smallest = sizes.index(min(sizes))
+    of_class = np.zeros((folds, int(classes.max()) + 1), dtype=np.int64)
+    for index in order:  # the next group joins the fold with the fewest rows of its class, and of all
+        own = classes[index]
+        smallest = min(range(folds), key=lambda fold: (of_class[fold, own], sizes[fold]))
         parts[smallest].append(groups[index])
         sizes[smallest] += len(groups[index])
+        of_class[smallest, own] += len(groups[index])
     return [np.sort(np.concatenate(part)) for part in parts]
 
 
@@ -280,6 +304,35 @@ def _groups(records: Sequence[Record], how: How) -> list[list[int]]:
             raise InputError(f"--split {how}: choose random, composition or chemsys")
         members[key].append(position)
     return [members[key] for key in sorted(members)]
+
+
+def _labels(records: Sequence[Record]) -> NDArray[np.int64]:
+    """Return the class of each record."""
+    return np.array([record.target for record in records]).astype(np.int64)
+
+
+def _classes(groups: Sequence[Sequence[int] | NDArray[np.int64]], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the most frequent class in each group of rows."""
+    return np.array([np.bincount(labels[np.asarray(group)]).argmax() for group in groups], dtype=np.int64)
+
+
+def _order(
+    groups: Sequence[Sequence[int] | NDArray[np.int64]], labels: NDArray[np.int64] | None, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return a random order of groups of rows.
+
+    With the class of every row, each section of the order has about the same share of all classes: the groups of a
+    class follow each other at equal distances.
+    """
+    order = random.permutation(len(groups))
+    if labels is None or not len(groups):
+        return order
+    classes = _classes(groups, labels)[order]
+    places = np.empty(len(order))
+    for each in np.unique(classes):
+        own = np.flatnonzero(classes == each)
+        places[own] = (np.arange(len(own)) + random.random()) / len(own)
+    return order[np.argsort(places, kind="stable")]
 
 
 def _take(groups: Sequence[Sized], order: NDArray[np.int64], rows: int) -> int:

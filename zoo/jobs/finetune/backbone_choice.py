@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils.progress import progress
-from zoo.analysis.metrics import absolute_errors
+from zoo.analysis.metrics import row_errors
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def compare_backbones(
     with progress("choosing a backbone", len(starts), "backbones", quiet=quiet) as bar:
         for start in starts:
             predicted = fit(start).predictions[split.val]
-            errors = absolute_errors(dataset.targets[split.val], predicted, log10=dataset.transform == "log10")
+            errors = row_errors(dataset.targets[split.val], predicted, log10=dataset.transform == "log10")
             found[start.name] = float(errors.mean())
             bar.advance(1, f"{start.name}: {found[start.name]:.4g} on {len(split.val)} validation rows")
     return dict(sorted(found.items(), key=lambda item: item[1]))

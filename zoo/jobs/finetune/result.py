@@ -168,7 +168,7 @@ class Result:
         targets = self.dataset.targets
         absolute = {
             method: [
-                metrics.absolute_errors(targets[rows], outcome.predictions[rows], log10=log10)
+                metrics.row_errors(targets[rows], outcome.predictions[rows], log10=log10)
                 for rows, outcome in zip(self.judged, outcomes, strict=True)
             ]
             for method, outcomes in self.outcomes.items()

@@ -113,7 +113,7 @@ class Study:
         """Absolute test errors by method and size, then seed; in log10 for tasks trained in log10."""
         return {
             key: {
-                seed: metrics.absolute_errors(self.targets[self.test_rows(seed)], predicted, log10=self.analysis.log)
+                seed: metrics.row_errors(self.targets[self.test_rows(seed)], predicted, log10=self.analysis.log)
                 for seed, predicted in by_seed.items()
             }
             for key, by_seed in self.predictions.items()
