@@ -30,7 +30,6 @@ import tasks_report
 
 from zoo._utils import engines
 from zoo.data.splits import MIN_VALIDATION_ROWS, VALIDATION_FRACTION, Split
-from zoo.jobs import pretrained
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.study import cells as study_cells
@@ -39,6 +38,7 @@ from zoo.jobs.study.plan import Cell, Method, plan
 from zoo.jobs.study.preparation import Prepared, prepare
 from zoo.jobs.study.run import jobs
 from zoo.registry import plugins
+from zoo.registry.task_choice import recommended_backbone
 from zoo.training.settings import BLEND, Mode
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def study_options(task: BenchmarkTask, settings: Settings, sizes: Sequence[int],
         task.task,
         table,
         sizes=tuple(sizes),
-        backbones=(settings.backbone or pretrained.recommended(task.task),) if modes else (),
+        backbones=(settings.backbone or recommended_backbone(task.task),) if modes else (),
         modes=tuple(modes),
         baselines=tuple(name for name in settings.names if name not in (*modes, "scratch")),
         scratch="scratch" in settings.names,

@@ -25,6 +25,8 @@ TYPES = {
     "bool_type": "True or False",
     "tuple_type": "a tuple",
     "path_type": "the path of a file or folder",
+    "table_type": "the path of a table, a pandas DataFrame or a zoo table",
+    "task_type": "the name of a task or a zoo.Task",
 }
 """pydantic's error types → readable descriptions of the expected type."""
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     declared=("zoo.jobs.finetune.options:Options",),
     without=("data", "val", "baselines", "beside", "compare_scratch"),
     special={
-        "task": {"required": True, "shell_complete": names("task")},
+        "task": {"required": True, "type": str, "shell_complete": names("task")},
         "backbone": {"shell_complete": names("backbone"), "show_default": False},
         "structures": {"type": FOLDER},
         "test_data": {"type": FILE_OR_FOLDER},

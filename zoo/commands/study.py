@@ -23,7 +23,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
     declared=("zoo.jobs.study.options:StudyOptions", "zoo.jobs.study.options:StudyRequest"),
     without=("data", "title", "options"),
     special={
-        "task": {"shell_complete": names("task")},
+        "task": {"type": str, "shell_complete": names("task")},
         "structures": {"type": FOLDER},
         "where": {"type": str, "multiple": True, "default": None, "show_default": False, "callback": _conditions},
     },

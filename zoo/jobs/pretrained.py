@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from zoo.hub.locations import Status
     from zoo.models.cgcnn import CGCNN
 
-DEFAULT_BACKBONE = "multi-113k"
-"""Backbone for tasks without a recommendation: the best one on most properties (docs/transfer.md)."""
-
 _log = logging.getLogger("zoo")
 
 
@@ -99,18 +96,6 @@ def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - the diges
 def new_network(seed: int) -> CGCNN:
     """Return zoo's default network with random weights, for training from scratch."""
     return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)
-
-
-def recommended(name: str) -> str:
-    """Return the backbone recommended by a task, or the default one.
-
-    Parameters
-    ----------
-    name : str
-        Name of the task as given by the user.
-    """
-    backbone = plugins.task(name).recommended_backbone or DEFAULT_BACKBONE
-    return backbones.preferred(backbone, plugins.find("task", name).distribution)
 
 
 def available(settings: GraphSettings) -> list[Pretrained]:

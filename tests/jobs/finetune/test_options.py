@@ -28,7 +28,10 @@ from zoo.jobs.methods import SCRATCH, TRANSFER
         ({"baselines": (1,)}, r"baselines\.0=1: must be text"),
         ({"compare_scratch": "scratch"}, "compare_scratch='scratch': must be True or False"),
         ({"target": 3}, "target=3: must be text"),
-        ({"data": pd.DataFrame()}, "data=DataFrame: must be the path of a file or folder"),
+        ({"data": pd.Series([1.0])}, "data=Series: must be the path of a table, a pandas DataFrame or a zoo table"),
+        ({"data": None}, "data=None: must be the path of a table"),
+        ({"task": 3}, r"task=3: must be the name of a task or a zoo\.Task"),
+        ({"task": zoo.Task}, r"task=.*: must be the name of a task or a zoo\.Task"),
     ],
 )
 def test_wrong_types_are_named(wrong: dict[str, Any], said: str) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +22,13 @@ from sklearn.model_selection import GridSearchCV, KFold
 from support.tinystudy import options
 from zoo.cli import main
 
+from zoo.data.tables.conditions import Condition
 from zoo.errors import InputError
 from zoo.jobs.comparison_table import study_rows, study_verdicts
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.jobs.predict.model import load
+from zoo.jobs.study.preparation import prepare
 from zoo.jobs.study.run import run_study
 from zoo.models.inference import threads
 from zoo.registry import plugins
@@ -328,3 +331,29 @@ def test_a_study_as_a_file(study: tuple[Study, Path], table: Path, tmp_path: Pat
     assert result.exit_code == 0, result.output
     assert "18 cells, 0 to do" in result.stderr
     assert len(json.loads(result.stdout)) == 18
+
+
+def test_a_study_of_a_frame_and_of_a_table_in_memory(table: Path, tmp_path: Path) -> None:
+    """The numbers are those of the file, and the report tells how to do it again in Python."""
+    from zoo.data.tables.table import Table, read_table
+    from zoo.registry.plugins import task
+
+    bulk = replace(task("bulk-modulus"), name="stiffness")
+    few = {"sizes": (20,), "modes": (), "backbones": (), "scratch": False, "seeds": 1, "epochs": None}
+    memory = Table.of(read_table(table, bulk).records, "K_VRH", name="mine")
+    results = []
+    for name, source in {"file": table, "frame": pd.read_csv(table), "memory": memory}.items():
+        asked = replace(options(table, **few), data=source, task=bulk, rows=100)
+        found = run_study(asked, tmp_path / name, workers=1, report=name == "frame", quiet=True)
+        results.append(found.results.drop(columns="seconds"))
+        kept = json.loads((tmp_path / name / "options.json").read_text())
+        assert kept["task"]["name"] == "stiffness"
+        assert kept["data"] == {"file": str(table), "frame": "DataFrame", "memory": "mine"}[name]
+    for other in results[1:]:
+        pd.testing.assert_frame_equal(results[0], other)
+    report = (tmp_path / "frame" / "report.md").read_text()
+    assert "zoo.study(zoo.StudyOptions(Task(name='stiffness'" in report
+    assert ", DataFrame, sizes=(20,), backbones=(), " in report
+    conditions = (Condition.parse("K_VRH > 3"),)
+    with pytest.raises(InputError, match="--where K_VRH>3: a table in memory has no other columns"):
+        prepare(replace(options(table), data=memory, where=conditions))

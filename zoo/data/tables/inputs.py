@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from zoo.data.structures.files import identifiers, is_structure_file, other_files, structure_files
 from zoo.data.structures.parse import read_file
-from zoo.data.tables.readers import OneStructureError, is_table, open_table
+from zoo.data.tables.formats.json_tables import OneStructureError
+from zoo.data.tables.readers import is_table, open_table
 from zoo.data.tables.rows import RowReader
 from zoo.data.tables.structure_files import MIN_PARALLEL_FILES, ParallelReader, read_structure_file
 from zoo.errors import InputError

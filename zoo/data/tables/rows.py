@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data.structures import parse as parsing
 from zoo.data.structures.files import find_file
-from zoo.data.tables.readers import INDEX, Row, Select, TableReader
+from zoo.data.tables.formats.reader import INDEX, Row, Select, TableReader
 from zoo.data.tables.records import Record, Rejection, shorten
 from zoo.errors import InputError
 

@@ -1,12 +1,17 @@
-"""A labelled table, read whole, as used by ``finetune`` and ``study``."""
+"""A labelled table, read whole from a file or a DataFrame, or made in memory, as used by ``finetune`` and ``study``."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, log10
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from zoo.data.tables.formats.frames import FRAME
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.records import Record, Rejection
 from zoo.data.tables.rejections import check_rejected_fraction
@@ -14,8 +19,9 @@ from zoo.data.tables.rows import RowReader
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    import pandas as pd
 
     from zoo.registry.contracts import Task
 
@@ -29,9 +35,9 @@ class Table:
     Parameters
     ----------
     source : Path
-        The file.
+        The file, or a name that stands for it.
     sha256 : str
-        Digest of the file's bytes.
+        Digest of the file's bytes, or of what was read if there is no file.
     target_column : str
         Column of the targets.
     records : list of Record
@@ -54,9 +60,51 @@ class Table:
     columns: tuple[str, ...] = ()
     test: Table | None = None
 
+    @classmethod
+    def of(cls, records: Iterable[Record], target_column: str, *, name: str = "crystals") -> Self:
+        """Make a table of records in memory, in place of a file.
+
+        Parameters
+        ----------
+        records : iterable of Record
+            With targets, which a task checks when the table is used.
+        target_column : str
+            Name of the targets.
+        name : str
+            Name of the table in messages and cards.
+        """
+        rows = list(records)
+        return cls(Path(name), _content_digest(target_column, rows), target_column, rows, [], "memory")
+
+
+def _table_source(value: object) -> object:
+    if isinstance(value, Path | Table):
+        return value
+    if isinstance(value, str):
+        return Path(value)
+    import pandas as pd
+
+    if isinstance(value, pd.DataFrame):
+        return value
+    raise PydanticCustomError("table_type", "not a table")
+
+
+if TYPE_CHECKING:
+    TableSource = Path | pd.DataFrame | Table
+    """What is taken for a table: its path (also as text), a DataFrame, or records in memory."""
+else:  # checked without importing pandas
+    TableSource = Annotated[Any, BeforeValidator(_table_source)]
+
+
+def source_name(source: TableSource) -> str:
+    """Return the name of a table for messages, without its folder."""
+    if isinstance(source, Table):
+        return source.source.name
+    return source.name if isinstance(source, Path) else FRAME.name
+
 
 def read_table(
-    path: Path,
+    source: TableSource,
     task: Task | None,
     *,
     target: str | None = None,
@@ -70,8 +118,9 @@ def read_table(
 
     Parameters
     ----------
-    path : Path
-        CSV, TSV, JSON, JSONL or Parquet; CGCNN's ``id_prop.csv`` or its folder.
+    source : Path, DataFrame or Table
+        CSV, TSV, JSON, JSONL or Parquet; CGCNN's ``id_prop.csv`` or its folder; a DataFrame; or a table in memory,
+        whose targets are checked against the task.
     task : Task or None
         Defines the names of the target column, its physical range and the row filter; with None, crystals are read
         without targets.
@@ -99,26 +148,77 @@ def read_table(
     InputError
         If the file is not such a table, lacks a column, or has too many rejected rows.
     """
-    source = open_table(path)
-    reader = RowReader(source, structures, task, target, split_column)
+    if isinstance(source, Table):
+        found, results = source, _checked(source, task, only, split_column)
+    else:
+        opened = open_table(source)
+        reader = RowReader(opened, structures, task, target, split_column)
+        found = Table(opened.path, "", reader.target, [], [], reader.description, opened.columns)
+        results = _read(reader, only)
     records: list[Record] = []
-    rejected: list[Rejection] = []
+    rejected = list(found.rejected)
+    for result in results:
+        if isinstance(result, Record):
+            records.append(result)
+        else:
+            rejected.append(result)
+    found = replace(found, records=records, rejected=rejected)
+    if not records and not rejected:
+        raise InputError(f"{found.source}: there are no rows" + (" with the requested ids" if only is not None else ""))
+    if task is not None:
+        _check_scale(found.source, found.target_column, task, records)
+    check_rejected_fraction(found.source, len(records), rejected, max_rejected, rejected_out)
+    return found if isinstance(source, Table) else replace(found, sha256=_digest(source, found))
+
+
+def _read(reader: RowReader, only: Collection[str] | None) -> Iterator[Record | Rejection]:
     first_rows: dict[str, int] = {}
     for row in reader.rows(only):
         result = reader.read(row, first_rows)
         if isinstance(result, Record):
             first_rows[result.id] = result.row
-            records.append(result)
+        yield result
+
+
+def _checked(
+    table: Table, task: Task | None, only: Collection[str] | None, split_column: str | None
+) -> Iterator[Record | Rejection]:
+    """Check the records of a table in memory as those of a file are checked."""
+    first_rows: dict[str, int] = {}
+    for record in table.records:
+        if only is not None and record.id not in only:
+            continue
+        column, value, problem = "", "", None
+        if record.id in first_rows:
+            problem = f"duplicate id, first at row {first_rows[record.id]}"
+        elif task is not None:
+            column, value = table.target_column, str(record.target)
+            problem = "no value" if record.target is None else task.problem(record.target)
+        if problem is None and split_column and not record.part:
+            column, value, problem = split_column, "", "no value, so the row is neither a training nor a test row"
+        if problem:
+            yield Rejection(record.file, record.row, record.id, column, value, problem)
         else:
-            rejected.append(result)
-    if not records and not rejected:
-        raise InputError(f"{source.path}: there are no rows" + (" with the requested ids" if only is not None else ""))
-    if task is not None:
-        _check_scale(source.path, reader.target, task, records)
-    with source.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    check_rejected_fraction(source.path, len(records), rejected, max_rejected, rejected_out)
-    return Table(source.path, digest, reader.target, records, rejected, reader.description, source.columns)
+            first_rows[record.id] = record.row
+            yield record
+
+
+def _digest(source: Path | pd.DataFrame, table: Table) -> str:
+    """Return the digest of a file's bytes, or of what was read of a DataFrame."""
+    if not isinstance(source, Path):
+        return _content_digest(table.target_column, [*table.records, *table.rejected])
+    with table.source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _content_digest(target_column: str, rows: Iterable[Record | Rejection]) -> str:
+    sha = hashlib.sha256(target_column.encode())
+    for row in rows:
+        if isinstance(row, Record):
+            sha.update(f"\n{row.id}\0{row.crystal.digest}\0{row.target!r}\0{row.part}".encode())
+        else:
+            sha.update(f"\n{row}".encode())
+    return sha.hexdigest()
 
 
 def _check_scale(path: Path, column: str, task: Task, records: Sequence[Record]) -> None:

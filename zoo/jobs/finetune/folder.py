@@ -18,7 +18,7 @@ from zoo.jobs.finetune import out_of_fold, pictures, splitting
 from zoo.jobs.finetune.card import describe_run
 from zoo.jobs.fit_store import finite_json
 from zoo.models.checkpoint import networks
-from zoo.registry import backbones, plugins
+from zoo.registry import backbones, plugins, task_choice
 from zoo.registry.plugin_versions import versions
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ def _blend(result: Result) -> dict[str, Any]:
 
 def _plugins_used(result: Result) -> Iterator[Plugin]:
     """Yield the plugins that the numbers depend on."""
-    yield plugins.find("task", result.options.task)
+    if task := task_choice.plugin_of(result.options.task):
+        yield task
     blend = result.checkpoint.config.blend
     for featurizer in blend.featurizers if blend else ():
         yield plugins.find("featurizer", featurizer.name)

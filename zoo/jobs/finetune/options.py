@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -11,9 +11,11 @@ from pydantic.dataclasses import dataclass
 
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
+from zoo.data.tables.table import TableSource
 from zoo.errors import InputError, UnknownNameError
 from zoo.models.checkpoint.schema import MAX_FEATURIZERS, MAX_MEMBERS
-from zoo.registry import plugins
+from zoo.registry import plugins, task_choice
+from zoo.registry.task_choice import TaskChoice
 from zoo.training.settings import BLEND, Mode, Precision
 
 if TYPE_CHECKING:
@@ -38,10 +40,10 @@ class Options:
 
     Parameters
     ----------
-    task : str
-        Name of the target property.
-    data : Path
-        Table of crystals and targets.
+    task : str or Task
+        Target property: the name of a registered one, or a task of one's own.
+    data : Path, DataFrame or Table
+        Table of crystals and targets: a file, a pandas DataFrame, or a table in memory.
     backbone : str or None
         Name, folder or ``hf://owner/repo@revision``. "auto" selects the backbone recommended by the task; "all"
         compares all backbones on the validation rows and keeps the best; None trains from scratch.
@@ -60,7 +62,7 @@ class Options:
     split_column : str or None
         Column that assigns rows to the parts of the split (train, test, possibly val) or to numbered folds, each of
         which is the test set once.
-    test_data : Path or None
+    test_data : Path, DataFrame, Table or None
         A second table, used entirely as the test set.
     folds : int or None
         Number of folds of an outer cross-validation, drawn with `seed`.
@@ -87,8 +89,8 @@ class Options:
         If a value has the wrong type or is out of range; the message names the option.
     """
 
-    task: Annotated[str, Field(description="Target property; 'zoo plugins list' shows them.")]
-    data: LaxPath
+    task: Annotated[TaskChoice, Field(description="Target property; 'zoo plugins list' shows them.")]
+    data: TableSource
     backbone: Annotated[
         str | None,
         BeforeValidator(_backbone),
@@ -131,8 +133,8 @@ class Options:
         ),
     ] = None
     test_data: Annotated[
-        LaxPath | None,
-        BeforeValidator(lambda path: path or None),
+        TableSource | None,
+        BeforeValidator(lambda source: None if isinstance(source, str) and not source else source),
         Field(description="A second table, whose rows are the test rows."),
     ] = None
     folds: Annotated[
@@ -176,7 +178,8 @@ class Options:
             raise InputError(f"{' and '.join(given)}: each says which rows are test rows; give one of them")
         for name, value in given.items():
             if self.test != TEST_FRACTION:
-                raise InputError(f"--test {self.test:g}: {name} {value} says which rows are test rows; leave out one")
+                shown = name if name == "--test-data" else f"{name} {value}"
+                raise InputError(f"--test {self.test:g}: {shown} says which rows are test rows; leave out one")
         if self.test == 0 and (self.baselines or self.compare_scratch):
             raise InputError(
                 "--test 0: without test rows there is nothing to compare methods on; leave out --baseline and --compare"
@@ -198,9 +201,7 @@ class Options:
 
     def chosen_backbone(self) -> str | None:
         """Return the name of the backbone, with "auto" resolved; None for random weights."""
-        from zoo.jobs import pretrained
-
-        return pretrained.recommended(self.task) if self.backbone == "auto" else self.backbone
+        return task_choice.recommended_backbone(self.task) if self.backbone == "auto" else self.backbone
 
     def fit_settings(self, rows: int, *, from_scratch: bool) -> FitSettings:
         """Return the tuned fit settings for a number of training rows, with the user's overrides applied."""
@@ -226,11 +227,11 @@ class Options:
         rows : int
             Number of training rows.
         """
-        settings = asdict(self)
-        for name in ("seeds", "baselines", "compare_scratch", "data", "test_data", "structures", "max_rejected"):
-            del settings[name]
+        left_out = ("seeds", "baselines", "compare_scratch", "data", "test_data", "structures", "max_rejected")
+        settings = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in left_out}
         return {
             **settings,
+            "task": self.task if isinstance(self.task, str) else task_choice.definition(self.task),
             **data,
             "backbones_sha256": list(backbones),
             "fit": [asdict(self.fit_settings(rows, from_scratch=flag)) for flag in (False, True)],
@@ -245,7 +246,7 @@ def default_out(options: Options, *, resume: bool = False) -> Path:
     """
     backbone = options.chosen_backbone() if options.network_mode else options.mode
     source = Path(backbone or "scratch").name.split("@")[0]
-    stem = f"{options.task.split(':')[-1]}-{source.split(':')[-1]}"
+    stem = f"{task_choice.name_of(options.task)}-{source.split(':')[-1]}"
     runs = Path("runs")
     taken: dict[int, bool] = {}  # number -> whether the run is unfinished
     for path in runs.iterdir() if runs.is_dir() else ():

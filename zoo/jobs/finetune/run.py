@@ -22,7 +22,7 @@ from zoo.jobs.finetune.result import Result
 from zoo.jobs.finetune.start import describe, prepare, provenance, row_warnings
 from zoo.jobs.fit_store import FitStore
 from zoo.models.checkpoint import networks
-from zoo.registry import plugins
+from zoo.registry import plugins, task_choice
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _finetune(
     tell, warn = say or _log.info, say or _log.warning
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
-    task = plugins.task(options.task)
+    task = task_choice.chosen(options.task)
     baselines = find_baselines(options.baselines)
     if options.beside and options.mode != "blend":
         raise InputError(f"--beside adds to what the members of a blend read; --mode {options.mode} has none")
@@ -163,7 +163,7 @@ def _finetune(
         targets=[target],
         graph=start.graph,
         elements=sorted({symbol for row in trained_on for symbol in crystals[row].elements}),
-        provenance=provenance(start, options, table) | splitting.provenance(options, table, splits),
+        provenance=provenance(start, options, task, table) | splitting.provenance(options, table, splits),
         reference=assessed.reference,
         blend=crossed.config(task) if crossed else None,
     )

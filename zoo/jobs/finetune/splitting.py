@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,18 +11,17 @@ import numpy as np
 from zoo._utils.wording import counted, listed
 from zoo.data.given_splits import TEST, TRAIN, given_splits, with_part
 from zoo.data.splits import MIN_ROWS, cut_folds, divide, make_split
-from zoo.data.tables.table import read_table
+from zoo.data.tables.table import read_table, source_name
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
-    from zoo.data.tables.table import Table
+    from zoo.data.tables.table import Table, TableSource
     from zoo.jobs.finetune.options import Options
     from zoo.registry.contracts import Task
 
@@ -45,8 +45,8 @@ def read(options: Options, task: Task, rejected_out: Path) -> Table:
     table = _read(options, task, options.data, rejected_out, options.split_column)
     if options.test_data is None:
         return table
-    if options.test_data.resolve() == options.data.resolve():
-        raise InputError(f"--test-data {options.test_data}: this is the table of the training rows")
+    if _same(options.test_data, options.data):
+        raise InputError(f"--test-data {source_name(options.test_data)}: this is the table of the training rows")
     test = _read(options, task, options.test_data, rejected_out)
     if all(record.id == str(record.row) for record in test.records):  # without identifiers, ids are row numbers
         test = replace(test, records=[replace(each, id=f"{test.source.name}:{each.id}") for each in test.records])
@@ -59,9 +59,17 @@ def read(options: Options, task: Task, rejected_out: Path) -> Table:
     )
 
 
-def _read(options: Options, task: Task, path: Path, rejected_out: Path, split_column: str | None = None) -> Table:
+def _same(one: TableSource, other: TableSource) -> bool:
+    if isinstance(one, Path) and isinstance(other, Path):
+        return one.resolve() == other.resolve()
+    return one is other
+
+
+def _read(
+    options: Options, task: Task, source: TableSource, rejected_out: Path, split_column: str | None = None
+) -> Table:
     return read_table(
-        path,
+        source,
         task,
         target=options.target,
         structures=options.structures,
@@ -117,7 +125,7 @@ def make_splits(options: Options, records: Sequence[Record]) -> list[Split]:
             divide(records, rows, seed=options.seed + index, fold=str(index + 1), **rest)
             for index, rows in enumerate(folds)
         ]
-    if options.split_column or options.test_data:
+    if is_given(options):
         return given_splits(records, options.split_column or "", seeds=seeds, **rest)
     if options.test == 0:
         return [divide(records, np.array([], dtype=np.int64), seed=seed, **rest) for seed in seeds]
@@ -172,7 +180,7 @@ def _copies(records: Sequence[Record], split: Split) -> list[tuple[str, str]]:
 
 def is_given(options: Options) -> bool:
     """Whether the test rows are given by a column or a table."""
-    return bool(options.split_column or options.test_data)
+    return bool(options.split_column) or options.test_data is not None
 
 
 def rule(options: Options) -> str:
@@ -181,7 +189,7 @@ def rule(options: Options) -> str:
         return f"{options.folds} folds, {options.split}"
     if options.split_column:
         return f"column {options.split_column}"
-    return f"table {options.test_data.name}" if options.test_data else options.split
+    return options.split if options.test_data is None else f"table {source_name(options.test_data)}"
 
 
 def sentence(options: Options, splits: Sequence[Split], parts: str) -> str:
@@ -199,7 +207,8 @@ def sentence(options: Options, splits: Sequence[Split], parts: str) -> str:
         )
     seeds = counted(len(splits), "seed")
     if is_given(options):
-        source = f"table `{options.test_data.name}`" if options.test_data else f"column `{options.split_column}`"
+        test = options.test_data
+        source = f"column `{options.split_column}`" if test is None else f"table `{source_name(test)}`"
         return f"{seeds}, with the test rows of the {source} ({counts}; ids in `splits.json`)"
     return f"{seeds}, each with its own {options.split} split ({counts}; ids in `splits.json`)"
 

@@ -10,6 +10,7 @@ from zoo.data.elements import atom_table, known_elements
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError
 from zoo.jobs import lineage, pretrained
+from zoo.registry import task_choice
 from zoo.training import transfer
 from zoo.training.settings import BLEND, FROM_SCRATCH
 
@@ -194,8 +195,8 @@ def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] 
     return lines
 
 
-def provenance(start: Start, options: Options, table: Table) -> dict[str, Any]:
-    """Return a JSON-serialisable record of the origin of a run's weights."""
+def provenance(start: Start, options: Options, task: Task, table: Table) -> dict[str, Any]:
+    """Return a JSON-serialisable record of the origin of a run's weights, and of a task that no plugin defines."""
     backbone = start.backbone
     return {
         "backbone": None
@@ -210,4 +211,5 @@ def provenance(start: Start, options: Options, table: Table) -> dict[str, Any]:
         "experts": {each.name: each.digest for each in start.experts},
         "ancestors": lineage.ancestors(start.pretrained),
         "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},
+        **({} if task_choice.plugin_of(options.task) else {"task": task_choice.definition(task)}),
     }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.tables.conditions import Condition
-    from zoo.data.tables.readers import Row
+    from zoo.data.tables.formats.reader import Row
     from zoo.data.tables.records import Rejection
     from zoo.jobs.pretrain.recipe import Recipe
 

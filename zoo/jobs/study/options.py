@@ -20,7 +20,9 @@ from zoo._utils.validation import validated
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.data.splits import How
 from zoo.data.tables.conditions import Condition
+from zoo.data.tables.table import TableSource
 from zoo.errors import InputError
+from zoo.registry.task_choice import TaskChoice
 from zoo.training.settings import BLEND, Mode
 
 if TYPE_CHECKING:
@@ -44,8 +46,8 @@ class StudyOptions:
 
     Parameters
     ----------
-    task : str
-    data : Path
+    task : str or Task
+    data : Path, DataFrame or Table
     sizes, backbones, modes, baselines, scratch, seeds, seed, split, test, target, structures, epochs, max_rejected,
     where, unseen, rows, significance, title
         As described at each field, and by ``zoo study --help``.
@@ -56,8 +58,8 @@ class StudyOptions:
         If an option is unknown, missing or out of range; the message names it.
     """
 
-    task: Annotated[str, Field(description="Target property.  [required without a study's file]")]
-    data: Annotated[Path, Field(description="Table of crystals and targets.")]
+    task: Annotated[TaskChoice, Field(description="Target property.  [required without a study's file]")]
+    data: TableSource
     sizes: Annotated[
         Annotated[Distinct[Annotated[int, Field(ge=2)]], Field(min_length=1)] | None,
         Field(description="Numbers of training rows.  [default: 50,100,200,500, as far as the table allows]"),
@@ -195,7 +197,7 @@ def read_study(path: Path, given: Mapping[str, Any], data_dir: Path | None = Non
         raise InputError(f"{path}: {str(error).removeprefix('--')}") from None
     options, moved = request.options, values.keys() - given.keys()
     tables = data_dir or path.parent
-    if "data" in moved:
+    if "data" in moved and isinstance(options.data, Path):
         options = replace(options, data=tables / options.data)
     if "structures" in moved and options.structures:
         options = replace(options, structures=tables / options.structures)

@@ -15,13 +15,13 @@ from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.splits import make_split
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.rows import RowReader
-from zoo.data.tables.table import read_table
+from zoo.data.tables.table import Table, read_table, source_name
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs import lineage, methods, pretrained
 from zoo.jobs.study.plan import Cell, plan
 from zoo.models.checkpoint import weights
-from zoo.registry import plugins
+from zoo.registry import plugins, task_choice
 from zoo.training.settings import BLEND
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
-    from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
     from zoo.jobs.study.options import StudyOptions
     from zoo.jobs.study.plan import Method
@@ -109,9 +108,9 @@ def prepare(options: StudyOptions) -> Prepared:
     ZooError
         If the options or the data cannot be used.
     """
-    task = plugins.task(options.task)
+    task = task_choice.chosen(options.task)
     if options.backbones is None:
-        options = replace(options, backbones=(pretrained.recommended(options.task),))
+        options = replace(options, backbones=(task_choice.recommended_backbone(options.task),))
     for method in plan(options):
         if method.baseline:
             plugins.baseline(method.baseline)
@@ -176,10 +175,28 @@ def _selected_ids(
     if options.unseen and unlisted:
         raise InputError(f"--unseen: {unlisted[0]} does not say which crystals it was trained on")
     seen = frozenset[str]().union(*(ids for ids in trained_on.values() if ids)) if options.unseen else frozenset()
+    fulfilled = _fulfilled(options, task)
+    found = [name for name, selected in fulfilled.items() if selected and name not in seen]
+    if options.unseen and seen.isdisjoint(fulfilled):
+        _log.warning("--unseen: %s", UNKNOWN_IDS)
+    if not found:
+        raise InputError(f"{source_name(options.data)}: no row is left by --where and --unseen")
+    if options.rows is not None:
+        found = sorted(found, key=lambda name: hashlib.sha256(name.encode()).digest())[: options.rows]
+    return frozenset(found)
+
+
+def _fulfilled(options: StudyOptions, task: Task) -> dict[str, bool]:
+    """Return whether the conditions hold, by identifier of the usable rows."""
+    if isinstance(options.data, Table):
+        if options.where:
+            raise InputError(f"--where {options.where[0]}: a table in memory has no other columns; select its records")
+        records = read_table(options.data, task, max_rejected=1.0).records
+        return dict.fromkeys((record.id for record in records), True)
     source = open_table(options.data)
     for condition in options.where:
         if condition.column not in source.columns:
-            raise InputError(f"{options.data}: --where: there is no column {condition.column!r}")
+            raise InputError(f"{source.path}: --where: there is no column {condition.column!r}")
     reader = RowReader(source, options.structures, task, options.target)
     columns = (reader.id_column, reader.target, reader.required, *(each.column for each in options.where))
     fulfilled: dict[str, bool] = {}
@@ -193,14 +210,7 @@ def _selected_ids(
         elif options.rows is not None:  # sample only usable rows; without sampling, unusable rows are reported later
             continue
         fulfilled[name] = all(each.holds(row.cells.get(each.column)) for each in options.where)
-    found = [name for name, selected in fulfilled.items() if selected and name not in seen]
-    if options.unseen and seen.isdisjoint(fulfilled):
-        _log.warning("--unseen: %s", UNKNOWN_IDS)
-    if not found:
-        raise InputError(f"{options.data}: no row is left by --where and --unseen")
-    if options.rows is not None:
-        found = sorted(found, key=lambda name: hashlib.sha256(name.encode()).digest())[: options.rows]
-    return frozenset(found)
+    return fulfilled
 
 
 def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:

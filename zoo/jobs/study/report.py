@@ -7,19 +7,20 @@ import re
 import shlex
 from dataclasses import dataclass, field, fields
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils import files
 from zoo._utils.wording import counted, error_title, format_p, interval, listed, with_unit
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.analysis.conformal import INTERVAL_LEVEL
+from zoo.data.tables.table import source_name
 from zoo.jobs import lineage
 from zoo.jobs.comparison_table import error_cell, markdown_table
 from zoo.jobs.study import figures, methods_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from zoo.analysis.figures import Saved
     from zoo.jobs.study.options import StudyOptions
@@ -118,7 +119,7 @@ def _facts(study: Study) -> str:
     sizes, seeds = listed([f"{size:,}" for size in sorted({size for size, _ in study.splits})]), len(analysis.seeds)
     title = f"{study.options.title}: " if study.options.title else ""
     return (
-        f"{title}{study.task.name}, {study.options.data.name}: {len(study.records):,} crystals, "
+        f"{title}{study.task.name}, {study.table.source.name}: {len(study.records):,} crystals, "
         f"{counted(len(analysis.methods), 'method')}, training sets of {sizes} rows, {counted(seeds, 'seed')}"
     )
 
@@ -293,7 +294,7 @@ def _data(study: Study) -> Section:
     rule = f" ({'; '.join(chosen)})" if chosen else ""
     target = with_unit(study.table.target_column, study.task.unit)
     more = f"; {rejected:,} more cannot be used" if rejected else ""
-    lines = [f"{options.data.name}: {len(study.records):,} rows{rule}{more}. Target: {target}."]
+    lines = [f"{study.table.source.name}: {len(study.records):,} rows{rule}{more}. Target: {target}."]
     return Section("Data", lines, points=[f"SHA-256 {study.table.sha256}"])
 
 
@@ -314,6 +315,8 @@ def _reproduce(study: Study) -> Section:
 def command(options: StudyOptions) -> str:
     """Return the command that runs the study, with the options that differ from their defaults.
 
+    A table or a task that is no file and no registered name takes Python.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -321,18 +324,21 @@ def command(options: StudyOptions) -> str:
     >>> command(StudyOptions("band-gap", Path("gaps.csv"), sizes=(50, 100), seeds=3))
     'zoo study gaps.csv --task band-gap --sizes 50,100 --seeds 3'
     """
+    named = {each.name: each.default for each in fields(options) if each.name not in ("task", "data", "title")}
+    changed = {name: getattr(options, name) for name, default in named.items()}
+    changed = {name: value for name, value in changed.items() if value not in (named[name], None)}
+    if not isinstance(options.data, Path) or not isinstance(options.task, str):
+        given = "".join(f", {name}={value!r}" for name, value in changed.items())
+        return f"zoo.study(zoo.StudyOptions({options.task!r}, {source_name(options.data)}{given}), folder)"
     words = ["zoo", "study", options.data.name, "--task", options.task]
-    for each in fields(options):
-        value = getattr(options, each.name)
-        if each.name in ("task", "data", "title") or value in (each.default, None):
-            continue
-        name = f"--{each.name.replace('_', '-')}"
-        if each.name == "where":
-            words += [word for condition in value for word in (name, str(condition))]
+    for name, value in changed.items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "where":
+            words += [word for condition in value for word in (option, str(condition))]
         elif isinstance(value, bool):
-            words.append(name if value else f"--no-{name[2:]}")
+            words.append(option if value else f"--no-{option[2:]}")
         else:
-            words += [name, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+            words += [option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
 
 

@@ -8,7 +8,7 @@ sizes, methods and seeds can be added later.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +19,14 @@ import pandas as pd
 from zoo._utils import engines, files
 from zoo._utils.progress import progress
 from zoo.analysis import leaks
+from zoo.data.tables.table import source_name
 from zoo.jobs.crossfit.fit import folds_of
 from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study.preparation import Prepared, prepare
 from zoo.jobs.study.report import Section, write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.models.checkpoint import networks
-from zoo.registry import plugins
+from zoo.registry import plugins, task_choice
 from zoo.training.settings import BLEND
 
 if TYPE_CHECKING:
@@ -99,9 +100,7 @@ def run_study(
     reasons = _compute(prepared, missing, store, chosen, workers, quiet=quiet, say=say)
     study = _collect(prepared, out, store, reasons, settings, found)
     files.write_text(out / "splits.json", networks.to_json(_ids(study)))
-    files.write_text(
-        out / "options.json", networks.to_json(json.loads(json.dumps(asdict(study.options), default=_plain)))
-    )
+    files.write_text(out / "options.json", networks.to_json(json.loads(json.dumps(_options(study), default=_plain))))
     with files.whole(out / "results.parquet") as beside:
         study.results.to_parquet(beside, index=False)
     if report:
@@ -235,6 +234,14 @@ def _sentences(found: leaks.Leaks, options: StudyOptions) -> list[str]:
 
 def _ids(study: Study) -> dict[str, dict[str, list[str]]]:
     return {f"{size} rows, seed {seed}": split.as_ids(study.records) for (size, seed), split in study.splits.items()}
+
+
+def _options(study: Study) -> dict[str, Any]:
+    """Return the options of a study, with its table by name."""
+    values = {each.name: getattr(study.options, each.name) for each in fields(study.options)}
+    task, source = study.options.task, study.options.data
+    values["task"] = task if isinstance(task, str) else task_choice.definition(task)
+    return values | {"data": source if isinstance(source, Path) else source_name(source)}
 
 
 def _plain(value: Any) -> Any:

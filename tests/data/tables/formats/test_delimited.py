@@ -1,0 +1,86 @@
+"""CSV and TSV as people and programs write them."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+from support.rocksalt import (
+    BULK,
+    CIFS,
+    MODULI,
+    NESTED,
+    POSCARS,
+    ROWS,
+    assert_rock_salt,
+    reasons,
+    write_csv,
+)
+
+from zoo.data.tables.table import read_table
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_matminers_csv_as_it_is(tmp_path: Path) -> None:
+    """A comment above the header, row labels without a name, CIF and POSCAR, Python literals."""
+    path = tmp_path / "elastic_tensor.csv"
+    with path.open("w", newline="") as file:
+        file.write("# ref: Jong, M. De, Chen, W. (2015).\n")
+        writer = csv.writer(file)
+        writer.writerow(["idx", "K_VRH", "elastic_tensor", "structure", "poscar", "material_id"])
+        for i, (name, value) in enumerate(MODULI.items()):
+            writer.writerow([i, i, value, "[[1.0, 2.0], [2.0, 1.0]]", f"#\\#CIF1.1\n{CIFS[name]}", POSCARS[name], name])
+    table = read_table(path, BULK)
+    assert_rock_salt(table.records)
+    assert table.structure_source == "column structure (also present: column poscar)"
+
+
+def test_flla_holds_python_literals(tmp_path: Path) -> None:
+    assert_rock_salt(read_table(write_csv(tmp_path / "flla.csv", NESTED), BULK).records)
+    assert "{'@module'" in (tmp_path / "flla.csv").read_text()
+
+
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_id_prop(tmp_path: Path, given: str) -> None:
+    for name, cif in CIFS.items():
+        (tmp_path / f"{name}.cif").write_text(cif)
+    path = tmp_path / "id_prop.csv"
+    path.write_text("".join(f"{name},{value}\n" for name, value in MODULI.items()) + "ghost,3.0\n")
+    table = read_table(tmp_path if given == "folder" else path, BULK, max_rejected=0.2)
+    assert_rock_salt(table.records)
+    assert table.source == path
+    assert [str(rejection) for rejection in table.rejected] == [
+        f"{path} row 5 (ghost), column id = 'ghost': "
+        f"no structure file: ghost (.cif, .vasp, .json …) is not in {tmp_path}"
+    ]
+
+
+def test_id_prop_with_a_header_is_an_ordinary_table(tmp_path: Path) -> None:
+    assert_rock_salt(read_table(write_csv(tmp_path / "id_prop.csv", ROWS), BULK).records)
+
+
+def test_ragged_rows_and_broken_quotes(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "data.csv", ROWS)
+    with path.open("a") as file:
+        file.write('a,b\nc,"d"e,1\nf,g,1,2\nh,"i,1\n')
+    assert reasons(path) == [
+        "row 5 (a): 2 fields where 3 are expected",
+        "row 6: broken quoting: ',' expected after '\"'",
+        "row 7 (f): 4 fields where 3 are expected",
+        "row 8: broken quoting: unexpected end of data",
+    ]
+
+
+def test_a_quote_that_is_not_closed_rejects_every_row_that_it_swallows(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "data.csv", ROWS)
+    with path.open("a") as file:
+        file.write('x,"5 mm pellet,1\n' + "y,z,1\n" * 30)
+    found = reasons(path)
+    assert found[0] == f"row {len(ROWS) + 1}: broken quoting: unexpected end of data"
+    assert len(found) == 31
+    with pytest.raises(InputError, match=r"31 of \d+ rows cannot be used, more than the 0\.1 of --max-rejected"):
+        read_table(path, BULK)

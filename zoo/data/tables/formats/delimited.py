@@ -1,0 +1,83 @@
+"""CSV and TSV → rows of cells."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from typing import TYPE_CHECKING
+
+from zoo.data.structures.files import MAX_CHARACTERS
+from zoo.data.structures.parse import is_number
+from zoo.data.tables.formats.reader import Row, Select, TableReader, check_columns
+from zoo.data.tables.formats.text import lines
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+def open_delimited(path: Path, *, tabs: bool) -> TableReader:
+    """Open a file of delimited values; those of a TSV are separated by `tabs`.
+
+    Raises
+    ------
+    InputError
+        If there is no header, or it cannot be read.
+    """
+
+    def body() -> Iterator[str]:
+        return itertools.dropwhile(lambda line: line.startswith("#") or not line.strip(), lines(path))
+
+    # Semicolons or tabs separate cells where the comma is the decimal sign.
+    delimiter = "\t" if tabs else max(",;\t", key=next(body(), "").count)
+
+    def records() -> Iterator[list[str] | str]:
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_CHARACTERS))
+        reader = csv.reader(body(), delimiter=delimiter, strict=True, skipinitialspace=True)
+        while True:
+            before = reader.line_num
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                # An unclosed quote swallows several lines, each of which may have been a row.
+                yield from [f"broken quoting: {error}"] * max(1, reader.line_num - before)
+            else:
+                if cells:
+                    yield cells
+
+    head = list(itertools.islice(records(), 3))
+    if not head:
+        raise InputError(f"{path}: there is only comments")
+    if isinstance(head[0], str):
+        raise InputError(f"{path}: the header cannot be read: {head[0]}")
+    headerless = path.name == "id_prop.csv" and (len(head[0]) == 1 or _begins_with_a_number(head[0][1]))
+    if headerless:
+        names = ["id", "target", *(f"column {i}" for i in range(3, len(head[0]) + 1))][: len(head[0])]
+    else:
+        names = [name.strip() for name in head[0]]
+        if len(head) == 3 and all(isinstance(row, list) and len(row) == len(names) + 1 for row in head[1:]):
+            # One cell more than column names, as in matminer's tables: pandas' row labels, or a trailing empty cell.
+            names = [*names, ""] if all(not row[-1] for row in head[1:]) else ["", *names]
+    check_columns(path, names)
+
+    def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
+        start = 0 if headerless else 1
+        for number, cells in enumerate(itertools.islice(records(), start, None), 1):
+            if isinstance(cells, str):
+                yield Row(number, {}, cells)
+            elif len(cells) != len(names):
+                problem = f"{len(cells)} fields where {len(names)} are expected"
+                yield Row(number, dict(zip(names, cells, strict=False)), problem)
+            else:
+                yield Row(number, dict(zip(names, cells, strict=True)))
+
+    return TableReader(path, tuple(names), rows, headerless)
+
+
+def _begins_with_a_number(cell: str) -> bool:
+    """Return whether a cell begins with a number: ``mp-22862, 24.1 GPa`` is a row of data, not a header."""
+    words = cell.split()
+    return bool(words) and is_number(words[0])
