@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from zoo._utils.progress import progress
+from zoo.data.graphs.memory import memory
 from zoo.data.scaling import TargetScaler
 from zoo.errors import PluginError
 from zoo.jobs.methods import Outcome
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from zoo.data.splits import Split
     from zoo.jobs.fit_store import FitStore
     from zoo.jobs.methods import Dataset
-    from zoo.registry.contracts import Baseline
+    from zoo.registry.contracts import Baseline, Featurizer
 
 Features: TypeAlias = "NDArray[np.float64] | PluginError"
 """Vectors of all rows, shape (n, d), or the error of a featurizer that failed."""
@@ -139,8 +140,10 @@ def featurize(names: Iterable[str], crystals: Sequence[Crystal], bar: Bar) -> di
     return features
 
 
-def vectors(name: str, crystals: Sequence[Crystal], bar: Bar) -> NDArray[np.float64]:
+def vectors(name: str, crystals: Sequence[Crystal], bar: Bar | None = None) -> NDArray[np.float64]:
     """Return the vectors of a featurizer given by name, shape (n, d).
+
+    Those that were computed in this process before are taken from memory.
 
     Raises
     ------
@@ -150,30 +153,45 @@ def vectors(name: str, crystals: Sequence[Crystal], bar: Bar) -> NDArray[np.floa
         If there is no featurizer of the name.
     """
     featurizer = plugins.featurizer(name)
+
+    def compute(missing: list[int]) -> list[NDArray[np.float64]]:
+        if bar:
+            bar.advance(len(crystals) - len(missing), name)
+        rows: list[NDArray[np.float64]] = []
+        for start in range(0, len(missing), CHUNK):
+            chunk = [crystals[position] for position in missing[start : start + CHUNK]]
+            rows += [row.copy() for row in _matrix(name, featurizer, chunk)]  # a row alone does not keep the matrix
+            if bar:
+                bar.advance(len(chunk), name)
+        return rows
+
+    kind = ("featurizer", plugins.identity("featurizer", name), type(featurizer))
+    rows = memory.recall(kind, crystals, compute)
+    if len({len(row) for row in rows}) > 1:
+        raise PluginError(f"featurizer {name!r} changed its number of labels between calls")
+    return np.stack(rows)
+
+
+def _matrix(name: str, featurizer: Featurizer, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
+    """Call a featurizer, and check what it returns."""
     from_arrays = getattr(featurizer, "featurize_crystals", None)
-    parts: list[NDArray[np.float64]] = []
-    for start in range(0, len(crystals), CHUNK):
-        chunk = crystals[start : start + CHUNK]
-        try:
-            if from_arrays is None:
-                given = np.asarray(featurizer.featurize([crystal.to_structure() for crystal in chunk]))
-            else:
-                given = np.asarray(from_arrays([_copy(crystal) for crystal in chunk]))
-            labels = len(featurizer.labels)
-            part = given if np.iscomplexobj(given) else given.astype(np.float64)
-        except BaseException as error:  # a plugin may raise anything
-            if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
-                raise
-            raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
-        widths = {labels, *(each.shape[1] for each in parts[:1])}  # labels must agree between chunks
-        if np.iscomplexobj(part) or part.shape != (len(chunk), labels) or len(widths) > 1:
-            raise PluginError(
-                f"featurizer {name!r} returned a {part.dtype} array of shape {part.shape} for {len(chunk)} crystals "
-                f"and {labels} labels"
-            )
-        parts.append(part)
-        bar.advance(len(chunk), name)
-    return np.concatenate(parts)
+    try:
+        if from_arrays is None:
+            given = np.asarray(featurizer.featurize([crystal.to_structure() for crystal in crystals]))
+        else:
+            given = np.asarray(from_arrays([_copy(crystal) for crystal in crystals]))
+        labels = len(featurizer.labels)
+        matrix = given if np.iscomplexobj(given) else given.astype(np.float64)
+    except BaseException as error:  # a plugin may raise anything
+        if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
+            raise
+        raise PluginError(f"featurizer {name!r} failed: {one_line_with_place(error)}") from error
+    if np.iscomplexobj(matrix) or matrix.shape != (len(crystals), labels):
+        raise PluginError(
+            f"featurizer {name!r} returned a {matrix.dtype} array of shape {matrix.shape} for {len(crystals)} crystals "
+            f"and {labels} labels"
+        )
+    return matrix
 
 
 def _copy(crystal: Crystal) -> Crystal:

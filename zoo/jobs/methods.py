@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo._utils.devices import Device, choose_device
 from zoo.data.crystal import SYMBOLS
-from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
+from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import TargetScaler
 from zoo.data.tables.records import Rejection
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from zoo.data.graphs.neighbors import GraphSettings
+    from zoo.data.graphs.neighbors import CrystalGraph, GraphSettings
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
@@ -114,7 +114,7 @@ def build_dataset(
     records: list[Record] = []
     graphs: list[CrystalGraph] = []
     rejected = list(table.rejected)
-    built = build_graphs((record.crystal for record in table.records), settings)
+    built = recalled_graphs([record.crystal for record in table.records], settings)
     for record, graph in zip(table.records, built, strict=True):
         unknown = [SYMBOLS[number] for number in np.unique(record.crystal.numbers) if int(number) not in known]
         if isinstance(graph, InputError) or unknown:

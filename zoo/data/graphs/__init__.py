@@ -1,7 +1,8 @@
 """Crystals → crystal graphs.
 
 `neighbors` finds nearest neighbours, `packing` merges symmetric copies into `PackedGraphs`, `batch` makes the DGL graph
-that a network sees, and `store` keeps the graphs of whole tables on disk. `kernels` has the compiled loops.
+that a network sees, `store` keeps the graphs of whole tables on disk, and `memory` what was computed in this process.
+`kernels` has the compiled loops.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ from zoo._utils import lazy
 
 if TYPE_CHECKING:
     from zoo.data.graphs.batch import GraphBatch as GraphBatch
+    from zoo.data.graphs.memory import CrystalMemory as CrystalMemory
+    from zoo.data.graphs.memory import memory as memory
+    from zoo.data.graphs.memory import recalled_graphs as recalled_graphs
     from zoo.data.graphs.neighbors import CrystalGraph as CrystalGraph
     from zoo.data.graphs.neighbors import GraphSettings as GraphSettings
     from zoo.data.graphs.neighbors import build_graph as build_graph

@@ -109,6 +109,15 @@ class CrystalGraph:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def nbytes(self) -> int:
+        """Size of the arrays in bytes."""
+        return self.numbers.nbytes + self.neighbors.nbytes + self.distances.nbytes
+
+    def copy(self) -> CrystalGraph:
+        """Return a copy with arrays of its own."""
+        return CrystalGraph(self.numbers.copy(), self.neighbors.copy(), self.distances.copy())
+
 
 def build_graph(crystal: Crystal, settings: GraphSettings | None = None) -> CrystalGraph:
     """Find the nearest neighbours of every atom.

@@ -7,9 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from zoo._utils.devices import choose_device
 from zoo._utils.progress import progress
+from zoo.data.graphs.memory import memory
 from zoo.data.scaling import TargetScaler
 from zoo.errors import InputError, PluginError
 from zoo.jobs import baselines
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo._utils.devices import Device
+    from zoo.data.crystal import Crystal
     from zoo.data.splits import Split
     from zoo.data.tables.table import Table
     from zoo.jobs.baselines import Features
@@ -137,13 +140,12 @@ def cross_fit_all(
             f"model would have {total} members, and a checkpoint holds {MAX_MEMBERS}; give at most "
             f"{MAX_MEMBERS // len(folds[0])}"
         )
-    every = np.arange(len(dataset.targets))
     initial = start.initial(splits[0].seed)[0]
-    vectors = expert_vectors(initial, dataset.graphs, every, device=choose_device(device))
+    crystals = [record.crystal for record in table.records]
+    vectors = _expert_vectors(start, initial, dataset, crystals, choose_device(device))
     initial.cpu()
     plans = [_members(options, start, dataset, np.concatenate(each), vectors, device) for each in folds]
     names = {name for each in plans[0] for name in _featurizers(each)}
-    crystals = [record.crystal for record in table.records]
     with progress("featurizing", len(names) * len(crystals), "crystals", quiet=quiet) as bar:
         features = baselines.featurize(names, crystals, bar)
     broken = {name: error for name, error in features.items() if isinstance(error, PluginError)}
@@ -179,6 +181,22 @@ def cross_fit_all(
                 )
             )
     return CrossFits(fits, features)
+
+
+def _expert_vectors(
+    start: Start, network: CGCNN, dataset: Dataset, crystals: Sequence[Crystal], device: str
+) -> Tensor | None:
+    """Return the vectors of all rows from the frozen experts; on a CPU, those computed before are taken from memory."""
+    if device != "cpu" or not start.experts:
+        return expert_vectors(network, dataset.graphs, np.arange(len(crystals)), device=device)
+
+    def compute(missing: list[int]) -> list[NDArray[np.float32]]:
+        found = expert_vectors(network, dataset.graphs, np.array(missing))
+        assert found is not None
+        return [row.copy() for row in found.numpy()]
+
+    kind = ("experts", *(each.digest for each in start.experts))
+    return torch.from_numpy(np.stack(memory.recall(kind, crystals, compute)))
 
 
 def _featurizers(member: NetworkMember | RegressorMember) -> tuple[str, ...]:
