@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from sklearn.ensemble import GradientBoostingRegressor
@@ -18,12 +20,19 @@ from zoo.registry import plugins
 from zoo.training.kernel_regression import fit_kernel_machine
 from zoo.training.transfer import scratch
 
+if TYPE_CHECKING:
+    from zoo.analysis.difficulty import Difficulty
+
 MIXED = Architecture(width=4, convolutions=1, head=4, gaussians=5, pooling="all", experts=2)
 SCALER = TargetScaler("log10", 1.9, 0.3, bound=None, limit=4.0)
 UNSCALED = TargetScaler("identity", 90.0, 0.3, bound=None, limit=4.0)
 
 
-def blend(weights: tuple[float, float, float] = (0.5, 0.3, 0.2), featurizer: str = "magpie") -> networks.Checkpoint:
+def blend(
+    weights: tuple[float, float, float] = (0.5, 0.3, 0.2),
+    featurizer: str = "magpie",
+    difficulty: Difficulty | None = None,
+) -> networks.Checkpoint:
     """Return a checkpoint whose network, kernel machine and trees have these weights; a weight of 0 leaves one out."""
     table = torch.from_numpy(atom_table().copy())
     labels = plugins.featurizer(featurizer).labels
@@ -45,7 +54,7 @@ def blend(weights: tuple[float, float, float] = (0.5, 0.3, 0.2), featurizer: str
         kept = tuple(each for each in parts if each.weight)
         scaler = TargetScaler("log10", 1.9, 0.3)
         calibration = tuple(np.linspace(0.01, 0.2, 20))
-        members.append(networks.Member(network, scaler, seed, (), calibration, weights[0], kept))
+        members.append(networks.Member(network, scaler, seed, (), calibration, weights[0], kept, difficulty))
     described = BlendConfig(
         featurizers=[FeaturizerConfig(name=featurizer, columns=len(labels), labels_sha256=labels_digest(labels))],
         low=1.0,

@@ -120,11 +120,13 @@ def intervals(result: Result) -> str:
     widths = [width for width in found.half_widths if width is not None]
     rows = min(map(len, found.calibrations))
     if not widths:
-        return f"No interval at {INTERVAL_LEVEL:.0%}: {rows} validation rows are too few to calibrate it."
+        return f"No interval at {INTERVAL_LEVEL:.0%}: {rows} calibration rows are too few."
     width = float(np.mean(widths))
     unit = f" {result.task.unit}" if result.task.unit else ""
     size = f"a factor of {10**width:.3g}" if result.task.transform == "log10" else f"± {width:.3g}{unit}"
     mean = f", mean over {len(widths)} {result.repeat}s" if len(widths) > 1 else ""
+    if any(each.difficulty.slope for each in result.crossfits):
+        mean += ", wider where the members disagree"
     if inside is None:
         count = f"{rows} calibration rows per {result.repeat}"
         return f"{INTERVAL_LEVEL:.0%} intervals: {size}{mean}; {count}, and no test rows to measure their coverage on."

@@ -16,7 +16,7 @@ from zoo.jobs.crossfit.members import RegressorMember
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.methods import Dataset
 from zoo.models.checkpoint.networks import Member
-from zoo.models.regression.blends import Inputs
+from zoo.models.regression.blends import Inputs, member_values
 from zoo.models.regression.regressors import LinearModel, Regressor
 
 if TYPE_CHECKING:
@@ -59,13 +59,23 @@ def _mean_only(_features: Any, target: Any, _seed: int) -> tuple[Regressor, dict
     return _linear([0.0, 0.0], 0.0), {}
 
 
+@dataclass(frozen=True)
+class _Noisy:
+    """Adds the second column to the least-squares fit of the first: it disagrees where that column is not zero."""
+
+    def __call__(self, features: Any, target: Any, seed: int) -> tuple[Regressor, dict[str, str]]:
+        fitted, _ = _LeastSquares(1)(features, target, seed)
+        assert isinstance(fitted.model, LinearModel)
+        return _linear([fitted.model.coefficients[0], 0.3], fitted.model.intercept[0]), {}
+
+
 def _member(name: str, fit: Any, transform: Any = "identity") -> RegressorMember:
     return RegressorMember(name, fit, transform, ("x",))
 
 
 def _run(*members: RegressorMember, **options: Any) -> Any:
     dataset = Dataset(None, options.pop("targets", Y), "identity")  # type: ignore[arg-type]
-    inputs = Inputs({"x": X}, None, 0)
+    inputs = Inputs({"x": options.pop("features", X)}, None, 0)
     idle = Member(None, TargetScaler("identity", 10.0, 1.0))  # type: ignore[arg-type]
     return cross_fit(members, dataset, SPLIT, FOLDS, inputs, lambda: idle, processes=1, **options)
 
@@ -77,14 +87,14 @@ def test_every_row_is_predicted_by_the_fit_that_has_not_seen_it() -> None:
     found = _run(GOOD)
     assert found.weights == {"good": 1.0}
     for fold, rows in enumerate(FOLDS):
-        rest = np.setdiff1d(np.arange(50), rows)
         regressor = found.members[fold].regressors[0]
         np.testing.assert_allclose(found.outcome.predictions[rows], regressor.predict(X)[rows], rtol=1e-9)
-        assert np.isnan(found.centers[fold, rest]).all()
+        np.testing.assert_allclose(found.parts["good"][rows], found.center[rows], rtol=1e-9)
         residuals = np.sort(np.abs(found.outcome.predictions[rows] - Y[rows]))
         np.testing.assert_allclose(found.members[fold].calibration, residuals, rtol=1e-4, atol=1e-9)
     bag = np.mean([member.regressors[0].predict(X)[TEST] for member in found.members], axis=0)
     np.testing.assert_allclose(found.outcome.predictions[TEST], bag, rtol=1e-9)
+    assert np.isnan(found.parts["good"][TEST]).all()
 
 
 def test_weights_come_from_folds_and_a_member_that_adds_nothing_is_dropped() -> None:
@@ -120,8 +130,10 @@ def test_equal_targets_and_equal_predictions() -> None:
         _run(GOOD, targets=np.full(ROWS, 2.0))
     said: list[str] = []
     found = _run(_member("mean", _mean_only), say=said.append)
-    assert said == []  # the means of the folds differ
-    assert np.ptp(found.outcome.predictions[:50]) < 0.5
+    assert said == ["the model predicts the same number for every row: nothing was learned from this table"]
+    assert 0 < np.ptp(found.outcome.predictions[:50]) < 0.5  # the means of the folds differ
+    _run(POOR, say=said.append)
+    assert len(said) == 1
 
 
 def test_predictions_stay_in_the_valid_range() -> None:
@@ -144,10 +156,37 @@ def test_finished_fits_are_read_again(tmp_path: Path) -> None:
     assert broken.failed == {"poor": "ValueError: no luck"}
 
 
+def test_a_saved_member_predicts_what_was_measured_where_parts_leave_the_valid_range() -> None:
+    found = _run(GOOD, _member("mean", _mean_only), valid=(9.5, 10.5))
+    model = np.mean(
+        [member_values(member, pytest.fail, Inputs({"x": X}, None, 0))[0] for member in found.members], axis=0
+    )
+    assert (model[TEST] < 9.5).any()
+    np.testing.assert_allclose(found.outcome.predictions[TEST], np.clip(model, 9.5, 10.5)[TEST], rtol=1e-12)
+
+
 def test_shares_of_covered_test_rows() -> None:
     found = _run(POOR)
     assert found.covered(Y, TEST, 0.5) <= found.covered(Y, TEST, 0.9) <= 1.0
     assert found.covered(Y + 100, TEST, 0.9) == 0.0
+    residuals = np.sort(np.abs(found.center - Y)[:50])
+    np.testing.assert_allclose(found.half_widths(TEST, 0.9), residuals[45], rtol=1e-4)  # ⌈51 × 0.9⌉ = 46th of 50
+
+
+def test_intervals_are_wide_where_members_disagree_if_that_is_where_they_err() -> None:
+    loud = np.arange(ROWS) % 3 == 0  # rows whose targets neither member can know
+    x = np.column_stack([X[:, 0], loud * X[:, 1]])
+    y = 10 + X[:, 0] + loud * np.random.default_rng(1).normal(size=ROWS)
+    members = [_member("first", _LeastSquares(1)), _member("second", _Noisy())]
+    found = _run(*members, targets=y, features=x)
+    assert found.difficulty.slope > 0
+    inner, outer = (found.half_widths(TEST[mask], 0.9).mean() for mask in (~loud[TEST], loud[TEST]))
+    assert outer > 1.5 * inner
+    assert found.scale[:50].mean() == pytest.approx(1)
+    for fold, rows in enumerate(FOLDS):
+        ratios = np.sort(np.abs(found.center - y)[rows] / found.scale[rows])
+        np.testing.assert_allclose(found.members[fold].calibration, ratios, rtol=1e-4)
+        assert found.members[fold].difficulty == found.difficulty
 
 
 class _Crystal:

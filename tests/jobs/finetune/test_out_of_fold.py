@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from zoo.analysis.difficulty import Difficulty
 from zoo.data.crystal import Crystal
 from zoo.data.graphs.neighbors import GraphSettings, build_graph
 from zoo.data.graphs.packing import PackedGraphs
@@ -26,10 +27,19 @@ TARGETS = [10.0, 100.0, 1000.0]
 
 
 def crossfit(predictions: Sequence[float], rows: Sequence[int], weights: dict[str, float], **changes: Any) -> CrossFit:
-    outcome = Outcome(np.array(predictions))
-    members = [SimpleNamespace(calibration=changes.pop("calibration", ()))]
-    settings = {"errors": dict.fromkeys(weights, 0.25), "failed": {}, "history": {}, **changes}
-    return CrossFit(outcome, [np.array(rows)], members, weights, centers=np.empty((1, 3)), **settings)  # type: ignore[arg-type]
+    center = np.log10(np.array(predictions, dtype=np.float64))
+    settings = {
+        "errors": dict.fromkeys(weights, 0.25),
+        "failed": {},
+        "history": {},
+        "scale": np.ones(3),
+        "parts": dict.fromkeys(weights, center),
+        "difficulty": Difficulty(),
+        **changes,
+    }
+    members = [SimpleNamespace(calibration=settings.pop("calibration", ()))]
+    outcome = Outcome(np.array(predictions, dtype=np.float64))
+    return CrossFit(outcome, [np.array(rows)], members, weights, center=center, **settings)  # type: ignore[arg-type]
 
 
 def result(*crossfits: CrossFit) -> Any:
@@ -56,11 +66,19 @@ def test_a_row_has_the_geometric_mean_of_its_seeds_and_test_rows_have_none() -> 
 
 
 def test_intervals_are_as_wide_as_the_residuals_on_the_scale_that_is_learned_on() -> None:
-    fitted = crossfit([10, 100, 1000], [0, 1, 2], {"svr": 1.0}, calibration=(0.1,) * 100)
-    for line, target in zip(table(result(fitted)), TARGETS, strict=True):
+    fitted = crossfit([10, 100, 1], [0, 1], {"svr": 1.0}, calibration=(0.1,) * 100)
+    for line, target in zip(table(result(fitted)), TARGETS[:2], strict=True):
         row = dict(zip(COLUMNS, line, strict=True))
         assert float(row["lower"]) == pytest.approx(target * 10**-0.1, rel=1e-5)
         assert float(row["upper"]) == pytest.approx(target * 10**0.1, rel=1e-5)
+
+
+def test_intervals_are_wider_for_difficult_rows_and_stay_in_the_valid_range() -> None:
+    fitted = crossfit([10, 100, 500], [0, 1, 2], {"svr": 1.0}, calibration=(0.1,) * 100, scale=np.array([0.5, 2, 1]))
+    rows = [dict(zip(COLUMNS, line, strict=True)) for line in table(result(fitted))]
+    for row, half in zip(rows, (0.05, 0.2), strict=False):
+        assert float(row["upper"]) / float(row["prediction"]) == pytest.approx(10**half, rel=1e-5)
+    assert rows[2]["upper"] == "600"  # no bulk modulus of the task is larger
 
 
 def test_weights_are_means_over_seeds_and_a_member_that_fails_once_counts_zero() -> None:
@@ -77,3 +95,24 @@ def test_the_card_names_the_worst_row_first_and_what_was_left_out() -> None:
     assert any(line.startswith("| svr | 100 % | 0.25") for line in lines)
     assert [line.split("|")[1].strip() for line in lines if line.startswith("| r")] == ["r2", "r1", "r0"]
     assert not any(line.startswith("| Na |") for line in lines)  # three rows are too few for an element
+
+
+def test_the_card_shows_what_each_member_says_of_the_rows_on_which_they_disagree() -> None:
+    """Of the second row, one member says 10 or 1000 GPa by seed, the other 400; of the first, they say the same."""
+    unknown = np.nan
+    weights = {"net": 0.4, "svr": 0.6, "dropped": 0.0}
+    parts = [
+        {"net": [20, 10, unknown], "svr": [20, 400, unknown], "dropped": [1, 1, unknown]},
+        {"net": [20, 1000, unknown], "svr": [20, 400, unknown], "dropped": [1, 1, unknown]},
+    ]
+    fits = [
+        crossfit([20, 80, 1], [0, 1], weights, parts={name: np.log10(values) for name, values in each.items()})
+        for each in parts
+    ]
+    card = describe(result(*fits))
+    section = card[card.index("## Rows on which the members disagree") :].splitlines()
+    assert section[2] == "| id | formula | target (GPa) | svr | net |"
+    assert section[4] == "| r1 | Cl1 Na1 | 100 | 400 | 100 |"  # the geometric mean of 10 and 1000
+    assert section[5] == ""  # nobody disagrees on the first row, and the third is in no fold
+    alone = describe(result(crossfit([10, 50, 500], [0, 1, 2], {"svr": 1.0, "net": 0.0})))
+    assert "disagree" not in alone

@@ -8,9 +8,11 @@ import numpy as np
 from support.smallblend import blend
 
 import zoo
+from zoo.analysis.difficulty import Difficulty
 from zoo.data.crystal import Crystal
 from zoo.data.graphs.neighbors import GraphSettings, build_graph
 from zoo.data.graphs.packing import PackedGraphs
+from zoo.models.checkpoint import networks
 from zoo.models.inference import expert_vectors, predict_scaled
 from zoo.registry import plugins
 
@@ -65,3 +67,24 @@ def test_intervals_contain_the_prediction_and_stay_in_the_valid_range(
     assert (table.prediction <= table.upper).all()
     assert table.lower.min() >= 1.0
     assert table.upper.max() <= 500.0
+
+
+def test_intervals_are_scaled_by_the_disagreement_of_the_members(
+    tmp_path: Path, real_structures: list[Structure]
+) -> None:
+    for name, difficulty in (("plain", Difficulty()), ("scaled", Difficulty(0.25, 3.0))):
+        (tmp_path / name).mkdir()
+        networks.save(blend(difficulty=difficulty), tmp_path / name)
+    plain, scaled = (
+        zoo.load(tmp_path / name, device="cpu").predict(real_structures[:6], interval=0.9)
+        for name in ("plain", "scaled")
+    )
+    np.testing.assert_array_equal(plain.prediction, scaled.prediction)
+    half = 0.19  # ⌈41 × 0.9⌉ = 37th of 40 residuals: twice 0.01, 0.02, … 0.2
+    inside = (plain.lower > 1.0) & (plain.upper < 500.0)
+    assert inside.any()
+    np.testing.assert_allclose(np.log10(plain.upper / plain.prediction)[inside], half, rtol=1e-3)
+    np.testing.assert_allclose(np.log10(plain.prediction / plain.lower)[inside], half, rtol=1e-3)
+    width = np.log10(scaled.upper / scaled.prediction)
+    assert np.ptp(width[inside]) > 1e-3
+    assert (width[inside] > 0.25 * half).all()

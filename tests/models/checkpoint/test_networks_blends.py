@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 from support.smallblend import blend
 from support.smallcheckpoint import refused
 
+from zoo.analysis.difficulty import Difficulty
 from zoo.models.checkpoint import networks, weights
 
 if TYPE_CHECKING:
@@ -20,18 +21,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+SCALED = Difficulty(0.5, 2.5)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    networks.save(blend(), tmp_path)
+    networks.save(blend(difficulty=SCALED), tmp_path)
     return tmp_path
 
 
 def test_every_part_survives(folder: Path) -> None:
-    before, after = blend(), networks.load(folder)
+    before, after = blend(difficulty=SCALED), networks.load(folder)
     assert after.config == before.config
     features = np.random.default_rng(0).normal(size=(9, 200))
     for one, other in zip(before.members, after.members, strict=True):
         assert (one.weight, one.seed, one.calibration) == (other.weight, other.seed, other.calibration)
+        assert other.difficulty == one.difficulty == SCALED
         for first, second in zip(one.regressors, other.regressors, strict=True):
             assert (first.name, first.weight, first.scaler) == (second.name, second.weight, second.scaler)
             assert (first.featurizers, first.experts) == (second.featurizers, second.experts)
@@ -56,6 +61,17 @@ def test_a_checkpoint_without_a_blend_says_nothing_of_one(sound: Path) -> None:
     assert config["members"][0].keys() == {"seed", "scaling", "calibration", "other_scalings"}
 
 
+def test_a_blend_without_a_difficulty_is_written_and_read_as_before_there_was_one(tmp_path: Path) -> None:
+    networks.save(blend(), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert "difficulty" not in config["members"][0]
+    assert [member.difficulty for member in weights.read(tmp_path).members] == [None, None]
+
+
+def _difficulty(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda config: config["members"][0]["difficulty"].update(changes)
+
+
 def _regressor(**changes: Any) -> Callable[[dict[str, Any]], None]:
     return lambda config: config["members"][0]["regressors"][0].update(changes)
 
@@ -64,6 +80,13 @@ def _regressor(**changes: Any) -> Callable[[dict[str, Any]], None]:
     ("change", "message"),
     [
         (lambda config: config.pop("blend"), "in a blend only"),
+        (lambda config: config["members"][1].pop("difficulty"), "either all members have a difficulty, or none has"),
+        (_difficulty(base=0), "members.0.difficulty.base"),
+        (_difficulty(base=1e9), "members.0.difficulty.base"),
+        (_difficulty(slope=-1), "members.0.difficulty.slope"),
+        (_difficulty(slope=float("inf")), "members.0.difficulty.slope"),
+        (_difficulty(slope=float("nan")), "slope"),
+        (_difficulty(model="x"), "members.0.difficulty.model"),
         (lambda config: config["members"][0].update(weight=0.9), "add up to 1.4, not to 1"),
         (_regressor(weight=-0.3), "weight"),
         (_regressor(kind="pickle"), "kind"),

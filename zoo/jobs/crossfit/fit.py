@@ -2,8 +2,12 @@
 
 The rows are split into folds. Each member is fitted once without each fold, and predicts that fold and the test rows.
 The weights of the members are determined from the out-of-fold predictions alone (:mod:`zoo.analysis.blending`). All
-fits are kept: member k of the checkpoint is the weighted sum of the fits without fold k, calibrated by the residuals of
-that fold, as in CV+ (Barber et al., Ann. Stat. 49, 486 (2021)).
+fits are kept: member k of the checkpoint is the weighted sum of the fits without fold k.
+
+Intervals are calibrated by the residuals of the out-of-fold predictions, each divided by an estimate of its row's
+difficulty (:mod:`zoo.analysis.difficulty`), and centred on the mean of all fits. Each residual is that of a single fit,
+and the mean of all fits errs less, so the intervals tend to be slightly too wide. Those of CV+ (Barber et al., Ann.
+Stat. 49, 486 (2021)), which add the spread of the fits to the residuals, are wider still (docs/prediction.md).
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from zoo._utils import engines, workers
 from zoo._utils.devices import choose_device
 from zoo.analysis import conformal
 from zoo.analysis.blending import blend_weights
+from zoo.analysis.difficulty import disagreement, fit_difficulty
 from zoo.data.scaling import TargetScaler, restored, transformed
 from zoo.data.splits import cut_folds
 from zoo.errors import InputError, TrainingError
@@ -27,7 +32,7 @@ from zoo.jobs import methods
 from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
 from zoo.models.checkpoint.schema import MAX_RESIDUALS
 from zoo.models.inference import threads
-from zoo.models.regression.blends import bagged, clip
+from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 
     from zoo._utils.devices import Device
     from zoo._utils.progress import Bar
+    from zoo.analysis.difficulty import Difficulty
     from zoo.data.splits import How, Split
     from zoo.data.tables.records import Record
     from zoo.jobs.fit_store import FitStore
@@ -77,8 +83,11 @@ class CrossFit:
         Members that were left out, with the reason.
     history : dict of str to list of dict
         Training history of each fit of a network.
-    centers : array of shape (K, n)
-        Predictions of the members in the transformed space; NaN for their training rows.
+    center, scale : arrays of shape (n,)
+        Predictions in the transformed space, and their estimated difficulty.
+    parts : dict of str to array of shape (n,)
+        Out-of-fold predictions of each member in the transformed space; NaN for rows outside the folds.
+    difficulty : Difficulty
     """
 
     outcome: Outcome
@@ -88,7 +97,10 @@ class CrossFit:
     errors: dict[str, float]
     failed: dict[str, str]
     history: dict[str, list[dict[str, float]]]
-    centers: Array
+    center: Array
+    scale: Array
+    parts: dict[str, Array]
+    difficulty: Difficulty
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -97,13 +109,25 @@ class CrossFit:
 
     @property
     def calibration(self) -> tuple[float, ...]:
-        """Absolute residuals of all members, ascending."""
+        """Residuals of all members, absolute and divided by the difficulty, ascending."""
         return tuple(sorted(value for member in self.members for value in member.calibration))
 
-    def covered(self, targets: Array, rows: NDArray[np.int64], level: float) -> float:
-        """Return the fraction of test rows within the combined intervals; `targets` are in the transformed space."""
-        lower, upper = conformal.intervals(self.centers[:, rows], [each.calibration for each in self.members], level)
-        return float(((lower <= targets[rows]) & (targets[rows] <= upper)).mean())
+    def half_widths(self, rows: NDArray[np.int64], level: float) -> Array | None:
+        """Return the half-widths of the intervals of rows in the transformed space; None if there are too few rows."""
+        half = conformal.half_width(self.calibration, level)
+        return None if half is None else half * self.scale[rows]
+
+    def covered(self, targets: Array, rows: NDArray[np.int64], level: float) -> float | None:
+        """Return the fraction of test rows within their intervals; None without intervals or test rows.
+
+        The `targets` are in the transformed space.
+        """
+        widths = self.half_widths(rows, level)
+        return (
+            None
+            if widths is None or not len(rows)
+            else float((np.abs(self.center[rows] - targets[rows]) <= widths).mean())
+        )
 
 
 def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, how: How) -> list[NDArray[np.int64]]:
@@ -200,8 +224,9 @@ def cross_fit(
         raise TrainingError(f"every member of the blend failed; {next(iter(failed))}: {next(iter(failed.values()))}")
     transform = dataset.transform
     target = transformed(dataset.targets, transform)
+    # Clipped only after the sum, as in a saved model.
     values = {
-        name: np.stack([transformed(clip(each.predictions, valid), transform) for each in outcomes])
+        name: np.stack([transformed(each.predictions, transform) for each in outcomes])
         for name, outcomes in fits.items()
     }
     held = {name: _held(each, folds, len(target)) for name, each in values.items()}
@@ -210,20 +235,23 @@ def cross_fit(
     shares = blend_weights(target[rows], np.stack([held[name][rows] for name in best]), seed=split.seed)
     weights = dict.fromkeys(errors, 0.0) | {name: float(w) for name, w in zip(best, shares, strict=True)}
     used = {name: weight for name, weight in weights.items() if weight}
-    centers = sum(weight * values[name] for name, weight in used.items())
-    assert isinstance(centers, np.ndarray)
-    for fold in range(len(folds)):
-        centers[fold, splits[fold].train] = np.nan
-    out_of_fold = _held(centers, folds, len(target))
-    if np.ptp(out_of_fold[rows]) <= 1e-9 * max(1.0, float(np.abs(out_of_fold[rows]).max())):
+    used_shares, used_values = np.array(list(used.values())), np.stack([values[name] for name in used])
+    centers = np.tensordot(used_shares, used_values, axes=1)
+    spreads = disagreement(used_values, used_shares)
+    if np.ptp(centers[:, np.concatenate([rows, unseen])], axis=1).max() <= 1e-9 * target[rows].std():
         say("the model predicts the same number for every row: nothing was learned from this table")
-    predictions = clip(restored(out_of_fold, transform), valid)
-    predictions[unseen] = bagged(centers[:, unseen], transform, valid)
+    center, spread = _held(centers, folds, len(target)), _held(spreads, folds, len(target))
+    center[unseen], spread[unseen] = centers[:, unseen].mean(axis=0), spreads[:, unseen].mean(axis=0)
+    predictions = clip(restored(center, transform), valid)
+    center = transformed(predictions, transform)
+    residuals = np.abs(center - target)
+    difficulty = fit_difficulty(residuals[rows], spread[rows])
+    scale = difficulty.of(spread)
     made = []
     for fold, held_rows in enumerate(folds):
-        residuals = np.abs(out_of_fold[held_rows] - target[held_rows])
+        calibration = conformal.sketch(residuals[held_rows] / scale[held_rows], MAX_RESIDUALS)
         parts = {name: fits[name][fold] for name in used}
-        made.append(_member(parts, used, conformal.sketch(residuals, MAX_RESIDUALS), split.seed, idle))
+        made.append(replace(_member(parts, used, split.seed, idle), calibration=calibration, difficulty=difficulty))
     seconds = sum(each.seconds for outcomes in fits.values() for each in outcomes)
     history = {
         f"{name}, fold {fold + 1}": each.history
@@ -232,7 +260,9 @@ def cross_fit(
         if each.history
     }
     outcome = methods.Outcome(predictions, seconds=seconds, member=made[0])
-    return CrossFit(outcome, list(folds), made, weights, errors, failed, history, centers)
+    return CrossFit(
+        outcome, list(folds), made, weights, errors, failed, history, center, scale, parts=held, difficulty=difficulty
+    )
 
 
 def _held(values: Array, folds: Sequence[NDArray[np.int64]], n: int) -> Array:
@@ -253,13 +283,7 @@ def _best_scales(errors: dict[str, float]) -> list[str]:
     return list(best.values())
 
 
-def _member(
-    parts: dict[str, Outcome],
-    weights: dict[str, float],
-    calibration: tuple[float, ...],
-    seed: int,
-    idle: Callable[[], Member],
-) -> Member:
+def _member(parts: dict[str, Outcome], weights: dict[str, float], seed: int, idle: Callable[[], Member]) -> Member:
     """Assemble a member of the checkpoint from the fits of one fold."""
     network = next((name for name, part in parts.items() if part.member), None)
     base = parts[network].member if network else idle()
@@ -267,7 +291,6 @@ def _member(
     return replace(
         base,
         seed=seed,
-        calibration=calibration,
         weight=weights[network] if network else 0.0,
         regressors=tuple(
             replace(part.regressor, weight=weights[name]) for name, part in parts.items() if part.regressor

@@ -130,10 +130,15 @@ def _calibrated(result: Result, chose: str) -> str:
         "trained on test rows of the others."
     )
     if result.crossfits:
+        scaled = any(each.difficulty.slope for each in result.crossfits)
+        width = (
+            "divided by a difficulty that grows with the disagreement of the members, as that makes them narrower"
+            if scaled
+            else "and all have the same width, as scaling them by the disagreement of the members does not narrow them"
+        )
         return (
-            "They are those of CV+: the residuals of each fold, by fits that have not seen it, around the fits without "
-            "that fold. The same residuals chose a few weights, which makes them a little too small. Intervals hold "
-            "for crystals from the same distribution as the table, and for no others."
+            f"They are calibrated by the out-of-fold residuals, {width}. The same residuals chose a few weights. "
+            "Intervals hold for crystals from the same distribution as the table, and for no others."
             + (several if len(result.splits[0].test) else "")
         )
     return (

@@ -56,9 +56,10 @@ def write_run(result: Result, folder: Path) -> None:
         _csv(folder / "out_of_fold.csv", out_of_fold.COLUMNS, out_of_fold.table(result))
     _draw_parity(result, folder / "parity.png")
     split = result.splits[0]
+    calibrated = result.crossfits[0].rows if result.crossfits else split.val
     if len(split.test):
         pictures.coverage(
-            result.reliability.coverage, len(split.val), len(split.test), folder / "coverage.png", repeat=result.repeat
+            result.reliability.coverage, len(calibrated), len(split.test), folder / "coverage.png", repeat=result.repeat
         )
     (folder / "README.md").write_text(describe_run(result, folder).render(), encoding="utf-8")
 

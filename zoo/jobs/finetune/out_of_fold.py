@@ -9,8 +9,11 @@ import numpy as np
 
 from zoo._utils.wording import with_unit
 from zoo.analysis import conformal
+from zoo.analysis.difficulty import disagreement
 from zoo.data.scaling import restored, transformed
 from zoo.jobs.comparison_table import markdown_table
+from zoo.jobs.finetune.blend import valid_range
+from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +27,10 @@ COLUMNS = ["id", "formula", "target", "prediction", "lower", "upper", "error", "
 """Columns of ``out_of_fold.csv``; the row with the largest error has rank 1."""
 
 WORST = 10
-"""Number of rows, and of elements, with the largest errors shown in the card."""
+"""Number of rows, and of elements, with the largest errors or disagreements shown in the card."""
+
+SMALLEST = 0.005
+"""Smallest mean weight of a member that is shown."""
 
 MIN_OF_ELEMENT = 5
 """Minimum number of rows containing an element for its error to be reported."""
@@ -40,11 +46,11 @@ def mean_weights(crossfits: Sequence[CrossFit]) -> dict[str, float]:
 
 
 def carriers(crossfits: Sequence[CrossFit]) -> str:
-    """Return the weights of the members in one line, without those below 0.5 %.
+    """Return the weights of the members in one line, without those below `SMALLEST`.
 
     For example, ``"the model: 60 % svr on magpie-structure, 40 % multi-113k fine-tuned"``.
     """
-    shares = {name: weight for name, weight in mean_weights(crossfits).items() if weight >= 0.005}
+    shares = {name: weight for name, weight in mean_weights(crossfits).items() if weight >= SMALLEST}
     return "the model: " + ", ".join(f"{100 * weight:.0f} % {name}" for name, weight in shares.items())
 
 
@@ -54,12 +60,12 @@ def _predicted(result: Result) -> tuple[NDArray[np.int64], NDArray[np.float64], 
     Predictions and half-widths are in the transformed space. With several seeds, each is averaged over the seeds in
     which the row was predicted.
     """
-    n, transform = len(result.records), result.task.transform
+    n = len(result.records)
     total, width, count = np.zeros(n), np.zeros(n), np.zeros(n)
     for each in result.crossfits:
         rows = each.rows
-        total[rows] += transformed(each.outcome.predictions[rows], transform)
-        half = conformal.half_width(each.calibration, conformal.INTERVAL_LEVEL)
+        total[rows] += each.center[rows]
+        half = each.half_widths(rows, conformal.INTERVAL_LEVEL)
         width[rows] += np.nan if half is None else half
         count[rows] += 1
     rows = np.flatnonzero(count)
@@ -70,7 +76,9 @@ def table(result: Result) -> list[list[Any]]:
     """Return the rows of ``out_of_fold.csv`` in the order of the data; see `COLUMNS`."""
     rows, centers, width = _predicted(result)
     transform = result.task.transform
-    predicted, lower, upper = (restored(each, transform) for each in (centers, centers - width, centers + width))
+    valid = valid_range(result.task)
+    ends = (centers, centers - width, centers + width)
+    predicted, lower, upper = (clip(restored(each, transform), valid) for each in ends)
     errors = predicted - result.dataset.targets[rows]
     size = np.abs(centers - transformed(result.dataset.targets[rows], transform))
     rank = np.empty(len(rows), dtype=int)
@@ -84,7 +92,7 @@ def table(result: Result) -> list[list[Any]]:
 
 
 def describe(result: Result) -> str:
-    """Return the sections of a run's card on the members, the rows with the largest errors, and errors by element."""
+    """Return the sections of a run's card on the members and on the rows, and elements, with the largest errors."""
     unit = result.task.unit
     scale = "log10" if result.task.transform == "log10" else unit
     weights = mean_weights(result.crossfits)
@@ -106,11 +114,44 @@ def describe(result: Result) -> str:
                 markdown_table(["id", "formula", with_unit("target", unit), "prediction", "error"], shown),
                 "Out of fold: by fits that have not seen the row; `out_of_fold.csv` has all rows. An error far larger "
                 "than the others is often a mistake in the table.",
+                _disagreements(result),
                 "## Errors by element",
                 markdown_table(["element", "rows", with_unit("out-of-fold MAE", scale)], _by_element(result)),
             ],
         )
     )
+
+
+def _disagreements(result: Result) -> str:
+    """Return the section on the rows whose members disagree most; empty if the model has one member."""
+    weights = {name: weight for name, weight in mean_weights(result.crossfits).items() if weight >= SMALLEST}
+    if len(weights) < 2:
+        return ""
+    values = np.stack([_mean_of_member(result, name) for name in weights])
+    shares = np.array(list(weights.values()))
+    apart = np.nan_to_num(disagreement(values, shares / shares.sum()), nan=-1.0)  # rows in no fold
+    unit, valid = result.task.unit, valid_range(result.task)
+    predicted = clip(restored(values, result.task.transform), valid)
+    rows = []
+    for row in np.argsort(-apart, kind="stable")[:WORST]:
+        record = result.records[row]
+        if apart[row] > 0:
+            cells = (f"{each:.5g}" for each in predicted[:, row])
+            rows.append([record.id, record.crystal.formula, f"{record.target:.5g}", *cells])
+    header = ["id", "formula", with_unit("target", unit), *weights]
+    return (
+        "## Rows on which the members disagree\n\n"
+        f"{markdown_table(header, rows)}\n\n"
+        "Out-of-fold predictions of each member, for the rows where their weighted standard deviation is largest. A "
+        "crystal unlike all others is often among them, and so is a wrong structure."
+    )
+
+
+def _mean_of_member(result: Result, name: str) -> NDArray[np.float64]:
+    """Return a member's out-of-fold transformed out-of-fold predictions, averaged over seeds; NaN if there are none."""
+    found = np.stack([each.parts[name] for each in result.crossfits if name in each.parts])
+    count = np.isfinite(found).sum(axis=0)
+    return np.where(count, np.nansum(found, axis=0) / np.maximum(count, 1), np.nan)
 
 
 def _by_element(result: Result) -> list[list[str]]:

@@ -27,8 +27,8 @@ RULE = (
 )
 
 CROSS_FIT_RULE = (
-    "CV+: each member of a seed has the residuals of the fold that trained none of its parts; the same folds gave the "
-    "weights of the parts; measured on the seed's own test rows"
+    "normalised conformal: out-of-fold residuals, divided by a difficulty estimated from the disagreement of the "
+    "members, around the mean of all fits; the same residuals gave the weights; measured on the seed's own test rows"
 )
 
 
@@ -39,12 +39,14 @@ class Reliability:
     Parameters
     ----------
     calibrations : list of tuple of float
-        Absolute residuals on validation rows for each seed, in the transformed space.
+        Absolute residuals for each seed, in the transformed space, on validation rows or out of fold; the latter are
+        divided by the difficulty.
     coverage : dict of float to list of float or None
         Level → fraction of test rows within the intervals, one per seed; None where there are too few validation rows
         for the level, or no test rows.
     half_widths : list of float or None
-        Half-width for each seed at the level :data:`zoo.analysis.conformal.INTERVAL_LEVEL`.
+        Half-width for each seed at the level :data:`zoo.analysis.conformal.INTERVAL_LEVEL`; for intervals scaled by a
+        difficulty, the mean over the calibration rows.
     reference : Reference
         Reference vectors of the first seed's network and training rows.
     far : int
@@ -102,21 +104,25 @@ def assess(
         One per split, if the model was cross-fitted.
     """
     targets = transformed(dataset.targets, dataset.transform)
-    residuals = [np.abs(targets - transformed(each.predictions, dataset.transform)) for each in outcomes]
-    calibrations = [each.calibration for each in crossfits] or [
-        conformal.sketch(each[split.val], MAX_RESIDUALS) for split, each in zip(splits, residuals, strict=True)
-    ]
-    coverage: dict[float, list[float | None]] = {
-        level: [
-            conformal.covered(each[split.test], calibration, level) if len(split.test) else None
-            for split, each, calibration in zip(splits, residuals, calibrations, strict=True)
+    coverage: dict[float, list[float | None]]
+    if crossfits:
+        calibrations = [each.calibration for each in crossfits]
+        coverage = {
+            level: [each.covered(targets, split.test, level) for each, split in zip(crossfits, splits, strict=True)]
+            for level in conformal.COVERAGE_LEVELS
+        }
+    else:
+        residuals = [np.abs(targets - transformed(each.predictions, dataset.transform)) for each in outcomes]
+        calibrations = [
+            conformal.sketch(each[split.val], MAX_RESIDUALS) for split, each in zip(splits, residuals, strict=True)
         ]
-        for level in conformal.COVERAGE_LEVELS
-    }
-    for level, shares in coverage.items():
-        for seed, (crossfit, split) in enumerate(zip(crossfits, splits, strict=bool(crossfits))):
-            if shares[seed] is not None:
-                shares[seed] = crossfit.covered(targets, split.test, level)
+        coverage = {
+            level: [
+                conformal.covered(each[split.test], calibration, level) if len(split.test) else None
+                for split, each, calibration in zip(splits, residuals, calibrations, strict=True)
+            ]
+            for level in conformal.COVERAGE_LEVELS
+        }
     first, member = splits[0], outcomes[0].member
     assert member is not None
     trained = crossfits[0].rows if crossfits else first.train

@@ -1,7 +1,8 @@
 """Prediction with a backbone or a fine-tuned run.
 
 `model` predicts structures passed in Python; `files` predicts files, folders and tables.
-`features` computes the feature vectors for the regressors of a blend; `structure_graph` returns the graph of a crystal.
+`features` computes the feature vectors for the regressors of a blend, `intervals` the ends of intervals;
+`structure_graph` returns the graph of a crystal.
 """
 
 from typing import TYPE_CHECKING

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 
 from zoo._utils.devices import Device, choose_device
-from zoo.analysis.conformal import MIN_ROWS, check_level, intervals
 from zoo.data.crystal import SYMBOLS, Crystal
 from zoo.data.elements import known_elements
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.data.scaling import restored
+from zoo.data.scaling import restored, transformed
 from zoo.data.structures.conversion import as_crystals, convert, require_all
 from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 from zoo.hub import pull
+from zoo.jobs.predict import intervals
 from zoo.jobs.predict.features import Featurizers, stacked
 from zoo.models import torch_free
 from zoo.models.architecture import Pooling
@@ -204,21 +204,8 @@ class Model:
         InputError
             If it does not.
         """
-        if level is None:
-            return
-        calibrations = [member.calibration for member in self.checkpoint.members]
-        if not all(calibrations):
-            raise InputError(
-                f"{self.name} has no calibration rows, so it gives no intervals; fine-tune it with zoo finetune, whose "
-                "validation rows calibrate the new model"
-            )
-        fewest = min(map(len, calibrations))
-        if fewest < MIN_ROWS:
-            raise InputError(
-                f"{self.name} has {fewest} calibration rows a network, and an interval needs {MIN_ROWS}; "
-                "fine-tune on a larger table, a tenth of whose rows are for validation"
-            )
-        check_level(level, calibrations)
+        if level is not None:
+            intervals.check(self.name, self.checkpoint.members, level)
 
     def embed(self, structures: object, pooling: Pooling = "all") -> NDArray[np.float64]:
         """Return the pooled embeddings of crystals, shape (n, d); from the first member if there are several.
@@ -301,17 +288,19 @@ class Model:
                 inputs.append(rows if isinstance(rows, InputError) else (graph, rows))
         return inputs
 
-    def _values(self, graphs: PackedGraphs, features: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return the predictions of the K members in the transformed space, shape (K, n)."""
+    def _values(
+        self, graphs: PackedGraphs, features: Mapping[str, NDArray[np.float64]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the predictions of the K members and the disagreement in each, in the transformed space, (K, n)."""
         predictors, members = self._predictors, self._alone.members
         experts = predictors[0].expert_vectors(graphs)
         inputs = blends.Inputs(features, experts, self.config.architecture.sizes.pooled_by("all"))
-        return np.stack(
-            [
-                blends.member_values(member, partial(predictor.predict_scaled, graphs, experts), inputs)
-                for predictor, member in zip(predictors, members, strict=True)
-            ]
-        )
+        found = [
+            blends.member_values(member, partial(predictor.predict_scaled, graphs, experts), inputs)
+            for predictor, member in zip(predictors, members, strict=True)
+        ]
+        values, disagreements = (np.stack(each) for each in zip(*found, strict=True))
+        return values, disagreements
 
     def _predict(
         self,
@@ -325,7 +314,7 @@ class Model:
             return {name: [] for name in names}
         members, blend = self._alone.members, self.config.blend
         packed = PackedGraphs.pack([graph for graph, _ in inputs])
-        centers = self._values(packed, stacked([rows for _, rows in inputs]))
+        centers, disagreements = self._values(packed, stacked([rows for _, rows in inputs]))
         transform = members[0].scaler.transform
         values = restored(centers, transform)
         means = blends.bagged(centers, transform, blend.valid) if blend else values.mean(axis=0)
@@ -344,7 +333,7 @@ class Model:
             ],
         }
         if interval:
-            ends = intervals(centers, [member.calibration for member in members], interval)
+            ends = intervals.ends(members, centers, disagreements, transformed(means, transform), interval)
             for name, end in zip(("lower", "upper"), ends, strict=True):
                 restored_end = restored(end, transform)
                 columns[name] = (blends.clip(restored_end, blend.valid) if blend else restored_end).tolist()

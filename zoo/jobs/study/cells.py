@@ -336,7 +336,9 @@ def _blend(
         scaler = TargetScaler.fit(dataset.targets[rows], dataset.transform)
         found = cross_fit(members, dataset, split, folds, inputs, lambda: networks.Member(network, scaler), processes=1)
     level, targets = conformal.INTERVAL_LEVEL, transformed(dataset.targets, dataset.transform)
-    half = conformal.half_width(found.calibration, level)
-    covered = None if half is None else found.covered(targets, split.test, level)
+    interval = {
+        "coverage": found.covered(targets, split.test, level),
+        "half_width": conformal.half_width(found.calibration, level),
+    }
     shown = {name: f"{weight:.3g}" for name, weight in found.weights.items()}
-    return replace(found.outcome, parameters=shown, member=None), {"coverage": covered, "half_width": half}
+    return replace(found.outcome, parameters=shown, member=None), interval

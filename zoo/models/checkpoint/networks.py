@@ -32,6 +32,7 @@ from zoo.models.checkpoint.schema import (
     ArchitectureConfig,
     BlendConfig,
     Config,
+    DifficultyConfig,
     GraphConfig,
     MemberConfig,
     ReferenceConfig,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.analysis.applicability import Reference
+    from zoo.analysis.difficulty import Difficulty
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.scaling import TargetScaler
     from zoo.models.architecture import Architecture
@@ -77,6 +79,8 @@ class Member:
         Weight of the network in a blend; see :mod:`zoo.models.regression.blends`.
     regressors : tuple of WeightedRegressor
         Regressors in a blend. The weights of the network and all regressors sum to 1.
+    difficulty : Difficulty or None
+        In a blend, what the residuals of the calibration were divided by; None in those that are combined as in CV+.
     """
 
     network: CGCNN
@@ -86,6 +90,7 @@ class Member:
     calibration: tuple[float, ...] = ()
     weight: float = 1.0
     regressors: tuple[WeightedRegressor, ...] = ()
+    difficulty: Difficulty | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +198,7 @@ def _describe(
                     )
                     for each in member.regressors
                 ),
+                difficulty=DifficultyConfig(**asdict(member.difficulty)) if member.difficulty else None,
             )
             for member in members
         ],

@@ -164,11 +164,20 @@ class BlendConfig(_Strict):
         return self.low, self.high
 
 
+class DifficultyConfig(_Strict):
+    """See :class:`zoo.analysis.difficulty.Difficulty`."""
+
+    base: float = Field(gt=0, le=1)
+    slope: float = Field(ge=0, le=1e100)
+
+
 class MemberConfig(_Sparse):
     """A member of the checkpoint, with the scaling of its first target and of any others in order.
 
     In a blend, `weight` is the weight of the network; the `regressors` have their own. Networks of weight 0 are not
     stored, except that of the first member, whose vectors measure the distance of a crystal from the training set.
+    With a `difficulty`, the residuals of the `calibration` are divided by it, and intervals are centred on the mean of
+    all members.
     """
 
     seed: int = Field(ge=-(2**63), lt=2**63)
@@ -179,6 +188,7 @@ class MemberConfig(_Sparse):
     other_scalings: list[ScalingConfig] = Field(default_factory=list, max_length=15)
     weight: float = Field(default=1.0, ge=0, le=1, json_schema_extra=_SPARSE)
     regressors: tuple[RegressorConfig, ...] = Field(default=(), max_length=MAX_REGRESSORS, json_schema_extra=_SPARSE)
+    difficulty: DifficultyConfig | None = Field(default=None, json_schema_extra=_SPARSE)
 
 
 class ReferenceConfig(_Strict):
@@ -219,8 +229,10 @@ class Config(_Sparse):
         if self.blend and self.other_targets:
             raise ValueError("a blend has one target")
         for member in self.members:
-            if not self.blend and (member.regressors or member.weight != 1):
-                raise ValueError("members have weights and regressors in a blend only")
+            if not self.blend and (member.regressors or member.weight != 1 or member.difficulty):
+                raise ValueError("members have weights, regressors and a difficulty in a blend only")
+            if (member.difficulty is None) != (self.members[0].difficulty is None):
+                raise ValueError("either all members have a difficulty, or none has")
             total = member.weight + sum(each.weight for each in member.regressors)
             if abs(total - 1) > 1e-6:
                 raise ValueError(f"the weights of a member add up to {total:g}, not to 1")

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from zoo._utils import bounded
 from zoo.analysis.applicability import Reference
+from zoo.analysis.difficulty import Difficulty
 from zoo.data.elements import table_digest
 from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError
@@ -40,7 +41,7 @@ class MemberArrays:
     ----------
     tensors : dict of name to array
         Tensors by their names in a checkpoint; see :mod:`zoo.models.checkpoint.tensors`.
-    scaler, seed, others, calibration, weight, regressors
+    scaler, seed, others, calibration, weight, regressors, difficulty
         See :class:`zoo.models.checkpoint.networks.Member`.
     """
 
@@ -51,6 +52,7 @@ class MemberArrays:
     calibration: tuple[float, ...] = ()
     weight: float = 1.0
     regressors: tuple[WeightedRegressor, ...] = ()
+    difficulty: Difficulty | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +151,7 @@ def read(directory: Path) -> CheckpointArrays:
                 tuple(member.calibration),
                 member.weight,
                 regressors,
+                Difficulty(**member.difficulty.model_dump()) if member.difficulty else None,
             )
         )
     kept = config.reference
@@ -221,6 +224,7 @@ def select_target(checkpoint: CheckpointArrays, target: str | None = None) -> Ch
             calibration=() if index else member.calibration,
             weight=member.weight,
             regressors=member.regressors,
+            difficulty=member.difficulty,
         )
         for member in checkpoint.members
     ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from zoo.analysis.difficulty import disagreement
 from zoo.data.scaling import restored, transformed
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class _Member(Protocol):
     def regressors(self) -> tuple[WeightedRegressor, ...]: ...
 
 
-def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: Inputs) -> Array:
-    """Return the predictions of one member of a checkpoint in the transformed space, shape (n,).
+def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: Inputs) -> tuple[Array, Array]:
+    """Return the predictions of one member of a checkpoint, and the disagreement of the models that it sums.
 
     Parameters
     ----------
@@ -104,16 +105,24 @@ def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: 
     network : callable
         Returns the scaled outputs of the member's network; called only if the network has a nonzero weight.
     inputs : Inputs
+
+    Returns
+    -------
+    values, disagreements : arrays of shape (n,)
+        In the transformed space; see :func:`zoo.analysis.difficulty.disagreement`.
     """
     transform = member.scaler.transform
-    parts = []
+    parts, shares = [], []
     if member.weight:
-        parts.append(member.weight * transformed(member.scaler.unscale(network()), transform))
+        parts.append(transformed(member.scaler.unscale(network()), transform))
+        shares.append(member.weight)
     for each in member.regressors:
         predicted = each.predict(inputs.of(each.featurizers, each.experts))
-        parts.append(each.weight * transformed(predicted, transform))
-    total: Array = np.sum(parts, axis=0, dtype=np.float64)
-    return total
+        parts.append(transformed(predicted, transform))
+        shares.append(each.weight)
+    values, weights = np.stack(parts), np.array(shares)
+    total: Array = np.sum(weights[:, None] * values, axis=0, dtype=np.float64)
+    return total, disagreement(values, weights)
 
 
 def bagged(members: Array, transform: Transform, valid: tuple[float | None, float | None]) -> Array:
