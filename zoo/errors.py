@@ -53,14 +53,18 @@ class UnknownNameError(ZooError):
         The name that was asked for.
     known : iterable of str
         The names that exist; the nearest ones are suggested.
+    advice : str
+        What else can be done, added to the message.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], advice: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
         lowered = {candidate.lower(): candidate for candidate in self.known}
         near = [lowered[match] for match in get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)]
         hint = f"did you mean {' or '.join(near)}?" if near else f"there is: {', '.join(self.known) or 'none'}"
-        super().__init__(f"no {kind} is called {name!r}; {hint}")
+        super().__init__(
+            f"no {kind} is called {name!r}; {hint}" + (f"{' ' if near else '; '}{advice}" if advice else "")
+        )
 
 
 class NotPublishedError(ZooError):

@@ -150,3 +150,20 @@ def test_a_folder_that_cannot_be_made_is_one_line(backbone: Path, table: Path, t
     words = ("finetune", "--task", "bulk-modulus", table, "--backbone", backbone, "--out", tmp_path / "file" / "run")
     (line,) = zoo(*words, "-q", code=2).stderr.splitlines()
     assert line.startswith("Error: ")
+
+
+def test_a_column_without_a_task(table: Path, backbone: Path, tmp_path: Path) -> None:
+    options = ("--backbone", backbone, "--mode", "full", "--epochs", 1, "--out", tmp_path / "run")
+    result = zoo("finetune", table, "--target", "K_VRH", "--unit", "GPa", *options)
+    assert re.split(r"  +", result.stdout.splitlines()[1])[1] == "MAE (GPa)"
+    assert "K_VRH (GPa) is learnt as it is: the middle 90% of the training values span 1." in result.stderr
+    assert "--log takes log10" in result.stderr.replace("\n", " ")
+    assert refused("finetune", table, "--target", "K_VRH", "--target", "nsites") == (
+        "Error: --target K_VRH --target nsites: a run has one target; start one for each"
+    )
+    assert refused("finetune", table, "--task", "K_VRH").endswith(
+        "--target COLUMN --unit UNIT takes any column without a task; a task of your own comes from --plugin FILE.py "
+        "(docs/plugins.md)"
+    )
+    assert refused("finetune", table).startswith("Error: --task is missing: which property does the table hold?")
+    assert refused("finetune", table, "--task", "bulk-modulus", "--no-log").startswith("Error: --no-log with --task")

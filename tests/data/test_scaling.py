@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.data.scaling import TargetScaler
+from zoo.data.scaling import DECADES, MIN_VALUES, TargetScaler, propose_transform
 from zoo.errors import InputError
 
 MODULI = [12.0, 35.0, 160.0, 443.0]  # K_VRH of NaCl-like to diamond-like crystals, GPa
@@ -60,3 +60,26 @@ def test_the_unit_does_not_matter(unit: float) -> None:
 def test_equal_but_for_rounding_is_equal() -> None:
     with pytest.raises(InputError, match="are equal"):
         TargetScaler.fit(np.array([0.1 + 0.2, 0.3, 0.3]) * 1e-20)
+
+
+def test_a_property_that_spans_decades_is_learnt_in_log10() -> None:
+    rng = np.random.default_rng(0)
+    conductivities = 10 ** rng.uniform(-6, 1, 200)  # S/cm, from glasses to sintered pellets
+    assert propose_transform(conductivities)[0] == "log10"
+    for values in (
+        rng.normal(150, 60, 200).clip(1),  # moduli, GPa
+        rng.lognormal(np.log(3), 0.8, 200),  # gaps, eV
+        -conductivities,
+        np.append(conductivities, 0.0),  # one value without a logarithm
+        conductivities[: MIN_VALUES - 1],
+        np.append(rng.uniform(1, 5, 199), 1e6),  # an outlier, not a span
+    ):
+        assert propose_transform(values)[0] == "identity", values[:5]
+
+
+@given(st.floats(1e-9, 1e9))
+def test_the_unit_does_not_change_the_proposal(factor: float) -> None:
+    for low, expected in ((-6, "log10"), (-1, "identity")):
+        values = np.logspace(low, 0.9, 60)
+        assert (np.quantile(np.log10(values), 0.95) - np.quantile(np.log10(values), 0.05) >= DECADES) == (low == -6)
+        assert propose_transform(factor * values)[0] == expected

@@ -16,7 +16,7 @@ from zoo.errors import InputError
 from zoo.jobs import methods, pretrained
 from zoo.jobs.methods import SCRATCH, TRANSFER, build_dataset, sized
 from zoo.models.inference import expert_vectors
-from zoo.registry import plugins
+from zoo.registry import plugins, task_choice
 from zoo.training.transfer import transfer
 
 if TYPE_CHECKING:
@@ -108,3 +108,39 @@ def test_known_vectors_of_experts_change_nothing(keep: Literal["best", "last"], 
 
 def _mixture(source: CGCNN, seed: int) -> tuple[CGCNN, dict[str, float]]:
     return transfer(source, "mixture", seed, experts=[source])
+
+
+def test_the_transform_of_a_property_is_that_of_its_training_rows(table: Table) -> None:
+    """Whatever the targets of test rows are, the choice and its reason stay."""
+    _, dataset = build_dataset(table, "identity", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    decades = np.geomspace(1e-5, 10.0, 30)
+    task = task_choice.made("sigma", "S/cm")
+    splits = [make_split(table.records, seed=seed) for seed in range(2)]
+    tested = np.union1d(*(split.test for split in splits))
+    notes = set()
+    for wild in (1.0, 1e30, 1e-30):
+        targets = decades.copy()
+        targets[tested] = wild
+        found, made, note = methods.with_proposed_transform(task, replace(dataset, targets=targets), splits)
+        assert (found.transform, made.transform, found.valid) == ("log10", "log10", (0.0, np.inf))
+        assert found.unit == "S/cm"
+        notes.add(note)
+    assert len(notes) == 1
+    assert notes.pop().endswith("; --no-log takes the values themselves")
+
+
+def test_no_row_is_left_out_for_a_transform_that_nobody_asked_for(table: Table) -> None:
+    _, dataset = build_dataset(table, "identity", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    split = make_split(table.records, seed=0)
+    targets = np.geomspace(1e-5, 10.0, 30)
+    targets[split.test[0]] = 0.0
+    task = task_choice.made("sigma", "S/cm")
+    dataset = replace(dataset, targets=targets)
+    assert methods.with_proposed_transform(task, dataset, [split]) == (
+        task,
+        dataset,
+        "sigma (S/cm) is learnt as it is: a test row has a value that is not positive, so it has no logarithm; "
+        "--log takes log10",
+    )
+    every_row_is_tested = [replace(split, test=np.arange(30))]
+    assert "too few to tell" in methods.with_proposed_transform(task, dataset, every_row_is_tested)[2]

@@ -11,6 +11,7 @@ from zoo.commands.console import rejections, show_json, show_table, show_text
 from zoo.commands.options import (
     FILE_OR_FOLDER,
     FOLDER,
+    ONE_TARGET,
     DeclaredCommand,
     common,
     device_option,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     declared=("zoo.jobs.finetune.options:Options",),
     without=("data", "val", "baselines", "beside", "compare_scratch"),
     special={
-        "task": {"required": True, "type": str, "shell_complete": names("task")},
+        "target": ONE_TARGET,
+        "task": {"type": str, "shell_complete": names("task")},
         "backbone": {"shell_complete": names("backbone"), "show_default": False},
         "structures": {"type": FOLDER},
         "test_data": {"type": FILE_OR_FOLDER},

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 
-from zoo.errors import ZooError
+from zoo.errors import InputError, ZooError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -39,6 +39,23 @@ class CommaSeparated(click.ParamType[tuple[Any, ...]]):
         except ValueError:
             self.fail(f"{value!r} is not a list of integers separated by commas", param, ctx)
 
+
+def _one_target(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) -> str | None:
+    if len(value) > 1:
+        shown = " ".join(f"--target {column}" for column in value)
+        raise InputError(f"{shown}: a run has one target; start one for each")
+    return value[0] if value else None
+
+
+ONE_TARGET: dict[str, Any] = {
+    "type": str,
+    "multiple": True,
+    "default": None,
+    "show_default": False,
+    "callback": _one_target,
+    "metavar": "COLUMN",
+}
+"""Arguments of the option ``--target``, of which a second one is an error."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 resume_option = click.option("--resume", is_flag=True, help="Continue an interrupted run.")
@@ -184,7 +201,7 @@ def option(name: str, hint: Any, default: Any, special: Mapping[str, Any]) -> cl
     arguments: dict[str, Any] = {"help": described[0] if described else None}
     kind = _plain(hint)
     if kind is bool:
-        dashed = f"{dashed}/--no-{dashed}" if default else dashed
+        dashed = dashed if default is False else f"{dashed}/--no-{dashed}"
         arguments |= {"is_flag": True, "default": default}
     else:
         arguments["type"] = _click_type(kind)

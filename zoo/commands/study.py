@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zoo.commands.console import show_json, show_table, show_text
-from zoo.commands.options import FILE_OR_FOLDER, FOLDER, DeclaredCommand, common, is_quiet, names
+from zoo.commands.options import FILE_OR_FOLDER, FOLDER, ONE_TARGET, DeclaredCommand, common, is_quiet, names
 
 
 def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> Any:
@@ -23,6 +23,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
     declared=("zoo.jobs.study.options:StudyOptions", "zoo.jobs.study.options:StudyRequest"),
     without=("data", "title", "options"),
     special={
+        "target": ONE_TARGET,
         "task": {"type": str, "shell_complete": names("task")},
         "structures": {"type": FOLDER},
         "where": {"type": str, "multiple": True, "default": None, "show_default": False, "callback": _conditions},
@@ -55,6 +56,7 @@ def study(
     from zoo.jobs.comparison_table import study_rows, study_verdicts
     from zoo.jobs.study.options import StudyRequest, read_study
     from zoo.jobs.study.run import run_study
+    from zoo.registry.task_choice import name_of
 
     quiet = is_quiet(ctx)
     if data.suffix.lower() == ".toml":
@@ -62,11 +64,10 @@ def study(
         given = {name: value for name, value in options.items() if ctx.get_parameter_source(name) != default}
         asked, name = read_study(data, given, data_dir), data.stem
     else:
-        if options["task"] is None:
-            raise InputError("--task is missing: which property does the table hold? zoo plugins list names them")
         if data_dir is not None:
             raise InputError("--data-dir goes with a study's file; give the table's whole path instead")
-        asked, name = StudyRequest.of({"data": data, **options}), f"study-{options['task'].split(':')[-1]}"
+        asked = StudyRequest.of({"data": data, **options})
+        name = f"study-{name_of(asked.options.choice)}"
     folder = asked.out or Path("runs") / name
     if dry_run:
         from zoo.jobs.study.estimate import estimate

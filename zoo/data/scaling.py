@@ -33,6 +33,12 @@ BOUND = 3.0
 LIMIT_MARGIN = 1.0
 """Number of standard deviations by which predictions may exceed the most extreme training target."""
 
+DECADES = 2.0
+"""Decades that the middle 90 % of a property's values span if it is better learnt in log10."""
+
+MIN_VALUES = 10
+"""Fewest values from which a transform is proposed."""
+
 _MAX_TANH = 1.0 - 1e-6
 
 
@@ -103,6 +109,43 @@ class TargetScaler:
         if self.limit is not None:
             z = np.clip(z, -self.limit, self.limit)
         return restored(z * self.std + self.mean, self.transform)
+
+
+def propose_transform(values: ArrayLike) -> tuple[Transform, str]:
+    """Propose the transform of a property from its training values, with the reason.
+
+    It is log10 if all values are positive and their middle 90 % (between the 5 % and 95 % quantiles) span at least
+    two decades, as those of conductivities do; moduli, dielectric constants and gaps span 1 to 1.5. Otherwise the
+    values themselves are learnt.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Targets of training rows only.
+
+    Returns
+    -------
+    transform : {"identity", "log10"}
+    reason : str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> propose_transform(np.geomspace(0.001, 10, 50))
+    ('log10', 'the middle 90% of the training values span 3.6 decades')
+    >>> propose_transform(np.linspace(5, 400, 50))
+    ('identity', 'the middle 90% of the training values span 1.2 decades')
+    >>> propose_transform(np.linspace(-1, 1, 50))
+    ('identity', 'not all training values are positive')
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if len(array) < MIN_VALUES:
+        return "identity", f"fewer than {MIN_VALUES} rows are always training rows, too few to tell"
+    if not (array > 0).all():
+        return "identity", "not all training values are positive"
+    low, high = np.quantile(np.log10(array), (0.05, 0.95))
+    reason = f"the middle 90% of the training values span {high - low:.1f} decades"
+    return ("log10" if high - low >= DECADES else "identity"), reason
 
 
 def transformed(values: ArrayLike, transform: Transform) -> NDArray[np.float64]:

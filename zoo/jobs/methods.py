@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils.devices import Device, choose_device
+from zoo._utils.wording import with_unit
 from zoo.data.crystal import SYMBOLS
 from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.data.scaling import TargetScaler
+from zoo.data.scaling import TargetScaler, propose_transform
 from zoo.data.tables.records import Rejection
 from zoo.data.tables.rejections import check_rejected_fraction
 from zoo.errors import InputError
 from zoo.models.checkpoint import networks
 from zoo.models.inference import expert_vectors, predict_scaled
+from zoo.registry import task_choice
 from zoo.training.batches import LabelledGraphs
 from zoo.training.fit import FitSettings, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from zoo.data.tables.table import Table
     from zoo.models.cgcnn import CGCNN
     from zoo.models.regression.blends import WeightedRegressor
-    from zoo.registry.contracts import Transform
+    from zoo.registry.contracts import Task, Transform
 
 # Chosen on validation rows of bulk moduli and dielectric constants (docs/tuning.md).
 TRANSFER = FitSettings(batch_size=32, learning_rate=1e-3, weight_decay=1e-1, average=0.99)
@@ -127,6 +129,32 @@ def build_dataset(
     targets = np.array([record.target for record in records], dtype=np.float64)
     dataset = Dataset(PackedGraphs.pack(graphs), targets, transform)
     return replace(table, records=records, rejected=rejected), dataset
+
+
+def with_proposed_transform(task: Task, dataset: Dataset, splits: Iterable[Split]) -> tuple[Task, Dataset, str]:
+    """Choose the transform of a property without a task from the rows that are test rows of no split.
+
+    A row anywhere that has no logarithm keeps the values as they are, because no row is left out for a transform that
+    nobody asked for.
+
+    Returns
+    -------
+    task : Task
+    dataset : Dataset
+    note : str
+        The choice and its reason, in a line.
+    """
+    trained = np.ones(len(dataset.targets), dtype=bool)
+    for split in splits:
+        trained[split.test] = False
+    transform, reason = propose_transform(dataset.targets[trained])
+    if transform == "log10" and not (dataset.targets > 0).all():
+        transform, reason = "identity", "a test row has a value that is not positive, so it has no logarithm"
+    what = f"{with_unit(task.target, task.unit)} is learnt "
+    if transform == "identity":
+        return task, dataset, f"{what}as it is: {reason}; --log takes log10"
+    note = f"{what}in log10: {reason}; --no-log takes the values themselves"
+    return task_choice.made(task.target, task.unit, transform), replace(dataset, transform=transform), note
 
 
 @dataclass(frozen=True, eq=False)

@@ -243,6 +243,8 @@ class Task:
             return "not a finite number"
         if self.classes:
             return None if value in range(len(self.classes)) else f"not the position of a class of {self.name}"
+        if self.transform == "log10" and value < 0 == low and high == inf:
+            return "negative, so it has no logarithm"
         if not low <= value <= high:
             side = "below" if value < low else "above"
             return f"{side} the physical range of {self.name}, {low:g} to {high:g} {self.unit}".rstrip()

@@ -1,24 +1,34 @@
-"""The task of a run or a study: the name of a registered one, or an object that no plugin registers."""
+"""The task of a run or a study: a registered one, an object, or one made of a column, a unit and a transform."""
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import asdict
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from zoo.errors import PluginError, UnknownNameError
+from zoo.errors import InputError, PluginError, UnknownNameError
 from zoo.registry import backbones, plugins
 from zoo.registry.contracts import Task
 
 if TYPE_CHECKING:
+    from zoo.registry.contracts import Transform
     from zoo.registry.plugins import Plugin
 
 DEFAULT_BACKBONE = "multi-113k"
 """Backbone for tasks without a recommendation: the best one on most properties (docs/transfer.md)."""
+
+TARGET = "Column of the target: without --task, any property.  [default: the task's own]"
+UNIT = "Unit of a property without a task."
+LOG = "Whether a property without a task is learnt in log10.  [default: decided by the training rows]"
+"""Help texts of the options that describe a property without a task."""
+
+_WITHOUT = "--target COLUMN --unit UNIT takes any column without a task"
+_WAYS = f"{_WITHOUT}; a task of your own comes from --plugin FILE.py (docs/plugins.md)"
 
 
 def _task_choice(value: object) -> object:
@@ -34,6 +44,56 @@ else:  # with an error that says what is taken
     TaskChoice = Annotated[Any, BeforeValidator(_task_choice)]
 
 
+def choice(task: TaskChoice | None, target: str | None, unit: str | None, log: bool | None) -> TaskChoice:
+    """Return the task that options ask for: the one named or given, or one made of a column.
+
+    Parameters
+    ----------
+    task : str, Task or None
+    target : str or None
+        Column of the target; without a task, the property.
+    unit : str or None
+        Unit of a property without a task; None or "" for none.
+    log : bool or None
+        Whether a property without a task is learnt in log10; None leaves it open, and the task has no transform.
+
+    Raises
+    ------
+    InputError
+        If there is neither a task nor a column, or a unit or transform is given for a task, which has its own.
+    """
+    if task is None:
+        if target is None:
+            raise InputError(
+                f"--task is missing: which property does the table hold? zoo plugins list names the tasks; {_WITHOUT}"
+            )
+        return made(target, unit or "", "log10" if log else "identity")
+    given = {"--unit": unit is not None, "--log": log is True, "--no-log": log is False}
+    for option in (name for name, there in given.items() if there):
+        raise InputError(
+            f"{option} with --task {name_of(task)}: a task has its own unit and transform; leave out one of them"
+        )
+    return task
+
+
+def is_open(options: Any) -> bool:
+    """Return whether options leave the transform of a property without a task to the training rows."""
+    return options.task is None and options.log is None
+
+
+def made(target: str, unit: str, transform: Transform = "identity") -> Task:
+    """Make the task of a column that no task describes.
+
+    Examples
+    --------
+    >>> made("eij_max", "C/m2").name, made("log10(σ) at 300 K", "log10(S/cm)").name
+    ('eij_max', 'log10-at-300-K')
+    """
+    words = re.findall(r"[A-Za-z0-9]+(?:[_.][A-Za-z0-9]+)*", target)
+    name = "-".join(words if words and words[0][0].isalpha() else ["property", *words])
+    return Task(name, target, unit, transform, valid=(0.0 if transform == "log10" else -inf, inf))
+
+
 def chosen(choice: TaskChoice) -> Task:
     """Return the task that was chosen.
 
@@ -42,7 +102,20 @@ def chosen(choice: TaskChoice) -> Task:
     ZooError
         If it is a name that no plugin has, or the plugin is broken.
     """
-    return plugins.task(choice) if isinstance(choice, str) else choice
+    if isinstance(choice, Task):
+        return choice
+    try:
+        return plugins.task(choice)
+    except UnknownNameError as error:
+        raise UnknownNameError(error.kind, error.name, error.known, _WAYS) from None
+
+
+def with_column(column: str) -> str | None:
+    """Return the name of zoo's own task whose column this is; None if there is none."""
+    for plugin in plugins.plugins("task"):
+        if plugin.ours and column.casefold() in map(str.casefold, chosen(plugin.name).columns):
+            return plugin.name
+    return None
 
 
 def name_of(choice: TaskChoice) -> str:
@@ -62,8 +135,8 @@ def plugin_of(choice: TaskChoice) -> Plugin | None:
 
 def recommended_backbone(choice: TaskChoice) -> str:
     """Return the backbone recommended by a task, or the default one."""
-    plugin = plugin_of(choice)
     name = chosen(choice).recommended_backbone or DEFAULT_BACKBONE
+    plugin = plugin_of(choice)
     return backbones.preferred(name, plugin.distribution) if plugin else name
 
 

@@ -253,3 +253,11 @@ def test_an_empty_cell_of_json_is_no_class_called_none(tmp_path: Path) -> None:
     path = tmp_path / "data.json"
     path.write_text(json.dumps([{"structure": CIFS["NaCl"], "order": label} for label in ("none", None)]))
     assert [record.target for record in read_table(path, MAGNET, max_rejected=1.0).records] == [0.0]
+
+
+def test_a_property_that_is_a_logarithm_is_taken_as_it_is(tmp_path: Path) -> None:
+    """Its own task says so; that of the value itself refuses it."""
+    path = write_csv(tmp_path / "data.csv", [{**row, "log10_K": row["K_VRH"]} for row in ROWS])
+    assert_rock_salt(read_table(path, Task("log10_K", "log10_K", "log10(GPa)"), target="log10_K").records)
+    for task in (BULK, Task("log10_K", "log10_K", "GPa", transform="log10", valid=(0, 9e9))):
+        assert message(path, task, target="log10_K").startswith("column 'log10_K' holds logarithms")

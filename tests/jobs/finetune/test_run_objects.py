@@ -102,3 +102,37 @@ def test_a_table_in_memory_is_checked_like_a_file(data: Path) -> None:
     ]
     with pytest.raises(zoo.ZooError, match="crystals: 4 of 5 rows cannot be used"):
         read_table(Table.of(wrong, "K_VRH"), STIFFNESS)
+
+
+def test_a_column_without_a_task(data: Path, backbone: Path, tmp_path: Path) -> None:
+    """It is learnt as by a task that says the same, and the run is complete without one."""
+    frame = pd.read_csv(data).assign(sigma=np.geomspace(1e-5, 3.0, 30))
+    base = {"mode": "mixture", "backbone": str(backbone), "epochs": 1}
+    said: list[str] = []
+    without = zoo.Options(data=frame, target="sigma", unit="S/cm", **base)
+    found = zoo.finetune(without, tmp_path / "run", quiet=True, say=said.append)
+    task = zoo.Task("sigma", "sigma", "S/cm", transform="log10", valid=(0.0, np.inf))
+    assert any(line.startswith("sigma (S/cm) is learnt in log10: the middle 90%") for line in said)
+    assert found.errors == zoo.finetune(zoo.Options(task, frame, **base), tmp_path / "task", quiet=True).errors
+    assert found.errors == zoo.finetune(replace(without, log=True), tmp_path / "log", quiet=True).errors
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["target"] == {"name": "sigma", "task": "sigma", "unit": "S/cm"}
+    assert config["provenance"]["task"]["transform"] == "log10"
+    assert config["members"][0]["scaling"]["transform"] == "log10"
+    plain = zoo.finetune(replace(without, log=False), tmp_path / "plain", quiet=True)
+    assert plain.task.transform == "identity"
+    known = zoo.Options(data=data, target="K_VRH", unit="GPa", **base)
+    said.clear()
+    zoo.finetune(known, tmp_path / "known", quiet=True, say=said.append)
+    assert "K_VRH is a column of the task bulk-modulus: --task bulk-modulus knows its unit and range" in said
+
+
+def test_values_without_a_logarithm_are_rejected_if_log_was_asked_for(data: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(data).assign(d33=[0.0, -2.0, *np.linspace(1, 9, 28)])
+    with pytest.raises(
+        zoo.ZooError, match=r"DataFrame: 2 of 30 rows cannot be used, more than the 0 of --max-rejected"
+    ):
+        zoo.finetune(
+            zoo.Options(data=frame, target="d33", unit="pC/N", log=True, max_rejected=0.0), tmp_path / "run", quiet=True
+        )
+    assert "negative, so it has no logarithm" in (tmp_path / "run.rejected.csv").read_text()

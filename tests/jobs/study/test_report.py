@@ -264,6 +264,8 @@ def test_the_command_is_what_was_asked_for() -> None:
         "dielectric", Path("/data/my table.csv"), sizes=(50,), modes=("full", "head"), split="chemsys"
     )
     assert command(options) == "zoo study 'my table.csv' --task dielectric --sizes 50 --modes full,head --split chemsys"
+    without = StudyOptions(data=Path("d.csv"), target="sigma", unit="S/cm", log=False)
+    assert command(without) == "zoo study d.csv --target sigma --unit S/cm --no-log"
 
 
 MEASURE = """<!DOCTYPE html><html style="color-scheme: light dark"><title></title>

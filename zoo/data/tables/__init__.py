@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zoo.data.tables.structure_files import read_structure_file as read_structure_file
     from zoo.data.tables.table import Table as Table
     from zoo.data.tables.table import TableSource as TableSource
+    from zoo.data.tables.table import no_table as no_table
     from zoo.data.tables.table import read_table as read_table
     from zoo.data.tables.table import source_name as source_name
 else:

@@ -229,7 +229,8 @@ def _target_column(source: TableReader, task: Task, target: str | None) -> str:
             raise InputError(f"{source.path}: there is no second column to hold the targets")
         return source.columns[1]
     if found := _find(source.columns, (target,) if target else task.columns):
-        if _LOGARITHM.search(found.lower()):
+        declared = found == task.target and task.transform == "identity"  # a property that is a logarithm
+        if _LOGARITHM.search(found.lower()) and not declared:
             raise InputError(
                 f"{source.path}: column {found!r} holds logarithms, judging by its name; the task {task.name} takes "
                 f"the value itself{f' in {task.unit}' if task.unit else ''}: convert the values back (10 ** x)"

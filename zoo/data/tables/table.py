@@ -96,6 +96,11 @@ else:  # checked without importing pandas
     TableSource = Annotated[Any, BeforeValidator(_table_source)]
 
 
+def no_table() -> TableSource:
+    """Say that a table must be given; the default of options that need one."""
+    raise InputError("--data is missing: the table of crystals and targets")
+
+
 def source_name(source: TableSource) -> str:
     """Return the name of a table for messages, without its folder."""
     if isinstance(source, Table):

@@ -144,7 +144,7 @@ def _blend(result: Result) -> dict[str, Any]:
 
 def _plugins_used(result: Result) -> Iterator[Plugin]:
     """Yield the plugins that the numbers depend on."""
-    if task := task_choice.plugin_of(result.options.task):
+    if task := task_choice.plugin_of(result.options.choice):
         yield task
     blend = result.checkpoint.config.blend
     for featurizer in blend.featurizers if blend else ():

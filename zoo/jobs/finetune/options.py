@@ -11,11 +11,12 @@ from pydantic.dataclasses import dataclass
 
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
-from zoo.data.tables.table import TableSource
+from zoo.data.tables.table import TableSource, no_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.models.checkpoint.schema import MAX_FEATURIZERS, MAX_MEMBERS
 from zoo.registry import plugins, task_choice
-from zoo.registry.task_choice import TaskChoice
+from zoo.registry.contracts import Task
+from zoo.registry.task_choice import LOG, TARGET, UNIT, TaskChoice
 from zoo.training.settings import BLEND, Mode, Precision
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ class Options:
 
     Parameters
     ----------
-    task : str or Task
-        Target property: the name of a registered one, or a task of one's own.
+    task : str, Task or None
+        Target property: the name of a registered one, or a task of one's own. None for the column `target`, with its
+        `unit` and transform (`log`).
     data : Path, DataFrame or Table
         Table of crystals and targets: a file, a pandas DataFrame, or a table in memory.
     backbone : str or None
@@ -77,7 +79,12 @@ class Options:
     epochs, batch_size, learning_rate, patience, precision
         Replace the tuned defaults; see :class:`zoo.training.fit.FitSettings`.
     target : str or None
-        Column of the target, if its name is not one that the task recognises.
+        Column of the target, if its name is not one that the task recognises, or there is no task.
+    unit : str or None
+        Unit of a property without a task; None for none.
+    log : bool or None
+        Whether a property without a task is learnt in log10. By default the training rows decide; see
+        :func:`zoo.data.scaling.propose_transform`.
     structures : Path or None
         Folder of structure files, for tables that contain only ids.
     max_rejected : float
@@ -89,8 +96,10 @@ class Options:
         If a value has the wrong type or is out of range; the message names the option.
     """
 
-    task: Annotated[TaskChoice, Field(description="Target property; 'zoo plugins list' shows them.")]
-    data: TableSource
+    task: Annotated[
+        TaskChoice | None, Field(description="Target property; 'zoo plugins list' shows them. Any other: see --target.")
+    ] = None
+    data: TableSource = Field(default_factory=no_table)
     backbone: Annotated[
         str | None,
         BeforeValidator(_backbone),
@@ -153,7 +162,9 @@ class Options:
         Whole | None, Field(ge=1, description="Stop after this many validations without improvement.  [default: never]")
     ] = None
     precision: Annotated[Precision | None, Field(description="Number format.  [default: 32-true]")] = None
-    target: Annotated[str | None, Field(description="Column of the target.  [default: the task's own]")] = None
+    target: Annotated[str | None, Field(description=TARGET)] = None
+    unit: Annotated[str | None, Field(description=UNIT)] = None
+    log: Annotated[bool | None, Field(description=LOG)] = None
     structures: Annotated[
         LaxPath | None,
         BeforeValidator(lambda path: path or None),
@@ -163,6 +174,7 @@ class Options:
 
     def __post_init__(self) -> None:
         self._check_splits()
+        _ = self.choice  # checks that there is one
         if self.mode in (BLEND, *get_args(Mode)):
             return
         try:
@@ -188,6 +200,11 @@ class Options:
             raise InputError(f"--seeds {self.seeds} with --folds {self.folds}: a fold is tested once; give one")
 
     @property
+    def choice(self) -> TaskChoice:
+        """The task: its name, an object, or one made of the target's column."""
+        return task_choice.choice(self.task, self.target, self.unit, self.log)
+
+    @property
     def network_mode(self) -> Mode | None:
         """Fine-tuning mode of the network; None for a baseline."""
         if self.mode == BLEND:
@@ -201,7 +218,7 @@ class Options:
 
     def chosen_backbone(self) -> str | None:
         """Return the name of the backbone, with "auto" resolved; None for random weights."""
-        return task_choice.recommended_backbone(self.task) if self.backbone == "auto" else self.backbone
+        return task_choice.recommended_backbone(self.choice) if self.backbone == "auto" else self.backbone
 
     def fit_settings(self, rows: int, *, from_scratch: bool) -> FitSettings:
         """Return the tuned fit settings for a number of training rows, with the user's overrides applied."""
@@ -231,7 +248,7 @@ class Options:
         settings = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in left_out}
         return {
             **settings,
-            "task": self.task if isinstance(self.task, str) else task_choice.definition(self.task),
+            "task": task_choice.definition(self.task) if isinstance(self.task, Task) else self.task,
             **data,
             "backbones_sha256": list(backbones),
             "fit": [asdict(self.fit_settings(rows, from_scratch=flag)) for flag in (False, True)],
@@ -246,7 +263,7 @@ def default_out(options: Options, *, resume: bool = False) -> Path:
     """
     backbone = options.chosen_backbone() if options.network_mode else options.mode
     source = Path(backbone or "scratch").name.split("@")[0]
-    stem = f"{task_choice.name_of(options.task)}-{source.split(':')[-1]}"
+    stem = f"{task_choice.name_of(options.choice)}-{source.split(':')[-1]}"
     runs = Path("runs")
     taken: dict[int, bool] = {}  # number -> whether the run is unfinished
     for path in runs.iterdir() if runs.is_dir() else ():

@@ -91,7 +91,7 @@ def _finetune(
     tell, warn = say or _log.info, say or _log.warning
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
-    task = task_choice.chosen(options.task)
+    task = task_choice.chosen(options.choice)
     baselines = find_baselines(options.baselines)
     if options.beside and options.mode != "blend":
         raise InputError(f"--beside adds to what the members of a blend read; --mode {options.mode} has none")
@@ -101,6 +101,11 @@ def _finetune(
     table, dataset, target = _read(options, task, candidates, out)
     splits = splitting.make_splits(options, table.records)
     tell(_describe_rows(table, task, splits[0]))
+    if task_choice.is_open(options):
+        task, dataset, note = methods.with_proposed_transform(task, dataset, splits)
+        tell(note)
+    if options.task is None and (known := task_choice.with_column(table.target_column)):
+        tell(f"{table.target_column} is a column of the task {known}: --task {known} knows its unit and range")
     choice = backbone_choice.choice_split(splits) if len(candidates) > 1 else None
 
     rows = {"data_sha256": table.sha256, "rows_sha256": records_digest(table.records), "transform": task.transform}

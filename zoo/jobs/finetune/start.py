@@ -211,5 +211,5 @@ def provenance(start: Start, options: Options, task: Task, table: Table) -> dict
         "experts": {each.name: each.digest for each in start.experts},
         "ancestors": lineage.ancestors(start.pretrained),
         "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},
-        **({} if task_choice.plugin_of(options.task) else {"task": task_choice.definition(task)}),
+        **({} if task_choice.plugin_of(options.choice) else {"task": task_choice.definition(task)}),
     }

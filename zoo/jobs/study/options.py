@@ -20,9 +20,10 @@ from zoo._utils.validation import validated
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.data.splits import How
 from zoo.data.tables.conditions import Condition
-from zoo.data.tables.table import TableSource
+from zoo.data.tables.table import TableSource, no_table
 from zoo.errors import InputError
-from zoo.registry.task_choice import TaskChoice
+from zoo.registry import task_choice
+from zoo.registry.task_choice import LOG, TARGET, UNIT, TaskChoice
 from zoo.training.settings import BLEND, Mode
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ class StudyOptions:
 
     Parameters
     ----------
-    task : str or Task
+    task : str, Task or None
     data : Path, DataFrame or Table
     sizes, backbones, modes, baselines, scratch, seeds, seed, split, test, target, structures, epochs, max_rejected,
-    where, unseen, rows, significance, title
+    where, unseen, rows, significance, unit, log, title
         As described at each field, and by ``zoo study --help``.
 
     Raises
@@ -58,8 +59,10 @@ class StudyOptions:
         If an option is unknown, missing or out of range; the message names it.
     """
 
-    task: Annotated[TaskChoice, Field(description="Target property.  [required without a study's file]")]
-    data: TableSource
+    task: Annotated[
+        TaskChoice | None, Field(description="Target property; 'zoo plugins list' shows them. Any other: see --target.")
+    ] = None
+    data: TableSource = Field(default_factory=no_table)
     sizes: Annotated[
         Annotated[Distinct[Annotated[int, Field(ge=2)]], Field(min_length=1)] | None,
         Field(description="Numbers of training rows.  [default: 50,100,200,500, as far as the table allows]"),
@@ -100,7 +103,9 @@ class StudyOptions:
     rows: Annotated[
         int | None, Field(ge=1, description="Use only this many rows, chosen by a hash of the identifier.")
     ] = None
-    target: Annotated[str | None, Field(description="Column of the target.  [default: the task's own]")] = None
+    target: Annotated[str | None, Field(description=TARGET)] = None
+    unit: Annotated[str | None, Field(description=UNIT)] = None
+    log: Annotated[bool | None, Field(description=LOG)] = None
     structures: Annotated[
         Path | None,
         BeforeValidator(lambda path: path or None),
@@ -109,7 +114,13 @@ class StudyOptions:
     max_rejected: Annotated[float, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
     title: Annotated[str, Field(description="Title of the report.")] = ""
 
+    @property
+    def choice(self) -> TaskChoice:
+        """The task: its name, an object, or one made of the target's column."""
+        return task_choice.choice(self.task, self.target, self.unit, self.log)
+
     def __post_init__(self) -> None:
+        _ = self.choice  # checks that there is one
         known = (BLEND, *get_args(Mode))
         for mode in self.modes:
             if mode not in known and not (mode.startswith(FROZEN_PREFIX) and mode != FROZEN_PREFIX):

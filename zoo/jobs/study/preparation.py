@@ -65,6 +65,8 @@ class Prepared:
         Experts that are not among the compared backbones.
     trained_on : dict of str to set of str
         Identifiers of each backbone's training crystals; None if its card does not list them.
+    note : str
+        The transform of a property without a task, and why; otherwise empty.
     """
 
     options: StudyOptions
@@ -76,6 +78,7 @@ class Prepared:
     experts: dict[str, list[str]]
     others: dict[str, Pulled]
     trained_on: dict[str, frozenset[str] | None]
+    note: str = ""
 
     @property
     def records(self) -> list[Record]:
@@ -108,9 +111,9 @@ def prepare(options: StudyOptions) -> Prepared:
     ZooError
         If the options or the data cannot be used.
     """
-    task = task_choice.chosen(options.task)
+    task = task_choice.chosen(options.choice)
     if options.backbones is None:
-        options = replace(options, backbones=(task_choice.recommended_backbone(options.task),))
+        options = replace(options, backbones=(task_choice.recommended_backbone(options.choice),))
     for method in plan(options):
         if method.baseline:
             plugins.baseline(method.baseline)
@@ -132,21 +135,15 @@ def prepare(options: StudyOptions) -> Prepared:
         table, task.transform, GraphSettings(), known_elements(atom_table()), "zoo", options.max_rejected
     )
     options = replace(options, sizes=_sizes(options, table.records))
-    return Prepared(
-        options,
-        task,
-        table,
-        dataset,
-        {
-            (size, seed): make_split(table.records, seed=seed, how=options.split, test=options.test, n_train=size)
-            for size in options.sizes or ()
-            for seed in range(options.seed, options.seed + options.seeds)
-        },
-        backbones,
-        experts,
-        others,
-        trained_on,
-    )
+    splits = {
+        (size, seed): make_split(table.records, seed=seed, how=options.split, test=options.test, n_train=size)
+        for size in options.sizes or ()
+        for seed in range(options.seed, options.seed + options.seeds)
+    }
+    note = ""
+    if task_choice.is_open(options):
+        task, dataset, note = methods.with_proposed_transform(task, dataset, splits.values())
+    return Prepared(options, task, table, dataset, splits, backbones, experts, others, trained_on, note)
 
 
 def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[dict[str, list[str]], dict[str, Pulled]]:

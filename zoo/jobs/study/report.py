@@ -18,6 +18,7 @@ from zoo.data.tables.table import source_name
 from zoo.jobs import lineage
 from zoo.jobs.comparison_table import error_cell, markdown_table
 from zoo.jobs.study import figures, methods_text
+from zoo.registry.contracts import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -327,10 +328,10 @@ def command(options: StudyOptions) -> str:
     named = {each.name: each.default for each in fields(options) if each.name not in ("task", "data", "title")}
     changed = {name: getattr(options, name) for name, default in named.items()}
     changed = {name: value for name, value in changed.items() if value not in (named[name], None)}
-    if not isinstance(options.data, Path) or not isinstance(options.task, str):
+    if not isinstance(options.data, Path) or isinstance(options.task, Task):
         given = "".join(f", {name}={value!r}" for name, value in changed.items())
         return f"zoo.study(zoo.StudyOptions({options.task!r}, {source_name(options.data)}{given}), folder)"
-    words = ["zoo", "study", options.data.name, "--task", options.task]
+    words = ["zoo", "study", options.data.name, *(["--task", options.task] if options.task else [])]
     for name, value in changed.items():
         option = f"--{name.replace('_', '-')}"
         if name == "where":

@@ -27,6 +27,7 @@ from zoo.jobs.study.report import Section, write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.models.checkpoint import networks
 from zoo.registry import plugins, task_choice
+from zoo.registry.contracts import Task
 from zoo.training.settings import BLEND
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def run_study(
     chosen = engines.check(engine, workers)
     prepared = prepare(options)
     found = leaks.find(prepared.records, prepared.splits, prepared.trained_on, options.split)
-    for line in [introduction(prepared), *(f"leaks: {each}" for each in found.lines(unseen=options.unseen))]:
+    lines = [introduction(prepared), prepared.note, *(f"leaks: {each}" for each in found.lines(unseen=options.unseen))]
+    for line in filter(None, lines):
         say(line)
     if strict:
         found.check()
@@ -240,7 +242,7 @@ def _options(study: Study) -> dict[str, Any]:
     """Return the options of a study, with its table by name."""
     values = {each.name: getattr(study.options, each.name) for each in fields(study.options)}
     task, source = study.options.task, study.options.data
-    values["task"] = task if isinstance(task, str) else task_choice.definition(task)
+    values["task"] = task_choice.definition(task) if isinstance(task, Task) else task
     return values | {"data": source if isinstance(source, Path) else source_name(source)}
 
 
