@@ -15,7 +15,7 @@ from zoo.models.architecture import Architecture
 from zoo.models.checkpoint import networks
 from zoo.models.checkpoint.schema import BlendConfig, FeaturizerConfig, TargetConfig
 from zoo.models.regression.blends import WeightedRegressor, labels_digest
-from zoo.models.regression.regressors import from_sklearn
+from zoo.models.regression.conversion import from_sklearn
 from zoo.registry import plugins
 from zoo.training.kernel_regression import fit_kernel_machine
 from zoo.training.transfer import scratch

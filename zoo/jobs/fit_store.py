@@ -26,7 +26,7 @@ from zoo.jobs.methods import Outcome
 from zoo.models.architecture import Architecture
 from zoo.models.checkpoint import networks
 from zoo.models.regression.blends import WeightedRegressor
-from zoo.models.regression.regressors import Regressor
+from zoo.models.regression.classifiers import from_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,8 +112,11 @@ class FitStore:
             regressor = self._regressor(name, kept) if kept else None
             if scaler:
                 network = networks.load_network(self.folder / f"{name}.safetensors", Architecture(**architecture))
-                member = networks.Member(network, TargetScaler(**scaler), seed)
-            predictions = np.array([np.nan if value is None else value for value in values.pop("predictions")])
+                member = networks.Member(
+                    network, TargetScaler(**scaler), seed, temperature=values.pop("temperature", 1.0)
+                )
+            values.pop("temperature", None)
+            predictions = np.array(values.pop("predictions"), dtype=np.float64)  # None becomes NaN
             return Outcome(predictions=predictions, member=member, regressor=regressor, **values)
         except (CheckpointError, SafetensorError, OSError, KeyError, TypeError, ValueError):
             _log.warning("%s is damaged and is computed again", self.folder / name)
@@ -135,9 +138,10 @@ class FitStore:
             "architecture": member.network.architecture.to_dict() if member else None,
             "scaler": asdict(member.scaler) if member else None,
             "seed": member.seed if member else 0,
+            "temperature": member.temperature if member else 1.0,
             "regressor": {
                 "name": regressor.name,
-                "kind": regressor.regressor.model.kind,
+                **regressor.regressor.described(),
                 "scaler": asdict(regressor.scaler),
                 "featurizers": regressor.featurizers,
                 "experts": regressor.experts,
@@ -150,7 +154,12 @@ class FitStore:
     def _regressor(self, name: str, kept: dict[str, Any]) -> WeightedRegressor:
         return WeightedRegressor(
             kept["name"],
-            Regressor.from_tensors(kept["kind"], load_file(self.folder / f"{name}.safetensors")),
+            from_tensors(
+                load_file(self.folder / f"{name}.safetensors"),
+                kept["kind"],
+                kept.get("parts", ()),
+                kept.get("link", "softmax"),
+            ),
             TargetScaler(**kept["scaler"]),
             0.0,
             tuple(kept["featurizers"]),

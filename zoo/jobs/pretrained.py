@@ -93,9 +93,9 @@ def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - the diges
     return networks.build(weights.select_target(weights.read(directory))).members[0].network
 
 
-def new_network(seed: int) -> CGCNN:
-    """Return zoo's default network with random weights, for training from scratch."""
-    return transfer.scratch(Architecture(pooling="all"), torch.from_numpy(atom_table().copy()), seed)
+def new_network(seed: int, outputs: int = 1) -> CGCNN:
+    """Return zoo's default network with random weights, for training from scratch; of a number, or of classes."""
+    return transfer.scratch(Architecture(pooling="all", outputs=outputs), torch.from_numpy(atom_table().copy()), seed)
 
 
 def available(settings: GraphSettings) -> list[Pretrained]:
@@ -144,7 +144,7 @@ def _registered(
 
 def _same_body(one: Pretrained, other: Pretrained) -> bool:
     bodies = [
-        replace(each.network.architecture, targets=1, pooling="last", experts=0, head=1, head_layers=1)
+        replace(each.network.architecture, targets=1, pooling="last", experts=0, head=1, head_layers=1, outputs=1)
         for each in (one, other)
     ]
     return (

@@ -46,6 +46,9 @@ class Architecture:
     experts : int
         Number of frozen bodies in addition to the trained one. A second head, the reader, reads all layers of all
         experts, and the prediction is the mean of both heads. For a single target only.
+    outputs : int
+        Numbers that a head returns: one for a number, or a logit for each of several classes. Classes are a single
+        target.
     """
 
     atom_features: int = 111
@@ -58,6 +61,7 @@ class Architecture:
     targets: int = 1
     pooling: Pooling = "last"
     experts: int = 0
+    outputs: int = 1
 
     @property
     def spacing(self) -> float:

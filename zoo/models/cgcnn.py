@@ -112,25 +112,26 @@ class CGCNN(nn.Module):
             return torch.cat([expert(batch, "all") for expert in self.experts], dim=1)
 
     def opinions(self, batch: GraphBatch | Any) -> Tensor:
-        """Return the scaled predictions whose mean is the final one, shape (opinions, B, targets).
+        """Return the scaled predictions whose mean is the final one, shape (opinions, B, targets × outputs).
 
         They are those of the network and, with experts, of the reader; in training each has a separate loss.
         """
         batch = GraphBatch.of(batch)
         crystals = self.embed(batch)
-        own = torch.stack([head(crystals) for head in self.heads], dim=1)
+        own = torch.cat([head(crystals).reshape(len(crystals), -1) for head in self.heads], dim=1)
         if not self.architecture.experts:
             return own.unsqueeze(0)
         vectors = self.expert_vectors(batch) if batch.vectors is None else batch.vectors
-        return torch.stack([own, self.reader(vectors).unsqueeze(1)])
+        return torch.stack([own, self.reader(vectors).reshape(own.shape)])
 
     def all_targets(self, batch: GraphBatch | Any) -> Tensor:
-        """Return the scaled predictions of all targets, shape (B, targets)."""
+        """Return the scaled predictions of all targets, shape (B, targets), or the logits of classes, (B, outputs)."""
         return self.opinions(batch).mean(dim=0)
 
     def forward(self, batch: GraphBatch | Any) -> Tensor:
-        """Return the scaled predictions of the first target, shape (B,)."""
-        return self.all_targets(batch)[:, 0]
+        """Return the scaled predictions of the first target, shape (B,), or the logits of its classes, (B, outputs)."""
+        found = self.all_targets(batch)
+        return found if self.architecture.outputs > 1 else found[:, 0]
 
     def single(self, target: int) -> CGCNN:
         """Return a copy of the network that predicts only one of its targets."""

@@ -1,4 +1,4 @@
-"""Fully connected layers, which map the vector of a crystal to one scaled number."""
+"""Fully connected layers, which map the vector of a crystal to one scaled number, or to the logits of classes."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Head(nn.Module):
         self.dropout = dropout
         self.conv_to_fc = nn.Linear(inputs, size.head)
         self.fcs = nn.ModuleList(nn.Linear(size.head, size.head) for _ in range(size.head_layers - 1))
-        self.fc_out = nn.Linear(size.head, 1)
+        self.fc_out = nn.Linear(size.head, size.outputs)
 
     def forward(self, crystals: Tensor) -> Tensor:
-        """Map crystal vectors of shape (B, inputs) to scaled predictions, shape (B,)."""
+        """Map crystal vectors of shape (B, inputs) to scaled predictions, shape (B,), or to logits, (B, outputs)."""
         crystals = functional.softplus(crystals) if self.norm is None else self.norm(crystals)
         if self.training and self.dropout:
             crystals = leave_out(crystals, self.dropout)
@@ -47,7 +47,7 @@ class Head(nn.Module):
         for layer in self.fcs:
             hidden = functional.softplus(layer(hidden))
         output: Tensor = self.fc_out(hidden)
-        return output.squeeze(1)
+        return output.squeeze(1) if output.shape[1] == 1 else output
 
 
 def leave_out(values: Tensor, part: float) -> Tensor:

@@ -44,11 +44,12 @@ def predict_scaled(
     vectors: Tensor | None = None,
     device: str = "cpu",
 ) -> NDArray[np.float64]:
-    """Return the network's outputs for some of the graphs, shape (n,), in its scaled space.
+    """Return the network's outputs for some of the graphs, in its scaled space: (n,), or (n, outputs) of classes.
 
     `vectors` are those of :func:`expert_vectors`, if they are already known.
     """
-    return _run(network, network.forward, graphs, rows, device, vectors).reshape(len(rows))
+    shape = (len(rows),) if network.architecture.outputs == 1 else (len(rows), network.architecture.outputs)
+    return _run(network, network.forward, graphs, rows, device, vectors).reshape(shape)
 
 
 def embed(
@@ -115,6 +116,6 @@ class TorchPredictor:
         return embed(self.network, graphs, np.arange(len(graphs)), pooling=pooling, device=self.device)
 
     def predict_scaled(self, graphs: PackedGraphs, vectors: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
-        """Return the outputs, shape (n,), in the network's scaled space; `vectors` are those of the experts."""
+        """Return the outputs in the network's scaled space, see :func:`predict_scaled`."""
         known = None if vectors is None else torch.from_numpy(vectors)
         return predict_scaled(self.network, graphs, np.arange(len(graphs)), vectors=known, device=self.device)

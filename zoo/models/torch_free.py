@@ -78,7 +78,7 @@ class _Head:
         self.layers = [(tensors[f"{prefix}{name}.weight"].T, tensors[f"{prefix}{name}.bias"]) for name in names]
 
     def __call__(self, vectors: Array) -> Array:
-        """Return a scaled number for each vector."""
+        """Return a scaled number for each vector, shape (n,), or the logits of classes, (n, outputs)."""
         starts = range(0, max(1, len(vectors)), HEAD_BATCH)
         return np.concatenate([self._read(vectors[start : start + HEAD_BATCH]) for start in starts])
 
@@ -87,7 +87,8 @@ class _Head:
         for weight, bias in self.layers[:-1]:
             hidden = _softplus(hidden @ weight + bias)
         weight, bias = self.layers[-1]
-        return np.ravel(hidden @ weight + bias)
+        output: Array = hidden @ weight + bias
+        return output[:, 0] if output.shape[1] == 1 else output
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,10 @@ class Predictor:
 
     @_quiet
     def predict_scaled(self, graphs: PackedGraphs, vectors: Array | None = None) -> Array:
-        """Return the outputs, shape (n,), in the network's scaled space; `vectors` are those of the experts."""
+        """Return the outputs in the network's scaled space, (n,), or of classes (n, outputs).
+
+        `vectors` are those of the experts, if they are already known.
+        """
         own, reader = self._heads
         output = own(self.embed(graphs))
         if reader is None:

@@ -50,7 +50,13 @@ def scratch(architecture: Architecture, atom_table: Tensor, seed: int) -> CGCNN:
 
 
 def transfer(
-    source: CGCNN, mode: Mode, seed: int, *, experts: Sequence[CGCNN] = (), pooling: Pooling = "all"
+    source: CGCNN,
+    mode: Mode,
+    seed: int,
+    *,
+    experts: Sequence[CGCNN] = (),
+    pooling: Pooling = "all",
+    outputs: int = 1,
 ) -> tuple[CGCNN, dict[str, float]]:
     """Return a copy of `source` with new fully connected layers, and its learning rates by depth.
 
@@ -65,6 +71,8 @@ def transfer(
         For ``mixture``: networks whose frozen bodies are used, of the same sizes as that of `source`.
     pooling : {"last", "all"}
         The convolutions whose pooled features the new layers take; see :class:`zoo.models.architecture.Architecture`.
+    outputs : int
+        Number of classes, or 1 for a number.
 
     Returns
     -------
@@ -74,7 +82,8 @@ def transfer(
     """
     size = source.architecture
     beside = experts if mode == "mixture" else ()
-    network = scratch(replace(size, targets=1, pooling=pooling, experts=len(beside)), source.atom_table, seed)
+    size = replace(size, targets=1, pooling=pooling, experts=len(beside), outputs=outputs)
+    network = scratch(size, source.atom_table, seed)
     for body, origin in zip([network.body, *network.experts], [source, *beside], strict=True):
         for copy, layers in ((body.embedding, origin.embedding), (body.convs, origin.convs)):
             copy.load_state_dict(layers.state_dict())

@@ -14,7 +14,8 @@ from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import SVR
 
 from zoo.errors import CheckpointError, InputError
-from zoo.models.regression.regressors import KernelMachine, LinearModel, Regressor, TreeEnsemble, from_sklearn
+from zoo.models.regression.conversion import from_sklearn
+from zoo.models.regression.regressors import KernelMachine, LinearModel, Regressor, TreeEnsemble
 from zoo.registry import plugins
 
 if TYPE_CHECKING:

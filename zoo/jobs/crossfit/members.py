@@ -18,7 +18,7 @@ from zoo.data.scaling import LIMIT_MARGIN, TargetScaler
 from zoo.jobs import baselines
 from zoo.jobs.methods import Outcome, fit_network
 from zoo.models.regression.blends import WeightedRegressor
-from zoo.models.regression.regressors import from_sklearn
+from zoo.models.regression.conversion import from_sklearn
 from zoo.registry import plugins
 from zoo.training.kernel_regression import fit_kernel_machine
 

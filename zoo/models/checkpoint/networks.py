@@ -81,6 +81,8 @@ class Member:
         Regressors in a blend. The weights of the network and all regressors sum to 1.
     difficulty : Difficulty or None
         In a blend, what the residuals of the calibration were divided by; None in those that are combined as in CV+.
+    temperature : float
+        Divisor of the logits of classes; see :mod:`zoo.analysis.probabilities`.
     """
 
     network: CGCNN
@@ -91,6 +93,7 @@ class Member:
     weight: float = 1.0
     regressors: tuple[WeightedRegressor, ...] = ()
     difficulty: Difficulty | None = None
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,9 @@ def target(name: str, task: Task | None) -> TargetConfig:
         If the name is too long for a checkpoint or contains non-printable characters.
     """
     try:
-        return TargetConfig(name=name, unit=task.unit if task else "", task=task.name if task else None)
+        if task is None:
+            return TargetConfig(name=name, unit="")
+        return TargetConfig(name=name, unit=task.unit, task=task.name, classes=task.classes)
     except ValidationError as error:
         raise InputError(f"the target {name[:60]!r} cannot be named in a checkpoint: {problem(error)}") from error
 
@@ -187,10 +192,11 @@ def _describe(
                 calibration=list(member.calibration),
                 other_scalings=[ScalingConfig(**asdict(scaler)) for scaler in member.others],
                 weight=member.weight,
+                temperature=member.temperature,
                 regressors=tuple(
                     RegressorConfig(
                         name=each.name,
-                        kind=each.regressor.model.kind,
+                        **each.regressor.described(),
                         featurizers=list(each.featurizers),
                         experts=list(each.experts),
                         weight=each.weight,

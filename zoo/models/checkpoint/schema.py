@@ -18,7 +18,8 @@ from zoo.analysis.applicability import DISTANCES, REFERENCES
 from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.models.architecture import Architecture
-from zoo.registry.contracts import Transform
+from zoo.models.regression.classifiers import Link
+from zoo.registry.contracts import MAX_CLASSES, TaskKind, Transform
 
 if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
@@ -51,7 +52,23 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ArchitectureConfig(_Strict):
+class _Sparse(_Strict):
+    """Omits sparse fields with default values on serialisation, so that files of older versions are unchanged."""
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            if isinstance(extra, dict) and extra.get("sparse") and getattr(self, name) == field.get_default():
+                written.pop(name, None)
+        return written
+
+
+_SPARSE: dict[str, Any] = {"sparse": True}
+
+
+class ArchitectureConfig(_Sparse):
     """Sizes of the network, bounded so that a malicious file cannot exhaust the memory."""
 
     network: Literal["cgcnn"] = "cgcnn"
@@ -65,11 +82,13 @@ class ArchitectureConfig(_Strict):
     targets: int = Field(default=1, ge=1, le=16)
     pooling: Literal["last", "all"] = "last"
     experts: int = Field(default=0, ge=0, le=MAX_EXPERTS)
+    outputs: int = Field(default=1, ge=1, le=MAX_CLASSES, json_schema_extra=_SPARSE)
 
     @model_validator(mode="after")
-    def _experts_of_one_target(self) -> Self:
-        if self.experts and self.targets > 1:
-            raise ValueError(f"experts go with one target, not with {self.targets}")
+    def _experts_and_classes_of_one_target(self) -> Self:
+        if (self.experts or self.outputs > 1) and self.targets > 1:
+            what = "experts" if self.experts else "classes"
+            raise ValueError(f"{what} go with one target, not with {self.targets}")
         return self
 
     @property
@@ -86,12 +105,24 @@ class GraphConfig(_Strict):
     ties: Literal["environment", "order"]
 
 
-class TargetConfig(_Strict):
-    """Name, task and unit of a predicted quantity."""
+class TargetConfig(_Sparse):
+    """Name, task and unit of a predicted quantity; of a classification, the labels of its classes in order."""
 
     name: Text
     task: Text | None = None
     unit: Text
+    classes: tuple[Text, ...] = Field(default=(), max_length=MAX_CLASSES, json_schema_extra=_SPARSE)
+
+    @model_validator(mode="after")
+    def _classes_differ(self) -> Self:
+        if len(self.classes) == 1 or len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes are at least two different labels")
+        return self
+
+    @property
+    def kind(self) -> TaskKind:
+        """Whether the quantity is a number or one of several classes."""
+        return "classification" if self.classes else "regression"
 
 
 class ScalingConfig(_Strict):
@@ -110,20 +141,8 @@ class ScalingConfig(_Strict):
         return self
 
 
-class _Sparse(_Strict):
-    """Omits sparse fields with default values on serialisation, so that files of older versions are unchanged."""
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = write(self)
-        for name, field in type(self).model_fields.items():
-            extra = field.json_schema_extra
-            if isinstance(extra, dict) and extra.get("sparse") and getattr(self, name) == field.get_default():
-                written.pop(name, None)
-        return written
-
-
-_SPARSE: dict[str, Any] = {"sparse": True}
+UNSCALED = ScalingConfig(transform="identity", mean=0.0, std=1.0)
+"""Scaling of logits, which are not scaled."""
 
 
 class FeaturizerConfig(_Strict):
@@ -134,11 +153,18 @@ class FeaturizerConfig(_Strict):
     labels_sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
-class RegressorConfig(_Strict):
-    """See :class:`zoo.models.regression.blends.WeightedRegressor`; its arrays are stored with the tensors."""
+class RegressorConfig(_Sparse):
+    """See :class:`zoo.models.regression.blends.WeightedRegressor`; its arrays are stored with the tensors.
+
+    A classifier has a part for each class, of the kinds in `parts`; see :mod:`zoo.models.regression.classifiers`.
+    """
 
     name: Text
-    kind: str = Field(pattern="^(linear|kernel|trees)$")
+    kind: str = Field(pattern="^(linear|kernel|trees|classifier)$")
+    parts: tuple[Literal["linear", "kernel", "trees"], ...] = Field(
+        default=(), max_length=MAX_CLASSES, json_schema_extra=_SPARSE
+    )
+    link: Link = Field(default="softmax", json_schema_extra=_SPARSE)
     featurizers: list[Text] = Field(default_factory=list, max_length=MAX_FEATURIZERS)
     experts: list[int] = Field(default_factory=list, max_length=MAX_EXPERTS)
     weight: float = Field(gt=0, le=1)
@@ -148,6 +174,8 @@ class RegressorConfig(_Strict):
     def _reads_something(self) -> Self:
         if not (self.featurizers or self.experts):
             raise ValueError("a regressor reads vectors of a featurizer or of experts")
+        if (self.kind == "classifier") != bool(self.parts):
+            raise ValueError("a classifier has a part for each class, and no other regressor has parts")
         return self
 
 
@@ -178,6 +206,7 @@ class MemberConfig(_Sparse):
     stored, except that of the first member, whose vectors measure the distance of a crystal from the training set.
     With a `difficulty`, the residuals of the `calibration` are divided by it, and intervals are centred on the mean of
     all members.
+    Probabilities of classes are divided by `temperature`; see :mod:`zoo.analysis.probabilities`.
     """
 
     seed: int = Field(ge=-(2**63), lt=2**63)
@@ -187,6 +216,7 @@ class MemberConfig(_Sparse):
     )
     other_scalings: list[ScalingConfig] = Field(default_factory=list, max_length=15)
     weight: float = Field(default=1.0, ge=0, le=1, json_schema_extra=_SPARSE)
+    temperature: float = Field(default=1.0, ge=1e-3, le=1e3, json_schema_extra=_SPARSE)
     regressors: tuple[RegressorConfig, ...] = Field(default=(), max_length=MAX_REGRESSORS, json_schema_extra=_SPARSE)
     difficulty: DifficultyConfig | None = Field(default=None, json_schema_extra=_SPARSE)
 
@@ -241,6 +271,22 @@ class Config(_Sparse):
                     raise ValueError(f"the blend does not describe the featurizer {missing[0]!r}")
                 if not all(0 <= expert < self.architecture.experts for expert in each.experts):
                     raise ValueError(f"a regressor reads an expert, and there are {self.architecture.experts}")
+        return self
+
+    @model_validator(mode="after")
+    def _outputs_are_the_classes(self) -> Self:
+        classes = len(self.target.classes)
+        if any(each.classes for each in self.other_targets):
+            raise ValueError("the classes of one target only can be predicted")
+        if self.architecture.outputs != max(1, classes):
+            raise ValueError(f"the network has {self.architecture.outputs} outputs, and the target {classes} classes")
+        for member in self.members:
+            if any(len(each.parts) != classes for each in member.regressors):
+                raise ValueError(f"a regressor is not one of {classes} classes")
+            if classes and (member.calibration or member.scaling != UNSCALED):
+                raise ValueError("classes have no scaling and no residuals")
+            if not classes and member.temperature != 1:
+                raise ValueError("a temperature belongs to classes")
         return self
 
     @model_validator(mode="after")

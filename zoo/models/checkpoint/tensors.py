@@ -100,7 +100,7 @@ def _head(prefix: str, size: Architecture, inputs: int, *, normalize: bool) -> I
     yield from _linear(f"{prefix}conv_to_fc", inputs, size.head)
     for layer in range(size.head_layers - 1):
         yield from _linear(f"{prefix}fcs.{layer}", size.head, size.head)
-    yield from _linear(f"{prefix}fc_out", size.head, 1)
+    yield from _linear(f"{prefix}fc_out", size.head, size.outputs)
 
 
 def _linear(name: str, inputs: int, outputs: int) -> Iterator[tuple[str, Shape]]:

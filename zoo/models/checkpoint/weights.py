@@ -19,7 +19,7 @@ from zoo.models.architecture import of_target
 from zoo.models.checkpoint.schema import Config, problem
 from zoo.models.checkpoint.tensors import ATOM_TABLE, REFERENCE, SHARED, count_parameters, read_tensors
 from zoo.models.regression.blends import WeightedRegressor
-from zoo.models.regression.regressors import Regressor
+from zoo.models.regression.classifiers import from_tensors, kinds_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ class MemberArrays:
     ----------
     tensors : dict of name to array
         Tensors by their names in a checkpoint; see :mod:`zoo.models.checkpoint.tensors`.
-    scaler, seed, others, calibration, weight, regressors, difficulty
+    scaler, seed, others, calibration, weight, regressors, difficulty, temperature
         See :class:`zoo.models.checkpoint.networks.Member`.
     """
 
@@ -53,6 +53,7 @@ class MemberArrays:
     weight: float = 1.0
     regressors: tuple[WeightedRegressor, ...] = ()
     difficulty: Difficulty | None = None
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +153,7 @@ def read(directory: Path) -> CheckpointArrays:
                 member.weight,
                 regressors,
                 Difficulty(**member.difficulty.model_dump()) if member.difficulty else None,
+                member.temperature,
             )
         )
     kept = config.reference
@@ -162,9 +164,10 @@ def read(directory: Path) -> CheckpointArrays:
 def _kinds(config: Config) -> dict[str, str]:
     """Return the kind of each regressor by the prefix of its arrays."""
     return {
-        regressor_prefix(index, position): regressor.kind
+        regressor_prefix(index, position) + inner: kind
         for index, member in enumerate(config.members)
         for position, regressor in enumerate(member.regressors)
+        for inner, kind in kinds_of(regressor.kind, regressor.parts).items()
     }
 
 
@@ -182,7 +185,7 @@ def _regressors(
         prefix = f"regressors.{position}."
         arrays = {name.removeprefix(prefix): own.pop(name) for name in list(own) if name.startswith(prefix)}
         try:
-            regressor = Regressor.from_tensors(each.kind, arrays)
+            regressor = from_tensors(arrays, each.kind, each.parts, each.link)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {regressor_prefix(member, position)}* {error}") from error
         if regressor.columns != config.columns(each):
@@ -225,6 +228,7 @@ def select_target(checkpoint: CheckpointArrays, target: str | None = None) -> Ch
             weight=member.weight,
             regressors=member.regressors,
             difficulty=member.difficulty,
+            temperature=member.temperature,
         )
         for member in checkpoint.members
     ]

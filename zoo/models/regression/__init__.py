@@ -1,7 +1,8 @@
-"""Classical regressors in a checkpoint, and their weighted sum with a network.
+"""Classical regressors and classifiers in a checkpoint, and their weighted sum with a network.
 
-`regressors` holds models fitted with scikit-learn and stored as plain arrays; prediction needs only NumPy. `blends`
-computes the weighted sum of a network and regressors, and averages the members of a blend.
+`regressors` and `classifiers` hold models fitted with scikit-learn and stored as plain arrays; prediction needs only
+NumPy. `conversion` extracts the arrays of a fitted model. `blends` computes the weighted sum of a network and
+regressors, and averages the members of a blend.
 """
 
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from zoo._utils import lazy
 if TYPE_CHECKING:
     from zoo.models.regression.blends import Inputs as Inputs
     from zoo.models.regression.blends import WeightedRegressor as WeightedRegressor
+    from zoo.models.regression.classifiers import Classifier as Classifier
+    from zoo.models.regression.conversion import classifier_from_sklearn as classifier_from_sklearn
+    from zoo.models.regression.conversion import from_sklearn as from_sklearn
     from zoo.models.regression.regressors import KernelMachine as KernelMachine
     from zoo.models.regression.regressors import LinearModel as LinearModel
     from zoo.models.regression.regressors import Regressor as Regressor
     from zoo.models.regression.regressors import TreeEnsemble as TreeEnsemble
-    from zoo.models.regression.regressors import from_sklearn as from_sklearn
 else:
     __getattr__, __dir__ = lazy.attach(__name__, __file__)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from zoo.analysis.difficulty import disagreement
+from zoo.analysis.probabilities import softmax, tempered
 from zoo.data.scaling import restored, transformed
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.scaling import TargetScaler
+    from zoo.models.regression.classifiers import Classifier
     from zoo.models.regression.regressors import Regressor
     from zoo.registry.contracts import Transform
 
@@ -36,7 +38,7 @@ class WeightedRegressor:
     ----------
     name : str
         Display name, such as ``"svr on magpie-structure"``.
-    regressor : Regressor
+    regressor : Regressor or Classifier
     scaler : TargetScaler
         Maps the regressor's output to the unit of the target; its transform is the one used in training.
     weight : float
@@ -47,14 +49,14 @@ class WeightedRegressor:
     """
 
     name: str
-    regressor: Regressor
+    regressor: Regressor | Classifier
     scaler: TargetScaler
     weight: float
     featurizers: tuple[str, ...] = ()
     experts: tuple[int, ...] = ()
 
     def predict(self, features: Array) -> Array:
-        """Return predictions in the unit of the target, shape (n,)."""
+        """Return predictions in the unit of the target, shape (n,), or the probabilities of K classes, (n, K)."""
         return self.scaler.unscale(self.regressor.predict(features))
 
 
@@ -93,6 +95,8 @@ class _Member(Protocol):
     @property
     def weight(self) -> float: ...
     @property
+    def temperature(self) -> float: ...
+    @property
     def regressors(self) -> tuple[WeightedRegressor, ...]: ...
 
 
@@ -109,24 +113,31 @@ def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: 
     Returns
     -------
     values, disagreements : arrays of shape (n,)
-        In the transformed space; see :func:`zoo.analysis.difficulty.disagreement`.
+        In the transformed space; see :func:`zoo.analysis.difficulty.disagreement`. Of K classes, the values are
+        probabilities of shape (n, K), calibrated by the member's temperature, and there is no disagreement.
     """
     transform = member.scaler.transform
     parts, shares = [], []
     if member.weight:
-        parts.append(transformed(member.scaler.unscale(network()), transform))
+        output = member.scaler.unscale(network())
+        parts.append(softmax(output) if output.ndim == 2 else transformed(output, transform))
         shares.append(member.weight)
     for each in member.regressors:
         predicted = each.predict(inputs.of(each.featurizers, each.experts))
         parts.append(transformed(predicted, transform))
         shares.append(each.weight)
     values, weights = np.stack(parts), np.array(shares)
+    if values.ndim == 3:
+        return tempered(np.tensordot(weights, values, axes=1), member.temperature), np.zeros(values.shape[1])
     total: Array = np.sum(weights[:, None] * values, axis=0, dtype=np.float64)
     return total, disagreement(values, weights)
 
 
 def bagged(members: Array, transform: Transform, valid: tuple[float | None, float | None]) -> Array:
-    """Average transformed predictions of shape (K, n) over the K members; return them clipped, in the target's unit."""
+    """Average the transformed predictions of all members; return them clipped, in the target's unit.
+
+    `members` has the shape (members, n), or, of K classes, (members, n, K).
+    """
     return clip(restored(members.mean(axis=0), transform), valid)
 
 

@@ -1,10 +1,9 @@
 """Classical regressors stored as plain arrays; prediction needs only NumPy, and saving does not use pickle.
 
-The models are fitted with scikit-learn. :func:`from_sklearn` extracts the arrays of a fitted pipeline through public
-attributes, and the classes in this module reproduce its predictions: :class:`KernelMachine` (Smola & Schölkopf, Stat.
-Comput. 14, 199 (2004)), :class:`TreeEnsemble` (Breiman, Mach. Learn. 45, 5 (2001); Geurts et al., Mach. Learn. 63, 3
-(2006)), and :class:`LinearModel`. Each class validates its arrays on construction, because they may come from an
-untrusted file.
+The models are fitted with scikit-learn (:mod:`zoo.models.regression.conversion`), and the classes in this module
+reproduce its predictions: :class:`KernelMachine` (Smola & Schölkopf, Stat. Comput. 14, 199 (2004)),
+:class:`TreeEnsemble` (Breiman, Mach. Learn. 45, 5 (2001); Geurts et al., Mach. Learn. 63, 3 (2006)), and
+:class:`LinearModel`. Each class validates its arrays on construction, because they may come from an untrusted file.
 """
 
 from __future__ import annotations
@@ -245,6 +244,10 @@ class Regressor:
         result: Array = self.target[0] + self.target[1] * self.model.predict(prepared)
         return result
 
+    def described(self) -> dict[str, Any]:
+        """Return what :meth:`from_tensors` needs besides the arrays."""
+        return {"kind": self.model.kind}
+
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return all arrays by name, in the form expected by :meth:`from_tensors`."""
         own = {name: getattr(self, name) for name in ("fill", "mean", "scale", "clip", "target")}
@@ -284,105 +287,3 @@ def array_types(kind: str) -> dict[str, tuple[str, int]]:
             for name in parts
         },
     }
-
-
-def from_sklearn(fitted: Any, columns: int) -> Regressor:
-    """Convert a fitted scikit-learn regressor to plain arrays.
-
-    Parameters
-    ----------
-    fitted : object
-        A pipeline of an imputer, a scaler, a clip and a regressor. All steps but the last are optional, and the
-        pipeline may be inside a grid search or a ``TransformedTargetRegressor``.
-    columns : int
-        Number of features used in the fit.
-
-    Raises
-    ------
-    InputError
-        If a step cannot be stored as arrays; the message names its type.
-    """
-    fitted = getattr(fitted, "best_estimator_", fitted)
-    target = np.array([0.0, 1.0])
-    if hasattr(fitted, "transformer_"):
-        scaler = fitted.transformer_
-        if type(scaler).__name__ != "StandardScaler":
-            raise _unknown(scaler)
-        target = np.array([float(scaler.mean_[0]), float(scaler.scale_[0])])
-        fitted = fitted.regressor_
-    steps = [step for _, step in fitted.steps] if hasattr(fitted, "steps") else [fitted]
-    fill, mean, scale = np.zeros(columns), np.zeros(columns), np.ones(columns)
-    clip = np.array([np.inf])
-    for step in steps[:-1]:
-        name = type(step).__name__
-        if name == "SimpleImputer" and len(step.statistics_) == columns:
-            fill = np.nan_to_num(np.asarray(step.statistics_, dtype=np.float64))
-        elif name == "StandardScaler":
-            mean, scale = np.asarray(step.mean_, dtype=np.float64), np.asarray(step.scale_, dtype=np.float64)
-        elif name == "FunctionTransformer" and step.func is np.clip:
-            clip = np.array([float(step.kw_args["a_max"])])
-        else:
-            raise _unknown(step)
-    return Regressor(_model(steps[-1], columns), fill, mean, scale, clip, target)
-
-
-def _model(fitted: Any, columns: int) -> Model:
-    name = type(fitted).__name__
-    if name == "DummyRegressor":
-        return LinearModel(np.zeros(columns), np.ravel(fitted.constant_).astype(np.float64))
-    if name == "SVR" and fitted.kernel == "rbf" and not isinstance(fitted.gamma, str):
-        coefficients = np.ravel(fitted.dual_coef_)
-        intercept, gamma = np.ravel(fitted.intercept_), np.array([float(fitted.gamma)])
-        return KernelMachine(np.asarray(fitted.support_vectors_, dtype=np.float32), coefficients, intercept, gamma)
-    if name in ("RandomForestRegressor", "ExtraTreesRegressor"):
-        trees = [each.tree_ for each in fitted.estimators_]
-        return _trees(trees, 0.0, 1 / len(trees), columns)
-    if name == "GradientBoostingRegressor":
-        trees = [each.tree_ for each in np.ravel(fitted.estimators_)]
-        base = float(np.ravel(fitted.init_.constant_)[0]) if hasattr(fitted.init_, "constant_") else 0.0
-        return _trees(trees, base, float(fitted.learning_rate), columns)
-    fitted = getattr(fitted, "model_", fitted)
-    if hasattr(fitted, "coef_") and hasattr(fitted, "intercept_") and np.size(fitted.coef_) == columns:
-        # Use the prediction at zero instead of `intercept_`, because PLSRegression centres its features internally.
-        at_zero = np.ravel(fitted.predict(np.zeros((1, columns)))).astype(np.float64)
-        return LinearModel(np.ravel(fitted.coef_).astype(np.float64), at_zero)
-    raise _unknown(fitted)
-
-
-def _trees(trees: list[Any], base: float, rate: float, columns: int) -> TreeEnsemble:
-    starts = np.concatenate([[0], np.cumsum([tree.node_count for tree in trees])])
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("features", "thresholds", "values", "left", "right")}
-    for start, tree in zip(starts[:-1], trees, strict=True):
-        leaf, own = tree.children_left < 0, np.arange(tree.node_count)
-        parts["features"].append(np.where(leaf, -1, tree.feature))
-        parts["thresholds"].append(np.where(leaf, 0.0, tree.threshold))
-        parts["values"].append(tree.value.reshape(tree.node_count))
-        for name, children in (("left", tree.children_left), ("right", tree.children_right)):
-            parts[name].append(np.where(leaf, own, children) + start)
-    nodes = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    return TreeEnsemble(
-        roots=starts[:-1].astype(np.int32),
-        features=nodes["features"].astype(np.int32),
-        thresholds=_round_down(nodes["thresholds"]),
-        values=nodes["values"].astype(np.float32),
-        left=nodes["left"].astype(np.int32),
-        right=nodes["right"].astype(np.int32),
-        base=np.array([base]),
-        rate=np.array([rate]),
-        width=np.array([columns], dtype=np.int32),
-    )
-
-
-def _round_down(thresholds: Array) -> Single:
-    """Round to single precision towards -∞, so that comparisons with single-precision features are unchanged."""
-    single = thresholds.astype(np.float32)
-    above = single.astype(np.float64) > thresholds
-    single[above] = np.nextafter(single[above], np.float32(-np.inf))
-    return single
-
-
-def _unknown(step: Any) -> InputError:
-    return InputError(
-        f"a {type(step).__name__} cannot be saved in a model; what can: SVR with a Gaussian kernel and a number for "
-        "gamma, forests, extra trees, gradient boosting, linear models; before them imputer, scaler and np.clip"
-    )
