@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +11,12 @@ import pytest
 from zoo.data.scaling import TargetScaler
 from zoo.data.splits import Split
 from zoo.errors import InputError, TrainingError
-from zoo.jobs.crossfit.fit import MAX_FOLDS, MIN_ROWS, cross_fit, folds_of
-from zoo.jobs.crossfit.members import RegressorMember
-from zoo.jobs.fit_store import FitStore
+from zoo.jobs.crossfit.fit import MAX_FOLDS, MIN_NETWORK_ROWS, MIN_ROWS, cross_fit, folds_of
+from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
 from zoo.jobs.methods import Dataset
 from zoo.models.checkpoint.networks import Member
 from zoo.models.regression.blends import Inputs, member_values
 from zoo.models.regression.regressors import LinearModel, Regressor
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROWS = 60
 X = np.random.default_rng(0).normal(size=(ROWS, 2))
@@ -75,9 +71,10 @@ def _member(name: str, fit: Any, transform: Any = "identity") -> RegressorMember
 
 def _run(*members: RegressorMember, **options: Any) -> Any:
     dataset = Dataset(None, options.pop("targets", Y), "identity")  # type: ignore[arg-type]
-    inputs = Inputs({"x": options.pop("features", X)}, None, 0)
+    inputs = Inputs({"x": options.pop("features", X)}, np.empty((ROWS, 0)), 0)
     idle = Member(None, TargetScaler("identity", 10.0, 1.0))  # type: ignore[arg-type]
-    return cross_fit(members, dataset, SPLIT, FOLDS, inputs, lambda: idle, processes=1, **options)
+    folds = options.pop("folds", FOLDS)
+    return cross_fit(members, dataset, SPLIT, folds, inputs, lambda: idle, processes=1, **options)
 
 
 GOOD, POOR = _member("good", _LeastSquares(2)), _member("poor", _LeastSquares(1))
@@ -142,20 +139,6 @@ def test_predictions_stay_in_the_valid_range() -> None:
     assert found.outcome.predictions.max() == 10.5
 
 
-def test_finished_fits_are_read_again(tmp_path: Path) -> None:
-    store = FitStore(tmp_path / "cells", resume=False)
-    first = _run(GOOD, POOR, store=store)
-    assert FitStore.count(store.folder) == 10
-    again = _run(_member("good", _fails), _member("poor", _fails), store=store)
-    np.testing.assert_array_equal(again.outcome.predictions, first.outcome.predictions)
-    kept = list(store.folder.glob("member-1-*-3.json"))
-    assert len(kept) == 1
-    kept[0].unlink()
-    broken = _run(_member("good", _fails), _member("poor", _fails), store=store, say=lambda _line: None)
-    assert broken.weights == {"good": 1.0}
-    assert broken.failed == {"poor": "ValueError: no luck"}
-
-
 def test_a_saved_member_predicts_what_was_measured_where_parts_leave_the_valid_range() -> None:
     found = _run(GOOD, _member("mean", _mean_only), valid=(9.5, 10.5))
     model = np.mean(
@@ -167,8 +150,10 @@ def test_a_saved_member_predicts_what_was_measured_where_parts_leave_the_valid_r
 
 def test_shares_of_covered_test_rows() -> None:
     found = _run(POOR)
-    assert found.covered(Y, TEST, 0.5) <= found.covered(Y, TEST, 0.9) <= 1.0
-    assert found.covered(Y + 100, TEST, 0.9) == 0.0
+    assert found.covered(TEST, 0.5) <= found.covered(TEST, 0.9) <= 1.0
+    far = np.where(np.isin(np.arange(ROWS), TEST), Y + 100, Y)
+    assert _run(POOR, targets=far).covered(TEST, 0.9) == 0.0
+    assert found.covered(TEST[:0], 0.9) is None
     residuals = np.sort(np.abs(found.center - Y)[:50])
     np.testing.assert_allclose(found.half_widths(TEST, 0.9), residuals[45], rtol=1e-4)  # ⌈51 × 0.9⌉ = 46th of 50
 
@@ -212,5 +197,31 @@ def test_folds_keep_groups_together_and_few_rows_make_more_of_them() -> None:
     owners = [{records[row].crystal.formula for row in fold} for fold in grouped]
     assert sum(map(len, owners)) == len(set.union(*owners))
     assert len(cut(12, "composition")) == 4  # no more folds than compositions
-    with pytest.raises(InputError, match=f"needs {MIN_ROWS} rows besides the test rows, and there are 9"):
-        cut(9, "random")
+    assert [len(each) for each in cut(MIN_ROWS, "random")] == [1] * MIN_ROWS
+    with pytest.raises(InputError, match=f"needs {MIN_ROWS} rows besides the test rows, and there are {MIN_ROWS - 1};"):
+        cut(MIN_ROWS - 1, "random")
+
+
+def test_a_network_is_left_out_where_rows_are_few() -> None:
+    network = NetworkMember("net", "key", _fails, None, None, "cpu")  # type: ignore[arg-type]
+    said: list[str] = []
+    few = np.array_split(np.arange(MIN_NETWORK_ROWS - 1), 3)
+    found = _run(network, _member("mean", _mean_only), folds=few, say=said.append)
+    why = "it needs 12 rows besides the test rows, and there are 11"
+    assert found.failed == {"net": why}
+    assert found.weights == {"mean": 1.0}
+    assert f"net is left out of the blend: {why}" in said
+    found = _run(network, _member("mean", _mean_only), say=said.append)
+    assert "needs" not in found.failed["net"]  # tried, though this one fails
+
+
+def test_what_pretrained_networks_add_is_measured_out_of_fold() -> None:
+    reader = RegressorMember("reader", _LeastSquares(2), "identity", ("x",), (0,))
+    found = _run(POOR, reader)
+    assert found.weights == {"poor": 0.0, "reader": 1.0}
+    assert found.error < 1e-9
+    assert found.untransferred == pytest.approx(found.errors["poor"])
+    useless = _run(GOOD, RegressorMember("reader", _LeastSquares(1), "identity", ("x",), (0,)))
+    assert useless.error == pytest.approx(useless.untransferred)
+    assert _run(GOOD, POOR).untransferred is None  # none reads one
+    assert _run(reader).untransferred is None  # nothing is left without it

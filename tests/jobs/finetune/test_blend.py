@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,14 @@ def test_the_run_says_who_carries_it(run: tuple[Result, Path, list[str]]) -> Non
     line = next(each for each in said if each.startswith("the model: "))
     assert line == metrics["blend"]["model"]
     assert "% svr on magpie-structure" in line
+    assert said[0].endswith("; 54 rows to cross-fit, 6 test rows per seed")
+    assert said[said.index(line) + 1] == metrics["blend"]["transfer"]
+    pattern = r"transfer (helps|does not help here): without pretrained networks .*\d % (higher|lower)"
+    assert re.fullmatch(pattern, metrics["blend"]["transfer"])
+    assert seed["rows"] == 54
+    table = pd.read_csv(out / "out_of_fold.csv")
+    error = np.abs(np.log10(table.prediction / table.target)).mean()
+    assert seed["out_of_fold_mae_of_model"] == pytest.approx(error, rel=1e-4)
     assert metrics["provenance"]["mode"] == "blend"
     assert set(metrics["methods"]) == {"dEf-10k (blend)", "from scratch"}
     history = pd.read_csv(out / "history.csv")
@@ -133,13 +142,30 @@ def test_an_interrupted_blend_goes_on_where_it_was(
     )
 
 
+def test_few_rows_take_fewer_members(options: Options, moduli: Callable[[int], Path], tmp_path: Path) -> None:
+    said: list[str] = []
+    few = replace(options, data=moduli(10), compare_scratch=False)
+    result = finetune(few, tmp_path / "few", quiet=True, say=said.append)
+    (left_out,) = (line for line in said if "left out" in line)
+    assert left_out == (
+        "dEf-10k fine-tuned is left out of the blend: it needs 12 rows besides the test rows, and there are 9"
+    )
+    card = (tmp_path / "few" / "README.md").read_text()
+    assert "- dEf-10k fine-tuned was left out: it needs 12 rows besides the test rows, and there are 9" in card
+    assert len(pd.read_csv(tmp_path / "few" / "out_of_fold.csv")) == 9
+    assert len(result.crossfits[0].folds) == 9  # leaving one out
+    test = result.splits[0].test
+    table = zoo.load(tmp_path / "few").predict([result.records[row].crystal for row in test], interval=0.8)
+    np.testing.assert_allclose(table.prediction, result.outcomes[result.model][0].predictions[test], rtol=1e-6)
+
+
 def _stop(*_args: object) -> None:
     raise KeyboardInterrupt
 
 
 def test_bad_tables_end_in_one_line(options: Options, moduli: Callable[[int], Path], tmp_path: Path) -> None:
-    few = replace(options, data=moduli(12))
-    with pytest.raises(InputError, match="a cross-fit needs 12 rows besides the test rows, and there are 11"):
+    few = replace(options, n_train=4)
+    with pytest.raises(InputError, match="needs 5 rows besides the test rows, and there are 4; give more rows"):
         finetune(few, tmp_path / "few", quiet=True)
     table = pd.read_csv(options.data)
     table["K_VRH"] = 5.0

@@ -1,7 +1,7 @@
 """Cross-fitting of blends, for runs and studies.
 
-`members` defines the models fitted on each fold; `fit` fits them, weights them by their out-of-fold predictions, and
-assembles the blend.
+`members` defines the models fitted on each fold, and `fold_fits` fits them; `fit` weights them by their out-of-fold
+predictions and assembles the blend.
 """
 
 from typing import TYPE_CHECKING

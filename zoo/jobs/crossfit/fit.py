@@ -12,16 +12,12 @@ Stat. 49, 486 (2021)), which add the spread of the fits to the residuals, are wi
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo._utils import engines, workers
-from zoo._utils.devices import choose_device
 from zoo.analysis import conformal
 from zoo.analysis.blending import blend_weights
 from zoo.analysis.difficulty import disagreement, fit_difficulty
@@ -29,9 +25,9 @@ from zoo.data.scaling import TargetScaler, restored, transformed
 from zoo.data.splits import cut_folds
 from zoo.errors import InputError, TrainingError
 from zoo.jobs import methods
+from zoo.jobs.crossfit.fold_fits import fit_all
 from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
 from zoo.models.checkpoint.schema import MAX_RESIDUALS
-from zoo.models.inference import threads
 from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:
@@ -55,8 +51,8 @@ if TYPE_CHECKING:
 FOLDS, MAX_FOLDS = 5, 10
 """Number of folds for large and for small tables."""
 
-MIN_ROWS = 12
-"""Minimum number of rows for a cross-fit, without test rows."""
+MIN_ROWS, MIN_NETWORK_ROWS = 5, 12
+"""Minimum number of rows for a cross-fit, and for a network as one of its members, without test rows."""
 
 ROWS_PER_FOLD = 50
 """Number of rows below which there are more than five folds, so that each fit keeps more rows."""
@@ -79,12 +75,14 @@ class CrossFit:
         Weight of each member; 0 if it adds nothing.
     errors : dict of str to float
         Out-of-fold mean absolute error of each member, in the transformed space.
+    untransferred : float or None
+        The same of a blend of the members that read no pretrained network; None if there are none, or no others.
     failed : dict of str to str
         Members that were left out, with the reason.
     history : dict of str to list of dict
         Training history of each fit of a network.
-    center, scale : arrays of shape (n,)
-        Predictions in the transformed space, and their estimated difficulty.
+    target, center, scale : arrays of shape (n,)
+        Targets and predictions in the transformed space, and the estimated difficulty of the predictions.
     parts : dict of str to array of shape (n,)
         Out-of-fold predictions of each member in the transformed space; NaN for rows outside the folds.
     difficulty : Difficulty
@@ -95,8 +93,10 @@ class CrossFit:
     members: list[Member]
     weights: dict[str, float]
     errors: dict[str, float]
+    untransferred: float | None
     failed: dict[str, str]
     history: dict[str, list[dict[str, float]]]
+    target: Array
     center: Array
     scale: Array
     parts: dict[str, Array]
@@ -108,6 +108,11 @@ class CrossFit:
         return np.sort(np.concatenate(self.folds))
 
     @property
+    def error(self) -> float:
+        """Out-of-fold mean absolute error of the blend, in the transformed space."""
+        return float(np.abs(self.center - self.target)[self.rows].mean())
+
+    @property
     def calibration(self) -> tuple[float, ...]:
         """Residuals of all members, absolute and divided by the difficulty, ascending."""
         return tuple(sorted(value for member in self.members for value in member.calibration))
@@ -117,17 +122,12 @@ class CrossFit:
         half = conformal.half_width(self.calibration, level)
         return None if half is None else half * self.scale[rows]
 
-    def covered(self, targets: Array, rows: NDArray[np.int64], level: float) -> float | None:
-        """Return the fraction of test rows within their intervals; None without intervals or test rows.
-
-        The `targets` are in the transformed space.
-        """
+    def covered(self, rows: NDArray[np.int64], level: float) -> float | None:
+        """Return the fraction of test rows within their intervals; None without intervals or test rows."""
         widths = self.half_widths(rows, level)
-        return (
-            None
-            if widths is None or not len(rows)
-            else float((np.abs(self.center[rows] - targets[rows]) <= widths).mean())
-        )
+        if widths is None or not len(rows):
+            return None
+        return float((np.abs(self.center - self.target)[rows] <= widths).mean())
 
 
 def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, how: How) -> list[NDArray[np.int64]]:
@@ -151,8 +151,7 @@ def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, h
     rows = np.sort(rows)
     if len(rows) < MIN_ROWS:
         raise InputError(
-            f"a cross-fit needs {MIN_ROWS} rows besides the test rows, and there are {len(rows)}; "
-            "give more rows, or --mode mixture"
+            f"a cross-fit needs {MIN_ROWS} rows besides the test rows, and there are {len(rows)}; give more rows"
         )
     count = int(np.clip(FOLDS * ROWS_PER_FOLD // len(rows), FOLDS, MAX_FOLDS))
     while True:
@@ -217,7 +216,12 @@ def cross_fit(
     TargetScaler.fit(dataset.targets[rows], dataset.transform)  # raises an error if all targets are equal
     unseen = np.setdiff1d(np.concatenate([split.train, split.val, split.test]), rows)
     splits = [replace(split, train=np.setdiff1d(rows, fold), val=fold, test=unseen) for fold in folds]
-    fits, failed = _fit_all(members, dataset, splits, inputs, store, device, processes, bar)
+    left_out = _left_out(members, len(rows))
+    if bar and left_out:
+        bar.skip(len(folds) * len(left_out), f"{next(iter(left_out))}: left out")
+    members = [each for each in members if each.name not in left_out]
+    fits, failed = fit_all(members, dataset, splits, inputs, store, device, processes, bar)
+    failed = left_out | failed
     for name, why in failed.items():
         say(f"{name} is left out of the blend: {why}")
     if not fits:
@@ -231,9 +235,7 @@ def cross_fit(
     }
     held = {name: _held(each, folds, len(target)) for name, each in values.items()}
     errors = {name: float(np.abs(each[rows] - target[rows]).mean()) for name, each in held.items()}
-    best = _best_scales(errors)
-    shares = blend_weights(target[rows], np.stack([held[name][rows] for name in best]), seed=split.seed)
-    weights = dict.fromkeys(errors, 0.0) | {name: float(w) for name, w in zip(best, shares, strict=True)}
+    weights = dict.fromkeys(errors, 0.0) | _weights(errors, held, target, rows, split.seed)
     used = {name: weight for name, weight in weights.items() if weight}
     used_shares, used_values = np.array(list(used.values())), np.stack([values[name] for name in used])
     centers = np.tensordot(used_shares, used_values, axes=1)
@@ -259,10 +261,49 @@ def cross_fit(
         for fold, each in enumerate(outcomes)
         if each.history
     }
+    own = {each.name: errors[each.name] for each in members if each.name in errors and not _transfers(each)}
+    untransferred = None
+    if 0 < len(own) < len(errors):
+        shares = _weights(own, held, target, rows, split.seed)
+        alone = np.sum([weight * held[name] for name, weight in shares.items()], axis=0)
+        alone = transformed(clip(restored(alone, transform), valid), transform)
+        untransferred = float(np.abs(alone - target)[rows].mean())
     outcome = methods.Outcome(predictions, seconds=seconds, member=made[0])
     return CrossFit(
-        outcome, list(folds), made, weights, errors, failed, history, center, scale, parts=held, difficulty=difficulty
+        outcome,
+        list(folds),
+        made,
+        weights,
+        errors,
+        untransferred,
+        failed,
+        history,
+        target,
+        center,
+        scale,
+        parts=held,
+        difficulty=difficulty,
     )
+
+
+def _left_out(members: Sequence[NetworkMember | RegressorMember], rows: int) -> dict[str, str]:
+    """Return the members that there are too few rows for, with the reason."""
+    why = f"it needs {MIN_NETWORK_ROWS} rows besides the test rows, and there are {rows}"
+    return {each.name: why for each in members if isinstance(each, NetworkMember) and rows < MIN_NETWORK_ROWS}
+
+
+def _transfers(member: NetworkMember | RegressorMember) -> bool:
+    """Return whether a member reads a pretrained network."""
+    return isinstance(member, NetworkMember) or bool(member.experts)
+
+
+def _weights(
+    errors: dict[str, float], held: dict[str, Array], target: Array, rows: NDArray[np.int64], seed: int
+) -> dict[str, float]:
+    """Return the weights of the members in `errors`; of those that differ in scale alone, the better one has one."""
+    best = _best_scales(errors)
+    shares = blend_weights(target[rows], np.stack([held[name][rows] for name in best]), seed=seed)
+    return {name: float(share) for name, share in zip(best, shares, strict=True)}
 
 
 def _held(values: Array, folds: Sequence[NDArray[np.int64]], n: int) -> Array:
@@ -296,70 +337,3 @@ def _member(parts: dict[str, Outcome], weights: dict[str, float], seed: int, idl
             replace(part.regressor, weight=weights[name]) for name, part in parts.items() if part.regressor
         ),
     )
-
-
-def _fit_all(
-    members: Sequence[NetworkMember | RegressorMember],
-    dataset: Dataset,
-    splits: Sequence[Split],
-    inputs: Inputs,
-    store: FitStore | None,
-    device: Device,
-    processes: int | None,
-    bar: Bar | None,
-) -> tuple[dict[str, list[Outcome]], dict[str, str]]:
-    """Fit every member without each fold, or read stored fits; a member with a failed fit is left out."""
-    found: dict[tuple[int, int], Outcome] = {}
-    missing: list[tuple[int, int]] = []
-    failed: dict[str, str] = {}
-    for m in range(len(members)):
-        for k, split in enumerate(splits):
-            outcome = store.get(_key(members[m], m, split, k)) if store else None
-            if outcome is None:
-                missing.append((m, k))
-            else:
-                found[m, k] = outcome
-                if bar:
-                    bar.skip(1, f"{members[m].name}, fold {k + 1}: done before")
-
-    def keep(m: int, k: int, outcome: Outcome | None, failure: str) -> None:
-        if outcome is not None and not failure:
-            rows = np.concatenate([splits[k].val, splits[k].test])
-            lost = int((~np.isfinite(outcome.predictions[rows])).sum())
-            failure = f"{lost} of its predictions are not finite numbers" if lost else ""
-        if failure or outcome is None:
-            failed[members[m].name] = failure
-        else:
-            found[m, k] = outcome
-            if store:
-                store.put(_key(members[m], m, splits[k], k), outcome)
-        if bar:
-            bar.advance(1, f"{members[m].name}, fold {k + 1}")
-
-    # Longest fits first, to balance the load of the processes.
-    missing.sort(key=lambda cell: isinstance(members[cell[0]], NetworkMember), reverse=True)
-    jobs = [
-        engines.Job(f"{members[m].name}, fold {k + 1}", partial(_fit, members[m], dataset, splits[k], inputs))
-        for m, k in missing
-    ]
-    here = choose_device(device) != "cpu"
-    number = 1 if here else min(processes or workers.cores(), max(1, len(jobs)))
-    for done in engines.compute(jobs, workers=number):
-        keep(*missing[done.index], done.value, done.failure)
-    fits = {
-        member.name: [found[m, k] for k in range(len(splits))]
-        for m, member in enumerate(members)
-        if all((m, k) in found for k in range(len(splits)))
-    }
-    return fits, failed
-
-
-def _key(member: NetworkMember | RegressorMember, number: int, split: Split, fold: int) -> str:
-    kind = member.key if isinstance(member, NetworkMember) else "regressor"
-    return f"member-{number}-{kind}-{hashlib.sha256(split.label.encode()).hexdigest()[:8]}-{fold + 1}"
-
-
-def _fit(member: NetworkMember | RegressorMember, dataset: Dataset, split: Split, inputs: Inputs) -> Outcome:
-    """Fit one member without one fold, in a single thread: rounding depends on the number of threads."""
-    with threads(1):
-        return member.outcome(dataset, split, inputs)

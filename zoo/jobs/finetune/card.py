@@ -24,7 +24,7 @@ def describe_run(result: Result, folder: Path) -> Card:
     header, rows = comparison_table.comparison_rows(result)
     per_seed = result.summary()[result.model]
     by_fold = comparison_table.markdown_table(*comparison_table.fold_rows(result)) if result.repeat == "fold" else ""
-    counts = CardRows(train=len(result.splits[0].train), val=len(result.splits[0].val), test=len(result.splits[0].test))
+    counts = CardRows(**result.row_counts)
     origin = (
         f"the backbone {pulled.name} ({pulled.origin}"
         + (f", revision {pulled.revision}" if pulled.revision else "")

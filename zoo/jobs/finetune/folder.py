@@ -84,9 +84,7 @@ def metrics(result: Result) -> dict[str, Any]:
             "used": len(result.records),
             "rejected": sum(not each.filtered for each in result.table.rejected),
             **({"filtered": filtered} if (filtered := sum(each.filtered for each in result.table.rejected)) else {}),
-            "train": len(result.splits[0].train),
-            "validation": len(result.splits[0].val),
-            "test": len(result.splits[0].test),
+            **{"validation" if part == "val" else part: count for part, count in result.row_counts.items()},
         },
         **({"backbones_tried": result.tried} if result.tried else {}),
         **({} if result.overlap is None else {"test_rows_in_pretraining": result.overlap}),
@@ -128,13 +126,17 @@ def _blend(result: Result) -> dict[str, Any]:
     """Return the members of a blend, with weights, out-of-fold errors and failures for each seed."""
     return {
         "model": out_of_fold.carriers(result.crossfits),
+        "transfer": out_of_fold.transfer(result.crossfits),
         "weights": out_of_fold.mean_weights(result.crossfits),
         "per_seed": [
             {
                 "seed": split.seed,
                 "folds": len(each.folds),
                 "weights": each.weights,
+                "rows": len(each.rows),
                 "out_of_fold_mae": each.errors,
+                "out_of_fold_mae_of_model": each.error,
+                "out_of_fold_mae_without_pretrained": each.untransferred,
                 "left_out": each.failed,
             }
             for split, each in zip(result.splits, result.crossfits, strict=True)

@@ -29,6 +29,9 @@ COLUMNS = ["id", "formula", "target", "prediction", "lower", "upper", "error", "
 WORST = 10
 """Number of rows, and of elements, with the largest errors or disagreements shown in the card."""
 
+MIN_GAIN = 0.01
+"""Smallest relative reduction of the out-of-fold error by pretrained networks that counts as help."""
+
 SMALLEST = 0.005
 """Smallest mean weight of a member that is shown."""
 
@@ -52,6 +55,20 @@ def carriers(crossfits: Sequence[CrossFit]) -> str:
     """
     shares = {name: weight for name, weight in mean_weights(crossfits).items() if weight >= SMALLEST}
     return "the model: " + ", ".join(f"{100 * weight:.0f} % {name}" for name, weight in shares.items())
+
+
+def transfer(crossfits: Sequence[CrossFit]) -> str:
+    """Return a line on what the pretrained networks contribute; empty if no member, or every member, reads one.
+
+    The out-of-fold error of the model is compared with that of a blend of the members that read no pretrained network.
+    """
+    pairs = [(each.error, each.untransferred) for each in crossfits if each.untransferred]
+    if not pairs:
+        return ""
+    ours, without = np.mean(pairs, axis=0)
+    claim = "transfer helps" if without > (1 + MIN_GAIN) * ours else "transfer does not help here"
+    change = f"{100 * abs(without / ours - 1):.1f} % {'higher' if without >= ours else 'lower'}"
+    return f"{claim}: without pretrained networks the out-of-fold error is {change}"
 
 
 def _predicted(result: Result) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
@@ -110,6 +127,7 @@ def describe(result: Result) -> str:
                 markdown_table(["member", "weight", with_unit("out-of-fold MAE", scale)], members),
                 "\n".join(dict.fromkeys(failed)),
                 "Weights come from out-of-fold predictions, and never saw a test row.",
+                _sentence(transfer(result.crossfits)),
                 "## Rows that the model predicts worst",
                 markdown_table(["id", "formula", with_unit("target", unit), "prediction", "error"], shown),
                 "Out of fold: by fits that have not seen the row; `out_of_fold.csv` has all rows. An error far larger "
@@ -120,6 +138,10 @@ def describe(result: Result) -> str:
             ],
         )
     )
+
+
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}." if line else ""
 
 
 def _disagreements(result: Result) -> str:

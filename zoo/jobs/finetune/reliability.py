@@ -103,15 +103,15 @@ def assess(
     crossfits : sequence of CrossFit
         One per split, if the model was cross-fitted.
     """
-    targets = transformed(dataset.targets, dataset.transform)
     coverage: dict[float, list[float | None]]
     if crossfits:
         calibrations = [each.calibration for each in crossfits]
         coverage = {
-            level: [each.covered(targets, split.test, level) for each, split in zip(crossfits, splits, strict=True)]
+            level: [each.covered(split.test, level) for each, split in zip(crossfits, splits, strict=True)]
             for level in conformal.COVERAGE_LEVELS
         }
     else:
+        targets = transformed(dataset.targets, dataset.transform)
         residuals = [np.abs(targets - transformed(each.predictions, dataset.transform)) for each in outcomes]
         calibrations = [
             conformal.sketch(each[split.val], MAX_RESIDUALS) for split, each in zip(splits, residuals, strict=True)

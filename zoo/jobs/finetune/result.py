@@ -112,6 +112,14 @@ class Result:
         """Number of repetitions, for example "3 seeds"."""
         return counted(len(self.splits), self.repeat)
 
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """Number of rows of the first seed in each part; in a cross-fit all rows train, and none is for validation."""
+        first = self.splits[0]
+        if self.crossfits:
+            return {"train": len(self.crossfits[0].rows), "val": 0, "test": len(first.test)}
+        return {"train": len(first.train), "val": len(first.val), "test": len(first.test)}
+
     @cached_property
     def judged(self) -> list[NDArray[np.int64]]:
         """Rows on which the errors are measured, one array per seed; see :func:`zoo.jobs.finetune.splitting.judged`."""

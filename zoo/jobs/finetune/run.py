@@ -17,7 +17,7 @@ from zoo.jobs import lineage, methods
 from zoo.jobs.baselines import find_baselines, fit_baselines
 from zoo.jobs.finetune import backbone_choice, reliability, splitting
 from zoo.jobs.finetune.blend import cross_fit_all
-from zoo.jobs.finetune.out_of_fold import carriers
+from zoo.jobs.finetune.out_of_fold import carriers, transfer
 from zoo.jobs.finetune.result import Result
 from zoo.jobs.finetune.start import describe, prepare, provenance, row_warnings
 from zoo.jobs.fit_store import FitStore
@@ -100,7 +100,7 @@ def _finetune(
 
     table, dataset, target = _read(options, task, candidates, out)
     splits = splitting.make_splits(options, table.records)
-    tell(_describe_rows(table, task, splits[0]))
+    tell(_describe_rows(options, table, task, splits[0]))
     if task_choice.is_open(options):
         task, dataset, note = methods.with_proposed_transform(task, dataset, splits)
         tell(note)
@@ -145,7 +145,8 @@ def _finetune(
         )
         model = f"{start.name} ({options.mode})" if options.network_mode else options.mode
         outcomes[model] = [each.outcome for each in crossed.fits]
-        tell(carriers(crossed.fits))
+        for line in filter(None, (carriers(crossed.fits), transfer(crossed.fits))):
+            tell(line)
     starts = {} if crossed else {start.method: start}
     starts |= {FROM_SCRATCH: start.scratch()} if options.compare_scratch else {}
     outcomes |= _fit_networks(fit, options, splits, starts, quiet=quiet)
@@ -214,13 +215,17 @@ def _read(
     return table, dataset, target
 
 
-def _describe_rows(table: Table, task: Task, split: Split) -> str:
+def _describe_rows(options: Options, table: Table, task: Task, split: Split) -> str:
     files = f"{table.source.name} and {table.test.source.name}" if table.test else table.source.name
     where = f"in {split.label}" if split.fold else "per seed"
+    if options.cross_fitted:
+        rows = f"{len(splitting.pool(options, split))} rows to cross-fit"
+    else:
+        rows = f"{len(split.train)} training, {len(split.val)} validation"
     return (
         f"{files}: {len(table.records)} of {len(table.records) + len(table.rejected)} rows used, "
         f"crystals from {table.structure_source}, target {table.target_column} ({task.unit or 'no unit'}); "
-        f"{len(split.train)} training, {len(split.val)} validation, {len(split.test) or 'no'} test rows {where}"
+        f"{rows}, {len(split.test) or 'no'} test rows {where}"
     )
 
 

@@ -335,10 +335,9 @@ def _blend(
         inputs = Inputs({STRUCTURE: features}, frozen, network.architecture.pooled_by("all"))
         scaler = TargetScaler.fit(dataset.targets[rows], dataset.transform)
         found = cross_fit(members, dataset, split, folds, inputs, lambda: networks.Member(network, scaler), processes=1)
-    level, targets = conformal.INTERVAL_LEVEL, transformed(dataset.targets, dataset.transform)
     interval = {
-        "coverage": found.covered(targets, split.test, level),
-        "half_width": conformal.half_width(found.calibration, level),
+        "coverage": found.covered(split.test, conformal.INTERVAL_LEVEL),
+        "half_width": conformal.half_width(found.calibration, conformal.INTERVAL_LEVEL),
     }
     shown = {name: f"{weight:.3g}" for name, weight in found.weights.items()}
     return replace(found.outcome, parameters=shown, member=None), interval
