@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from typing import TYPE_CHECKING
 
-from zoo._utils.progress import progress
+import pytest
+
+from zoo._utils import progress as module
+from zoo._utils.progress import fitted_line, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
+
+def test_examples() -> None:
+    assert doctest.testmod(module).failed == 0
 
 
 def test_a_log_gets_a_line_for_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,5 +83,52 @@ with progress("reading", None, "files") as bar:
     bar.advance(3)
 """
     text = "\n".join(on_a_terminal(code, 140))
-    assert re.search(r"training ━+ 4/4 +epochs 100% +\d\S*/s .*validation MAE 3", text)
-    assert re.search(r"reading .*3/\? +files", text)
+    assert re.search(r"training  ━{40}  4/4 epochs  \d\S*/s  validation MAE 3", text)
+    assert re.search(r"reading  3 files", text)
+
+
+NOTE = "seed 0, multi-113k (mixture): validation MAE 12.34 GPa"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_line_keeps_count_and_error_at_every_width(width: int) -> None:
+    line = fitted_line(width, "training", 12, 1200, "epochs", 4000.0, 0.3, NOTE)
+    assert len(line) <= width
+    assert "12/1,200 epochs" in line
+    if width > 40:
+        assert "67 min left" in line or "66.7 min left" in line
+        assert "validation MAE 12.34 GPa" in line
+    assert ("━" in line or "─" in line) == (width > 79)
+    assert ("seed 0, multi-113k (mixture): " in line) == (width > 100)
+    assert line.startswith("training") == (width != 60)
+
+
+def test_the_terminal_never_gets_two_lines(on_a_terminal: Callable[..., list[str]]) -> None:
+    code = f"""
+from zoo._utils.progress import progress
+with progress("training", 1200, "epochs") as bar:
+    bar.advance(1200, {NOTE!r})
+"""
+    for columns in (60, 80):
+        lines = [line.rstrip() for line in "\n".join(on_a_terminal(code, columns)).replace("\r", "\n").splitlines()]
+        shown = [line for line in lines if line]
+        assert max(map(len, shown)) <= columns
+        assert "1,200/1,200 epochs" in shown[-1]
+        assert shown[-1].endswith("validation MAE 12.34 GPa")
+
+
+def test_a_notebook_gets_one_line_that_changes() -> None:
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    code = """
+import time
+from zoo._utils.progress import progress
+with progress("training", 50, "epochs") as bar:
+    for number in range(50):
+        time.sleep(0.01)
+        bar.advance(1, f"validation MAE {number}")
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    (output,) = notebook.cells[0].outputs
+    assert re.fullmatch(r"training  ━{40}  50/50 epochs  \d\S*/s  validation MAE 49", output.data["text/plain"])

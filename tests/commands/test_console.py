@@ -55,19 +55,32 @@ def test_a_wide_table_in_a_pipe_keeps_every_cell_on_one_line(capsys: pytest.Capt
     assert capsys.readouterr().out == f"elements  {', '.join(['Xe'] * 100)}\n"
 
 
-def test_the_list_is_legible_in_eighty_columns(on_a_terminal: Callable[..., list[str]]) -> None:
+def test_the_list_takes_one_line_a_backbone_in_eighty_columns(on_a_terminal: Callable[..., list[str]]) -> None:
     lines = on_a_terminal("from zoo.cli import main; main(['list'])", 80)
     assert max(map(len, lines)) <= 80
-    assert "…" not in "".join(lines)
-    text = "\n".join(lines)
-    for name in list(backbones.named()):
-        row = next(line for line in lines if line.startswith(f"{name} "))
-        assert row.endswith(pull.status(backbones.get(name)))
-    # Broken where a reader would break it, and whole when put together.
-    assert re.search(r"^ +energy_.*\n +per_", text, re.MULTILINE)
+    assert lines[0].split() == ["name", "target", "unit", "test", "MAE", "weights"]
+    assert lines[-2] == "no room in 80 columns for: size, training rows"
+    names = list(backbones.named())
+    assert [line.split()[0] for line in lines[2:-2]] == names
+    for name, line in zip(names, lines[2:-2], strict=True):
+        assert line.endswith(pull.status(backbones.get(name)).replace("not published yet", "unpublished"))
+        assert backbones.get(name).target in line
     wide = on_a_terminal("from zoo.cli import main; main(['list'])", 160)
     assert any("formation_energy_per_atom" in line for line in wide)
     assert len(wide) == 2 + len(list(backbones.named())) + 1  # where the labels of one come from
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize("command", ["list", "show multi-113k", "plugins list", "--help", "finetune --help"])
+def test_what_is_printed_fits_the_terminal_and_breaks_no_word(
+    command: str, columns: int, on_a_terminal: Callable[..., list[str]]
+) -> None:
+    code = f"from zoo.cli import main; main({command.split()!r})"
+    lines, wide = ([line.rstrip() for line in on_a_terminal(code, width)] for width in (columns, 400))
+    assert max(map(len, lines)) <= columns
+    whole = {word for line in wide for word in line.split()}
+    broken = {word for line in lines for word in line.split()} - whole
+    assert not {word for word in broken if word.isalpha()} - {"no", "room", "in", "columns", "unpublished"}
 
 
 def test_prose_is_rendered_on_a_terminal_alone(

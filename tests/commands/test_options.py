@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import TYPE_CHECKING, get_type_hints
 
 import click
 import pytest
 from click.testing import CliRunner
+from support.commandline import PLUGIN, zoo
 from zoo.cli import main
 
-from zoo.commands.options import CommaSeparated, DeclaredCommand, names, option
+from zoo.commands.options import Command, CommaSeparated, DeclaredCommand, names, option
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.study.options import StudyOptions, StudyRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @click.command()
@@ -80,3 +86,70 @@ def test_declarations_are_imported_when_the_options_are_needed() -> None:
     assert command.get_short_help_str() == ""
     with pytest.raises(ModuleNotFoundError):
         command.main(["--seeds", "1"], standalone_mode=False)
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ("zoo",)) -> Iterator[tuple[str, click.Command]]:
+    """All commands, with their names as typed."""
+    for name, command in group.commands.items():
+        yield " ".join([*path, name]), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+ALL = {"zoo": main, **dict(commands(main))}
+NEEDS_NOTHING = (
+    "zoo list",
+    "zoo show multi-113k",
+    "zoo plugins list",
+    "zoo doctor",
+    "zoo cache info",
+    "zoo cache clear",
+)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_has_two_examples_that_parse(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_in_a_new_process: None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("hardness.py").write_text(PLUGIN)
+    above = click.Context(main, info_name="zoo", help_option_names=["-h", "--help"])
+    command = ALL[name]
+    assert isinstance(command, Command)
+    assert len(command.examples) >= 2
+    for what, line in command.examples:
+        assert what[0].isupper()
+        words = shlex.split(line)
+        found = max((each for each in ALL if line.startswith(each)), key=len)
+        assert found != "zoo"
+        ALL[found].make_context(
+            found, words[len(found.split()) :], parent=above
+        )  # every option exists and takes its value
+
+
+def test_examples_that_need_no_files_run() -> None:
+    lines = [line for command in ALL.values() for _, line in command.examples if line.startswith(NEEDS_NOTHING)]
+    for line in dict.fromkeys(lines):
+        if "--plugin" not in line and "--online" not in line:
+            assert zoo(*shlex.split(line)[1:]).exit_code == 0, line
+
+
+def test_a_long_example_can_be_copied_from_a_narrow_terminal() -> None:
+    command = ALL["zoo finetune"]
+    help_text = CliRunner().invoke(main, ["finetune", "--help"], terminal_width=60).output
+    assert max(map(len, help_text.splitlines())) <= 60
+    shown = re.sub(r" \\\n +", " ", help_text)
+    for _, line in command.examples:
+        assert f"  {line}\n" in shown
+    assert "--backbone" in help_text.split("Model:\n")[1].split("\n\n")[0]
+    assert help_text.index("Common options:") > help_text.index("Output:") > help_text.index("Data:")
+
+
+def test_commands_are_listed_by_what_they_are_for() -> None:
+    text = CliRunner().invoke(main, ["--help"]).output
+    making = text.split("Making and publishing backbones:\n")[1].split("\n\n")[0]
+    first = [line.split()[0] for line in making.splitlines() if line[2] != " "]
+    assert first == ["pretrain", "fetch", "convert", "publish"]
+    listed = {name for name in main.commands if re.search(rf"^  {name} ", text, re.MULTILINE)}
+    assert listed == set(main.commands)
+    assert "..." not in text.split("Your crystals:")[1]

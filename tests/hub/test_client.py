@@ -92,6 +92,10 @@ def test_progress_bars_can_be_hidden_for_one_thread_alone(
             assert bar is None
         with progress(Asked("a/b", "", "x"), 10) as bar:
             bar.update(10)
+        assert capsys.readouterr().err == ""  # not a terminal
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_PROGRESS_BARS", False)
+        with progress(Asked("a/b", "", "x"), 10) as bar:
+            bar.update(10)
         assert "a/b/x: 100%" in capsys.readouterr().err
     finally:
         disable_progress_bars()

@@ -1,14 +1,17 @@
-"""Progress of long jobs: a bar with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress of long jobs: a bar on a terminal, one changing line in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+SHORTEST_BAR, LONGEST_BAR = 10, 40
+"""Numbers of characters."""
 
 
 class Bar(Protocol):
@@ -31,41 +34,138 @@ class _Silent:
         """Say nothing."""
 
 
-class _Lines:
-    """At most one line per tenth of the work or half a minute."""
+class _Meter:
+    """Counts steps; the rate does not include those of an earlier run."""
 
     def __init__(self, label: str, total: float | None, unit: str) -> None:
         self.label, self.total, self.unit = label, total, unit
         self.done = self.skipped = 0.0
-        self.start = self.last = time.monotonic()
-        self.last_tenth = 0
+        self.start = time.monotonic()
+        self.note = ""
 
     def advance(self, steps: float = 1, note: str = "") -> None:
-        """Count the steps, and print a line if one is due."""
+        """Count the steps, and show them if it is time to."""
         self.done += steps
-        now = time.monotonic()
-        tenth = int(10 * self.done / self.total) if self.total else 0
-        if tenth <= self.last_tenth and now - self.last < 30:
-            return
-        self.last_tenth, self.last = max(tenth, self.last_tenth), now
-        elapsed = max(now - self.start, 1e-9)
-        rate = (self.done - self.skipped) / elapsed
-        of_total = f" of {self.total:g}" if self.total else ""
-        pace = f", {per_time(rate)}" if rate else ""
-        left = (
-            f", {duration((self.total - self.done) / rate)} left"
-            if rate and self.total and self.done < self.total
-            else ""
-        )
-        tail = f"  {note}" if note else ""
-        print(f"{self.label}: {self.done:g}{of_total} {self.unit}{pace}{left}{tail}", file=sys.stderr)  # noqa: T201
+        self.note = note or self.note
+        self.show(time.monotonic())
 
     def skip(self, steps: float, note: str = "") -> None:
         """Count the steps, but not towards the rate."""
-        if not steps:
+        if steps:
+            self.skipped += steps
+            self.advance(steps, note)
+
+    def show(self, now: float) -> None:
+        raise NotImplementedError
+
+    def rate(self, now: float) -> float:
+        return (self.done - self.skipped) / max(now - self.start, 1e-9)
+
+    def left(self, now: float) -> float | None:
+        """Seconds left, if that can be told."""
+        if not self.total or self.done >= self.total or self.done <= self.skipped:
+            return None
+        return (self.total - self.done) / self.rate(now)
+
+    def line(self, width: int, now: float) -> str:
+        """Return one line of at most `width` characters."""
+        return fitted_line(
+            width, self.label, self.done, self.total, self.unit, self.left(now), self.rate(now), self.note
+        )
+
+
+class _Lines(_Meter):
+    """At most one line per tenth of the work or half a minute."""
+
+    last_tenth = 0
+    last = 0.0
+
+    def show(self, now: float) -> None:
+        """Print a line if one is due."""
+        tenth = int(10 * self.done / self.total) if self.total else 0
+        if tenth <= self.last_tenth and now - (self.last or self.start) < 30:
             return
-        self.skipped += steps
-        self.advance(steps, note)
+        self.last_tenth, self.last = max(tenth, self.last_tenth), now
+        of_total = f" of {self.total:g}" if self.total else ""
+        rate, left = self.rate(now), self.left(now)
+        pace = f", {per_time(rate)}" if rate else ""
+        rest = "" if left is None else f", {duration(left)} left"
+        tail = f"  {self.note}" if self.note else ""
+        print(f"{self.label}: {self.done:g}{of_total} {self.unit}{pace}{rest}{tail}", file=sys.stderr)  # noqa: T201
+        self.note = ""
+
+
+class _NotebookLine(_Meter):
+    """One line below the cell of a notebook, which changes while the cell runs."""
+
+    width = 100
+    seconds = 0.2
+    handle: Any = None
+    last = 0.0
+
+    def show(self, now: float) -> None:
+        """Replace the line, a few times a second."""
+        if self.handle is None:
+            from IPython.display import display
+
+            self.handle = display(self._output(now), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+            self.last = now
+        elif now - self.last >= self.seconds or self.done == self.total:
+            self.handle.update(self._output(now), raw=True)
+            self.last = now
+
+    def _output(self, now: float) -> dict[str, str]:
+        return {"text/plain": self.line(self.width, now)}
+
+
+def fitted_line(
+    width: int,
+    label: str,
+    done: float,
+    total: float | None,
+    unit: str,
+    left: float | None,
+    rate: float | None,
+    note: str,
+) -> str:
+    """Return a line of progress that fits `width` characters.
+
+    The count, the time left and the end of the note, which holds the error, come first; then the label, the bar, the
+    beginning of the note and the rate, as far as there is room.
+
+    Examples
+    --------
+    >>> fitted_line(46, "training", 3, 12, "epochs", 90.0, 0.1, "seed 0: validation MAE 0.12")
+    '3/12 epochs  90 s left  validation MAE 0.12'
+    >>> fitted_line(70, "training", 3, 12, "epochs", 90.0, 0.1, "seed 0: validation MAE 0.12")
+    'training  ━━━────────────  3/12 epochs  90 s left  validation MAE 0.12'
+    """
+    context, _, message = note.rpartition(": ")
+    parts = {
+        "label": label,
+        "bar": "━" * SHORTEST_BAR,
+        "count": f"{done:,.10g}{f'/{total:,.10g}' if total else ''} {unit}".rstrip(),
+        "left": "" if left is None else f"{duration(left)} left",
+        "rate": per_time(rate) if rate else "",
+        "note": message,
+    }
+    kept = ["count"]
+
+    def joined(names: Iterable[str]) -> str:
+        return "  ".join(parts[name] for name in parts if name in names and parts[name])
+
+    for name in ("left", "note", "label", *(["bar"] if total else [])):
+        if len(joined([*kept, name])) <= width:
+            kept.append(name)
+    if "note" in kept and context and len(joined(kept)) + len(context) + 2 <= width:
+        parts["note"] = note
+    if len(joined([*kept, "rate"])) <= width:
+        kept.append("rate")
+    if "bar" in kept and total:
+        size = min(LONGEST_BAR, SHORTEST_BAR + width - len(joined(kept)))
+        full = int(size * min(done / total, 1.0))
+        parts["bar"] = "━" * full + "─" * (size - full)
+    return joined(kept)[:width]
 
 
 def duration(seconds: float) -> str:
@@ -113,38 +213,26 @@ def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = F
     """
     if quiet or sys.stderr is None:  # nobody's, where it was closed
         yield _Silent()
+    elif _in_notebook():
+        yield _NotebookLine(label, total, unit)
     elif not sys.stderr.isatty():
         yield _Lines(label, total, unit)
     else:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            ProgressColumn,
-            Task,
-            TaskProgressColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import Progress, ProgressColumn, Task
+        from rich.table import Column
         from rich.text import Text
 
-        class Rate(ProgressColumn):
-            def render(self, task: Task) -> Text:
-                speed = task.finished_speed or task.speed
-                return Text(per_time(speed) if speed else "", style="progress.data.speed")
+        console = Console(stderr=True)
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TaskProgressColumn(),
-            Rate(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
-        )
-        with Progress(*columns, console=Console(stderr=True)) as display:
+        class Line(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                note = task.fields["note"]
+                rate = task.finished_speed or task.speed
+                left = None if task.finished else task.time_remaining
+                return Text(fitted_line(console.width, label, task.completed, total, unit, left, rate, note))
+
+        with Progress(Line(Column(no_wrap=True)), console=console) as display:
             task = display.add_task(label, total=total, note="")
 
             class _Rich:
@@ -160,3 +248,10 @@ def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = F
                     display.reset(task, completed=int(display.tasks[0].completed + steps), note=note)
 
             yield _Rich()
+
+
+def _in_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook, where a display can be updated."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython and hasattr(ipython, "get_ipython") else None
+    return hasattr(shell, "kernel")

@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import sys
 import warnings
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -15,30 +16,49 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from zoo.commands.text_table import lay_out
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from rich.table import Table
 
     from zoo.data.tables.records import Rejection
 
 _JSON_STREAM = f"{__name__}.json"
 """Key of the JSON stream in a context's ``meta``."""
 
-PIPE_WIDTH = 1000
-"""Width of tables that are not printed on a terminal, large enough that no row is wrapped."""
 
-LONGEST_PIECE = 10
-"""Number of characters of a long identifier kept on one line if the table is too wide for the terminal."""
+LONGEST_SENTENCE = 200
+"""Number of characters of a command's first sentence, so that none is cut."""
 
 
 class ErrorGroup(click.Group):
-    """A group of commands that reports an error as one line and exits with its code."""
+    """A group of commands that reports an error as one line and exits with its code.
+
+    Parameters
+    ----------
+    sections : mapping of str to sequence of click.Command
+        Title → commands, in the order of the help.
+    """
 
     _process_goes_on = True
+
+    def __init__(
+        self, *args: Any, sections: Mapping[str, Sequence[click.Command]] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections or {}
+        for command in (each for commands in self.sections.values() for each in commands):
+            self.add_command(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, by section, each with its first sentence."""
+        if not self.sections:
+            super().format_commands(ctx, formatter)
+        for title, commands in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(each.name or "", each.get_short_help_str(LONGEST_SENTENCE)) for each in commands])
 
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line; as a program of its own, unless ``standalone_mode`` is false."""
@@ -153,7 +173,12 @@ def set_up_process() -> None:
 
 
 def show_table(
-    header: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None, *, keep: Sequence[str] = ()
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    title: str | None = None,
+    *,
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
 ) -> None:
     """Print a table, fitted to a terminal; in a pipe, as wide as its content.
 
@@ -164,52 +189,28 @@ def show_table(
     rows : iterable of sequences of str
     title : str, optional
     keep : sequence of str
-        Columns whose cells stay on one line, however narrow the terminal is.
+        Columns whose cells stay on one line.
+    drop : sequence of str
+        Columns that a narrow terminal leaves out, the least important one first.
     """
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PIPE_WIDTH)
-    rows = list(rows)
-    table = _table(header, rows, keep)
-    if console.measure(table, options=console.options.update(width=PIPE_WIDTH)).maximum > console.width:
-        table = _table(header, [[_breakable(cell) for cell in row] for row in rows], keep)
-    with console.capture() as capture:
-        if title:
-            console.print(plain(title), markup=False)
-        console.print(table)
-    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()), color=console.is_terminal)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], keep: Sequence[str]) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        box=SIMPLE_HEAD,
-        header_style="bold",
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        show_edge=False,
-        show_header=any(header),
+    width = terminal_width(sys.stdout)
+    table = lay_out(
+        [plain(name) for name in header], [[plain(cell) for cell in row] for row in rows], width, keep=keep, drop=drop
     )
-    for name in header:
-        table.add_column(Text(plain(name)), no_wrap=name in keep, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))  # as Text: brackets in formulas are not markup
-    return table
+    if title:
+        click.echo(plain(title))
+    for line in table.header:
+        click.secho(line, bold=True)
+    for line in table.body:
+        click.echo(line)
+    if table.left_out:
+        note = f"no room in {width} columns for: {', '.join(table.left_out)}"
+        click.secho(click.wrap_text(note, width or len(note)), dim=True)
 
 
-def _breakable(cell: str) -> str:
-    """Break a long identifier after underscores."""
-    lines = [""]
-    for piece in cell.split("_"):
-        if lines[-1] and len(lines[-1]) + len(piece) >= LONGEST_PIECE:
-            lines.append("")
-        lines[-1] += f"{piece}_"
-    return "\n".join(lines)[:-1]
+def terminal_width(stream: TextIO | None) -> int | None:
+    """Return the number of columns of the terminal that a stream writes to; None if it is not a terminal."""
+    return shutil.get_terminal_size().columns if stream is not None and stream.isatty() else None
 
 
 def show_prose(text: str) -> None:

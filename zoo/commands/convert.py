@@ -7,19 +7,37 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.commands.console import show_text
-from zoo.commands.options import FILE, FOLDER, common, names
+from zoo.commands.options import FILE, FOLDER, Group, common, names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group()
+EXAMPLE = (
+    "zoo convert cgcnn formation-energy-per-atom.pth.tar --atom-init atom_init.json "
+    "--task formation-energy --out imported/formation-energy"
+)
+
+
+@click.group(
+    cls=Group,
+    examples=[
+        ("The authors' formation energies", EXAMPLE),
+        ("Then use it as any other backbone", "zoo predict imported/formation-energy new/"),
+    ],
+)
 @common
 def convert() -> None:
     """Import checkpoints of other programs."""
 
 
-@convert.command("cgcnn")
+@convert.command(
+    "cgcnn",
+    examples=[
+        ("The authors' formation energies", EXAMPLE),
+        ("A file that does not give its cutoff", f"{EXAMPLE} --radius 8 --step 0.2"),
+    ],
+)
 @click.argument("source", metavar="FILE.pth.tar", type=FILE)
 @click.option("--atom-init", required=True, type=FILE, help="The atom_init.json of its training.")
 @click.option("--out", required=True, type=FOLDER, help="Folder of the imported checkpoint.")

@@ -1,4 +1,4 @@
-"""``zoo doctor`` and ``zoo cache``: checks of the installation, and management of stored graphs and tables."""
+"""``zoo doctor``, ``zoo plugins`` and ``zoo cache``: the installation, and stored graphs and tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 import zoo
 from zoo._utils.wording import counted
 from zoo.commands.console import show_json, show_table, show_text
-from zoo.commands.options import common, json_option
+from zoo.commands.options import Command, Group, common, json_option
 from zoo.errors import DependencyError, HubError, ZooError
 
 if TYPE_CHECKING:
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from zoo.registry.cards import Card
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        ("What is installed, and whether it works", "zoo doctor"),
+        ("Also whether the Hub can be reached", "zoo doctor --online"),
+    ],
+)
 @click.option("--online", is_flag=True, help="Also check that the Hub can be reached.")
 @json_option
 @common
@@ -37,13 +43,73 @@ def doctor(online: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples=[
+        ("All names that --task, --baseline and --beside take", "zoo plugins list"),
+        ("Check a file of your own", "zoo plugins list --plugin hardness.py --check"),
+    ],
+)
+@common
+def plugins() -> None:
+    """Tasks, featurizers, baselines and backbones: zoo's own and those of other packages."""
+
+
+@plugins.command(
+    "list",
+    examples=[
+        ("All names that --task, --baseline and --beside take", "zoo plugins list"),
+        ("Check a file of your own", "zoo plugins list --plugin hardness.py --check"),
+    ],
+)
+@click.option("--check", is_flag=True, help="Load every plugin and report what is broken.")
+@json_option
+@common
+def list_plugins(check: bool, as_json: bool) -> None:
+    """List all plugins without importing them. Exit code 1 if one is known to be broken."""
+    from zoo.registry.plugin_checks import status
+    from zoo.registry.plugins import plugins as installed
+
+    rows = [
+        {
+            "kind": plugin.kind,
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "object": plugin.value,
+            "status": status(plugin, load=check),
+        }
+        for plugin in installed()
+    ]
+    if as_json:
+        show_json(rows)
+    else:
+        columns = ("kind", "name", "distribution", "version", "status")
+        cells = ([row[key] for key in columns] for row in rows)
+        show_table(columns, cells, keep=("name",), drop=("version", "distribution"))
+    if any("broken:" in row["status"] for row in rows):
+        raise SystemExit(1)
+
+
+@click.group(
+    cls=Group,
+    examples=[
+        ("How much space the graphs take", "zoo cache info"),
+        ("Remove graphs and downloaded tables", "zoo cache clear --tables"),
+    ],
+)
 @common
 def cache() -> None:
     """Manage the graphs of large tables that are kept on disk."""
 
 
-@cache.command("info")
+@cache.command(
+    "info",
+    examples=[
+        ("Where graphs are kept and how large they are", "zoo cache info"),
+        ("For a program", "zoo cache info --json"),
+    ],
+)
 @json_option
 @common
 def cache_info(as_json: bool) -> None:
@@ -67,7 +133,13 @@ def cache_info(as_json: bool) -> None:
         show_text(f"fetched table, {size / 1e6:.1f} MB: {path}")
 
 
-@cache.command("clear")
+@cache.command(
+    "clear",
+    examples=[
+        ("Remove the graphs", "zoo cache clear"),
+        ("Remove downloaded tables too", "zoo cache clear --tables"),
+    ],
+)
 @click.option("--tables", is_flag=True, help="Also remove downloaded tables.")
 @common
 def cache_clear(tables: bool) -> None:
@@ -237,10 +309,10 @@ def _plugins() -> list[Check]:
     """Load every plugin, and report broken ones and duplicate names."""
     from zoo.registry import backbones
     from zoo.registry.plugin_checks import problems
-    from zoo.registry.plugins import plugins
+    from zoo.registry.plugins import plugins as installed
 
     try:
-        found = plugins()
+        found = installed()
     except ZooError as error:
         return [Check("plugins", False, str(error))]
     checks = []

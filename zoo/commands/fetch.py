@@ -7,18 +7,36 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.commands.console import show_text
-from zoo.commands.options import FILE, CommaSeparated, common, is_quiet
+from zoo.commands.options import FILE, CommaSeparated, Group, common, is_quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples=[
+        ("The defaults, with the key in MP_API_KEY", "zoo fetch materials-project --out mp.parquet"),
+        (
+            "A thousand elastic moduli",
+            "zoo fetch materials-project --out moduli.parquet --fields k_vrh,g_vrh --limit 1000",
+        ),
+    ],
+)
 def fetch() -> None:
     """Download crystals and properties from a database as a table."""
 
 
-@fetch.command("materials-project")
+@fetch.command(
+    "materials-project",
+    examples=[
+        ("The defaults, with the key in MP_API_KEY", "zoo fetch materials-project --out mp.parquet"),
+        (
+            "A thousand elastic moduli",
+            "zoo fetch materials-project --out moduli.parquet --fields k_vrh,g_vrh --limit 1000",
+        ),
+    ],
+)
 @click.option("--out", required=True, type=FILE, help="Parquet file to write.")
 @click.option(
     "--fields",

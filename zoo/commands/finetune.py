@@ -36,6 +36,28 @@ if TYPE_CHECKING:
         "structures": {"type": FOLDER},
         "test_data": {"type": FILE_OR_FOLDER},
     },
+    examples=[
+        ("The recommended backbone, blended with classical regressors", "zoo finetune --task dielectric data.csv"),
+        (
+            "Ten repetitions, compared with training from scratch and with a random forest",
+            "zoo finetune --task bulk-modulus moduli.csv --seeds 10 --compare scratch --baseline rf --out runs/moduli",
+        ),
+        (
+            "Test rows given by a column, structures in files named after the ids",
+            "zoo finetune --task band-gap gaps.csv --structures cifs --split-column fold",
+        ),
+    ],
+    groups={
+        "Data": (
+            *("task", "target", "unit", "log", "id", "structure", "sheet", "decimal"),
+            *("structures", "max_rejected", "n_train"),
+        ),
+        "Test rows": ("test", "split", "seeds", "seed", "folds", "split_column", "test_data"),
+        "Model": ("backbone", "mode", "beside", "fast"),
+        "Training": ("epochs", "batch_size", "learning_rate", "patience", "precision", "device"),
+        "Comparison": ("baselines", "compare"),
+        "Output": ("out", "resume", "as_json"),
+    },
 )
 @click.argument("data", type=FILE_OR_FOLDER)
 @click.option(
@@ -75,7 +97,7 @@ def finetune(
     id_prop.csv.
     """
     from zoo._utils.wording import error_title
-    from zoo.jobs.comparison_table import comparison_rows, fold_rows, intervals, verdict
+    from zoo.jobs.comparison_table import comparison_rows, fold_rows, intervals, least_important, verdict
     from zoo.jobs.finetune.folder import metrics
     from zoo.jobs.finetune.options import Options, default_out
     from zoo.jobs.finetune.run import finetune as run
@@ -97,9 +119,11 @@ def finetune(
         show_json(metrics(result))
         return
     header, rows = comparison_rows(result)
-    show_table(header, rows, title=f"Errors {result.basis}, {result.repeats}", keep=header[:1])
+    title = f"Errors {result.basis}, {result.repeats}"
+    show_table(header, rows, title=title, keep=header[:1], drop=least_important(header))
     if result.repeat == "fold":
         header, rows = fold_rows(result)
-        show_table(header, rows, title=f"{error_title(result.headline, result.task.unit)} by fold", keep=header[:1])
+        title = f"{error_title(result.headline, result.task.unit)} by fold"
+        show_table(header, rows, title=title, drop=least_important(header))
     lines = [verdict(result), intervals(result), *rejections(result.table.rejected, folder / "rejected.csv")]
     show_text("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))

@@ -8,7 +8,7 @@ import click
 
 from zoo.commands import console
 from zoo.commands.console import show_json, show_table, show_text
-from zoo.commands.options import FOLDER, common, is_quiet, json_option, names
+from zoo.commands.options import FOLDER, Command, common, is_quiet, json_option, names
 from zoo.errors import InputError, ZooError
 
 if TYPE_CHECKING:
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from zoo.hub.pull import Pulled
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        ("Fetch a backbone and check it", "zoo pull multi-113k"),
+        ("Fetch a stranger's model at a fixed commit, as a folder", "zoo pull hf://ada/hardness@main --to hardness"),
+    ],
+)
 @click.argument("names", nargs=-1, shell_complete=names("backbone"))
 @click.option("--all", "everything", is_flag=True, help="Every registered backbone that has weights.")
 @click.option("--to", type=FOLDER, help="Also copy it into this folder; several go into folders of their names in it.")
@@ -62,7 +68,13 @@ def pull(
         raise console.failure(f"{len(failed)} of {len(refs)} could not be pulled", worst.exit_code)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        ("See what would be sent", "zoo push runs/dielectric-multi-113k ada/dielectric --dry-run"),
+        ("Send it to a private repository", "zoo push runs/dielectric-multi-113k ada/dielectric --private"),
+    ],
+)
 @click.argument("source", metavar="RUN|NAME", shell_complete=names("backbone"))
 @click.argument("repo", metavar="OWNER/REPO")
 @click.option("--private", is_flag=True, help="Create a private repository.")
@@ -114,7 +126,13 @@ def push(
     show_text(pushed.entry.render())
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        ("See what would be sent", "zoo publish --dry-run"),
+        ("Send it to the repositories of an organisation", "zoo publish --org crystal-zoo"),
+    ],
+)
 @click.option("--org", metavar="ORG", help="Owner of the repositories.  [default: as the cards say]")
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; send nothing, change no card.")
 @common
@@ -139,7 +157,13 @@ def publish(org: str | None, dry_run: bool) -> None:
         show_text("dry run: nothing was sent, no card was changed")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        ("Models of a property", "zoo search bulk modulus"),
+        ("Everything made with zoo, for a program", "zoo search --json"),
+    ],
+)
 @click.argument("text", nargs=-1)
 @json_option
 @common
@@ -154,9 +178,8 @@ def search(text: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         show_json([each.overview() for each in found])
     elif found:
-        show_table(
-            ("reference", "target", "unit", "metrics", "from"), [each.row() for each in found], keep=("reference",)
-        )
+        header = ("reference", "target", "unit", "metrics", "from")
+        show_table(header, [each.row() for each in found], keep=("reference",), drop=("from", "unit"))
         show_text("What is on the Hub is its owners' word; 'zoo pull' checks what it can, 'zoo list' shows zoo's own.")
     else:
         show_text("no model found; 'zoo list' shows those that are registered here", err=True)
@@ -165,7 +188,8 @@ def search(text: tuple[str, ...], as_json: bool) -> None:
 def show_parcel(parcel: Parcel) -> None:
     """Print the files of a parcel."""
     rows = [(item.name, f"{item.size:,}", item.sha256) for item in parcel.items]
-    show_table(("file", "bytes", "SHA-256"), rows, title=f"{parcel.repo}: license {parcel.card.hub.license}")
+    title = f"{parcel.repo}: license {parcel.card.hub.license}"
+    show_table(("file", "bytes", "SHA-256"), rows, title=title, keep=("file",), drop=("SHA-256",))
 
 
 def pulled_line(pulled: Pulled, *, pinned: bool) -> str:

@@ -1,8 +1,9 @@
-"""Options shared by several commands, options declared as dataclass fields, and shell completion of names."""
+"""Options shared by several commands or declared as dataclass fields, their help, and shell completion of names."""
 
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -90,6 +91,78 @@ def common(function: F) -> F:
     return function
 
 
+COMMON = "Common options"
+"""Title of the options of every command."""
+
+
+class Command(click.Command):
+    """A command whose help has examples and groups of options.
+
+    Parameters
+    ----------
+    examples : sequence of (str, str)
+        What each does, and its command line.
+    groups : mapping of str to sequence of str
+        Title → names of parameters. Options in no group are listed first, those of every command last.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[tuple[str, str]] = (),
+        groups: Mapping[str, Sequence[str]] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples, self.groups = examples, groups or {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, by group, and those of every command."""
+        titles = {name: title for title, found in self.groups.items() for name in found}
+        titles |= dict.fromkeys(("plugin", "verbose", "quiet", "version"), COMMON)
+        records: dict[str, list[tuple[str, str]]] = {"Options": [], **{title: [] for title in self.groups}}
+        options = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        for parameter in options:
+            if (record := parameter.get_help_record(ctx)) is not None:
+                title = COMMON if "--help" in parameter.opts else titles.get(parameter.name or "", "Options")
+                records.setdefault(title, []).append(record)
+        for title, found in records.items():
+            if found:
+                with formatter.section(title):
+                    formatter.write_dl(found)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples; a long command line is continued on the next line."""
+        write_examples(self.examples, formatter)
+        super().format_epilog(ctx, formatter)
+
+
+class Group(click.Group, Command):
+    """A group of commands with examples in the help."""
+
+    command_class = Command
+
+
+def write_examples(examples: Sequence[tuple[str, str]], formatter: click.HelpFormatter) -> None:
+    """Write examples, each below a comment; what is longer than a line is continued with a backslash."""
+    if not examples:
+        return
+    with formatter.section("Examples"):
+        for index, (what, command) in enumerate(examples):
+            formatter.write("\n" if index else "")
+            indent = " " * formatter.current_indent
+            formatter.write(click.wrap_text(f"# {what}", formatter.width, indent, f"{indent}# ") + "\n")
+            # Option and value stay together.
+            words = [word.replace("\0", " ") for word in re.sub(r"(--\S+) (?!-)", "\\1\0", command).split(" ")]
+            lines = [indent + words[0]]
+            for word in words[1:]:
+                if len(lines[-1]) + len(word) + 3 <= formatter.width:
+                    lines[-1] += f" {word}"
+                else:
+                    lines.append(f"{indent}    {word}")
+            formatter.write(" \\\n".join(lines) + "\n")
+
+
 def is_quiet(ctx: click.Context) -> bool:
     """Return whether ``-q`` was given."""
     return bool(ctx.ensure_object(dict).get("quiet"))
@@ -135,7 +208,7 @@ def _quiet(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         logging.getLogger("zoo").setLevel(logging.ERROR)
 
 
-class DeclaredCommand(click.Command):
+class DeclaredCommand(Command):
     """A command with an option for every field of some dataclasses.
 
     They are imported only when the options are needed, so that ``zoo --help`` stays fast.

@@ -9,10 +9,24 @@ from typing import Any
 import click
 
 from zoo.commands.console import rejections, show_table, show_text
-from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, common, device_option, is_quiet, names
+from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, Command, common, device_option, is_quiet, names
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        (
+            "All structure files of a folder, with 90 % intervals",
+            "zoo predict runs/dielectric-multi-113k new/ --interval 0.9",
+        ),
+        ("A table, with a backbone as it is", "zoo predict dEf-91k candidates.csv --out energies.csv"),
+    ],
+    groups={
+        "Crystals": ("structures", "structure", "id", "sheet", "decimal"),
+        "Model": ("target", "interval", "device"),
+        "Output": ("out", "top", "lowest", "sort", "keep", "as_json"),
+    },
+)
 @click.argument("model", shell_complete=names("backbone"))
 @click.argument("inputs", nargs=-1, required=True, type=FILE_OR_FOLDER)
 @click.option("--out", type=FILE, default=Path("predictions.csv"), show_default=True, help="CSV file to write.")
@@ -56,7 +70,7 @@ def predict(
         with progress("predicting", count_records(inputs), "crystals", quiet=is_quiet(ctx)) as bar:
             done = predict_files(loaded, inputs, out, rows=rows, interval=interval, bar=bar)
     if not is_quiet(ctx):
-        show_table(*prediction_rows(done, loaded))
+        show_table(*prediction_rows(done, loaded), keep=("id",), drop=("spread",))
         if others := loaded.config.other_targets:
             show_text(f"--target also takes {', '.join(each.name for each in others)}", err=True)
     for folder, files in skipped.items():

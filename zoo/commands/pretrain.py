@@ -8,10 +8,19 @@ from typing import Any
 import click
 
 from zoo.commands.console import show_table, show_text
-from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, common, device_option, is_quiet, resume_option
+from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, Command, common, device_option, is_quiet, resume_option
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        (
+            "A shipped backbone once more, from a downloaded table",
+            "zoo pretrain cards/recipes/dEf-10k.toml --data mp.parquet",
+        ),
+        ("Continue after an interruption", "zoo pretrain cards/recipes/dEf-10k.toml --data mp.parquet --resume"),
+    ],
+)
 @click.argument("recipe", type=FILE)
 @click.option(
     "--data",

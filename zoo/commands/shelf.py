@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo._utils import VERSION, files
-from zoo.commands.console import show_json, show_prose, show_table, show_text
-from zoo.commands.options import common, json_option, names
+from zoo.commands.console import show_json, show_prose, show_table, show_text, terminal_width
+from zoo.commands.options import Command, common, json_option, names
 from zoo.errors import PluginError
 
 if TYPE_CHECKING:
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
     from zoo.registry.cards import Card
 
 
-@click.command("list")
+WIDE = 110
+"""Number of columns from which the list has room for every word."""
+
+
+@click.command(
+    "list",
+    cls=Command,
+    examples=[
+        ("What is there, one line a backbone", "zoo list"),
+        ("All that the cards say, for a program", "zoo list --json"),
+    ],
+)
 @json_option
 @common
 def list_backbones(as_json: bool) -> None:
@@ -31,13 +43,23 @@ def list_backbones(as_json: bool) -> None:
         show_json([{**card.overview, "weights": card.status} for card in cards])
         return
     header = ("name", "target", "unit", "training rows", "test MAE", "size", "weights")
-    show_table(header, ([*card.cells, card.status] for card in cards), keep=("name", "weights"))
+    drop = ("size", "training rows", "weights", "test MAE")
+    width = terminal_width(sys.stdout)
+    brief = {"not published yet": "unpublished"} if width and width < WIDE else {}
+    rows = ([*card.cells, brief.get(card.status, card.status)] for card in cards)
+    show_table(header, rows, keep=("name",), drop=drop)
     for card in cards:
         if labels := card.overview["training"]["labels"]:
             show_text(f"{card.overview['name']}: {labels}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        ("A backbone: what it was trained on, its errors and limits", "zoo show multi-113k"),
+        ("A run of your own", "zoo show runs/dielectric-multi-113k"),
+    ],
+)
 @click.argument("name", shell_complete=names("backbone"))
 @json_option
 @common
@@ -55,6 +77,7 @@ def show(name: str, as_json: bool) -> None:
 def show_card(card: Card, status: str) -> None:
     """Print a model card: its fields and its figures as tables, then its prose."""
     counts = card.training.rows
+    shortened = (lambda digest: f"{digest[:16]}…") if terminal_width(sys.stdout) else str  # pipes get the digests whole
     rows = [
         ("name", card.name),
         ("also", ", ".join(card.aliases)),
@@ -73,14 +96,18 @@ def show_card(card: Card, status: str) -> None:
         ("ids", card.training.ids or ""),
         ("recipe", card.training.recipe if isinstance(card.training.recipe, str) else _named(card.training.recipe)),
         ("made by", card.command or ""),
-        *((file.name, f"{file.size:,} bytes, SHA-256 {file.sha256}") for file in card.files),
+        *((file.name, f"{file.size:,} bytes, SHA-256 {shortened(file.sha256)}") for file in card.files),
         ("notes", card.notes),
     ]
     show_table(("", ""), [row for row in rows if row[1]])
     if card.results:
-        header = ("metric", "value", "unit", "rows", "number")
         show_text()
-        show_table(header, ([r.metric, f"{r.value:.4g}", r.unit, r.rows, f"{r.n:,}"] for r in card.results))
+        header = ("target", "metric", "value", "unit", "rows", "number")
+        results = [
+            [r.target or card.target, r.metric, f"{r.value:.4g}", r.unit, r.rows, f"{r.n:,}"] for r in card.results
+        ]
+        first = 0 if card.other_targets else 1  # one target needs no column
+        show_table(header[first:], [row[first:] for row in results], drop=("number",))
     show_text()
     show_prose(card.body)
 

@@ -28,6 +28,27 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
         "structures": {"type": FOLDER},
         "where": {"type": str, "multiple": True, "default": None, "show_default": False, "callback": _conditions},
     },
+    examples=[
+        (
+            "How long would it take?",
+            "zoo study --task bulk-modulus moduli.csv --sizes 100,200 --seeds 5 --dry-run",
+        ),
+        (
+            "Two ways of transfer and a random forest, at two sizes, over five seeds",
+            "zoo study --task bulk-modulus moduli.csv --sizes 100,200 --seeds 5 --modes mixture,full --baselines rf",
+        ),
+        ("A study that is described in a file", "zoo study studies/bulk-modulus.toml --data-dir data"),
+    ],
+    groups={
+        "Data": (
+            *("task", "target", "unit", "log", "id", "structure", "sheet", "decimal", "structures", "max_rejected"),
+            *("where", "unseen", "rows", "data_dir"),
+        ),
+        "Methods": ("sizes", "backbones", "modes", "baselines", "scratch", "epochs"),
+        "Test rows": ("test", "split", "seeds", "seed", "significance", "strict"),
+        "Computing": ("engine", "workers", "dry_run"),
+        "Output": ("out", "report", "as_json"),
+    },
 )
 @click.argument("data", type=FILE_OR_FOLDER)
 @click.option("--dry-run", is_flag=True, help="Count the cells, estimate how long they will take, and stop.")
@@ -53,7 +74,7 @@ def study(
     """
     from zoo._utils.wording import counted
     from zoo.errors import InputError
-    from zoo.jobs.comparison_table import study_rows, study_verdicts
+    from zoo.jobs.comparison_table import least_important, study_rows, study_verdicts
     from zoo.jobs.study.options import StudyRequest, read_study
     from zoo.jobs.study.run import run_study
     from zoo.registry.task_choice import name_of
@@ -88,7 +109,8 @@ def study(
         show_json(json.loads(result.results.to_json(orient="records")))
     else:
         header, rows = study_rows(result)
-        show_table(header, rows, title=f"Errors on test rows, {counted(result.options.seeds, 'seed')}", keep=header[:1])
+        title = f"Errors on test rows, {counted(result.options.seeds, 'seed')}"
+        show_table(header, rows, title=title, drop=least_important(header))
         show_text(
             "\n".join(
                 [*study_verdicts(result), f"report   {folder / 'report.html'}" if report else f"results  {folder}"]

@@ -239,14 +239,18 @@ def no_bars() -> Iterator[None]:
 
 @contextlib.contextmanager
 def progress(what: Asked, size: int | None) -> Iterator[Any]:
-    """Yield a progress bar of ``huggingface_hub``, or None if disabled by its environment variables."""
+    """Yield a progress bar of ``huggingface_hub``, or None if disabled by its environment variables.
+
+    A log gets no bar, unless ``HF_HUB_DISABLE_PROGRESS_BARS=0`` asks for it.
+    """
     from huggingface_hub import constants
 
     if _bars_hidden.get() and constants.HF_HUB_DISABLE_PROGRESS_BARS is not False:
         yield None
         return
     utils: Any = import_module("huggingface_hub.utils")
-    with utils.tqdm(desc=f"{what.repo}/{what.name}", total=size, unit="B", unit_scale=True) as bar:
+    hidden = None if constants.HF_HUB_DISABLE_PROGRESS_BARS is None else False  # None: hidden unless on a terminal
+    with utils.tqdm(desc=f"{what.repo}/{what.name}", total=size, unit="B", unit_scale=True, disable=hidden) as bar:
         yield bar
 
 

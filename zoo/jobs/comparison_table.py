@@ -49,6 +49,25 @@ def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
+def least_important(header: Sequence[str]) -> list[str]:
+    """Return the columns that a narrow terminal may leave out of these tables, the least important one first.
+
+    The methods and the first error stay; a gain goes after its p-values, and both after the other errors.
+
+    Examples
+    --------
+    >>> least_important(["method", "MAE log10", "MAE (GPa)", "R²", "MAE log10 against scratch", "p"])
+    ['R²', 'MAE (GPa)', 'p', 'MAE log10 against scratch']
+    """
+    errors = [name for name in header if name not in ("fold", "test rows", "method", "training rows")][:0:-1]
+
+    def rank(name: str) -> int:
+        return 3 if name.endswith("against scratch") else 2 if name == "p (Holm)" else 1 if name == "p" else 0
+
+    counts = [name for name in header if name == "test rows"]
+    return [*counts, *sorted(errors, key=rank)]
+
+
 def fold_rows(result: Result) -> tuple[list[str], list[list[str]]]:
     """Return the header and rows of the table over folds: the task's error metric for every method."""
     name, methods = result.headline, list(result.errors)
@@ -58,7 +77,7 @@ def fold_rows(result: Result) -> tuple[list[str], list[list[str]]]:
         for index, split in enumerate(result.splits)
     ]
     summary = {method: errors[name] for method, errors in result.summary().items()}
-    mean = [error_cell(name, found["mean"], found["std"]) for found in summary.values()]
+    mean = [format_error(found["mean"], found["std"]) for found in summary.values()]
     return header, [*rows, ["mean", f"{sum(len(split.test) for split in result.splits):,}", *mean]]
 
 
