@@ -10,6 +10,7 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``StudyOptions``              what a study compares
 ``backbones()``               the model cards of all registered backbones
 ``backbone(name)``            the model card of one of them
+``read(path)``                the crystals of a file, folder, archive or table, as a DataFrame
 ``graph(structure)``          the DGL graph that a network sees of a crystal
 ``pull(name)``                fetch a backbone and check every byte
 ``tasks()``                   the target properties that zoo and its plugins know
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from zoo import registry as registry
     from zoo import testing as testing
     from zoo.data.crystal import Crystal as Crystal
+    from zoo.data.tables.crystal_frame import read as read
     from zoo.errors import ZooError as ZooError
     from zoo.hub.pull import pull as pull
     from zoo.jobs.finetune.options import Options as Options

@@ -64,7 +64,7 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
         "a.xlsx",
         b"PK\3\4",
         "not a table, judging by its name; zoo reads .csv, .tsv, .json, .jsonl and .parquet, "
-        "the text formats also as .gz",
+        "the text formats also as .gz, and .extxyz, .db of ASE, and archives of structure files (.zip, .tar.gz …)",
     ),
     "no parquet": ("a.parquet", b"PAR1 but no more", "not a Parquet file, or a damaged one"),
     "empty parquet": ("a.parquet", b"", "the file is empty"),

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 8_000_000
 """Longest text accepted as one structure."""
 
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}  # type: ignore[dict-item]
+_OPENERS: dict[str, Callable[[Path | IO[bytes]], IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}  # type: ignore[dict-item]
 _PIECE = 1 << 16
 _CIF = (".cif", ".mcif", ".mmcif")
 _POSCAR = (".vasp", ".poscar", ".contcar")
+_XYZ = (".extxyz", ".xyz")
 _OTHER = (".xsf", ".cssr")
-_SUFFIXES = (*_CIF, *_POSCAR, ".json", *_OTHER)
+_SUFFIXES = (*_CIF, *_POSCAR, ".json", *_XYZ, *_OTHER)
 _VASP = r"(?:poscar|contcar|xdatcar|chgcar|locpot|parchg|aeccar\d)"
 _VASP_NAME = re.compile(rf"^{_VASP}|(?:^|[^a-z]){_VASP}|{_VASP}$")
 # Files next to a POSCAR that are named after it but hold no structure.
@@ -37,12 +38,12 @@ _NOT_STRUCTURES = ("atom_init.json",)  # CGCNN's element table, kept next to its
 
 
 def format_of(name: str) -> str | None:
-    """Return the format of a file by its name: ``cif``, ``poscar``, ``json``, ``other``; None if not a structure."""
+    """Return a file's format by its name: ``cif``, ``poscar``, ``json``, ``xyz``, ``other``; None if it has none."""
     lower = uncompressed(name).lower()
     if lower.endswith(".txt"):
         inner = lower.removesuffix(".txt")
         return format_of(inner) if not inner.endswith(".json") else None
-    for suffixes, kind in ((_CIF, "cif"), (_POSCAR, "poscar"), ((".json",), "json"), (_OTHER, "other")):
+    for suffixes, kind in ((_CIF, "cif"), (_POSCAR, "poscar"), ((".json",), "json"), (_XYZ, "xyz"), (_OTHER, "other")):
         if lower.endswith(suffixes):
             return kind
     return "poscar" if _VASP_NAME.search(lower) and not _NO_POSCAR.search(lower) else None
@@ -80,7 +81,7 @@ def identifiers(paths: Sequence[Path]) -> list[str]:
     Files with equal names keep their extension and, if still ambiguous, as many parent folders as needed.
     """
     distinct = list(dict.fromkeys(paths))
-    names = [_stem(path.name) for path in distinct]
+    names = [stem_of(path.name) for path in distinct]
     resolved = [path.absolute().parts for path in distinct]
     depth = 1
     while depth <= 12:
@@ -95,7 +96,8 @@ def identifiers(paths: Sequence[Path]) -> list[str]:
     return [named[path] for path in paths]
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
+    """Return the name of a structure file without its extensions."""
     plain = uncompressed(name)
     lower = plain.lower()
     if lower.endswith(".txt") and lower.removesuffix(".txt").endswith(_SUFFIXES):
@@ -131,22 +133,40 @@ def read_text(path: Path) -> str:
         With the bare reason: there is no such file, it is empty, binary, damaged or too large. Only the head of VASP
         files is read, because a charge density may follow.
     """
-    opener = _OPENERS.get(path.suffix.lower())
     try:
-        with opener(path) if opener else open(path, "rb") as file:  # noqa: PTH123 - faster
-            data = file.read(_PIECE)
-            if len(data) == _PIECE:  # avoids allocating the maximum size for every file
-                data += file.read(MAX_CHARACTERS + 1 - _PIECE)
+        with open_bytes(path) as file:
+            return text_of(file, path.name)
     except FileNotFoundError:
         raise InputError("there is no such file") from None
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except OSError as error:
         if path.is_dir():
             raise InputError("a folder, not a structure file") from None
+        raise InputError(f"the file cannot be read ({error.__class__.__name__})") from None
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file, unpacking it if its name says that it is compressed."""
+    opener = compressed_opener(path.name)
+    return opener(path) if opener else open(path, "rb")  # noqa: PTH123 - faster; the caller closes it
+
+
+def compressed_opener(name: str) -> Callable[[Path | IO[bytes]], IO[bytes]] | None:
+    """Return what unpacks a file of this name, given its path or the open file; None if it is not compressed."""
+    return _OPENERS.get(os.path.splitext(name)[1].lower())  # noqa: PTH122 - of a name
+
+
+def text_of(file: IO[bytes], name: str) -> str:
+    """Return the text of an open structure file, called `name`, as :func:`read_text` does."""
+    try:
+        data = file.read(_PIECE)
+        if len(data) == _PIECE:  # avoids allocating the maximum size for every file
+            data += file.read(MAX_CHARACTERS + 1 - _PIECE)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"the file cannot be read ({error.__class__.__name__})") from None
     if not data.strip():
         raise InputError("the file is empty")
     if len(data) > MAX_CHARACTERS:
-        if format_of(path.name) != "poscar":
+        if format_of(name) != "poscar":
             raise InputError(f"larger than {MAX_CHARACTERS // 1_000_000} MB; not a single crystal structure")
         data = data[: data.rfind(b"\n", 0, MAX_CHARACTERS)]
     return unix_newlines(decode(data))

@@ -27,6 +27,8 @@ from zoo.data.structures.atoms import (
     parse_jarvis,
 )
 from zoo.data.structures.cif.reader import parse_cif
+from zoo.data.structures.containers.ase_database import is_ase_json, json_systems
+from zoo.data.structures.containers.extxyz import parse_xyz
 from zoo.data.structures.dictionary import parse_dictionary, read_literal
 from zoo.data.structures.files import MAX_CHARACTERS, decode, format_of, read_text, uncompressed, unix_newlines
 from zoo.data.structures.plausibility import check_plausible
@@ -47,7 +49,7 @@ _NESTED = ("structure", "atoms")  # keys of documents (of the Materials Project,
 DICTIONARY_KEYS = frozenset({"sites", *ARRAYS, *ASE_KEYS, *JARVIS_KEYS, *_NESTED})
 """Keys by which a dictionary is known to be a structure, or a document with one."""
 
-_PARSERS: dict[str, Callable[[str], Crystal]] = {"cif": parse_cif, "poscar": parse_poscar}
+_PARSERS: dict[str, Callable[[str], Crystal]] = {"cif": parse_cif, "poscar": parse_poscar, "xyz": parse_xyz}
 
 
 def parse(value: object) -> Crystal:
@@ -89,6 +91,21 @@ def is_dictionary(value: object) -> TypeGuard[Mapping[Any, Any]]:
     return isinstance(value, Mapping) and not type(value).__module__.startswith("pymatgen.")
 
 
+def is_structure(value: object) -> bool:
+    """Return whether a dictionary, such as one of a JSON file, is a single structure rather than columns of a table."""
+    if not is_dictionary(value):
+        return False
+    if "sites" in value:
+        return "lattice" in value
+    for keys in (JARVIS_KEYS, ASE_KEYS, ARRAYS):
+        if all(key in value for key in keys):
+            atoms = value[keys[0]]  # one number or symbol for each; in a table, a list of them for each row
+            if is_dictionary(atoms):
+                return "__ndarray__" in atoms
+            return isinstance(atoms, list | tuple) and all(isinstance(each, int | str) for each in atoms)
+    return False
+
+
 def kind_of(value: object) -> str:
     """Return the type of a value with its article, for a message."""
     name = type(value).__name__
@@ -115,6 +132,8 @@ def _from_object(value: Any) -> Crystal:
 def _from_mapping(value: Mapping[Any, Any]) -> Crystal:
     """Read a dictionary by its keys."""
     if "sites" not in value:
+        if is_ase_json(value):
+            return _from_mapping(_only_system(value))
         for keys, read in ((JARVIS_KEYS, parse_jarvis), (ASE_KEYS, parse_ase)):
             if all(key in value for key in keys):
                 return _checked(read, value)
@@ -127,6 +146,16 @@ def _from_mapping(value: Mapping[Any, Any]) -> Crystal:
             if inner is not None and not isinstance(inner, Mapping):
                 return parse(inner)
     return _checked(parse_dictionary, value)
+
+
+def _only_system(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arrays of the only crystal in a JSON database of ASE."""
+    found = [arrays for _, _, arrays in json_systems(value)]
+    if len(found) != 1:
+        raise InputError(f"a database of {len(found)} crystals; zoo.read returns all of them")
+    if found[0] is None:
+        raise InputError("the database of ASE is broken")
+    return found[0]
 
 
 def from_arrays(numbers: object, lattice: object, frac: object) -> Crystal:
@@ -173,12 +202,16 @@ def read_file(path: Path) -> Crystal:
     InputError
         With the bare reason.
     """
-    kind = format_of(path.name)
-    text = read_text(path)
+    return parse_named(read_text(path), path.name)
+
+
+def parse_named(text: str, name: str) -> Crystal:
+    """Read the text of a structure file called `name`; see :func:`read_file`."""
+    kind = format_of(name)
     if kind in _PARSERS:
         return _checked(_PARSERS[kind], text)
     if kind == "other" and _recognise(text) is None:
-        suffix = uncompressed(path.name).rpartition(".")[2].lower()
+        suffix = uncompressed(name).rpartition(".")[2].lower()
         return _checked(lambda content: _from_other(content, suffix), text)
     return _from_text(text)
 
@@ -198,6 +231,8 @@ def _recognise(text: str) -> str | None:
     """Return the format of a text, judged by its content."""
     if text.lstrip().startswith("{"):
         return "mapping"
+    if re.match(r"\s*\d+[ \t]*\n[^\n]*\blattice[ \t]*=", text, re.IGNORECASE):
+        return "xyz"
     if re.search(r"^\s*(data_|_cell[_.]length_|_atom_site[_.])", text, re.MULTILINE | re.IGNORECASE):
         return "cif"
     lines = [line.split() for line in text.split("\n", 6)[1:5]]

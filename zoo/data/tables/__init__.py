@@ -2,7 +2,8 @@
 
 `readers` opens a table of any of the `formats`; `rows` turns each row into a record or a rejection (`records`).
 `table` reads a labelled table whole, `inputs` streams the inputs of ``zoo predict``, with `structure_files` for files
-of single structures. `rejections` counts and lists rejected rows; `conditions` select rows.
+of single structures, and `crystal_frame` reads them into a DataFrame. `rejections` counts and lists rejected rows;
+`conditions` select rows.
 """
 
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from zoo._utils import lazy
 
 if TYPE_CHECKING:
     from zoo.data.tables.conditions import Condition as Condition
+    from zoo.data.tables.crystal_frame import read as read
     from zoo.data.tables.formats.reader import Row as Row
     from zoo.data.tables.formats.reader import TableReader as TableReader
     from zoo.data.tables.inputs import RecordStream as RecordStream

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import starmap
+from contextlib import suppress
+from itertools import chain, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.structures.files import identifiers, is_structure_file, other_files, structure_files
+from zoo.data.structures.containers.archives import is_archive, open_archive
+from zoo.data.structures.files import format_of, identifiers, is_structure_file, other_files, structure_files
 from zoo.data.structures.parse import read_file
 from zoo.data.tables.formats.json_tables import OneStructureError
 from zoo.data.tables.readers import is_table, open_table
@@ -40,7 +42,7 @@ class RecordStream:
         if isinstance(part, RowReader):
             self._current = map(part.read, part.rows())
         elif self._workers < 1 or len(part) < self._min_parallel:
-            self._current = starmap(read_structure_file, part)
+            self._current = chain.from_iterable(starmap(read_structure_file, part))
         else:
             self._current = self._parallel = ParallelReader(part, self._workers)
         return True
@@ -92,6 +94,17 @@ def iter_records(
     InputError
         Before anything is read, if a path does not exist or is neither of these.
     """
+    return RecordStream(open_inputs(paths, structures), workers, min_parallel)
+
+
+def open_inputs(paths: Iterable[Path], structures: Path | None = None) -> list[_Files | RowReader]:
+    """Return, for each input in order, the structure files with their identifiers, or the reader of a table's rows.
+
+    Raises
+    ------
+    InputError
+        As :func:`iter_records` does.
+    """
     parts: list[list[Path] | RowReader] = []
     for path in map(Path, paths):
         part = _open_input(path, structures)
@@ -100,14 +113,19 @@ def iter_records(
         else:
             parts.append(part)
     names = iter(identifiers([path for part in parts if isinstance(part, list) for path in part]))
-    named = [[(path, next(names)) for path in part] if isinstance(part, list) else part for part in parts]
-    return RecordStream(named, workers, min_parallel)
+    return [[(path, next(names)) for path in part] if isinstance(part, list) else part for part in parts]
 
 
 def skipped_files(paths: Iterable[Path]) -> dict[Path, list[str]]:
-    """Return, for each folder among `paths`, the files in it that are not structure files by name."""
-    folders = [path for path in map(Path, paths) if path.is_dir()]
-    return {folder: names for folder in folders if (names := other_files(folder))}
+    """Return, for each folder and archive among `paths`, the files in it that are not structure files by name."""
+    skipped = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            skipped[path] = other_files(path)
+        elif is_archive(path.name) and path.is_file():
+            with suppress(InputError):  # raised where it is read
+                skipped[path] = open_archive(path).others
+    return {path: names for path, names in skipped.items() if names}
 
 
 def count_records(paths: Iterable[Path]) -> int | None:
@@ -115,7 +133,10 @@ def count_records(paths: Iterable[Path]) -> int | None:
     total = 0
     for path in map(Path, paths):
         if path.is_dir():
-            total += len(structure_files(path))
+            files = structure_files(path)
+            if any(format_of(file.name) == "xyz" for file in files):  # each may hold several
+                return None
+            total += len(files)
         elif not is_table(path):
             total += 1
         elif path.name.lower().endswith((".json", ".json.gz")):

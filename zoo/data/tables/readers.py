@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.data.tables.formats.containers import is_container, open_container
 from zoo.data.tables.formats.delimited import open_delimited
 from zoo.data.tables.formats.json_tables import open_json, open_jsonl
 from zoo.data.tables.formats.parquet import open_parquet
@@ -32,9 +33,9 @@ _TEXT = (*_CSV, *_TSV, *_JSON, *_JSONL)
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a file is a table by its name (``.json`` may also be a structure)."""
+    """Return whether a file is a table, or holds several crystals, by its name (``.json`` may also be a structure)."""
     name = path.name.lower()
-    return name.removesuffix(".gz").endswith(_TEXT) or name.endswith(_PARQUET)
+    return is_container(path) or name.removesuffix(".gz").endswith(_TEXT) or name.endswith(_PARQUET)
 
 
 def open_table(source: Path | pd.DataFrame) -> TableReader:
@@ -61,6 +62,8 @@ def _open_file(path: Path) -> TableReader:
         raise InputError(f"{path}: there is no such file")
     if not is_table(path):
         raise InputError(f"{path}: not a table, judging by its name; zoo reads {FORMATS}, the text formats also as .gz")
+    if is_container(path):
+        return open_container(path)
     name = path.name.lower().removesuffix(".gz")
     if name.endswith(_PARQUET):
         return open_parquet(path)

@@ -185,7 +185,7 @@ def _crystal_source(
         )
     elif structures is not None:
         raise InputError(f"{source.path}: --structures needs a column of identifiers ({', '.join(ID_COLUMNS)})")
-    text_columns = (_find(columns, (name,)) for name in ("structure", "cif", "poscar"))
+    text_columns = (_find(columns, (name,)) for name in ("structure", "cif", "poscar", "atoms"))
     choices += [((found,), _from_text(found), f"column {found}") for found in text_columns if found]
     if all(arrays):
         choices.append((arrays, _from_arrays(arrays), f"columns {', '.join(arrays)}"))

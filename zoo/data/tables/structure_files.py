@@ -12,8 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from zoo._utils.workers import cores, guarded, interrupts_ignored
+from zoo.data.structures.files import format_of
 from zoo.data.structures.parse import read_file
+from zoo.data.tables.formats.containers import open_container
 from zoo.data.tables.records import Record, Rejection
+from zoo.data.tables.rows import RowReader
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,12 +37,15 @@ def spare_workers() -> int:
     return min(8, cores() - 1)
 
 
-def read_structure_file(path: Path, identifier: str) -> Record | Rejection:
-    """Read one file."""
+def read_structure_file(path: Path, identifier: str) -> list[Record | Rejection]:
+    """Read one file; it holds several crystals only if it is extended XYZ."""
     try:
-        return Record(identifier, read_file(path), None, 0, str(path))
+        if format_of(path.name) == "xyz":
+            frames = RowReader(open_container(path, identifier), None)
+            return [frames.read(row) for row in frames.rows()]
+        return [Record(identifier, read_file(path), None, 0, str(path))]
     except InputError as error:
-        return Rejection(str(path), None, identifier, "", "", str(error))
+        return [Rejection(str(path), None, identifier, "", "", str(error).removeprefix(f"{path}: "))]
 
 
 class ParallelReader:
@@ -90,4 +96,4 @@ class ParallelReader:
 
 
 def _read_batch(files: Sequence[tuple[Path, str]]) -> list[Record | Rejection]:
-    return [read_structure_file(path, identifier) for path, identifier in files]
+    return [each for path, identifier in files for each in read_structure_file(path, identifier)]

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from pymatgen.core import Structure
 from support.rocksalt import (
     BULK,
+    CIFS,
     NESTED,
     assert_rock_salt,
     reasons,
 )
 
+from zoo.data.structures.parse import read_file
+from zoo.data.tables.formats.json_tables import OneStructureError
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
@@ -50,7 +54,76 @@ JSON_SHAPES: dict[str, Callable[[list[dict[str, Any]]], Any]] = {
     "labelled-columns": lambda rows: json.loads(pd.DataFrame(rows).set_index("material_id").to_json()),
     "matbench": _monty,
     "monty": _frame_of_monty,
+    "by-identifier": lambda rows: {row["material_id"]: row for row in rows},
+    "index": lambda rows: json.loads(pd.DataFrame(rows).set_index("material_id").to_json(orient="index")),
+    "response": lambda rows: {"data": rows, "meta": {"total": len(rows)}},
+    "jarvis": lambda rows: [
+        {"jid": row["material_id"], "K_VRH": row["K_VRH"], "atoms": jarvis(row["structure"])} for row in rows
+    ],
+    "emmet": lambda rows: [
+        {**row, "material_id": {"@module": "emmet.core.mpid", "@class": "MPID", "string": row["material_id"]}}
+        for row in rows
+    ],
 }
+
+
+def jarvis(structure: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "lattice_mat": structure["lattice"]["matrix"],
+        "coords": [site["abc"] for site in structure["sites"]],
+        "elements": [site["species"][0]["element"] for site in structure["sites"]],
+        "cartesian": False,
+    }
+
+
+def test_structures_by_identifier(tmp_path: Path) -> None:
+    path = tmp_path / "data.json"
+    structures = {row["material_id"]: row["structure"] for row in NESTED}
+    for values in (structures.values(), CIFS.values(), map(jarvis, structures.values())):
+        path.write_text(json.dumps(dict(zip(structures, values, strict=True))))
+        records = read_table(path, None).records
+        assert [record.id for record in records] == list(structures)
+        assert [record.crystal.formula for record in records] == ["Cl1 Na1", "Cl1 K1", "Mg1 O1", "F1 Li1"]
+
+
+def test_single_structures_in_json(tmp_path: Path) -> None:
+    structure = NESTED[0]["structure"]
+    crystal = Structure.from_dict(structure)
+    columns = {
+        "atomic_numbers": list(crystal.atomic_numbers),
+        "lattice": crystal.lattice.matrix.tolist(),
+        "frac_coords": crystal.frac_coords.tolist(),
+    }
+    path = tmp_path / "one.json"
+    for value in (structure, jarvis(structure), columns):
+        path.write_text(json.dumps(value))
+        with pytest.raises(OneStructureError):
+            open_table(path)
+        assert read_file(path).formula == "Cl1 Na1"
+    path.write_text(json.dumps({name: [value] * 2 for name, value in columns.items()}))  # columns of two rows
+    assert len(read_table(path, None).records) == 2
+    path.write_text(json.dumps(NESTED[0]))
+    (record,) = read_table(path, None).records
+    assert record.id == NESTED[0]["material_id"]
+
+
+def test_nested_fields_are_columns(tmp_path: Path) -> None:
+    """As documents of the Materials Project hold moduli and symmetry."""
+    path = tmp_path / "docs.json"
+    rows = [
+        {
+            "material_id": row["material_id"],
+            "structure": row["structure"],
+            "bulk_modulus": {"voigt": row["K_VRH"] + 1, "reuss": row["K_VRH"] - 1, "vrh": row["K_VRH"]},
+            "symmetry": {"symbol": "Fm-3m", "@class": "SymmetryData"},
+        }
+        for row in NESTED
+    ]
+    for name, text in (("docs.json", json.dumps(rows)), ("docs.jsonl", "\n".join(map(json.dumps, rows)))):
+        path = tmp_path / name
+        path.write_text(text)
+        assert "symmetry.symbol" in open_table(path).columns
+        assert_rock_salt(read_table(path, BULK, target="bulk_modulus.vrh").records)
 
 
 @pytest.mark.parametrize("shape", JSON_SHAPES)

@@ -1,7 +1,7 @@
 """Formats of tables → columns and rows of cells.
 
 `reader` says what an opened table is. `delimited` opens CSV and TSV, `json_tables` JSON and JSON lines, `parquet`
-Parquet, and `frames` a DataFrame. `text` decodes text files.
+Parquet, `containers` files of several crystals, and `frames` a DataFrame. `text` decodes text files.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from zoo._utils import lazy
 
 if TYPE_CHECKING:
+    from zoo.data.tables.formats.containers import is_container as is_container
+    from zoo.data.tables.formats.containers import open_container as open_container
     from zoo.data.tables.formats.delimited import open_delimited as open_delimited
     from zoo.data.tables.formats.frames import FRAME as FRAME
     from zoo.data.tables.formats.frames import open_frame as open_frame

@@ -6,6 +6,9 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from zoo.data.structures.containers.ase_database import is_ase_json, json_systems
+from zoo.data.structures.parse import is_structure
+from zoo.data.tables.formats.containers import numbered
 from zoo.data.tables.formats.reader import INDEX, Row, Select, TableReader
 from zoo.data.tables.formats.text import lines, open_text
 from zoo.errors import InputError
@@ -13,6 +16,8 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+_CRYSTALS = ("structure", "atoms", "cif", "poscar")
 
 _JSONL_SAMPLE = 100
 """Number of JSONL lines from which the columns are determined."""
@@ -33,10 +38,12 @@ def open_json(path: Path) -> TableReader:
         If it is broken, or no table.
     """
     data = _load_json(path)
-    if _is_structure(data):
+    if is_structure(data):
         raise OneStructureError(f"{path}: one crystal structure, not a table")
+    if is_ase_json(data):
+        return numbered(path, lambda: json_systems(data), len(data["ids"]))
     try:
-        records = _json_records(data)
+        records = [flat(record) for record in _json_records(data)]
     except (ValueError, TypeError, AttributeError):
         raise InputError(
             f"{path}: not a table in a known layout; zoo reads a list of objects, pandas' orient='split', "
@@ -68,14 +75,12 @@ def _load_json(path: Path) -> Any:
         raise InputError(f"{path}: broken JSON: an integer of thousands of digits") from None
 
 
-def _is_structure(data: object) -> bool:
-    return isinstance(data, dict) and "sites" in data and "lattice" in data
-
-
 def _json_records(data: Any) -> list[Any]:
     """Convert the JSON layouts of pandas, matminer and matbench to a list of objects."""
     if isinstance(data, list):
-        return [{"structure": each} if _is_structure(each) else each for each in data]
+        return [{"structure": each} if is_structure(each) else each for each in data]
+    if by_identifier := _by_identifier(data):
+        return by_identifier
     if data.get("@class") == "DataFrame" and isinstance(data.get("data"), str):  # as monty writes a data frame
         return _json_records(json.loads(data["data"]))
     if "columns" in data and "data" in data:
@@ -87,7 +92,7 @@ def _json_records(data: Any) -> list[Any]:
                 [[label, *row] for label, row in zip(index, table, strict=True)],
             )
         return [dict(zip(columns, row, strict=True)) if len(row) == len(columns) else row for row in table]
-    if "schema" in data and isinstance(data.get("data"), list):
+    if ("schema" in data or len(data) == 1 or "meta" in data) and isinstance(data.get("data"), list):
         return cast("list[Any]", data["data"])
     values = list(data.values())
     if values and all(isinstance(value, dict) for value in values):
@@ -100,6 +105,36 @@ def _json_records(data: Any) -> list[Any]:
     if values and all(isinstance(value, list) for value in values):
         return [dict(zip(data, row, strict=True)) for row in zip(*values, strict=True)]
     raise ValueError
+
+
+def _by_identifier(data: Any) -> list[dict[str, Any]]:
+    """Convert an object of identifiers to structures, to text of structures or to documents; empty if it is none."""
+    if any(name in data for name in _CRYSTALS):  # a document, or columns
+        return [data] if is_structure(data.get("structure")) or is_structure(data.get("atoms")) else []
+    values = list(data.values())
+    if (values and all(map(is_structure, values))) or all(isinstance(value, str) and "\n" in value for value in values):
+        return [{INDEX: label, "structure": value} for label, value in data.items()]
+    if values and all(isinstance(value, dict) and any(name in value for name in _CRYSTALS) for value in values):
+        return [{INDEX: label, **value} for label, value in data.items()]
+    return []
+
+
+def flat(record: Any) -> Any:
+    """Return a record with the numbers and words of nested objects as cells too, ``bulk_modulus.vrh`` for example.
+
+    That is how documents of the Materials Project hold them; objects that are crystals stay as they are.
+    """
+    if not isinstance(record, dict) or not any(isinstance(value, dict) for value in record.values()):
+        return record
+    cells = dict(record)
+    for name, value in record.items():
+        if isinstance(value, dict) and name not in _CRYSTALS and not is_structure(value):
+            if isinstance(value.get("string"), str) and "@class" in value:  # an identifier, as emmet writes it
+                cells[name] = value["string"]
+            for key, each in value.items():
+                if isinstance(each, str | int | float | bool) and not key.startswith("@"):
+                    cells.setdefault(f"{name}.{key}", each)
+    return cells
 
 
 def _column_names(records: Iterable[Any]) -> tuple[str, ...]:
@@ -125,7 +160,7 @@ def open_jsonl(path: Path) -> TableReader:
         for line in lines(path):
             if line.strip():
                 try:
-                    yield json.loads(line)
+                    yield flat(json.loads(line))
                 except (ValueError, RecursionError):
                     yield None
 

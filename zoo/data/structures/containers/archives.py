@@ -1,0 +1,219 @@
+"""Archives of structure files (``.zip``, ``.tar``, ``.tar.gz`` …) → crystals.
+
+Members are read one at a time into memory, never written to disk. An archive is refused whole if a member's name leads
+out of it, or if it has too many members or unpacks to too many bytes; links are not followed.
+"""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from lzma import LZMAError
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from zoo.data.structures.files import compressed_opener, identifiers, is_structure_file, text_of
+from zoo.data.structures.parse import parse_named
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from zoo.data.crystal import Crystal
+
+MAX_MEMBERS = 500_000
+"""Most members of an archive."""
+
+MAX_BYTES = 8_000_000_000
+"""Most bytes to which an archive unpacks."""
+
+MAX_RATIO = 200
+"""Largest ratio of unpacked to packed bytes of an archive that unpacks to more than `ALWAYS_BYTES`; CIFs reach 20."""
+
+ALWAYS_BYTES = 50_000_000
+"""Bytes to which any archive may unpack."""
+
+_TAR = {
+    ".tar": "",
+    ".tar.gz": ".gz",
+    ".tgz": ".gz",
+    ".tar.bz2": ".bz2",
+    ".tbz2": ".bz2",
+    ".tar.xz": ".xz",
+    ".txz": ".xz",
+}
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error, LZMAError)
+_BROKEN = (*_DAMAGED, NotImplementedError, ValueError)  # an unknown compression, a header with absurd numbers
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive whose members have been listed and checked.
+
+    Parameters
+    ----------
+    path : Path
+    members : dict of str to str
+        Names of the structure files in it, in their order, with their identifiers.
+    problems : dict of str to str
+        Members among these that are not read, with the reasons.
+    others : list of str
+        Names of the other files.
+    """
+
+    path: Path
+    members: dict[str, str]
+    problems: dict[str, str]
+    others: list[str]
+
+
+def is_archive(name: str) -> bool:
+    """Return whether a file is an archive by its name."""
+    return name.lower().endswith((".zip", *_TAR))
+
+
+def open_archive(path: Path) -> Archive:
+    """List the members of an archive, without reading them.
+
+    Raises
+    ------
+    InputError
+        If the file is not such an archive or a damaged one, has a member that leads out of it, or exceeds a bound.
+    """
+    names: list[str] = []
+    problems: dict[str, str] = {}
+    others: list[str] = []
+    for count, (name, link, _) in enumerate(_walk(path)):
+        if count >= MAX_MEMBERS:
+            raise InputError(f"{path}: more than {MAX_MEMBERS:,} members; not an archive of structure files")
+        inner = Path(name.replace("\\", "/"))
+        if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+            raise InputError(f"{path}: its member {name[:60]!r} leads out of the archive; zoo does not read it")
+        if is_structure_file(inner):
+            names.append(name)
+            if link:
+                problems[name] = "a link, not a file"
+        elif not inner.name.startswith("."):
+            others.append(name)
+    problems |= dict.fromkeys((name for name, count in Counter(names).items() if count > 1), "the archive has it twice")
+    if not names:
+        held = f"; it holds {', '.join(others[:3])}{' …' if others[3:] else ''}" if others else ""
+        raise InputError(f"{path}: no structure file in this archive (.cif, .vasp, POSCAR, .json …){held}")
+    ids = identifiers([Path(name.replace("\\", "/")) for name in names])
+    return Archive(path, dict(zip(names, ids, strict=True)), problems, others)
+
+
+def read_members(
+    archive: Archive, wanted: Callable[[str], bool] = lambda _: True
+) -> Iterator[tuple[str, Crystal | InputError]]:
+    """Yield the names of the structure files in an archive, and their crystals or the reasons why there are none.
+
+    Parameters
+    ----------
+    archive : Archive
+    wanted : callable
+        Whether the member of a name is read; others are left out.
+
+    Raises
+    ------
+    InputError
+        If the archive has been replaced or is damaged.
+    """
+    for name, _, opened in _walk(archive.path):
+        if name not in archive.members or not wanted(name):
+            continue
+        if name in archive.problems:
+            yield name, InputError(archive.problems[name])
+            continue
+        try:
+            with opened() as file:
+                base = name.replace("\\", "/").rpartition("/")[2]
+                opener = compressed_opener(base)
+                text = text_of(opener(file) if opener else file, base)
+            yield name, parse_named(text, base)
+        except InputError as error:
+            yield name, error
+        except RuntimeError:
+            yield name, InputError("the file is encrypted")
+        except _BROKEN as error:
+            yield name, InputError(f"the file cannot be read ({error.__class__.__name__})")
+
+
+Member = tuple[str, bool, "Callable[[], IO[bytes]]"]
+
+
+def _walk(path: Path) -> Iterator[Member]:
+    """Yield the name of each file, whether it is a link, and a function that opens it, to be called at once."""
+    try:
+        yield from _walk_zip(path) if path.name.lower().endswith(".zip") else _walk_tar(path)
+    except _BROKEN as error:
+        raise InputError(f"{path}: not an archive that can be read ({error.__class__.__name__})") from None
+
+
+def _limit(path: Path) -> int:
+    return min(MAX_BYTES, max(ALWAYS_BYTES, MAX_RATIO * path.stat().st_size))
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(
+        f"{path}: unpacks to more than {_limit(path) / 1e6:,.0f} MB, from {path.stat().st_size / 1e6:.3g} MB; "
+        "not an archive of structure files"
+    )
+
+
+def _walk_zip(path: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as file:
+        infos = file.infolist()
+        if sum(info.file_size for info in infos) > _limit(path):
+            raise _too_large(path)
+        for info in infos:
+            if not info.is_dir():
+                yield info.filename, stat.S_ISLNK(info.external_attr >> 16), partial(file.open, info)
+
+
+def _walk_tar(path: Path) -> Iterator[Member]:
+    with _Bounded.opened(path) as stream, tarfile.open(fileobj=cast("Any", stream), mode="r|") as file:
+        while (info := file.next()) is not None:
+            if not info.isdir():
+                yield info.name, not info.isreg(), partial(_extracted, file, info)
+            file.members.clear()  # type: ignore[attr-defined]  # typeshed lacks it; a stream needs no list of the past
+
+
+def _extracted(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    opened = file.extractfile(info)
+    assert opened is not None  # a regular file
+    return opened
+
+
+class _Bounded:
+    """An unpacked stream that ends in an error after too many bytes."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path, self._file = path, file
+        self._left = _limit(path)
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path) -> Iterator[_Bounded]:
+        lower = path.name.lower()
+        ending = next(packed for suffix, packed in reversed(_TAR.items()) if lower.endswith(suffix))
+        opener = compressed_opener(f"x{ending}")
+        with path.open("rb") as raw:
+            if opener is None:
+                yield cls(path, raw)
+            else:
+                with closing(opener(raw)) as unpacked:
+                    yield cls(path, unpacked)
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise _too_large(self._path)
+        return data

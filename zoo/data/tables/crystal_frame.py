@@ -1,0 +1,121 @@
+"""Files, folders and tables of crystals → a DataFrame: what ``zoo predict`` reads, in a notebook."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo._utils.wording import counted
+from zoo.data.tables.inputs import open_inputs
+from zoo.data.tables.records import Record, Rejection
+from zoo.data.tables.rows import RowReader
+from zoo.data.tables.structure_files import read_structure_file
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from zoo.data.structures.conversion import OnError
+
+_SHOWN = 3
+
+
+def read(path: str | Path, *, structures: str | Path | None = None, on_error: OnError = "raise") -> pd.DataFrame:
+    """Read all crystals of a file, folder, archive or table that ``zoo predict`` takes.
+
+    Parameters
+    ----------
+    path : str or Path
+        A structure file, a folder or archive of them, a table, a database of ASE, or a file in extended XYZ
+        (docs/crystals.md lists the formats). It is read whole.
+    structures : str or Path, optional
+        Folder of structure files, for a table that holds only identifiers.
+    on_error : {"raise", "skip"}
+        Whether a crystal that cannot be used ends in an error, or is left out with a warning;
+        ``frame.attrs["skipped"]`` then lists all of them with their reasons.
+
+    Returns
+    -------
+    DataFrame
+        A row for each crystal. The index holds the identifiers, as text; ``structure`` the crystals
+        (:class:`zoo.Crystal`), which everything in zoo takes; then come a table's own columns, and the reduced
+        ``formula`` and the number of ``atoms``, so that you can check what was read.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it cannot be read, or a crystal cannot be used; names the first one.
+
+    Examples
+    --------
+    >>> import tempfile, zoo
+    >>> from zoo.testing import sample_crystals
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name, structure in sample_crystals.crystals().items():
+    ...         _ = structure.to(f"{folder}/{name}.cif")
+    ...     frame = zoo.read(folder)
+    >>> frame.loc["ZnO", ["formula", "atoms"]].tolist()
+    ['O1 Zn1', 4]
+    >>> zoo.load("dEf-10k").predict(frame.structure).id.tolist()
+    ['CsCl', 'NaCl', 'Si', 'SrTiO3', 'ZnO']
+    """
+    import pandas as pd
+
+    if on_error not in ("raise", "skip"):
+        raise InputError(f"on_error={on_error!r}: there is 'raise' and 'skip'")
+    ids: list[str] = []
+    rows: list[dict[str, object]] = []
+    rejected: list[Rejection] = []
+    for item, cells in _items(Path(path), Path(structures) if structures is not None else None):
+        if isinstance(item, Rejection):
+            rejected.append(item)
+            continue
+        ids.append(item.id)
+        read_from = {"formula": item.crystal.formula, "atoms": len(item.crystal)}
+        rows.append({"structure": item.crystal, **cells, **{k: v for k, v in read_from.items() if k not in cells}})
+    if rejected:
+        _report(rejected, len(ids), on_error)
+    if not rows:
+        raise InputError(f"{path}: there is no crystal" + (f" that can be used; {rejected[0]}" if rejected else ""))
+    frame = pd.DataFrame(rows, index=pd.Index(ids, name="id", dtype=object))
+    for name in frame.columns[1:]:
+        frame[name] = _typed(frame[name])
+    frame.attrs["skipped"] = [str(rejection) for rejection in rejected]
+    return frame
+
+
+def _items(path: Path, structures: Path | None) -> Iterator[tuple[Record | Rejection, dict[str, object]]]:
+    """Yield the crystals or the reasons why there are none, each with the table's own cells."""
+    for part in open_inputs([path], structures):
+        if isinstance(part, RowReader):
+            columns = part.source.columns
+            hidden = {*part.crystal_columns, part.id_column, "structure"}
+            own = [name for name in columns if name and name not in hidden]
+            for row in part.source.rows(columns, None):
+                yield part.read(row), {name: row.cells.get(name) for name in own}
+        else:
+            for file, identifier in part:
+                yield from ((item, {}) for item in read_structure_file(file, identifier))
+
+
+def _report(rejected: list[Rejection], usable: int, on_error: OnError) -> None:
+    total = counted(usable + len(rejected), "crystal")
+    if on_error == "raise":
+        more = f" ({len(rejected)} of {total} cannot be used)" if rejected[1:] else ""
+        raise InputError(f"{rejected[0]}{more}; on_error='skip' leaves such crystals out")
+    reasons = [str(each) for each in rejected[:_SHOWN]]
+    reasons += [f"{len(rejected) - _SHOWN} more"] if rejected[_SHOWN:] else []
+    warnings.warn(f"{len(rejected)} of {total} skipped: {'; '.join(reasons)}", stacklevel=3)
+
+
+def _typed(column: Any) -> Any:
+    """Return a column as numbers if all its cells are numbers or empty."""
+    import pandas as pd
+
+    try:
+        return pd.to_numeric(column.replace({"": None}))
+    except (ValueError, TypeError):
+        return column
