@@ -53,7 +53,8 @@ def predict(
 ) -> None:
     """Predict a property of crystals with MODEL: a backbone, a run's folder, or hf://owner/repo@rev.
 
-    INPUTS are structure files, folders of structure files, or tables.
+    INPUTS are structure files, folders or archives of them (.zip, .tar.gz), tables, databases of ASE (.db) and extended
+    XYZ. docs/crystals.md lists the formats.
     """
     from zoo._utils.wording import counted
     from zoo.data.tables.inputs import count_records, iter_records, skipped_files

@@ -57,8 +57,8 @@ def read(path: str | Path, *, structures: str | Path | None = None, on_error: On
     ...     for name, structure in sample_crystals.crystals().items():
     ...         _ = structure.to(f"{folder}/{name}.cif")
     ...     frame = zoo.read(folder)
-    >>> frame.loc["ZnO", ["formula", "atoms"]].tolist()
-    ['O1 Zn1', 4]
+    >>> frame.formula["ZnO"], int(frame.atoms["ZnO"])
+    ('O1 Zn1', 4)
     >>> zoo.load("dEf-10k").predict(frame.structure).id.tolist()
     ['CsCl', 'NaCl', 'Si', 'SrTiO3', 'ZnO']
     """
