@@ -62,8 +62,8 @@ def _open_file(path: Path) -> TableReader:
         raise InputError(f"{path}: there is no such file")
     if not is_table(path):
         raise InputError(
-            f"{path}: not a table, judging by its name; zoo reads {FORMATS}, the text formats also as .gz, and .extxyz, "
-            ".db of ASE, and archives of structure files (.zip, .tar.gz …)"
+            f"{path}: not a table, judging by its name; zoo reads {FORMATS}, the text formats also as .gz, "
+            "and .extxyz, .db of ASE, and archives of structure files (.zip, .tar.gz …)"
         )
     if is_container(path):
         return open_container(path)
