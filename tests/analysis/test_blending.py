@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.analysis.blending import blend_weights
+from zoo.analysis.blending import PRIOR_POWER, PRIOR_ROWS, blend_weights
 
 
 def made(sigmas: list[float], n: int, *, shared: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -43,9 +43,16 @@ def test_two_equal_predictors_share() -> None:
 
 
 def test_few_rows_are_trusted_less() -> None:
-    """Drawn towards equal weights: the same qualities, seen on fewer rows, differ less in weight."""
-    gaps = [np.ptp(blend_weights(*made([0.3, 0.45], n, seed=seed))) for n in (12, 2_000) for seed in range(8)]
-    assert np.mean(gaps[:8]) < np.mean(gaps[8:])
+    """A predictor with the errors of another, 2 % larger, adds nothing; on few rows that may be chance."""
+
+    def weight(n: int) -> float:
+        target, predictions = made([0.5], n)
+        worse = target + 1.02 * (predictions[0] - target)
+        return float(blend_weights(target, np.stack([predictions[0], worse]))[1])
+
+    prior = 1 / (1 + 1.02**PRIOR_POWER)
+    assert weight(12) == pytest.approx(prior * PRIOR_ROWS / (12 + PRIOR_ROWS))
+    assert weight(2_000) == 0
 
 
 def test_the_blend_is_at_least_as_good_as_its_best_member_on_new_rows() -> None:

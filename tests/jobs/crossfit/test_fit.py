@@ -185,13 +185,14 @@ class _Record:
 
 
 def test_folds_keep_groups_together_and_few_rows_make_more_of_them() -> None:
-    records: Any = [_Record(row) for row in range(300)]
+    records: Any = [_Record(row) for row in range(500)]
 
     def cut(n: int, how: Any) -> list[Any]:
         return folds_of(records, np.arange(n), seed=0, how=how)
 
-    assert [len(each) for each in cut(250, "random")] == [50] * 5
-    assert len(cut(30, "random")) == MAX_FOLDS - 2
+    assert [len(each) for each in cut(500, "random")] == [100] * 5
+    assert len(cut(300, "random")) == 8
+    assert len(cut(30, "random")) == MAX_FOLDS
     grouped = cut(90, "composition")
     assert sorted(np.concatenate(grouped)) == list(range(90))
     owners = [{records[row].crystal.formula for row in fold} for fold in grouped]

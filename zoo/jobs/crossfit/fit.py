@@ -54,8 +54,8 @@ FOLDS, MAX_FOLDS = 5, 10
 MIN_ROWS, MIN_NETWORK_ROWS = 5, 12
 """Minimum number of rows for a cross-fit, and for a network as one of its members, without test rows."""
 
-ROWS_PER_FOLD = 50
-"""Number of rows below which there are more than five folds, so that each fit keeps more rows."""
+ROWS_OF_FIVE_FOLDS = 500
+"""Number of rows below which there are more than five folds, so that each fit keeps more of the few rows."""
 
 _log = logging.getLogger("zoo")
 
@@ -153,7 +153,7 @@ def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, h
         raise InputError(
             f"a cross-fit needs {MIN_ROWS} rows besides the test rows, and there are {len(rows)}; give more rows"
         )
-    count = int(np.clip(FOLDS * ROWS_PER_FOLD // len(rows), FOLDS, MAX_FOLDS))
+    count = int(np.clip(FOLDS * ROWS_OF_FIVE_FOLDS // len(rows), FOLDS, MAX_FOLDS))
     while True:
         try:
             return cut_folds(records, rows, seed=seed, how=how, folds=count)

@@ -148,7 +148,10 @@ def default_members(
         ("gradient boosting", fit_boosting, (STRUCTURE,), ()),
     ]
     if chosen:
-        kinds.insert(1, ("svr", fit_kernel_machine, (STRUCTURE,), chosen))
+        kinds[1:1] = [
+            ("svr", fit_kernel_machine, (STRUCTURE,), chosen),
+            ("svr", fit_kernel_machine, (), chosen),
+        ]
     read = tuple(dict.fromkeys((STRUCTURE, *beside)))
     if len(read) > 1:
         kinds += [("svr", fit_kernel_machine, read, chosen), ("gradient boosting", fit_boosting, read, ())]
@@ -168,9 +171,9 @@ def default_members(
     ]
 
 
-def rows_of_fold(rows: int) -> int:
-    """Return the approximate number of rows of a fit that leaves one fold out."""
-    return rows * 4 // 5
+def rows_of_fit(folds: Sequence[NDArray[np.int64]]) -> int:
+    """Return the number of rows of a fit that leaves one fold out, for folds of equal size."""
+    return sum(map(len, folds)) * (len(folds) - 1) // len(folds)
 
 
 def network_member(

@@ -22,7 +22,7 @@ from zoo.jobs.crossfit.members import (
     baseline_member,
     default_members,
     network_member,
-    rows_of_fold,
+    rows_of_fit,
 )
 from zoo.jobs.finetune import splitting
 from zoo.models.checkpoint.networks import Member
@@ -144,7 +144,7 @@ def cross_fit_all(
     crystals = [record.crystal for record in table.records]
     vectors = _expert_vectors(start, initial, dataset, crystals, choose_device(device))
     initial.cpu()
-    plans = [_members(options, start, dataset, np.concatenate(each), vectors, device) for each in folds]
+    plans = [_members(options, start, dataset, each, vectors, device) for each in folds]
     names = {name for each in plans[0] for name in _featurizers(each)}
     with progress("featurizing", len(names) * len(crystals), "crystals", quiet=quiet) as bar:
         features = baselines.featurize(names, crystals, bar)
@@ -209,7 +209,12 @@ def _idle(network: CGCNN, dataset: Dataset, rows: NDArray[np.int64]) -> Member:
 
 
 def _members(
-    options: Options, start: Start, dataset: Dataset, rows: NDArray[np.int64], vectors: Tensor | None, device: Device
+    options: Options,
+    start: Start,
+    dataset: Dataset,
+    folds: Sequence[NDArray[np.int64]],
+    vectors: Tensor | None,
+    device: Device,
 ) -> list[NetworkMember | RegressorMember]:
     """Return the members selected by the options.
 
@@ -218,14 +223,17 @@ def _members(
     options : Options
     start : Start
     dataset : Dataset
-    rows : array of int
-        All rows that are not test rows.
+    folds : sequence of array
+        Folds of all rows that are not test rows.
     vectors : tensor or None
         Feature vectors of all rows from the frozen experts.
     device : {"auto", "cpu", "cuda"}
     """
     if options.network_mode is None:
         return [baseline_member(options.mode, dataset.transform)]
-    settings = options.fit_settings(rows_of_fold(len(rows)), from_scratch=False)
+    settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
     network = network_member(start.name, start.key, start.initial, settings, vectors, device)
-    return [network, *default_members(dataset, rows, [each.name for each in start.experts], options.beside)]
+    return [
+        network,
+        *default_members(dataset, np.concatenate(folds), [each.name for each in start.experts], options.beside),
+    ]

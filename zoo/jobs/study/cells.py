@@ -21,7 +21,7 @@ from zoo.errors import InputError, PluginError
 from zoo.hub import pull
 from zoo.jobs import baselines, methods, pretrained
 from zoo.jobs.crossfit.fit import cross_fit
-from zoo.jobs.crossfit.members import STRUCTURE, default_members, network_member, rows_of_fold
+from zoo.jobs.crossfit.members import STRUCTURE, default_members, network_member, rows_of_fit
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.predict.model import load
 from zoo.jobs.study.plan import plan
@@ -324,7 +324,7 @@ def _blend(
         initial = partial(_initial, backbone, tuple(experts.values()), "mixture")
         network = initial(split.seed)[0]
         vectors = expert_vectors(network, dataset.graphs, np.arange(len(dataset.targets)))
-        settings = methods.sized(methods.TRANSFER, rows_of_fold(len(rows)))
+        settings = methods.sized(methods.TRANSFER, rows_of_fit(folds))
         settings = replace(settings, epochs=epochs or settings.epochs)
         name = cell.method.backbone or backbone.name
         members: list[NetworkMember | RegressorMember] = [
