@@ -82,7 +82,8 @@ def _prior(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weights that depend on the loss of each predictor alone."""
     tiny = np.finfo(np.float64).tiny
     weights: NDArray[np.float64] = ((losses.min() + tiny) / (losses + tiny)) ** PRIOR_POWER
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights
 
 
 def _absolute(total: NDArray[np.float64]) -> NDArray[np.float64]:
