@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.crystal import Crystal
 from zoo.data.graphs.neighbors import GraphSettings, build_graphs
+from zoo.data.structures.conversion import as_crystals
 from zoo.data.symmetry import find_symmetries
 from zoo.errors import InputError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
+    from zoo.data.crystal import Crystal
     from zoo.data.symmetry import Symmetry
 
 _MAGPIE = "L. Ward et al., npj Computational Materials 2, 16028 (2016), doi:10.1038/npjcompumats.2016.28"
@@ -83,7 +84,7 @@ class Magpie:
         InputError
             If a structure is disordered, or a site holds something other than an element.
         """
-        return self.featurize_crystals([Crystal.from_structure(structure) for structure in structures])
+        return self.featurize_crystals(as_crystals(structures))
 
     def featurize_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         """Return an array of shape (n, 132)."""
@@ -122,7 +123,7 @@ class MagpieStructure:
         InputError
             If a structure is disordered, a site holds something other than an element, or two atoms share a site.
         """
-        return self.featurize_crystals([Crystal.from_structure(structure) for structure in structures])
+        return self.featurize_crystals(as_crystals(structures))
 
     def featurize_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         """Return an array of shape (n, 145).

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
 from zoo.plugins.featurizers import Embedding, Magpie, MagpieStructure
 
 from zoo.errors import InputError, ZooError
@@ -50,6 +51,15 @@ def test_magpie_agrees_with_matminer(samples, real_structures):
         expected = np.array([reference.featurize(s.composition) for s in structures], dtype=float)
     assert Magpie().labels == reference.feature_labels()
     np.testing.assert_allclose(Magpie().featurize(structures), expected, rtol=1e-12, atol=1e-10)
+
+
+def test_crystals_in_other_forms(samples):
+    """ASE's Atoms, and text of CIFs, give the vectors of pymatgen's structures."""
+    given = [AseAtomsAdaptor.get_atoms(structure) for structure in samples]
+    given[0] = samples[0].to(fmt="cif")
+    for made in (Magpie(), MagpieStructure()):
+        np.testing.assert_allclose(made.featurize(given), made.featurize(samples), atol=1e-5)
+    check_featurizer(Magpie, (each for each in given))
 
 
 def test_properties_that_nobody_knows_are_nan():

@@ -26,7 +26,6 @@ from zoo.testing.sample_crystals import crystals
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pymatgen.core import Structure
 
 __all__ = [
     "HubServer",
@@ -52,23 +51,28 @@ def check_task(task: Task) -> None:
         check(task)
 
 
-def check_featurizer(featurizer: Any, structures: Sequence[Structure] | None = None) -> None:
+def check_featurizer(featurizer: Any, structures: object = None) -> None:
     """Check that an object conforms to the featurizer contract.
 
     Parameters
     ----------
     featurizer : Featurizer
         Or a class or function that returns one when called without arguments.
-    structures : sequence of Structure, optional
-        Crystals to test it on; by default those of :func:`crystals`.
+    structures : object, optional
+        Crystals to test it on, in any form that :meth:`zoo.Model.predict` takes; by default those of :func:`crystals`.
 
     Raises
     ------
     AssertionError
         Says what to correct.
     """
+    given = None
+    if structures is not None:
+        from zoo.data.structures.conversion import as_crystals
+
+        given = [crystal.to_structure() for crystal in as_crystals(structures)]
     for check in FEATURIZER_CHECKS:
-        check(featurizer, structures)
+        check(featurizer, given)
 
 
 def check_baseline(baseline: Baseline) -> None:

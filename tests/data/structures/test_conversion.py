@@ -157,8 +157,11 @@ class Document:
 def test_documents() -> None:
     assert as_crystals([Document(SALT), Document(SILICON)])[1].formula == "Si1"
     assert as_crystals(Document(SALT))[0].formula == "Cl1 Na1"
-    with pytest.raises(InputError, match=r"^a Document is not a structure$"):
+    assert convert([Document(SALT), SALT, {"jid": "JVASP-1", "atoms": jarvis(SALT)}]).ids == ["mp-1", "1", "JVASP-1"]
+    with pytest.raises(InputError, match=r"^no structure is given in a Document$"):
         as_crystals(Document(None))
+    with pytest.raises(InputError, match=r"^structure 1 \(mp-1\): no structure is given in a Document$"):
+        as_crystals([SALT, Document(None)])
 
 
 def changed(**changes: Any) -> Atoms:

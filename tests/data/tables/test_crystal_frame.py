@@ -30,6 +30,10 @@ def test_a_folder_and_a_file(tmp_path: Path) -> None:
     for name, text in CIFS.items():
         (tmp_path / f"{name}.cif").write_text(text)
     assert sorted(read(tmp_path).index) == sorted(CIFS)
+    both = read([tmp_path / "NaCl.cif", str(tmp_path / "KCl.cif")])
+    assert both.index.tolist() == ["NaCl", "KCl"]
+    with pytest.raises(InputError, match="a DataFrame is not a path"):
+        read([both])
     assert read(str(tmp_path / "NaCl.cif")).formula.to_dict() == {"NaCl": "Cl1 Na1"}
     ids = write_csv(tmp_path / "ids.csv", [{"id": name, "y": 1} for name in CIFS])
     assert read(ids, structures=str(tmp_path)).structure["KCl"].chemsys == "Cl-K"

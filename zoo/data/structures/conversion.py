@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -28,7 +27,8 @@ T = TypeVar("T")
 OnError = Literal["raise", "skip"]
 """What to do with a structure that cannot be used."""
 
-_SHOWN = 5
+_SHOWN = 6
+_IDS = ("material_id", "jid")
 _ONE = ("sites", "get_atomic_numbers", "toatoms", "lattice_mat", "structure")  # attributes of single structures
 _KINDS = "pymatgen Structures, ASE Atoms, dictionaries, CIF or POSCAR text, or paths"
 
@@ -43,7 +43,8 @@ class Converted:
     positions : list of n int
         Their positions in the input, from 0; all of them unless some were skipped.
     ids : list of n str
-        Keys of a dictionary, labels of a pandas Series; otherwise the positions.
+        Keys of a dictionary, labels of a pandas Series, the ``material_id`` or ``jid`` of documents; otherwise the
+        positions.
     skipped : dict of int to str
         Positions of the structures that cannot be used, with the reasons.
     """
@@ -84,19 +85,22 @@ def convert(structures: object, *, on_error: OnError = "raise") -> Converted:
     if on_error not in ("raise", "skip"):
         raise InputError(f"on_error={on_error!r}: there is 'raise' and 'skip'")
     if _is_one(structures):
-        return Converted([_crystal(structures)], [0], ["0"])
+        return Converted([_crystal(structures)], [0], [_own_id(structures) or "0"])
     items, labels = _items(structures)
     found = Converted([], [], [])
+    bad: list[str] = []
     for position, item in enumerate(items):
+        label = labels[position] if labels else _own_id(item) or str(position)
         try:
             found.crystals.append(_crystal(item))
         except InputError as error:
             found.skipped[position] = str(error)
+            bad.append(str(position) if label == str(position) else f"{position} ({label[:60]})")
         else:
             found.positions.append(position)
-            found.ids.append(labels[position] if labels else str(position))
-    if found.skipped:
-        _report(found, labels, on_error)
+            found.ids.append(label)
+    if bad:
+        _report(found, bad, on_error)
     return found
 
 
@@ -129,21 +133,26 @@ def require_all(items: Sequence[T | InputError]) -> list[T]:
     return found
 
 
-def _report(found: Converted, labels: Sequence[str] | None, on_error: OnError) -> None:
-    def name(position: int) -> str:
-        label = labels[position] if labels else str(position)
-        return str(position) if label == str(position) else f"{position} ({label[:60]})"
-
-    first, *others = found.skipped
+def _report(found: Converted, bad: Sequence[str], on_error: OnError) -> None:
+    """Raise an error, or warn, that the structures with the names `bad` cannot be used."""
+    reasons = list(found.skipped.values())
+    more = [f"{len(bad) - _SHOWN} more"] if len(bad) > _SHOWN else []
     if on_error == "raise":
-        more = [name(position) for position in others[:_SHOWN]]
-        more += [f"{len(others) - _SHOWN} more"] if len(others) > _SHOWN else []
-        also = f"; structure{'s' if others[1:] else ''} {listed(more)} cannot be used either" if others else ""
-        raise InputError(f"structure {name(first)}: {found.skipped[first]}{also}")
-    total = counted(len(found.crystals) + len(found.skipped), "structure")
-    reasons = [f"structure {name(position)}: {reason}" for position, reason in islice(found.skipped.items(), _SHOWN)]
-    reasons += [f"{len(found.skipped) - _SHOWN} more"] if len(found.skipped) > _SHOWN else []
-    warnings.warn(f"{len(found.skipped)} of {total} skipped: {'; '.join(reasons)}", stacklevel=3)
+        others = [*bad[1:_SHOWN], *more]
+        also = f"; structure{'s' if others[1:] else ''} {listed(others)} cannot be used either" if others else ""
+        raise InputError(f"structure {bad[0]}: {reasons[0]}{also}")
+    total = counted(len(found.crystals) + len(bad), "structure")
+    shown = [f"structure {name}: {reason}" for name, reason in zip(bad[:_SHOWN], reasons, strict=False)]
+    warnings.warn(f"{len(bad)} of {total} skipped: {'; '.join([*shown, *more])}", stacklevel=3)
+
+
+def _own_id(item: object) -> str:
+    """Return the identifier of a document of the Materials Project or of JARVIS; empty if it has none."""
+    if is_dictionary(item):
+        return str(next((item[name] for name in _IDS if isinstance(item.get(name), str)), ""))
+    if hasattr(item, "structure"):
+        return str(next((getattr(item, name) for name in _IDS if getattr(item, name, None)), ""))
+    return ""
 
 
 def _is_one(value: object) -> bool:

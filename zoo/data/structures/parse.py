@@ -126,6 +126,8 @@ def _from_object(value: Any) -> Crystal:
     inner = getattr(value, "structure", None)  # of a document of the Materials Project, or a computed entry
     if "pymatgen" in {cls.__module__.partition(".")[0] for cls in type(inner).__mro__}:
         return _checked(_from_pymatgen, inner)
+    if inner is None and hasattr(value, "structure"):
+        raise InputError(f"no structure is given in {kind_of(value)}")
     raise InputError(f"{kind_of(value)} is not a structure")
 
 

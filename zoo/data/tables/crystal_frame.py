@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo._utils.wording import counted
+from zoo.data.structures.parse import kind_of
 from zoo.data.tables.inputs import open_inputs
 from zoo.data.tables.records import Record, Rejection
 from zoo.data.tables.rows import RowReader
@@ -14,7 +16,7 @@ from zoo.data.tables.structure_files import read_structure_file
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
@@ -23,12 +25,14 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-def read(path: str | Path, *, structures: str | Path | None = None, on_error: OnError = "raise") -> pd.DataFrame:
+def read(
+    path: str | Path | Iterable[str | Path], *, structures: str | Path | None = None, on_error: OnError = "raise"
+) -> pd.DataFrame:
     """Read all crystals of a file, folder, archive or table that ``zoo predict`` takes.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or Path, or several of them
         A structure file, a folder or archive of them, a table, a database of ASE, or a file in extended XYZ
         (docs/crystals.md lists the formats). It is read whole.
     structures : str or Path, optional
@@ -69,7 +73,11 @@ def read(path: str | Path, *, structures: str | Path | None = None, on_error: On
     ids: list[str] = []
     rows: list[dict[str, object]] = []
     rejected: list[Rejection] = []
-    for item, cells in _items(Path(path), Path(structures) if structures is not None else None):
+    paths = [path] if isinstance(path, str | PathLike) else list(path)
+    for each in paths:
+        if not isinstance(each, str | PathLike):
+            raise InputError(f"{kind_of(each)} is not a path")
+    for item, cells in _items(list(map(Path, paths)), Path(structures) if structures is not None else None):
         if isinstance(item, Rejection):
             rejected.append(item)
             continue
@@ -79,7 +87,10 @@ def read(path: str | Path, *, structures: str | Path | None = None, on_error: On
     if rejected:
         _report(rejected, len(ids), on_error)
     if not rows:
-        raise InputError(f"{path}: there is no crystal" + (f" that can be used; {rejected[0]}" if rejected else ""))
+        raise InputError(
+            f"{', '.join(map(str, paths))}: there is no crystal"
+            + (f" that can be used; {rejected[0]}" if rejected else "")
+        )
     frame = pd.DataFrame(rows, index=pd.Index(ids, name="id", dtype=object))
     for name in frame.columns[1:]:
         frame[name] = _typed(frame[name])
@@ -87,9 +98,9 @@ def read(path: str | Path, *, structures: str | Path | None = None, on_error: On
     return frame
 
 
-def _items(path: Path, structures: Path | None) -> Iterator[tuple[Record | Rejection, dict[str, object]]]:
+def _items(paths: list[Path], structures: Path | None) -> Iterator[tuple[Record | Rejection, dict[str, object]]]:
     """Yield the crystals or the reasons why there are none, each with the table's own cells."""
-    for part in open_inputs([path], structures):
+    for part in open_inputs(paths, structures):
         if isinstance(part, RowReader):
             columns = part.source.columns
             hidden = {*part.crystal_columns, part.id_column, "structure"}
