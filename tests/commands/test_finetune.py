@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +15,7 @@ from support.badtables import bad_tables
 from support.commandline import PLUGIN, refused, zoo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from click.testing import Result
@@ -167,3 +172,65 @@ def test_a_column_without_a_task(table: Path, backbone: Path, tmp_path: Path) ->
     )
     assert refused("finetune", table).startswith("Error: --task is missing: which property does the table hold?")
     assert refused("finetune", table, "--task", "bulk-modulus", "--no-log").startswith("Error: --no-log with --task")
+
+
+def start(table: Path, backbone: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "zoo", "finetune", "--task", "bulk-modulus", table, "--backbone", backbone]
+    command += ["--mode", "full", "--out", out, *options]
+    return subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if there():
+            return
+        time.sleep(0.1)
+    raise AssertionError("nothing happened within a minute")
+
+
+def test_ctrl_c_in_the_first_fit_leaves_nothing_and_says_so(table: Path, backbone: Path, tmp_path: Path) -> None:
+    live = tmp_path / "run.partial" / "history.csv"
+    process = start(table, backbone, tmp_path / "run", "--epochs", "2000")
+    wait_for(lambda: live.exists() and len(live.read_text().splitlines()) > 3)
+    rows = live.read_text().splitlines()
+    assert rows[0] == "method,seed,epoch,learning_rate,train_loss,validation_loss,validation_mae,seconds"
+    assert {tuple(row.split(",")[:2]) for row in rows[1:]} == {("tiny (full)", "0")}
+    epochs = [int(row.split(",")[2]) for row in rows[1:]]
+    assert 0 < epochs[0] < epochs[1] < epochs[2]
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert out == ""
+    assert "interrupted before a fit was finished; nothing is kept: run the same command again" in error
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_after_a_fit_says_what_is_kept_and_how_to_go_on(table: Path, backbone: Path, tmp_path: Path) -> None:
+    cells = tmp_path / "run.partial" / "cells"
+    process = start(table, backbone, tmp_path / "run", "--epochs", "60", "--seeds", "30")
+    wait_for(lambda: len(list(cells.glob("*.safetensors"))) > 1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    said = re.search(r"interrupted; (\d+) finished fits? kept in \S+run.partial: the same command with --resume", error)
+    assert said is not None, error
+    assert int(said[1]) == len([path for path in cells.glob("*.json") if path.name != "settings.json"]) > 0
+
+
+def test_verbose_says_what_is_read_from_where_and_how_long_it_takes(
+    table: Path, backbone: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ("--task", "bulk-modulus", table, "--backbone", backbone, "--mode", "full", "--epochs", 1)
+    zoo("finetune", *options, "-v", "--out", tmp_path / "run")
+    steps = [re.sub(r"^ *\d+\.\d\d s  ", "", line) for line in caplog.messages if re.match(r" *\d+\.\d\d s  ", line)]
+    assert steps[0] == f"tiny: origin directory, in {backbone}"
+    assert steps[1] == f"read {table}: 59 rows used, 1 left out, crystals from column structure"
+    assert steps[2] == "graphs of 59 crystals: cutoff 8 Å, 12 neighbours"
+    assert steps[3].startswith("fitted a network to 47 rows, seed 0: 1 epoch, epoch 1 kept, validation MAE ")
+
+
+def test_quiet_prints_results_alone(table: Path, backbone: Path, tmp_path: Path) -> None:
+    options = ("--task", "bulk-modulus", table, "--backbone", backbone, "--mode", "full", "--epochs", 1)
+    result = zoo("finetune", *options, "-q", "--out", tmp_path / "run")
+    assert result.stderr == ""
+    assert result.stdout.startswith("Errors on test rows")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from contextlib import contextmanager
@@ -190,6 +191,19 @@ def per_time(rate: float) -> str:
         if rate * unit >= 1:
             return f"{rate * unit:.3g}/{name}"
     return f"{rate * 3600:.3g}/h"
+
+
+def log_step(start: float, what: str) -> None:
+    """Log a finished step, shown by ``-v``, with its duration.
+
+    Parameters
+    ----------
+    start : float
+        Value of :func:`time.monotonic` when it began.
+    what : str
+        What was done, and from which file.
+    """
+    logging.getLogger("zoo").debug("%6.2f s  %s", time.monotonic() - start, what)
 
 
 @contextmanager

@@ -150,11 +150,12 @@ def plain(text: str) -> str:
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats log messages, which quote text from elsewhere, without control characters."""
+    """Formats log messages, which quote text from elsewhere, without control characters; steps without a level."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a message."""
-        return plain(super().format(record))
+        message = plain(super().format(record))
+        return message.removeprefix("DEBUG: ") if record.levelno == logging.DEBUG else message
 
 
 def set_up_process() -> None:

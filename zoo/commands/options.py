@@ -82,9 +82,14 @@ def common(function: F) -> F:
             help="Also use the tasks, featurizers and baselines in this Python file.",
         ),
         click.option(
-            "-v", "--verbose", is_flag=True, expose_value=False, callback=_verbose, help="Show more messages."
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_verbose,
+            help="Say what is read, from where, and how long steps take.",
         ),
-        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_quiet, help="Print only results."),
+        click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=_quiet, help="Print results alone."),
     )
     for add in options:
         function = add(function)

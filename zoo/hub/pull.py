@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from zoo._utils.progress import log_step
 from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError
 from zoo.hub.cache import Expected, Pulled, card_beside, discard, fetch, sha256
 from zoo.hub.client import Client
@@ -64,6 +66,14 @@ def pull(ref: str | Path, *, source: OriginChoice = "auto", force: bool = False)
     InputError
         If `ref` is none of these.
     """
+    start = time.monotonic()
+    pulled = _pulled(ref, source, force=force)
+    commit = f", commit {pulled.revision[:12]}" if pulled.revision else ""
+    log_step(start, f"{pulled.name}: origin {pulled.origin}{commit}, in {pulled.directory}")
+    return pulled
+
+
+def _pulled(ref: str | Path, source: OriginChoice, *, force: bool) -> Pulled:
     if source not in get_args(OriginChoice):
         raise InputError(f"source {source!r} is unknown; there is: {', '.join(get_args(OriginChoice))}")
     if isinstance(ref, Path):

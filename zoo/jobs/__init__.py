@@ -11,6 +11,7 @@ __all__ = [
     "crossfit",
     "finetune",
     "fit_store",
+    "history",
     "lineage",
     "methods",
     "predict",

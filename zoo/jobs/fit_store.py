@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from zoo.jobs.history import LiveHistory
+
 SETTINGS = "settings.json"
 
 _log = logging.getLogger("zoo")
@@ -48,6 +50,8 @@ class FitStore:
         JSON settings that determine every fit, written to ``settings.json``. None if the caller keeps them.
     resume : bool
         Continue with the existing fits. Otherwise existing fits are an error, so that none are lost by accident.
+    history : LiveHistory, optional
+        Where fits report their validations.
 
     Raises
     ------
@@ -56,8 +60,15 @@ class FitStore:
         names them).
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any] | None = None, *, resume: bool) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any] | None = None,
+        *,
+        resume: bool,
+        history: LiveHistory | None = None,
+    ) -> None:
+        self.folder, self.history = folder, history
         note = folder / SETTINGS
         if any(path != note for path in folder.glob("*")):
             if not resume:
@@ -67,6 +78,8 @@ class FitStore:
         folder.mkdir(parents=True, exist_ok=True)
         if settings is not None:
             resuming.check_settings(note, settings)
+        if history:
+            history.start()
 
     @staticmethod
     def count(folder: Path) -> int:

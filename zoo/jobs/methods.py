@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo._utils.devices import Device, choose_device
-from zoo._utils.wording import with_unit
+from zoo._utils.progress import log_step
+from zoo._utils.wording import counted, with_unit
 from zoo.data.crystal import SYMBOLS
 from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.packing import PackedGraphs
@@ -116,6 +118,7 @@ def build_dataset(
     records: list[Record] = []
     graphs: list[CrystalGraph] = []
     rejected = list(table.rejected)
+    start = time.monotonic()
     built = recalled_graphs([record.crystal for record in table.records], settings)
     for record, graph in zip(table.records, built, strict=True):
         unknown = [SYMBOLS[number] for number in np.unique(record.crystal.numbers) if int(number) not in known]
@@ -128,6 +131,7 @@ def build_dataset(
     check_rejected_fraction(table.source, len(records), rejected, max_rejected, rejected_out)
     targets = np.array([record.target for record in records], dtype=np.float64)
     dataset = Dataset(PackedGraphs.pack(graphs), targets, transform)
+    log_step(start, f"graphs of {len(graphs)} crystals: cutoff {settings.cutoff:g} Å, {settings.neighbors} neighbours")
     return replace(table, records=records, rejected=rejected), dataset
 
 
@@ -215,6 +219,7 @@ def fit_network(
     on_epoch : callable, optional
         See :func:`zoo.training.fit.fit`.
     """
+    start = time.monotonic()
     with _FITTING:
         network, rates = initial(split.seed)
         scaler = TargetScaler.fit(dataset.targets[split.train], dataset.transform)
@@ -241,4 +246,10 @@ def fit_network(
     predictions = np.full(len(dataset.targets), np.nan)
     predictions[rows] = scaler.unscale(scaled)
     member = networks.Member(network.cpu(), scaler, split.seed)
+    epochs = counted(int(result.history[-1]["epoch"]), "epoch")
+    log_step(
+        start,
+        f"fitted a network to {trained} rows, {split.label}: {epochs}, epoch {result.best_epoch} kept, validation MAE "
+        f"{result.best_error:.4g}, on {chosen}",
+    )
     return Outcome(predictions, result.history, result.best_epoch, result.seconds, member)

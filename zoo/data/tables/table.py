@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, replace
 from math import isfinite, log10
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from zoo._utils.progress import log_step
 from zoo.data.tables.formats.frames import FRAME
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.records import Record, Rejection
@@ -153,6 +155,7 @@ def read_table(
     InputError
         If the file is not such a table, lacks a column, or has too many rejected rows.
     """
+    start = time.monotonic()
     if isinstance(source, Table):
         found, results = source, _checked(source, task, only, split_column)
     else:
@@ -173,6 +176,8 @@ def read_table(
     if task is not None:
         _check_scale(found.source, found.target_column, task, records)
     check_rejected_fraction(found.source, len(records), rejected, max_rejected, rejected_out)
+    origin = f", crystals from {found.structure_source}" if found.structure_source else ""
+    log_step(start, f"read {found.source}: {len(records)} rows used, {len(rejected)} left out{origin}")
     return found if isinstance(source, Table) else replace(found, sha256=_digest(source, found))
 
 

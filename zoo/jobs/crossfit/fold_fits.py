@@ -14,7 +14,7 @@ from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
 from zoo.models.inference import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zoo._utils.devices import Device
     from zoo._utils.progress import Bar
@@ -53,6 +53,12 @@ def fit_all(
     found: dict[tuple[int, int], Outcome] = {}
     missing: list[tuple[int, int]] = []
     failed: dict[str, str] = {}
+
+    def live(m: int, k: int) -> Callable[..., None] | None:
+        if store is None or store.history is None:
+            return None
+        return partial(store.history.add, f"{members[m].name}, fold {k + 1}", splits[k].fold or splits[k].seed)
+
     for m in range(len(members)):
         for k, split in enumerate(splits):
             outcome = store.get(_key(members[m], m, split, k)) if store else None
@@ -60,6 +66,9 @@ def fit_all(
                 missing.append((m, k))
             else:
                 found[m, k] = outcome
+                if add := live(m, k):
+                    for row in outcome.history:
+                        add(row)
                 if bar:
                     bar.skip(1, f"{members[m].name}, fold {k + 1}: done before")
 
@@ -80,7 +89,9 @@ def fit_all(
     # Longest fits first, to balance the load of the processes.
     missing.sort(key=lambda cell: isinstance(members[cell[0]], NetworkMember), reverse=True)
     jobs = [
-        engines.Job(f"{members[m].name}, fold {k + 1}", partial(_fit, members[m], dataset, splits[k], inputs))
+        engines.Job(
+            f"{members[m].name}, fold {k + 1}", partial(_fit, members[m], dataset, splits[k], inputs, live(m, k))
+        )
         for m, k in missing
     ]
     here = choose_device(device) != "cpu"
@@ -100,7 +111,15 @@ def _key(member: NetworkMember | RegressorMember, number: int, split: Split, fol
     return f"member-{number}-{kind}-{hashlib.sha256(split.label.encode()).hexdigest()[:8]}-{fold + 1}"
 
 
-def _fit(member: NetworkMember | RegressorMember, dataset: Dataset, split: Split, inputs: Inputs) -> Outcome:
+def _fit(
+    member: NetworkMember | RegressorMember,
+    dataset: Dataset,
+    split: Split,
+    inputs: Inputs,
+    on_epoch: Callable[..., None] | None,
+) -> Outcome:
     """Fit one member without one fold, in a single thread: rounding depends on the number of threads."""
     with threads(1):
+        if isinstance(member, NetworkMember):
+            return member.outcome(dataset, split, inputs, on_epoch)
         return member.outcome(dataset, split, inputs)

@@ -70,7 +70,9 @@ class NetworkMember:
     vectors: Tensor | None
     device: Device
 
-    def outcome(self, dataset: Dataset, split: Split, _inputs: Inputs) -> Outcome:
+    def outcome(
+        self, dataset: Dataset, split: Split, _inputs: Inputs, on_epoch: Callable[..., None] | None = None
+    ) -> Outcome:
         """Fit it on the training rows of a split, and predict all of its rows."""
         with tempfile.TemporaryDirectory() as folder:
             return fit_network(
@@ -81,6 +83,7 @@ class NetworkMember:
                 workdir=Path(folder),
                 device=self.device,
                 vectors=self.vectors,
+                on_epoch=on_epoch,
             )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo._utils.wording import error_title, format_headline
 from zoo.data.tables.rejections import write_rejected
-from zoo.jobs import comparison_table
+from zoo.jobs import comparison_table, history
 from zoo.jobs.finetune import out_of_fold, pictures, splitting
 from zoo.jobs.finetune.card import describe_run
 from zoo.jobs.fit_store import finite_json
@@ -22,7 +22,7 @@ from zoo.registry import backbones, plugins, task_choice
 from zoo.registry.plugin_versions import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from zoo.data.splits import Split
@@ -45,7 +45,7 @@ def write_run(result: Result, folder: Path) -> None:
     _json(folder / "metrics.json", metrics(result))
     _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.splits})
     write_rejected(result.table.rejected, folder / "rejected.csv")
-    _csv(folder / "history.csv", ["method", result.repeat, *HISTORY], _history(result))
+    _csv(folder / "history.csv", ["method", result.repeat, *history.COLUMNS], _history(result))
     columns = [*PREDICTIONS, result.repeat]
     _csv(folder / "predictions.csv", columns, _predictions(result, [result.model]))
     others = [method for method in result.outcomes if method != result.model]
@@ -68,7 +68,6 @@ _PART = {"on test rows": "test", "out of fold": "out_of_fold", "on validation ro
 """Name of a method's mean errors in ``metrics.json``, by :attr:`Result.basis`."""
 
 PREDICTIONS = ["id", "split", "target", "prediction", "unit"]
-HISTORY = ["epoch", "learning_rate", "train_loss", "validation_loss", "validation_mae", "seconds"]
 
 
 def metrics(result: Result) -> dict[str, Any]:
@@ -182,19 +181,11 @@ def _history(result: Result) -> Iterable[list[Any]]:
     for method, outcomes in result.outcomes.items():
         for split, outcome in zip(result.splits, outcomes, strict=True):
             for row in outcome.history:
-                yield [method, split.fold or split.seed, *_epoch(row)]
+                yield [method, split.fold or split.seed, *history.cells(row)]
     for split, crossfit in zip(result.splits, result.crossfits, strict=bool(result.crossfits)):
-        for fit, history in crossfit.history.items():
-            for row in history:
-                yield [fit, split.fold or split.seed, *_epoch(row)]
-
-
-def _epoch(row: Mapping[str, float]) -> list[Any]:
-    return [int(row["epoch"]), *(_number(row[name]) for name in HISTORY[1:])]
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.6g}"
+        for fit, rows in crossfit.history.items():
+            for row in rows:
+                yield [fit, split.fold or split.seed, *history.cells(row)]
 
 
 def _draw_parity(result: Result, path: Path) -> None:

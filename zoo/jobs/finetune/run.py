@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from zoo._utils import resuming
 from zoo._utils.progress import progress
+from zoo._utils.wording import counted
 from zoo.data.tables.records import records_digest
 from zoo.data.tables.rejections import remove_rejected_list
 from zoo.errors import InputError
@@ -21,6 +23,7 @@ from zoo.jobs.finetune.out_of_fold import carriers, transfer
 from zoo.jobs.finetune.result import Result
 from zoo.jobs.finetune.start import describe, prepare, provenance, row_warnings
 from zoo.jobs.fit_store import FitStore
+from zoo.jobs.history import LiveHistory
 from zoo.models.checkpoint import networks
 from zoo.registry import plugins, task_choice
 from zoo.training.settings import FROM_SCRATCH
@@ -79,7 +82,11 @@ def finetune(
             return _finetune(options, out, device, resume=resume, quiet=quiet, say=say)
         except KeyboardInterrupt:
             if kept := FitStore.count(_partial(out) / "cells"):
-                _log.warning("interrupted; finished fits that are kept: %d; --resume continues after them", kept)
+                again = f"the same command with --resume continues, {_partial(out)} removed starts again"
+                _log.warning("interrupted; %s kept in %s: %s", counted(kept, "finished fit"), _partial(out), again)
+            else:
+                shutil.rmtree(_partial(out), ignore_errors=True)
+                _log.warning("interrupted before a fit was finished; nothing is kept: run the same command again")
             raise
 
 
@@ -114,7 +121,8 @@ def _finetune(
     rows |= {f"featurizer {name}": identity for name, identity in zip(options.beside, beside, strict=True)}
     digests = {each.name: each.digest for start in candidates for each in start.pretrained}
     fingerprint = options.fingerprint(rows, list(digests.values()), len(splits[0].train))
-    store = FitStore(_partial(out) / "cells", fingerprint, resume=resume)
+    history = LiveHistory((_partial(out) / "history.csv").absolute(), "fold" if splits[0].fold else "seed")
+    store = FitStore(_partial(out) / "cells", fingerprint, resume=resume, history=history)
     fit = partial(_fit, dataset=dataset, store=store, device=device, unit=task.unit)
 
     start, tried = candidates[0], {}
@@ -269,11 +277,15 @@ def _fit(
     """Fit a network on a split, or read a stored fit; the prefix distinguishes splits with the same seed."""
     name, label = f"{prefix}{start.key}-{split.seed}", f"{split.label}, {start.method}"
     outcome = store.get(name)
+    add = partial(store.history.add, start.method, split.fold or split.seed) if store.history else None
     if outcome:
+        if add:
+            for row in outcome.history:
+                add(row)
         if bar:
             bar.skip(settings.epochs, f"{label}: done before")
         return outcome
-    on_epoch = partial(_show_epochs, bar, label, unit) if bar else None
+    on_epoch = partial(_show_epochs, bar, label, unit, add)
     with store.working(name) as workdir:
         outcome = methods.fit_network(
             dataset, split, start.initial, settings, workdir=workdir, device=device, on_epoch=on_epoch
@@ -284,5 +296,15 @@ def _fit(
     return outcome
 
 
-def _show_epochs(bar: Bar, label: str, unit: str, row: dict[str, float], epochs: int) -> None:
-    bar.advance(epochs, f"{label}: validation MAE {row['validation_mae']:.4g} {unit}".rstrip())
+def _show_epochs(
+    bar: Bar | None,
+    label: str,
+    unit: str,
+    add: Callable[[dict[str, float]], None] | None,
+    row: dict[str, float],
+    epochs: int,
+) -> None:
+    if bar:
+        bar.advance(epochs, f"{label}: validation MAE {row['validation_mae']:.4g} {unit}".rstrip())
+    if add:
+        add(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from itertools import islice
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 import numpy as np
 
 from zoo._utils.devices import Device, choose_device
+from zoo._utils.progress import log_step
+from zoo._utils.wording import counted
 from zoo.data.crystal import SYMBOLS, Crystal
 from zoo.data.elements import known_elements
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
@@ -380,7 +383,10 @@ def load(
     'formation_energy_per_atom'
     """
     pulled = pull.pull(ref, source=source)
+    start = time.monotonic()
     checkpoint = weights.read(pulled.directory)
     if target is not None:
         checkpoint = weights.select_target(checkpoint, target)
+    config = checkpoint.config
+    log_step(start, f"read {pulled.directory}: {counted(len(config.members), 'member')}, {config.target.name}")
     return Model(checkpoint, pulled.name, pulled.directory, choose_device(device))

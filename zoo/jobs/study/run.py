@@ -8,6 +8,7 @@ sizes, methods and seeds can be added later.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from zoo.jobs.fit_store import FitStore
     from zoo.jobs.study.options import StudyOptions
     from zoo.jobs.study.plan import Cell
+
+_log = logging.getLogger("zoo")
 
 
 def run_study(
@@ -99,7 +102,12 @@ def run_study(
     cells = prepared.cells
     missing = [cell for cell in cells if read_cell(prepared, store, cell) is None]
     say(f"{len(cells)} cells, {len(missing)} to do")
-    reasons = _compute(prepared, missing, store, chosen, workers, quiet=quiet, say=say)
+    try:
+        reasons = _compute(prepared, missing, store, chosen, workers, quiet=quiet, say=say)
+    except KeyboardInterrupt:
+        kept = len(cells) - sum(read_cell(prepared, store, cell) is None for cell in cells)
+        _log.warning("interrupted; %d of %d cells are kept in %s: the same command continues", kept, len(cells), out)
+        raise
     study = _collect(prepared, out, store, reasons, settings, found)
     files.write_text(out / "splits.json", networks.to_json(_ids(study)))
     files.write_text(out / "options.json", networks.to_json(json.loads(json.dumps(_options(study), default=_plain))))
