@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import spglib
 from pymatgen.core import Lattice, Structure
 from pymatgen.symmetry.groups import PointGroup, SpaceGroup, sg_symbol_from_int_number
 
@@ -64,6 +65,24 @@ def test_cells_and_rotations_change_nothing() -> None:
 def test_atoms_on_one_site_have_no_symmetry() -> None:
     (found,) = find_symmetries([Crystal(np.array([11, 11]), 4 * np.eye(3), np.array([[0.0] * 3, [0.0, 0.0, 1e-5]]))])
     assert found is None
+
+
+@pytest.mark.usefixtures("inner_loops")
+def test_all_space_groups_in_all_settings() -> None:
+    """Two elements at general positions, in a cell that has the symmetry of the rotations and no other."""
+    random = np.random.default_rng(0)
+    crystals, numbers = [], []
+    for hall in range(1, 531):
+        operations = spglib.get_symmetry_from_database(hall)
+        rotations, shifts = operations["rotations"], operations["translations"]
+        skewed = np.eye(3) + 0.2 * random.random((3, 3))
+        metric = np.einsum("nji,jk,nkl->il", rotations, skewed @ skewed.T, rotations) / len(rotations)
+        places = np.array([[0.131, 0.217, 0.342], [0.063, 0.441, 0.179]])
+        frac = (np.einsum("nij,aj->ani", rotations, places) + shifts).reshape(-1, 3) % 1
+        elements = np.repeat([26, 8], len(rotations)).astype(np.uint8)
+        crystals.append(Crystal(elements, 9 * np.linalg.cholesky(metric), frac))
+        numbers.append(spglib.get_spacegroup_type(hall).number)
+    assert [found and found.number for found in find_symmetries(crystals)] == numbers
 
 
 def test_classes_of_all_space_groups() -> None:

@@ -20,6 +20,7 @@ _HOMES = {
     "gating": "zoo.models.kernels",
     "normalizing": "zoo.models.kernels",
     "convolving": "zoo.models.kernels",
+    "trees": "zoo.models.kernels",
 }
 PARTS = tuple(_HOMES)
 MODULES = tuple(f"{home}.{name}" for name, home in _HOMES.items())
@@ -32,7 +33,7 @@ def _part(name: str) -> ModuleType | None:
         return None
 
 
-symmetry, nearest, merging, gating, normalizing, convolving = map(_part, PARTS)
+symmetry, nearest, merging, gating, normalizing, convolving, trees = map(_part, PARTS)
 
 
 def missing() -> list[str]:

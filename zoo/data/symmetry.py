@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import warnings
 from bisect import bisect_left
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +37,8 @@ ANGLE_TOLERANCE = 5.0
 _CLEAR_DISTANCES = (0.2 * TOLERANCE, 5 * TOLERANCE)
 _CLEAR_ANGLES = (0.2 * ANGLE_TOLERANCE, 1.2 * ANGLE_TOLERANCE)
 _OPERATIONS = 48
+_STEPS = 2520  # translations are rounded to multiples of 1/2520, which contain the half, third, quarter and sixth
+_SHIFT_TOLERANCE = 0.01  # of translations, in a lattice whose vectors have a length of about 1
 _CRYSTALS_PER_CHUNK = 256
 
 # The 32 crystal classes in the order of the space groups: last space group, order of the point group, and whether it
@@ -110,8 +113,6 @@ def _analyse(crystal: Crystal) -> Symmetry | None:
 
 def _find_clear(crystals: Sequence[Crystal]) -> list[Symmetry | None]:
     """Return the symmetries of crystals that are independent of the tolerance, and None for the others."""
-    import spglib
-
     assert compiled.symmetry is not None
     offsets = np.cumsum([0, *map(len, crystals)], dtype=np.int64)
     n = len(crystals)
@@ -131,19 +132,44 @@ def _find_clear(crystals: Sequence[Crystal]) -> list[Symmetry | None]:
         orbits,
         counts,
     )
+    found = np.arange(_OPERATIONS) < counts[:, None]
+    turns = rotations.astype(np.int8)
+    shifts = (np.rint(np.where(found[:, :, None], translations, 0) * _STEPS) % _STEPS).astype(np.int16)
     results: list[Symmetry | None] = []
     for i, count in enumerate(counts.tolist()):
+        number = _space_group(turns[i, :count].tobytes(), shifts[i, :count].tobytes()) if count else 0
         symmetry = None
-        if count:
-            try:
-                named = spglib.get_spacegroup_type_from_symmetry(
-                    rotations[i, :count], translations[i, :count], bases[i], symprec=TOLERANCE
-                )
-            except spglib.SpglibError:
-                named = None
-            if named is not None:
-                own = orbits[offsets[i] : offsets[i + 1]]
-                symmetry = Symmetry(int(named.number), np.unique(own[own >= 0], return_counts=True)[1])
+        if number:
+            sizes = np.bincount(orbits[offsets[i] : offsets[i + 1]] + 1)[1:]  # -1 marks atoms that are left out
+            symmetry = Symmetry(number, sizes[sizes > 0])
         # The number of operations must equal the order of the crystal class; otherwise they do not form a group.
         results.append(symmetry if symmetry is not None and symmetry.point_group_order == count else None)
     return results
+
+
+@lru_cache(maxsize=4096)
+def _space_group(rotations: bytes, translations: bytes) -> int:
+    """Return the number of the space group with the given operations, one for each rotation; 0 if spglib fails.
+
+    It is independent of the lattice, as long as the basis is right-handed; so crystals share a result, and spglib is
+    given a lattice that has the symmetry of the rotations.
+
+    Parameters
+    ----------
+    rotations : bytes
+        Array of shape (operations, 3, 3), int8.
+    translations : bytes
+        Array of shape (operations, 3), int16, in units of 1/`_STEPS`.
+    """
+    import spglib
+
+    turns = np.frombuffer(rotations, dtype=np.int8).reshape(-1, 3, 3).astype(np.intc)
+    shifts = np.frombuffer(translations, dtype=np.int16).reshape(-1, 3) / _STEPS
+    metric = np.einsum("nji,njk->ik", turns, turns) / len(turns)
+    try:
+        named = spglib.get_spacegroup_type_from_symmetry(
+            turns, shifts, np.linalg.cholesky(metric), symprec=_SHIFT_TOLERANCE
+        )
+    except spglib.SpglibError:
+        return 0
+    return 0 if named is None else int(named.number)

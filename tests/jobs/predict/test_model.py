@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import zoo
@@ -96,6 +97,14 @@ def test_batches_do_not_mix(model: Model, real_structures: list[Structure]) -> N
     together = model.predict(many).prediction.to_numpy()
     alone = model.predict(real_structures[-1]).prediction[0]
     assert together[len(real_structures) - 1 :: len(real_structures)] == pytest.approx(np.full(8, alone), rel=1e-4)
+
+
+def test_chunks_are_put_together(
+    model: Model, real_structures: list[Structure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = model.predict(real_structures)
+    monkeypatch.setattr(prediction, "CHUNK", 3)
+    pd.testing.assert_frame_equal(model.predict(real_structures), whole, rtol=1e-5)
 
 
 def test_what_is_no_structure_is_named(model: Model) -> None:

@@ -40,6 +40,7 @@ def data() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64
     return features, target, new
 
 
+@pytest.mark.usefixtures("inner_loops")
 @pytest.mark.parametrize("name", ["mean", "rf", "svr", "lasso", "ridge", "pls"])
 def test_every_baseline_of_zoo_survives_as_arrays(name: str, data: Any) -> None:
     features, target, new = data
@@ -49,6 +50,7 @@ def test_every_baseline_of_zoo_survives_as_arrays(name: str, data: Any) -> None:
     np.testing.assert_allclose(again.predict(new), np.ravel(fitted.predict(new)), rtol=2e-6)
 
 
+@pytest.mark.usefixtures("inner_loops")
 @pytest.mark.parametrize("make", [ExtraTreesRegressor, GradientBoostingRegressor])
 def test_trees_predict_as_in_scikit_learn(make: Any, data: Any) -> None:
     features, target, new = (np.nan_to_num(each) for each in data)
@@ -129,6 +131,17 @@ def test_hostile_trees_are_refused(
         Regressor.from_tensors("trees", forest)
 
 
+@pytest.mark.usefixtures("inner_loops")
+def test_a_tree_deeper_than_any_that_is_fitted_is_given_up() -> None:
+    nodes = np.arange(1500, dtype=np.int32)
+    following = np.minimum(nodes + 1, 1499).astype(np.int32)
+    column = np.where(nodes < 1499, 0, -1).astype(np.int32)
+    zeros, one = np.zeros(1500, dtype=np.float32), np.ones(1, dtype=np.int32)
+    chain = TreeEnsemble(nodes[:1], column, zeros, zeros, following, following, np.zeros(1), np.ones(1), one)
+    with pytest.raises(CheckpointError, match="deeper than 1000"):
+        chain.predict(np.zeros((2, 1)))
+
+
 def test_a_kind_that_does_not_exist_is_named() -> None:
     with pytest.raises(CheckpointError, match="there is no kind 'forest'"):
         Regressor.from_tensors("forest", {})
@@ -138,7 +151,15 @@ def test_columns_are_those_of_the_model() -> None:
     assert LinearModel(np.zeros(3), np.zeros(1)).columns == 3
     leaf = np.zeros(1, dtype=np.int32)
     tree = TreeEnsemble(
-        leaf, leaf - 1, np.zeros(1), np.array([7.0]), leaf, leaf, np.array([1.0]), np.array([0.5]), leaf + 2
+        leaf,
+        leaf - 1,
+        leaf.astype(np.float32),
+        np.array([7.0], np.float32),
+        leaf,
+        leaf,
+        np.array([1.0]),
+        np.array([0.5]),
+        leaf + 2,
     )
     np.testing.assert_array_equal(tree.predict(np.zeros((2, 2))), [4.5, 4.5])
     assert tree.columns == 2

@@ -52,7 +52,7 @@ WITH_INTERVAL = (*COLUMNS[:-1], "lower", "upper", COLUMNS[-1])
 """Columns of a table of predictions with intervals."""
 
 CHUNK = 1000
-"""Number of crystals held in memory at a time when predicting from files."""
+"""Number of crystals that are predicted together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,11 @@ class Model:
             raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
         self.check_interval(interval)
         inputs = require_all(self._inputs(crystals))
-        columns = self._predict(crystals, inputs, interval)
+        columns: dict[str, list[Any]] = {name: [] for name in (WITH_INTERVAL if interval else COLUMNS)}
+        for start in range(0, len(crystals), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            for name, values in self._predict(crystals[chunk], inputs[chunk], interval).items():
+                columns[name] += values
         columns["id"] = [str(name) for name in ids]
         return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
 
@@ -312,9 +316,8 @@ class Model:
         interval: float | None,
     ) -> dict[str, list[Any]]:
         """Return all columns except the identifiers."""
-        names = WITH_INTERVAL if interval else COLUMNS
         if not inputs:
-            return {name: [] for name in names}
+            return {name: [] for name in (WITH_INTERVAL if interval else COLUMNS)}
         members, blend = self._alone.members, self.config.blend
         packed = PackedGraphs.pack([graph for graph, _ in inputs])
         centers, disagreements = self._values(packed, stacked([rows for _, rows in inputs]))

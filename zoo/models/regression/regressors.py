@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from zoo._utils import compiled
 from zoo.errors import CheckpointError, InputError
 
 if TYPE_CHECKING:
@@ -34,6 +35,20 @@ _TYPES: dict[str, type] = {
     **dict.fromkeys(("vectors", "thresholds", "values"), np.float32),
 }
 """Data types of a model's arrays; large arrays are in single precision, those not listed in double precision."""
+
+
+def squared_distances(points: Array, others: Array, squares: Array | None = None) -> Array:
+    """Return the squared distances of n points of shape (n, d) from m others of shape (m, d), shape (n, m).
+
+    `squares` are the squared lengths of the others, if they are already known.
+    """
+    if squares is None:
+        squares = np.einsum("ij,ij->i", others, others)
+    result: Array = points @ others.T
+    result *= -2
+    result += np.einsum("ij,ij->i", points, points)[:, None]
+    result += squares
+    return np.maximum(result, 0, out=result)
 
 
 def _require(fits: bool, what: str) -> None:
@@ -102,13 +117,14 @@ class KernelMachine:
     def predict(self, features: Array) -> Array:
         """Return predictions, shape (n,), from features of shape (n, d)."""
         vectors = self.vectors.astype(np.float64)
-        squares = (vectors**2).sum(axis=1)
+        squares = np.einsum("ij,ij->i", vectors, vectors)
         result = np.empty(len(features))
         step = max(1, _BLOCK // max(1, len(vectors)))
         for start in range(0, len(features), step):
             rows = features[start : start + step]
-            distances = (rows**2).sum(axis=1)[:, None] + squares - 2 * rows @ vectors.T
-            kernel = np.exp(-self.gamma[0] * np.maximum(distances, 0))
+            kernel = squared_distances(rows, vectors, squares)
+            kernel *= -self.gamma[0]
+            np.exp(kernel, out=kernel)
             result[start : start + step] = kernel @ self.coefficients
         result += self.intercept[0]
         return result
@@ -169,10 +185,23 @@ class TreeEnsemble:
     def predict(self, features: Array) -> Array:
         """Return predictions, shape (n,), from features of shape (n, d)."""
         single = np.ascontiguousarray(features, dtype=np.float32)
+        result = np.zeros(len(features))
+        if compiled.trees is not None:
+            nodes = (self.features, self.thresholds, self.left, self.right, self.values)
+            complete = compiled.trees.sums(single, self.roots, *nodes, MAX_DEPTH, result)
+        else:
+            complete = self._add_sums(single, result)
+        if not complete:
+            raise CheckpointError(f"regressor: a tree is deeper than {MAX_DEPTH}")
+        result *= self.rate[0]
+        result += self.base[0]
+        return result
+
+    def _add_sums(self, single: Single, result: Array) -> bool:
+        """Do in NumPy what :func:`zoo.models.kernels.trees.sums` does."""
         column = np.maximum(self.features, 0)
-        result = np.empty(len(features))
         step = max(1, _BLOCK // (8 * len(self.roots)))
-        for start in range(0, len(features), step):
+        for start in range(0, len(single), step):
             rows = single[start : start + step]
             nodes = np.repeat(self.roots[None, :], len(rows), axis=0)
             index = np.arange(len(rows))[:, None]
@@ -183,11 +212,9 @@ class TreeEnsemble:
                     break
                 nodes = following
             else:
-                raise CheckpointError(f"regressor: a tree is deeper than {MAX_DEPTH}")
-            result[start : start + step] = self.values[nodes].sum(axis=1, dtype=np.float64)
-        result *= self.rate[0]
-        result += self.base[0]
-        return result
+                return False
+            result[start : start + step] += self.values[nodes].sum(axis=1, dtype=np.float64)
+        return True
 
 
 Model: TypeAlias = LinearModel | KernelMachine | TreeEnsemble
@@ -239,8 +266,12 @@ class Regressor:
         """
         if features.ndim != 2 or features.shape[1] != self.columns:
             raise InputError(f"features of shape {features.shape}: the regressor was fitted on {self.columns} columns")
-        filled = np.where(np.isnan(features), self.fill, features)
-        prepared = np.clip((filled - self.mean) / self.scale, -self.clip[0], self.clip[0])
+        prepared = features - self.mean
+        missing = np.isnan(features)
+        if missing.any():
+            np.copyto(prepared, self.fill - self.mean, where=missing)
+        prepared /= self.scale
+        np.clip(prepared, -self.clip[0], self.clip[0], out=prepared)
         result: Array = self.target[0] + self.target[1] * self.model.predict(prepared)
         return result
 
