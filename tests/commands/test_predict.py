@@ -103,3 +103,18 @@ def test_an_output_that_cannot_be_written_is_one_line(backbone: Path, table: Pat
     words = ("predict", backbone, table, "--out", tmp_path / "file" / "p.csv", "-q")
     assert "p.csv" in refused(*words)
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_columns_with_names_of_ones_own(backbone: Path, table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table).iloc[:3]
+    mine = pd.DataFrame({"relaxed": frame.structure, "guess": frame.structure, "sample": frame.material_id})
+    mine.to_csv(tmp_path / "mine.csv", index=False)
+    assert "the columns 'relaxed' and 'guess' hold structures; say which with --structure" in refused(
+        "predict", backbone, tmp_path / "mine.csv", "--out", tmp_path / "p.csv"
+    )
+    options = ("--structure", "relaxed", "--out", tmp_path / "p.csv")
+    result = zoo("predict", backbone, tmp_path / "mine.csv", *options)
+    assert list(pd.read_csv(tmp_path / "p.csv").id) == list(frame.material_id)
+    assert "ids from column sample, judging by its cells; --id names another" in result.stderr
+    result = zoo("predict", backbone, tmp_path / "mine.csv", "--id", "sample", *options)
+    assert "ids from" not in result.stderr

@@ -31,6 +31,12 @@ from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, Command, common, 
 @click.argument("inputs", nargs=-1, required=True, type=FILE_OR_FOLDER)
 @click.option("--out", type=FILE, default=Path("predictions.csv"), show_default=True, help="CSV file to write.")
 @click.option("--structures", type=FOLDER, help="Folder of structure files, for tables with ids but no structures.")
+@click.option("--id", metavar="COLUMN", help="Column of a table's ids.  [default: by its name, else by its cells]")
+@click.option(
+    "--structure",
+    metavar="COLUMN",
+    help="Column of a table's structures, or of names of structure files.  [default: by its name, else by its cells]",
+)
 @click.option("--target", help="Property to predict, if the backbone was trained on several.  [default: the first]")
 @click.option(
     "--interval",
@@ -47,6 +53,8 @@ def predict(
     inputs: tuple[Path, ...],
     out: Path,
     structures: Path | None,
+    id: str | None,  # noqa: A002
+    structure: str | None,
     target: str | None,
     interval: float | None,
     device: Any,
@@ -57,11 +65,14 @@ def predict(
     XYZ. docs/crystals.md lists the formats.
     """
     from zoo._utils.wording import counted
+    from zoo.data.tables.formats.layout import Layout
     from zoo.data.tables.inputs import count_records, iter_records, skipped_files
     from zoo.data.tables.structure_files import spare_workers
 
     skipped = skipped_files(inputs)
-    with closing(iter_records(inputs, structures=structures, workers=spare_workers())) as rows:  # starts reading
+    layout = Layout(id, structure)
+    reading = iter_records(inputs, structures=structures, layout=layout, workers=spare_workers())
+    with closing(reading) as rows:
         from zoo._utils.progress import progress
         from zoo.jobs.comparison_table import prediction_rows
         from zoo.jobs.predict.files import predict_files
@@ -74,6 +85,8 @@ def predict(
         show_table(*prediction_rows(done, loaded), keep=("id",), drop=("spread",))
         if others := loaded.config.other_targets:
             show_text(f"--target also takes {', '.join(each.name for each in others)}", err=True)
+    for note in rows.notes:
+        show_text(note, err=True)
     for folder, files in skipped.items():
         shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
         show_text(f"{folder}: {counted(len(files), 'file')} skipped, no structure by name: {shown}", err=True)

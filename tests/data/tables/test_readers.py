@@ -49,7 +49,8 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
         "a.csv",
         b"id,K_VRH\nx,1\n",
         "no crystals found: there is no column structure, cif, poscar or file, nor the columns atomic_numbers, "
-        "lattice, frac_coords; add one, or name a folder of structure files with --structures (columns: id, K_VRH)",
+        "lattice, frac_coords; name the column with --structure, or a folder of structure files with --structures "
+        "(columns: id, K_VRH)",
     ),
     "no target": (
         "a.csv",

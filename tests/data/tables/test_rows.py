@@ -25,8 +25,9 @@ from support.rocksalt import (
     write_csv,
 )
 
+from zoo.data.tables.cells import is_missing
 from zoo.data.tables.readers import open_table
-from zoo.data.tables.rows import RowReader, is_missing
+from zoo.data.tables.rows import RowReader
 from zoo.data.tables.table import read_table
 from zoo.registry.contracts import Requirement, Task
 

@@ -106,6 +106,17 @@ def is_structure(value: object) -> bool:
     return False
 
 
+def may_be_structure(value: object) -> bool:
+    """Return whether a table's cell looks like a structure that :func:`parse` reads; nothing is parsed."""
+    if isinstance(value, str):
+        kind = _recognise(unix_newlines(value))
+        return kind in _PARSERS or (kind == "mapping" and '"sites"' in value.replace("'", '"'))
+    if is_dictionary(value):
+        return not DICTIONARY_KEYS.isdisjoint(value)
+    attributes = ("sites", "get_atomic_numbers", "lattice_mat")  # of pymatgen, ASE and JARVIS
+    return isinstance(value, Crystal) or any(hasattr(value, name) for name in attributes)
+
+
 def kind_of(value: object) -> str:
     """Return the type of a value with its article, for a message."""
     name = type(value).__name__

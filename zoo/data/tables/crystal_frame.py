@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._utils.wording import counted
 from zoo.data.structures.parse import kind_of
+from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.inputs import open_inputs
 from zoo.data.tables.records import Record, Rejection
 from zoo.data.tables.rows import RowReader
@@ -26,7 +27,12 @@ _SHOWN = 3
 
 
 def read(
-    path: str | Path | Iterable[str | Path], *, structures: str | Path | None = None, on_error: OnError = "raise"
+    path: str | Path | Iterable[str | Path],
+    *,
+    structures: str | Path | None = None,
+    id: str | None = None,  # noqa: A002 - as the option is called
+    structure: str | None = None,
+    on_error: OnError = "raise",
 ) -> pd.DataFrame:
     """Read all crystals of a file, folder, archive or table that ``zoo predict`` takes.
 
@@ -37,6 +43,8 @@ def read(
         (docs/crystals.md lists the formats). It is read whole.
     structures : str or Path, optional
         Folder of structure files, for a table that holds only identifiers.
+    id, structure : str, optional
+        Columns of a table; by default they are found by their names, else by their cells.
     on_error : {"raise", "skip"}
         Whether a crystal that cannot be used ends in an error, or is left out with a warning;
         ``frame.attrs["skipped"]`` then lists all of them with their reasons.
@@ -77,7 +85,8 @@ def read(
     for each in paths:
         if not isinstance(each, str | PathLike):
             raise InputError(f"{kind_of(each)} is not a path")
-    for item, cells in _items(list(map(Path, paths)), Path(structures) if structures is not None else None):
+    folder = Path(structures) if structures is not None else None
+    for item, cells in _items(list(map(Path, paths)), folder, Layout(id, structure)):
         if isinstance(item, Rejection):
             rejected.append(item)
             continue
@@ -98,9 +107,11 @@ def read(
     return frame
 
 
-def _items(paths: list[Path], structures: Path | None) -> Iterator[tuple[Record | Rejection, dict[str, object]]]:
+def _items(
+    paths: list[Path], structures: Path | None, layout: Layout
+) -> Iterator[tuple[Record | Rejection, dict[str, object]]]:
     """Yield the crystals or the reasons why there are none, each with the table's own cells."""
-    for part in open_inputs(paths, structures):
+    for part in open_inputs(paths, structures, layout):
         if isinstance(part, RowReader):
             columns = part.source.columns
             hidden = {*part.crystal_columns, part.id_column, "structure"}

@@ -11,6 +11,7 @@ from zoo.data.structures.containers.archives import is_archive, open_archive
 from zoo.data.structures.files import format_of, identifiers, is_structure_file, other_files, structure_files
 from zoo.data.structures.parse import read_file
 from zoo.data.tables.formats.json_tables import OneStructureError
+from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.readers import is_table, open_table
 from zoo.data.tables.rows import RowReader
 from zoo.data.tables.structure_files import MIN_PARALLEL_FILES, ParallelReader, read_structure_file
@@ -31,6 +32,8 @@ class RecordStream:
     def __init__(self, parts: Sequence[_Files | RowReader], workers: int, min_parallel: int) -> None:
         self._workers, self._min_parallel = workers, min_parallel
         self._parts = iter(parts)
+        self.notes = [part.id_note for part in parts if isinstance(part, RowReader) and part.id_note]
+        """What the user should know about the identifiers of tables."""
         self._parallel: ParallelReader | None = None
         self._current: Iterator[Record | Rejection] = iter(())
         self._open_next()
@@ -66,6 +69,7 @@ def iter_records(
     paths: Iterable[Path],
     *,
     structures: Path | None = None,
+    layout: Layout = Layout(),  # noqa: B008 - it is frozen
     workers: int = 0,
     min_parallel: int = MIN_PARALLEL_FILES,
 ) -> RecordStream:
@@ -76,6 +80,8 @@ def iter_records(
     paths : iterable of Path
     structures : Path, optional
         Folder of structure files, for tables that hold only identifiers.
+    layout : Layout, optional
+        What is told of the layout of tables; columns are found by their names, else by their cells.
     workers : int
         Processes that read structure files ahead, started immediately; see :mod:`zoo.data.tables.structure_files`.
         Scripts that use them need ``if __name__ == "__main__":``, because each process imports the script.
@@ -94,10 +100,14 @@ def iter_records(
     InputError
         Before anything is read, if a path does not exist or is neither of these.
     """
-    return RecordStream(open_inputs(paths, structures), workers, min_parallel)
+    return RecordStream(open_inputs(paths, structures, layout), workers, min_parallel)
 
 
-def open_inputs(paths: Iterable[Path], structures: Path | None = None) -> list[_Files | RowReader]:
+def open_inputs(
+    paths: Iterable[Path],
+    structures: Path | None = None,
+    layout: Layout = Layout(),  # noqa: B008 - it is frozen
+) -> list[_Files | RowReader]:
     """Return, for each input in order, the structure files with their identifiers, or the reader of a table's rows.
 
     Raises
@@ -107,7 +117,7 @@ def open_inputs(paths: Iterable[Path], structures: Path | None = None) -> list[_
     """
     parts: list[list[Path] | RowReader] = []
     for path in map(Path, paths):
-        part = _open_input(path, structures)
+        part = _open_input(path, structures, layout)
         if isinstance(part, list) and parts and isinstance(parts[-1], list):
             parts[-1] += part
         else:
@@ -152,7 +162,7 @@ def count_records(paths: Iterable[Path]) -> int | None:
     return total
 
 
-def _open_input(path: Path, structures: Path | None) -> list[Path] | RowReader:
+def _open_input(path: Path, structures: Path | None, layout: Layout) -> list[Path] | RowReader:
     """Return the structure files of a path, or the reader of its rows."""
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
@@ -163,7 +173,7 @@ def _open_input(path: Path, structures: Path | None) -> list[Path] | RowReader:
         return files
     if is_table(path):
         try:
-            return RowReader(open_table(path), structures)
+            return RowReader(open_table(path), structures, layout=layout)
         except OneStructureError:
             return [path]
     if not is_structure_file(path):

@@ -13,7 +13,9 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from zoo._utils.progress import log_step
+from zoo._utils.wording import counted
 from zoo.data.tables.formats.frames import FRAME
+from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.records import Record, Rejection
 from zoo.data.tables.rejections import check_rejected_fraction
@@ -49,6 +51,8 @@ class Table:
         Source of the crystals, and alternative columns that were not used; one phrase for the user.
     columns : tuple of str
         All columns of the file.
+    id_note : str
+        What the user should know about the identifiers; empty if their column is told by its name.
     test : Table or None
         The table of the test rows, if it is a separate one; `records` and `rejected` then cover both.
     """
@@ -60,6 +64,7 @@ class Table:
     rejected: list[Rejection]
     structure_source: str = ""
     columns: tuple[str, ...] = ()
+    id_note: str = ""
     test: Table | None = None
 
     @classmethod
@@ -98,6 +103,11 @@ else:  # checked without importing pandas
     TableSource = Annotated[Any, BeforeValidator(_table_source)]
 
 
+ID = "Column of the ids.  [default: by its name, else by its cells]"
+STRUCTURE = "Column of the structures, or of names of structure files.  [default: by its name, else by its cells]"
+"""Help texts of the options that name columns."""
+
+
 def no_table() -> TableSource:
     """Say that a table must be given; the default of options that need one."""
     raise InputError("--data is missing: the table of crystals and targets")
@@ -120,6 +130,7 @@ def read_table(
     rejected_out: Path | None = None,
     only: Collection[str] | None = None,
     split_column: str | None = None,
+    layout: Layout = Layout(),  # noqa: B008 - it is frozen
 ) -> Table:
     """Read a whole table.
 
@@ -143,6 +154,8 @@ def read_table(
         Identifiers of the rows to read; others are neither read nor reported.
     split_column : str, optional
         Column that assigns rows to parts of the split; a row without a value is rejected.
+    layout : Layout, optional
+        What is told of the table's layout; columns are found by their names, else by their cells.
 
     Returns
     -------
@@ -160,8 +173,8 @@ def read_table(
         found, results = source, _checked(source, task, only, split_column)
     else:
         opened = open_table(source)
-        reader = RowReader(opened, structures, task, target, split_column)
-        found = Table(opened.path, "", reader.target, [], [], reader.description, opened.columns)
+        reader = RowReader(opened, structures, task, target, split_column, layout=layout)
+        found = Table(opened.path, "", reader.target, [], [], reader.description, opened.columns, reader.id_note)
         results = _read(reader, only)
     records: list[Record] = []
     rejected = list(found.rejected)
@@ -171,6 +184,9 @@ def read_table(
         else:
             rejected.append(result)
     found = replace(found, records=records, rejected=rejected)
+    if not isinstance(source, Table) and reader.unnamed:
+        note = f"{counted(reader.unnamed, 'row')} without an id in column {reader.id_column}: called by the row number"
+        found = replace(found, id_note="; ".join(filter(None, [found.id_note, note])))
     if not records and not rejected:
         raise InputError(f"{found.source}: there are no rows" + (" with the requested ids" if only is not None else ""))
     if task is not None:

@@ -11,7 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
-from zoo.data.tables.table import TableSource, no_table
+from zoo.data.tables.formats.layout import Layout
+from zoo.data.tables.table import ID, STRUCTURE, TableSource, no_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.models.checkpoint.schema import MAX_FEATURIZERS, MAX_MEMBERS
 from zoo.registry import plugins, task_choice
@@ -87,6 +88,9 @@ class Options:
         :func:`zoo.data.scaling.propose_transform`.
     structures : Path or None
         Folder of structure files, for tables that contain only ids.
+    id, structure : str or None
+        Columns of the identifiers, and of the structures or of names of structure files; by default they are found by
+        their names, else by their cells.
     max_rejected : float
         Maximum fraction of unusable rows.
 
@@ -170,6 +174,8 @@ class Options:
         BeforeValidator(lambda path: path or None),
         Field(description="Folder of structure files named after the table's ids."),
     ] = None
+    id: Annotated[str | None, Field(description=ID)] = None
+    structure: Annotated[str | None, Field(description=STRUCTURE)] = None
     max_rejected: Annotated[Number, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
 
     def __post_init__(self) -> None:
@@ -198,6 +204,11 @@ class Options:
             )
         if self.folds and self.seeds > 1:
             raise InputError(f"--seeds {self.seeds} with --folds {self.folds}: a fold is tested once; give one")
+
+    @property
+    def layout(self) -> Layout:
+        """What is told of the layout of tables."""
+        return Layout(self.id, self.structure)
 
     @property
     def choice(self) -> TaskChoice:

@@ -76,6 +76,7 @@ def _read(
         max_rejected=options.max_rejected,
         rejected_out=rejected_out,
         split_column=split_column,
+        layout=options.layout,
     )
 
 

@@ -13,9 +13,10 @@ from zoo.data.graphs import store
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.splits import hash_split
+from zoo.data.tables.cells import is_missing
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.rejections import check_rejected_fraction
-from zoo.data.tables.rows import RowReader, is_missing
+from zoo.data.tables.rows import RowReader
 from zoo.errors import InputError
 
 if TYPE_CHECKING:

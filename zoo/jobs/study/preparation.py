@@ -130,6 +130,7 @@ def prepare(options: StudyOptions) -> Prepared:
         structures=options.structures,
         max_rejected=options.max_rejected,
         only=_selected_ids(options, task, trained_on),
+        layout=options.layout,
     )
     table, dataset = methods.build_dataset(
         table, task.transform, GraphSettings(), known_elements(atom_table()), "zoo", options.max_rejected
@@ -194,7 +195,7 @@ def _fulfilled(options: StudyOptions, task: Task) -> dict[str, bool]:
     for condition in options.where:
         if condition.column not in source.columns:
             raise InputError(f"{source.path}: --where: there is no column {condition.column!r}")
-    reader = RowReader(source, options.structures, task, options.target)
+    reader = RowReader(source, options.structures, task, options.target, layout=options.layout)
     columns = (reader.id_column, reader.target, reader.required, *(each.column for each in options.where))
     fulfilled: dict[str, bool] = {}
     usable: set[str] = set()

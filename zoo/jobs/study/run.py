@@ -91,7 +91,12 @@ def run_study(
     chosen = engines.check(engine, workers)
     prepared = prepare(options)
     found = leaks.find(prepared.records, prepared.splits, prepared.trained_on, options.split)
-    lines = [introduction(prepared), prepared.note, *(f"leaks: {each}" for each in found.lines(unseen=options.unseen))]
+    lines = [
+        introduction(prepared),
+        prepared.table.id_note,
+        prepared.note,
+        *(f"leaks: {each}" for each in found.lines(unseen=options.unseen)),
+    ]
     for line in filter(None, lines):
         say(line)
     if strict:

@@ -1,7 +1,8 @@
 """Formats of tables → columns and rows of cells.
 
-`reader` says what an opened table is. `delimited` opens CSV and TSV, `json_tables` JSON and JSON lines, `parquet`
-Parquet, `containers` files of several crystals, and `frames` a DataFrame. `text` decodes text files.
+`reader` says what an opened table is, `layout` what a user tells of one. `delimited` opens CSV and TSV, `json_tables`
+JSON and JSON lines, `parquet` Parquet, `containers` files of several crystals, and `frames` a DataFrame. `text` decodes
+text files.
 """
 
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.data.tables.formats.json_tables import OneStructureError as OneStructureError
     from zoo.data.tables.formats.json_tables import open_json as open_json
     from zoo.data.tables.formats.json_tables import open_jsonl as open_jsonl
+    from zoo.data.tables.formats.layout import Layout as Layout
     from zoo.data.tables.formats.parquet import open_parquet as open_parquet
     from zoo.data.tables.formats.reader import Row as Row
     from zoo.data.tables.formats.reader import TableReader as TableReader

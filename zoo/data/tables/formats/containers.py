@@ -12,8 +12,8 @@ from zoo.data.structures.containers.ase_database import count_systems, systems
 from zoo.data.structures.containers.extxyz import Frame, frames, parse_frame
 from zoo.data.structures.files import format_of, open_bytes, stem_of
 from zoo.data.structures.parse import parse
+from zoo.data.tables.columns.names import ID_COLUMNS
 from zoo.data.tables.formats.reader import Row, Select, TableReader
-from zoo.data.tables.rows import ID_COLUMNS
 from zoo.errors import InputError
 
 if TYPE_CHECKING:

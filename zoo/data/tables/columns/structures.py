@@ -1,0 +1,153 @@
+"""The columns of the crystals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from zoo.data.structures import parse as parsing
+from zoo.data.structures.files import find_file, format_of
+from zoo.data.tables.cells import is_missing
+from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from zoo.data.crystal import Crystal
+    from zoo.data.tables.columns.sample import Sample
+    from zoo.data.tables.formats.reader import TableReader
+
+CrystalReader = Callable[[Mapping[str, object], str], "Crystal"]
+"""Reads a crystal from a row's cells and identifier."""
+
+_STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "atoms")
+_LONGEST_PATH = 255
+
+
+def crystal_source(
+    source: TableReader,
+    structures: Path | None,
+    id_column: str,
+    asked: str | None = None,
+    cells: Sample | None = None,
+) -> tuple[tuple[str, ...], CrystalReader, str]:
+    """Choose the source of the crystals.
+
+    Parameters
+    ----------
+    source : TableReader
+    structures : Path or None
+        Folder of structure files.
+    id_column : str
+    asked : str, optional
+        Column of the structures: texts, dictionaries, objects, or names of files.
+    cells : Sample, optional
+        From which such a column is found if no name tells it.
+
+    Returns
+    -------
+    columns : tuple of str
+    read : callable
+        Reads a crystal from a row's cells and identifier.
+    description : str
+
+    Raises
+    ------
+    InputError
+        If no column holds crystals, or several might.
+    """
+    columns = source.columns
+    if structures is not None and not structures.is_dir():
+        raise InputError(f"--structures {structures}: there is no such folder")
+    if asked is not None:
+        name = find(columns, (asked,))
+        if not name:
+            raise InputError(
+                f"{source.path}: --structure {asked}: there is no such column (columns: {listed(columns)})"
+            )
+        return _of_column(name, source, structures, cells)
+    choices = _by_name(source, structures, id_column, cells)
+    if not choices and cells is not None:
+        held = [name for name, values in cells.cells(*filter(None, columns)).items() if _holds(values)]
+        if len(held) > 1:
+            both = " and ".join(map(repr, held))
+            raise InputError(f"{source.path}: the columns {both} hold structures; say which with --structure")
+        choices = [_of_column(name, source, structures, cells) for name in held]
+    if not choices:
+        raise InputError(
+            f"{source.path}: no crystals found: there is no column structure, cif, poscar or file, nor the "
+            f"columns {', '.join(parsing.ARRAYS)}; name the column with --structure, or a folder of structure files "
+            f"with --structures (columns: {listed(columns)})"
+        )
+    (chosen, read, description), *others = choices
+    also = f" (also present: {'; '.join(words for _, _, words in others)})" if others else ""
+    return chosen, read, description + also
+
+
+def _by_name(
+    source: TableReader, structures: Path | None, id_column: str, cells: Sample | None
+) -> list[tuple[tuple[str, ...], CrystalReader, str]]:
+    columns, beside = source.columns, source.path.parent
+    file = find(columns, ("file",))
+    arrays = tuple(find(columns, (name,)) for name in parsing.ARRAYS)
+    choices: list[tuple[tuple[str, ...], CrystalReader, str]] = []
+    if structures is not None and file:
+        choices.append(((file,), _from_files(structures, file), f"files of {structures} named in column {file}"))
+    elif structures is not None and id_column:
+        choices.append(
+            ((id_column,), _from_files(structures, id_column), f"files of {structures} named by {id_column}")
+        )
+    elif structures is not None:
+        raise InputError(f"{source.path}: --structures needs a column of identifiers ({', '.join(ID_COLUMNS)})")
+    named = (find(columns, (name,)) for name in _STRUCTURE_COLUMNS)
+    choices += [_of_column(found, source, None, cells) for found in named if found]
+    if all(arrays):
+        choices.append((arrays, _from_arrays(arrays), f"columns {', '.join(arrays)}"))
+    if file and structures is None:
+        choices.append(((file,), _from_files(beside, file), f"files named in column {file}"))
+    if source.path.name == "id_prop.csv" and structures is None and id_column:  # with or without a header
+        choices.append(((id_column,), _from_files(beside, id_column), f"files of {beside} named by {id_column}"))
+    return choices
+
+
+def _of_column(
+    name: str, source: TableReader, structures: Path | None, cells: Sample | None
+) -> tuple[tuple[str, ...], CrystalReader, str]:
+    """Return the crystals of a column: those in its cells, or in the files that these name."""
+    if cells is not None and _kind(cells.first(name)) == "files":
+        folder = structures or source.path.parent
+        where = f"files of {structures}" if structures else "files"
+        return (name,), _from_files(folder, name), f"{where} named in column {name}"
+    return (name,), lambda row, _: parsing.parse(row.get(name)), f"column {name}"
+
+
+def _from_arrays(columns: tuple[str, ...]) -> CrystalReader:
+    numbers, lattice, frac = columns
+    return lambda cells, _: parsing.from_arrays(cells.get(numbers), cells.get(lattice), cells.get(frac))
+
+
+def _from_files(folder: Path, column: str) -> CrystalReader:
+    def read(cells: Mapping[str, object], _identifier: str) -> Crystal:
+        name = cells.get(column)
+        if is_missing(name):
+            raise InputError("no structure file is named")
+        return parsing.read_file(find_file(folder, str(name).strip()))
+
+    return read
+
+
+def _holds(values: Sequence[object]) -> str:
+    """Return what the first cells of a column hold: "structures", "files" that hold them, or "" for anything else."""
+    kinds = {_kind(value) for value in values if not is_missing(value)}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, str) and "\n" not in value.strip() and len(value) <= _LONGEST_PATH:
+        name = re.split(r"[\\/]", value.strip())[-1]
+        if format_of(name) and "." in name:
+            return "files"
+    return "structures" if parsing.may_be_structure(value) else ""
