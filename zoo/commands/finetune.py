@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         "target": ONE_TARGET,
         "task": {"type": str, "shell_complete": names("task")},
         "backbone": {"shell_complete": names("backbone"), "show_default": False},
-        "structures": {"type": FOLDER},
+        "structures": {"type": FILE_OR_FOLDER},
         "test_data": {"type": FILE_OR_FOLDER},
     },
     examples=[

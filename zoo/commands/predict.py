@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zoo.commands.console import rejections, show_table, show_text
-from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, Command, common, device_option, is_quiet, names
+from zoo.commands.options import FILE, FILE_OR_FOLDER, Command, common, device_option, is_quiet, names
 
 
 @click.command(
@@ -30,7 +30,11 @@ from zoo.commands.options import FILE, FILE_OR_FOLDER, FOLDER, Command, common, 
 @click.argument("model", shell_complete=names("backbone"))
 @click.argument("inputs", nargs=-1, required=True, type=FILE_OR_FOLDER)
 @click.option("--out", type=FILE, default=Path("predictions.csv"), show_default=True, help="CSV file to write.")
-@click.option("--structures", type=FOLDER, help="Folder of structure files, for tables with ids but no structures.")
+@click.option(
+    "--structures",
+    type=FILE_OR_FOLDER,
+    help="Folder or .zip of structure files, for tables with ids but no structures.",
+)
 @click.option("--id", metavar="COLUMN", help="Column of a table's ids.  [default: by its name, else by its cells]")
 @click.option(
     "--structure",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zoo.commands.console import show_json, show_table, show_text
-from zoo.commands.options import FILE_OR_FOLDER, FOLDER, ONE_TARGET, DeclaredCommand, common, is_quiet, names
+from zoo.commands.options import FILE_OR_FOLDER, ONE_TARGET, DeclaredCommand, common, is_quiet, names
 
 
 def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> Any:
@@ -25,7 +25,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
     special={
         "target": ONE_TARGET,
         "task": {"type": str, "shell_complete": names("task")},
-        "structures": {"type": FOLDER},
+        "structures": {"type": FILE_OR_FOLDER},
         "where": {"type": str, "multiple": True, "default": None, "show_default": False, "callback": _conditions},
     },
     examples=[

@@ -236,7 +236,8 @@ WRONG = {
         {"y": [1.0], "crystal": [SALT]}
     ),
     "an array of numbers of shape (3, 2); give pymatgen": np.zeros((3, 2)),
-    "an array of sites: NumPy takes structures apart": np.array([SALT, SALT], dtype=object),
+    "an array of single atoms of shape (2, 8): NumPy takes structures apart": np.array([SALT, SALT], dtype=object),
+    "an array of single atoms of shape (1, 8): NumPy takes structures apart": np.array([ase(SALT)], dtype=object),
     "an int is not a crystal; give pymatgen Structures, ASE Atoms": 7,
     "a NoneType is not a crystal": None,
     "'Si.cif' is neither an existing file": "Si.cif",

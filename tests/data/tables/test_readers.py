@@ -100,7 +100,10 @@ def test_missing_tables(tmp_path: Path) -> None:
     assert message(tmp_path).startswith("a folder without id_prop.csv is not a table")
     path = write_csv(tmp_path / "data.csv", ROWS)
     assert message(path, target="K") == "there is no column 'K' (columns: material_id, structure, K_VRH)"
-    assert message(path, structures=tmp_path / "no") == f"--structures {tmp_path / 'no'}: there is no such folder"
+    assert (
+        message(path, structures=tmp_path / "no")
+        == f"--structures {tmp_path / 'no'}: there is no such folder, nor such a .zip"
+    )
     write_csv(path, [{"K_VRH": 1}])
     assert message(path, structures=tmp_path).startswith("--structures needs a column of identifiers (id, material_id")
 

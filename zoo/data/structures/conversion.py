@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo._utils.wording import counted, listed
 from zoo.data.crystal import Crystal
+from zoo.data.structures.files import is_structure_file
 from zoo.data.structures.parse import DICTIONARY_KEYS, MISSING, is_dictionary, kind_of, parse, read_file
 from zoo.errors import InputError
 
@@ -198,7 +199,8 @@ def _read(path: Path) -> Crystal:
     try:
         return read_file(path)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        hint = "" if is_structure_file(path) else "; zoo.read returns the crystals of tables, databases and archives"
+        raise InputError(f"{path}: {error}{hint}") from None
 
 
 def _items(structures: Any) -> tuple[Iterable[object], list[str] | None]:
@@ -242,10 +244,10 @@ def _flat(array: NDArray[Any]) -> list[object]:
     """Return the items of an array of objects, which may be a column."""
     if array.dtype.kind not in "OUST":
         raise InputError(f"an array of numbers of shape {array.shape}; give {_KINDS}")
-    if array.size and hasattr(array.flat[0], "frac_coords") and hasattr(array.flat[0], "specie"):
+    if array.ndim > 1 and any(hasattr(array.flat[0], name) for name in ("specie", "symbol")) and array.size:
         raise InputError(
-            "an array of sites: NumPy takes structures apart; give the list of structures, or fill an array made with "
-            "np.empty(n, dtype=object)"
+            f"an array of single atoms of shape {array.shape}: NumPy takes structures apart; give the list of them, "
+            "or fill an array made with np.empty(n, dtype=object)"
         )
     if array.ndim > 1 and array.size != array.shape[0]:
         raise InputError(f"an array of shape {array.shape}; give one structure a row")

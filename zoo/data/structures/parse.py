@@ -165,7 +165,7 @@ def _only_system(value: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the arrays of the only crystal in a JSON database of ASE."""
     found = [arrays for _, _, arrays in json_systems(value)]
     if len(found) != 1:
-        raise InputError(f"a database of {len(found)} crystals; zoo.read returns all of them")
+        raise InputError(f"a database of {len(found)} crystals; zoo predict and zoo.read take all if given this file")
     if found[0] is None:
         raise InputError("the database of ASE is broken")
     return found[0]

@@ -17,7 +17,7 @@ from zoo.data.tables.structure_files import read_structure_file
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -27,7 +27,7 @@ _SHOWN = 3
 
 
 def read(
-    path: str | Path | Iterable[str | Path],
+    path: str | Path | Sequence[str | Path],
     *,
     structures: str | Path | None = None,
     id: str | None = None,  # noqa: A002 - as the option is called
@@ -81,12 +81,13 @@ def read(
     ids: list[str] = []
     rows: list[dict[str, object]] = []
     rejected: list[Rejection] = []
-    paths = [path] if isinstance(path, str | PathLike) else list(path)
-    for each in paths:
+    paths = []
+    for each in path if isinstance(path, list | tuple) else [path]:
         if not isinstance(each, str | PathLike):
             raise InputError(f"{kind_of(each)} is not a path")
+        paths.append(Path(each))
     folder = Path(structures) if structures is not None else None
-    for item, cells in _items(list(map(Path, paths)), folder, Layout(id, structure)):
+    for item, cells in _items(paths, folder, Layout(id, structure)):
         if isinstance(item, Rejection):
             rejected.append(item)
             continue

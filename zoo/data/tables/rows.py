@@ -3,8 +3,8 @@
 **The crystal** comes from the first of these that is present:
 
 1. the column asked for: structures in its cells, or names of structure files;
-2. a folder given as `structures`: the file named in the column ``file``, else the file named after the row's
-   identifier (``ID.cif``, ``ID.vasp``, ``ID.json`` …);
+2. a folder or ``.zip`` given as `structures`: the file named in the column ``file``, else the file named after the
+   row's identifier (``ID.cif``, ``ID.vasp``, ``ID.json`` …);
 3. the column ``structure``: CIF text, POSCAR text, pymatgen's dictionary, or names of files;
 4. the column ``cif``, then the column ``poscar``;
 5. the columns ``atomic_numbers`` (n), ``lattice`` (9, Å) and ``frac_coords`` (3n);

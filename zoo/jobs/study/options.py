@@ -110,7 +110,7 @@ class StudyOptions:
     structures: Annotated[
         Path | None,
         BeforeValidator(lambda path: path or None),
-        Field(description="Folder of structure files named after the table's ids."),
+        Field(description="Folder or .zip of structure files named after the table's ids."),
     ] = None
     id: Annotated[str | None, Field(description=ID)] = None
     structure: Annotated[str | None, Field(description=STRUCTURE)] = None

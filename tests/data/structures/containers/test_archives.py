@@ -14,7 +14,7 @@ from support.rocksalt import CIFS, POSCARS
 
 from zoo.data.crystal import Crystal
 from zoo.data.structures.containers import archives
-from zoo.data.structures.containers.archives import is_archive, open_archive, read_members
+from zoo.data.structures.containers.archives import is_archive, open_archive, read_members, structure_lookup
 from zoo.data.structures.parse import parse
 from zoo.errors import InputError
 
@@ -136,3 +136,21 @@ def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for ending in ENDINGS:
         list(read_members(open_archive(pack(tmp_path / f"a{ending}", FILES))))
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_files_are_looked_up_by_name_in_a_folder_or_a_zip(tmp_path: Path) -> None:
+    files = {**FILES, "cifs/deeper/KCl.vasp": POSCARS["KCl"].encode()}
+    for name, data in {"NaCl.cif": CIFS["NaCl"].encode(), "broken.cif": b"nothing"}.items():
+        (tmp_path / name).write_bytes(data)
+    for find in (structure_lookup(tmp_path), structure_lookup(pack(tmp_path / "a.zip", files))):
+        assert find("NaCl").digest == find("NaCl.cif").digest == parse(CIFS["NaCl"]).digest
+        with pytest.raises(InputError, match="no line begins with data_"):
+            find("broken")
+        with pytest.raises(InputError, match=r"no structure file: MgO \(\.cif, .*\) is not in "):
+            find("MgO")
+    assert find("POSCAR").chemsys == "Mg-O"
+    assert find("cifs/KCl.cif.gz").digest == parse(CIFS["KCl"]).digest
+    with pytest.raises(InputError, match=r"several structure files: KCl may be cifs/KCl\.cif\.gz or cifs/deeper/KCl"):
+        find("KCl")
+    with pytest.raises(InputError, match=r"can be looked up in a folder or a \.zip; unpack it"):
+        structure_lookup(pack(tmp_path / "a.tar", files))

@@ -18,8 +18,8 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from zoo.data.structures.files import compressed_opener, identifiers, is_structure_file, text_of
-from zoo.data.structures.parse import parse_named
+from zoo.data.structures.files import compressed_opener, find_file, identifiers, is_structure_file, stem_of, text_of
+from zoo.data.structures.parse import parse_named, read_file
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -128,21 +128,60 @@ def read_members(
     for name, _, opened in _walk(archive.path):
         if name not in archive.members or not wanted(name):
             continue
-        if name in archive.problems:
-            yield name, InputError(archive.problems[name])
-            continue
-        try:
-            with opened() as file:
-                base = name.replace("\\", "/").rpartition("/")[2]
-                opener = compressed_opener(base)
-                text = text_of(opener(file) if opener else file, base)
-            yield name, parse_named(text, base)
-        except InputError as error:
-            yield name, error
-        except RuntimeError:
-            yield name, InputError("the file is encrypted")
-        except _BROKEN as error:
-            yield name, InputError(f"the file cannot be read ({error.__class__.__name__})")
+        yield name, _read(archive, name, opened)
+
+
+def _read(archive: Archive, name: str, opened: Callable[[], IO[bytes]]) -> Crystal | InputError:
+    if name in archive.problems:
+        return InputError(archive.problems[name])
+    base = name.replace("\\", "/").rpartition("/")[2]
+    opener = compressed_opener(base)
+    try:
+        with opened() as file:
+            text = text_of(opener(file) if opener else file, base)
+        return parse_named(text, base)
+    except InputError as error:
+        return error
+    except RuntimeError:
+        return InputError("the file is encrypted")
+    except _BROKEN as error:
+        return InputError(f"the file cannot be read ({error.__class__.__name__})")
+
+
+def structure_lookup(folder: Path) -> Callable[[str], Crystal]:
+    """Return a function that reads the structure file of a name, with or without extension, in a folder or ``.zip``.
+
+    Raises
+    ------
+    InputError
+        If `folder` is an archive of another kind, which can only be read from its beginning, or a damaged one. The
+        function raises it if there is no such file or it cannot be read.
+    """
+    if not is_archive(folder.name) or folder.is_dir():
+        return lambda name: read_file(find_file(folder, name))
+    if not folder.name.lower().endswith(".zip"):
+        raise InputError(f"{folder}: structure files can be looked up in a folder or a .zip; unpack it")
+    archive = open_archive(folder)
+    by_name: dict[str, set[str]] = {}
+    for member in archive.members:
+        whole = member.replace("\\", "/")
+        base = whole.rpartition("/")[2]
+        for name in (whole, base, stem_of(base)):
+            by_name.setdefault(name, set()).add(member)
+    file = zipfile.ZipFile(folder)
+
+    def read(name: str) -> Crystal:
+        members = sorted(by_name.get(name, ()))
+        if not members:
+            raise InputError(f"no structure file: {name} (.cif, .vasp, .json …) is not in {folder}")
+        if members[1:]:
+            raise InputError(f"several structure files: {name} may be {members[0]} or {members[1]}")
+        found = _read(archive, members[0], partial(file.open, members[0]))
+        if isinstance(found, InputError):
+            raise found
+        return found
+
+    return read
 
 
 Member = tuple[str, bool, "Callable[[], IO[bytes]]"]

@@ -111,7 +111,7 @@ def parse_xyz(text: str) -> Crystal:
     """
     read = list(islice(frames(StringIO(text)), 2))
     if len(read) != 1:
-        raise InputError("several frames; zoo.read returns the crystals of all" if read else "the file is empty")
+        raise InputError("several frames; zoo predict and zoo.read take all if given this file" if read else "no frame")
     return parse_frame(read[0])
 
 

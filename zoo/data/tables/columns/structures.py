@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from zoo.data.structures import parse as parsing
-from zoo.data.structures.files import find_file, format_of
+from zoo.data.structures.containers.archives import is_archive, structure_lookup
+from zoo.data.structures.files import format_of
 from zoo.data.tables.cells import is_missing
 from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
 from zoo.errors import InputError
@@ -40,7 +41,7 @@ def crystal_source(
     ----------
     source : TableReader
     structures : Path or None
-        Folder of structure files.
+        Folder or ``.zip`` of structure files.
     id_column : str
     asked : str, optional
         Column of the structures: texts, dictionaries, objects, or names of files.
@@ -60,8 +61,8 @@ def crystal_source(
         If no column holds crystals, or several might.
     """
     columns = source.columns
-    if structures is not None and not structures.is_dir():
-        raise InputError(f"--structures {structures}: there is no such folder")
+    if structures is not None and not (structures.is_dir() or (structures.is_file() and is_archive(structures.name))):
+        raise InputError(f"--structures {structures}: there is no such folder, nor such a .zip")
     if asked is not None:
         name = find(columns, (asked,))
         if not name:
@@ -130,11 +131,13 @@ def _from_arrays(columns: tuple[str, ...]) -> CrystalReader:
 
 
 def _from_files(folder: Path, column: str) -> CrystalReader:
+    find_crystal = structure_lookup(folder)
+
     def read(cells: Mapping[str, object], _identifier: str) -> Crystal:
         name = cells.get(column)
         if is_missing(name):
             raise InputError("no structure file is named")
-        return parsing.read_file(find_file(folder, str(name).strip()))
+        return find_crystal(str(name).strip())
 
     return read
 
