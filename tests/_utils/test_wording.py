@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.notebook import tables
 
-from zoo._utils.wording import format_error, format_p, with_unit
+from zoo._utils.wording import as_html, format_error, format_p, with_unit
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,12 @@ def test_errors_with_their_deviation(mean: float, std: float, written: str) -> N
 def test_a_quantity_without_unit_has_no_empty_brackets() -> None:
     assert with_unit("K_VRH", "GPa") == "K_VRH (GPa)"
     assert with_unit("R²", "") == "R²"
+
+
+def test_html_for_notebooks_is_escaped_and_reads_as_a_table() -> None:
+    evil = "<script>alert(1)</script>"
+    shown = as_html(evil, {"unit": evil, "left out": ""}, ["method", "MAE"], [["a & b", "0.12"]], [evil, ""])
+    assert "<script" not in shown
+    assert "left out" not in shown
+    assert tables(shown) == [[["unit", evil]], [["method", "MAE"], ["a & b", "0.12"]]]
+    assert shown.count("<p>") == 1

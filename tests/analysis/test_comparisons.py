@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from zoo.analysis.comparisons import compare, corrected_resampled_t, gain_interval, holm, paired, power_law
+from zoo.analysis.comparisons import Comparison, compare, corrected_resampled_t, gain_interval, holm, paired, power_law
 
 # Ten seeds: a method that is about 10 % better than its reference.
 REFERENCE = np.array([1.02, 0.95, 1.10, 0.99, 1.05, 0.91, 1.00, 1.08, 0.97, 1.03])
@@ -137,3 +137,8 @@ def test_equal_methods_are_not_different() -> None:
     rows = [np.array([1.0, 2.0])] * 3
     assert compare(rows, rows).p == 1.0
     assert compare(rows[:1], rows[:1]).p == 1.0
+
+
+def test_a_notebook_shows_a_comparison_in_a_sentence() -> None:
+    worse = Comparison(-0.1234, 0.00001, "paired t-test over 5 seeds", 5)._repr_html_()
+    assert "12.3% higher than the reference&#x27;s; paired t-test over 5 seeds: p &lt; 0.0001." in worse

@@ -48,6 +48,10 @@ class Run:
         }
         self.headline = "mae_log10" if self.task.transform == "log10" else "mae"
 
+    @property
+    def unit(self) -> str:
+        return str(self.task.unit)
+
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         log10 = self.task.transform == "log10"
         return {

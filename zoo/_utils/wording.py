@@ -1,7 +1,8 @@
-"""Formatting of numbers and names in tables, figures and sentences."""
+"""Formatting of numbers and names in tables, figures, sentences and notebooks."""
 
 from __future__ import annotations
 
+import html
 import math
 from typing import TYPE_CHECKING
 
@@ -110,3 +111,44 @@ def short(name: str, longest: int = 30) -> str:
     """
     half = (longest - 1) // 2
     return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+
+
+def as_html(
+    title: str,
+    facts: Mapping[str, str] | None = None,
+    header: Sequence[str] = (),
+    rows: Sequence[Sequence[str]] = (),
+    notes: Sequence[str] = (),
+) -> str:
+    """Return a title, facts, a table and sentences as HTML for notebooks; everything is escaped.
+
+    Parameters
+    ----------
+    title : str
+    facts : mapping of str to str, optional
+        Name → value; empty values are left out.
+    header, rows : sequences
+        The table; empty for none.
+    notes : sequence of str
+        Paragraphs below; empty ones are left out.
+
+    Examples
+    --------
+    >>> as_html("a <b>", notes=["10 > 9", ""])
+    '<div><b>a &lt;b&gt;</b><p>10 &gt; 9</p></div>'
+    """
+
+    def cell(text: str, tag: str = "td", side: str = "left") -> str:
+        return f'<{tag} style="text-align:{side}">{html.escape(text)}</{tag}>'
+
+    described = "".join(f"<tr>{cell(name, 'th')}{cell(value)}</tr>" for name, value in (facts or {}).items() if value)
+    parts = [f"<b>{html.escape(title)}</b>", f"<table>{described}</table>" if described else ""]
+    if header:
+        sides = ["left", *["right"] * (len(header) - 1)]
+        head = "".join(cell(name, "th", side) for name, side in zip(header, sides, strict=True))
+        body = (
+            f"<tr>{''.join(cell(text, side=side) for text, side in zip(row, sides, strict=True))}</tr>" for row in rows
+        )
+        parts.append(f"<table><tr>{head}</tr>{''.join(body)}</table>")
+    parts += [f"<p>{html.escape(note)}</p>" for note in notes if note]
+    return f"<div>{''.join(parts)}</div>"

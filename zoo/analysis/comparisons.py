@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from zoo._utils.wording import as_html, format_p
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,7 +43,7 @@ class Comparison:
     ----------
     gain : float
         Reduction of the mean error, as a fraction of the reference's.
-        p : float
+    p : float
         Two-sided p-value of `test`.
     test : str
         Name of the test and of its samples.
@@ -53,6 +55,11 @@ class Comparison:
     p: float
     test: str
     pairs: int
+
+    def _repr_html_(self) -> str:
+        """Return the comparison as a sentence, for notebooks."""
+        change = f"The error is {abs(self.gain):.1%} {'lower' if self.gain > 0 else 'higher'} than the reference's"
+        return as_html(f"{change}; {self.test}: p = {format_p(self.p)}.".replace("= <", "<"))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.analysis.comparisons import Comparison
-    from zoo.jobs.finetune.result import Result
+    from zoo.jobs.finetune.result import Result, SavedResult
     from zoo.jobs.predict.files import Predicted
     from zoo.jobs.predict.model import Model
     from zoo.jobs.study.result import Study
@@ -27,13 +27,13 @@ _UNTESTED = {
 }
 
 
-def comparison_rows(result: Result) -> tuple[list[str], list[list[str]]]:
+def comparison_rows(result: Result | SavedResult) -> tuple[list[str], list[list[str]]]:
     """Return the header and rows of the comparison table, starting with the run's model.
 
     Errors are those of the rows `Result.judged`, as mean ± sample standard deviation over seeds. The task's own error
     metric comes first and is the one compared with training from scratch.
     """
-    headline, unit = result.headline, result.task.unit
+    headline, unit = result.headline, result.unit
     names = [headline, *(name for name in ("mae", "rmse", "r2") if name != headline)]
     header = ["method", *(error_title(name, unit) for name in names)]
     compared = result.headline_comparisons

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from zoo.errors import CardError
 from zoo.registry import front_matter
 from zoo.registry.contracts import Transform
+from zoo.registry.notebook import card_html
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -254,6 +255,9 @@ class Card(Backbone):
 
     def __repr__(self) -> str:
         return f"<Card {self.name}: {self.title}>"
+
+    def _repr_html_(self) -> str:
+        return card_html(self)
 
     @classmethod
     def parse(cls, text: str, source: str = "") -> Card:

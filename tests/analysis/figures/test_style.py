@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from support.pictures import seed_errors
 
 from zoo.analysis import figures
+from zoo.analysis.figures import style
 from zoo.analysis.figures.style import looks
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pandas as pd
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +35,10 @@ def test_the_same_numbers_give_the_same_file(errors: pd.DataFrame, tmp_path: Pat
         figures.learning_curve(errors, error_label="MAE (eV)").save(tmp_path, name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_notebook_shows_the_figure() -> None:
+    figure, (axes,) = style.new_figure()
+    axes.plot([0, 1])
+    picture = style.Picture(figure, pd.DataFrame({"x": [0, 1]}), "title", "alt", "caption")
+    assert picture._repr_png_().startswith(b"\x89PNG")

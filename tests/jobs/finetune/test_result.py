@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
+from support.notebook import tables
 
+from zoo.errors import InputError
+from zoo.jobs.comparison_table import comparison_rows, verdict
+from zoo.jobs.finetune.result import Result
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from zoo.jobs.finetune.result import Result
 
 
 def test_every_method_saw_the_same_rows(run: tuple[Result, Path]) -> None:
@@ -39,3 +42,52 @@ def test_a_result_is_shown_in_a_line(run: tuple[Result, Path]) -> None:
     assert re.search(r" MAE log10 [\d.]+ .*\(off by [\d.]+×\) on 6 test rows, 2 seeds>$", repr(found))
     assert (found.model, found.repeat, found.repeats) == ("tiny (full)", "seed", "2 seeds")
     assert found.records == found.table.records
+
+
+def test_a_result_is_read_back_from_its_folder(run: tuple[Result, Path]) -> None:
+    result, out = run
+    found = Result.load(out)
+    assert (found.model, found.target, found.unit, found.headline) == (result.model, "K_VRH", "GPa", "mae_log10")
+    assert list(found.summary()) == list(result.summary())
+    for method, errors in result.summary().items():
+        for name, error in errors.items():
+            assert found.summary()[method][name] == pytest.approx(error, nan_ok=True)
+            for ours, theirs in zip(found.errors[method], result.errors[method], strict=True):
+                assert ours[name] == pytest.approx(theirs[name], nan_ok=True)
+    assert found.headline_comparisons == result.headline_comparisons
+    assert repr(found).startswith(f"<Result of {out}: K_VRH by tiny (full), MAE log10 ")
+
+
+def test_frame_holds_every_prediction_of_every_method(run: tuple[Result, Path]) -> None:
+    result, out = run
+    frame = result.frame()
+    assert list(frame) == ["method", "id", "split", "target", "prediction", "unit", "seed"]
+    assert list(frame.method.unique()) == [result.model, *(name for name in result.outcomes if name != result.model)]
+    assert len(frame) == sum(
+        len(split.train) + len(split.val) + len(split.test) for split in result.splits for _ in result.outcomes
+    )
+    pd.testing.assert_frame_equal(Result.load(out).frame(), frame, check_exact=False, rtol=1e-5)
+    # The errors of the table are those of the frame.
+    tested = frame[(frame.split == "test") & (frame.method == "mean")]
+    by_seed = (tested.prediction - tested.target).abs().groupby(tested.seed).mean()
+    assert by_seed.to_list() == pytest.approx([row["mae"] for row in result.errors["mean"]], rel=1e-4)
+
+
+def test_a_notebook_shows_the_comparison(run: tuple[Result, Path]) -> None:
+    result, out = run
+    shown = result._repr_html_()
+    header, rows = comparison_rows(result)
+    assert tables(shown) == [[header, *rows]]
+    assert verdict(result) in html.unescape(shown)
+    kept = Result.load(out)._repr_html_()
+    assert tables(kept) == tables(shown)
+    assert len(shown) < 5000
+    assert "http" not in shown
+
+
+@pytest.mark.parametrize("content", [None, "no json", "[]", '{"model": "x"}'])
+def test_a_folder_that_is_no_run_is_named(content: str | None, tmp_path: Path) -> None:
+    if content:
+        (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
+        Result.load(tmp_path)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from support.knownstudy import make_study
+from support.notebook import tables
 
+from zoo.jobs.comparison_table import study_rows
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -39,3 +41,6 @@ def test_it_is_shown_with_its_answer(known: Study) -> None:
     assert repr(known).startswith("<Study of K_VRH: Transfer from dEf-10k cuts")
     none = replace(known, results=known.results[known.results.status == "failed"], predictions={})
     assert repr(none) == "<Study of K_VRH: no cell was finished>"
+    header, rows = study_rows(known)
+    assert tables(known._repr_html_()) == [[header, *rows]]
+    assert "No cell was finished" in none._repr_html_()

@@ -141,6 +141,12 @@ class Picture:
         """Return the picture with another sentence in its caption."""
         return replace(self, caption=f"{self.caption} {sentence}")
 
+    def _repr_png_(self) -> bytes:
+        """Return the figure for notebooks."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", facecolor="white")
+        return buffer.getvalue()
+
     def save(self, folder: Path, name: str) -> Saved:
         """Write ``name.png``, ``name.svg`` and ``name.csv``; each is written completely or not at all."""
         import matplotlib as mpl

@@ -47,10 +47,10 @@ def write_run(result: Result, folder: Path) -> None:
     write_rejected(result.table.rejected, folder / "rejected.csv")
     _csv(folder / "history.csv", ["method", result.repeat, *history.COLUMNS], _history(result))
     columns = [*PREDICTIONS, result.repeat]
-    _csv(folder / "predictions.csv", columns, _predictions(result, [result.model]))
+    _csv(folder / "predictions.csv", columns, predictions(result, [result.model]))
     others = [method for method in result.outcomes if method != result.model]
     if others:
-        rows = ([method, *row] for method in others for row in _predictions(result, [method]))
+        rows = ([method, *row] for method in others for row in predictions(result, [method]))
         _csv(folder / "comparison.csv", ["method", *columns], rows)
     if result.crossfits:
         _csv(folder / "out_of_fold.csv", out_of_fold.COLUMNS, out_of_fold.table(result))
@@ -167,7 +167,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _predictions(result: Result, methods: Sequence[str]) -> Iterable[list[Any]]:
+def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:
+    """Yield the rows of ``predictions.csv`` for some methods, in the columns `PREDICTIONS` and the seed or fold."""
     for method in methods:
         for split, outcome in zip(result.splits, result.outcomes[method], strict=True):
             for part, rows in (("train", split.train), ("validation", split.val), ("test", split.test)):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from math import nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from zoo._utils.wording import counted, format_headline
+from zoo._utils.wording import as_html, counted, format_headline
 from zoo.analysis import metrics
-from zoo.analysis.comparisons import compare
+from zoo.analysis.comparisons import Comparison, compare
+from zoo.errors import InputError
 from zoo.jobs.finetune import splitting
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
-    from zoo.analysis.comparisons import Comparison, Metric
+    from zoo.analysis.comparisons import Metric
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
@@ -89,6 +94,11 @@ class Result:
     def backbone(self) -> Pulled | None:
         """The backbone and its origin; None for random weights."""
         return self.start.backbone.pulled if self.start.backbone else None
+
+    @property
+    def unit(self) -> str:
+        """Unit of the target."""
+        return self.task.unit
 
     @property
     def model(self) -> str:
@@ -197,3 +207,145 @@ class Result:
         come first; the factor is the typical ratio between prediction and target (1.21: off by 21 %).
         """
         return {method: metrics.summary(rows) for method, rows in self.errors.items()}
+
+    def frame(self) -> pd.DataFrame:
+        """Return the predictions of all methods for all rows.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``method`` and those of ``predictions.csv``; the run's model comes first.
+        """
+        import pandas as pd
+
+        from zoo.jobs.finetune.folder import PREDICTIONS, predictions
+
+        rows = [[method, *row] for method in self.outcomes for row in predictions(self, [method])]
+        found = pd.DataFrame(rows, columns=["method", *PREDICTIONS, self.repeat])
+        return found.astype({"prediction": "float64"})
+
+    def _repr_html_(self) -> str:
+        """Return the table of errors and the verdict, for notebooks."""
+        from zoo.jobs.comparison_table import comparison_rows, intervals, verdict
+
+        title = f"{self.table.target_column} by {self.model}: errors {self.basis}, {self.repeats}"
+        return as_html(title, None, *comparison_rows(self), [verdict(self), intervals(self)])
+
+    @staticmethod
+    def load(folder: str | Path) -> SavedResult:
+        """Read the result of a run from its folder; see :class:`SavedResult`.
+
+        Raises
+        ------
+        InputError
+            If the folder is not a complete run.
+
+        Examples
+        --------
+        >>> import zoo
+        >>> zoo.Result.load("examples")
+        Traceback (most recent call last):
+        zoo.errors.InputError: examples is not the folder of a run: metrics.json is missing
+        """
+        return SavedResult.read(Path(folder))
+
+
+@dataclass(frozen=True, eq=False)
+class SavedResult:
+    """The result of a fine-tuning as its folder tells it; ``zoo.load(folder)`` is the model.
+
+    Parameters
+    ----------
+    folder : Path
+    metrics : dict
+        The content of ``metrics.json``.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> SavedResult:
+        """Read the folder of a run; raises `InputError` if it is none."""
+        path = folder / "metrics.json"
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if not (isinstance(found, dict) and {"model", "methods", "target"} <= found.keys()):
+                raise InputError(f"{path} does not describe a run")
+        except FileNotFoundError:
+            raise InputError(f"{folder} is not the folder of a run: metrics.json is missing") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read: {error}") from None
+        return cls(folder, found)
+
+    @property
+    def model(self) -> str:
+        """Name of the run's model among the methods."""
+        return str(self.metrics["model"])
+
+    @property
+    def target(self) -> str:
+        """Column of the target."""
+        return str(self.metrics["target"])
+
+    @property
+    def unit(self) -> str:
+        """Unit of the target."""
+        return str(self.metrics.get("unit", ""))
+
+    @property
+    def headline(self) -> str:
+        """Name of the task's error metric; see :attr:`Result.headline`."""
+        return str(self.metrics.get("headline") or next(iter(self.summary()[self.model])))
+
+    @cached_property
+    def errors(self) -> dict[str, list[dict[str, float]]]:
+        """Errors by method, one dict per seed; see :attr:`Result.errors`."""
+        summary = self.summary()
+        return {
+            method: [{name: _number(each.get(name)) for name in summary[method]} for each in found["per_seed"]]
+            for method, found in self.metrics["methods"].items()
+        }
+
+    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return the mean and standard deviation over seeds, by method and error; see :meth:`Result.summary`."""
+        return {
+            method: {
+                name: {key: _number(value) for key, value in error.items()}
+                for part, errors in found.items()
+                if part != "per_seed"
+                for name, error in errors.items()
+            }
+            for method, found in self.metrics["methods"].items()
+        }
+
+    @property
+    def headline_comparisons(self) -> dict[str, Comparison]:
+        """Comparisons of the MAE, or of that of log10, with training from scratch; see `Result`."""
+        kept = {"mae": "against_scratch", "mae_log10": "against_scratch_log10"}.get(self.headline, "")
+        return {method: Comparison(**each) for method, each in self.metrics.get(kept, {}).items()}
+
+    def frame(self) -> pd.DataFrame:
+        """Return the predictions of all methods for all rows; see :meth:`Result.frame`."""
+        import pandas as pd
+
+        text = {"id": str}
+        own = pd.read_csv(self.folder / "predictions.csv", dtype=text)
+        own.insert(0, "method", self.model)
+        others = self.folder / "comparison.csv"
+        return pd.concat([own, pd.read_csv(others, dtype=text)], ignore_index=True) if others.exists() else own
+
+    def __repr__(self) -> str:
+        error = format_headline(self.headline, self.summary()[self.model], self.unit)
+        return f"<Result of {self.folder}: {self.target} by {self.model}, {error}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table of errors and the verdict, for notebooks."""
+        from zoo.jobs.comparison_table import comparison_rows
+
+        title = f"{self.target} by {self.model}: {counted(len(self.errors[self.model]), 'repetition')}, {self.folder}"
+        return as_html(title, None, *comparison_rows(self), [str(self.metrics.get("verdict", ""))])
+
+
+def _number(value: float | None) -> float:
+    return nan if value is None else float(value)

@@ -2,7 +2,7 @@
 
 `model` predicts structures passed in Python; `files` predicts files, folders and tables.
 `features` computes the feature vectors for the regressors of a blend, `intervals` the ends of intervals;
-`structure_graph` returns the graph of a crystal.
+`structure_graph` returns the graph of a crystal, `notebook` shows a model as HTML.
 """
 
 from typing import TYPE_CHECKING

@@ -24,6 +24,7 @@ from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs.predict import intervals
 from zoo.jobs.predict.features import Featurizers, stacked
+from zoo.jobs.predict.notebook import model_html
 from zoo.models import torch_free
 from zoo.models.architecture import Pooling
 from zoo.models.checkpoint import weights
@@ -125,6 +126,9 @@ class Model:
         unit = f" ({self.unit})" if self.unit else ""
         networks = f", {len(self.checkpoint.members)} networks" if len(self.checkpoint.members) > 1 else ""
         return f"<Model {self.name}: {self.target}{unit}{networks}, on {self.device}>"
+
+    def _repr_html_(self) -> str:
+        return model_html(self)
 
     @property
     def config(self) -> Config:

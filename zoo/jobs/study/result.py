@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from zoo._utils.wording import as_html
 from zoo.analysis import metrics
 from zoo.jobs.study.analysis import ALPHA, Analysis
 from zoo.jobs.study.plan import plan
@@ -98,6 +99,14 @@ class Study:
         sizes = self.analysis.sizes
         found = self.analysis.sentence(sizes[-1]) if sizes else "no cell was finished"
         return f"<Study of {self.table.target_column}: {found}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table of errors and the conclusions, for notebooks."""
+        from zoo.jobs.comparison_table import study_rows, study_verdicts
+
+        if not self.analysis.sizes:
+            return as_html(f"Study of {self.table.target_column}", notes=["No cell was finished."])
+        return as_html(f"Study of {self.table.target_column}", None, *study_rows(self), study_verdicts(self))
 
     @property
     def methods(self) -> list[Method]:
