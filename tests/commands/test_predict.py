@@ -44,7 +44,9 @@ def test_predict_files_and_tables(fine_tuned: tuple[Result, Path], table: Path, 
     result = zoo("predict", fine_tuned[1], folder, table, "--out", out)
     with out.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
-    assert list(rows[0]) == ["id", "prediction", "unit", "spread", "note", "formula", "atoms"]
+    own = ["input_formula", "K_VRH", "G_VRH"]
+    assert list(rows[0]) == ["id", "prediction", "unit", "spread", "note", "formula", "atoms", *own]
+    assert "the column formula of the input is called input_formula in" in result.stderr
     assert len(rows) == len(sample_crystals.crystals()) + 59
     assert {row["unit"] for row in rows} == {"GPa"}
     assert all(float(row["prediction"]) > 0 and float(row["spread"]) >= 0 for row in rows)
@@ -118,3 +120,56 @@ def test_columns_with_names_of_ones_own(backbone: Path, table: Path, tmp_path: P
     assert "ids from column sample, judging by its cells; --id names another" in result.stderr
     result = zoo("predict", backbone, tmp_path / "mine.csv", "--id", "sample", *options)
     assert "ids from" not in result.stderr
+
+
+def test_the_best_candidates(backbone: Path, table: Path, tmp_path: Path) -> None:
+    """As documented: --top, --lowest, --sort, --keep."""
+    out = tmp_path / "p.csv"
+    zoo("predict", backbone, table, "--out", out, "-q")
+    everything = pd.read_csv(out)
+    result = zoo("predict", backbone, table, "--top", 3, "--keep", "K_VRH", "--out", out)
+    top = pd.read_csv(out)
+    assert top.id.tolist() == everything.sort_values("prediction", ascending=False).id.tolist()[:3]
+    assert top.K_VRH.tolist() == everything.set_index("id").K_VRH[top.id].tolist()
+    assert list(top)[-1] == "K_VRH"
+    assert "The highest 3 of 59 predictions" in result.stdout
+    assert f"predictions  59; the 3 highest are in {out}" in result.stdout
+    zoo("predict", backbone, table, "--sort", "--lowest", "--keep", "", "--out", out, "-q")
+    assert pd.read_csv(out).prediction.is_monotonic_increasing
+    assert list(pd.read_csv(out))[-1] == "atoms"
+    assert "--lowest goes with --top or --sort" in zoo("predict", backbone, table, "--lowest", code=2).stderr
+    line = refused("predict", backbone, table, "--keep", "k")
+    assert "--keep k: no table has such a column (columns: material_id" in line
+
+
+def test_several_models_and_their_inputs(
+    backbone: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, out = tmp_path / "other", tmp_path / "p.csv"
+    shutil.copytree(backbone, other)
+    alone = tmp_path / "alone.csv"
+    zoo("predict", backbone, table, "--out", alone, "-q")
+    expected = pd.read_csv(alone).prediction.tolist()
+    result = zoo("predict", backbone, other, "--", table, "--out", out)  # options may follow
+    written = pd.read_csv(out)
+    for name in (backbone.name, "other"):
+        assert written[f"prediction_{name}"].tolist() == expected
+    assert f"K_VRH, {backbone.name}" not in result.stdout.splitlines()[0]
+    assert re.search(rf", {backbone.name} +.*, other +note", result.stdout)
+    assert "is given twice" in refused("predict", backbone, backbone, "--", table)
+    assert "there is nothing to predict" in zoo("predict", backbone, other, "--", code=2).stderr
+    # With one model, -- ends the options, as it does everywhere.
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(table, "-mine.csv")
+    for words in (("--", backbone, "-mine.csv"), (backbone, "--", "-mine.csv"), (backbone, table, "--", "-mine.csv")):
+        zoo("predict", "--out", "q.csv", "-q", *words)
+        assert set(pd.read_csv("q.csv").prediction) == set(expected)
+
+
+def test_known_crystals_are_noted(backbone: Path, tmp_path: Path) -> None:
+    sample_crystals.crystals()["NaCl"].to(filename=str(tmp_path / "salt.cif"))
+    out = tmp_path / "p.csv"
+    zoo("predict", "dEf-91k", tmp_path / "salt.cif", "--known", "--out", out, "-q")
+    assert re.search("same crystal as mp-22862 in the training set of dEf-91k", pd.read_csv(out).note[0])
+    line = refused("predict", backbone, tmp_path / "salt.cif", "--known", "--out", out)
+    assert "there is no list of training crystals, so --known has nothing to compare with" in line

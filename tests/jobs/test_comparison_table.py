@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.markdown import Markdown
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import Comparison, compare
 from zoo.jobs.comparison_table import comparison_rows, markdown_table, prediction_rows, verdict
+from zoo.jobs.predict.ranking import Ranking
 from zoo.registry import plugins
 
 TARGET = np.linspace(20, 200, 30)
@@ -162,8 +164,25 @@ def test_predictions_show_unit_spread_and_note() -> None:
         {"id": "b", "prediction": 7.0, "unit": "", "spread": np.nan, "note": "Xe never occurred in the training set"},
     ]
     model: Any = SimpleNamespace(target="K_VRH")
-    header, rows, title = prediction_rows(SimpleNamespace(head=head, count=12, interval=None), model)  # type: ignore[arg-type]
+    done: Any = SimpleNamespace(head=[[row] for row in head], count=12, interval=None, ranking=None)
+    header, rows, title = prediction_rows(done, [model])
     assert header == ["id", "K_VRH", "spread", "note"]
     assert rows == [["a", "123.46 GPa", "4.6", ""], ["b", "7", "", "Xe never occurred in the training set"]]
     assert title == "The first 2 of 12 predictions"
-    assert prediction_rows(SimpleNamespace(head=head, count=2, interval=None), model)[2] == ""  # type: ignore[arg-type]
+    done.ranking = Ranking(lowest=True)
+    assert prediction_rows(done, [model])[2] == "The lowest 2 of 12 predictions"
+    done.count = 2
+    assert prediction_rows(done, [model])[2] == ""
+
+
+def test_a_table_of_the_predictions_of_two_models() -> None:
+    common = {"id": "a", "spread": np.nan}
+    row = [
+        common | {"prediction": 2.5, "unit": "eV", "lower": 2.0, "upper": 3.0, "note": "far"},
+        common | {"prediction": np.nan, "unit": "eV", "lower": np.nan, "upper": np.nan, "note": "not predicted: no Xe"},
+    ]
+    done: Any = SimpleNamespace(head=[row], count=1, interval=0.9, ranking=None)
+    models: Any = [SimpleNamespace(target="gap", name=name, directory=Path(name)) for name in ("one", "two")]
+    header, rows, _ = prediction_rows(done, models)
+    assert header == ["id", "gap, one", "90 % interval", "gap, two", "90 % interval", "note"]
+    assert rows == [["a", "2.5 eV", "2 … 3", "", "", "one: far; two: not predicted: no Xe"]]

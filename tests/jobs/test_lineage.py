@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from zoo.analysis import known_crystals
 from zoo.data.splits import make_split
 from zoo.data.tables.table import read_table
+from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs import lineage, pretrained
 from zoo.jobs.finetune.options import Options
@@ -108,3 +110,31 @@ def test_a_copy_of_a_registered_backbone_is_known_by_its_weights_wherever_it_lie
     copy = pull.pull(shutil.copytree(pull.pull("dEf-10k").directory, tmp_path / "net"))
     stranger = replace(copy, origin=origin, card=None)
     assert lineage.training_ids(stranger) == backbones.training_ids(backbones.get("dEf-10k"))
+
+
+def test_crystals_with_other_identifiers_are_seen_and_named(run: Path, data: Path) -> None:
+    """By structure: in the run's own list, and in that of the shelf, from which its backbone comes."""
+    rows = records(data)
+    renamed = [replace(record, id=f"mine-{place}", target=None) for place, record in enumerate(rows)]
+    found = lineage.lineage(pull.pull(run))
+    assert [(each.name, each.has_structures) for each in found] == [("mine", True), ("dEf-10k", True)]
+    by_id = {place for place, record in enumerate(rows) if record.id in lineage.listed_ids(found)}
+    assert 0 < len(by_id) < len(rows)
+    assert lineage.seen(found, renamed) == {f"mine-{place}" for place in by_id}
+    assert lineage.seen(found, rows) == {rows[place].id for place in by_id}
+    unlisted = [replace(each, crystals=None) for each in found]
+    assert lineage.seen(unlisted, renamed) is None
+    (notes,) = lineage.Recognizer([run]).notes([record.crystal for record in renamed])
+    own = set(json.loads((run / "splits.json").read_text())["0"]["train"])
+    for place, (record, note) in enumerate(zip(rows, notes, strict=True)):
+        assert bool(note) == (place in by_id), note
+        if record.id in own:
+            assert note.startswith(f"the same crystal as {record.id} in the training set of mine")
+
+
+def test_nothing_is_recognised_without_a_list(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / known_crystals.FILE).unlink()
+    change(copy, "backbone", None)
+    with pytest.raises(InputError, match="copy: there is no list of training crystals"):
+        lineage.Recognizer([copy])

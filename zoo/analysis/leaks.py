@@ -18,7 +18,7 @@ from zoo.data.graphs.neighbors import GraphSettings, build_graphs
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
     from pymatgen.core import Structure
@@ -78,12 +78,15 @@ class PretrainedRows:
         Number of rows of the table that are in the training set.
     test : list of int
         The same, for the test rows of each seed.
+    by_structure : bool
+        Whether the crystals were compared by structure, and not only by identifier.
     """
 
     backbone: str
     listed: bool
     rows: int
     test: list[int]
+    by_structure: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ class Leaks:
                     f"{self.rows:,} crystals and {share:.1%} of the test rows"
                 )
         listed = [each for each in self.pretrained if each.listed]
-        if listed and not unseen and not any(each.rows for each in listed):
+        if listed and not unseen and not any(each.rows or each.by_structure for each in listed):
             lines.append(UNKNOWN_IDS)
         return lines
 
@@ -177,6 +180,7 @@ def find(
     splits: Mapping[tuple[int, int], Split],
     trained_on: Mapping[str, frozenset[str] | None],
     how: How,
+    by_structure: Collection[str] = (),
 ) -> Leaks:
     """Find the overlap of test rows with training data.
 
@@ -186,9 +190,11 @@ def find(
     splits : dict of (size, seed) to Split
         For each seed, the largest training set is checked together with its validation rows.
     trained_on : dict of str to set of str
-        Identifiers of each backbone's training crystals; None if its card does not list them.
+        Identifiers of the records that each backbone was trained on; None if its card does not list them.
     how : {"random", "composition", "chemsys"}
         Splitting scheme.
+    by_structure : collection of str
+        Backbones whose training crystals are recognised by structure, and not only by identifier.
     """
     crystals = [record.crystal for record in records]
     same, near, unchecked = copies(crystals)
@@ -203,7 +209,7 @@ def find(
     for backbone, ids in trained_on.items():
         known = np.array([record.id in (ids or ()) for record in records])
         tested = [int(known[split.test].sum()) for split in largest.values()]
-        pretrained.append(PretrainedRows(backbone, ids is not None, int(known.sum()), tested))
+        pretrained.append(PretrainedRows(backbone, ids is not None, int(known.sum()), tested, backbone in by_structure))
     groups = [_groups(labels, records) for labels in (same, near)]
     return Leaks(how, len(records), groups[0], groups[1], unchecked, seeds, pretrained)
 

@@ -248,14 +248,15 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def rejections(rejected: Sequence[Rejection], path: Path) -> list[str]:
-    """Return a few lines that say which rows were left out and where the complete list is."""
+def rejections(rejected: Sequence[Rejection], path: Path, more: int = 0) -> list[str]:
+    """Return a few lines that say which rows were left out, `more` of them rejected, and where the complete list is."""
     lines = []
     for what, found in (
         ("filtered", [each for each in rejected if each.filtered]),
         ("rejected", [each for each in rejected if not each.filtered]),
     ):
         if found:
-            more = [f"  … and {len(found) - 3} more"] if len(found) > 3 else []
-            lines += [f"{what}    {len(found)} row(s), in {path}", *(f"  {each}" for each in found[:3]), *more]
+            count = len(found) + (more if what == "rejected" else 0)
+            others = [f"  … and {count - 3} more"] if count > 3 else []
+            lines += [f"{what}    {count} row(s), in {path}", *(f"  {each}" for each in found[:3]), *others]
     return lines

@@ -197,21 +197,31 @@ def study_verdicts(study: Study) -> list[str]:
     return [*lines, *([analysis.test] if analysis.test else [])]
 
 
-def prediction_rows(done: Predicted, model: Model) -> tuple[list[str], list[list[str]], str]:
+def prediction_rows(done: Predicted, models: Sequence[Model]) -> tuple[list[str], list[list[str]], str]:
     """Return the header, rows and title of a table of the first few predictions."""
-    rows = [
-        [
-            row["id"],
-            f"{row['prediction']:.5g} {row['unit']}".rstrip(),
-            *([f"{row['lower']:.4g} … {row['upper']:.4g}"] if done.interval else []),
-            "" if math.isnan(row["spread"]) else f"{row['spread']:.2g}",
-            row["note"],
-        ]
-        for row in done.head
-    ]
-    title = f"The first {len(rows)} of {done.count} predictions" if done.count > len(rows) else ""
-    interval = [f"{100 * done.interval:.4g} % interval"] if done.interval else []
-    return ["id", model.target, *interval, "spread", "note"], rows, title
+    from zoo.jobs.predict.files import labels
+
+    several = len(models) > 1
+    names = labels(models) if several else [""]
+    interval = f"{100 * done.interval:.4g} % interval" if done.interval else ""
+    header = ["id"]
+    for model, name in zip(models, names, strict=True):
+        header += [f"{model.target}, {name}" if several else model.target, *([interval] if interval else [])]
+    rows = []
+    for predicted in done.head:
+        cells, notes = [predicted[0]["id"]], []
+        for row, name in zip(predicted, names, strict=True):
+            missing = math.isnan(row["prediction"])
+            cells.append("" if missing else f"{row['prediction']:.5g} {row['unit']}".rstrip())
+            if done.interval:
+                cells.append("" if missing else f"{row['lower']:.4g} … {row['upper']:.4g}")
+            notes += [f"{name}: {row['note']}" if several else row["note"]] if row["note"] else []
+        spread = predicted[0]["spread"]
+        cells += [] if several else ["" if math.isnan(spread) else f"{spread:.2g}"]
+        rows.append([*cells, "; ".join(notes)])
+    which = "first" if done.ranking is None else "lowest" if done.ranking.lowest else "highest"
+    title = f"The {which} {len(rows)} of {done.count} predictions" if done.count > len(rows) else ""
+    return [*header, *([] if several else ["spread"]), "note"], rows, title
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

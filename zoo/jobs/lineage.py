@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zoo.analysis import known_crystals
+from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
+    from zoo.data.crystal import Crystal
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.jobs.pretrained import Pretrained
+    from zoo.registry.cards import Card
     from zoo.registry.contracts import Task
 
 
@@ -28,10 +33,22 @@ class TrainedOn:
         Name of each target, with its task if known.
     ids : set of str or None
         Identifiers of the crystals; None if they are not listed.
+    crystals : Path or None
+        List by which the crystals are recognised by their structure (:mod:`zoo.analysis.known_crystals`), if there is
+        one. It may contain others as well.
+    name : str
+        Name of the network; empty if unknown.
     """
 
     targets: tuple[tuple[str, str | None], ...]
     ids: frozenset[str] | None
+    crystals: Path | None = None
+    name: str = ""
+
+    @property
+    def has_structures(self) -> bool:
+        """Whether its crystals are recognised by their structure."""
+        return self.ids is not None and self.crystals is not None and self.crystals.is_file()
 
     def includes(self, task: Task) -> bool:
         """Return whether one of the targets is the property of a task, by the task's name or one of its columns."""
@@ -49,7 +66,7 @@ def lineage(pulled: pull.Pulled) -> list[TrainedOn]:
     config = weights.read_config(pulled.directory)
     targets = tuple((each.name, each.task) for each in config.targets)
     ancestors = dict.fromkeys(_ancestors(config.provenance))
-    return [TrainedOn(targets, _ids(pulled)), *map(_registered, ancestors)]
+    return [TrainedOn(targets, *_crystals(pulled), pulled.name), *map(_registered, ancestors)]
 
 
 def training_ids(pulled: pull.Pulled) -> frozenset[str] | None:
@@ -80,9 +97,9 @@ def was_trained_on(pulled: pull.Pulled, task: Task) -> bool:
 def count_seen(
     pretrained: Sequence[Pretrained], records: Sequence[Record], splits: Sequence[Split]
 ) -> list[int] | None:
-    """Count the test rows of each seed that are among the training crystals of a network, by their identifiers.
+    """Count the test rows of each seed that are among the training crystals of a network; None if unknown.
 
-    None if unknown: no network lists its crystals, or no identifier of the table occurs in a list.
+    See :func:`seen`.
     """
     return _count([each for network in pretrained for each in lineage(network.pulled)], records, splits)
 
@@ -101,19 +118,89 @@ def without_list(pretrained: Sequence[Pretrained]) -> list[str]:
     return [each.name for each in pretrained if training_ids(each.pulled) is None]
 
 
+def seen(found: Iterable[TrainedOn], records: Sequence[Record]) -> frozenset[str] | None:
+    """Return the identifiers of the records that are training crystals of a network.
+
+    A record is one by its identifier, or by its structure if it is the same or nearly the same as a training crystal.
+    None if that is unknown: no identifier occurs in a list, and no network lists the structures of its crystals.
+    """
+    found = list(found)
+    known = listed_ids(found).intersection(record.id for record in records)
+    others = [record for record in records if record.id not in known]
+    compared = False
+    for path in dict.fromkeys(each.crystals for each in found if each.crystals and each.ids):
+        if crystals := known_crystals.read_cached(path):
+            compared = True
+            ids = listed_ids(each for each in found if each.crystals == path)
+            matched = zip(others, crystals.matches([record.crystal for record in others]), strict=True)
+            known |= {record.id for record, matches in matched if any(match.id in ids for match in matches)}
+    return known if known or compared else None
+
+
+class Recognizer:
+    """Says which crystals are in the training sets of networks and of their ancestors.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Folders of the checkpoints.
+
+    Raises
+    ------
+    InputError
+        If none of the networks has a list by which its crystals can be recognised.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._networks = [[each for each in lineage(pull.pull(folder)) if each.has_structures] for folder in folders]
+        paths = dict.fromkeys(each.crystals for networks in self._networks for each in networks if each.crystals)
+        self._lists = {path: found for path in paths if (found := known_crystals.read_cached(path))}
+        if not self._lists:
+            names = ", ".join(folder.name for folder in folders)
+            raise InputError(f"{names}: there is no list of training crystals, so --known has nothing to compare with")
+
+    def notes(self, crystals: Sequence[Crystal]) -> list[list[str]]:
+        """Return, for each checkpoint, a note for each crystal: the training crystal that it is, or an empty string."""
+        matches = {path: found.matches(crystals) for path, found in self._lists.items()}
+        return [
+            [
+                _recognition([(each, matches[each.crystals][place]) for each in networks if each.crystals])
+                for place in range(len(crystals))
+            ]
+            for networks in self._networks
+        ]
+
+
+def _recognition(found: Iterable[tuple[TrainedOn, Sequence[known_crystals.Match]]]) -> str:
+    """Return a note on the best match in the training sets of networks, and on the networks that it trained."""
+    known = [(match, each.name) for each, matches in found for match in matches if match.id in (each.ids or ())]
+    if not known:
+        return ""
+    best = min((match for match, _ in known), key=lambda match: not match.same)
+    names = list(dict.fromkeys(name for match, name in known if match == best))
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    kind = "the same crystal as" if best.same else "nearly the same crystal as"
+    return f"{kind} {best.id} in the training set of {', '.join(names[:2])}{more}"
+
+
 def _count(found: Sequence[TrainedOn], records: Sequence[Record], splits: Sequence[Split]) -> list[int] | None:
-    known = listed_ids(found)
-    if known.isdisjoint(record.id for record in records):
-        return None
-    return [sum(records[row].id in known for row in split.test) for split in splits]
+    known = seen(found, records)
+    return None if known is None else [sum(records[row].id in known for row in split.test) for split in splits]
 
 
-def _ids(pulled: pull.Pulled) -> frozenset[str] | None:
-    ids = backbones.training_ids(pulled.card) if pulled.card else frozenset[str]()
-    if not ids:
-        digest = pulled.digests.get(weights.WEIGHTS_FILE) or pull.sha256(pulled.directory / weights.WEIGHTS_FILE)
-        ids = _registered(digest).ids or frozenset()
-    return ids or None
+def _crystals(pulled: pull.Pulled) -> tuple[frozenset[str] | None, Path | None]:
+    """Return the identifiers of the training crystals of a checkpoint, and the list of their structures."""
+    if pulled.card and (ids := backbones.training_ids(pulled.card)):
+        return ids, _list_beside(pulled.card)
+    digest = pulled.digests.get(weights.WEIGHTS_FILE) or pull.sha256(pulled.directory / weights.WEIGHTS_FILE)
+    registered = _registered(digest)
+    return registered.ids, registered.crystals
+
+
+def _list_beside(card: Card) -> Path | None:
+    """Return the path of the list of structures, which is beside that of identifiers; it need not exist."""
+    path = backbones.ids_file(card)
+    return path.with_name(known_crystals.FILE) if path else None
 
 
 def _registered(digest: str) -> TrainedOn:
@@ -121,7 +208,7 @@ def _registered(digest: str) -> TrainedOn:
     for card in backbones.cards():
         if any(file.sha256 == digest for file in card.files):
             targets = tuple((name, None) for name in (card.target, *card.other_targets))
-            return TrainedOn(targets, backbones.training_ids(card) or None)
+            return TrainedOn(targets, backbones.training_ids(card) or None, _list_beside(card), card.name)
     return TrainedOn((), None)
 
 

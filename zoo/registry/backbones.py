@@ -187,6 +187,11 @@ def weights_folder(card: Card) -> Path:
     return card_folder(card) / "weights" / card.name
 
 
+def ids_file(card: Card) -> Path | None:
+    """Return the list of training ids that a card names; None if it names none. The file need not exist."""
+    return card_folder(card) / card.training.ids if card.training.ids is not None and card.source else None
+
+
 def training_ids(card: Card) -> frozenset[str]:
     """Return the identifiers of a backbone's training rows; empty if the card has no list of them.
 
@@ -195,9 +200,9 @@ def training_ids(card: Card) -> frozenset[str]:
     CardError
         If the list that the card names cannot be read.
     """
-    if card.training.ids is None or not card.source:
+    path = ids_file(card)
+    if path is None:
         return frozenset()
-    path = card_folder(card) / card.training.ids
     try:
         return _training_ids(path, path.stat().st_mtime_ns)
     except FileNotFoundError:  # lists stay in the card's package; pulled weights come without

@@ -16,6 +16,8 @@ import pytest
 from support.interrupted import Cut, cut_after
 
 import zoo
+from zoo.analysis import known_crystals
+from zoo.analysis.known_crystals import FILE, KnownCrystals, Match
 from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.errors import InputError, TrainingError
 from zoo.jobs import baselines, methods
@@ -224,14 +226,35 @@ def test_test_rows_that_the_backbone_was_trained_on_are_counted(data: Path, tmp_
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["test_rows_in_pretraining"] == expected
 
 
-def test_what_cannot_be_told_is_said(data: Path, tmp_path: Path) -> None:
+def test_crystals_with_other_identifiers_are_recognised(data: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(data).iloc[10:40]
+    table.to_csv(tmp_path / "given.csv", index=False)
+    table.assign(material_id=[f"mine-{i}" for i in range(30)]).to_csv(tmp_path / "own.csv", index=False)
+    request = Options("bulk-modulus", tmp_path / "given.csv", backbone="dEf-91k", mode="full", epochs=1, test=0.3)
+    given = finetune(request, tmp_path / "given", quiet=True)
+    own = finetune(replace(request, data=tmp_path / "own.csv"), tmp_path / "own", quiet=True)
+    # Other names make another split of the same crystals; one of them has been relaxed anew since it was trained on.
+    trained_on = backbones.training_ids(backbones.get("dEf-91k"))
+    known = [name in trained_on for name in table.material_id]
+    tested = [int(own.records[row].id.removeprefix("mine-")) for row in own.splits[0].test]
+    assert own.overlap is not None
+    assert sum(known[row] for row in tested) == own.overlap[0] + 1 == 9
+    assert given.overlap == [sum(given.records[row].id in trained_on for row in given.splits[0].test)]
+    # The run has a list of its own crystals, so that they are recognised as well.
+    (match,) = KnownCrystals.read(tmp_path / "own" / FILE).matches([given.records[0].crystal])
+    assert match == [Match("mine-0", same=True)]
+
+
+def test_what_cannot_be_told_is_said(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Identifiers of somebody's own, a backbone without a list, a copy of one with it, copies in the table."""
     table = pd.read_csv(data).iloc[10:30]
     own = pd.concat([table, table.iloc[:2]]).assign(material_id=[f"mine-{i}" for i in range(22)])
     own.to_csv(tmp_path / "own.csv", index=False)
     said: list[str] = []
     request = Options("bulk-modulus", tmp_path / "own.csv", backbone="dEf-10k", mode="full", epochs=1, test=0.3)
-    found = finetune(request, tmp_path / "own", quiet=True, say=said.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(known_crystals, "FILE", "none")  # the backbone's list of structures is missing
+        found = finetune(request, tmp_path / "own", quiet=True, say=said.append)
     assert found.overlap is None
     assert UNKNOWN_IDS in said
     crystals = {record.id: record.crystal.digest for record in found.records}

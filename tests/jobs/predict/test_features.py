@@ -12,8 +12,8 @@ from zoo.plugins.featurizers import Magpie
 
 import zoo
 from zoo.data.crystal import Crystal
-from zoo.data.tables.records import Record, Rejection
-from zoo.errors import CheckpointError, PluginError
+from zoo.data.graphs.memory import CrystalMemory
+from zoo.errors import CheckpointError, InputError, PluginError
 from zoo.jobs.predict.features import Featurizers, stacked
 from zoo.testing import sample_crystals as samples
 
@@ -81,8 +81,9 @@ def test_a_crystal_that_a_featurizer_does_not_take_is_rejected_alone(
         return plain(self, crystals)
 
     monkeypatch.setattr(Magpie, "featurize_crystals", picky)
-    records = [Record(str(i), Crystal.from_structure(each), None, i, "t") for i, each in enumerate(real_structures[:3])]
-    done = list(zoo.load(blend_folder).predict_records(records))
-    rejected = [each for each in done if isinstance(each, Rejection)]
-    assert [each.id for each in rejected] == [str(i) for i in range(3) if len(real_structures[i]) == odd]
-    assert "featurizer 'magpie' failed: ValueError: too odd" in str(rejected[0])
+    crystals = [Crystal.from_structure(each) for each in real_structures[:3]]
+    for memory in (None, CrystalMemory()):
+        done = zoo.load(blend_folder).predict_each(crystals, memory=memory)
+        rejected = [each for each in done if isinstance(each, InputError)]
+        assert [isinstance(each, InputError) for each in done] == [len(each) == odd for each in crystals]
+        assert "featurizer 'magpie' failed: ValueError: too odd" in str(rejected[0])

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import zoo
+from zoo.data.graphs.memory import CrystalMemory
 from zoo.errors import InputError, UnknownNameError
 from zoo.jobs.predict import model as prediction
 from zoo.jobs.predict.files import predict_files
@@ -126,23 +127,22 @@ def test_an_element_without_features_is_refused(model: Model) -> None:
         blind.predict(samples.crystals()["Si"])
 
 
-def test_memory_is_bounded_by_the_chunk(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more than a chunk of crystals is read ahead of what has been predicted."""
-    monkeypatch.setattr(prediction, "CHUNK", 3)
-    read = 0
-
-    def stream():
-        nonlocal read
-        for number in range(10):
-            read += 1
-            yield prediction.Record(
-                str(number), zoo.Crystal.from_structure(samples.crystals()["Si"]), None, number, "f"
-            )
-
-    results = model.predict_records(stream())
-    for count in range(1, 10):
-        next(results)
-        assert read <= 3 * -(-count // 3)
+def test_each_crystal_has_its_prediction_or_its_error(model: Model) -> None:
+    """Also with graphs and vectors that another model has left in a memory."""
+    table = model.checkpoint.atom_table.copy()
+    table[14] = 0
+    blind = replace(model, name="blind", checkpoint=replace(model.checkpoint, atom_table=table))
+    crystals = [zoo.Crystal.from_structure(samples.crystals()[name]) for name in ("NaCl", "Si")]
+    memory = CrystalMemory()
+    expected = model.predict(crystals)
+    both = model.predict_each(crystals, memory=memory)
+    assert [each["prediction"] for each in both] == expected.prediction.tolist()
+    assert list(both[0]) == list(expected.columns[1:])
+    assert len(memory) == 2
+    salt, silicon = blind.predict_each(crystals, memory=memory)
+    assert salt["prediction"] == expected.prediction[0]
+    assert isinstance(silicon, InputError)
+    assert "blind has no features for the element Si" in str(silicon)
 
 
 def test_load_refuses_unknown_names() -> None:

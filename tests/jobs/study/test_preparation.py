@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from support.tinystudy import options, write_table
 from zoo.cli import main
 
+from zoo.analysis import known_crystals
 from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.data.tables.conditions import Condition
 from zoo.jobs.study.preparation import prepare
@@ -34,7 +35,7 @@ def test_sizes_and_backbones_that_are_left_open(table: Path) -> None:
 
 
 def test_rows_that_conditions_and_pretraining_leave(
-    table: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    table: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = prepare(options(table, sizes=None))
     ids = {record.id for record in whole.records}
@@ -45,7 +46,12 @@ def test_rows_that_conditions_and_pretraining_leave(
     assert not any(line == UNKNOWN_IDS for line in caplog.messages)
     nobody = pd.read_csv(table).assign(material_id=lambda frame: [f"mine-{i}" for i in frame.index])
     nobody.to_csv(tmp_path / "mine.csv", index=False)
-    prepare(options(tmp_path / "mine.csv", sizes=None, unseen=True))
+    names = {record.id: f"mine-{row}" for row, record in enumerate(whole.records)}
+    own = prepare(options(tmp_path / "mine.csv", sizes=None, unseen=True))
+    assert {record.id for record in own.records} == {names[name] for name in ids - seen}
+    assert not any(line == UNKNOWN_IDS for line in caplog.messages)
+    monkeypatch.setattr(known_crystals, "FILE", "none")  # a backbone that has a list of identifiers alone
+    assert len(prepare(options(tmp_path / "mine.csv", sizes=None, unseen=True)).records) == len(ids)
     assert f"--unseen: {UNKNOWN_IDS}" in caplog.messages
     hard = prepare(options(table, sizes=None, where=(Condition(column="K_VRH", above=100.0),)))
     assert {record.id for record in hard.records} == {r.id for r in whole.records if (r.target or 0) > 100}

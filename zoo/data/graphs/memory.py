@@ -96,7 +96,9 @@ memory = CrystalMemory()
 """The memory of this process."""
 
 
-def recalled_graphs(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:
+def recalled_graphs(
+    crystals: Sequence[Crystal], settings: GraphSettings, kept: CrystalMemory = memory
+) -> list[CrystalGraph | InputError]:
     """Return the graphs of crystals, in order; a crystal without a graph has an error instead."""
 
     def build(missing: list[int]) -> list[CrystalGraph | InputError]:
@@ -104,4 +106,4 @@ def recalled_graphs(crystals: Sequence[Crystal], settings: GraphSettings) -> lis
         # Copies, because the graphs of a chunk share their arrays.
         return [graph if isinstance(graph, InputError) else graph.copy() for graph in built]
 
-    return memory.recall(settings, crystals, build)
+    return kept.recall(settings, crystals, build)

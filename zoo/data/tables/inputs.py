@@ -30,6 +30,9 @@ class RecordStream:
     """The records and rejections of files and tables in order; see :func:`iter_records`."""
 
     def __init__(self, parts: Sequence[_Files | RowReader], workers: int, min_parallel: int) -> None:
+        readers = [part for part in parts if isinstance(part, RowReader)]
+        self.kept = tuple(dict.fromkeys(column for reader in readers for column in reader.kept))
+        """Columns of the tables that the records carry along."""
         self._workers, self._min_parallel = workers, min_parallel
         self._parts = iter(parts)
         self.notes = [part.id_note for part in parts if isinstance(part, RowReader) and part.id_note]
@@ -70,6 +73,7 @@ def iter_records(
     *,
     structures: Path | None = None,
     layout: Layout = Layout(),  # noqa: B008 - it is frozen
+    keep: Sequence[str] | None = (),
     workers: int = 0,
     min_parallel: int = MIN_PARALLEL_FILES,
 ) -> RecordStream:
@@ -82,6 +86,8 @@ def iter_records(
         Folder of structure files, for tables that hold only identifiers.
     layout : Layout, optional
         What is told of the layout of tables; columns are found by their names, else by their cells.
+    keep : sequence of str or None
+        Columns of the tables that the records carry along; None for all that hold neither identifiers nor crystals.
     workers : int
         Processes that read structure files ahead, started immediately; see :mod:`zoo.data.tables.structure_files`.
         Scripts that use them need ``if __name__ == "__main__":``, because each process imports the script.
@@ -98,9 +104,11 @@ def iter_records(
     Raises
     ------
     InputError
-        Before anything is read, if a path does not exist or is neither of these.
+        Before anything is read, if a path does not exist or is neither of these, or no table has a column of `keep`.
     """
-    return RecordStream(open_inputs(paths, structures, layout), workers, min_parallel)
+    parts = open_inputs(paths, structures, layout)
+    _keep_columns([part for part in parts if isinstance(part, RowReader)], keep)
+    return RecordStream(parts, workers, min_parallel)
 
 
 def open_inputs(
@@ -124,6 +132,16 @@ def open_inputs(
             parts.append(part)
     names = iter(identifiers([path for part in parts if isinstance(part, list) for path in part]))
     return [[(path, next(names)) for path in part] if isinstance(part, list) else part for part in parts]
+
+
+def _keep_columns(readers: Sequence[RowReader], keep: Sequence[str] | None) -> None:
+    for reader in readers:
+        columns = reader.source.columns
+        reader.kept = reader.own_columns if keep is None else tuple(name for name in keep if name in columns)
+    known = dict.fromkeys(column for reader in readers for column in reader.source.columns if column)
+    if missing := [name for name in keep or () if name not in known]:
+        there = f"columns: {', '.join(known)}" if known else "there is no table among the inputs"
+        raise InputError(f"--keep {missing[0]}: no table has such a column ({there})")
 
 
 def skipped_files(paths: Iterable[Path]) -> dict[Path, list[str]]:

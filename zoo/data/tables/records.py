@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from zoo.data.crystal import Crystal
 
@@ -31,6 +31,8 @@ class Record:
     part : str
         Cell of the column that says what the row is for, such as "train" or the number of a fold; empty if no such
         column was asked for.
+    cells : mapping of str to object
+        Cells of the columns that are carried along; see :func:`zoo.data.tables.inputs.iter_records`.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Record:
     row: int
     file: str
     part: str = ""
+    cells: Mapping[str, object] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

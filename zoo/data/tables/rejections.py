@@ -5,16 +5,16 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo._utils.files import whole
 from zoo.data.tables.records import Rejection
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _HEADER = tuple(field.name for field in fields(Rejection) if field.name != "filtered")
@@ -86,9 +86,31 @@ def write_rejected(rejected: Iterable[Rejection], path: Path) -> None:
         with whole(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_HEADER)
-            writer.writerows([getattr(each, name) or "" for name in _HEADER] for each in rejected)
+            writer.writerows(map(_cells, rejected))
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def rejected_rows(path: Path) -> Iterator[Callable[[Rejection], None]]:
+    """Yield a function that adds a row to a list as :func:`write_rejected` writes it.
+
+    The list is complete when the block ends. Without a rejected row there is none, and an earlier one is removed.
+    """
+    with ExitStack() as stack:
+        writers: list[Any] = []
+
+        def add(rejection: Rejection) -> None:
+            if not writers:
+                beside = stack.enter_context(whole(path))
+                handle = beside.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+                writers.append(csv.writer(stack.enter_context(handle), lineterminator="\n"))
+                writers[0].writerow(_HEADER)
+            writers[0].writerow(_cells(rejection))
+
+        yield add
+        if not writers:
+            remove_rejected_list(path)
 
 
 def is_rejected_list(path: Path) -> bool:
@@ -102,6 +124,10 @@ def remove_rejected_list(path: Path) -> None:
     """Remove the list of rejected rows left by an earlier run at `path`; any other file is kept."""
     if is_rejected_list(path):
         path.unlink(missing_ok=True)
+
+
+def _cells(rejection: Rejection) -> list[object]:
+    return [getattr(rejection, name) or "" for name in _HEADER]
 
 
 def _kind_of(reason: str) -> str:

@@ -30,7 +30,7 @@ from zoo.data.tables.columns.ids import find_ids
 from zoo.data.tables.columns.names import required_column, target_column
 from zoo.data.tables.columns.names import split_column as column_of_parts
 from zoo.data.tables.columns.sample import Sample
-from zoo.data.tables.columns.structures import crystal_source
+from zoo.data.tables.columns.structures import crystal_source, own_columns
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.records import Record, Rejection, shorten
 from zoo.errors import InputError
@@ -95,9 +95,18 @@ class RowReader:
         self.required = required_column(source, task) if task else ""
         self.split = column_of_parts(source, split_column) if split_column else ""
 
+        self._cells = cells
+        self.kept: tuple[str, ...] = ()
+        """Further columns, whose cells the records carry along."""
+
+    @property
+    def own_columns(self) -> tuple[str, ...]:
+        """The columns that hold neither identifiers nor crystals."""
+        return own_columns(self.source, {self.id_column, *self.crystal_columns}, self._cells)
+
     def rows(self, only: Collection[str] | None = None) -> Iterator[Row]:
         """Yield the rows, or only those with the identifiers in `only`."""
-        used = (self.id_column, *self.crystal_columns, self.target, self.required, self.split)
+        used = (self.id_column, *self.crystal_columns, self.target, self.required, self.split, *self.kept)
         columns = list(dict.fromkeys(filter(None, used)))
         for row in self.source.rows(columns, self.select(only)):
             if only is None or self.identify(row) in only:
@@ -167,7 +176,8 @@ class RowReader:
                 purpose = part(row.cells.get(column))
             column = self.crystal_columns[0]
             crystal = self.crystal(row.cells, name)
-            return Record(name, crystal, target, row.number, str(self.source.path), purpose)
+            cells = {each: row.cells.get(each) for each in self.kept}
+            return Record(name, crystal, target, row.number, str(self.source.path), purpose, cells)
         except InputError as error:
             value = shorten(row.cells.get(column)) if column else ""
             reason = " ".join(str(error).split())

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo._utils.wording import error_title, format_headline
+from zoo.analysis import known_crystals
+from zoo.analysis.known_crystals import KnownCrystals
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs import comparison_table, history
 from zoo.jobs.finetune import out_of_fold, pictures, splitting
@@ -44,6 +46,7 @@ def write_run(result: Result, folder: Path) -> None:
     networks.save(result.checkpoint, folder)
     _json(folder / "metrics.json", metrics(result))
     _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.splits})
+    KnownCrystals.build((each.id, each.crystal) for each in result.records).write(folder / known_crystals.FILE)
     write_rejected(result.table.rejected, folder / "rejected.csv")
     _csv(folder / "history.csv", ["method", result.repeat, *history.COLUMNS], _history(result))
     columns = [*PREDICTIONS, result.repeat]

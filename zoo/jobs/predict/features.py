@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.crystal import Crystal
+    from zoo.data.graphs.memory import CrystalMemory
     from zoo.models.checkpoint.schema import BlendConfig, FeaturizerConfig
     from zoo.registry.contracts import Featurizer
 
@@ -43,15 +44,30 @@ class Featurizers:
         for each in blend.featurizers:
             self._all[each.name] = (_checked(model, each), each.columns)
 
-    def vectors(self, crystals: Sequence[Crystal]) -> list[Rows | InputError]:
-        """Return the vectors of each crystal by featurizer, or the error if they cannot be computed."""
+    def vectors(self, crystals: Sequence[Crystal], memory: CrystalMemory | None = None) -> list[Rows | InputError]:
+        """Return the vectors of each crystal by featurizer, or the error if they cannot be computed.
+
+        With `memory`, vectors that another model has computed are not computed again.
+        """
         try:
-            matrices = {name: self._matrix(name, crystals) for name in self._all}
+            matrices = {name: self._rows(name, crystals, memory) for name in self._all}
         except InputError as error:
             if len(crystals) == 1:
                 return [error]
-            return [self.vectors([crystal])[0] for crystal in crystals]  # one by one, to find the crystals that fail
+            # One by one, to find the crystals that fail.
+            return [self.vectors([crystal], memory)[0] for crystal in crystals]
         return [{name: matrix[row] for name, matrix in matrices.items()} for row in range(len(crystals))]
+
+    def _rows(
+        self, name: str, crystals: Sequence[Crystal], memory: CrystalMemory | None
+    ) -> Sequence[NDArray[np.float64]] | NDArray[np.float64]:
+        if memory is None:
+            return self._matrix(name, crystals)
+
+        def compute(missing: list[int]) -> list[NDArray[np.float64]]:
+            return list(self._matrix(name, [crystals[position] for position in missing]))
+
+        return memory.recall(name, crystals, compute)
 
     def _matrix(self, name: str, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         featurizer, columns = self._all[name]

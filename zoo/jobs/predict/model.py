@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import numpy as np
@@ -15,11 +14,11 @@ from zoo._utils.progress import log_step
 from zoo._utils.wording import counted
 from zoo.data.crystal import SYMBOLS, Crystal
 from zoo.data.elements import known_elements
+from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import restored, transformed
 from zoo.data.structures.conversion import as_crystals, convert, require_all
-from zoo.data.tables.records import Record, Rejection
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs.predict import intervals
@@ -31,12 +30,13 @@ from zoo.models.checkpoint import weights
 from zoo.models.regression import blends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from zoo.data.graphs.memory import CrystalMemory
     from zoo.jobs.predict.features import Rows
     from zoo.models.cgcnn import CGCNN
     from zoo.models.checkpoint.schema import Config
@@ -243,61 +243,52 @@ class Model:
             return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
         return self._predictors[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
 
-    def predict_records(
-        self, records: Iterable[Record | Rejection], *, interval: float | None = None
-    ) -> Iterator[dict[str, Any] | Rejection]:
-        """Predict a stream of table rows, `CHUNK` at a time; unusable rows yield rejections.
+    def columns(self, interval: float | None = None) -> tuple[str, ...]:
+        """Return the columns of a table of predictions."""
+        return WITH_INTERVAL if interval else COLUMNS
 
-        Yields
-        ------
-        dict with the keys of `COLUMNS`, or of `WITH_INTERVAL`; or Rejection
+    def predict_each(
+        self, crystals: Sequence[Crystal], *, interval: float | None = None, memory: CrystalMemory | None = None
+    ) -> list[dict[str, Any] | InputError]:
+        """Predict each crystal: a dict with the :meth:`columns` other than ``id``, or the error if it cannot be used.
+
+        `memory` holds the graphs and feature vectors for other models that predict the same crystals.
         """
-        stream = iter(records)
-        while chunk := list(islice(stream, CHUNK)):
-            read = [item for item in chunk if isinstance(item, Record)]
-            inputs = dict(zip(map(id, read), self._inputs([record.crystal for record in read]), strict=True))
-            usable: list[tuple[Record, _Input]] = []
-            for item in chunk:
-                if isinstance(item, Rejection):
-                    yield item
-                elif isinstance(each := inputs[id(item)], InputError):
-                    yield Rejection(item.file, item.row, item.id, "structure", "", str(each))
-                else:
-                    usable.append((item, each))
-            columns = self._predict([record.crystal for record, _ in usable], [each for _, each in usable], interval)
-            columns["id"] = [record.id for record, _ in usable]
-            names = WITH_INTERVAL if interval else COLUMNS
-            rows = zip(*(columns[name] for name in names), strict=True)
-            for (record, _), row in zip(usable, rows, strict=True):
-                content = {"formula": record.crystal.formula, "atoms": len(record.crystal)}
-                yield dict(zip(names, row, strict=True)) | content
+        inputs = self._inputs(crystals, memory)
+        usable = [place for place, each in enumerate(inputs) if not isinstance(each, InputError)]
+        columns = self._predict(
+            [crystals[place] for place in usable], require_all([inputs[place] for place in usable]), interval
+        )
+        names = self.columns(interval)[1:]
+        rows = zip(*(columns[name] for name in names), strict=True)
+        found = {place: dict(zip(names, row, strict=True)) for place, row in zip(usable, rows, strict=True)}
+        return [each if isinstance(each, InputError) else found[place] for place, each in enumerate(inputs)]
 
-    def _graphs(self, crystals: Sequence[Crystal]) -> list[CrystalGraph | InputError]:
+    def _graphs(
+        self, crystals: Sequence[Crystal], memory: CrystalMemory | None = None
+    ) -> list[CrystalGraph | InputError]:
         """Build the graphs; for an unsupported crystal, return the error instead of its graph."""
-        graphs = list(build_graphs(crystals, self.config.graph_settings))
+        settings = self.config.graph_settings
+        graphs = (
+            recalled_graphs(crystals, settings, memory)
+            if memory is not None
+            else list(build_graphs(crystals, settings))
+        )
         for position, crystal in enumerate(crystals):
             unknown = [SYMBOLS[z] for z in np.unique(crystal.numbers) if int(z) not in self._known]
             if unknown:
                 graphs[position] = InputError(f"{self.name} has no features for the element {unknown[0]}")
         return graphs
 
-    def _inputs(self, crystals: Sequence[Crystal]) -> list[_Input | InputError]:
+    def _inputs(self, crystals: Sequence[Crystal], memory: CrystalMemory | None = None) -> list[_Input | InputError]:
         """Build the graphs and the feature vectors for a blend's regressors; return the error where either fails."""
-        graphs = self._graphs(crystals)
-        good = [position for position, graph in enumerate(graphs) if not isinstance(graph, InputError)]
+        graphs = self._graphs(crystals, memory)
+        good = [crystal for crystal, graph in zip(crystals, graphs, strict=True) if not isinstance(graph, InputError)]
         vectors: Sequence[Rows | InputError] = [{}] * len(good)
         if self._featurizers and good:
-            vectors = self._featurizers.vectors([crystals[position] for position in good])
-        found = dict(zip(good, vectors, strict=True))
-        inputs: list[_Input | InputError] = []
-        for position, graph in enumerate(graphs):
-            rows = found.get(position)
-            if isinstance(graph, InputError):
-                inputs.append(graph)
-            else:
-                assert rows is not None
-                inputs.append(rows if isinstance(rows, InputError) else (graph, rows))
-        return inputs
+            vectors = self._featurizers.vectors(good, memory)
+        rest = iter(vectors)
+        return [graph if isinstance(graph, InputError) else _paired(graph, next(rest)) for graph in graphs]
 
     def _values(
         self, graphs: PackedGraphs, features: Mapping[str, NDArray[np.float64]]
@@ -358,6 +349,10 @@ class Model:
             share = 100 * self.checkpoint.reference.share
             notes.append(f"farther from the training set than {share:.3g} % of its own crystals")
         return "; ".join(notes)
+
+
+def _paired(graph: CrystalGraph, rows: Rows | InputError) -> _Input | InputError:
+    return rows if isinstance(rows, InputError) else (graph, rows)
 
 
 def load(

@@ -25,7 +25,7 @@ from zoo.registry import plugins, task_choice
 from zoo.training.settings import BLEND
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from zoo.data.splits import Split
@@ -64,7 +64,9 @@ class Prepared:
     others : dict of str to Pulled
         Experts that are not among the compared backbones.
     trained_on : dict of str to set of str
-        Identifiers of each backbone's training crystals; None if its card does not list them.
+        Identifiers of the records that each backbone was trained on; None if its card does not list its crystals.
+    by_structure : set of str
+        Backbones whose training crystals are recognised by structure, and not only by identifier.
     note : str
         The transform of a property without a task, and why; otherwise empty.
     """
@@ -78,6 +80,7 @@ class Prepared:
     experts: dict[str, list[str]]
     others: dict[str, Pulled]
     trained_on: dict[str, frozenset[str] | None]
+    by_structure: frozenset[str] = frozenset()
     note: str = ""
 
     @property
@@ -122,14 +125,14 @@ def prepare(options: StudyOptions) -> Prepared:
         if weights.read_config(pulled.directory).graph_settings != GraphSettings():
             raise InputError(f"{name} needs different graph settings; a study compares networks on the same graphs")
     experts, others = _experts(options, backbones)
-    trained_on = {name: lineage.training_ids(pulled) for name, pulled in (backbones | others).items()}
+    learned = {name: lineage.lineage(pulled) for name, pulled in (backbones | others).items()}
     table = read_table(
         options.data,
         task,
         target=options.target,
         structures=options.structures,
         max_rejected=options.max_rejected,
-        only=_selected_ids(options, task, trained_on),
+        only=_selected_ids(options, task, learned),
         layout=options.layout,
     )
     table, dataset = methods.build_dataset(
@@ -144,7 +147,11 @@ def prepare(options: StudyOptions) -> Prepared:
     note = ""
     if task_choice.is_open(options):
         task, dataset, note = methods.with_proposed_transform(task, dataset, splits.values())
-    return Prepared(options, task, table, dataset, splits, backbones, experts, others, trained_on, note)
+    trained_on = {name: _seen(networks, table.records) for name, networks in learned.items()}
+    by_structure = frozenset(
+        name for name, networks in learned.items() if any(each.has_structures for each in networks)
+    )
+    return Prepared(options, task, table, dataset, splits, backbones, experts, others, trained_on, by_structure, note)
 
 
 def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[dict[str, list[str]], dict[str, Pulled]]:
@@ -163,20 +170,29 @@ def _experts(options: StudyOptions, backbones: Mapping[str, Pulled]) -> tuple[di
     return experts, others
 
 
+def _seen(networks: Sequence[lineage.TrainedOn], records: Sequence[Record]) -> frozenset[str] | None:
+    """Return the identifiers of the records that a backbone was trained on; None if a network lists no crystals."""
+    if any(each.ids is None for each in networks):
+        return None
+    return lineage.seen(networks, records) or frozenset()
+
+
 def _selected_ids(
-    options: StudyOptions, task: Task, trained_on: Mapping[str, frozenset[str] | None]
+    options: StudyOptions, task: Task, learned: Mapping[str, Sequence[lineage.TrainedOn]]
 ) -> frozenset[str] | None:
     """Return the identifiers of the rows selected by --where, --unseen and --rows; None without these options."""
     if not (options.where or options.unseen or options.rows is not None):
         return None
-    unlisted = [name for name, ids in trained_on.items() if ids is None]
+    unlisted = [name for name, networks in learned.items() if any(each.ids is None for each in networks)]
     if options.unseen and unlisted:
         raise InputError(f"--unseen: {unlisted[0]} does not say which crystals it was trained on")
-    seen = frozenset[str]().union(*(ids for ids in trained_on.values() if ids)) if options.unseen else frozenset()
     fulfilled = _fulfilled(options, task)
-    found = [name for name, selected in fulfilled.items() if selected and name not in seen]
-    if options.unseen and seen.isdisjoint(fulfilled):
-        _log.warning("--unseen: %s", UNKNOWN_IDS)
+    found = [name for name, selected in fulfilled.items() if selected]
+    if options.unseen:
+        seen = _read_seen(options, frozenset(found), [each for networks in learned.values() for each in networks])
+        if seen is None:
+            _log.warning("--unseen: %s", UNKNOWN_IDS)
+        found = [name for name in found if name not in (seen or ())]
     if not found:
         raise InputError(f"{source_name(options.data)}: no row is left by --where and --unseen")
     if options.rows is not None:
@@ -209,6 +225,20 @@ def _fulfilled(options: StudyOptions, task: Task) -> dict[str, bool]:
             continue
         fulfilled[name] = all(each.holds(row.cells.get(each.column)) for each in options.where)
     return fulfilled
+
+
+def _read_seen(
+    options: StudyOptions, names: frozenset[str], networks: Sequence[lineage.TrainedOn]
+) -> frozenset[str] | None:
+    """Return which of these rows are training crystals of a network, as :func:`zoo.jobs.lineage.seen` does."""
+    by_id = lineage.listed_ids(networks) & names
+    if not (others := names - by_id):
+        return by_id
+    table = read_table(
+        options.data, None, structures=options.structures, max_rejected=1.0, only=others, layout=options.layout
+    )
+    by_structure = lineage.seen(networks, table.records)
+    return by_structure if by_structure is None and not by_id else by_id | (by_structure or frozenset())
 
 
 def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:

@@ -90,7 +90,7 @@ def run_study(
     out = Path(out)
     chosen = engines.check(engine, workers)
     prepared = prepare(options)
-    found = leaks.find(prepared.records, prepared.splits, prepared.trained_on, options.split)
+    found = leaks.find(prepared.records, prepared.splits, prepared.trained_on, options.split, prepared.by_structure)
     lines = [
         introduction(prepared),
         prepared.table.id_note,

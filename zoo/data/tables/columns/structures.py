@@ -11,10 +11,11 @@ from zoo.data.structures.containers.archives import is_archive, structure_lookup
 from zoo.data.structures.files import format_of
 from zoo.data.tables.cells import is_missing
 from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
+from zoo.data.tables.formats.reader import INDEX
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from zoo.data.crystal import Crystal
@@ -86,6 +87,18 @@ def crystal_source(
     (chosen, read, description), *others = choices
     also = f" (also present: {'; '.join(words for _, _, words in others)})" if others else ""
     return chosen, read, description + also
+
+
+def own_columns(source: TableReader, used: Collection[str], cells: Sample | None = None) -> tuple[str, ...]:
+    """Return the columns of a table that are neither `used`, nor row labels, nor hold structures."""
+    others = [
+        name
+        for name in source.columns
+        if name and not (name in used or name == INDEX or name.startswith("__index_level_"))
+        if name not in (*_STRUCTURE_COLUMNS, *parsing.ARRAYS)
+    ]
+    held = cells.cells(*others) if cells else {}
+    return tuple(name for name in others if _holds(held.get(name, [])) != "structures")
 
 
 def _by_name(
