@@ -290,6 +290,7 @@ def main() -> None:
     parser.add_argument("--sizes", help="comma-separated; tasks without them are left out  [default: all of each task]")
     parser.add_argument("--report", type=Path, default=ROOT / "benchmarks" / "tasks.md", help="a CSV lies beside it")
     parser.add_argument("--image", type=Path, default=ROOT / "docs" / "images" / "tasks.png")
+    parser.add_argument("--page", type=Path, action="append", default=[], help="a page that gets the short table")
     given = parser.parse_args()
     settings = settings_of(given)
     wanted = [int(size) for size in given.sizes.split(",")] if given.sizes else None
@@ -307,6 +308,8 @@ def main() -> None:
     shown = ["--tasks", "--sizes", "--seeds", "--methods", "--default", "--backbone", "--epochs"]
     command = tasks_report.command("tasks", given, parser, shown)
     tasks_report.write(found, done, settings.default, command, given.report, given.image)
+    for page in given.page:
+        tasks_report.insert(page, tasks_report.short_table(found, done, settings.default))
     print(f"{given.report}, {given.image}")
     if failed:
         raise SystemExit("\n".join(["failed:", *failed]))

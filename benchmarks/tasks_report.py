@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from tasks import BenchmarkTask
 
+BEGIN, END = "<!-- written by benchmarks/tasks.py -->", "<!-- end -->"
+"""The marks around the short table of a page."""
+
 NUMBERS = ("mae", "mae_log10", "rmse", "test_rows", "seconds")
 """What is kept of each cell, besides the error that methods are compared by."""
 
@@ -87,6 +90,44 @@ def write(
         *_tables(means, found, tasks, default, how),
     ]
     report.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
+
+
+def short_table(results: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str) -> str:
+    """Return one line a task: the errors at the largest number of rows that the default has finished."""
+    means = errors(results)
+    rows = []
+    for task in tasks:
+        part = means[means["task"] == task.name]
+        if default not in set(part["method"]):
+            continue
+        by = part[part["size"] == part.loc[part["method"] == default, "size"].max()].set_index("method")
+        others = by["error"].drop(default)
+        if others.empty:
+            continue
+        best = others.idxmin()
+        scratch = f"{by['error']['scratch']:.4g}" if "scratch" in by.index else "–"
+        name = f"{task.title} ({unit(task)})"
+        ours, theirs = by["error"][default], others[best]
+        rows.append(
+            [name, f"{by['size'].iloc[0]:,}", f"{ours:.4g}", scratch, f"{theirs:.4g} ({best})", f"{ours / theirs:.2f}"]
+        )
+    return markdown_table(["error of", "rows", "zoo", "from scratch", "best single method", "ratio"], rows)
+
+
+def insert(path: Path, table: str) -> None:
+    """Replace what stands between the marks of a page.
+
+    Raises
+    ------
+    ValueError
+        If the page has no marks.
+    """
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{path} has no {BEGIN} … {END}")
+    path.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
 
 
 def _summary(found: pd.DataFrame, tuned: set[str]) -> str:

@@ -95,7 +95,9 @@ def test_the_default_is_compared_resumed_and_reported(
 ) -> None:
     report, image = tmp_path / "tasks.md", tmp_path / "tasks.png"
     options = ["--seeds", "2", "--methods", "default,mean", "--default", "full", "--backbone", "dEf-10k"]
-    options += ["--epochs", "2", "--report", str(report), "--image", str(image)]
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- written by benchmarks/tasks.py -->\nold\n<!-- end -->\nafter\n", encoding="utf-8")
+    options += ["--epochs", "2", "--report", str(report), "--image", str(image), "--page", str(page)]
     run("tasks", *options)
     first, text = capsys.readouterr().out, report.read_text(encoding="utf-8")
     assert first.count(" rows, seed ") == 12  # two methods, two seeds, and three sizes of two tasks
@@ -111,6 +113,12 @@ def test_the_default_is_compared_resumed_and_reported(
     assert "--tasks folds`" in text
     assert str(tmp_path) not in text
     assert image.read_bytes().startswith(b"\x89PNG")
+    shown = page.read_text(encoding="utf-8")
+    assert shown.startswith("before\n<!-- written")
+    assert shown.endswith("<!-- end -->\nafter\n")
+    assert "old" not in shown
+    ours, theirs = means.loc[("moduli", 20)][["full", "mean"]]
+    assert f"| bulk moduli (log10) | 20 | {ours:.4g} | – | {theirs:.4g} (mean) | {ours / theirs:.2f} |" in shown
 
     run("tasks", *options)
     assert " rows, seed " not in capsys.readouterr().out
