@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,8 @@ def test_the_lattice_is_not_transposed() -> None:
         "lattice='5.64 0 0 0 5.64 0 0 0 5.64' pbc=T",
         "Lattice={5.64 0 0 0 5.64 0 0 0 5.64} relaxed pbc=[T, T, T]",
         'config="pbc=\\"F F F\\" Lattice=\\"1 1\\"" Lattice="5.64 0 0 0 5.64 0 0 0 5.64"',
-        'virial=[[1,2],[3,4]] Lattice="5.64, 0, 0, 0, 5.64, 0, 0, 0, 5.64" pbc="1 1 1"',
+        "Lattice=[[5.64, 0, 0], [0, 5.64, 0], [0, 0, 5.64]] Properties=Species:S:1:Pos:R:3",
+        'fractional=F virial=[[1,2],[3,4]] Lattice="5.64, 0, 0, 0, 5.64, 0, 0, 0, 5.64" pbc="1 1 1"',
     ],
 )
 def test_spellings(comment: str) -> None:
@@ -92,6 +94,7 @@ MUTATIONS = {
     "Lattice is 'a 0.0 0.0": ('"5.64 0.0', '"a 0.0'),
     "the frame says twice what its lattice is": ("pbc=", 'lattice="1 0 0 0 1 0 0 0 1" pbc='),
     "an Atoms that is not periodic (pbc = T T F)": ("T T T", "T T F"),
+    "its positions may be fractional (Fractional); those of extended XYZ are Cartesian": ("pbc=", "Fractional=T pbc="),
     "pbc is 'T T', not three times T or F": ("T T T", "T T"),
     "the frame's second line cannot be read from 'pbc=\"T T T' on": ('T T T"', "T T T"),
     "Properties has pos:R:2, not pos:R:3": ("pos:R:3", "pos:R:2"),
@@ -156,3 +159,25 @@ def test_pairs() -> None:
     pairs = read_pairs(r"""a=1 "b c"="x \"y\" z" d e='1 2' f=[1, 2] done=F""")
     assert pairs == {"a": "1", "b c": 'x "y" z', "d": "True", "e": "1 2", "f": "[1, 2]", "done": "False"}
     assert read_pairs("") == {}
+
+
+def test_whatever_is_read_of_damaged_files_ase_reads_too() -> None:
+    """Letters of the two first lines are replaced, added and deleted; half of the results are still read."""
+    rng = random.Random(0)
+    read = 0
+    for _ in range(400):
+        text = list(SALT)
+        for _ in range(rng.choice([1, 1, 2])):
+            at = rng.randrange(SALT.index("Na"))
+            text[at : at + rng.randrange(2)] = rng.choice(["", *" \"'=[]{}:,.0123456789FxQ\n"])
+        try:
+            crystal = parse_xyz("".join(text))
+        except InputError:
+            continue
+        read += 1
+        (atoms,) = by_ase("".join(text))
+        assert atoms.pbc.all()
+        assert crystal.numbers.tolist() == atoms.numbers.tolist()
+        np.testing.assert_allclose(crystal.lattice, atoms.cell[:])
+        np.testing.assert_allclose(crystal.frac @ crystal.lattice, atoms.positions, atol=1e-9)
+    assert read > 100

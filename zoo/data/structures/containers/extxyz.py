@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MAX_LINE = 1_000_000
 """Longest line, in characters."""
 
+_NAMES = {"species": "species", "pos": "pos", "z": "Z"}
 _DEFAULT = "species:S:1:pos:R:3"
 _QUOTED = r'"((?:[^"\\]|\\.)*)"'
 _PAIR = re.compile(
@@ -40,6 +41,7 @@ _PAIR = re.compile(
     rf"(?:=(?:{_QUOTED}|\{{([^{{}}]*)\}}|'([^']*)'|(\[(?:[^\[\]]|\[[^\[\]]*\])*\])|([^\s\"'{{\[]\S*)))?(?=\s|$)",
 )
 _TRUE, _FALSE = ("T", "True", "TRUE", "true"), ("F", "False", "FALSE", "false")
+_SCALED = ("fractional", "frac", "scaled", "direct", "crystal", "reduced")  # said by some programs of their positions
 _OCCUPANCIES = ("occupancy", "occupancies")
 
 
@@ -159,6 +161,8 @@ def parse_frame(frame: Frame) -> Crystal:
         raise InputError(frame.problem)
     if "lattice" not in pairs:
         raise InputError("not a crystal: the frame has no Lattice")
+    if scaled := [name for name, value in pairs.items() if name.lower() in _SCALED and value not in ("False", "0")]:
+        raise InputError(f"its positions may be fractional ({scaled[0]}); those of extended XYZ are Cartesian")
     lattice = np.array(_numbers(pairs["lattice"], "Lattice"))
     if lattice.size != 9:
         raise InputError(f"Lattice has {lattice.size} numbers, not 9")
@@ -171,12 +175,9 @@ def parse_frame(frame: Frame) -> Crystal:
         if len(row) != width and not (len(row) > width and "properties" not in pairs):
             raise InputError(f"line {number} has {len(row)} columns where Properties has {width}")
     numbers = np.array(_elements(rows, columns))
-    positions = np.array([_numbers(" ".join(row[columns["pos"]]), "a position") for row in rows])
-    occupancies = {
-        name: [_numbers(" ".join(row[at]), name)[0] for row in rows]
-        for name, at in columns.items()
-        if name in _OCCUPANCIES
-    }
+    positions = np.array([_floats(row[columns["pos"]], "a position") for row in rows])
+    per_atom = {name: columns[name] for name in _OCCUPANCIES if name in columns}
+    occupancies = {name: [_floats(row[at], name) for row in rows] for name, at in per_atom.items()}
     check_occupancy({**occupancies, "info": {name: _occupancy(pairs[name]) for name in _OCCUPANCIES if name in pairs}})
     crystal = from_cartesian(numbers, lattice.reshape(3, 3), positions)
     check_plausible(crystal)
@@ -190,7 +191,8 @@ def _columns(properties: str) -> tuple[dict[str, slice], int]:
     width = 0
     if len(words) % 3:
         raise InputError(f"Properties={properties[:60]} is not a list of name:type:number")
-    for name, kind, size in zip(words[::3], words[1::3], words[2::3], strict=True):
+    names = [_NAMES.get(name.lower(), name) for name in words[::3]]
+    for name, kind, size in zip(names, words[1::3], words[2::3], strict=True):
         if kind not in ("S", "R", "I", "L") or not re.fullmatch(r"[1-9]\d{0,3}", size):
             raise InputError(f"Properties={properties[:60]} is not a list of name:type:number")
         if name in columns:
@@ -198,7 +200,7 @@ def _columns(properties: str) -> tuple[dict[str, slice], int]:
         columns[name] = slice(width, width + int(size))
         width += int(size)
     expected = {"pos": ("R", "3"), "species": ("S", "1"), "Z": ("I", "1")}
-    for name, kind, size in zip(words[::3], words[1::3], words[2::3], strict=True):
+    for name, kind, size in zip(names, words[1::3], words[2::3], strict=True):
         if name in expected and (kind, size) != expected[name]:
             raise InputError(f"Properties has {name}:{kind}:{size}, not {name}:{':'.join(expected[name])}")
     if "pos" not in columns or not {"species", "Z"} & set(columns):
@@ -225,15 +227,25 @@ def _elements(rows: Sequence[Sequence[str]], columns: Mapping[str, slice]) -> li
 
 
 def _numbers(text: str, what: str) -> list[float]:
+    """Read numbers between blanks or commas, or a list of them, or of lists of them, in square brackets."""
+    if text.lstrip().startswith("["):
+        try:
+            return np.asarray(json.loads(text), dtype=np.float64).ravel().tolist()
+        except (ValueError, TypeError, RecursionError):
+            raise InputError(f"{what} is {text[:40]!r}, not a list of numbers") from None
+    return _floats(text.replace(",", " ").split(), what)
+
+
+def _floats(words: Sequence[str], what: str) -> list[float]:
     try:
-        return [float(word) for word in text.replace(",", " ").strip("[] ").split()]
+        return [float(word.lower().replace("d", "e")) for word in words]
     except ValueError:
-        raise InputError(f"{what} is {text[:40]!r}, not a list of numbers") from None
+        raise InputError(f"{what} is {' '.join(words)[:40]!r}, not a list of numbers") from None
 
 
 def _flags(text: str) -> list[bool]:
-    words = text.replace(",", " ").strip("[] ").split()
-    known = {**dict.fromkeys((*_TRUE, "1"), True), **dict.fromkeys((*_FALSE, "0"), False)}
+    words = text.strip().removeprefix("[").removesuffix("]").replace(",", " ").split()
+    known = {**dict.fromkeys((*_TRUE, "t", "1"), True), **dict.fromkeys((*_FALSE, "f", "0"), False)}
     if len(words) not in (1, 3) or not all(word in known for word in words):
         raise InputError(f"pbc is {text[:40]!r}, not three times T or F")
     return [known[word] for word in words]
