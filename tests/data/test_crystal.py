@@ -30,6 +30,7 @@ def test_rutile() -> None:
     rutile = Crystal.from_structure(RUTILE)
     assert len(rutile) == 6
     assert rutile.formula == "O2 Ti1"
+    assert repr(rutile) == "<Crystal O2 Ti1, 6 atoms>"
     assert rutile.elements == ("O", "Ti")
     assert rutile.chemsys == "O-Ti"
     assert rutile.volume == pytest.approx(4.594**2 * 2.959, rel=1e-12)

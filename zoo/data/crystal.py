@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo._utils.wording import counted
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ class Crystal:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def __repr__(self) -> str:
+        return f"<Crystal {self.formula}, {counted(len(self), 'atom')}>"
 
     @classmethod
     def from_structure(cls, structure: Structure) -> Crystal:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 from zoo._utils.wording import counted
 from zoo.data.structures.parse import kind_of
 from zoo.data.tables.formats.layout import Layout
-from zoo.data.tables.inputs import open_inputs
-from zoo.data.tables.records import Record, Rejection
-from zoo.data.tables.rows import RowReader
-from zoo.data.tables.structure_files import read_structure_file
+from zoo.data.tables.inputs import iter_records
+from zoo.data.tables.records import Rejection
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
@@ -87,13 +85,16 @@ def read(
             raise InputError(f"{kind_of(each)} is not a path")
         paths.append(Path(each))
     folder = Path(structures) if structures is not None else None
-    for item, cells in _items(paths, folder, Layout(id, structure)):
+    stream = iter_records(paths, structures=folder, layout=Layout(id, structure), keep=None)
+    for note in stream.notes:
+        warnings.warn(note, stacklevel=2)
+    for item in stream:
         if isinstance(item, Rejection):
             rejected.append(item)
             continue
         ids.append(item.id)
         read_from = {"formula": item.crystal.formula, "atoms": len(item.crystal)}
-        rows.append({"structure": item.crystal, **cells, **{k: v for k, v in read_from.items() if k not in cells}})
+        rows.append({"structure": item.crystal, **read_from, **item.cells})
     if rejected:
         _report(rejected, len(ids), on_error)
     if not rows:
@@ -101,27 +102,12 @@ def read(
             f"{', '.join(map(str, paths))}: there is no crystal"
             + (f" that can be used; {rejected[0]}" if rejected else "")
         )
-    frame = pd.DataFrame(rows, index=pd.Index(ids, name="id", dtype=object))
+    columns = dict.fromkeys(["structure", *stream.kept, "formula", "atoms"])
+    frame = pd.DataFrame(rows, index=pd.Index(ids, name="id", dtype=object), columns=list(columns))
     for name in frame.columns[1:]:
         frame[name] = _typed(frame[name])
     frame.attrs["skipped"] = [str(rejection) for rejection in rejected]
     return frame
-
-
-def _items(
-    paths: list[Path], structures: Path | None, layout: Layout
-) -> Iterator[tuple[Record | Rejection, dict[str, object]]]:
-    """Yield the crystals or the reasons why there are none, each with the table's own cells."""
-    for part in open_inputs(paths, structures, layout):
-        if isinstance(part, RowReader):
-            columns = part.source.columns
-            hidden = {*part.crystal_columns, part.id_column, "structure"}
-            own = [name for name in columns if name and name not in hidden]
-            for row in part.source.rows(columns, None):
-                yield part.read(row), {name: row.cells.get(name) for name in own}
-        else:
-            for file, identifier in part:
-                yield from ((item, {}) for item in read_structure_file(file, identifier))
 
 
 def _report(rejected: list[Rejection], usable: int, on_error: OnError) -> None:
