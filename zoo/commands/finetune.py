@@ -93,8 +93,8 @@ def finetune(
 ) -> None:
     """Fine-tune a backbone on the table DATA and report its errors on held-out rows.
 
-    DATA is a CSV, TSV, JSON, JSONL or Parquet file with a structure and a target in each row, or a folder with an
-    id_prop.csv.
+    DATA is a CSV, TSV, JSON, JSONL, Parquet or Excel file with a structure and a target in each row, or a folder with
+    an id_prop.csv.
     """
     from zoo._utils.wording import error_title
     from zoo.jobs.comparison_table import comparison_rows, fold_rows, intervals, least_important, verdict

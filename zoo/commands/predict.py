@@ -75,6 +75,7 @@ class SeveralModels(Command):
     metavar="COLUMN",
     help="Column of a table's structures, or of names of structure files.  [default: by its name, else by its cells]",
 )
+@click.option("--sheet", help="Sheet of an Excel workbook.  [default: the only one with cells]")
 @click.option("--target", help="Property to predict, if the backbone was trained on several.  [default: the first]")
 @click.option(
     "--interval",
@@ -98,6 +99,7 @@ def predict(
     structures: Path | None,
     id: str | None,  # noqa: A002
     structure: str | None,
+    sheet: str | None,
     target: str | None,
     interval: float | None,
     device: Any,
@@ -116,7 +118,7 @@ def predict(
         raise click.UsageError("--lowest goes with --top or --sort")
     models, paths = _models_and_inputs([model, *inputs])
     skipped = skipped_files(paths)
-    layout = Layout(id, structure)
+    layout = Layout(id, structure, sheet)
     reading = iter_records(paths, structures=structures, layout=layout, keep=keep, workers=spare_workers())
     with closing(reading) as rows:
         from zoo._utils.progress import progress

@@ -36,7 +36,7 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
     "binary": (
         "a.csv",
         b"\x89PNG\0\0\1",
-        "a binary file, not a table; zoo reads .csv, .tsv, .json, .jsonl and .parquet",
+        "a binary file, not a table; zoo reads .csv, .tsv, .json, .jsonl, .parquet and .xlsx",
     ),
     "latin1": (
         "a.csv",
@@ -61,11 +61,12 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
     ),
     "gzip": ("a.csv.gz", b"id,structure", "broken gzip file"),
     "half gzip": ("a.csv.gz", gzip.compress(b"id,structure,K_VRH\n" * 99)[:-20], "broken gzip file"),
-    "excel": (
-        "a.xlsx",
+    "old excel": (
+        "a.xls",
         b"PK\3\4",
-        "not a table, judging by its name; zoo reads .csv, .tsv, .json, .jsonl and .parquet, "
-        "the text formats also as .gz, and .extxyz, .db of ASE, and archives of structure files (.zip, .tar.gz …)",
+        "not a table, judging by its name; save it as .xlsx; zoo reads .csv, .tsv, .json, .jsonl, .parquet and .xlsx, "
+        "the text formats also as .gz, .bz2, .xz, .zst and .zip, and .extxyz, .db of ASE, and archives of structure "
+        "files (.zip, .tar.gz …)",
     ),
     "no parquet": ("a.parquet", b"PAR1 but no more", "not a Parquet file, or a damaged one"),
     "empty parquet": ("a.parquet", b"", "the file is empty"),

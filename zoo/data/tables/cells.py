@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import math
+import re
+from typing import TYPE_CHECKING
 
 from zoo.data.structures.parse import MISSING
 from zoo.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from zoo.data.tables.formats.layout import DecimalSign
+
 _YES_OR_NO = {"true": 1.0, "false": 0.0}
 """Spellings of a binary property, which is 1 or 0."""
+
+_POWER = r"(?:[eE][+-]?\d+)?"
+_NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*" + _POWER)
+_GROUPED = {sign: re.compile(rf"[+-]?\d{{1,3}}(?:[{sign}]\d{{3}})+") for sign in ".,"}
+"""A number with thousands separated by a sign, up to its decimal sign."""
 
 
 def is_missing(value: object) -> bool:
@@ -18,7 +30,7 @@ def is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def number(value: object, *, yes_or_no: bool = False) -> float:
+def number(value: object, *, yes_or_no: bool = False, decimal: DecimalSign | None = None) -> float:
     """Return the number in a cell.
 
     Parameters
@@ -26,6 +38,8 @@ def number(value: object, *, yes_or_no: bool = False) -> float:
     value : object
     yes_or_no : bool
         Whether True and False count as 1 and 0.
+    decimal : {".", ","}, optional
+        Decimal sign of a text; the other one separates thousands. By default it is a point, and a comma is an error.
 
     Raises
     ------
@@ -38,10 +52,65 @@ def number(value: object, *, yes_or_no: bool = False) -> float:
         return _YES_OR_NO[str(value).strip().lower()]
     if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
         raise InputError("not a number")
+    if isinstance(value, str) and decimal:
+        value = _with_point(value.strip(), decimal)
     try:
         return float(value)
     except (ValueError, OverflowError):
         raise InputError("not a number") from None
+
+
+def decimal_sign(cells: Iterable[object]) -> DecimalSign | None:
+    """Return the decimal sign of a column of texts; None if no number has a comma.
+
+    A comma is a decimal sign if one of the numbers cannot be read otherwise (``1,5``, ``0,123``, ``1.234,5``), and
+    separates thousands if one cannot be read otherwise (``1,234,567``, ``1,234.5``).
+
+    Raises
+    ------
+    InputError
+        If neither is the case, as with ``1,234`` alone, or both are, or decimal commas stand beside points; with an
+        example.
+
+    Examples
+    --------
+    >>> decimal_sign(["1,5", "1,234", "7"]), decimal_sign(["1,234.5", "17.2"]), decimal_sign(["17.2"])
+    (',', '.', None)
+    """
+    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+    numbers = [text for text in texts if _NUMBER.fullmatch(text) and (_reads(text, ".") or _reads(text, ","))]
+    commas = [text for text in numbers if "," in text]
+    if not commas:
+        return None
+    decimal = next((text for text in commas if _reads(text, ",") and not _reads(text, ".")), None)
+    grouped = next((text for text in commas if _reads(text, ".") and not _reads(text, ",")), None)
+    pointed = next((text for text in numbers if "." in text and "," not in text), None)
+    if decimal and not grouped and not pointed:
+        return ","
+    if grouped and not decimal:
+        return "."
+    if decimal and (other := grouped or pointed):
+        raise InputError(f"{decimal!r} has a decimal comma and {other!r} a decimal point")
+    raise InputError(f"{commas[0]!r} may be {commas[0].replace(',', '.')} or {commas[0].replace(',', '')}")
+
+
+def _reads(text: str, decimal: DecimalSign) -> bool:
+    """Return whether a text is a number with this decimal sign and, between thousands, the other one."""
+    whole, _, rest = re.split(r"[eE]", text)[0].partition(decimal)
+    thousands = "," if decimal == "." else "."
+    if decimal in rest or thousands in rest:
+        return False
+    if thousands in whole:
+        return bool(_GROUPED[thousands].fullmatch(whole)) and not whole.lstrip("+-").startswith("0")
+    return True
+
+
+def _with_point(text: str, decimal: DecimalSign) -> str:
+    if not _NUMBER.fullmatch(text):
+        return text
+    if not _reads(text, decimal):
+        raise InputError(f"no number with a decimal {'comma' if decimal == ',' else 'point'}")
+    return text.replace("," if decimal == "." else ".", "").replace(",", ".")
 
 
 def identifier(value: object, row: int) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from zoo.data.tables.cells import number
 from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from zoo.data.tables.formats.layout import DecimalSign
 
 _CONDITION = re.compile(r"(?P<column>.+?)\s*(?P<sign>>|<=|==)\s*(?P<value>.+)")
 _BOUNDS = {">": "above", "<=": "at_most", "==": "equals"}
@@ -70,12 +74,19 @@ class Condition(BaseModel):
         sign, bound = (">", self.above) if self.above is not None else ("<=", self.at_most)
         return f"{self.column}{sign}{bound:.15g}"
 
-    def holds(self, value: object) -> bool:
-        """Return whether a cell meets the condition; a cell that is not a number never meets a numeric one."""
+    def holds(self, value: object, decimal: DecimalSign | None = None) -> bool:
+        """Return whether a cell meets the condition; a cell that is not a number never meets a numeric one.
+
+        Parameters
+        ----------
+        value : object
+        decimal : {".", ","}, optional
+            Decimal sign of numbers that are texts; see :func:`zoo.data.tables.columns.numbers.decimal_in`.
+        """
         if self.equals is not None:
             return str(value) == self.equals
         try:
-            number = float(str(value))
-        except ValueError:
+            found = number(str(value), decimal=decimal)
+        except InputError:
             return False
-        return number > self.above if self.above is not None else number <= (self.at_most or 0.0)
+        return found > self.above if self.above is not None else found <= (self.at_most or 0.0)

@@ -30,6 +30,7 @@ def read(
     structures: str | Path | None = None,
     id: str | None = None,  # noqa: A002 - as the option is called
     structure: str | None = None,
+    sheet: str | None = None,
     on_error: OnError = "raise",
 ) -> pd.DataFrame:
     """Read all crystals of a file, folder, archive or table that ``zoo predict`` takes.
@@ -43,6 +44,8 @@ def read(
         Folder of structure files, for a table that holds only identifiers.
     id, structure : str, optional
         Columns of a table; by default they are found by their names, else by their cells.
+    sheet : str, optional
+        Sheet of an Excel workbook; by default the only one that is not empty.
     on_error : {"raise", "skip"}
         Whether a crystal that cannot be used ends in an error, or is left out with a warning;
         ``frame.attrs["skipped"]`` then lists all of them with their reasons.
@@ -85,7 +88,7 @@ def read(
             raise InputError(f"{kind_of(each)} is not a path")
         paths.append(Path(each))
     folder = Path(structures) if structures is not None else None
-    stream = iter_records(paths, structures=folder, layout=Layout(id, structure), keep=None)
+    stream = iter_records(paths, structures=folder, layout=Layout(id, structure, sheet), keep=None)
     for note in stream.notes:
         warnings.warn(note, stacklevel=2)
     for item in stream:

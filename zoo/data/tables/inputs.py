@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoo.data.structures.containers.archives import is_archive, open_archive
 from zoo.data.structures.files import format_of, identifiers, is_structure_file, other_files, structure_files
 from zoo.data.structures.parse import read_file
+from zoo.data.tables.formats.compressed import sole_table, uncompressed_name
 from zoo.data.tables.formats.json_tables import OneStructureError
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.readers import is_table, open_table
@@ -35,8 +36,8 @@ class RecordStream:
         """Columns of the tables that the records carry along."""
         self._workers, self._min_parallel = workers, min_parallel
         self._parts = iter(parts)
-        self.notes = [part.id_note for part in parts if isinstance(part, RowReader) and part.id_note]
-        """What the user should know about the identifiers of tables."""
+        self.notes = [note for part in parts if isinstance(part, RowReader) for note in part.notes]
+        """What the user should know about how the columns of tables were taken."""
         self._parallel: ParallelReader | None = None
         self._current: Iterator[Record | Rejection] = iter(())
         self._open_next()
@@ -150,7 +151,7 @@ def skipped_files(paths: Iterable[Path]) -> dict[Path, list[str]]:
     for path in map(Path, paths):
         if path.is_dir():
             skipped[path] = other_files(path)
-        elif is_archive(path.name) and path.is_file():
+        elif is_archive(path.name) and path.is_file() and not sole_table(path):
             with suppress(InputError):  # raised where it is read
                 skipped[path] = open_archive(path).others
     return {path: names for path, names in skipped.items() if names}
@@ -167,7 +168,7 @@ def count_records(paths: Iterable[Path]) -> int | None:
             total += len(files)
         elif not is_table(path):
             total += 1
-        elif path.name.lower().endswith((".json", ".json.gz")):
+        elif uncompressed_name(path).endswith(".json"):
             return None
         else:
             try:
@@ -191,7 +192,7 @@ def _open_input(path: Path, structures: Path | None, layout: Layout) -> list[Pat
         return files
     if is_table(path):
         try:
-            return RowReader(open_table(path), structures, layout=layout)
+            return RowReader(open_table(path, layout), structures, layout=layout)
         except OneStructureError:
             return [path]
     if not is_structure_file(path):

@@ -9,9 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.data.tables.formats.compressed import TEXT, uncompressed_name
 from zoo.data.tables.formats.containers import is_container, open_container
 from zoo.data.tables.formats.delimited import open_delimited
-from zoo.data.tables.formats.json_tables import open_json, open_jsonl
+from zoo.data.tables.formats.excel import open_excel
+from zoo.data.tables.formats.json_tables import OneStructureError, open_json, open_jsonl
+from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.formats.parquet import open_parquet
 from zoo.data.tables.formats.reader import FORMATS
 from zoo.data.tables.formats.text import check_text
@@ -22,24 +25,29 @@ if TYPE_CHECKING:
 
     from zoo.data.tables.formats.reader import TableReader
 
-_CSV, _TSV, _JSON, _JSONL, _PARQUET = (
-    (".csv",),
+_TSV, _JSON, _JSONL, _PARQUET, _EXCEL = (
     (".tsv", ".tab"),
     (".json",),
     (".jsonl", ".ndjson"),
     (".parquet", ".pq"),
+    (".xlsx", ".xlsm"),
 )
-_TEXT = (*_CSV, *_TSV, *_JSON, *_JSONL)
+_BINARY = (*_PARQUET, *_EXCEL)
 
 
 def is_table(path: Path) -> bool:
     """Return whether a file is a table, or holds several crystals, by its name (``.json`` may also be a structure)."""
-    name = path.name.lower()
-    return is_container(path) or name.removesuffix(".gz").endswith(_TEXT) or name.endswith(_PARQUET)
+    return is_container(path) or uncompressed_name(path).endswith(TEXT) or path.name.lower().endswith(_BINARY)
 
 
-def open_table(source: Path | pd.DataFrame) -> TableReader:
+def open_table(source: Path | pd.DataFrame, layout: Layout = Layout()) -> TableReader:  # noqa: B008 - it is frozen
     """Open a table, or the ``id_prop.csv`` in a folder, or a DataFrame.
+
+    Parameters
+    ----------
+    source : Path or DataFrame
+    layout : Layout, optional
+        Of which the sheet of a workbook is used.
 
     Raises
     ------
@@ -50,10 +58,10 @@ def open_table(source: Path | pd.DataFrame) -> TableReader:
         from zoo.data.tables.formats.frames import open_frame
 
         return open_frame(source)
-    return _open_file(source)
+    return _open_file(source, layout.sheet)
 
 
-def _open_file(path: Path) -> TableReader:
+def _open_file(path: Path, sheet: str | None) -> TableReader:
     if path.is_dir():
         if not (path / "id_prop.csv").is_file():
             raise InputError(f"{path}: a folder without id_prop.csv is not a table; name a {FORMATS} file")
@@ -61,18 +69,28 @@ def _open_file(path: Path) -> TableReader:
     if not path.exists():
         raise InputError(f"{path}: there is no such file")
     if not is_table(path):
+        old = "; save it as .xlsx" if path.suffix.lower() in (".xls", ".xlsb", ".ods") else ""
         raise InputError(
-            f"{path}: not a table, judging by its name; zoo reads {FORMATS}, the text formats also as .gz, "
-            "and .extxyz, .db of ASE, and archives of structure files (.zip, .tar.gz …)"
+            f"{path}: not a table, judging by its name{old}; zoo reads {FORMATS}, the text formats also as .gz, .bz2, "
+            ".xz, .zst and .zip, and .extxyz, .db of ASE, and archives of structure files (.zip, .tar.gz …)"
         )
-    if is_container(path):
+    if path.name.lower().endswith(_EXCEL):
+        return open_excel(path, sheet)
+    if sheet is not None:
+        raise InputError(f"{path}: --sheet {sheet}: the file is no Excel workbook")
+    name = uncompressed_name(path)
+    if is_container(path) and not name.endswith(TEXT):
         return open_container(path)
-    name = path.name.lower().removesuffix(".gz")
     if name.endswith(_PARQUET):
         return open_parquet(path)
     check_text(path)
     if name.endswith(_JSON):
-        return open_json(path)
+        try:
+            return open_json(path)
+        except OneStructureError:
+            if is_container(path):  # an archive of one structure
+                return open_container(path)
+            raise
     if name.endswith(_JSONL):
         return open_jsonl(path)
     return open_delimited(path, tabs=name.endswith(_TSV))

@@ -29,6 +29,7 @@ from zoo.data.tables.cells import identifier, is_missing, number, part
 from zoo.data.tables.columns.ids import find_ids
 from zoo.data.tables.columns.names import required_column, target_column
 from zoo.data.tables.columns.names import split_column as column_of_parts
+from zoo.data.tables.columns.numbers import decimal_in
 from zoo.data.tables.columns.sample import Sample
 from zoo.data.tables.columns.structures import crystal_source, own_columns
 from zoo.data.tables.formats.layout import Layout
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from zoo.data.tables.formats.layout import DecimalSign
     from zoo.data.tables.formats.reader import Row, Select, TableReader
     from zoo.registry.contracts import Task
 
@@ -82,7 +84,9 @@ class RowReader:
         told = layout or Layout()
         self.target = target_column(source, task, target) if task else ""
         found = find_ids(source, told.id, cells, {self.target, told.structure or ""}, unique=task is not None)
-        self.id_column, self.id_note = found.name, found.note
+        self.id_column = found.name
+        self.notes = [found.note] if found.note else []
+        """What the user should know about how the columns were taken, one line each."""
         self.unnamed = 0
         """Number of rows read without an identifier in the column."""
         self.crystal_columns, self.crystal, self.description = crystal_source(
@@ -93,6 +97,11 @@ class RowReader:
         self.yes_or_no = task is not None and not task.unit and task.valid == (0.0, 1.0)
         """Whether the property is binary, such as being a metal, so that True and False count as 1 and 0."""
         self.required = required_column(source, task) if task else ""
+        self.decimals: dict[str, DecimalSign | None] = {}
+        for column in filter(None, (self.target, self.required)) if cells and not (task and task.classes) else ():
+            self.decimals[column] = decimal_in(source, column, told.decimal)
+            if self.decimals[column] == "," and told.decimal is None:
+                self.notes.append(f"{source.path.name}: numbers with decimal commas in column {column}")
         self.split = column_of_parts(source, split_column) if split_column else ""
 
         self._cells = cells
@@ -134,7 +143,7 @@ class RowReader:
         """Return the number in the target's cell, or the position of the class that it names."""
         cell = row.cells.get(self.target)
         if self.task is None or not self.task.classes:
-            return number(cell, yes_or_no=self.yes_or_no)
+            return number(cell, yes_or_no=self.yes_or_no, decimal=self.decimals.get(self.target))
         # A class may be called "none", but a cell without text names no class.
         index = self.task.index(cell) if isinstance(cell, str) or not is_missing(cell) else None
         if index is None:
@@ -162,7 +171,7 @@ class RowReader:
                 raise InputError(f"duplicate id, first at row {first_rows[name]}")
             if self.task and self.task.requires:
                 column, required = self.required, self.task.requires
-                filtered = not number(row.cells.get(column)) > required.above
+                filtered = not number(row.cells.get(column), decimal=self.decimals.get(column)) > required.above
                 if filtered:
                     raise InputError(required.reason or f"{self.task.name} needs more than {required.above:g}")
             if self.task:

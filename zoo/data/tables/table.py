@@ -51,8 +51,8 @@ class Table:
         Source of the crystals, and alternative columns that were not used; one phrase for the user.
     columns : tuple of str
         All columns of the file.
-    id_note : str
-        What the user should know about the identifiers; empty if their column is told by its name.
+    notes : tuple of str
+        What the user should know about how the columns were taken, one line each.
     test : Table or None
         The table of the test rows, if it is a separate one; `records` and `rejected` then cover both.
     """
@@ -64,7 +64,7 @@ class Table:
     rejected: list[Rejection]
     structure_source: str = ""
     columns: tuple[str, ...] = ()
-    id_note: str = ""
+    notes: tuple[str, ...] = ()
     test: Table | None = None
 
     @classmethod
@@ -104,8 +104,10 @@ else:  # checked without importing pandas
 
 
 ID = "Column of the ids.  [default: by its name, else by its cells]"
+SHEET = "Sheet of an Excel workbook.  [default: the only one with cells]"
+DECIMAL = "Decimal sign of numbers.  [default: as the target's column tells, if it does]"
 STRUCTURE = "Column of the structures, or of names of structure files.  [default: by its name, else by its cells]"
-"""Help texts of the options that name columns."""
+"""Help texts of the options that tell the layout of a table."""
 
 
 def no_table() -> TableSource:
@@ -172,9 +174,9 @@ def read_table(
     if isinstance(source, Table):
         found, results = source, _checked(source, task, only, split_column)
     else:
-        opened = open_table(source)
+        opened = open_table(source, layout)
         reader = RowReader(opened, structures, task, target, split_column, layout=layout)
-        found = Table(opened.path, "", reader.target, [], [], reader.description, opened.columns, reader.id_note)
+        found = Table(opened.path, "", reader.target, [], [], reader.description, opened.columns, tuple(reader.notes))
         results = _read(reader, only)
     records: list[Record] = []
     rejected = list(found.rejected)
@@ -186,7 +188,7 @@ def read_table(
     found = replace(found, records=records, rejected=rejected)
     if not isinstance(source, Table) and reader.unnamed:
         note = f"{counted(reader.unnamed, 'row')} without an id in column {reader.id_column}: called by the row number"
-        found = replace(found, id_note="; ".join(filter(None, [found.id_note, note])))
+        found = replace(found, notes=(*found.notes, note))
     if not records and not rejected:
         raise InputError(f"{found.source}: there are no rows" + (" with the requested ids" if only is not None else ""))
     if task is not None:

@@ -11,8 +11,8 @@ from pydantic.dataclasses import dataclass
 
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
-from zoo.data.tables.formats.layout import Layout
-from zoo.data.tables.table import ID, STRUCTURE, TableSource, no_table
+from zoo.data.tables.formats.layout import DecimalSign, Layout
+from zoo.data.tables.table import DECIMAL, ID, SHEET, STRUCTURE, TableSource, no_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.models.checkpoint.schema import MAX_FEATURIZERS, MAX_MEMBERS
 from zoo.registry import plugins, task_choice
@@ -91,6 +91,10 @@ class Options:
     id, structure : str or None
         Columns of the identifiers, and of the structures or of names of structure files; by default they are found by
         their names, else by their cells.
+    sheet : str or None
+        Sheet of an Excel workbook; by default the only one that is not empty.
+    decimal : {".", ","} or None
+        Decimal sign of numbers that are texts; by default found where the target's column leaves no doubt.
     max_rejected : float
         Maximum fraction of unusable rows.
 
@@ -176,6 +180,8 @@ class Options:
     ] = None
     id: Annotated[str | None, Field(description=ID)] = None
     structure: Annotated[str | None, Field(description=STRUCTURE)] = None
+    sheet: Annotated[str | None, Field(description=SHEET)] = None
+    decimal: Annotated[DecimalSign | None, Field(description=DECIMAL)] = None
     max_rejected: Annotated[Number, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
 
     def __post_init__(self) -> None:
@@ -208,7 +214,7 @@ class Options:
     @property
     def layout(self) -> Layout:
         """What is told of the layout of tables."""
-        return Layout(self.id, self.structure)
+        return Layout(self.id, self.structure, self.sheet, self.decimal)
 
     @property
     def choice(self) -> TaskChoice:

@@ -108,8 +108,8 @@ def _finetune(
     table, dataset, target = _read(options, task, candidates, out)
     splits = splitting.make_splits(options, table.records)
     tell(_describe_rows(options, table, task, splits[0]))
-    if table.id_note:
-        warn(table.id_note)
+    for note in table.notes:
+        warn(note)
     if task_choice.is_open(options):
         task, dataset, note = methods.with_proposed_transform(task, dataset, splits)
         tell(note)

@@ -20,8 +20,8 @@ from zoo._utils.validation import validated
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.data.splits import How
 from zoo.data.tables.conditions import Condition
-from zoo.data.tables.formats.layout import Layout
-from zoo.data.tables.table import ID, STRUCTURE, TableSource, no_table
+from zoo.data.tables.formats.layout import DecimalSign, Layout
+from zoo.data.tables.table import DECIMAL, ID, SHEET, STRUCTURE, TableSource, no_table
 from zoo.errors import InputError
 from zoo.registry import task_choice
 from zoo.registry.task_choice import LOG, TARGET, UNIT, TaskChoice
@@ -51,7 +51,7 @@ class StudyOptions:
     task : str, Task or None
     data : Path, DataFrame or Table
     sizes, backbones, modes, baselines, scratch, seeds, seed, split, test, target, unit, log, structures, id, structure,
-    epochs, max_rejected, where, unseen, rows, significance, title
+    sheet, decimal, epochs, max_rejected, where, unseen, rows, significance, title
         As described at each field, and by ``zoo study --help``.
 
     Raises
@@ -114,13 +114,15 @@ class StudyOptions:
     ] = None
     id: Annotated[str | None, Field(description=ID)] = None
     structure: Annotated[str | None, Field(description=STRUCTURE)] = None
+    sheet: Annotated[str | None, Field(description=SHEET)] = None
+    decimal: Annotated[DecimalSign | None, Field(description=DECIMAL)] = None
     max_rejected: Annotated[float, Field(description="Stop if a larger fraction of rows is unusable.")] = 0.1
     title: Annotated[str, Field(description="Title of the report.")] = ""
 
     @property
     def layout(self) -> Layout:
         """What is told of the layout of tables."""
-        return Layout(self.id, self.structure)
+        return Layout(self.id, self.structure, self.sheet, self.decimal)
 
     @property
     def choice(self) -> TaskChoice:

@@ -13,6 +13,7 @@ from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.data.elements import atom_table, known_elements
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.splits import make_split
+from zoo.data.tables.columns.numbers import decimal_in
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.rows import RowReader
 from zoo.data.tables.table import Table, read_table, source_name
@@ -207,10 +208,12 @@ def _fulfilled(options: StudyOptions, task: Task) -> dict[str, bool]:
             raise InputError(f"--where {options.where[0]}: a table in memory has no other columns; select its records")
         records = read_table(options.data, task, max_rejected=1.0).records
         return dict.fromkeys((record.id for record in records), True)
-    source = open_table(options.data)
+    source = open_table(options.data, options.layout)
     for condition in options.where:
         if condition.column not in source.columns:
             raise InputError(f"{source.path}: --where: there is no column {condition.column!r}")
+    numeric = [condition.column for condition in options.where if condition.equals is None]
+    decimals = {column: decimal_in(source, column, options.decimal) for column in numeric}
     reader = RowReader(source, options.structures, task, options.target, layout=options.layout)
     columns = (reader.id_column, reader.target, reader.required, *(each.column for each in options.where))
     fulfilled: dict[str, bool] = {}
@@ -223,7 +226,8 @@ def _fulfilled(options: StudyOptions, task: Task) -> dict[str, bool]:
             usable.add(name)
         elif options.rows is not None:  # sample only usable rows; without sampling, unusable rows are reported later
             continue
-        fulfilled[name] = all(each.holds(row.cells.get(each.column)) for each in options.where)
+        cells = ((each, row.cells.get(each.column)) for each in options.where)
+        fulfilled[name] = all(each.holds(cell, decimals.get(each.column)) for each, cell in cells)
     return fulfilled
 
 

@@ -93,7 +93,7 @@ def run_study(
     found = leaks.find(prepared.records, prepared.splits, prepared.trained_on, options.split, prepared.by_structure)
     lines = [
         introduction(prepared),
-        prepared.table.id_note,
+        *prepared.table.notes,
         prepared.note,
         *(f"leaks: {each}" for each in found.lines(unseen=options.unseen)),
     ]

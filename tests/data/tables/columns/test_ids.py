@@ -34,8 +34,8 @@ def test_ids_are_the_only_texts_that_differ_in_every_row() -> None:
     frame = PLAIN.assign(batch=["a", "a", "b", "b"], what=LABELS, temperature=["1.5", "2.5", "3.5", "4.5"])
     table = read(frame)
     assert [record.id for record in table.records] == LABELS
-    assert table.id_note == "ids from column what, judging by its cells; --id names another"
-    assert read(frame.rename(columns={"what": "id"})).id_note == ""
+    assert table.notes == ("ids from column what, judging by its cells; --id names another",)
+    assert read(frame.rename(columns={"what": "id"})).notes == ()
 
 
 def test_of_several_columns_the_one_with_a_name_like_an_id() -> None:
@@ -45,16 +45,16 @@ def test_of_several_columns_the_one_with_a_name_like_an_id() -> None:
     assert [record.id for record in table.records] == ["w", "x", "y", "z"], "numbers may be anything"
     table = read(PLAIN.assign(remark=["w", "x", "y", "z"], comment=LABELS))
     assert [record.id for record in table.records] == ["1", "2", "3", "4"]
-    assert table.id_note == (
+    assert table.notes == (
         "DataFrame has no column of ids by its name (it might be remark or comment; --id names it): "
-        "rows are called by their numbers"
+        "rows are called by their numbers",
     )
 
 
 def test_formulas_are_not_taken_for_ids_unasked() -> None:
     table = read(PLAIN.assign(compound=NAMES))
     assert [record.id for record in table.records] == ["1", "2", "3", "4"]
-    assert "(it might be compound; --id names it)" in table.id_note
+    assert "(it might be compound; --id names it)" in table.notes[0]
     assert ids(PLAIN.assign(compound=NAMES), layout=Layout(id="Compound")) == NAMES
     assert all(map(is_formula, ["NaCl", "Ca(OH)2", "Li0.5CoO2", "Mg3[Si2O5](OH)4"]))
     assert not any(map(is_formula, ["mp-149", "glass 1", "Xx2", "", "12", None, "1" * 5000 + "x"]))
@@ -63,7 +63,7 @@ def test_formulas_are_not_taken_for_ids_unasked() -> None:
 def test_no_column_of_ids_is_said_too(tmp_path: Path) -> None:
     PLAIN.to_csv(tmp_path / "k.csv", index=False)
     note = "k.csv has no column of ids by its name (no column has a different text in every row; --id names it): "
-    assert read_table(tmp_path / "k.csv", BULK).id_note == note + "rows are called by their numbers"
+    assert read_table(tmp_path / "k.csv", BULK).notes == (note + "rows are called by their numbers",)
     assert iter_records([tmp_path / "k.csv"]).notes == [note + "rows are called by their numbers"]
 
 
@@ -79,7 +79,7 @@ def test_ids_that_repeat_later_are_none() -> None:
 def test_rows_without_an_id_are_counted() -> None:
     table = read(PLAIN.assign(material_id=["mp-1", None, "", "mp-4"]))
     assert [record.id for record in table.records] == ["mp-1", "2", "3", "mp-4"]
-    assert table.id_note == "2 rows without an id in column material_id: called by the row number"
+    assert table.notes == ("2 rows without an id in column material_id: called by the row number",)
 
 
 def test_two_columns_of_ids_that_disagree() -> None:
@@ -101,6 +101,6 @@ def test_a_column_that_counts_is_no_id_beside_one_that_names() -> None:
     frame = PLAIN.assign(id=[0, 1, 2, 3], material_id=["mp-1", "mp-2", "mp-3", "mp-4"])
     table = read(frame)
     assert [record.id for record in table.records] == ["mp-1", "mp-2", "mp-3", "mp-4"]
-    assert table.id_note == "ids from column material_id, as id only counts the rows"
+    assert table.notes == ("ids from column material_id, as id only counts the rows",)
     assert ids(frame, layout=Layout(id="id")) == ["0", "1", "2", "3"]
     assert ids(frame.drop(columns="material_id")) == ["0", "1", "2", "3"]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+_BATCH = 512
+
 FRAME = Path("DataFrame")
 """What stands for the file's path in messages; files named in a frame's cells are relative to the current folder."""
 
@@ -42,11 +44,14 @@ def open_frame(frame: pd.DataFrame) -> TableReader:
 
     def rows(columns: Sequence[str], select: Select | None) -> Iterator[Row]:
         wanted = list(dict.fromkeys([*(columns or names), *(select[:1] if select else ())]))
-        cells = [_cells(frame.iloc[:, names.index(name)]) for name in wanted]
-        for number, row in enumerate(zip(*cells, strict=True), 1):
-            found = dict(zip(wanted, row, strict=True))
-            if select is None or select[1](found[select[0]], number):
-                yield Row(number, found)
+        places = [names.index(name) for name in wanted]
+        for start in range(0, len(frame), _BATCH):
+            part = frame.iloc[start : start + _BATCH]
+            cells = [_cells(part.iloc[:, place]) for place in places]
+            for number, row in enumerate(zip(*cells, strict=True), start + 1):
+                found = dict(zip(wanted, row, strict=True))
+                if select is None or select[1](found[select[0]], number):
+                    yield Row(number, found)
 
     return TableReader(FRAME, tuple(names), rows, count=len(frame), in_memory=True)
 

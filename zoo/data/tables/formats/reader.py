@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Select = tuple[str, Callable[[object, int], bool]]
 """A column, and a predicate of its cell and the row number that selects rows."""
 
-FORMATS = ".csv, .tsv, .json, .jsonl and .parquet"
+FORMATS = ".csv, .tsv, .json, .jsonl, .parquet and .xlsx"
 
 INDEX = "index"
 """Column for the row labels of a pandas table in JSON, unless they are just row numbers."""
