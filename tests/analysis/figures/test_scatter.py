@@ -68,7 +68,10 @@ def test_parity(tmp_path: Path) -> None:
     prediction = np.array([400.0, 150.0, 90.0, 80.0, 30.0, -2.0])
     picture = figures.parity(target, prediction, quantity="K_VRH", unit="GPa", log=True, method="rf")
     axes = picture.figure.axes[0]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("reference K_VRH (GPa)", "predicted K_VRH (GPa)")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (
+        r"K$_{\mathrm{VRH}}$ (GPa), reference",
+        r"K$_{\mathrm{VRH}}$ (GPa), predicted",
+    )
     assert axes.get_xscale() == axes.get_yscale() == "log"
     assert axes.get_xlim() == axes.get_ylim()
     assert "1 predictions at or below zero are not shown." in picture.caption

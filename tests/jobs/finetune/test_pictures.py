@@ -61,8 +61,8 @@ def test_axes_carry_the_unit_and_show_every_point(log: bool, tmp_path: Path, mon
     figure = draw(tmp_path / "p.png", monkeypatch, log=log)
     axes = figure.axes[0]
     assert axes.get_xscale() == axes.get_yscale() == ("log" if log else "linear")
-    assert axes.get_xlabel() == "reference K_VRH (GPa)"
-    assert axes.get_ylabel() == "predicted K_VRH (GPa)"
+    assert axes.get_xlabel() == r"K$_{\mathrm{VRH}}$ (GPa), reference"
+    assert axes.get_ylabel() == r"K$_{\mathrm{VRH}}$ (GPa), predicted"
     assert axes.get_xlim() == axes.get_ylim()
     shown = points(figure)[np.argsort(points(figure)[:, 0])]
     assert shown == pytest.approx(np.stack([MODULI, MODULI * 1.1], axis=1)[::-1])
@@ -76,7 +76,7 @@ def test_axes_carry_the_unit_and_show_every_point(log: bool, tmp_path: Path, mon
 
 def test_a_quantity_without_unit_has_no_empty_brackets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = draw(tmp_path / "p.png", monkeypatch, quantity="poly_total", unit="")
-    assert figure.axes[0].get_xlabel() == "reference poly_total"
+    assert figure.axes[0].get_xlabel() == "poly_total, reference"
     assert figure.axes[1].get_xlabel().startswith("test MAE;")
 
 

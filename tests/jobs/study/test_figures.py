@@ -48,4 +48,4 @@ def test_why_a_figure_is_missing(known: Study, tmp_path: Path) -> None:
 def test_the_axis_of_errors_names_scale_and_unit(known: Study) -> None:
     assert error_label(known) == "absolute error of log10(K_VRH / GPa)"
     energies = replace(known, task=plugins.task("formation-energy"))
-    assert error_label(energies) == "absolute error of K_VRH (eV/atom)"
+    assert error_label(energies) == "absolute error of ΔE_f (eV/atom)"

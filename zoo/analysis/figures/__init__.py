@@ -1,6 +1,7 @@
 """Figures that compare methods, for any data: each function takes arrays or a data frame and returns a `Picture`.
 
-A picture is saved as PNG, SVG, and CSV with its data::
+A picture is shown by a notebook, written for a publication with ``picture.write("fig1.pdf", width=3.35)``, and saved as
+PNG, SVG, and CSV with its data::
 
     source_target(energies, gaps, source_name="ΔEf", target_name="Eg", target_unit="eV").save(folder, "fig1")
 

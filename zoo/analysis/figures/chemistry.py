@@ -14,6 +14,7 @@ from zoo.analysis.figures.style import (
     ORANGE,
     RASTER,
     Picture,
+    axis_text,
     headline,
     legend_below,
     new_figure,
@@ -50,6 +51,13 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
         Absolute errors.
     error_label : str
         Name of the error, with its unit.
+
+    Examples
+    --------
+    >>> from zoo.figures import element_errors
+    >>> picture = element_errors([["Na", "Cl"], ["Na", "F"]], [0.1, 0.3], error_label="Absolute error of E_g (eV)")
+    >>> picture.data.to_dict("list")
+    {'element': ['F', 'Na', 'Cl'], 'mean error': [0.3, 0.2, 0.1], 'errors': [1, 2, 1]}
     """
     import matplotlib as mpl
     import pandas as pd
@@ -99,7 +107,9 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
     axes.set_aspect("equal")
     axes.set_axis_off()
     scale = mpl.cm.ScalarMappable(norm, cmap)
-    bar = figure.colorbar(scale, ax=axes, label=error_label, orientation="horizontal", shrink=0.5, aspect=35, pad=0.01)
+    bar = figure.colorbar(
+        scale, ax=axes, label=axis_text(error_label), orientation="horizontal", shrink=0.5, aspect=35, pad=0.01
+    )
     if wide:
         plain_log_axis(bar.ax.xaxis)
     table = pd.DataFrame(
@@ -138,6 +148,13 @@ def distance_errors(
     ------
     ValueError
         If there are fewer than three rows.
+
+    Examples
+    --------
+    >>> from zoo.figures import distance_errors
+    >>> picture = distance_errors([0, 1, 2, 3], [0.1, 0.2, 0.2, 0.4], distance_label="Distance", error_label="MAE (eV)")
+    >>> picture.caption[:37]
+    "Spearman's rank correlation ρ = 0.95."
     """
     import pandas as pd
     from scipy import stats
@@ -183,8 +200,8 @@ def distance_errors(
             0, max(float(np.quantile(y, 0.99)), float((bins["mean error"] + bins["half width"]).max())) * 1.05
         )
     beyond = 0 if log else int((y > axes.get_ylim()[1]).sum())
-    axes.set_xlabel(distance_label)
-    axes.set_ylabel(error_label)
+    axes.set_xlabel(axis_text(distance_label))
+    axes.set_ylabel(axis_text(error_label))
     headline(axes, f"Spearman's ρ = {rho:.2f}, {len(x):,} test rows")
     legend_below(figure, axes)
     verb = "is" if beyond == 1 else "are"

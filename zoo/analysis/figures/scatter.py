@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils.wording import with_unit
-from zoo.analysis.figures.style import DENSITY, GREY, RASTER, Picture, headline, new_figure, plain_log_axis
+from zoo.analysis.figures.style import DENSITY, GREY, RASTER, Picture, axis_text, headline, new_figure, plain_log_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,8 +70,8 @@ def source_target(
     if log_target:
         axes.set_yscale("log")
         plain_log_axis(axes.yaxis)
-    axes.set_xlabel(with_unit(source_name, source_unit))
-    axes.set_ylabel(with_unit(target_name, target_unit))
+    axes.set_xlabel(axis_text(with_unit(source_name, source_unit)))
+    axes.set_ylabel(axis_text(with_unit(target_name, target_unit)))
     headline(axes, f"Pearson's r = {r:.2f}, {len(x):,} crystals")
     of = {(True, True): " of the logarithms", (True, False): f" with log {source_name}"}
     of |= {(False, True): f" with log {target_name}", (False, False): ""}
@@ -105,6 +105,13 @@ def parity(
         Logarithmic axes. Predictions that they cannot show (a negative modulus) are counted in the caption.
     method : str
         Name of the method.
+
+    Examples
+    --------
+    >>> from zoo.figures import parity
+    >>> picture = parity([10, 100, 200], [12, 95, 205], quantity="Bulk modulus K_VRH", unit="GPa", method="rf")
+    >>> picture.caption
+    '3 predictions on test rows; the line is a perfect prediction. Mean absolute error 4 GPa.'
     """
     import pandas as pd
 
@@ -161,8 +168,9 @@ def draw_parity(
     axes.set_xlim(float(ends[0]), float(ends[1]))
     axes.set_ylim(float(ends[0]), float(ends[1]))
     axes.set_aspect("equal")
-    axes.set_xlabel(f"reference {with_unit(quantity, unit)}")
-    axes.set_ylabel(f"predicted {with_unit(quantity, unit)}")
+    label = axis_text(with_unit(quantity, unit))
+    axes.set_xlabel(f"{label}, reference")
+    axes.set_ylabel(f"{label}, predicted")
     return len(target) - int(shown.sum())
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo._utils.files import write_bytes
+from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 # Okabe & Ito's palette (https://jfly.uni-koeln.de/color/) without its yellow, which is illegible on white.
 BLUE, ORANGE, GREEN, PURPLE, SKY, AMBER = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"
@@ -27,6 +30,9 @@ DENSITY = "cividis"
 
 WIDTH = 5.2
 """Width in inches, chosen so that text is ten pixels high on a page 400 pixels wide."""
+
+SMALLEST = 8
+"""Size in points of labels that do not fit otherwise."""
 
 DPI = 160
 RASTER = 1500
@@ -101,6 +107,21 @@ def plain_log_axis(axis: Any, ticks: Sequence[float] | None = None) -> None:
         axis.set_minor_locator(NullLocator())
 
 
+_SUBSCRIPT = re.compile(r"(?<![^\W\d])(Δ?[^\W\d_])_([A-Za-z0-9]+)\b")
+
+
+def axis_text(text: str) -> str:
+    r"""Set the subscripts of symbols, and of log10, in the label of an axis.
+
+    Examples
+    --------
+    >>> print(axis_text("Bulk modulus K_VRH (GPa)"), axis_text("formation_energy_per_atom"), sep=", ")
+    Bulk modulus K$_{\mathrm{VRH}}$ (GPa), formation_energy_per_atom
+    """
+    symbols = _SUBSCRIPT.sub(r"\1$_{\\mathrm{\2}}$", text.replace("$", r"\$"))
+    return re.sub(r"\blog10\b", "log$_{10}$", symbols)
+
+
 def headline(axes: Axes, text: str) -> None:
     """Write a line of text above the axes."""
     axes.set_title(text, loc="left", fontsize=10)
@@ -113,6 +134,17 @@ def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:
         figure.legend(
             handles, names, loc="outside lower center", ncols=columns, fontsize=9, handlelength=3.2, frameon=False
         )
+
+
+def _two_lines(label: Text) -> None:
+    text = label.get_text()
+    if blanks := [found.start() for found in re.finditer(" ", text)]:
+        middle = min(blanks, key=lambda place: abs(place - len(text) / 2))
+        label.set_text(f"{text[:middle]}\n{text[middle + 1 :]}")
+
+
+def _smaller(label: Text) -> None:
+    label.set_fontsize(SMALLEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +178,59 @@ class Picture:
         buffer = io.BytesIO()
         self.figure.savefig(buffer, format="png", facecolor="white")
         return buffer.getvalue()
+
+    def write(self, path: Path | str, *, width: float | None = None, dpi: int = 300) -> Path:
+        """Write the figure alone, for a publication.
+
+        Parameters
+        ----------
+        path : Path
+            Ends in ``.png``, ``.svg`` or ``.pdf``. Fonts are embedded in a PDF; in an SVG, text is drawn as outlines.
+        width : float, optional
+            In inches; the height follows. Journals often ask for 3.35 (one column) or 6.9 (two columns). By default
+            `WIDTH`.
+        dpi : int
+            Dots per inch of a PNG, and of clouds of many points in the other formats.
+
+        Raises
+        ------
+        InputError
+            If the path has another ending.
+        """
+        import matplotlib as mpl
+
+        path = Path(path)
+        kind = path.suffix.lower().removeprefix(".")
+        if kind not in ("png", "svg", "pdf"):
+            raise InputError(f"{path}: figures are written as .png, .svg or .pdf")
+        usual = self.figure.get_size_inches()
+        labels = [axis.label for axes in self.figure.axes for axis in (axes.xaxis, axes.yaxis)]
+        written = [(label.get_text(), label.get_fontsize()) for label in labels]
+        buffer = io.BytesIO()
+        try:
+            if width is not None:
+                self.figure.set_size_inches(width, usual[1] * width / usual[0])
+                self._fit_labels()
+            with mpl.rc_context({**_RC, "pdf.fonttype": 42}):
+                self.figure.savefig(buffer, format=kind, dpi=dpi, facecolor="white")
+        finally:
+            self.figure.set_size_inches(*usual)
+            for label, (text, size) in zip(labels, written, strict=True):
+                label.set(text=text, fontsize=size)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, buffer.getvalue())
+        return path
+
+    def _fit_labels(self) -> None:
+        """Put the labels of axes that would be cut off on two lines, and make them smaller if that is not enough."""
+        page = self.figure.bbox.padded(-0.03 * self.figure.dpi)
+        for fit in (_two_lines, _smaller):
+            self.figure.draw_without_rendering()
+            for axes in self.figure.axes:
+                for label in (axes.xaxis.label, axes.yaxis.label):
+                    box = label.get_window_extent()
+                    if box.x0 < page.x0 or box.x1 > page.x1 or box.y0 < page.y0 or box.y1 > page.y1:
+                        fit(label)
 
     def save(self, folder: Path, name: str) -> Saved:
         """Write ``name.png``, ``name.svg`` and ``name.csv``; each is written completely or not at all."""

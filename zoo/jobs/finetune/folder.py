@@ -200,7 +200,7 @@ def _draw_parity(result: Result, path: Path) -> None:
         np.concatenate([outcome.predictions[rows] for rows, outcome in pairs]),
         {method: [row[headline] for row in rows] for method, rows in result.errors.items()},
         path,
-        quantity=result.table.target_column,
+        quantity=result.quantity,
         unit=unit,
         log=result.task.transform == "log10",
         caption=f"{result.judged_rows}, {format_headline(headline, result.summary()[result.model], unit)}",

@@ -9,6 +9,8 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from zoo._utils.wording import as_html, counted, format_headline
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import Comparison, compare
@@ -17,11 +19,11 @@ from zoo.jobs.finetune import splitting
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
     from zoo.analysis.comparisons import Metric
+    from zoo.analysis.figures import Picture
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
@@ -99,6 +101,11 @@ class Result:
     def unit(self) -> str:
         """Unit of the target."""
         return self.task.unit
+
+    @property
+    def quantity(self) -> str:
+        """Name of the target in figures: the task's label, or the column."""
+        return self.task.label or self.table.target_column
 
     @property
     def model(self) -> str:
@@ -223,6 +230,26 @@ class Result:
         rows = [[method, *row] for method in self.outcomes for row in predictions(self, [method])]
         found = pd.DataFrame(rows, columns=["method", *PREDICTIONS, self.repeat])
         return found.astype({"prediction": "float64"})
+
+    def parity(self) -> Picture:
+        """Plot the predictions against the targets, on the rows on which the errors are measured.
+
+        Returns
+        -------
+        Picture
+            ``result.parity().write("parity.pdf", width=3.35)`` writes it for a publication.
+        """
+        from zoo.analysis.figures import parity
+
+        pairs = list(zip(self.judged, self.outcomes[self.model], strict=True))
+        return parity(
+            np.concatenate([self.dataset.targets[rows] for rows, _ in pairs]),
+            np.concatenate([outcome.predictions[rows] for rows, outcome in pairs]),
+            quantity=self.quantity,
+            unit=self.unit,
+            log=self.task.transform == "log10",
+            method=self.model,
+        )
 
     def _repr_html_(self) -> str:
         """Return the table of errors and the verdict, for notebooks."""

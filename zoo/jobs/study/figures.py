@@ -58,10 +58,14 @@ def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
 
 def error_label(study: Study) -> str:
     """Return the axis label for absolute errors, with the unit."""
+    symbol = _quantity(study).split()[-1]
     if study.analysis.log:
-        of = f"{study.table.target_column} / {study.task.unit}" if study.task.unit else study.table.target_column
-        return f"absolute error of log10({of})"
-    return with_unit(f"absolute error of {study.table.target_column}", study.task.unit)
+        return f"absolute error of log10({f'{symbol} / {study.task.unit}' if study.task.unit else symbol})"
+    return with_unit(f"absolute error of {symbol}", study.task.unit)
+
+
+def _quantity(study: Study) -> str:
+    return study.task.label or study.table.target_column
 
 
 def _mean_label(study: Study) -> str:
@@ -112,7 +116,7 @@ def _parity(study: Study, analysis: Analysis) -> Picture:
     return figures.parity(
         np.concatenate([study.targets[study.test_rows(seed)] for seed in cells]),
         np.concatenate(list(cells.values())),
-        quantity=study.table.target_column,
+        quantity=_quantity(study),
         unit=study.task.unit,
         log=analysis.log,
         method=f"{method}, {size:,} training rows",
@@ -203,7 +207,7 @@ def _source_target(study: Study, analysis: Analysis) -> Picture:
         np.array([study.records[i].target for i in rows], dtype=np.float64),
         source_name=f"{model.target} by {short(backbone)}",
         source_unit=model.unit,
-        target_name=study.table.target_column,
+        target_name=_quantity(study),
         target_unit=study.task.unit,
         log_target=analysis.log,
     )
