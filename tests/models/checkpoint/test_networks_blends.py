@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from support.smallblend import blend
 from support.smallcheckpoint import refused
 
 from zoo.analysis.difficulty import Difficulty
+from zoo.data.crystal import SYMBOLS
 from zoo.models.checkpoint import networks, weights
+from zoo.models.checkpoint.schema import FOLD_RESIDUALS, MAX_MEMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +104,12 @@ def _regressor(**changes: Any) -> Callable[[dict[str, Any]], None]:
         (lambda config: config["blend"]["featurizers"][0].update(columns=10**9), "columns"),
         (lambda config: config["blend"]["featurizers"][0].update(labels_sha256="x"), "labels_sha256"),
         (lambda config: config["blend"].update(low=float("nan")), "low"),
+        (lambda config: config["blend"].update(low=500.0), "ends at 500, below its start at 500"),
+        (lambda config: config["blend"].update(featurizers=config["blend"]["featurizers"] * 2), "described twice"),
+        (_regressor(weight=float("nan")), "weight"),
+        (_regressor(weight=1e300), "weight"),
+        (_regressor(experts=[1] * 17), "experts"),
+        (lambda config: config["members"][0]["regressors"][0]["scaling"].update(std=float("inf")), "std"),
         (lambda config: config["members"][1].update(regressors=config["members"][1]["regressors"] * 9), "regressors"),
     ],
 )
@@ -132,6 +141,11 @@ def _put(name: str, array: NDArray[Any]) -> Callable[[dict[str, Any]], None]:
         (_put("0.model.vectors", np.zeros(3, dtype=np.float32)), "expected F32 (0, 0)"),
         (_put("1.model.left", np.zeros(3, dtype=np.int64)), "expected I32"),
         (_put("1.model.roots", np.array([10**6], dtype=np.int32)), "root"),
+        (_put("0.model.vectors", np.zeros((3, 10**6), dtype=np.float32)), "do not fit"),
+        (_put("0.model.vectors", np.zeros((0, 0), dtype=np.float32)), "do not fit"),
+        (_put("0.target", np.array([np.inf, 1.0])), "no number"),
+        (_put("1.model.width", np.array([10**9], dtype=np.int32)), "do not fit"),
+        (_put("1.model.thresholds", np.zeros(3, dtype=np.float16)), "expected F32"),
     ],
 )
 def test_hostile_arrays_are_refused(change: Callable[[dict[str, Any]], Any], message: str, folder: Path) -> None:
@@ -140,6 +154,41 @@ def test_hostile_arrays_are_refused(change: Callable[[dict[str, Any]], Any], mes
     change(tensors)
     save_file(tensors, path)
     assert message in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("node", "child", "message"),
+    [
+        (0, 0, "out of order"),  # a node that is its own child
+        (2, 1, "out of order"),  # a cycle
+        (0, 10**6, "out of order"),
+        (0, -1, "out of order"),
+        (0, 4, "two parents"),
+    ],
+)
+def test_trees_that_are_no_trees_are_refused(node: int, child: int, message: str, folder: Path) -> None:
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    left = tensors["members.0.regressors.1.model.left"]
+    left[np.flatnonzero(tensors["members.0.regressors.1.model.features"] >= 0)[node]] = child
+    save_file(tensors, path)
+    assert message in refused(folder)
+
+
+def test_a_configuration_of_as_many_members_as_allowed_can_be_read(tmp_path: Path) -> None:
+    """Twenty seeds of five folds on a large table."""
+    one = blend(difficulty=SCALED)
+    member = replace(one.members[0], calibration=tuple(np.linspace(0.012345678, 0.234567891, FOLD_RESIDUALS)))
+    member = replace(member, regressors=tuple(replace(each, weight=0.125) for each in (*member.regressors * 2,)))
+    many = networks.describe(
+        [member] * MAX_MEMBERS,
+        name="many",
+        targets=[one.config.target],
+        graph=one.config.graph_settings,
+        elements=SYMBOLS[1:],
+        blend=one.config.blend,
+    )
+    assert len(many.config.model_dump_json(indent=1)) < 0.9 * weights.MAX_CONFIG_BYTES
 
 
 def test_arrays_that_are_too_large_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

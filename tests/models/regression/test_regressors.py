@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,14 @@ from sklearn.svm import SVR
 
 from zoo.errors import CheckpointError, InputError
 from zoo.models.regression.conversion import from_sklearn
-from zoo.models.regression.regressors import KernelMachine, LinearModel, Regressor, TreeEnsemble
+from zoo.models.regression.regressors import (
+    MAX_DEPTH,
+    MAX_TREES,
+    KernelMachine,
+    LinearModel,
+    Regressor,
+    TreeEnsemble,
+)
 from zoo.registry import plugins
 
 if TYPE_CHECKING:
@@ -114,6 +122,9 @@ def _set(name: str, index: int, value: float) -> Callable[[dict[str, Any]], None
         (_set("model.features", 0, COLUMNS), "missing column"),
         (_set("model.features", 0, -5), "missing column"),
         (_set("model.roots", 0, -1), "root"),
+        (_set("model.roots", 0, 1), "two parents"),  # the root of one tree is a node of it
+        (_set("model.left", 0, 2), "two parents"),
+        (lambda tensors: tensors.update({"model.roots": np.repeat(tensors["model.roots"], 2)}), "two parents"),
         (_set("model.thresholds", 0, np.nan), "no number"),
         (_set("scale", 0, 0.0), "positive"),
         (lambda tensors: tensors.pop("model.values"), "missing or left over"),
@@ -131,15 +142,37 @@ def test_hostile_trees_are_refused(
         Regressor.from_tensors("trees", forest)
 
 
+def _chain(depth: int) -> TreeEnsemble:
+    """Return a tree whose right children are inner nodes; at each, values up to the node's number go to a leaf."""
+    inner = np.arange(0, 2 * depth, 2)
+    features, left, right = np.full(2 * depth + 1, -1), np.arange(2 * depth + 1), np.arange(2 * depth + 1)
+    features[inner], left[inner], right[inner] = 0, inner + 1, inner + 2
+    values = np.arange(2 * depth + 1).astype(np.float32)
+    indices = {"features": features, "left": left, "right": right, "roots": [0], "width": [1]}
+    return TreeEnsemble(
+        **{name: np.asarray(each, dtype=np.int32) for name, each in indices.items()},
+        thresholds=values,
+        values=values,
+        base=np.zeros(1),
+        rate=np.ones(1),
+    )
+
+
 @pytest.mark.usefixtures("inner_loops")
-def test_a_tree_deeper_than_any_that_is_fitted_is_given_up() -> None:
-    nodes = np.arange(1500, dtype=np.int32)
-    following = np.minimum(nodes + 1, 1499).astype(np.int32)
-    column = np.where(nodes < 1499, 0, -1).astype(np.int32)
-    zeros, one = np.zeros(1500, dtype=np.float32), np.ones(1, dtype=np.int32)
-    chain = TreeEnsemble(nodes[:1], column, zeros, zeros, following, following, np.zeros(1), np.ones(1), one)
-    with pytest.raises(CheckpointError, match="deeper than 1000"):
-        chain.predict(np.zeros((2, 1)))
+def test_trees_may_be_deep_but_not_bottomless() -> None:
+    assert _chain(MAX_DEPTH - 1).predict(np.array([[0.0], [3.0], [1e6]])).tolist() == [1.0, 5.0, 2 * (MAX_DEPTH - 1)]
+    with pytest.raises(CheckpointError, match=f"deeper than {MAX_DEPTH}"):
+        _chain(MAX_DEPTH)
+    with pytest.raises(CheckpointError, match=f"deeper than {MAX_DEPTH}"):
+        _chain(10**5)
+
+
+def test_there_is_an_end_to_the_number_of_trees() -> None:
+    tree = _chain(1)
+    leaves = np.arange(MAX_TREES + 1, dtype=np.int32)
+    alone = {"roots": leaves, "left": leaves, "right": leaves, "features": np.full_like(leaves, -1)}
+    with pytest.raises(CheckpointError, match="there are 10,001 trees; zoo loads 10,000 at most"):
+        replace(tree, **alone, values=leaves.astype(np.float32), thresholds=leaves.astype(np.float32))
 
 
 def test_a_kind_that_does_not_exist_is_named() -> None:

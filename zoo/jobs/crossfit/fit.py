@@ -27,7 +27,7 @@ from zoo.errors import InputError, TrainingError
 from zoo.jobs import methods
 from zoo.jobs.crossfit.fold_fits import fit_all
 from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
-from zoo.models.checkpoint.schema import MAX_RESIDUALS
+from zoo.models.checkpoint.schema import FOLD_RESIDUALS
 from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def cross_fit(
     scale = difficulty.of(spread)
     made = []
     for fold, held_rows in enumerate(folds):
-        calibration = conformal.sketch(residuals[held_rows] / scale[held_rows], MAX_RESIDUALS)
+        calibration = conformal.sketch(residuals[held_rows] / scale[held_rows], FOLD_RESIDUALS)
         parts = {name: fits[name][fold] for name in used}
         made.append(replace(_member(parts, used, split.seed, idle), calibration=calibration, difficulty=difficulty))
     seconds = sum(each.seconds for outcomes in fits.values() for each in outcomes)

@@ -30,8 +30,9 @@ MAX_MEMBERS, MAX_EXPERTS = 100, 16
 MAX_REGRESSORS, MAX_FEATURIZERS = 16, 8
 """Maximum number of classical regressors per member, and of featurizers used by them."""
 
-MAX_RESIDUALS = 499
-"""Maximum number of residuals per member: sufficient for levels up to 0.998, and compact for a hundred members."""
+MAX_RESIDUALS, FOLD_RESIDUALS = 499, 249
+"""Maximum number of residuals per member, sufficient for levels up to 0.998, and of those that zoo writes per fold of a
+cross-fit: with the settings of its regressors, a configuration of a hundred members stays below a megabyte."""
 
 MAX_EXPONENT = 100
 """Maximum mean (absolute) and standard deviation of targets in log10."""
@@ -185,6 +186,14 @@ class BlendConfig(_Strict):
     featurizers: list[FeaturizerConfig] = Field(default_factory=list, max_length=MAX_FEATURIZERS)
     low: float | None = Field(default=None, allow_inf_nan=False)
     high: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _range_and_names_are_sound(self) -> Self:
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"the range of predictions ends at {self.high:g}, below its start at {self.low:g}")
+        if len({each.name for each in self.featurizers}) < len(self.featurizers):
+            raise ValueError("a featurizer is described twice")
+        return self
 
     @property
     def valid(self) -> tuple[float | None, float | None]:

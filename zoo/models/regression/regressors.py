@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Single = NDArray[np.float32]
 
-MAX_DEPTH = 1000
-"""Maximum depth of a tree during prediction."""
+MAX_DEPTH, MAX_TREES = 1000, 10_000
+"""Maximum depth of a tree, and number of trees in an ensemble: a malicious file cannot take hours to predict."""
 
 _BLOCK = 2**22
 """Elements in a block of kernel values or tree positions (32 MB)."""
@@ -176,6 +176,14 @@ class TreeEnsemble:
             after = np.where(leaf, children == nodes, (children > nodes) & (children < len(nodes)))
             _require(bool(after.all()), "a tree's nodes are out of order")
         _require(bool(np.all((self.roots >= 0) & (self.roots < len(nodes)))), "a tree's root is missing")
+        _require(len(self.roots) <= MAX_TREES, f"there are {len(self.roots):,} trees; zoo loads {MAX_TREES:,} at most")
+        reached = np.concatenate([self.roots, self.left[~leaf], self.right[~leaf]])
+        once = len(reached) == len(nodes) and np.bincount(reached, minlength=len(nodes)).all()
+        _require(bool(once), "a node of a tree has two parents, or none")
+        depth, level = 0, self.roots
+        while len(level := level[~leaf[level]]):
+            depth, level = depth + 1, np.concatenate([self.left[level], self.right[level]])
+            _require(depth < MAX_DEPTH, f"a tree is deeper than {MAX_DEPTH}")
 
     @property
     def columns(self) -> int:
