@@ -6,6 +6,8 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``load(ref)``                 a backbone or a fine-tuned run, as a :class:`Model` that predicts and embeds
 ``finetune(options, out)``    fine-tune a backbone on a table; returns a :class:`Result`
 ``Options``                   the options of a fine-tuning
+``CrystalRegressor``          fine-tuning as a scikit-learn regressor
+``CrystalFeaturizer``         feature vectors of crystals as a scikit-learn transformer
 ``study(options, out)``       compare methods, sizes and seeds on a table; returns a :class:`Study`
 ``StudyOptions``              what a study compares
 ``backbones()``               the model cards of all registered backbones
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from zoo.data.tables.crystal_frame import read as read
     from zoo.errors import ZooError as ZooError
     from zoo.hub.pull import pull as pull
+    from zoo.jobs.estimators.featurizer import CrystalFeaturizer as CrystalFeaturizer
+    from zoo.jobs.estimators.regressor import CrystalRegressor as CrystalRegressor
     from zoo.jobs.finetune.options import Options as Options
     from zoo.jobs.finetune.result import Result as Result
     from zoo.jobs.finetune.run import finetune as finetune

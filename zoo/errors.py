@@ -4,6 +4,7 @@
 
     ZooError                  exit code 2: one line that says what, where and what to do
     ├── InputError            a table, a structure file or an option that cannot be used
+    │   └── InvalidDataError  the same in an estimator; also a ValueError, as scikit-learn expects
     ├── CardError             a model card that breaks its schema
     ├── UnknownNameError      no backbone, task, featurizer, baseline of that name
     ├── NotPublishedError     a backbone that is registered but has no weights yet
@@ -36,6 +37,10 @@ class ZooError(Exception):
 
 class InputError(ZooError):
     """A table, a structure file or an option that cannot be used."""
+
+
+class InvalidDataError(InputError, ValueError):
+    """Crystals, targets or parameters that an estimator cannot use; also a ValueError, as scikit-learn expects."""
 
 
 class CardError(ZooError):

@@ -102,6 +102,16 @@ def test_groups_stay_together(records: list[Record], how: How) -> None:
     assert groups(split.train, how) & groups(split.test, how)
 
 
+def test_groups_of_the_user_stay_together(records: list[Record]) -> None:
+    grouped = [replace(record, group=f"batch {row % 30}") for row, record in enumerate(records[:300])]
+    of = np.arange(300) % 30
+    for rows in cut_folds(grouped, np.arange(300), seed=2):
+        assert len(rows) == 60
+        assert len(set(of[rows])) == 6
+    split = make_split(grouped, seed=1)
+    assert not set(of[split.test]) & set(of[split.train])
+
+
 def test_identifiers_for_the_record(records: list[Record]) -> None:
     split = make_split(records, seed=0, n_train=50)
     ids = split.as_ids(records)

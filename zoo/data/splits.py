@@ -295,7 +295,7 @@ def _groups(records: Sequence[Record], how: How) -> list[list[int]]:
     for position in sorted(range(len(records)), key=lambda i: records[i].id):
         crystal = records[position].crystal
         if how == "random":
-            key = records[position].id
+            key = records[position].group or records[position].id
         elif how == "composition":
             key = crystal.formula
         elif how == "chemsys":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from zoo._utils.progress import progress
-from zoo.data.graphs.memory import memory
+from zoo.data.graphs.memory import memory, vectors_kind
 from zoo.data.scaling import TargetScaler
 from zoo.errors import PluginError
 from zoo.jobs.methods import Outcome
@@ -165,8 +165,7 @@ def vectors(name: str, crystals: Sequence[Crystal], bar: Bar | None = None) -> N
                 bar.advance(len(chunk), name)
         return rows
 
-    kind = ("featurizer", plugins.identity("featurizer", name), type(featurizer))
-    rows = memory.recall(kind, crystals, compute)
+    rows = memory.recall(vectors_kind(name), crystals, compute)
     if len({len(row) for row in rows}) > 1:
         raise PluginError(f"featurizer {name!r} changed its number of labels between calls")
     return np.stack(rows)

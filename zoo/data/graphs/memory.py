@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.errors import InputError
+from zoo.registry import plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -107,3 +108,8 @@ def recalled_graphs(
         return [graph if isinstance(graph, InputError) else graph.copy() for graph in built]
 
     return kept.recall(settings, crystals, build)
+
+
+def vectors_kind(featurizer: str) -> Hashable:
+    """Return the kind of a registered featurizer's vectors, which changes with its code."""
+    return "featurizer", plugins.identity("featurizer", featurizer), type(plugins.featurizer(featurizer))

@@ -33,6 +33,8 @@ class Record:
         column was asked for.
     cells : mapping of str to object
         Cells of the columns that are carried along; see :func:`zoo.data.tables.inputs.iter_records`.
+    group : str
+        Rows of one group are never separated by a random split; empty for a row on its own.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Record:
     file: str
     part: str = ""
     cells: Mapping[str, object] = field(default_factory=dict, compare=False)
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,8 @@ def fit_all(
         )
         for m, k in missing
     ]
-    here = choose_device(device) != "cpu"
+    # On a GPU one after another; in a worker process, of a search for example, other processes use the other cores.
+    here = choose_device(device) != "cpu" or multiprocessing.parent_process() is not None
     number = 1 if here else min(processes or workers.cores(), max(1, len(jobs)))
     for done in engines.compute(jobs, workers=number):
         keep(*missing[done.index], done.value, done.failure)

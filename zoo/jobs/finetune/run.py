@@ -23,7 +23,7 @@ from zoo.jobs.finetune.out_of_fold import carriers, transfer
 from zoo.jobs.finetune.result import Result
 from zoo.jobs.finetune.start import describe, prepare, provenance, row_warnings
 from zoo.jobs.fit_store import FitStore
-from zoo.jobs.history import LiveHistory
+from zoo.jobs.fit_store.history import LiveHistory
 from zoo.models.checkpoint import networks
 from zoo.registry import plugins, task_choice
 from zoo.training.settings import FROM_SCRATCH
@@ -105,7 +105,9 @@ def _finetune(
     beside = [plugins.identity("featurizer", name) for name in options.beside]
     candidates = prepare(options)
 
-    table, dataset, target = _read(options, task, candidates, out)
+    rejected_out = out.with_name(out.name + ".rejected.csv")
+    table, dataset, target = read_dataset(options, task, candidates, rejected_out)
+    remove_rejected_list(rejected_out)
     splits = splitting.make_splits(options, table.records)
     tell(_describe_rows(options, table, task, splits[0]))
     for note in table.notes:
@@ -209,11 +211,25 @@ def _partial(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
-def _read(
-    options: Options, task: Task, candidates: Sequence[Start], out: Path
+def read_dataset(
+    options: Options, task: Task, candidates: Sequence[Start], rejected_out: Path | None = None
 ) -> tuple[Table, methods.Dataset, TargetConfig]:
-    """Read the table and build the graphs for all candidates."""
-    rejected_out = out.with_name(out.name + ".rejected.csv")
+    """Read the table, and build the graphs for all candidates.
+
+    Parameters
+    ----------
+    options : Options
+    task : Task
+    candidates : sequence of Start
+        Crystals that one of them does not support are rejected.
+    rejected_out : Path, optional
+        Where the rejected rows are written if there are too many.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be used.
+    """
     table = splitting.read(options, task, rejected_out)
     target = networks.target(table.target_column, task)
     known = frozenset.intersection(*(start.known for start in candidates))
@@ -221,7 +237,6 @@ def _read(
     table, dataset = methods.build_dataset(
         table, task.transform, candidates[0].graph, known, name, options.max_rejected, rejected_out
     )
-    remove_rejected_list(rejected_out)
     return table, dataset, target
 
 

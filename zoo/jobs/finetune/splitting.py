@@ -34,7 +34,7 @@ MAX_RATIO, MIN_COMPARED = 20.0, 5
 _SHOWN = 3
 
 
-def read(options: Options, task: Task, rejected_out: Path) -> Table:
+def read(options: Options, task: Task, rejected_out: Path | None = None) -> Table:
     """Read the table and, if given, the table of test rows.
 
     Raises
@@ -66,7 +66,7 @@ def _same(one: TableSource, other: TableSource) -> bool:
 
 
 def _read(
-    options: Options, task: Task, source: TableSource, rejected_out: Path, split_column: str | None = None
+    options: Options, task: Task, source: TableSource, rejected_out: Path | None, split_column: str | None = None
 ) -> Table:
     return read_table(
         source,

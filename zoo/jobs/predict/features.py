@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.data.graphs.memory import vectors_kind
 from zoo.errors import CheckpointError, InputError, PluginError, UnknownNameError
 from zoo.models.regression.blends import labels_digest
 from zoo.registry import plugins
@@ -65,9 +66,10 @@ class Featurizers:
             return self._matrix(name, crystals)
 
         def compute(missing: list[int]) -> list[NDArray[np.float64]]:
-            return list(self._matrix(name, [crystals[position] for position in missing]))
+            matrix = self._matrix(name, [crystals[position] for position in missing])
+            return [row.copy() for row in matrix]  # a row alone does not keep the matrix
 
-        return memory.recall(name, crystals, compute)
+        return memory.recall(vectors_kind(name), crystals, compute)
 
     def _matrix(self, name: str, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         featurizer, columns = self._all[name]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from zoo.jobs.history import LiveHistory
+    from zoo.jobs.fit_store.history import LiveHistory
 
 SETTINGS = "settings.json"
 

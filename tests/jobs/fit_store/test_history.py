@@ -7,7 +7,7 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from zoo.jobs.history import COLUMNS, LiveHistory, cells
+from zoo.jobs.fit_store.history import COLUMNS, LiveHistory, cells
 
 if TYPE_CHECKING:
     from pathlib import Path
