@@ -18,7 +18,7 @@ from pymatgen.entries.computed_entries import ComputedStructureEntry
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from zoo.data.crystal import Crystal
-from zoo.data.structures.conversion import as_crystal, as_crystals, convert, require_all
+from zoo.data.structures.conversion import as_crystal, as_crystals, convert, usable_items
 from zoo.errors import InputError
 from zoo.testing import sample_crystals as samples
 
@@ -262,7 +262,15 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
         as_crystals(file)
 
 
-def test_the_first_reason_is_raised() -> None:
-    assert require_all([3, 4]) == [3, 4]
-    with pytest.raises(InputError, match=r"^structure 1: no features$"):
-        require_all([3, InputError("no features"), InputError("too small")])
+def test_results_that_are_errors() -> None:
+    found = convert({"mp-1": SALT, "mp-2": SALT, "mp-3": SALT, "mp-4": SALT})
+    items = [3, InputError("no features"), 5, InputError("too small")]
+    assert usable_items([3, 4], convert([SALT, SALT])) == {0: 3, 1: 4}
+    with pytest.raises(InputError, match=r"^structure 1 \(mp-2\): no features; structure 3 \(mp-4\) cannot be used"):
+        usable_items(items, found)
+    with pytest.warns(UserWarning, match=r"^2 of 4 structures skipped: structure 1 \(mp-2\): no f.*: too "):
+        assert usable_items(items, found, on_error="skip") == {0: 3, 2: 5}
+    with pytest.warns(UserWarning, match="1 of 3 structures skipped"):
+        found = convert([SALT, None, SALT], on_error="skip")
+    with pytest.raises(InputError, match=r"^structure 2: too small$"):  # its position in the input
+        usable_items([3, InputError("too small")], found)

@@ -119,6 +119,27 @@ def test_what_is_no_structure_is_named(model: Model) -> None:
         model.predict(samples.crystals()["Si"], ids=["a", "b"])
 
 
+def test_structures_that_cannot_be_used_are_skipped_if_asked_for(model: Model) -> None:
+    crystals = samples.crystals()
+    disordered = crystals["Si"].copy()
+    disordered[0] = {"Si": 0.5, "Ge": 0.5}
+    table = model.checkpoint.atom_table.copy()
+    table[30] = 0  # zinc
+    blind = replace(model, checkpoint=replace(model.checkpoint, atom_table=table))
+    given = {"a": crystals["NaCl"], "b": disordered, "c": crystals["ZnO"], "d": crystals["Si"]}
+    with pytest.raises(InputError, match=r"^structure 1 \(b\): partial occupancy"):
+        blind.predict(given)
+    with pytest.warns(UserWarning, match="skipped") as warned:
+        found = blind.predict(given, on_error="skip")
+    first, second = (str(each.message) for each in warned)
+    assert first.startswith("1 of 4 structures skipped: structure 1 (b): partial occupancy")
+    assert second == f"1 of 3 structures skipped: structure 2 (c): {model.name} has no features for the element Zn"
+    assert found.id.tolist() == ["a", "d"]
+    assert found.prediction.tolist() == model.predict([crystals["NaCl"], crystals["Si"]]).prediction.tolist()
+    with pytest.warns(UserWarning, match="skipped"):
+        assert blind.predict(given, ids=range(4), on_error="skip").id.tolist() == ["0", "3"]
+
+
 def test_an_element_without_features_is_refused(model: Model) -> None:
     table = model.checkpoint.atom_table.copy()
     table[14] = 0

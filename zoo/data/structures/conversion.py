@@ -6,7 +6,7 @@ Everything that takes crystals calls :func:`convert`, :func:`as_crystals` or :fu
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -89,19 +89,17 @@ def convert(structures: object, *, on_error: OnError = "raise") -> Converted:
         return Converted([_crystal(structures)], [0], [_own_id(structures) or "0"])
     items, labels = _items(structures)
     found = Converted([], [], [])
-    bad: list[str] = []
+    names: dict[int, str] = {}
     for position, item in enumerate(items):
-        label = labels[position] if labels else _own_id(item) or str(position)
+        names[position] = labels[position] if labels else _own_id(item) or str(position)
         try:
             found.crystals.append(_crystal(item))
         except InputError as error:
             found.skipped[position] = str(error)
-            bad.append(str(position) if label == str(position) else f"{position} ({label[:60]})")
         else:
             found.positions.append(position)
-            found.ids.append(label)
-    if bad:
-        _report(found, bad, on_error)
+            found.ids.append(names[position])
+    _report(found.skipped, names, on_error)
     return found
 
 
@@ -118,33 +116,46 @@ def as_crystal(structure: object) -> Crystal:
     return crystals[0]
 
 
-def require_all(items: Sequence[T | InputError]) -> list[T]:
-    """Return the items, provided that none of them is an error.
+def usable_items(items: Sequence[T | InputError], found: Converted, *, on_error: OnError = "raise") -> dict[int, T]:
+    """Return what has been made of converted crystals by their places, without what could not be made.
+
+    Parameters
+    ----------
+    items : sequence of n results, or errors
+    found : Converted
+        The n crystals, for messages.
+    on_error : {"raise", "skip"}
+        As in :func:`convert`.
 
     Raises
     ------
     InputError
-        For the first structure that could not be used; the message gives its position and the reason.
+        If an item is an error; the message gives the structure's position in the input, and the reason.
     """
-    found = []
-    for position, item in enumerate(items):
-        if isinstance(item, InputError):
-            raise InputError(f"structure {position}: {item}")
-        found.append(item)
-    return found
+    places = {found.positions[place]: place for place in range(len(items))}
+    errors = {position: items[place] for position, place in places.items() if isinstance(items[place], InputError)}
+    _report(
+        {position: str(error) for position, error in errors.items()},
+        {position: found.ids[place] for position, place in places.items()},
+        on_error,
+    )
+    return {place: item for place, item in enumerate(items) if not isinstance(item, InputError)}
 
 
-def _report(found: Converted, bad: Sequence[str], on_error: OnError) -> None:
-    """Raise an error, or warn, that the structures with the names `bad` cannot be used."""
-    reasons = list(found.skipped.values())
+def _report(reasons: Mapping[int, str], names: Mapping[int, str], on_error: OnError) -> None:
+    """Raise an error, or warn, that the structures at some positions cannot be used."""
+    if not reasons:
+        return
+    bad = [str(at) if names[at] == str(at) else f"{at} ({names[at][:60]})" for at in reasons]
     more = [f"{len(bad) - _SHOWN} more"] if len(bad) > _SHOWN else []
+    shown = list(zip(bad, reasons.values(), strict=True))[:_SHOWN]
     if on_error == "raise":
-        others = [*bad[1:_SHOWN], *more]
+        others = [name for name, _ in shown[1:]] + more
         also = f"; structure{'s' if others[1:] else ''} {listed(others)} cannot be used either" if others else ""
-        raise InputError(f"structure {bad[0]}: {reasons[0]}{also}")
-    total = counted(len(found.crystals) + len(bad), "structure")
-    shown = [f"structure {name}: {reason}" for name, reason in zip(bad[:_SHOWN], reasons, strict=False)]
-    warnings.warn(f"{len(bad)} of {total} skipped: {'; '.join([*shown, *more])}", stacklevel=3)
+        raise InputError(f"structure {shown[0][0]}: {shown[0][1]}{also}")
+    said = [f"structure {name}: {reason}" for name, reason in shown] + more
+    total = counted(len(names), "structure")
+    warnings.warn(f"{len(bad)} of {total} skipped: {'; '.join(said)}", stacklevel=4)
 
 
 def _own_id(item: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
@@ -18,7 +18,7 @@ from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import restored, transformed
-from zoo.data.structures.conversion import as_crystals, convert, require_all
+from zoo.data.structures.conversion import convert, usable_items
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs.predict import intervals
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.graphs.memory import CrystalMemory
+    from zoo.data.structures.conversion import OnError
     from zoo.jobs.predict.features import Rows
     from zoo.models.cgcnn import CGCNN
     from zoo.models.checkpoint.schema import Config
@@ -151,6 +152,7 @@ class Model:
         ids: Sequence[str] | None = None,
         *,
         interval: float | None = None,
+        on_error: OnError = "raise",
     ) -> pd.DataFrame:
         """Predict the property of crystals.
 
@@ -165,6 +167,8 @@ class Model:
         interval : float, optional
             Probability that an interval contains the true value, for example 0.9; for the assumptions see
             :mod:`zoo.analysis.conformal`.
+        on_error : {"raise", "skip"}
+            Whether a structure that cannot be used ends in an error, or gets no row and is named in a warning.
 
         Returns
         -------
@@ -192,19 +196,21 @@ class Model:
         """
         import pandas as pd
 
-        converted = convert(structures)
-        crystals = converted.crystals
-        ids = list(ids) if ids is not None else converted.ids
-        if len(ids) != len(crystals):
-            raise InputError(f"{len(ids)} ids were given for {len(crystals)} structures")
+        converted = convert(structures, on_error=on_error)
+        if ids is not None:
+            given = [str(name) for name in ids]
+            if len(given) != (count := len(converted.crystals) + len(converted.skipped)):
+                raise InputError(f"{len(given)} ids were given for {count} structures")
+            converted = replace(converted, ids=[given[position] for position in converted.positions])
         self.check_interval(interval)
-        inputs = require_all(self._inputs(crystals))
+        found = usable_items(self._inputs(converted.crystals), converted, on_error=on_error)
+        crystals, inputs = [converted.crystals[place] for place in found], list(found.values())
         columns: dict[str, list[Any]] = {name: [] for name in (WITH_INTERVAL if interval else COLUMNS)}
         for start in range(0, len(crystals), CHUNK):
             chunk = slice(start, start + CHUNK)
             for name, values in self._predict(crystals[chunk], inputs[chunk], interval).items():
                 columns[name] += values
-        columns["id"] = [str(name) for name in ids]
+        columns["id"] = [converted.ids[place] for place in found]
         return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
 
     def check_interval(self, level: float | None) -> None:
@@ -237,8 +243,8 @@ class Model:
         """
         if pooling not in get_args(Pooling):
             raise InputError(f"pooling {pooling!r}: there is {', '.join(get_args(Pooling))}")
-        crystals = as_crystals(structures)
-        graphs = require_all(self._graphs(crystals))
+        converted = convert(structures)
+        graphs = list(usable_items(self._graphs(converted.crystals), converted).values())
         if not graphs:
             return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
         return self._predictors[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
@@ -255,10 +261,8 @@ class Model:
         `memory` holds the graphs and feature vectors for other models that predict the same crystals.
         """
         inputs = self._inputs(crystals, memory)
-        usable = [place for place, each in enumerate(inputs) if not isinstance(each, InputError)]
-        columns = self._predict(
-            [crystals[place] for place in usable], require_all([inputs[place] for place in usable]), interval
-        )
+        usable = {place: each for place, each in enumerate(inputs) if not isinstance(each, InputError)}
+        columns = self._predict([crystals[place] for place in usable], list(usable.values()), interval)
         names = self.columns(interval)[1:]
         rows = zip(*(columns[name] for name in names), strict=True)
         found = {place: dict(zip(names, row, strict=True)) for place, row in zip(usable, rows, strict=True)}
