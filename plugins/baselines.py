@@ -1,4 +1,4 @@
-"""Classical regressors on crystal vectors, as scikit-learn pipelines.
+"""Classical regressors and classifiers on crystal vectors, as scikit-learn pipelines.
 
 All fitted quantities are part of the pipeline: the medians that replace undefined features, the scaling of features,
 the model, and the scaling of the target if the model's parameters depend on it, so that a grid has the same meaning in
@@ -36,6 +36,33 @@ def _forest(seed: int) -> Any:
     return Pipeline([("impute", _imputer()), ("model", forest)])
 
 
+def _majority(seed: int) -> Any:  # noqa: ARG001
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy="prior")
+
+
+def _forest_classifier(seed: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import Pipeline
+
+    forest = RandomForestClassifier(n_estimators=300, random_state=seed)
+    return Pipeline([("impute", _imputer()), ("model", forest)])
+
+
+def _svc(seed: int) -> Any:  # noqa: ARG001
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.svm import SVC
+
+    return _scaled_features(CalibratedClassifierCV(SVC(C=10.0, gamma=0.001), ensemble=False, cv=3))
+
+
+def _logistic(seed: int) -> Any:  # noqa: ARG001
+    from sklearn.linear_model import LogisticRegression
+
+    return _scaled_features(LogisticRegression(C=0.01, max_iter=2000))
+
+
 def _svr(seed: int) -> Any:  # noqa: ARG001
     from sklearn.svm import SVR
 
@@ -69,12 +96,17 @@ def _imputer() -> Any:
 
 def _scaled(model: Any) -> Any:
     from sklearn.compose import TransformedTargetRegressor
+    from sklearn.preprocessing import StandardScaler
+
+    return TransformedTargetRegressor(_scaled_features(model), transformer=StandardScaler())
+
+
+def _scaled_features(model: Any) -> Any:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
     clip = FunctionTransformer(np.clip, kw_args={"a_min": -_CLIP, "a_max": _CLIP})
-    steps = [("impute", _imputer()), ("scale", StandardScaler()), ("clip", clip), ("model", model)]
-    return TransformedTargetRegressor(Pipeline(steps), transformer=StandardScaler())
+    return Pipeline([("impute", _imputer()), ("scale", StandardScaler()), ("clip", clip), ("model", model)])
 
 
 mean = Baseline(
@@ -85,10 +117,19 @@ mean = Baseline(
     citation=_SKLEARN,
 )
 
+majority = Baseline(
+    name="majority",
+    classifier=_majority,
+    featurizer="magpie",
+    description="The shares of the classes among the training rows, for every crystal.",
+    citation=_SKLEARN,
+)
+
 rf = Baseline(
     name="rf",
     build=_forest,
-    description="Random forest of 300 trees, a third of the features tried at each split.",
+    classifier=_forest_classifier,
+    description="Random forest of 300 trees; a third of the features tried at each split, of classes their root.",
     citation="L. Breiman, Machine Learning 45, 5 (2001), doi:10.1023/A:1010933404324",
 )
 
@@ -101,6 +142,25 @@ svr = Baseline(
     },
     description="Support vector regression with a Gaussian kernel.",
     citation="A. J. Smola, B. Schölkopf, Statistics and Computing 14, 199 (2004)",
+)
+
+svc = Baseline(
+    name="svc",
+    classifier=_svc,
+    grid={
+        "model__estimator__C": (1.0, 10.0, 100.0),
+        "model__estimator__gamma": (0.0001, 0.0003, 0.001, 0.003),
+    },
+    description="Support vector classification with a Gaussian kernel, with probabilities by Platt's method.",
+    citation="C. Cortes, V. Vapnik, Machine Learning 20, 273 (1995), doi:10.1007/BF00994018",
+)
+
+logistic = Baseline(
+    name="logistic",
+    classifier=_logistic,
+    grid={"model__C": (0.0001, 0.001, 0.01, 0.1, 1.0)},
+    description="Logistic regression with an L2 penalty.",
+    citation="D. R. Cox, Journal of the Royal Statistical Society B 20, 215 (1958)",
 )
 
 lasso = Baseline(

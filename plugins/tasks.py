@@ -48,15 +48,13 @@ band_gap = Task(
     recommended_backbone="Eg-NM",
 )
 
-# A class encoded as a number. The prediction that minimises the absolute error is the more likely class, so the error
-# on test rows is close to the misclassified fraction.
 metallicity = Task(
     name="metallicity",
     target="is_metal",
     label="Metallicity",
-    unit="",
-    valid=(0.0, 1.0),
-    description="1 for a metal in the PBE approximation, 0 for a crystal with a band gap; between them, undecided.",
+    kind="classification",
+    classes=("non-metal", "metal"),
+    description="Whether a crystal is a metal in the PBE approximation or has a band gap.",
     citation=_MATERIALS_PROJECT,
     recommended_backbone="multi-113k",
 )

@@ -145,36 +145,8 @@ def test_targets_of_a_classification_are_positions_in_its_classes():
 
 
 @pytest.mark.parametrize(
-    ("classes", "label", "position"),
-    [
-        (("non-metal", "metal"), "Metal ", 1),
-        (("non-metal", "metal"), True, 1),
-        (("non-metal", "metal"), "FALSE", 0),
-        (("non-metal", "metal"), 0, 0),
-        (("non-metal", "metal"), 1.0, 1),
-        (("non-metal", "metal"), "0.5", None),
-        (("non-metal", "metal"), 2, None),
-        (("1", "2"), 1, 0),  # labels that are numbers are no positions
-        (("1", "2"), 2.0, 1),
-        (("1", "2"), True, None),
-        (("true", "false"), False, 1),
-        (("true", "false"), 0, None),
-        (("none", "FM", "AFM"), "fm", 1),
-        (("none", "FM", "AFM"), 1, None),  # of three classes, a number names none
-    ],
-)
-def test_cells_that_name_a_class(classes, label, position):
-    assert replace(MAGNET, classes=classes).index(label) == position
-
-
-@pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"classes": ("metal",)}, "1 classes; give 2 to 100"),
-        ({"classes": ("metal", "Metal")}, "'metal' and 'Metal' are read as the same class"),
-        ({"classes": ("1", "1.0")}, "'1' and '1.0' are read as the same class"),
-        ({"classes": ("metal", "")}, "'' is not a label"),
-        ({"classes": ("metal", "a\nb")}, "is not a label"),
         ({"unit": "eV"}, "a classification has no unit, transform or valid range"),
         ({"transform": "log10"}, "a classification has no unit, transform or valid range"),
         ({"valid": (0.0, 5.0)}, "a classification has no unit, transform or valid range"),
@@ -186,9 +158,3 @@ def test_cells_that_name_a_class(classes, label, position):
 def test_a_classification_that_makes_no_sense_is_refused(arguments, said):
     with pytest.raises(ValueError, match=said):
         replace(MAGNET, **arguments)
-
-
-def test_classes_are_a_tuple_of_strings():
-    for classes in (["a", "b"], (0, 1), "ab"):
-        with pytest.raises(TypeError, match="is not a tuple of strings"):
-            replace(MAGNET, classes=classes)

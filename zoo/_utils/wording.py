@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+_TITLES = {
+    "r2": "R²",
+    "log_loss": "log-loss",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "roc_auc": "ROC-AUC",
+}
+"""Titles of errors without a unit."""
+
+
 def format_p(p: float) -> str:
     """Format a p-value with two digits, or as ``< 0.0001``."""
     return "n/a" if math.isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
@@ -28,8 +38,8 @@ def error_title(name: str, unit: str = "") -> str:
     >>> error_title("mae_log10", "GPa"), error_title("rmse", "GPa"), error_title("r2")
     ('MAE log10', 'RMSE (GPa)', 'R²')
     """
-    if name == "r2":
-        return "R²"
+    if name in _TITLES:
+        return _TITLES[name]
     metric, _, log10 = name.partition("_")
     return f"{metric.upper()} {log10}" if log10 else with_unit(metric.upper(), unit)
 
@@ -88,6 +98,17 @@ def counted(number: int, noun: str) -> str:
 def with_unit(quantity: str, unit: str) -> str:
     """Format a quantity followed by its unit in brackets, if it has one."""
     return f"{quantity} ({unit})" if unit else quantity
+
+
+def probability_columns(classes: Sequence[str]) -> list[str]:
+    """Return the columns of the probabilities of classes.
+
+    Examples
+    --------
+    >>> probability_columns(["metal", "non-metal"])
+    ['probability_metal', 'probability_non-metal']
+    """
+    return [f"probability_{label}" for label in classes]
 
 
 def listed(words: Sequence[str]) -> str:

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 SMALLEST = 1e-15
 """Smallest probability in a logarithm: a class that was ruled out, and occurs, costs 35."""
 
-PRIOR_WIDTH = 0.5
-"""Standard deviation of the normal prior of log T, centred at 0. It decides only where a few rows are all predicted
-correctly, for which the most certain probabilities would be the best."""
-
 HOTTEST = 20.0
 """Largest temperature; the smallest is its reciprocal."""
 
@@ -55,8 +51,24 @@ def tempered(probabilities: Array, temperature: float) -> Array:
     return softmax(np.log(np.maximum(probabilities, SMALLEST)) / temperature)
 
 
+def smoothed(target: ArrayLike, classes: int) -> Array:
+    """Return the probabilities that a calibration aims at, shape (n, classes).
+
+    As in Platt's method (*Advances in Large Margin Classifiers*, 61 (1999)), that of the true class is not 1, but
+    (m + 1) / (m + K) for m rows of the class and K classes: a few rows that are all predicted correctly do not make a
+    model certain.
+    """
+    labels = np.asarray(target).astype(np.int64)
+    counts = np.bincount(labels, minlength=classes)[labels]
+    wanted = np.repeat(1 / (counts + classes)[:, None], classes, axis=1)
+    wanted[np.arange(len(labels)), labels] *= counts + 1
+    return wanted
+
+
 def fit_temperature(target: ArrayLike, probabilities: Array) -> float:
-    """Return the temperature with the smallest logarithmic loss on rows that were not used in training.
+    """Return the temperature with the smallest cross-entropy on rows that were not used in training.
+
+    The probabilities aimed at are those of :func:`smoothed`; with many rows, the result is that of Guo et al.
 
     Parameters
     ----------
@@ -65,11 +77,11 @@ def fit_temperature(target: ArrayLike, probabilities: Array) -> float:
     """
     from scipy.optimize import minimize_scalar  # slow to import, and not needed for predictions
 
-    logits = np.log(np.maximum(probabilities, SMALLEST))
+    logits, wanted = np.log(np.maximum(probabilities, SMALLEST)), smoothed(target, probabilities.shape[-1])
 
     def cost(log_temperature: float) -> float:
-        loss = log_losses(target, softmax(logits / np.exp(log_temperature))).sum()
-        return float(loss) + 0.5 * (log_temperature / PRIOR_WIDTH) ** 2
+        found = softmax(logits / np.exp(log_temperature))
+        return -float((wanted * np.log(np.maximum(found, SMALLEST))).sum())
 
     limit = np.log(HOTTEST)
     return float(np.exp(minimize_scalar(cost, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-6}).x))

@@ -98,7 +98,7 @@ def finetune(
     """
     from zoo._utils.wording import error_title
     from zoo.jobs.comparison_table import comparison_rows, fold_rows, intervals, least_important, verdict
-    from zoo.jobs.finetune.folder import metrics
+    from zoo.jobs.finetune.folder import metrics, picture
     from zoo.jobs.finetune.options import Options, default_out
     from zoo.jobs.finetune.run import finetune as run
 
@@ -126,4 +126,4 @@ def finetune(
         title = f"{error_title(result.headline, result.task.unit)} by fold"
         show_table(header, rows, title=title, drop=least_important(header))
     lines = [verdict(result), intervals(result), *rejections(result.table.rejected, folder / "rejected.csv")]
-    show_text("\n".join([*filter(None, lines), f"picture     {folder / 'parity.png'}", f"checkpoint  {folder}"]))
+    show_text("\n".join([*filter(None, lines), f"picture     {folder / picture(result)}", f"checkpoint  {folder}"]))

@@ -148,6 +148,10 @@ def propose_transform(values: ArrayLike) -> tuple[Transform, str]:
     return ("log10" if high - low >= DECADES else "identity"), reason
 
 
+UNSCALED = TargetScaler("identity", 0.0, 1.0, bound=None)
+"""Scaling of logits and probabilities, which are not scaled."""
+
+
 def transformed(values: ArrayLike, transform: Transform) -> NDArray[np.float64]:
     """Apply a task's transform to values of shape (n,) in the task's unit."""
     array = np.asarray(values, dtype=np.float64)

@@ -13,8 +13,8 @@ import numpy as np
 
 from zoo._utils.progress import progress
 from zoo.data.graphs.memory import memory, vectors_kind
-from zoo.data.scaling import TargetScaler
-from zoo.errors import PluginError
+from zoo.data.scaling import UNSCALED, TargetScaler
+from zoo.errors import InputError, PluginError
 from zoo.jobs.methods import Outcome
 from zoo.registry import plugins
 from zoo.registry.plugin_files import one_line_with_place
@@ -29,16 +29,34 @@ if TYPE_CHECKING:
     from zoo.data.splits import Split
     from zoo.jobs.fit_store import FitStore
     from zoo.jobs.methods import Dataset
-    from zoo.registry.contracts import Baseline, Featurizer
+    from zoo.registry.contracts import Baseline, Featurizer, TaskKind
 
 Features: TypeAlias = "NDArray[np.float64] | PluginError"
 """Vectors of all rows, shape (n, d), or the error of a featurizer that failed."""
+
+MAJORITY = "majority"
+"""Baseline of a classification that ignores the crystals."""
 
 CHUNK = 50
 """Number of crystals per call of a featurizer."""
 
 
-def find_baselines(names: Sequence[str]) -> dict[str, str]:
+def check_kind(name: str, kind: TaskKind) -> None:
+    """Check that a baseline serves a kind of task.
+
+    Raises
+    ------
+    InputError
+        If it does not; the message names those of zoo that do.
+    """
+    if kind in plugins.baseline(name).kinds:
+        return
+    ours = [plugin.name for plugin in plugins.plugins("baseline") if plugin.ours]
+    others = ", ".join(each for each in ours if kind in plugins.baseline(each).kinds)
+    raise InputError(f"the baseline {name} serves no {kind}; those that do: {others}")
+
+
+def find_baselines(names: Sequence[str], kind: TaskKind = "regression") -> dict[str, str]:
     """Map the display name of each baseline to its requested name, without repetitions.
 
     If two plugins have baselines of the same name, the display names keep the package names.
@@ -47,7 +65,11 @@ def find_baselines(names: Sequence[str]) -> dict[str, str]:
     ------
     UnknownNameError
         If a baseline or its featurizer does not exist.
+    InputError
+        If a baseline does not serve the kind of task.
     """
+    for name in names:
+        check_kind(name, kind)
     asked = {baseline_digest(name): name for name in names}
     own = {name: plugins.baseline(name).name for name in asked.values()}
     times = Counter(own.values())
@@ -217,13 +239,18 @@ def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: F
     if isinstance(features, PluginError):
         raise features
     began = time.monotonic()
-    scaler = TargetScaler.fit(dataset.targets[split.train], dataset.transform, bound=None)
+    scaler = UNSCALED
+    if not dataset.classes:
+        scaler = TargetScaler.fit(dataset.targets[split.train], dataset.transform, bound=None)
     rows = np.concatenate([split.train, split.val, split.test])
-    predictions = np.full(len(dataset.targets), np.nan)
+    predictions = dataset.unpredicted()
     try:
         targets = scaler.scale(dataset.targets[split.train])
-        regressor, chosen = fit_regressor(baseline, features[split.train], targets, split.seed)
-        predicted = np.ravel(regressor.predict(features[rows]))
+        model, chosen = fit_estimator(baseline, features[split.train], targets, split.seed, dataset.classes)
+        if dataset.classes:
+            predicted = _probabilities(model, features[rows], dataset.classes, len(split.train))
+        else:
+            predicted = np.ravel(model.predict(features[rows]))
         if len(predicted) != len(rows):
             raise ValueError(f"predict gives {len(predicted)} numbers for {len(rows)} rows")
         predictions[rows] = scaler.unscale(predicted)
@@ -236,10 +263,23 @@ def fit_baseline(dataset: Dataset, split: Split, baseline: Baseline, features: F
     return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen)
 
 
-def fit_regressor(
-    baseline: Baseline, features: NDArray[np.float64], targets: NDArray[np.float64], seed: int
+def _probabilities(model: Any, features: NDArray[np.float64], classes: int, trained: int) -> NDArray[np.float64]:
+    """Return the probabilities of all classes, shape (n, classes).
+
+    None is below 1 / (rows + classes): from so few training rows, nobody can say that a class never occurs, and the
+    logarithmic loss of a probability of 0 would be infinite.
+    """
+    found = np.zeros((len(features), classes))
+    found[:, [int(each) for each in model.classes_]] = model.predict_proba(features)
+    found = np.maximum(found, 1 / (trained + classes))
+    probabilities: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def fit_estimator(
+    baseline: Baseline, features: NDArray[np.float64], targets: NDArray[np.float64], seed: int, classes: int = 0
 ) -> tuple[Any, dict[str, str]]:
-    """Fit a baseline's regressor, with hyper-parameters chosen by five-fold cross-validation within the rows.
+    """Fit a baseline's model, with hyper-parameters chosen by five-fold cross-validation within the rows.
 
     Parameters
     ----------
@@ -247,25 +287,31 @@ def fit_regressor(
     features : array of shape (n, d)
     targets : array of shape (n,)
     seed : int
+    classes : int
+        Number of classes, whose positions are the targets; 0 if targets are numbers.
 
     Returns
     -------
-    regressor : scikit-learn regressor
+    model : scikit-learn regressor or classifier
     chosen : dict of str to str
         Hyper-parameters chosen by the search.
     """
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import GridSearchCV, KFold
+    from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 
-    regressor = baseline.build(seed)
+    model, folds = baseline.make("classification" if classes else "regression", seed), min(5, len(targets))
+    if classes:
+        targets = targets.astype(np.int64)
+        folds = min(folds, max(2, int(np.unique(targets, return_counts=True)[1].min())))
     if baseline.grid:
-        regressor = GridSearchCV(
-            regressor,
+        cut = StratifiedKFold if classes else KFold
+        model = GridSearchCV(
+            model,
             {name: list(values) for name, values in baseline.grid.items()},
-            scoring="neg_mean_absolute_error",
-            cv=KFold(min(5, len(targets)), shuffle=True, random_state=seed),
+            scoring="neg_log_loss" if classes else "neg_mean_absolute_error",
+            cv=cut(folds, shuffle=True, random_state=seed),
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        regressor.fit(features, targets)
-    return regressor, {name: str(value) for name, value in getattr(regressor, "best_params_", {}).items()}
+        model.fit(features, targets)
+    return model, {name: str(value) for name, value in getattr(model, "best_params_", {}).items()}

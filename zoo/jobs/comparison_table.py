@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import error_title, format_error, format_factor, format_p
+from zoo._utils.wording import error_title, format_error, format_factor, format_p, probability_columns
+from zoo.analysis import probabilities
 from zoo.analysis.conformal import INTERVAL_LEVEL
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zoo.analysis.comparisons import Comparison
     from zoo.jobs.finetune.result import Result, SavedResult
@@ -34,7 +35,8 @@ def comparison_rows(result: Result | SavedResult) -> tuple[list[str], list[list[
     metric comes first and is the one compared with training from scratch.
     """
     headline, unit = result.headline, result.unit
-    names = [headline, *(name for name in ("mae", "rmse", "r2") if name != headline)]
+    shown = ("accuracy", "balanced_accuracy", "roc_auc") if headline == "log_loss" else ("mae", "rmse", "r2")
+    names = [headline, *(name for name in shown if name != headline)]
     header = ["method", *(error_title(name, unit) for name in names)]
     compared = result.headline_comparisons
     if compared:
@@ -81,6 +83,25 @@ def fold_rows(result: Result) -> tuple[list[str], list[list[str]]]:
     return header, [*rows, ["mean", f"{sum(len(split.test) for split in result.splits):,}", *mean]]
 
 
+def confusion(result: Result) -> list[list[int]]:
+    """Return the numbers of judged rows of each class (rows) by predicted class (columns), over all seeds."""
+    pairs = zip(result.judged, result.outcomes[result.model], strict=True)
+    parts = [
+        probabilities.confusion(result.dataset.targets[rows], outcome.predictions[rows]) for rows, outcome in pairs
+    ]
+    counts: list[list[int]] = np.sum(parts, axis=0).tolist()
+    return counts
+
+
+def confusion_rows(result: Result) -> tuple[list[str], list[list[str]]]:
+    """Return the header and rows of the confusion matrix as a table."""
+    classes = result.task.classes
+    rows = [
+        [label, *(f"{count:,}" for count in counts)] for label, counts in zip(classes, confusion(result), strict=True)
+    ]
+    return ["true class", *classes], rows
+
+
 def error_cell(name: str, mean: float, std: float) -> str:
     """Format an error for a table cell; an error of log10 is also shown as a factor.
 
@@ -116,7 +137,7 @@ def verdict(result: Result) -> str:
 
 def _claim(result: Result, compared: Comparison) -> str:
     name = result.headline
-    what = "error of log10" if name.endswith("_log10") else name.upper()
+    what = "error of log10" if name.endswith("_log10") else error_title(name)
     size, who = f"{100 * abs(compared.gain):.1f} %", result.approach
     ours, scratch = (result.summary()[method][name]["mean"] for method in (result.model, FROM_SCRATCH))
     if name.endswith("_log10"):
@@ -133,7 +154,9 @@ def _claim(result: Result, compared: Comparison) -> str:
 
 
 def intervals(result: Result) -> str:
-    """Return a sentence on the coverage of the run's prediction intervals."""
+    """Return a sentence on the coverage of the run's prediction intervals, or on the probabilities of its classes."""
+    if result.task.classes:
+        return _probabilities(result)
     found = result.reliability
     inside = found.measured(INTERVAL_LEVEL)
     widths = [width for width in found.half_widths if width is not None]
@@ -152,6 +175,17 @@ def intervals(result: Result) -> str:
     return (
         f"{inside:.1%} of the test rows lie inside their {INTERVAL_LEVEL:.0%} intervals ({size}{mean}); "
         f"{rows} calibration rows per {result.repeat}."
+    )
+
+
+def _probabilities(result: Result) -> str:
+    """Return a sentence that compares the probabilities of the predicted classes with how often they are right."""
+    pairs = list(zip(result.judged, result.outcomes[result.model], strict=True))
+    likeliest = np.concatenate([outcome.predictions[rows].max(axis=1) for rows, outcome in pairs])
+    right = np.mean([errors["accuracy"] for errors in result.errors[result.model]])
+    return (
+        f"Probabilities, {result.basis}: that of the predicted class is {likeliest.mean():.1%} on average, and "
+        f"{right:.1%} of the predictions are correct."
     )
 
 
@@ -199,6 +233,7 @@ def study_verdicts(study: Study) -> list[str]:
 
 def prediction_rows(done: Predicted, models: Sequence[Model]) -> tuple[list[str], list[list[str]], str]:
     """Return the header, rows and title of a table of the first few predictions."""
+    from zoo.jobs.predict.columns import is_missing
     from zoo.jobs.predict.files import labels
 
     several = len(models) > 1
@@ -211,8 +246,8 @@ def prediction_rows(done: Predicted, models: Sequence[Model]) -> tuple[list[str]
     for predicted in done.head:
         cells, notes = [predicted[0]["id"]], []
         for row, name in zip(predicted, names, strict=True):
-            missing = math.isnan(row["prediction"])
-            cells.append("" if missing else f"{row['prediction']:.5g} {row['unit']}".rstrip())
+            missing = is_missing(row["prediction"])
+            cells.append("" if missing else _predicted(row))
             if done.interval:
                 cells.append("" if missing else f"{row['lower']:.4g} … {row['upper']:.4g}")
             notes += [f"{name}: {row['note']}" if several else row["note"]] if row["note"] else []
@@ -222,6 +257,14 @@ def prediction_rows(done: Predicted, models: Sequence[Model]) -> tuple[list[str]
     which = "first" if done.ranking is None else "lowest" if done.ranking.lowest else "highest"
     title = f"The {which} {len(rows)} of {done.count} predictions" if done.count > len(rows) else ""
     return [*header, *([] if several else ["spread"]), "note"], rows, title
+
+
+def _predicted(row: Mapping[str, Any]) -> str:
+    """Format a prediction: a number with its unit, or a class with its probability."""
+    if isinstance(row["prediction"], str):
+        (column,) = probability_columns([row["prediction"]])
+        return f"{row['prediction']} ({row[column]:.0%})"
+    return f"{row['prediction']:.5g} {row['unit']}".rstrip()
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 from zoo._utils.devices import Device, choose_device
 from zoo._utils.progress import log_step
 from zoo._utils.wording import counted, with_unit
+from zoo.analysis import probabilities
 from zoo.data.crystal import SYMBOLS
 from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.data.scaling import TargetScaler, propose_transform
+from zoo.data.scaling import UNSCALED, TargetScaler, propose_transform
 from zoo.data.tables.records import Rejection
 from zoo.data.tables.rejections import check_rejected_fraction
 from zoo.errors import InputError
@@ -70,11 +71,19 @@ class Dataset:
         In the task's unit.
     transform : {"identity", "log10"}
         The task's transform.
+    classes : int
+        Number of classes, whose positions are the targets; 0 if targets are numbers.
     """
 
     graphs: PackedGraphs
     targets: NDArray[np.float64]
     transform: Transform
+    classes: int = 0
+
+    def unpredicted(self) -> NDArray[np.float64]:
+        """Return predictions of NaN for all rows, shape (n,), or (n, classes)."""
+        n = len(self.targets)
+        return np.full((n, self.classes) if self.classes else n, np.nan)
 
 
 def build_dataset(
@@ -85,6 +94,7 @@ def build_dataset(
     network: str,
     max_rejected: float,
     rejected_out: Path | None = None,
+    classes: int = 0,
 ) -> tuple[Table, Dataset]:
     """Build the graphs of a table; crystals that the network does not support are rejected.
 
@@ -103,6 +113,8 @@ def build_dataset(
         Maximum fraction of rejected rows.
     rejected_out : Path, optional
         File for the rejected rows, written if there are too many.
+    classes : int
+        Number of classes of the task.
 
     Returns
     -------
@@ -130,7 +142,7 @@ def build_dataset(
             graphs.append(graph)
     check_rejected_fraction(table.source, len(records), rejected, max_rejected, rejected_out)
     targets = np.array([record.target for record in records], dtype=np.float64)
-    dataset = Dataset(PackedGraphs.pack(graphs), targets, transform)
+    dataset = Dataset(PackedGraphs.pack(graphs), targets, transform, classes)
     log_step(start, f"graphs of {len(graphs)} crystals: cutoff {settings.cutoff:g} Å, {settings.neighbors} neighbours")
     return replace(table, records=records, rejected=rejected), dataset
 
@@ -168,7 +180,8 @@ class Outcome:
     Parameters
     ----------
     predictions : array of shape (n,), float64
-        In the task's unit, for all rows of the data set; NaN for rows outside the split.
+        In the task's unit, for all rows of the data set; NaN for rows outside the split. Of K classes, probabilities
+        of shape (n, K).
     history : list of dict
         One row per epoch; empty for a baseline.
     best_epoch : int
@@ -200,6 +213,7 @@ def fit_network(
     device: Device,
     vectors: Tensor | None = None,
     on_epoch: Callable[[dict[str, float], int], None] | None = None,
+    calibrate: bool = True,
 ) -> Outcome:
     """Fit a network on the training rows of a split; the validation rows select the epoch.
 
@@ -218,11 +232,13 @@ def fit_network(
         Precomputed vectors of the network's frozen experts, for all rows.
     on_epoch : callable, optional
         See :func:`zoo.training.fit.fit`.
+    calibrate : bool
+        Whether the validation rows also calibrate the probabilities of classes.
     """
     start = time.monotonic()
     with _FITTING:
         network, rates = initial(split.seed)
-        scaler = TargetScaler.fit(dataset.targets[split.train], dataset.transform)
+        scaler = UNSCALED if dataset.classes else TargetScaler.fit(dataset.targets[split.train], dataset.transform)
         rows, chosen = np.concatenate([split.train, split.val, split.test]), choose_device(device)
         known = expert_vectors(network, dataset.graphs, rows, device=chosen) if vectors is None else vectors[rows]
 
@@ -242,14 +258,18 @@ def fit_network(
             device=device,
             on_epoch=on_epoch,
         )
-    scaled = predict_scaled(network, dataset.graphs, rows, vectors=known, device=chosen)
-    predictions = np.full(len(dataset.targets), np.nan)
-    predictions[rows] = scaler.unscale(scaled)
-    member = networks.Member(network.cpu(), scaler, split.seed)
+    found = scaler.unscale(predict_scaled(network, dataset.graphs, rows, vectors=known, device=chosen))
+    predictions, temperature = dataset.unpredicted(), 1.0
+    predictions[rows] = probabilities.softmax(found) if dataset.classes else found
+    if dataset.classes and calibrate and len(split.val):
+        temperature = probabilities.fit_temperature(dataset.targets[split.val], predictions[split.val])
+        predictions[rows] = probabilities.tempered(predictions[rows], temperature)
+    member = networks.Member(network.cpu(), scaler, split.seed, temperature=temperature)
     epochs = counted(int(result.history[-1]["epoch"]), "epoch")
+    error = "fraction of wrong classes" if dataset.classes else "MAE"
     log_step(
         start,
-        f"fitted a network to {trained} rows, {split.label}: {epochs}, epoch {result.best_epoch} kept, validation MAE "
-        f"{result.best_error:.4g}, on {chosen}",
+        f"fitted a network to {trained} rows, {split.label}: {epochs}, epoch {result.best_epoch} kept, validation "
+        f"{error} {result.best_error:.4g}, on {chosen}",
     )
     return Outcome(predictions, result.history, result.best_epoch, result.seconds, member)

@@ -24,6 +24,8 @@ from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from zoo.registry import class_labels
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -55,15 +57,6 @@ _UNUSABLE = "not a valid name; use letters, digits and single hyphens, beginning
 Kind = Literal["task", "featurizer", "baseline", "backbone"]
 Transform = Literal["identity", "log10"]
 TaskKind = Literal["regression", "classification"]
-
-MAX_CLASSES = 100
-"""Maximum number of classes of a classification."""
-
-MAX_LABEL = 60
-"""Maximum number of characters of a class's label."""
-
-_NEGATIVE, _POSITIVE = ("0", "false"), ("1", "true")
-"""Spellings of the two classes of a property that holds or does not, such as being a metal."""
 
 
 @dataclass(frozen=True)
@@ -187,19 +180,7 @@ class Task:
             raise ValueError(f"task {self.name!r}: log10 needs a range without negative values, got valid={self.valid}")
 
     def _check_classes(self) -> None:
-        classes: object = self.classes
-        if not (isinstance(classes, tuple) and all(isinstance(label, str) for label in classes)):
-            raise TypeError(f"task {self.name!r}: classes={classes!r} is not a tuple of strings")
-        if not 2 <= len(self.classes) <= MAX_CLASSES:
-            raise ValueError(f"task {self.name!r}: {len(self.classes)} classes; give 2 to {MAX_CLASSES}")
-        for label in self.classes:
-            if not label or label != label.strip() or not label.isprintable() or len(label) > MAX_LABEL:
-                raise ValueError(
-                    f"task {self.name!r}: classes: {label[:MAX_LABEL]!r} is not a label of 1 to {MAX_LABEL} characters"
-                )
-        read = [_plain(label) for label in self.classes]
-        if same := [repr(label) for label, plain in zip(self.classes, read, strict=True) if read.count(plain) > 1]:
-            raise ValueError(f"task {self.name!r}: classes: {' and '.join(same)} are read as the same class")
+        class_labels.check(self.name, self.classes)
         if self.unit or self.transform != "identity" or self.valid != (-inf, inf):
             raise ValueError(f"task {self.name!r}: a classification has no unit, transform or valid range")
         if self.metric not in ("mae", "log_loss"):
@@ -217,13 +198,7 @@ class Task:
         label : object
             The cell of a table.
         """
-        plain = _plain(label)
-        known = [_plain(each) for each in self.classes]
-        if plain in known:
-            return known.index(plain)
-        if len(known) == 2 and not any(each in _NEGATIVE or each in _POSITIVE for each in known):
-            return 0 if plain in _NEGATIVE else 1 if plain in _POSITIVE else None
-        return None
+        return class_labels.index(self.classes, label)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -282,15 +257,16 @@ class Featurizer(Protocol):
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classical regressor on top of a featurizer, evaluated on the same splits as the networks.
+    """A classical model on top of a featurizer, evaluated on the same splits as the networks.
 
     Parameters
     ----------
     name : str
         Name that users type.
-    build : callable
+    build : callable or None
         ``build(seed: int)`` returns an unfitted scikit-learn regressor or pipeline. Scaling, imputation
-        and selection belong inside it, so that nothing is ever fitted on test rows.
+        and selection belong inside it, so that nothing is ever fitted on test rows. None if it serves
+        classification only.
     featurizer : str
         Name of the featurizer whose vectors it takes.
     grid : mapping of str to sequence
@@ -299,22 +275,30 @@ class Baseline:
         One sentence, and the source of the method.
     zoo_api : int
         Version of the contract that the plugin was written for.
+    classifier : callable or None
+        The same for classification: a classifier with ``predict_proba``. None if it serves regression only.
     """
 
     name: str
-    build: Callable[[int], Any]
+    build: Callable[[int], Any] | None = None
     featurizer: str = "magpie-structure"
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     description: str = ""
     citation: str = ""
     zoo_api: int = ZOO_API
+    classifier: Callable[[int], Any] | None = None
 
     def __post_init__(self) -> None:
         _check_name("baseline", self.name)
         build, featurizer, grid = vars(self)["build"], vars(self)["featurizer"], vars(self)["grid"]
-        if not callable(build):
+        if not callable(build) and not (build is None and self.classifier is not None):
             raise TypeError(
                 f"baseline {self.name!r}: build={build!r} must be a function that returns a regressor for a seed"
+            )
+        if self.classifier is not None and not callable(self.classifier):
+            raise TypeError(
+                f"baseline {self.name!r}: classifier={self.classifier!r} must be a function that returns a classifier "
+                "for a seed"
             )
         if not isinstance(featurizer, str):
             raise TypeError(f"baseline {self.name!r}: featurizer={featurizer!r} is not the name of a featurizer")
@@ -324,15 +308,24 @@ class Baseline:
             if isinstance(values, str) or not (isinstance(values, Sequence) or hasattr(values, "__array__")):
                 raise TypeError(f"baseline {self.name!r}: grid[{name!r}]={values!r} is not a list of values")
 
+    @property
+    def kinds(self) -> tuple[TaskKind, ...]:
+        """Kinds of tasks that it serves."""
+        made: dict[TaskKind, object] = {"regression": self.build, "classification": self.classifier}
+        return tuple(kind for kind, factory in made.items() if factory is not None)
 
-def _plain(label: object) -> str:
-    """Return a label as it is compared: without case, and numbers in one spelling (1.0 is 1)."""
-    text = str(label).strip().casefold()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return f"{number:.12g}" if isfinite(number) and "_" not in text else text
+    def make(self, kind: TaskKind, seed: int) -> Any:
+        """Return the unfitted scikit-learn model for a kind of task.
+
+        Raises
+        ------
+        ValueError
+            If it does not serve the kind.
+        """
+        factory = self.build if kind == "regression" else self.classifier
+        if factory is None:
+            raise ValueError(f"baseline {self.name!r} does not serve {kind}")
+        return factory(seed)
 
 
 def _check_name(kind: Kind, name: object) -> None:

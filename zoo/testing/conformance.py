@@ -9,8 +9,17 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from zoo.registry.contracts import ZOO_API, Baseline, Task
+from zoo.registry.contracts import ZOO_API, Task
 from zoo.registry.plugin_files import one_line_with_place
+from zoo.testing.baseline_checks import (
+    baseline_can_be_cloned,
+    baseline_fits_and_predicts,
+    baseline_grid_can_be_searched,
+    baseline_has_a_featurizer,
+    baseline_is_one,
+    baseline_is_reproducible,
+    baseline_works_on_few_rows,
+)
 from zoo.testing.sample_crystals import crystals
 
 if TYPE_CHECKING:
@@ -213,113 +222,6 @@ def _compare(
     same = np.isclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True)
     wrong = [label for label, column in zip(made.labels, same.T, strict=True) if not column.all()]
     assert not wrong, f"{label(made)}: {what}, in {', '.join(wrong[:5])}{' and others' if wrong[5:] else ''}"
-
-
-def baseline_is_one(baseline: Any) -> None:
-    """Check that the object is a baseline for this version of the contracts, with a non-empty grid."""
-    assert isinstance(baseline, Baseline), f"{baseline!r} is not a zoo.contracts.Baseline"
-    _check_api(baseline)
-    assert baseline.featurizer, f"baseline {baseline.name!r}: name the featurizer whose vectors it takes"
-    for key, values in baseline.grid.items():
-        assert len(values) > 0, f"baseline {baseline.name!r}: grid[{key!r}] is empty"
-
-
-def baseline_can_be_cloned(baseline: Any) -> None:
-    """Check that ``build(seed)`` returns a new estimator that scikit-learn can clone and search over."""
-    from sklearn.base import clone
-
-    estimator = baseline.build(0)
-    clone(estimator)
-    assert baseline.build(0) is not estimator, f"baseline {baseline.name!r}: build must make a new one each time"
-    unknown = sorted(set(baseline.grid) - set(estimator.get_params()))
-    assert not unknown, (
-        f"baseline {baseline.name!r}: the grid has parameters that the estimator lacks: {', '.join(unknown)}"
-    )
-
-
-def baseline_has_a_featurizer(baseline: Any) -> None:
-    """Check that the baseline's featurizer exists, and that the baseline can be fitted to its vectors."""
-    import numpy as np
-
-    from zoo.errors import ZooError
-    from zoo.registry import plugins
-
-    try:
-        features = plugins.featurizer(baseline.featurizer).featurize(_crystals(None))
-    except ZooError as error:
-        raise AssertionError(f"baseline {baseline.name!r}: its featurizer cannot be used: {error}") from error
-    features = np.tile(np.asarray(features, dtype=np.float64), (2, 1))  # ten rows
-    assert np.isfinite(features).any(), f"baseline {baseline.name!r}: {baseline.featurizer!r} gives only NaN"
-    target = np.arange(len(features), dtype=np.float64)
-    prediction = np.asarray(baseline.build(0).fit(features, target).predict(features))
-    assert np.isfinite(prediction).all(), f"baseline {baseline.name!r}: predictions that are not finite"
-
-
-def baseline_fits_and_predicts(baseline: Any) -> None:
-    """Check that ``fit`` returns the estimator, and ``predict`` a number per row, even for NaN features."""
-    import numpy as np
-
-    features, target = _vectors(40)
-    features[3, 2] = np.nan
-    estimator = baseline.build(0)
-    try:
-        fitted = estimator.fit(features, target)
-    except ValueError as error:
-        raise AssertionError(
-            f"baseline {baseline.name!r} cannot be fitted where a feature is NaN ({error}); "
-            "put an imputer into the pipeline"
-        ) from error
-    assert fitted is estimator, f"baseline {baseline.name!r}: fit must return the estimator itself"
-    prediction = np.asarray(estimator.predict(features))
-    assert prediction.shape == (40,), f"baseline {baseline.name!r}: predict gives shape {prediction.shape}, not (40,)"
-    assert np.isfinite(prediction).all(), f"baseline {baseline.name!r}: predictions that are not finite"
-
-
-def baseline_works_on_few_rows(baseline: Any) -> None:
-    """Check that ten rows suffice, as in an inner fold of a small table."""
-    features, target = _vectors(10)
-    try:
-        baseline.build(0).fit(features, target).predict(features)
-    except ValueError as error:
-        raise AssertionError(f"baseline {baseline.name!r} cannot be fitted to 10 rows: {error}") from error
-
-
-def baseline_is_reproducible(baseline: Any) -> None:
-    """Check that fits with the same seed agree, regardless of the global random state."""
-    import numpy as np
-
-    features, target = _vectors(40)
-    first = baseline.build(7).fit(features, target).predict(features)
-    state = np.random.get_state()  # noqa: NPY002
-    try:
-        np.random.random(13)  # noqa: NPY002
-        second = baseline.build(7).fit(features, target).predict(features)
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
-    assert np.array_equal(first, second), (
-        f"baseline {baseline.name!r}: two fits with one seed differ; pass the seed on as random_state"
-    )
-
-
-def baseline_grid_can_be_searched(baseline: Any) -> None:
-    """Check that every value of the grid can be fitted."""
-    features, target = _vectors(40)
-    for key, values in baseline.grid.items():
-        for value in values:
-            estimator = baseline.build(0).set_params(**{key: value})
-            try:
-                estimator.fit(features, target)
-            except ValueError as error:
-                raise AssertionError(f"baseline {baseline.name!r}: {key}={value!r} fails: {error}") from error
-
-
-def _vectors(rows: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return features of shape (rows, 24), one of them constant, and a target that depends on three of them."""
-    import numpy as np
-
-    features = np.random.default_rng(11).normal(size=(rows, 24))
-    features[:, 5] = 1.0
-    return features, 3.0 + features[:, 0] - 0.5 * features[:, 1] * features[:, 2]
 
 
 def label(plugin: object) -> str:

@@ -80,10 +80,11 @@ class FitResult:
     ----------
     history : list of dict
         One row per validation: epoch, learning rate, mean training loss since the last validation, validation loss
-        (scaled), mean absolute error of the first target (in its unit), and seconds since the start of the fit.
+        (scaled), mean absolute error of the first target (in its unit), or of classes the fraction that is wrong, and
+        seconds since the start of the fit.
     best_epoch : int
     best_error : float
-        Mean absolute error of the first target in the best epoch, in its unit.
+        Mean absolute error of the first target in the best epoch, in its unit, or the fraction of wrong classes.
     seconds : float
         Wall-clock time of this process.
     """
@@ -184,9 +185,9 @@ def fit(
         tensor.copy_(loop.best.weights[name])
     losses = np.nan_to_num([row["validation_loss"] for row in loop.history], nan=np.inf)
     row = loop.history[int(np.argmin(losses))]
-    if not math.isfinite(row["validation_mae"]):
+    if not math.isfinite(row["validation_loss"]) or not math.isfinite(row[loop.error_name]):
         raise TrainingError(
             f"the training diverged at a learning rate of {settings.learning_rate:g}; give a smaller one, "
             "and check the targets for outliers"
         )
-    return FitResult(loop.history, int(row["epoch"]), row["validation_mae"], time.monotonic() - began)
+    return FitResult(loop.history, int(row["epoch"]), row[loop.error_name], time.monotonic() - began)

@@ -14,7 +14,7 @@ from zoo.training.adamw import AdamW, warmup_cosine
 from zoo.training.averaging import MovingAverage, weights
 from zoo.training.batches import BatchMaker, ShuffledOrder
 from zoo.training.best import BestEpoch
-from zoo.training.losses import masked_l1
+from zoo.training.losses import cross_entropy, masked_l1
 from zoo.training.snapshots import Clock, read_snapshot, write_snapshot
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Loop:
     def _step(self, graphs: GraphBatch, target: Tensor) -> None:
         with torch.autocast(**self._autocast):
             # Each opinion has a separate loss; their mean is validated.
-            loss = masked_l1(self._opinions(graphs), target, self._balance)
+            loss = self._loss(self._opinions(graphs), target)
         self._optimizer.zero_grad()
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimizer)
@@ -186,23 +186,39 @@ class Loop:
             pairs = [(network.all_targets(graphs).float(), target) for graphs, target in self._validation.in_order()]
         network.train(mode)
         output, target = (torch.cat(parts).cpu().double() for parts in zip(*pairs, strict=True))
-        labelled = target[:, 0].isfinite()
-        first, truth = (self._scalers[0].unscale(values[labelled, 0].numpy()) for values in (output, target))
         # Batch statistics differ from process to process; the best epoch must not.
-        loss, error = self._group.from_main(
-            float(masked_l1(output, target, self._balance)), float(np.abs(first - truth).mean())
-        )
+        loss, error = self._group.from_main(float(self._loss(output, target)), self._error(output, target))
         self.best.update(loss, weights(network))
         row = {
             "epoch": float(self._epoch),
             "learning_rate": self._optimizer.learning_rate,
             "train_loss": float(torch.stack(self._losses).mean()),
             "validation_loss": loss,
-            "validation_mae": error,
+            self.error_name: error,
             "seconds": time.monotonic() - self._began,
         }
         self._losses.clear()
         return row
+
+    @property
+    def error_name(self) -> str:
+        """Name of the error on validation rows in the history: of numbers, or of classes."""
+        return "validation_error_rate" if self._classes else "validation_mae"
+
+    @property
+    def _classes(self) -> bool:
+        return self.network.architecture.outputs > 1
+
+    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return cross_entropy(output, target) if self._classes else masked_l1(output, target, self._balance)
+
+    def _error(self, output: Tensor, target: Tensor) -> float:
+        """Return the mean absolute error of the first target in its unit, or the fraction of wrong classes."""
+        if self._classes:
+            return float((output.argmax(dim=1) != target[:, 0]).double().mean())
+        labelled = target[:, 0].isfinite()
+        first, truth = (self._scalers[0].unscale(values[labelled, 0].numpy()) for values in (output, target))
+        return float(np.abs(first - truth).mean())
 
     def save(self, path: Path) -> None:
         """Write a snapshot."""

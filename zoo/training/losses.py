@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from torch.nn import functional
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 Balance = Literal["equal", "relative"]
 """How several targets share the loss."""
+
+
+def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean logarithmic loss of logits.
+
+    Parameters
+    ----------
+    output : tensor of shape (..., B, K)
+        Logits of K classes.
+    target : tensor of shape (B, 1)
+        Positions of classes.
+
+    Returns
+    -------
+    tensor of shape ()
+    """
+    classes = target[:, 0].long().expand(output.shape[:-1])
+    return functional.cross_entropy(output.flatten(0, -2), classes.flatten())
 
 
 def masked_l1(output: Tensor, target: Tensor, balance: Balance = "equal") -> Tensor:

@@ -12,6 +12,7 @@ No display is needed. The colours are safe for colour-blind readers; markers and
 from __future__ import annotations
 
 from zoo.analysis.figures.chemistry import composition_distances, distance_errors, element_errors, nearest
+from zoo.analysis.figures.classes import confusion_matrix, reliability_diagram
 from zoo.analysis.figures.curves import gain_curve, learning_curve, seed_boxes
 from zoo.analysis.figures.scatter import parity, pearson, point_density, source_target
 from zoo.analysis.figures.style import Picture, Saved
@@ -20,6 +21,7 @@ __all__ = [
     "Picture",
     "Saved",
     "composition_distances",
+    "confusion_matrix",
     "distance_errors",
     "element_errors",
     "gain_curve",
@@ -28,6 +30,7 @@ __all__ = [
     "parity",
     "pearson",
     "point_density",
+    "reliability_diagram",
     "seed_boxes",
     "source_target",
 ]

@@ -20,7 +20,9 @@ import numpy as np
 
 from zoo.analysis import conformal
 from zoo.analysis.blending import blend_weights
-from zoo.analysis.difficulty import disagreement, fit_difficulty
+from zoo.analysis.difficulty import Difficulty, disagreement, fit_difficulty
+from zoo.analysis.metrics import row_errors
+from zoo.analysis.probabilities import fit_temperature, tempered
 from zoo.data.scaling import TargetScaler, restored, transformed
 from zoo.data.splits import cut_folds
 from zoo.errors import InputError, TrainingError
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 
     from zoo._utils.devices import Device
     from zoo._utils.progress import Bar
-    from zoo.analysis.difficulty import Difficulty
     from zoo.data.splits import How, Split
     from zoo.data.tables.records import Record
     from zoo.jobs.fit_store import FitStore
@@ -74,7 +75,7 @@ class CrossFit:
     weights : dict of str to float
         Weight of each member; 0 if it adds nothing.
     errors : dict of str to float
-        Out-of-fold mean absolute error of each member, in the transformed space.
+        Out-of-fold mean absolute error of each member in the transformed space, or its logarithmic loss.
     untransferred : float or None
         The same of a blend of the members that read no pretrained network; None if there are none, or no others.
     failed : dict of str to str
@@ -82,9 +83,11 @@ class CrossFit:
     history : dict of str to list of dict
         Training history of each fit of a network.
     target, center, scale : arrays of shape (n,)
-        Targets and predictions in the transformed space, and the estimated difficulty of the predictions.
+        Targets and predictions in the transformed space, and the estimated difficulty of the predictions. Of K classes,
+        the predictions are probabilities of shape (n, K).
     parts : dict of str to array of shape (n,)
-        Out-of-fold predictions of each member in the transformed space; NaN for rows outside the folds.
+        Out-of-fold predictions of each member in the transformed space, or the probabilities of classes; NaN for rows
+        outside the folds.
     difficulty : Difficulty
     """
 
@@ -109,8 +112,8 @@ class CrossFit:
 
     @property
     def error(self) -> float:
-        """Out-of-fold mean absolute error of the blend, in the transformed space."""
-        return float(np.abs(self.center - self.target)[self.rows].mean())
+        """Out-of-fold mean absolute error of the blend in the transformed space, or its logarithmic loss."""
+        return float(row_errors(self.target[self.rows], self.center[self.rows]).mean())
 
     @property
     def calibration(self) -> tuple[float, ...]:
@@ -130,7 +133,9 @@ class CrossFit:
         return float((np.abs(self.center - self.target)[rows] <= widths).mean())
 
 
-def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, how: How) -> list[NDArray[np.int64]]:
+def folds_of(
+    records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, how: How, stratify: bool = False
+) -> list[NDArray[np.int64]]:
     """Split rows into 5 folds, or up to 10 for small tables.
 
     Parameters
@@ -142,6 +147,8 @@ def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, h
     seed : int
     how : {"random", "composition", "chemsys"}
         Grouping of rows that must stay in the same fold.
+    stratify : bool
+        Whether targets are positions of classes, whose shares are the same in all folds.
 
     Raises
     ------
@@ -156,7 +163,7 @@ def folds_of(records: Sequence[Record], rows: NDArray[np.int64], *, seed: int, h
     count = int(np.clip(FOLDS * ROWS_OF_FIVE_FOLDS // len(rows), FOLDS, MAX_FOLDS))
     while True:
         try:
-            return cut_folds(records, rows, seed=seed, how=how, folds=count)
+            return cut_folds(records, rows, seed=seed, how=how, folds=count, stratify=stratify)
         except InputError:
             if count == 2:
                 raise
@@ -213,7 +220,8 @@ def cross_fit(
         If every member failed.
     """
     rows = np.sort(np.concatenate(folds))
-    TargetScaler.fit(dataset.targets[rows], dataset.transform)  # raises an error if all targets are equal
+    if not dataset.classes:
+        TargetScaler.fit(dataset.targets[rows], dataset.transform)  # raises an error if all targets are equal
     unseen = np.setdiff1d(np.concatenate([split.train, split.val, split.test]), rows)
     splits = [replace(split, train=np.setdiff1d(rows, fold), val=fold, test=unseen) for fold in folds]
     left_out = _left_out(members, len(rows))
@@ -234,26 +242,37 @@ def cross_fit(
         for name, outcomes in fits.items()
     }
     held = {name: _held(each, folds, len(target)) for name, each in values.items()}
-    errors = {name: float(np.abs(each[rows] - target[rows]).mean()) for name, each in held.items()}
+    errors = {name: float(row_errors(target[rows], each[rows]).mean()) for name, each in held.items()}
     weights = dict.fromkeys(errors, 0.0) | _weights(errors, held, target, rows, split.seed)
     used = {name: weight for name, weight in weights.items() if weight}
     used_shares, used_values = np.array(list(used.values())), np.stack([values[name] for name in used])
     centers = np.tensordot(used_shares, used_values, axes=1)
-    spreads = disagreement(used_values, used_shares)
+    spreads = np.zeros(centers.shape[:2]) if dataset.classes else disagreement(used_values, used_shares)
     if np.ptp(centers[:, np.concatenate([rows, unseen])], axis=1).max() <= 1e-9 * target[rows].std():
-        say("the model predicts the same number for every row: nothing was learned from this table")
+        what = "probabilities" if dataset.classes else "number"
+        say(f"the model predicts the same {what} for every row: nothing was learned from this table")
+    temperature = 1.0
+    if dataset.classes:
+        temperature = fit_temperature(target[rows], _held(centers, folds, len(target))[rows])
+        centers = tempered(centers, temperature)
     center, spread = _held(centers, folds, len(target)), _held(spreads, folds, len(target))
     center[unseen], spread[unseen] = centers[:, unseen].mean(axis=0), spreads[:, unseen].mean(axis=0)
     predictions = clip(restored(center, transform), valid)
     center = transformed(predictions, transform)
-    residuals = np.abs(center - target)
-    difficulty = fit_difficulty(residuals[rows], spread[rows])
+    parts = [{name: fits[name][fold] for name in used} for fold in range(len(folds))]
+    made = [_member(each, used, split.seed, idle) for each in parts]
+    difficulty = Difficulty()
+    if dataset.classes:
+        made = [replace(each, temperature=temperature) for each in made]
+    else:
+        residuals = np.abs(center - target)
+        difficulty = fit_difficulty(residuals[rows], spread[rows])
+        ratios = residuals / difficulty.of(spread)
+        made = [
+            replace(each, calibration=conformal.sketch(ratios[held_rows], FOLD_RESIDUALS), difficulty=difficulty)
+            for each, held_rows in zip(made, folds, strict=True)
+        ]
     scale = difficulty.of(spread)
-    made = []
-    for fold, held_rows in enumerate(folds):
-        calibration = conformal.sketch(residuals[held_rows] / scale[held_rows], FOLD_RESIDUALS)
-        parts = {name: fits[name][fold] for name in used}
-        made.append(replace(_member(parts, used, split.seed, idle), calibration=calibration, difficulty=difficulty))
     seconds = sum(each.seconds for outcomes in fits.values() for each in outcomes)
     history = {
         f"{name}, fold {fold + 1}": each.history
@@ -267,7 +286,9 @@ def cross_fit(
         shares = _weights(own, held, target, rows, split.seed)
         alone = np.sum([weight * held[name] for name, weight in shares.items()], axis=0)
         alone = transformed(clip(restored(alone, transform), valid), transform)
-        untransferred = float(np.abs(alone - target)[rows].mean())
+        if dataset.classes:
+            alone = tempered(alone, fit_temperature(target[rows], alone[rows]))
+        untransferred = float(row_errors(target[rows], alone[rows]).mean())
     outcome = methods.Outcome(predictions, seconds=seconds, member=made[0])
     return CrossFit(
         outcome,
@@ -307,8 +328,8 @@ def _weights(
 
 
 def _held(values: Array, folds: Sequence[NDArray[np.int64]], n: int) -> Array:
-    """Return the out-of-fold prediction of each row, shape (n,); NaN for rows outside the folds."""
-    found = np.full(n, np.nan)
+    """Return the out-of-fold prediction of each row, shape (n, ...); NaN for rows outside the folds."""
+    found = np.full((n, *values.shape[2:]), np.nan)
     for fold, rows in enumerate(folds):
         found[rows] = values[fold, rows]
     return found

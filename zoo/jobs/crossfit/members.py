@@ -9,18 +9,19 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.scaling import LIMIT_MARGIN, TargetScaler
+from zoo.data.scaling import LIMIT_MARGIN, UNSCALED, TargetScaler
 from zoo.jobs import baselines
 from zoo.jobs.methods import Outcome, fit_network
 from zoo.models.regression.blends import WeightedRegressor
-from zoo.models.regression.conversion import from_sklearn
+from zoo.models.regression.conversion import classifier_from_sklearn, from_sklearn
 from zoo.registry import plugins
-from zoo.training.kernel_regression import fit_kernel_machine
+from zoo.training.kernel_regression import fit_kernel_classifier, fit_kernel_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,17 +34,23 @@ if TYPE_CHECKING:
     from zoo.jobs.methods import Dataset
     from zoo.models.cgcnn import CGCNN
     from zoo.models.regression.blends import Inputs
+    from zoo.models.regression.classifiers import Classifier
     from zoo.models.regression.regressors import Regressor
     from zoo.registry.contracts import Transform
     from zoo.training.fit import FitSettings
 
     Array = NDArray[np.float64]
-    Fit = Callable[[Array, Array, int], tuple[Regressor, dict[str, str]]]
+    Fitted = tuple[Regressor | Classifier, dict[str, str]]
+    Fit = Callable[[Array, Array, int], Fitted]
 
 STRUCTURE = "magpie-structure"
 
 FROZEN = ("multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
 """Experts whose frozen vectors are features of a kernel machine; if none of these is available, all experts."""
+
+
+BOOSTING = {"n_estimators": 300, "learning_rate": 0.05, "max_depth": 4, "subsample": 0.5, "max_features": 0.2}
+"""Settings of gradient-boosted trees."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +91,7 @@ class NetworkMember:
                 device=self.device,
                 vectors=self.vectors,
                 on_epoch=on_epoch,
+                calibrate=False,  # its validation rows are the fold that it must not have seen
             )
 
 
@@ -116,15 +124,16 @@ class RegressorMember:
     def outcome(self, dataset: Dataset, split: Split, inputs: Inputs) -> Outcome:
         """Fit it on the training rows of a split, and predict all of its rows."""
         began = time.monotonic()
-        targets = dataset.targets[split.train]
-        scaler = TargetScaler.fit(targets, self.transform, bound=None)
-        scaled = scaler.scale(targets)
-        scaler = replace(scaler, limit=float(np.abs(scaled).max()) + LIMIT_MARGIN)
+        scaler, scaled = UNSCALED, dataset.targets[split.train]
+        if not dataset.classes:
+            scaler = TargetScaler.fit(scaled, self.transform, bound=None)
+            scaled = scaler.scale(scaled)
+            scaler = replace(scaler, limit=float(np.abs(scaled).max()) + LIMIT_MARGIN)
         features = inputs.of(self.featurizers, self.experts)
         fitted, chosen = self.fit(features[split.train], scaled, split.seed)
         regressor = WeightedRegressor(self.name, fitted, scaler, 0.0, self.featurizers, self.experts)
         rows = np.concatenate([split.train, split.val, split.test])
-        predictions = np.full(len(dataset.targets), np.nan)
+        predictions = dataset.unpredicted()
         predictions[rows] = regressor.predict(features[rows])
         return Outcome(predictions, seconds=time.monotonic() - began, parameters=chosen, regressor=regressor)
 
@@ -146,19 +155,22 @@ def default_members(
         these members fail.
     """
     chosen = tuple(experts.index(name) for name in FROZEN if name in experts) or tuple(range(len(experts)))
+    support = "svr"
+    kernel: Fit = fit_kernel_machine
+    boosting: Fit = fit_boosting
+    if dataset.classes:
+        support, kernel = "svc", partial(fit_kernel_classifier, classes=dataset.classes)
+        boosting = partial(fit_boosted_classifier, classes=dataset.classes)
     kinds: list[tuple[str, Fit, tuple[str, ...], tuple[int, ...]]] = [
-        ("svr", fit_kernel_machine, (STRUCTURE,), ()),
-        ("gradient boosting", fit_boosting, (STRUCTURE,), ()),
+        (support, kernel, (STRUCTURE,), ()),
+        ("gradient boosting", boosting, (STRUCTURE,), ()),
     ]
     if chosen:
-        kinds[1:1] = [
-            ("svr", fit_kernel_machine, (STRUCTURE,), chosen),
-            ("svr", fit_kernel_machine, (), chosen),
-        ]
+        kinds[1:1] = [(support, kernel, (STRUCTURE,), chosen), (support, kernel, (), chosen)]
     read = tuple(dict.fromkeys((STRUCTURE, *beside)))
     if len(read) > 1:
-        kinds += [("svr", fit_kernel_machine, read, chosen), ("gradient boosting", fit_boosting, read, ())]
-    positive = dataset.transform == "identity" and bool((dataset.targets[rows] > 0).all())
+        kinds += [(support, kernel, read, chosen), ("gradient boosting", boosting, read, ())]
+    positive = not dataset.classes and dataset.transform == "identity" and bool((dataset.targets[rows] > 0).all())
     scales: list[tuple[Transform, str]] = [(dataset.transform, "")]
     scales += [("log10", ", log10")] if positive else []
     return [
@@ -192,8 +204,8 @@ def network_member(
     return NetworkMember(f"{backbone} fine-tuned", key, initial, last, vectors, device)
 
 
-def baseline_member(name: str, transform: Transform) -> RegressorMember:
-    """Return a registered baseline as a member.
+def baseline_member(name: str, transform: Transform, classes: int = 0) -> RegressorMember:
+    """Return a registered baseline as a member; of a classification, with the number of classes.
 
     Raises
     ------
@@ -203,7 +215,7 @@ def baseline_member(name: str, transform: Transform) -> RegressorMember:
     baseline = plugins.baseline(name)
     digest = baselines.baseline_digest(name)
     files = tuple(plugins.files())
-    return RegressorMember(name, _BaselineFit(name, files), transform, (baseline.featurizer,), (), digest)
+    return RegressorMember(name, _BaselineFit(name, files, classes), transform, (baseline.featurizer,), (), digest)
 
 
 @dataclass(frozen=True)
@@ -212,11 +224,14 @@ class _BaselineFit:
 
     name: str
     files: tuple[Any, ...]
+    classes: int
 
-    def __call__(self, features: Array, target: Array, seed: int) -> tuple[Regressor, dict[str, str]]:
+    def __call__(self, features: Array, target: Array, seed: int) -> Fitted:
         for path in sorted(set(self.files) - set(plugins.files())):
             plugins.add_file(path)
-        fitted, chosen = baselines.fit_regressor(plugins.baseline(self.name), features, target, seed)
+        fitted, chosen = baselines.fit_estimator(plugins.baseline(self.name), features, target, seed, self.classes)
+        if self.classes:
+            return classifier_from_sklearn(fitted, features.shape[1], self.classes), chosen
         return from_sklearn(fitted, features.shape[1]), chosen
 
 
@@ -226,11 +241,23 @@ def fit_boosting(features: Array, target: Array, seed: int) -> tuple[Regressor, 
     Each tree is fitted to half of the rows; each split considers a fifth of the columns.
     """
     from sklearn.ensemble import GradientBoostingRegressor
+
+    model = _imputed(GradientBoostingRegressor(**BOOSTING, random_state=seed))
+    return from_sklearn(model.fit(features, target), features.shape[1]), {}
+
+
+def fit_boosted_classifier(
+    features: Array, target: Array, seed: int, *, classes: int
+) -> tuple[Classifier, dict[str, str]]:
+    """Fit gradient-boosted trees to positions of classes; see :func:`fit_boosting`."""
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    model = _imputed(GradientBoostingClassifier(**BOOSTING, random_state=seed))
+    return classifier_from_sklearn(model.fit(features, target), features.shape[1], classes), {}
+
+
+def _imputed(trees: Any) -> Any:
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
 
-    trees = GradientBoostingRegressor(
-        n_estimators=300, learning_rate=0.05, max_depth=4, subsample=0.5, max_features=0.2, random_state=seed
-    )
-    model = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), trees)
-    return from_sklearn(model.fit(features, target), features.shape[1]), {}
+    return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), trees)

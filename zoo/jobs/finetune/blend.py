@@ -12,7 +12,7 @@ import torch
 from zoo._utils.devices import choose_device
 from zoo._utils.progress import progress
 from zoo.data.graphs.memory import memory
-from zoo.data.scaling import TargetScaler
+from zoo.data.scaling import UNSCALED, TargetScaler
 from zoo.errors import InputError, PluginError
 from zoo.jobs import baselines
 from zoo.jobs.crossfit.fit import CrossFit, cross_fit, folds_of
@@ -132,7 +132,14 @@ def cross_fit_all(
         If all members failed.
     """
     folds = [
-        folds_of(table.records, splitting.pool(options, split), seed=split.seed, how=options.split) for split in splits
+        folds_of(
+            table.records,
+            splitting.pool(options, split),
+            seed=split.seed,
+            how=options.split,
+            stratify=bool(task.classes),
+        )
+        for split in splits
     ]
     if (total := sum(map(len, folds))) > MAX_MEMBERS:
         raise InputError(
@@ -205,7 +212,8 @@ def _featurizers(member: NetworkMember | RegressorMember) -> tuple[str, ...]:
 
 def _idle(network: CGCNN, dataset: Dataset, rows: NDArray[np.int64]) -> Member:
     """Return a member whose network provides only feature vectors, not predictions."""
-    return Member(network, TargetScaler.fit(dataset.targets[rows], dataset.transform))
+    scaler = UNSCALED if dataset.classes else TargetScaler.fit(dataset.targets[rows], dataset.transform)
+    return Member(network, scaler)
 
 
 def _members(
@@ -230,7 +238,7 @@ def _members(
     device : {"auto", "cpu", "cuda"}
     """
     if options.network_mode is None:
-        return [baseline_member(options.mode, dataset.transform)]
+        return [baseline_member(options.mode, dataset.transform, dataset.classes)]
     settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
     network = network_member(start.name, start.key, start.initial, settings, vectors, device)
     return [

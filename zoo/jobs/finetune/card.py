@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo._utils.wording import listed
 from zoo.jobs import comparison_table
 from zoo.jobs.finetune import out_of_fold, splitting
 from zoo.models.checkpoint.card import describe_checkpoint
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.jobs.finetune.result import Result
+    from zoo.registry.contracts import Task
 
 
 def describe_run(result: Result, folder: Path) -> Card:
@@ -52,8 +54,8 @@ def describe_run(result: Result, folder: Path) -> Card:
     interval = f", interval={level:g}" if level else ""  # the highest level that the calibration rows allow
     body = [
         f"# {config.name}",
-        f"Predicts {task.description.rstrip('.') or task.name} ({task.unit or 'no unit'}) from a crystal structure. "
-        f"Started from {origin}.",
+        f"Predicts {task.description.rstrip('.') or task.name} ({_classes(task) or task.unit or 'no unit'}) from a "
+        f"crystal structure. Started from {origin}.",
         beside,
         f"## Results {result.basis}",
         comparison_table.markdown_table(header, rows),
@@ -63,11 +65,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         f"{_trained(result, chose)}{'; the test rows were predicted once' if counts.test else ''}.",
         out_of_fold.describe(result) if result.crossfits else "",
         "\n".join(f"- {line}." for line in result.warned),
-        "![Predicted against reference values](parity.png)",
-        "## Intervals",
-        f"{comparison_table.intervals(result)} {comparison_table.distant_rows(result)}",
-        _calibrated(result, chose),
-        "![Nominal against measured coverage](coverage.png)" if counts.test else "",
+        *_reliability(result, chose),
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}{test_file}, "
         f"column `{result.table.target_column}`: {len(result.records)} rows used, {rejected} rejected"
@@ -76,8 +74,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         "## Use",
         f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict(structures{interval})\n```',
         "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
-        "extrapolation; `spread` is the standard deviation over the seeds' networks, not an error bar; "
-        "`lower` and `upper` are. `note` names crystals that are far from the training set.",
+        f"extrapolation; {_columns(task)} `note` names crystals that are far from the training set.",
     ]
     if task.citation:
         body += ["## Citation", task.citation]
@@ -102,16 +99,54 @@ def describe_run(result: Result, folder: Path) -> Card:
             license="other",
             pipeline_tag="graph-ml",
             tags=["materials-science", "crystal-graph", *(["transfer-learning"] if pulled else [])],
-            metrics=["mae"],
+            metrics=["accuracy", "roc_auc"] if task.classes else ["mae"],
         ),
         body="\n\n".join(part for part in body if part),
     )
 
 
 def _unit(error: str, unit: str) -> str:
-    if error in ("r2", "factor"):
+    if error in ("r2", "factor", "log_loss", "accuracy", "balanced_accuracy", "roc_auc"):
         return ""
     return "log10" if error.endswith("_log10") else unit
+
+
+def _classes(task: Task) -> str:
+    return f"one of {listed([f'`{label}`' for label in task.classes])}" if task.classes else ""
+
+
+def _columns(task: Task) -> str:
+    if task.classes:
+        return (
+            "the columns `probability_…` hold a probability for each class, and `spread` is the standard deviation "
+            "over the members of that of the predicted class."
+        )
+    return "`spread` is the standard deviation over the seeds' networks, not an error bar; `lower` and `upper` are."
+
+
+def _reliability(result: Result, chose: str) -> list[str]:
+    """Return the sections on intervals, or on the predicted classes and their probabilities."""
+    sentences = f"{comparison_table.intervals(result)} {comparison_table.distant_rows(result)}"
+    if not result.task.classes:
+        return [
+            "![Predicted against reference values](parity.png)",
+            "## Intervals",
+            sentences,
+            _calibrated(result, chose),
+            "![Nominal against measured coverage](coverage.png)" if len(result.splits[0].test) else "",
+        ]
+    rows = "out-of-fold predictions" if result.crossfits else f"the validation rows, which also chose the epoch{chose}"
+    return [
+        "## Predicted classes",
+        comparison_table.markdown_table(*comparison_table.confusion_rows(result)),
+        f"Rows: the true class; columns: the predicted one, the most probable; {result.basis}, all {result.repeat}s.",
+        "![Confusion matrix](confusion.png)",
+        "## Probabilities",
+        sentences,
+        f"They are calibrated by temperature scaling (Guo et al., ICML 2017) on {rows}. They hold for crystals from "
+        "the same distribution as the table, with its shares of the classes, and for no others.",
+        "![Predicted probability against frequency](reliability.png)",
+    ]
 
 
 def _trained(result: Result, chose: str) -> str:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import error_title, format_headline
+from zoo._utils.wording import error_title, format_headline, probability_columns
 from zoo.analysis import known_crystals
 from zoo.analysis.known_crystals import KnownCrystals
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs import comparison_table
+from zoo.jobs.baselines import MAJORITY
 from zoo.jobs.finetune import out_of_fold, pictures, splitting
 from zoo.jobs.finetune.card import describe_run
 from zoo.jobs.fit_store import finite_json, history
@@ -26,6 +27,8 @@ from zoo.registry.plugin_versions import versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from zoo.data.splits import Split
     from zoo.jobs.finetune.result import Result
@@ -48,29 +51,49 @@ def write_run(result: Result, folder: Path) -> None:
     _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.splits})
     KnownCrystals.build((each.id, each.crystal) for each in result.records).write(folder / known_crystals.FILE)
     write_rejected(result.table.rejected, folder / "rejected.csv")
-    _csv(folder / "history.csv", ["method", result.repeat, *history.COLUMNS], _history(result))
-    columns = [*PREDICTIONS, result.repeat]
+    named = history.columns(classes=bool(result.task.classes))
+    _csv(folder / "history.csv", ["method", result.repeat, *named], _history(result))
+    columns = [*prediction_columns(result), result.repeat]
     _csv(folder / "predictions.csv", columns, predictions(result, [result.model]))
     others = [method for method in result.outcomes if method != result.model]
     if others:
         rows = ([method, *row] for method in others for row in predictions(result, [method]))
         _csv(folder / "comparison.csv", ["method", *columns], rows)
     if result.crossfits:
-        _csv(folder / "out_of_fold.csv", out_of_fold.COLUMNS, out_of_fold.table(result))
-    _draw_parity(result, folder / "parity.png")
+        _csv(folder / "out_of_fold.csv", out_of_fold.columns(result), out_of_fold.table(result))
+    _draw(result, folder)
+    (folder / "README.md").write_text(describe_run(result, folder).render(), encoding="utf-8")
+
+
+def picture(result: Result) -> str:
+    """Return the file name of the picture of a run's predictions."""
+    return "confusion.png" if result.task.classes else "parity.png"
+
+
+def _draw(result: Result, folder: Path) -> None:
+    """Draw the predictions, and how far their intervals or probabilities hold."""
+    if result.task.classes:
+        pictures.classes(result, folder / picture(result), folder / "reliability.png")
+        return
+    _draw_parity(result, folder / picture(result))
     split = result.splits[0]
     calibrated = result.crossfits[0].rows if result.crossfits else split.val
     if len(split.test):
         pictures.coverage(
             result.reliability.coverage, len(calibrated), len(split.test), folder / "coverage.png", repeat=result.repeat
         )
-    (folder / "README.md").write_text(describe_run(result, folder).render(), encoding="utf-8")
 
 
 _PART = {"on test rows": "test", "out of fold": "out_of_fold", "on validation rows": "validation"}
 """Name of a method's mean errors in ``metrics.json``, by :attr:`Result.basis`."""
 
 PREDICTIONS = ["id", "split", "target", "prediction", "unit"]
+
+
+def prediction_columns(result: Result) -> list[str]:
+    """Return the columns of ``predictions.csv``, without the seed or fold."""
+    classes = result.task.classes
+    return [*PREDICTIONS[:-1], *probability_columns(classes)] if classes else PREDICTIONS
 
 
 def metrics(result: Result) -> dict[str, Any]:
@@ -80,6 +103,7 @@ def metrics(result: Result) -> dict[str, Any]:
         "task": task.name,
         "target": result.table.target_column,
         "unit": task.unit,
+        **({"classes": list(task.classes), "confusion": comparison_table.confusion(result)} if task.classes else {}),
         "model": result.model,
         "headline": result.headline,
         "rows": {
@@ -126,6 +150,7 @@ def metrics(result: Result) -> dict[str, Any]:
 
 def _blend(result: Result) -> dict[str, Any]:
     """Return the members of a blend, with weights, out-of-fold errors and failures for each seed."""
+    error = "out_of_fold_log_loss" if result.task.classes else "out_of_fold_mae"
     return {
         "model": out_of_fold.carriers(result.crossfits),
         "transfer": out_of_fold.transfer(result.crossfits),
@@ -136,9 +161,9 @@ def _blend(result: Result) -> dict[str, Any]:
                 "folds": len(each.folds),
                 "weights": each.weights,
                 "rows": len(each.rows),
-                "out_of_fold_mae": each.errors,
-                "out_of_fold_mae_of_model": each.error,
-                "out_of_fold_mae_without_pretrained": each.untransferred,
+                error: each.errors,
+                f"{error}_of_model": each.error,
+                f"{error}_without_pretrained": each.untransferred,
                 "left_out": each.failed,
             }
             for split, each in zip(result.splits, result.crossfits, strict=True)
@@ -154,7 +179,8 @@ def _plugins_used(result: Result) -> Iterator[Plugin]:
     for featurizer in blend.featurizers if blend else ():
         yield plugins.find("featurizer", featurizer.name)
     own = [result.options.mode] if result.options.network_mode is None else []
-    for name in (*own, *result.options.baselines):
+    trivial = [MAJORITY] if result.task.classes else []
+    for name in (*own, *trivial, *result.options.baselines):
         yield plugins.find("baseline", name)
         yield plugins.find("featurizer", plugins.baseline(name).featurizer)
     if result.backbone and result.backbone.card:
@@ -177,8 +203,16 @@ def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:
             for part, rows in (("train", split.train), ("validation", split.val), ("test", split.test)):
                 for row in rows:
                     record = result.records[row]
-                    value = f"{outcome.predictions[row]:.6g}"
-                    yield [record.id, part, record.target, value, result.task.unit, split.fold or split.seed]
+                    shown = _shown(result, record.target, outcome.predictions[row])
+                    yield [record.id, part, *shown, split.fold or split.seed]
+
+
+def _shown(result: Result, target: float | None, prediction: NDArray[np.float64]) -> list[Any]:
+    """Return the cells of a target and its prediction; classes by their labels, with probabilities."""
+    if classes := result.task.classes:
+        likeliest = classes[int(prediction.argmax())]
+        return [classes[int(target or 0)], likeliest, *(f"{value:.6g}" for value in prediction)]
+    return [target, f"{prediction:.6g}", result.task.unit]
 
 
 def _history(result: Result) -> Iterable[list[Any]]:

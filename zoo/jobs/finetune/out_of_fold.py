@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import with_unit
+from zoo._utils.wording import probability_columns, with_unit
 from zoo.analysis import conformal
 from zoo.analysis.difficulty import disagreement
+from zoo.analysis.metrics import row_errors
 from zoo.data.scaling import restored, transformed
 from zoo.jobs.comparison_table import markdown_table
 from zoo.jobs.finetune.blend import valid_range
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.result import Result
 
 COLUMNS = ["id", "formula", "target", "prediction", "lower", "upper", "error", "rank"]
-"""Columns of ``out_of_fold.csv``; the row with the largest error has rank 1."""
+"""Columns of ``out_of_fold.csv``; the row with the largest error has rank 1. Classes have probabilities in place of the
+bounds, and their log-loss is the error."""
 
 WORST = 10
 """Number of rows, and of elements, with the largest errors or disagreements shown in the card."""
@@ -74,11 +76,11 @@ def transfer(crossfits: Sequence[CrossFit]) -> str:
 def _predicted(result: Result) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the rows with out-of-fold predictions, these predictions and their interval half-widths.
 
-    Predictions and half-widths are in the transformed space. With several seeds, each is averaged over the seeds in
-    which the row was predicted.
+    Predictions and half-widths are in the transformed space; of classes, predictions are probabilities. With several
+    seeds, each is averaged over the seeds in which the row was predicted.
     """
     n = len(result.records)
-    total, width, count = np.zeros(n), np.zeros(n), np.zeros(n)
+    total, width, count = np.zeros_like(result.crossfits[0].center), np.zeros(n), np.zeros(n)
     for each in result.crossfits:
         rows = each.rows
         total[rows] += each.center[rows]
@@ -86,26 +88,53 @@ def _predicted(result: Result) -> tuple[NDArray[np.int64], NDArray[np.float64], 
         width[rows] += np.nan if half is None else half
         count[rows] += 1
     rows = np.flatnonzero(count)
-    return rows, total[rows] / count[rows], width[rows] / count[rows]
+    return rows, (total[rows].T / count[rows]).T, width[rows] / count[rows]
+
+
+def columns(result: Result) -> list[str]:
+    """Return the columns of ``out_of_fold.csv``; see `COLUMNS`."""
+    classes = result.task.classes
+    return [*COLUMNS[:4], *probability_columns(classes), "log_loss", "rank"] if classes else COLUMNS
 
 
 def table(result: Result) -> list[list[Any]]:
     """Return the rows of ``out_of_fold.csv`` in the order of the data; see `COLUMNS`."""
     rows, centers, width = _predicted(result)
+    if result.task.classes:
+        return _classes(result, rows, centers)
     transform = result.task.transform
     valid = valid_range(result.task)
     ends = (centers, centers - width, centers + width)
     predicted, lower, upper = (clip(restored(each, transform), valid) for each in ends)
     errors = predicted - result.dataset.targets[rows]
-    size = np.abs(centers - transformed(result.dataset.targets[rows], transform))
-    rank = np.empty(len(rows), dtype=int)
-    rank[np.argsort(-size, kind="stable")] = np.arange(1, len(rows) + 1)
+    rank = _ranks(np.abs(centers - transformed(result.dataset.targets[rows], transform)))
     lines = []
     for i, row in enumerate(rows):
         record = result.records[row]
         numbers = (f"{value:.6g}" if np.isfinite(value) else "" for value in (lower[i], upper[i], errors[i]))
         lines.append([record.id, record.crystal.formula, record.target, f"{predicted[i]:.6g}", *numbers, rank[i]])
     return lines
+
+
+def _classes(result: Result, rows: NDArray[np.int64], centers: NDArray[np.float64]) -> list[list[Any]]:
+    classes = result.task.classes
+    losses = row_errors(result.dataset.targets[rows], centers)
+    rank = _ranks(losses)
+    lines = []
+    for i, row in enumerate(rows):
+        record = result.records[row]
+        truth, likeliest = classes[int(record.target or 0)], classes[int(centers[i].argmax())]
+        probabilities = (f"{value:.6g}" for value in centers[i])
+        named = [record.id, record.crystal.formula, truth, likeliest]
+        lines.append([*named, *probabilities, f"{losses[i]:.6g}", rank[i]])
+    return lines
+
+
+def _ranks(errors: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the rank of each error, 1 for the largest."""
+    rank = np.empty(len(errors), dtype=np.int64)
+    rank[np.argsort(-errors, kind="stable")] = np.arange(1, len(errors) + 1)
+    return rank
 
 
 def describe(result: Result) -> str:
@@ -118,23 +147,28 @@ def describe(result: Result) -> str:
     failed = [f"- {name} was left out: {why}" for each in result.crossfits for name, why in each.failed.items()]
     lines = table(result)
     worst = sorted(lines, key=lambda line: line[-1])[:WORST]
-    shown = [[line[0], line[1], f"{line[2]:.5g}", line[3], line[6]] for line in worst]
+    error = "out-of-fold log-loss" if result.task.classes else with_unit("out-of-fold MAE", scale)
+    header = ["id", "formula", with_unit("target", unit), "prediction", "error"]
+    shown = [[line[0], line[1], f"{line[2]:.5g}", line[3], line[6]] for line in worst if not result.task.classes]
+    if result.task.classes:
+        header[-1] = "log-loss"
+        shown = [[*line[:4], f"{float(line[-2]):.3g}"] for line in worst]
     return "\n\n".join(
         filter(
             None,
             [
                 "## Members",
-                markdown_table(["member", "weight", with_unit("out-of-fold MAE", scale)], members),
+                markdown_table(["member", "weight", error], members),
                 "\n".join(dict.fromkeys(failed)),
                 "Weights come from out-of-fold predictions, and never saw a test row.",
                 _sentence(transfer(result.crossfits)),
                 "## Rows that the model predicts worst",
-                markdown_table(["id", "formula", with_unit("target", unit), "prediction", "error"], shown),
+                markdown_table(header, shown),
                 "Out of fold: by fits that have not seen the row; `out_of_fold.csv` has all rows. An error far larger "
                 "than the others is often a mistake in the table.",
-                _disagreements(result),
+                "" if result.task.classes else _disagreements(result),
                 "## Errors by element",
-                markdown_table(["element", "rows", with_unit("out-of-fold MAE", scale)], _by_element(result)),
+                markdown_table(["element", "rows", error], _by_element(result)),
             ],
         )
     )
@@ -179,7 +213,7 @@ def _mean_of_member(result: Result, name: str) -> NDArray[np.float64]:
 def _by_element(result: Result) -> list[list[str]]:
     """Return the elements with the largest errors, with number of rows and error."""
     rows, centers, _ = _predicted(result)
-    size = np.abs(centers - transformed(result.dataset.targets[rows], result.task.transform))
+    size = row_errors(transformed(result.dataset.targets[rows], result.task.transform), centers)
     found: dict[str, list[float]] = defaultdict(list)
     for row, error in zip(rows, size, strict=True):
         for element in result.records[row].crystal.elements:

@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo._utils.wording import with_unit
 from zoo.analysis.conformal import coverage_band
+from zoo.analysis.figures.classes import confusion_matrix, reliability_diagram
 from zoo.analysis.figures.scatter import draw_parity
 from zoo.analysis.figures.style import BLUE, GREY, ORANGE
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    from zoo.jobs.finetune.result import Result
 
 
 def parity(
@@ -64,6 +67,17 @@ def parity(
     if several:
         _draw_errors(axes[1], errors, error or with_unit("MAE", unit), repeat)
     figure.savefig(path, metadata={"Software": "crystal-zoo"})
+
+
+def classes(result: Result, matrix: Path, reliability: Path) -> None:
+    """Draw the confusion matrix of a run's judged rows, and how often predicted probabilities come true, as PNG."""
+    pairs = list(zip(result.judged, result.outcomes[result.model], strict=True))
+    target = np.concatenate([result.dataset.targets[rows] for rows, _ in pairs])
+    probabilities = np.concatenate([outcome.predictions[rows] for rows, outcome in pairs])
+    title = f"{result.model}\n{result.judged_rows}"
+    for draw, path in ((confusion_matrix, matrix), (reliability_diagram, reliability)):
+        picture = draw(target, probabilities, result.task.classes, title=title)
+        picture.figure.savefig(path, metadata={"Software": "crystal-zoo"}, facecolor="white")
 
 
 def coverage(

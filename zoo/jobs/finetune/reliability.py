@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +54,9 @@ class Reliability:
     tested : int
         Number of test rows of the first seed.
     rule : str
-        Rule by which the intervals are computed.
+        Rule by which the intervals, or probabilities of classes, are computed.
+    temperatures : list of float
+        Temperature for each seed that calibrates the probabilities of classes; empty if targets are numbers.
     """
 
     calibrations: list[tuple[float, ...]]
@@ -64,14 +66,19 @@ class Reliability:
     far: int
     tested: int
     rule: str = RULE
+    temperatures: list[float] = field(default_factory=list)
 
     def measured(self, level: float) -> float | None:
         """Return the mean coverage at a level over seeds; None if it was not measured for all seeds."""
-        values = [value for value in self.coverage[level] if value is not None]
-        return float(np.mean(values)) if values and len(values) == len(self.coverage[level]) else None
+        values = self.coverage.get(level, [])
+        found = [value for value in values if value is not None]
+        return float(np.mean(found)) if found and len(found) == len(values) else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measurements, JSON-serialisable."""
+        far = {"test_rows": self.far, "of": self.tested, "expected": 1 - self.reference.share}
+        if self.temperatures:
+            return {"rule": self.rule, "temperature": self.temperatures, "far_from_training": far}
         return {
             "rule": self.rule,
             "calibration_rows": [len(each) for each in self.calibrations],
@@ -80,7 +87,7 @@ class Reliability:
                 for level, values in self.coverage.items()
             ],
             "half_width": {"level": conformal.INTERVAL_LEVEL, "per_seed": self.half_widths},
-            "far_from_training": {"test_rows": self.far, "of": self.tested, "expected": 1 - self.reference.share},
+            "far_from_training": far,
         }
 
 
@@ -103,14 +110,15 @@ def assess(
     crossfits : sequence of CrossFit
         One per split, if the model was cross-fitted.
     """
-    coverage: dict[float, list[float | None]]
-    if crossfits:
+    calibrations: list[tuple[float, ...]] = [() for _ in splits]
+    coverage: dict[float, list[float | None]] = {}
+    if crossfits and not dataset.classes:
         calibrations = [each.calibration for each in crossfits]
         coverage = {
             level: [each.covered(split.test, level) for each, split in zip(crossfits, splits, strict=True)]
             for level in conformal.COVERAGE_LEVELS
         }
-    else:
+    elif not dataset.classes:  # a class has no residual
         targets = transformed(dataset.targets, dataset.transform)
         residuals = [np.abs(targets - transformed(each.predictions, dataset.transform)) for each in outcomes]
         calibrations = [
@@ -134,8 +142,20 @@ def assess(
         calibrations=calibrations,
         coverage=coverage,
         half_widths=[conformal.half_width(each, conformal.INTERVAL_LEVEL) for each in calibrations],
+        temperatures=[_temperature(each) for each in outcomes] if dataset.classes else [],
         reference=reference,
         far=int(reference.is_far(vectors[len(trained) :]).sum()),
         tested=len(first.test),
-        rule=CROSS_FIT_RULE if crossfits else RULE,
+        rule=_rule(classes=bool(dataset.classes), crossed=bool(crossfits)),
     )
+
+
+def _rule(*, classes: bool, crossed: bool) -> str:
+    if classes:
+        return f"temperature scaling on {'out-of-fold predictions' if crossed else 'validation rows'}"
+    return CROSS_FIT_RULE if crossed else RULE
+
+
+def _temperature(outcome: Outcome) -> float:
+    assert outcome.member is not None
+    return outcome.member.temperature

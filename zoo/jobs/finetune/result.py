@@ -225,11 +225,11 @@ class Result:
         """
         import pandas as pd
 
-        from zoo.jobs.finetune.folder import PREDICTIONS, predictions
+        from zoo.jobs.finetune.folder import prediction_columns, predictions
 
         rows = [[method, *row] for method in self.outcomes for row in predictions(self, [method])]
-        found = pd.DataFrame(rows, columns=["method", *PREDICTIONS, self.repeat])
-        return found.astype({"prediction": "float64"})
+        found = pd.DataFrame(rows, columns=["method", *prediction_columns(self), self.repeat])
+        return found if self.task.classes else found.astype({"prediction": "float64"})
 
     def parity(self) -> Picture:
         """Plot the predictions against the targets, on the rows on which the errors are measured.

@@ -16,7 +16,7 @@ from zoo.data.tables.records import records_digest
 from zoo.data.tables.rejections import remove_rejected_list
 from zoo.errors import InputError
 from zoo.jobs import lineage, methods
-from zoo.jobs.baselines import find_baselines, fit_baselines
+from zoo.jobs.baselines import MAJORITY, check_kind, find_baselines, fit_baselines
 from zoo.jobs.finetune import backbone_choice, reliability, splitting
 from zoo.jobs.finetune.blend import cross_fit_all
 from zoo.jobs.finetune.out_of_fold import carriers, transfer
@@ -99,16 +99,20 @@ def _finetune(
     if out.exists():
         raise InputError(f"{out} exists; give another --out, or remove it")
     task = task_choice.chosen(options.choice)
-    baselines = find_baselines(options.baselines)
+    trivial = (MAJORITY,) if task.classes else ()
+    baselines = find_baselines((*trivial, *options.baselines), task.kind)
+    if options.network_mode is None:
+        check_kind(options.mode, task.kind)
     if options.beside and options.mode != "blend":
         raise InputError(f"--beside adds to what the members of a blend read; --mode {options.mode} has none")
     beside = [plugins.identity("featurizer", name) for name in options.beside]
-    candidates = prepare(options)
+    candidates = [replace(each, outputs=max(1, len(task.classes))) for each in prepare(options)]
 
     rejected_out = out.with_name(out.name + ".rejected.csv")
     table, dataset, target = read_dataset(options, task, candidates, rejected_out)
     remove_rejected_list(rejected_out)
-    splits = splitting.make_splits(options, table.records)
+    rare = splitting.check_classes(task, table)
+    splits = splitting.make_splits(options, table.records, stratify=bool(task.classes))
     tell(_describe_rows(options, table, task, splits[0]))
     for note in table.notes:
         warn(note)
@@ -125,7 +129,9 @@ def _finetune(
     rows |= {f"featurizer {name}": identity for name, identity in zip(options.beside, beside, strict=True)}
     digests = {each.name: each.digest for start in candidates for each in start.pretrained}
     fingerprint = options.fingerprint(rows, list(digests.values()), len(splits[0].train))
-    history = LiveHistory((_partial(out) / "history.csv").absolute(), "fold" if splits[0].fold else "seed")
+    history = LiveHistory(
+        (_partial(out) / "history.csv").absolute(), "fold" if splits[0].fold else "seed", bool(task.classes)
+    )
     store = FitStore(_partial(out) / "cells", fingerprint, resume=resume, history=history)
     fit = partial(_fit, dataset=dataset, store=store, device=device, unit=task.unit)
 
@@ -140,7 +146,7 @@ def _finetune(
     judged = [replace(split, test=splitting.judged(options, split)) for split in splits]
     seen = lineage.count_seen(start.pretrained, table.records, judged)
     leaks = lineage.count_leaks(start.pretrained, task, table.records, judged)
-    warned = splitting.warnings(options, table, splits)
+    warned = rare + splitting.warnings(options, table, splits)
     kind = "test rows" if len(splits[0].test) else "rows"
     warned += row_warnings(start, leaks, seen, f"{len(judged[0].test)} {kind}")
     for line in describe(start, options, task, tried):
@@ -235,7 +241,14 @@ def read_dataset(
     known = frozenset.intersection(*(start.known for start in candidates))
     name = candidates[0].name if len(candidates) == 1 else "one of the backbones"
     table, dataset = methods.build_dataset(
-        table, task.transform, candidates[0].graph, known, name, options.max_rejected, rejected_out
+        table,
+        task.transform,
+        candidates[0].graph,
+        known,
+        name,
+        options.max_rejected,
+        rejected_out,
+        len(task.classes),
     )
     return table, dataset, target
 
@@ -322,6 +335,9 @@ def _show_epochs(
     epochs: int,
 ) -> None:
     if bar:
-        bar.advance(epochs, f"{label}: validation MAE {row['validation_mae']:.4g} {unit}".rstrip())
+        error = f"loss {row['validation_loss']:.4g}"
+        if "validation_mae" in row:
+            error = f"MAE {row['validation_mae']:.4g} {unit}"
+        bar.advance(epochs, f"{label}: validation {error}".rstrip())
     if add:
         add(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ COLUMNS = ("split", "splits", "fold", "folds", "set")
 MAX_RATIO, MIN_COMPARED = 20.0, 5
 """Ratio of the medians of two tables that indicates different units, and the minimum number of rows to check it."""
 
+MIN_OF_CLASS = 5
+"""Number of rows of a class below which there is a warning: not even each fold has one."""
+
 _SHOWN = 3
 
 
@@ -50,7 +54,7 @@ def read(options: Options, task: Task, rejected_out: Path | None = None) -> Tabl
     test = _read(options, task, options.test_data, rejected_out)
     if all(record.id == str(record.row) for record in test.records):  # without identifiers, ids are row numbers
         test = replace(test, records=[replace(each, id=f"{test.source.name}:{each.id}") for each in test.records])
-    _check_fit(table, test)
+    _check_fit(table, test, task)
     return replace(
         table,
         records=[*with_part(table.records, TRAIN), *with_part(test.records, TEST)],
@@ -80,7 +84,7 @@ def _read(
     )
 
 
-def _check_fit(table: Table, test: Table) -> None:
+def _check_fit(table: Table, test: Table, task: Task) -> None:
     """Reject a table of test rows with another target or unit, or with rows of the training table."""
     if test.target_column.casefold() != table.target_column.casefold():
         raise InputError(
@@ -93,6 +97,8 @@ def _check_fit(table: Table, test: Table) -> None:
             f"{test.source}: {counted(len(same), 'row')} of {len(test.records)} are training rows too, by their ids "
             f"({_some(same)}); remove them from one of the two tables"
         )
+    if task.classes:
+        return
     ours, theirs = (np.abs([record.target or 0.0 for record in each.records]) for each in (table, test))
     typical, other = float(np.median(ours)), float(np.median(theirs))
     ratio = other / typical if typical > 0 else 1.0
@@ -105,8 +111,8 @@ def _check_fit(table: Table, test: Table) -> None:
         )
 
 
-def make_splits(options: Options, records: Sequence[Record]) -> list[Split]:
-    """Return the splits of a run: one per seed, or one per fold.
+def make_splits(options: Options, records: Sequence[Record], *, stratify: bool = False) -> list[Split]:
+    """Return the splits of a run: one per seed, or one per fold; stratified if targets are positions of classes.
 
     Raises
     ------
@@ -114,14 +120,15 @@ def make_splits(options: Options, records: Sequence[Record]) -> list[Split]:
         If the rows cannot be split as requested.
     """
     seeds = range(options.seed, options.seed + options.seeds)
-    rest: dict[str, Any] = {"how": options.split, "val": options.val, "n_train": options.n_train}
+    rest: dict[str, Any] = {"how": options.split, "val": options.val, "n_train": options.n_train, "stratify": stratify}
     if options.folds:
         if len(records) < max(MIN_ROWS, options.folds):
             raise InputError(
                 f"--folds {options.folds}: {counted(len(records), 'usable row')} are too few; at least "
                 f"{max(MIN_ROWS, options.folds)} are needed"
             )
-        folds = cut_folds(records, np.arange(len(records)), seed=options.seed, how=options.split, folds=options.folds)
+        every = np.arange(len(records))
+        folds = cut_folds(records, every, seed=options.seed, how=options.split, folds=options.folds, stratify=stratify)
         return [
             divide(records, rows, seed=options.seed + index, fold=str(index + 1), **rest)
             for index, rows in enumerate(folds)
@@ -170,6 +177,29 @@ def warnings(options: Options, table: Table, splits: Sequence[Split]) -> list[st
             f"about new crystals{advice}"
         )
     return lines
+
+
+def check_classes(task: Task, table: Table) -> list[str]:
+    """Check the rows of each class; return warnings about classes with hardly any.
+
+    Raises
+    ------
+    InputError
+        If all rows are of one class, or there are fewer rows than classes.
+    """
+    count = Counter(int(record.target or 0) for record in table.records)
+    rows = counted(len(table.records), "usable row")
+    if task.classes and len(count) == 1:
+        only = task.classes[next(iter(count))]
+        raise InputError(f"{table.source}: {rows}, all of the class {only!r}: there is nothing to learn from one class")
+    if len(table.records) < len(task.classes):
+        raise InputError(f"{table.source}: {rows} for {len(task.classes)} classes; give several rows of each class")
+    few = [(label, count[position]) for position, label in enumerate(task.classes) if count[position] < MIN_OF_CLASS]
+    return [
+        f"{counted(number, 'row')} of the class {label!r}: "
+        + ("too few to learn it" if number else "it is not learned")
+        for label, number in few
+    ]
 
 
 def _copies(records: Sequence[Record], split: Split) -> list[tuple[str, str]]:

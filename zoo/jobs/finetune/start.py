@@ -42,12 +42,15 @@ class Start:
         Frozen backbones that a mixture reads in addition to the trained one.
     from_scratch : bool
         Use random weights; only the layer sizes, graph settings and element table are taken from a backbone.
+    outputs : int
+        Number of classes, or 1 for a number.
     """
 
     backbone: Pretrained | None
     mode: Mode = "full"
     experts: tuple[Pretrained, ...] = ()
     from_scratch: bool = False
+    outputs: int = 1
 
     @property
     def name(self) -> str:
@@ -82,17 +85,18 @@ class Start:
 
     def scratch(self) -> Start:
         """Return the same start with random weights, for comparison."""
-        return Start(self.backbone, from_scratch=True)
+        return Start(self.backbone, from_scratch=True, outputs=self.outputs)
 
     def initial(self, seed: int) -> tuple[CGCNN, dict[str, float]]:
         """Return the initial network of a fit and its learning rates by depth."""
         if self.backbone is None:
-            return pretrained.new_network(seed), {}
+            return pretrained.new_network(seed, self.outputs), {}
         network = self.backbone.network
         if self.from_scratch:
-            sizes = replace(network.architecture, targets=1, pooling="all", experts=0)
+            sizes = replace(network.architecture, targets=1, pooling="all", experts=0, outputs=self.outputs)
             return transfer.scratch(sizes, network.atom_table, seed), {}
-        return transfer.transfer(network, self.mode, seed, experts=[each.network for each in self.experts])
+        experts = [each.network for each in self.experts]
+        return transfer.transfer(network, self.mode, seed, experts=experts, outputs=self.outputs)
 
 
 def prepare(options: Options) -> list[Start]:
@@ -138,7 +142,15 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
     line = f"backbone {pulled.name} from {pulled.directory}" + (f" ({pulled.note})" if pulled.note else "")
     if tried:
         shown = ", ".join(f"{name} {error:.4g}" for name, error in tried.items())
-        what = "MAE of log10" if task.transform == "log10" else f"MAE in {task.unit}" if task.unit else "MAE"
+        what = (
+            "log-loss"
+            if task.classes
+            else "MAE of log10"
+            if task.transform == "log10"
+            else f"MAE in {task.unit}"
+            if task.unit
+            else "MAE"
+        )
         line += f": the best on validation rows ({what}: {shown})"
     elif options.backbone == "auto":
         recommended = bool(task.recommended_backbone)

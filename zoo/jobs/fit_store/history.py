@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "validation_mae", "seconds")
+"""Columns of the history of a fit; classes have the fraction of wrong ones in place of the mean absolute error."""
+
+
+def columns(*, classes: bool) -> tuple[str, ...]:
+    """Return the columns of the history of a fit to numbers, or to classes."""
+    return (*COLUMNS[:-2], "validation_error_rate", COLUMNS[-1]) if classes else COLUMNS
 
 
 @dataclass(frozen=True)
@@ -28,15 +34,18 @@ class LiveHistory:
     path : Path
     repeat : {"seed", "fold"}
         Kind of repetition.
+    classes : bool
+        Whether classes are predicted.
     """
 
     path: Path
     repeat: str
+    classes: bool = False
 
     def start(self) -> None:
         """Begin an empty file."""
         with suppress(OSError):
-            self.path.write_text(_line(["method", self.repeat, *COLUMNS]), encoding="utf-8")
+            self.path.write_text(_line(["method", self.repeat, *columns(classes=self.classes)]), encoding="utf-8")
 
     def add(self, method: str, repeat: int | str, row: Mapping[str, float], _epochs: int = 0) -> None:
         """Add the row of a validation; several processes may do so at the same time.
@@ -55,8 +64,8 @@ class LiveHistory:
 
 
 def cells(row: Mapping[str, float]) -> list[Any]:
-    """Return the values of `COLUMNS`; a number that is not finite is left empty."""
-    numbers = (row[name] for name in COLUMNS[1:])
+    """Return the values of :func:`columns`; a number that is not finite is left empty."""
+    numbers = (row[name] for name in columns(classes="validation_error_rate" in row)[1:])
     return [int(row["epoch"]), *("" if each is None or not isfinite(each) else f"{each:.6g}" for each in numbers)]
 
 

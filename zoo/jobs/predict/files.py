@@ -17,6 +17,7 @@ from zoo.data.tables.records import Record, Rejection
 from zoo.data.tables.rejections import is_rejected_list, rejected_rows
 from zoo.errors import InputError
 from zoo.jobs.lineage import Recognizer
+from zoo.jobs.predict.columns import merit
 from zoo.jobs.predict.model import CHUNK, Model
 from zoo.jobs.predict.ranking import Best, Ranking, line, ranked_rows
 
@@ -154,7 +155,7 @@ def predict_files(
                         reject(result)
                     else:
                         record, predicted = result
-                        value = float(predicted[0]["prediction"])
+                        value = merit(predicted[0], models[0].classes)
                         best.add(ranking.merit(value) if ranking else 0.0, predicted)
                         write(value, layout.cells(record, predicted))
                     if bar:

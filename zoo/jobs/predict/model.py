@@ -22,6 +22,7 @@ from zoo.data.structures.conversion import convert, usable_items
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs.predict import intervals
+from zoo.jobs.predict.columns import class_columns, names, note
 from zoo.jobs.predict.features import Featurizers, stacked
 from zoo.jobs.predict.notebook import model_html
 from zoo.models import torch_free
@@ -46,12 +47,6 @@ if TYPE_CHECKING:
     from zoo.models.torch_free import Predictor
 
     _Input: TypeAlias = tuple[CrystalGraph, Rows]
-
-COLUMNS = ("id", "prediction", "unit", "spread", "note")
-"""Columns of a table of predictions."""
-
-WITH_INTERVAL = (*COLUMNS[:-1], "lower", "upper", COLUMNS[-1])
-"""Columns of a table of predictions with intervals."""
 
 CHUNK = 1000
 """Number of crystals that are predicted together."""
@@ -142,9 +137,18 @@ class Model:
         return self.config.target.unit
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Labels of the predicted classes; empty if the property is a number."""
+        return self.config.target.classes
+
+    @property
     def target(self) -> str:
         """Name of the predicted property."""
         return self.config.target.name
+
+    def columns(self, interval: float | None = None) -> tuple[str, ...]:
+        """Return the columns of a table of predictions, with an interval if one is asked for."""
+        return names(self.classes, interval=interval is not None)
 
     def predict(
         self,
@@ -176,6 +180,7 @@ class Model:
             ``id``; ``prediction``, the mean over the members, and ``spread``, their sample standard deviation (NaN
             for a single member), both in ``unit``; with `interval`, the bounds ``lower`` and ``upper``, also in
             ``unit``; ``note``, which lists elements missing from the training set and flags crystals far from it.
+            Of classes, ``prediction`` is a label, and ``probability_LABEL`` holds the probability of each class.
 
         Raises
         ------
@@ -205,13 +210,13 @@ class Model:
         self.check_interval(interval)
         found = usable_items(self._inputs(converted.crystals), converted, on_error=on_error)
         crystals, inputs = [converted.crystals[place] for place in found], list(found.values())
-        columns: dict[str, list[Any]] = {name: [] for name in (WITH_INTERVAL if interval else COLUMNS)}
+        columns: dict[str, list[Any]] = {name: [] for name in self.columns(interval)}
         for start in range(0, len(crystals), CHUNK):
             chunk = slice(start, start + CHUNK)
             for name, values in self._predict(crystals[chunk], inputs[chunk], interval).items():
                 columns[name] += values
         columns["id"] = [converted.ids[place] for place in found]
-        return pd.DataFrame(columns, columns=list(WITH_INTERVAL if interval else COLUMNS))
+        return pd.DataFrame(columns, columns=list(self.columns(interval)))
 
     def check_interval(self, level: float | None) -> None:
         """Check that the checkpoint supports intervals at a given level.
@@ -221,6 +226,8 @@ class Model:
         InputError
             If it does not.
         """
+        if level is not None and self.classes:
+            raise InputError(f"{self.name} predicts classes: each has a probability, and there is no interval")
         if level is not None:
             intervals.check(self.name, self.checkpoint.members, level)
 
@@ -249,10 +256,6 @@ class Model:
             return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
         return self._predictors[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
 
-    def columns(self, interval: float | None = None) -> tuple[str, ...]:
-        """Return the columns of a table of predictions."""
-        return WITH_INTERVAL if interval else COLUMNS
-
     def predict_each(
         self, crystals: Sequence[Crystal], *, interval: float | None = None, memory: CrystalMemory | None = None
     ) -> list[dict[str, Any] | InputError]:
@@ -263,9 +266,9 @@ class Model:
         inputs = self._inputs(crystals, memory)
         usable = {place: each for place, each in enumerate(inputs) if not isinstance(each, InputError)}
         columns = self._predict([crystals[place] for place in usable], list(usable.values()), interval)
-        names = self.columns(interval)[1:]
-        rows = zip(*(columns[name] for name in names), strict=True)
-        found = {place: dict(zip(names, row, strict=True)) for place, row in zip(usable, rows, strict=True)}
+        shown = self.columns(interval)[1:]
+        rows = zip(*(columns[name] for name in shown), strict=True)
+        found = {place: dict(zip(shown, row, strict=True)) for place, row in zip(usable, rows, strict=True)}
         return [each if isinstance(each, InputError) else found[place] for place, each in enumerate(inputs)]
 
     def _graphs(
@@ -316,7 +319,7 @@ class Model:
     ) -> dict[str, list[Any]]:
         """Return all columns except the identifiers."""
         if not inputs:
-            return {name: [] for name in (WITH_INTERVAL if interval else COLUMNS)}
+            return {name: [] for name in self.columns(interval)}
         members, blend = self._alone.members, self.config.blend
         packed = PackedGraphs.pack([graph for graph, _ in inputs])
         centers, disagreements = self._values(packed, stacked([rows for _, rows in inputs]))
@@ -333,26 +336,18 @@ class Model:
             "unit": [self.unit] * len(inputs),
             "spread": spread.tolist(),
             "note": [
-                self._note(crystal, bool(outside), bool(np.isfinite(value)))
+                note(crystal, self.config.elements, reference, far=bool(outside), finite=bool(np.isfinite(value).all()))
                 for crystal, outside, value in zip(crystals, far, means, strict=True)
             ],
         }
+        if self.classes:
+            columns |= class_columns(centers, self.classes)
         if interval:
             ends = intervals.ends(members, centers, disagreements, transformed(means, transform), interval)
             for name, end in zip(("lower", "upper"), ends, strict=True):
                 restored_end = restored(end, transform)
                 columns[name] = (blends.clip(restored_end, blend.valid) if blend else restored_end).tolist()
         return columns
-
-    def _note(self, crystal: Crystal, far: bool, finite: bool) -> str:
-        unseen = sorted(set(crystal.elements) - set(self.config.elements)) if self.config.elements else []
-        notes = [f"{', '.join(unseen)} never occurred in the training set"] if unseen else []
-        if not finite:
-            notes.append("the network's output is not a finite number")
-        if far and self.checkpoint.reference:
-            share = 100 * self.checkpoint.reference.share
-            notes.append(f"farther from the training set than {share:.3g} % of its own crystals")
-        return "; ".join(notes)
 
 
 def _paired(graph: CrystalGraph, rows: Rows | InputError) -> _Input | InputError:

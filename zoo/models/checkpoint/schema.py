@@ -19,7 +19,8 @@ from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.models.architecture import Architecture
 from zoo.models.regression.classifiers import Link
-from zoo.registry.contracts import MAX_CLASSES, TaskKind, Transform
+from zoo.registry.class_labels import MAX_CLASSES
+from zoo.registry.contracts import TaskKind, Transform
 
 if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
