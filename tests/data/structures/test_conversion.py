@@ -154,6 +154,12 @@ class Document:
         self.material_id, self.structure = "mp-1", structure
 
 
+def test_rows_of_a_frame() -> None:
+    frame = pd.DataFrame({"structure": [ase(SALT), SILICON.as_dict()], "y": [1.0, 2.0]})
+    assert [crystal.formula for crystal in as_crystals(frame.itertuples())] == ["Cl1 Na1", "Si1"]
+    assert as_crystals(frame.to_dict("records"))[0].formula == "Cl1 Na1"
+
+
 def test_documents() -> None:
     assert as_crystals([Document(SALT), Document(SILICON)])[1].formula == "Si1"
     assert as_crystals(Document(SALT))[0].formula == "Cl1 Na1"

@@ -110,7 +110,8 @@ def may_be_structure(value: object) -> bool:
     """Return whether a table's cell looks like a structure that :func:`parse` reads; nothing is parsed."""
     if isinstance(value, str):
         kind = _recognise(unix_newlines(value))
-        return kind in _PARSERS or (kind == "mapping" and '"sites"' in value.replace("'", '"'))
+        words = value.replace("'", '"') if kind == "mapping" else ""
+        return kind in _PARSERS or any(f'"{key}"' in words for key in ("sites", "lattice_mat", "positions"))
     if is_dictionary(value):
         return not DICTIONARY_KEYS.isdisjoint(value)
     attributes = ("sites", "get_atomic_numbers", "lattice_mat")  # of pymatgen, ASE and JARVIS
@@ -134,12 +135,13 @@ def _from_object(value: Any) -> Crystal:
         return _checked(from_ase, value)
     if "jarvis" in homes and hasattr(value, "lattice_mat"):
         return _checked(from_jarvis, value)
-    inner = getattr(value, "structure", None)  # of a document of the Materials Project, or a computed entry
-    if "pymatgen" in {cls.__module__.partition(".")[0] for cls in type(inner).__mro__}:
-        return _checked(_from_pymatgen, inner)
-    if inner is None and hasattr(value, "structure"):
+    if not hasattr(value, "structure"):
+        raise InputError(f"{kind_of(value)} is not a structure")
+    if value.structure is None:  # of a document of the Materials Project, a computed entry, or a row of a DataFrame
         raise InputError(f"no structure is given in {kind_of(value)}")
-    raise InputError(f"{kind_of(value)} is not a structure")
+    if hasattr(value.structure, "structure"):
+        raise InputError(f"{kind_of(value)} is not a structure")
+    return parse(value.structure)
 
 
 def _from_mapping(value: Mapping[Any, Any]) -> Crystal:
