@@ -76,3 +76,15 @@ def test_predictions_take_the_same_columns(tmp_path: Path) -> None:
     stream = iter_records([tmp_path / "new.csv"], layout=Layout(structure="final"))
     assert [record.id for record in stream] == LABELS
     assert stream.notes == ["ids from column label, judging by its cells; --id names another"]
+
+
+def test_compositions_alone_are_named_as_such() -> None:
+    frame = pd.DataFrame({"material": NAMES, "K_VRH": list(MODULI.values())})
+    with pytest.raises(InputError) as error:
+        read(frame)
+    assert str(error.value) == (
+        "DataFrame: column 'material' holds compositions, but no column holds structures, and zoo learns from these: "
+        "add a column of structures, or name a folder of structure files with --structures (columns: material, K_VRH)"
+    )
+    with pytest.raises(InputError, match="DataFrame: no crystals found: there is no column structure"):
+        read(frame.assign(material=LABELS))

@@ -125,6 +125,8 @@ def is_formula(value: object) -> bool:
 
 
 def _is_unique(values: Sequence[object]) -> bool:
+    if not all(isinstance(value, str | int) for value in values):
+        return False
     cells = [str(value).strip() for value in values if not is_missing(value)]
     return len(cells) == len(values) > 1 and len(set(cells)) == len(cells)
 

@@ -10,6 +10,7 @@ from zoo.data.structures import parse as parsing
 from zoo.data.structures.containers.archives import is_archive, structure_lookup
 from zoo.data.structures.files import format_of
 from zoo.data.tables.cells import is_missing
+from zoo.data.tables.columns.ids import is_formula
 from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
 from zoo.data.tables.formats.reader import INDEX
 from zoo.errors import InputError
@@ -79,6 +80,12 @@ def crystal_source(
             raise InputError(f"{source.path}: the columns {both} hold structures; say which with --structure")
         choices = [_of_column(name, source, structures, cells) for name in held]
     if not choices:
+        if formulas := [name for name in columns if name and cells and is_formula(cells.first(name))]:
+            raise InputError(
+                f"{source.path}: column {formulas[0]!r} holds compositions, but no column holds structures, and zoo "
+                "learns from these: add a column of structures, or name a folder of structure files with --structures "
+                f"(columns: {listed(columns)})"
+            )
         raise InputError(
             f"{source.path}: no crystals found: there is no column structure, cif, poscar or file, nor the "
             f"columns {', '.join(parsing.ARRAYS)}; name the column with --structure, or a folder of structure files "
