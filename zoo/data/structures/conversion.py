@@ -181,7 +181,7 @@ def _crystal(item: object) -> Crystal:
         return _read(Path(fspath(item)))
     if isinstance(item, str) and not _is_text(item):
         return _read(Path(item))
-    if isinstance(item, list | tuple | set):
+    if isinstance(item, list | tuple | set) and not hasattr(item, "structure"):  # a row of a DataFrame has one
         raise InputError(f"{kind_of(item)}; give the structures in one flat list")
     return parse(item)
 
