@@ -83,6 +83,11 @@ def _load(pulled: pull.Pulled) -> Pretrained:
     return Pretrained(pulled, _network(pulled.directory, digest), config.graph_settings, targets, digest)
 
 
+def load_heads(directory: Path) -> CGCNN:
+    """Return the first member of a checkpoint folder, with the heads of all its targets."""
+    return networks.build(weights.read(directory)).members[0].network
+
+
 def load_network(directory: Path) -> CGCNN:
     """Return the first member of a checkpoint folder, with the head of its first target only."""
     return _network(directory, pull.sha256(directory / weights.WEIGHTS_FILE))

@@ -181,7 +181,7 @@ class _Crystal:
 
 class _Record:
     def __init__(self, row: int) -> None:
-        self.id, self.crystal = f"{row:03}", _Crystal(f"F{row // 3}")
+        self.id, self.group, self.crystal = f"{row:03}", "", _Crystal(f"F{row // 3}")
 
 
 def test_folds_keep_groups_together_and_few_rows_make_more_of_them() -> None:

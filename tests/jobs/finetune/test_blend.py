@@ -13,6 +13,7 @@ import pytest
 
 import zoo
 from zoo.errors import InputError, UnknownNameError
+from zoo.jobs.crossfit.fit import MAX_FOLDS
 from zoo.jobs.finetune.blend import valid_range
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
@@ -134,7 +135,7 @@ def test_an_interrupted_blend_goes_on_where_it_was(
         with pytest.raises(KeyboardInterrupt):
             finetune(short, tmp_path / "run", quiet=True)
     kept = list((tmp_path / "run.partial" / "cells").glob("member-*.json"))
-    assert len(kept) == 4 * 5
+    assert len(kept) == 7 * MAX_FOLDS
     kept[0].unlink()
     again = finetune(short, tmp_path / "run", quiet=True, resume=True)
     np.testing.assert_allclose(

@@ -1,7 +1,7 @@
 """The members of a blend, and how they are fitted on each fold.
 
-:func:`default_members` lists the default members, chosen on five properties of 100 to 500 rows. Random forests and
-extra trees were dropped: alongside gradient boosting, they only took weight from better members (docs/tuning.md).
+:func:`default_members` lists the default members (docs/tuning.md tells how they were chosen). Random forests and extra
+trees are not among them: alongside gradient boosting, they only took weight from better members.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from zoo._utils.devices import Device
     from zoo.data.splits import Split
+    from zoo.jobs.crossfit.readout import ReadoutFit
     from zoo.jobs.methods import Dataset
     from zoo.models.cgcnn import CGCNN
     from zoo.models.regression.blends import Inputs
@@ -139,7 +140,13 @@ class RegressorMember:
 
 
 def default_members(
-    dataset: Dataset, rows: NDArray[np.int64], experts: Sequence[str], beside: Sequence[str] = ()
+    dataset: Dataset,
+    rows: NDArray[np.int64],
+    experts: Sequence[str],
+    beside: Sequence[str] = (),
+    *,
+    backbone: str = "",
+    readout: ReadoutFit | None = None,
 ) -> list[RegressorMember]:
     """Return the regressors of ``--mode blend``.
 
@@ -153,6 +160,10 @@ def default_members(
     beside : sequence of str
         Names of additional featurizers, combined with the structure's in further members; if one of them fails, only
         these members fail.
+    backbone : str
+        Name of the network's backbone, whose vectors are also read alone.
+    readout : ReadoutFit, optional
+        Fits a regression on the experts' predictions; see :func:`zoo.jobs.crossfit.readout.readout_fit`.
     """
     chosen = tuple(experts.index(name) for name in FROZEN if name in experts) or tuple(range(len(experts)))
     support = "svr"
@@ -161,27 +172,33 @@ def default_members(
     if dataset.classes:
         support, kernel = "svc", partial(fit_kernel_classifier, classes=dataset.classes)
         boosting = partial(fit_boosted_classifier, classes=dataset.classes)
+    frozen = " + frozen vectors" if chosen else ""
     kinds: list[tuple[str, Fit, tuple[str, ...], tuple[int, ...]]] = [
-        (support, kernel, (STRUCTURE,), ()),
-        ("gradient boosting", boosting, (STRUCTURE,), ()),
+        (f"{support} on {STRUCTURE}", kernel, (STRUCTURE,), ()),
+        (f"gradient boosting on {STRUCTURE}", boosting, (STRUCTURE,), ()),
     ]
     if chosen:
-        kinds[1:1] = [(support, kernel, (STRUCTURE,), chosen), (support, kernel, (), chosen)]
+        kinds += [
+            (f"{support} on {STRUCTURE}{frozen}", kernel, (STRUCTURE,), chosen),
+            (f"{support} on frozen vectors", kernel, (), chosen),
+        ]
+    if backbone in experts and len(chosen) > 1:
+        kinds.append((f"{support} on frozen vectors of {backbone}", kernel, (), (experts.index(backbone),)))
+    if readout and not dataset.classes:
+        kinds.append(("ridge on predictions of backbones", readout, (), tuple(range(len(experts)))))
     read = tuple(dict.fromkeys((STRUCTURE, *beside)))
     if len(read) > 1:
-        kinds += [(support, kernel, read, chosen), ("gradient boosting", boosting, read, ())]
+        named = " + ".join(read)
+        kinds += [
+            (f"{support} on {named}{frozen}", kernel, read, chosen),
+            (f"gradient boosting on {named}", boosting, read, ()),
+        ]
     positive = not dataset.classes and dataset.transform == "identity" and bool((dataset.targets[rows] > 0).all())
     scales: list[tuple[Transform, str]] = [(dataset.transform, "")]
     scales += [("log10", ", log10")] if positive else []
     return [
-        RegressorMember(
-            f"{name} on {' + '.join((*featurizers, *(('frozen vectors',) if frozen else ())))}{suffix}",
-            fit,
-            transform,
-            featurizers,
-            frozen,
-        )
-        for name, fit, featurizers, frozen in kinds
+        RegressorMember(f"{name}{suffix}", fit, transform, featurizers, read_experts)
+        for name, fit, featurizers, read_experts in kinds
         for transform, suffix in scales
     ]
 

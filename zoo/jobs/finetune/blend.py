@@ -14,7 +14,7 @@ from zoo._utils.progress import progress
 from zoo.data.graphs.memory import memory
 from zoo.data.scaling import UNSCALED, TargetScaler
 from zoo.errors import InputError, PluginError
-from zoo.jobs import baselines
+from zoo.jobs import baselines, pretrained
 from zoo.jobs.crossfit.fit import CrossFit, cross_fit, folds_of
 from zoo.jobs.crossfit.members import (
     NetworkMember,
@@ -24,6 +24,7 @@ from zoo.jobs.crossfit.members import (
     network_member,
     rows_of_fit,
 )
+from zoo.jobs.crossfit.readout import readout_fit
 from zoo.jobs.finetune import splitting
 from zoo.models.checkpoint.networks import Member
 from zoo.models.checkpoint.schema import MAX_MEMBERS, BlendConfig, FeaturizerConfig
@@ -241,7 +242,12 @@ def _members(
         return [baseline_member(options.mode, dataset.transform, dataset.classes)]
     settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
     network = network_member(start.name, start.key, start.initial, settings, vectors, device)
-    return [
-        network,
-        *default_members(dataset, np.concatenate(folds), [each.name for each in start.experts], options.beside),
-    ]
+    regressors = default_members(
+        dataset,
+        np.concatenate(folds),
+        [each.name for each in start.experts],
+        options.beside,
+        backbone=start.name,
+        readout=readout_fit([pretrained.load_heads(each.pulled.directory) for each in start.experts]),
+    )
+    return [network, *regressors]

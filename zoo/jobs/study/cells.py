@@ -22,6 +22,7 @@ from zoo.hub import pull
 from zoo.jobs import baselines, methods, pretrained
 from zoo.jobs.crossfit.fit import cross_fit
 from zoo.jobs.crossfit.members import STRUCTURE, default_members, network_member, rows_of_fit
+from zoo.jobs.crossfit.readout import readout_fit
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.predict.model import load
 from zoo.jobs.study.plan import plan
@@ -329,7 +330,13 @@ def _blend(
         name = cell.method.backbone or backbone.name
         members: list[NetworkMember | RegressorMember] = [
             network_member(name, "study", initial, settings, vectors, "cpu"),
-            *default_members(dataset, rows, list(experts)),
+            *default_members(
+                dataset,
+                rows,
+                list(experts),
+                backbone=name,
+                readout=readout_fit([pretrained.load_heads(folder) for folder in experts.values()]),
+            ),
         ]
         frozen = None if vectors is None else vectors.numpy()
         inputs = Inputs({STRUCTURE: features}, frozen, network.architecture.pooled_by("all"))

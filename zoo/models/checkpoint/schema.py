@@ -162,7 +162,7 @@ class RegressorConfig(_Sparse):
     """
 
     name: Text
-    kind: str = Field(pattern="^(linear|kernel|trees|classifier)$")
+    kind: str = Field(pattern="^(linear|kernel|trees|readout|classifier)$")
     parts: tuple[Literal["linear", "kernel", "trees"], ...] = Field(
         default=(), max_length=MAX_CLASSES, json_schema_extra=_SPARSE
     )

@@ -3,7 +3,8 @@
 The models are fitted with scikit-learn (:mod:`zoo.models.regression.conversion`), and the classes in this module
 reproduce its predictions: :class:`KernelMachine` (Smola & Schölkopf, Stat. Comput. 14, 199 (2004)),
 :class:`TreeEnsemble` (Breiman, Mach. Learn. 45, 5 (2001); Geurts et al., Mach. Learn. 63, 3 (2006)), and
-:class:`LinearModel`. Each class validates its arrays on construction, because they may come from an untrusted file.
+:class:`LinearModel`. Each class, like :class:`zoo.models.regression.readouts.Readout`, validates its arrays on
+construction, because they may come from an untrusted file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from zoo._utils import compiled
 from zoo.errors import CheckpointError, InputError
+from zoo.models.regression.readouts import Readout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +33,13 @@ _BLOCK = 2**22
 """Elements in a block of kernel values or tree positions (32 MB)."""
 
 _TYPES: dict[str, type] = {
-    **dict.fromkeys(("roots", "features", "left", "right", "width"), np.int32),
-    **dict.fromkeys(("vectors", "thresholds", "values"), np.float32),
+    **dict.fromkeys(("roots", "features", "left", "right", "width", "starts"), np.int32),
+    **dict.fromkeys(("vectors", "thresholds", "values", "hidden"), np.float32),
 }
 """Data types of a model's arrays; large arrays are in single precision, those not listed in double precision."""
+
+_MATRICES = ("vectors", "hidden")
+"""Arrays of two dimensions; all others have one."""
 
 
 def squared_distances(points: Array, others: Array, squares: Array | None = None) -> Array:
@@ -225,8 +230,8 @@ class TreeEnsemble:
         return True
 
 
-Model: TypeAlias = LinearModel | KernelMachine | TreeEnsemble
-MODELS: dict[str, type[Model]] = {model.kind: model for model in (LinearModel, KernelMachine, TreeEnsemble)}
+Model: TypeAlias = LinearModel | KernelMachine | TreeEnsemble | Readout
+MODELS: dict[str, type[Model]] = {model.kind: model for model in (LinearModel, KernelMachine, TreeEnsemble, Readout)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +240,7 @@ class Regressor:
 
     Parameters
     ----------
-    model : LinearModel, KernelMachine or TreeEnsemble
+    model : LinearModel, KernelMachine, TreeEnsemble or Readout
     fill : array of shape (d,)
         Replacement values for undefined features.
     mean, scale : arrays of shape (d,)
@@ -322,7 +327,7 @@ def array_types(kind: str) -> dict[str, tuple[str, int]]:
     return {
         **dict.fromkeys(own, ("F64", 1)),
         **{
-            f"model.{name}": (codes[_TYPES[name]] if name in _TYPES else "F64", 2 if name == "vectors" else 1)
+            f"model.{name}": (codes[_TYPES[name]] if name in _TYPES else "F64", 2 if name in _MATRICES else 1)
             for name in parts
         },
     }
