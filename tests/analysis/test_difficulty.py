@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.analysis.conformal import half_width, sketch
-from zoo.analysis.difficulty import MIN_ROWS, SHARES, Difficulty, disagreement, fit_difficulty
+from zoo.analysis.difficulty import MIN_ROWS, SHARES, Difficulty, disagreement, fit_difficulty, held_out_scales
 
 
 def _rows(n: int, seed: int, informative: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -44,11 +44,25 @@ def test_choosing_costs_next_to_no_coverage(level: float, *, informative: bool) 
     for seed in range(200):
         residuals, spread = _rows(100, 10 + seed, informative)
         found = fit_difficulty(residuals, spread)
-        half = half_width(sketch(residuals / found.of(spread), 499), level)
+        scales = held_out_scales(found, residuals, spread, np.array_split(np.arange(100), 5))
+        half = half_width(sketch(residuals / scales, 499), level)
         fresh, at = _rows(200, 1000 + seed, informative)
         assert half is not None
         covered.append(np.mean(fresh <= half * found.of(at)))
-    assert level - 0.01 < np.mean(covered) < level + 0.02
+    assert level - 0.006 < np.mean(covered) < level + 0.015
+
+
+def test_the_difficulty_of_a_row_comes_from_the_other_folds() -> None:
+    residuals, spread = _rows(120, 3, informative=True)
+    folds = np.array_split(np.arange(100), 4)  # the last 20 rows are in none
+    found = fit_difficulty(residuals[:100], spread[:100])
+    scales = held_out_scales(found, residuals, spread, folds)
+    np.testing.assert_array_equal(scales[100:], found.of(spread[100:]))
+    rest = np.arange(25, 100)
+    np.testing.assert_array_equal(scales[:25], fit_difficulty(residuals[rest], spread[rest]).of(spread[:25]))
+    changed = np.where(np.arange(120) < 25, 50.0, residuals)
+    np.testing.assert_array_equal(held_out_scales(found, changed, spread, folds)[:25], scales[:25])
+    assert (held_out_scales(Difficulty(), residuals, spread, folds) == 1).all()
 
 
 def test_intervals_are_narrower_by_the_disagreement() -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
@@ -84,9 +86,40 @@ def fit_difficulty(residuals: Array, disagreements: Array) -> Difficulty:
     Difficulty
         Constant if scaling makes intervals less than `MIN_GAIN` narrower, or there are fewer than `MIN_ROWS` rows.
     """
-    mean = float(disagreements.mean()) if len(disagreements) else 0.0
-    constant = Difficulty()
-    if len(residuals) < MIN_ROWS or not mean > 1e-12 * float(residuals.max()):
+    return Difficulty() if len(residuals) < MIN_ROWS else _narrowest(residuals, disagreements)
+
+
+def held_out_scales(
+    difficulty: Difficulty, residuals: Array, disagreements: Array, folds: Sequence[NDArray[np.int64]]
+) -> Array:
+    """Return the difficulty of each row, of rows in the folds by a fit to the other folds.
+
+    Residuals divided by a difficulty that was chosen on them would be a little too small.
+
+    Parameters
+    ----------
+    difficulty : Difficulty
+        Fitted to all folds; applied to the rows that are in none.
+    residuals, disagreements : arrays of shape (n,)
+    folds : sequence of array
+        Disjoint positions.
+
+    Returns
+    -------
+    array of shape (n,)
+    """
+    scales = difficulty.of(disagreements)
+    if difficulty.slope:
+        rows = np.concatenate(folds)
+        for fold in folds:
+            rest = np.setdiff1d(rows, fold)
+            scales[fold] = _narrowest(residuals[rest], disagreements[rest]).of(disagreements[fold])
+    return scales
+
+
+def _narrowest(residuals: Array, disagreements: Array) -> Difficulty:
+    mean, constant = float(disagreements.mean()), Difficulty()
+    if not mean > 1e-12 * float(residuals.max()):
         return constant
     widths = {constant: _log_width(residuals, np.ones(len(residuals)))}
     for share in SHARES:

@@ -167,7 +167,7 @@ def test_intervals_are_wide_where_members_disagree_if_that_is_where_they_err() -
     assert found.difficulty.slope > 0
     inner, outer = (found.half_widths(TEST[mask], 0.9).mean() for mask in (~loud[TEST], loud[TEST]))
     assert outer > 1.5 * inner
-    assert found.scale[:50].mean() == pytest.approx(1)
+    assert found.scale[:50].mean() == pytest.approx(1, abs=0.1)
     for fold, rows in enumerate(FOLDS):
         ratios = np.sort(np.abs(found.center - y)[rows] / found.scale[rows])
         np.testing.assert_allclose(found.members[fold].calibration, ratios, rtol=1e-4)

@@ -160,6 +160,20 @@ def test_few_rows_take_fewer_members(options: Options, moduli: Callable[[int], P
     np.testing.assert_allclose(table.prediction, result.outcomes[result.model][0].predictions[test], rtol=1e-6)
 
 
+def test_a_table_of_one_crystal_teaches_nothing_and_says_so(options: Options, tmp_path: Path) -> None:
+    table = pd.read_csv(options.data)
+    table["structure"] = table.structure[0]  # thirty rows with the same crystal and different moduli
+    table.iloc[:30].to_csv(tmp_path / "same.csv", index=False)
+    said: list[str] = []
+    same = replace(options, data=tmp_path / "same.csv", mode="svr", compare_scratch=False)
+    result = finetune(same, tmp_path / "same", quiet=True, say=said.append)
+    nothing = "the model predicts the same number for every row: nothing was learned from this table"
+    assert said.count(nothing) == 1
+    assert any("3 of 3 test rows have exactly the crystal of a training or validation row" in line for line in said)
+    assert len(pd.read_csv(tmp_path / "same" / "out_of_fold.csv")) == 27
+    assert np.ptp(result.outcomes["svr"][0].predictions[result.splits[0].test]) < 1e-6
+
+
 def _stop(*_args: object) -> None:
     raise KeyboardInterrupt
 

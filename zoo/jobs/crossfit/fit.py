@@ -20,7 +20,7 @@ import numpy as np
 
 from zoo.analysis import conformal
 from zoo.analysis.blending import blend_weights
-from zoo.analysis.difficulty import Difficulty, disagreement, fit_difficulty
+from zoo.analysis.difficulty import Difficulty, disagreement, fit_difficulty, held_out_scales
 from zoo.analysis.metrics import row_errors
 from zoo.analysis.probabilities import fit_temperature, tempered
 from zoo.data.scaling import TargetScaler, restored, transformed
@@ -261,18 +261,18 @@ def cross_fit(
     center = transformed(predictions, transform)
     parts = [{name: fits[name][fold] for name in used} for fold in range(len(folds))]
     made = [_member(each, used, split.seed, idle) for each in parts]
-    difficulty = Difficulty()
+    difficulty, scale = Difficulty(), np.ones(len(target))
     if dataset.classes:
         made = [replace(each, temperature=temperature) for each in made]
     else:
         residuals = np.abs(center - target)
         difficulty = fit_difficulty(residuals[rows], spread[rows])
-        ratios = residuals / difficulty.of(spread)
+        scale = held_out_scales(difficulty, residuals, spread, folds)
+        ratios = residuals / scale
         made = [
             replace(each, calibration=conformal.sketch(ratios[held_rows], FOLD_RESIDUALS), difficulty=difficulty)
             for each, held_rows in zip(made, folds, strict=True)
         ]
-    scale = difficulty.of(spread)
     seconds = sum(each.seconds for outcomes in fits.values() for each in outcomes)
     history = {
         f"{name}, fold {fold + 1}": each.history
