@@ -3,6 +3,7 @@
 RUN_FILES = {
     "README.md",
     "config.json",
+    "crystals.safetensors.gz",
     "history.csv",
     "coverage.png",
     "metrics.json",
