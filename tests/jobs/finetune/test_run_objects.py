@@ -100,6 +100,8 @@ def test_a_table_in_memory_is_checked_like_a_file(data: Path) -> None:
         "no value",
         "not a finite number",
     ]
+    with pytest.raises(zoo.ZooError, match="crystals: --target G_VRH: the table in memory holds 'K_VRH'"):
+        read_table(Table.of(wrong, "K_VRH"), STIFFNESS, target="G_VRH")
     with pytest.raises(zoo.ZooError, match="crystals: 4 of 5 rows cannot be used"):
         read_table(Table.of(wrong, "K_VRH"), STIFFNESS)
 

@@ -172,6 +172,8 @@ def read_table(
     """
     start = time.monotonic()
     if isinstance(source, Table):
+        if target is not None and target.casefold() != source.target_column.casefold():
+            raise InputError(f"{source.source}: --target {target}: the table in memory holds {source.target_column!r}")
         found, results = source, _checked(source, task, only, split_column)
     else:
         opened = open_table(source, layout)

@@ -14,6 +14,7 @@ from support.rocksalt import (
     POSCARS,
     ROWS,
     assert_rock_salt,
+    message,
     reasons,
     write_csv,
 )
@@ -84,3 +85,22 @@ def test_a_quote_that_is_not_closed_rejects_every_row_that_it_swallows(tmp_path:
     assert len(found) == 31
     with pytest.raises(InputError, match=r"31 of \d+ rows cannot be used, more than the 0\.1 of --max-rejected"):
         read_table(path, BULK)
+
+
+def test_decimal_commas_do_not_shift_cells(tmp_path: Path) -> None:
+    """Without quotation marks, the whole part would be taken for a row label and the decimals for the number."""
+    path = tmp_path / "k.csv"
+    lines = [
+        f'{int(value)},{value % 1:.1f},"{CIFS[name]}",{name}'.replace(",0.", ",") for name, value in MODULI.items()
+    ]
+    path.write_text("K_VRH,structure,id\n" + "\n".join(lines))
+    assert message(path) == (
+        "rows have 4 cells, and there are 3 names of columns; if numbers have decimal commas, put them in quotation "
+        "marks, or semicolons between the cells"
+    )
+    for labels in (list("abcd"), [0, 1, 2, 3], [1, 2, 3, 4]):
+        rows = [
+            f'{label},{MODULI[name]},"{cif}",{name}' for label, (name, cif) in zip(labels, CIFS.items(), strict=True)
+        ]
+        path.write_text("K_VRH,structure,id\n" + "\n".join(rows))
+        assert_rock_salt(read_table(path, BULK).records)

@@ -13,8 +13,10 @@ from zoo.data.tables.formats.text import lines
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+_SAMPLED = 200
 
 
 def open_delimited(path: Path, *, tabs: bool) -> TableReader:
@@ -60,7 +62,14 @@ def open_delimited(path: Path, *, tabs: bool) -> TableReader:
         names = [name.strip() for name in head[0]]
         if len(head) == 3 and all(isinstance(row, list) and len(row) == len(names) + 1 for row in head[1:]):
             # One cell more than column names, as in matminer's tables: pandas' row labels, or a trailing empty cell.
-            names = [*names, ""] if all(not row[-1] for row in head[1:]) else ["", *names]
+            trailing = all(not row[-1] for row in head[1:])
+            first = (row[0] for row in itertools.islice(records(), 1, _SAMPLED) if isinstance(row, list))
+            if not trailing and not _are_labels(first):
+                raise InputError(
+                    f"{path}: rows have {len(names) + 1} cells, and there are {len(names)} names of columns; if "
+                    "numbers have decimal commas, put them in quotation marks, or semicolons between the cells"
+                )
+            names = [*names, ""] if trailing else ["", *names]
     check_columns(path, names)
 
     def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
@@ -75,6 +84,17 @@ def open_delimited(path: Path, *, tabs: bool) -> TableReader:
                 yield Row(number, dict(zip(names, cells, strict=True)))
 
     return TableReader(path, tuple(names), rows, headerless)
+
+
+def _are_labels(cells: Iterable[str]) -> bool:
+    """Return whether the first cells of rows are row labels: texts, or numbers that count from 0 or 1.
+
+    Other numbers may be the whole part of a number with a decimal comma, which would shift all cells by one.
+    """
+    labels = list(cells)
+    if not any(is_number(label) for label in labels):
+        return True
+    return any(labels == [str(i) for i in range(start, start + len(labels))] for start in (0, 1))
 
 
 def _begins_with_a_number(cell: str) -> bool:
