@@ -13,7 +13,7 @@ import pytest
 
 import zoo
 from zoo.errors import InputError
-from zoo.jobs.comparison_table import comparison_rows, fold_rows, verdict
+from zoo.jobs.comparison_table import fold_rows, verdict
 from zoo.jobs.finetune import splitting
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
