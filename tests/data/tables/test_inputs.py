@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ase.build import bulk
+from ase.io import write as write_traj
 from support.rocksalt import CIFS, DICTS, FRAME, POSCARS, ROWS, SALT, write_csv
 
 from zoo.data.tables.inputs import count_records, iter_records
@@ -64,6 +66,7 @@ def test_unusable_inputs_raise_before_the_first_is_read(tmp_path: Path) -> None:
     good = write_csv(tmp_path / "data.csv", ROWS)
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\0\0")
+    write_traj(tmp_path / "md.traj", bulk("Si"))
     (tmp_path / "empty.csv").touch()
     (tmp_path / "folder").mkdir()
     write_csv(tmp_path / "ids.csv", [{"id": "x"}])
@@ -72,6 +75,7 @@ def test_unusable_inputs_raise_before_the_first_is_read(tmp_path: Path) -> None:
         "folder": "no structure file in this folder (.cif, .vasp, POSCAR, .json …)",
         "notes.txt": "neither a table nor a structure file, judging by its name (neither CIF nor POSCAR text, nor",
         "picture.png": "neither a table nor a structure file, judging by its name (a binary file, not a structure)",
+        "md.traj": "neither a table nor a structure file, judging by its name (a binary file, not a structure); write",
         "empty.csv": "the file is empty",
         "ids.csv": "no crystals found: ",
     }.items():

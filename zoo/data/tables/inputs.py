@@ -199,5 +199,8 @@ def _open_input(path: Path, structures: Path | None, layout: Layout) -> list[Pat
         try:
             read_file(path)
         except InputError as error:
-            raise InputError(f"{path}: neither a table nor a structure file, judging by its name ({error})") from None
+            hint = "; write trajectories of ASE as .extxyz" if path.suffix == ".traj" else ""
+            raise InputError(
+                f"{path}: neither a table nor a structure file, judging by its name ({error}){hint}"
+            ) from None
     return [path]

@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from lzma import LZMAError
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -86,6 +86,16 @@ def open_archive(path: Path) -> Archive:
     InputError
         If the file is not such an archive or a damaged one, has a member that leads out of it, or exceeds a bound.
     """
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return _listed(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=2)
+def _listed(path: Path, _changed: int, _size: int) -> Archive:
+    """List an archive once as long as it does not change, since a compressed one has to be unpacked for that."""
     names: list[str] = []
     problems: dict[str, str] = {}
     others: list[str] = []
