@@ -110,13 +110,14 @@ def test_a_gain_is_claimed_with_its_interval_and_p() -> None:
     gain = 100 * each.paired.gain
     assert gain == pytest.approx(20, abs=2)
     assert found.sentence(200).startswith(
-        f"Transfer from dEf-10k cuts the error by {gain:.1f} % at 200 rows (95 % inter"
+        f"Transfer from dEf-10k cuts the error by {gain:.1f} % against training from scratch at 200 rows (95 % inter"
     )
     assert found.sentence(200).endswith(f"{interval(each.paired.low, each.paired.high)}, p < 0.0001)")
     rival = found.comparison("dEf-10k", "rf", 200)
     assert rival is not None
     assert rival.paired.gain == pytest.approx(1 - 0.8 / 0.9, abs=0.03)
-    said = f"Against rf, the best classical method, its error is {100 * rival.paired.gain:.1f} % lower (95 % interval "
+    gain = 100 * rival.paired.gain
+    said = f"Against rf, the best classical method, the error of dEf-10k is {gain:.1f} % lower (95 % interval "
     assert found.against_classical(200).startswith(said)
     assert "error in log10 by" in analysis(transform="log10").sentence(200)
 
@@ -132,7 +133,7 @@ def test_luck_is_called_luck() -> None:
     assert found.sentence(50).startswith(
         "No significant difference at 50 rows: with transfer from dEf-10k the error is "
     )
-    assert "there is no significant difference: its error is" in found.against_classical(50)
+    assert "there is no significant difference: the error of dEf-10k is" in found.against_classical(50)
     assert {each.answer for each in found.compared} == {"no significant difference"}
 
 
@@ -149,7 +150,7 @@ def test_a_loss_is_admitted() -> None:
     each = found.comparison("dEf-10k", FROM_SCRATCH, 200)
     assert each is not None
     assert found.sentence(200).startswith(
-        "Transfer does not help at 200 rows: from dEf-10k, the best, the error is "
+        "Transfer does not help at 200 rows: with transfer from dEf-10k, the best, the error is "
         f"{-100 * each.paired.gain:.1f} % higher"
     )
     assert f"95 % interval {interval(-each.paired.high, -each.paired.low)}" in found.sentence(200)

@@ -80,9 +80,9 @@ def test_it_begins_with_the_answer(study: Study, page: str) -> None:
     assert found is not None
     first = re.search(r"<h1>(.*?)</h1>", page)
     assert first is not None
-    assert words(first[1]).startswith(
-        f"Transfer from dEf-10k cuts the error in log10 by {100 * found.paired.gain:.1f} % at 60 rows (95 % interval "
-    )
+    gain = f"{100 * found.paired.gain:.1f} %"
+    cuts = f"Transfer from dEf-10k cuts the error in log10 by {gain} against training from scratch at 60 rows"
+    assert words(first[1]).startswith(f"{cuts} (95 % interval ")
     assert page.index("<h1>") == page.index("<header>") + len("<header>\n")
     markdown = (study.folder / "report.md").read_text(encoding="utf-8")
     assert markdown.splitlines()[0] == f"# {study.analysis.sentence(60)}."
@@ -140,6 +140,17 @@ def test_numbers_are_those_of_the_study(study: Study, page: str) -> None:
     assert parity.predicted.tolist() == pytest.approx(
         np.concatenate(list(study.predictions["dEf-10k", 60].values())).tolist(), rel=1e-6
     )
+
+
+def test_every_cell_names_its_column_for_a_telephone(page: str) -> None:
+    """Below 40rem a row is a card, and its header is not shown."""
+    tables = re.findall(r"<table>(.*?)</table>", page, re.DOTALL)
+    assert len(tables) > 3
+    for table in tables:
+        header = re.findall(r'<th scope="col">(.*?)</th>', table)
+        for row in re.findall(r"<tr>(<td.*?)</tr>", table):
+            assert re.findall(r'<td data-name="(.*?)">', row) == header
+    assert re.search(r">-?[\d.]+\u00a0±\u00a0[\d.]+\u00a0\([\d.]+×\)</td>", page)  # kept on one line
 
 
 def test_measured_coverage_is_told(page: str) -> None:

@@ -249,10 +249,14 @@ class Analysis:
                 f"that is chance cannot be said: {too_few(found.paired.seeds)}"
             )
         if not found.significant:
-            return f"No significant difference {where}: with transfer from {best} {of} is {amount} {side} ({detail})"
+            with_transfer = f"with transfer from {best} {of} is {amount} {side} than from scratch"
+            return f"No significant difference {where}: {with_transfer} ({detail})"
         if found.paired.gain > 0:
-            return f"Transfer from {best} cuts {of} by {amount} {where} ({detail})"
-        return f"Transfer does not help {where}: from {best}, the best, {of} is {amount} higher ({detail})"
+            return f"Transfer from {best} cuts {of} by {amount} against training from scratch {where} ({detail})"
+        return (
+            f"Transfer does not help {where}: with transfer from {best}, the best, {of} is {amount} higher than from "
+            f"scratch ({detail})"
+        )
 
     def against_classical(self, size: int) -> str:
         """Return a sentence comparing the best transfer with the best classical method; empty if either is missing."""
@@ -261,7 +265,7 @@ class Analysis:
         if found is None:
             return ""
         side = "lower" if found.paired.gain > 0 else "higher"
-        said = f"its error is {100 * abs(found.paired.gain):.1f} % {side}"
+        said = f"the error of {transfer} is {100 * abs(found.paired.gain):.1f} % {side}"
         against = f"Against {classical}, the best classical method,"
         if not found.paired.tested:
             return f"{against} {said} (not tested: {too_few(found.paired.seeds)})"

@@ -103,7 +103,7 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"data_uri": _data_uri, "unbroken": _unbroken}
+    environment.filters |= {"data_uri": _data_uri, "number": _number, "unbroken": _unbroken}
     for name in ("report.md", "report.html"):
         files.write_text(folder / name, environment.get_template(f"{name}.j2").render(**found))
     return folder / "report.html"
@@ -346,6 +346,11 @@ def command(options: StudyOptions) -> str:
 def _unbroken(text: str) -> str:
     """Prevent line breaks in equations, and between numbers and units."""
     return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<])|(?<=[=<±]) (?=\d)| (?=±)", "\u00a0", text)
+
+
+def _number(cell: str) -> str:
+    """Prevent line breaks in a cell that holds numbers."""
+    return cell.replace(" ", "\u00a0") if re.fullmatch(r"(to|[\d.,%±×()<+−–-]|\s)+", cell) else cell
 
 
 def _data_uri(picture: Saved) -> str:
