@@ -127,6 +127,8 @@ def _typed(column: Any) -> Any:
     """Return a column as numbers if all its cells are numbers or empty."""
     import pandas as pd
 
+    if column.map(lambda cell: isinstance(cell, bool)).any():
+        return column
     try:
         return pd.to_numeric(column.replace({"": None}))
     except (ValueError, TypeError):

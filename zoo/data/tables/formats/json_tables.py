@@ -120,20 +120,22 @@ def _by_identifier(data: Any) -> list[dict[str, Any]]:
 
 
 def flat(record: Any) -> Any:
-    """Return a record with the numbers and words of nested objects as cells too, ``bulk_modulus.vrh`` for example.
+    """Return a record with the numbers and words of nested objects as cells, ``bulk_modulus.vrh`` for example.
 
-    That is how documents of the Materials Project hold them; objects that are crystals stay as they are.
+    That is how documents of the Materials Project hold them; objects that are crystals or arrays stay as they are.
     """
     if not isinstance(record, dict) or not any(isinstance(value, dict) for value in record.values()):
         return record
-    cells = dict(record)
+    cells: dict[str, Any] = {}
     for name, value in record.items():
-        if isinstance(value, dict) and name not in _CRYSTALS and not is_structure(value):
-            if isinstance(value.get("string"), str) and "@class" in value:  # an identifier, as emmet writes it
-                cells[name] = value["string"]
-            for key, each in value.items():
-                if isinstance(each, str | int | float | bool) and not key.startswith("@"):
-                    cells.setdefault(f"{name}.{key}", each)
+        if not isinstance(value, dict) or name in _CRYSTALS or "data" in value or is_structure(value):
+            cells[name] = value
+        elif isinstance(value.get("string"), str) and "@class" in value:  # an identifier, as emmet writes it
+            cells[name] = value["string"]
+        else:
+            inner = [(f"{name}.{key}", each) for key, each in value.items() if not key.startswith("@")]
+            words = {key: each for key, each in inner if isinstance(each, str | int | float | bool | None)}
+            cells |= {key: each for key, each in words.items() if key not in record} or {name: value}
     return cells
 
 
