@@ -134,8 +134,12 @@ def flat(record: Any) -> Any:
             cells[name] = value["string"]
         else:
             inner = [(f"{name}.{key}", each) for key, each in value.items() if not key.startswith("@")]
-            words = {key: each for key, each in inner if isinstance(each, str | int | float | bool | None)}
-            cells |= {key: each for key, each in words.items() if key not in record} or {name: value}
+            words: dict[str, Any] = {
+                key: each
+                for key, each in inner
+                if isinstance(each, str | int | float | bool | None) and key not in record
+            }
+            cells |= words or {name: value}
     return cells
 
 
