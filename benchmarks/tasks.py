@@ -36,7 +36,7 @@ from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study.options import FROZEN_PREFIX, StudyOptions
 from zoo.jobs.study.plan import Cell, Method, plan
 from zoo.jobs.study.preparation import Prepared, prepare
-from zoo.jobs.study.run import jobs
+from zoo.jobs.study.run import jobs, read_cell
 from zoo.registry import plugins
 from zoo.registry.task_choice import recommended_backbone
 from zoo.training.settings import BLEND, Mode
@@ -45,11 +45,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from zoo.data.tables.records import Record
+    from zoo.registry.contracts import Task
 
 ROOT = Path(__file__).parents[1]
 TASKS, PLUGIN = ROOT / "benchmarks" / "tasks.toml", ROOT / "benchmarks" / "tasks_plugin.py"
 DEFAULT: str = next(each.default for each in fields(Options) if each.name == "mode")
 METHODS = ("default", "mixture", "full", "layerwise", "head", "scratch", "frozen-svr", "svr", "rf", "ridge")
+COUNTERPARTS = {"svr": "svc", "frozen-svr": "frozen-svc", "ridge": "logistic", "mean": "majority"}
+"""Baselines of a classification in place of those of a regression."""
+
 SEEDS = 5
 MAX_REJECTED = 0.2
 """Fraction of rows that may be unusable: a few gaps are 0, and some piezoelectric moduli are noise."""
@@ -120,15 +124,18 @@ def write_table(task: BenchmarkTask, settings: Settings) -> Path:
 
 def study_options(task: BenchmarkTask, settings: Settings, sizes: Sequence[int], table: Path) -> StudyOptions:
     """Return the options of the study that has these methods, sizes and seeds."""
-    modes = [name for name in settings.names if name in (BLEND, *get_args(Mode)) or name.startswith(FROZEN_PREFIX)]
+    names = list(settings.names)
+    if plugins.task(task.task).classes:
+        names = [COUNTERPARTS.get(name, name) for name in names]
+    modes = [name for name in names if name in (BLEND, *get_args(Mode)) or name.startswith(FROZEN_PREFIX)]
     return StudyOptions(
         task.task,
         table,
         sizes=tuple(sizes),
         backbones=(settings.backbone or recommended_backbone(task.task),) if modes else (),
         modes=tuple(modes),
-        baselines=tuple(name for name in settings.names if name not in (*modes, "scratch")),
-        scratch="scratch" in settings.names,
+        baselines=tuple(name for name in names if name not in (*modes, "scratch")),
+        scratch="scratch" in names,
         seeds=settings.seeds,
         test=task.test,
         epochs=settings.epochs,
@@ -189,11 +196,7 @@ def compute(prepared: Prepared, out: Path, workers: int) -> list[str]:
     """Compute the cells that `out` does not hold yet, and return why some failed."""
     settings = study_cells.check_settings(out, prepared)
     store = study_cells.open_store(out, settings)
-    missing = [
-        cell
-        for cell in prepared.cells
-        if study_cells.read(store, cell, len(prepared.splits[cell.size, cell.seed].test)) is None
-    ]
+    missing = [cell for cell in prepared.cells if read_cell(prepared, store, cell) is None]
     known = {
         key: replace(split, train=np.concatenate([split.train, split.val])) for key, split in prepared.splits.items()
     }
@@ -207,7 +210,8 @@ def compute(prepared: Prepared, out: Path, workers: int) -> list[str]:
                 failed.append(f"{prepared.task.name}: {cell.label}: {done.failure}")
             else:
                 store.put_json(cell.key, done.value)
-            print(failed[-1] if done.failure else f"{prepared.task.name}: {cell.label}: {done.value['mae']:.4g}")
+            told = f"{prepared.task.name}: {cell.label}: "
+            print(failed[-1] if done.failure else f"{told}{done.value[error_name(prepared.task)]:.4g}")
             sys.stdout.flush()
     return failed
 
@@ -227,6 +231,11 @@ def stored(options: StudyOptions, sizes: Sequence[int], out: Path) -> list[dict[
     return [{**values, "method": name} for name, values in found if values]
 
 
+def error_name(task: Task) -> str:
+    """Return the error that methods are compared by."""
+    return "log_loss" if task.classes else "mae_log10" if task.transform == "log10" else "mae"
+
+
 def run_task(
     task: BenchmarkTask, settings: Settings, sizes: Sequence[int], *, whole: bool = False
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -239,9 +248,11 @@ def run_task(
     frame = pd.DataFrame(
         stored(options, sizes, out), columns=["method", "size", "seed", *tasks_report.NUMBERS, "predictions"]
     )
-    logarithmic = plugins.task(task.task).transform == "log10"
+    compared = error_name(plugins.task(task.task))
+    if compared not in frame:
+        frame[compared] = [values[compared] for values in stored(options, sizes, out)]
     frame.insert(0, "task", task.name)
-    frame.insert(4, "error", frame["mae_log10" if logarithmic else "mae"])
+    frame.insert(4, "error", frame[compared])
     return frame, failed
 
 

@@ -81,7 +81,8 @@ def write(
         f"The default is the mode `{default}`. A ratio is its mean error divided by that of the best of the single "
         "methods beside it, which only the test rows tell: nobody could have chosen it beforehand. All methods of a "
         "row have the same test rows and know the same other rows. Errors are mean absolute errors in the unit given; "
-        "tasks learned in log10 have the error of log10. ± is the standard error of the mean over seeds or official "
+        "tasks learned in log10 have the error of log10, and classes the log-loss. ± is the standard error of the mean "
+        "over seeds or official "
         "folds.",
         "*Tuned*: the defaults of zoo were chosen while looking at errors on this task. The other tasks say what to "
         "expect of a new property.",
@@ -187,6 +188,8 @@ def _number(row: pd.Series, least: float) -> str:
 def unit(task: BenchmarkTask) -> str:
     """Return what the errors of a task are measured in."""
     known = plugins.task(task.task)
+    if known.classes:
+        return "log-loss"
     return "log10" if known.transform == "log10" else known.unit or "no unit"
 
 
@@ -222,7 +225,8 @@ def picture(means: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str, p
             if default in names and np.isfinite(by["error"][default]):
                 axes.axhline(by["error"][default], color=color, linewidth=0.6, linestyle=":")
         axes.set_title(task.title, fontsize=10, pad=20)
-        axes.set_ylabel(f"mean absolute error ({unit(task)})", fontsize=8)
+        measure = unit(task)
+        axes.set_ylabel(measure if measure == "log-loss" else f"mean absolute error ({measure})", fontsize=8)
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
         for label in axes.get_xticklabels():

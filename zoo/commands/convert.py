@@ -54,4 +54,5 @@ def convert_cgcnn(
 
     checkpoint = run(source, atom_init, out, task=plugins.task(task) if task else None, radius=radius, step=step)
     target = checkpoint.config.target
-    show_text(f"{checkpoint.config.name}: predicts {target.name} ({target.unit or 'no unit'}), in {out}")
+    what = " or ".join(target.classes) or target.unit or "no unit"
+    show_text(f"{checkpoint.config.name}: predicts {target.name} ({what}), in {out}")

@@ -206,9 +206,12 @@ def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
     The gain refers to the error by which methods are compared; its p-value is from the paired t-test.
     """
     names = [*(["mae_log10"] if study.analysis.log else []), "mae"]
+    last = "r2"
+    if study.task.classes:
+        names, last = ["log_loss", "accuracy", "balanced_accuracy"], "roc_auc"
     compared = {(each.method, each.size): each for each in study.analysis.against_scratch}
     header = ["training rows", "method", *(error_title(name, study.task.unit) for name in names)]
-    header += [*([f"{error_title(names[0])} against scratch", "p", "p (Holm)"] if compared else []), "R²"]
+    header += [*([f"{error_title(names[0])} against scratch", "p", "p (Holm)"] if compared else []), error_title(last)]
     rows = []
     for size, method, cells in study.analysis.cells:
         row = [f"{size:,}", method, *(error_cell(name, cells[name].mean(), cells[name].std()) for name in names)]
@@ -216,7 +219,7 @@ def study_rows(study: Study) -> tuple[list[str], list[list[str]]]:
             found = compared.get((method, size))
             gain = "" if found is None else f"{-100 * found.paired.gain:+.1f} %"
             row += [gain, *(["", ""] if found is None else map(format_p, (found.paired.p, found.p)))]
-        rows.append([*row, format_error(cells.r2.mean(), cells.r2.std())])
+        rows.append([*row, format_error(cells[last].mean(), cells[last].std())])
     return header, rows
 
 

@@ -82,12 +82,30 @@ def test_a_task_gives_unit_and_transform(tmp_path: Path) -> None:
     assert moduli.prediction[0] == pytest.approx(160, rel=0.2)  # measured: 160 GPa
 
 
-def test_a_classifier_is_refused(tmp_path: Path) -> None:
+def test_a_classifier_gives_the_probabilities_of_the_original_program(tmp_path: Path) -> None:
+    """Its output is the logarithm of the probabilities of classes 0 and 1; 1 is a metal in the authors' example."""
     raw = torch.load(original("band-gap"), weights_only=True, map_location="cpu")
-    raw["state_dict"]["fc_out.weight"] = torch.zeros(2, 32)
-    torch.save(raw, tmp_path / "classifier.pth.tar")
-    with pytest.raises(CheckpointError, match="is a classifier"):
-        convert_cgcnn(tmp_path / "classifier.pth.tar", ATOM_INIT, tmp_path / "out")
+    weight = torch.randn(2, 32, generator=torch.Generator().manual_seed(0))
+    raw["state_dict"]["fc_out.weight"], raw["state_dict"]["fc_out.bias"] = weight, torch.tensor([0.3, -0.2])
+    raw["args"]["task"] = "classification"
+    raw["normalizer"] = {"mean": 0.0, "std": 1.0}
+    torch.save(raw, tmp_path / "metal.pth.tar")
+    magnesia = Structure.from_spacegroup("Fm-3m", np.eye(3) * 4.21, ["Mg", "O"], [[0, 0, 0], [0.5, 0, 0]])
+    checkpoint = convert_cgcnn(tmp_path / "metal.pth.tar", ATOM_INIT, tmp_path / "metal", task=tasks.metallicity)
+    assert checkpoint.config.target.classes == ("non-metal", "metal")
+    model = zoo.load(tmp_path / "metal")
+    found = model.predict(magnesia).iloc[0]
+    with torch.no_grad():
+        logits = model.network(zoo.graph(magnesia, model))[0].double()
+    expected = torch.log_softmax(logits, dim=0).exp()
+    assert [found["probability_non-metal"], found.probability_metal] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert found.prediction == ("metal" if expected[1] > 0.5 else "non-metal")
+    plain = convert_cgcnn(tmp_path / "metal.pth.tar", ATOM_INIT, tmp_path / "plain")
+    assert plain.config.target.classes == ("0", "1")
+    with pytest.raises(CheckpointError, match="predicts 2 classes, and the task bulk-modulus has a number"):
+        convert_cgcnn(tmp_path / "metal.pth.tar", ATOM_INIT, tmp_path / "out", task=tasks.bulk_modulus)
+    with pytest.raises(CheckpointError, match="predicts a number, and the task metallicity has classes"):
+        convert_cgcnn(original("band-gap"), ATOM_INIT, tmp_path / "out", task=tasks.metallicity)
     assert not (tmp_path / "out").exists()
 
 
@@ -97,7 +115,7 @@ def _set(name: str, value: object) -> Callable[[dict[str, Any]], object]:
 
 SCALE = "convs.0.bn1.weight"
 ODD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "classification": (lambda raw: raw["args"].update(task="classification"), "is a classifier; zoo reads regression"),
+    "classes without biases": (_set("fc_out.weight", torch.zeros(2, 32)), "fc_out.bias is \\(1,\\), expected \\(2,\\)"),
     "no state_dict": (lambda raw: raw.pop("state_dict"), "is not a CGCNN checkpoint: it has no state_dict"),
     "list of tensors": (lambda raw: raw.update(state_dict=[torch.zeros(1)]), "it has no state_dict"),
     "empty": (lambda raw: raw["state_dict"].clear(), "its state_dict has no embedding.weight"),

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 """Default significance level for corrected p-values."""
 
-TRIVIAL = "mean"
-"""Baseline that ignores the crystals; it is shown, but excluded from the best classical method."""
+TRIVIAL = {"mean": "the mean of the training rows", "majority": "the shares of the classes"}
+"""Baselines that ignore the crystals, and what they guess; shown, but excluded from the best classical method."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Analysis:
     Parameters
     ----------
     errors : DataFrame
-        One row per finished cell, with the columns method, size, seed, test_rows, mae and, with log10, mae_log10;
+        One row per finished cell, with the columns method, size, seed, test_rows, mae and, with log10, mae_log10, or,
+        of classes, log_loss;
         other columns of ``results.parquet`` are allowed. A column `error` is added, by which methods are compared.
     kinds : mapping of method to {"scratch", "transfer", "classical"}
         Kinds of the methods, in the order of the study.
@@ -96,8 +97,17 @@ class Analysis:
     alpha: float = ALPHA
 
     def __post_init__(self) -> None:
-        compared_by = self.errors["mae_log10" if self.log else "mae"]
-        object.__setattr__(self, "errors", self.errors.assign(error=compared_by))
+        object.__setattr__(self, "errors", self.errors.assign(error=self.errors[self.error_name]))
+
+    @property
+    def error_name(self) -> str:
+        """Name of the error by which methods are compared."""
+        return "log_loss" if "log_loss" in self.errors else "mae_log10" if self.log else "mae"
+
+    @property
+    def error_words(self) -> str:
+        """The error by which methods are compared, in words."""
+        return {"log_loss": "log-loss", "mae_log10": "error in log10"}.get(self.error_name, "error")
 
     @property
     def log(self) -> bool:
@@ -156,7 +166,7 @@ class Analysis:
 
     def best(self, kind: MethodKind, size: int) -> str | None:
         """Return the method of a kind with the smallest mean error at a size; None if there is none."""
-        rivals = [method for method in self.methods if self.kinds[method] == kind and method != TRIVIAL]
+        rivals = [method for method in self.methods if self.kinds[method] == kind and method not in TRIVIAL]
         return next(iter(self.ranked(size, rivals)), None)
 
     @cached_property
@@ -230,9 +240,9 @@ class Analysis:
     def sentence(self, size: int) -> str:
         """Return a sentence on whether transfer helps at this size, by how much, and whether this is significant."""
         answer, best = self._sentence(size), self.best("transfer", size)
-        ranked = self.ranked(size, [method for method in (best, TRIVIAL) if method in self.methods])
-        if best and len(ranked) == 2 and next(iter(ranked)) == TRIVIAL:
-            return f"{answer}; but guessing the mean of the training rows is better still"
+        ranked = self.ranked(size, [method for method in (best, *TRIVIAL) if method in self.methods])
+        if best and len(ranked) > 1 and (first := next(iter(ranked))) in TRIVIAL:
+            return f"{answer}; but guessing {TRIVIAL[first]} is better still"
         return answer
 
     def _sentence(self, size: int) -> str:
@@ -242,7 +252,7 @@ class Analysis:
             return self._without_comparison(size)
         where, amount, detail = f"at {size:,} rows", f"{100 * abs(found.paired.gain):.1f} %", evidence(found)
         side = "lower" if found.paired.gain > 0 else "higher"
-        of = "the error in log10" if self.log else "the error"
+        of = f"the {self.error_words}"
         if not found.paired.tested:
             return (
                 f"{of.capitalize()} with transfer from {best} is {amount} {side} than from scratch {where}; whether "
@@ -281,7 +291,7 @@ class Analysis:
         missing = (
             "nothing was trained from scratch" if not self.error_of(FROM_SCRATCH, size) else "no backbone was tried"
         )
-        of = "error in log10" if self.log else "error"
+        of = self.error_words
         said = f"Of all methods {best} has the smallest {of} at {size:,} rows, {means[best]:.3g}"
         if len(means) == 1:
             said = f"The {of} at {size:,} rows is {means[best]:.3g} ({best})"

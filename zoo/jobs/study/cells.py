@@ -15,7 +15,7 @@ import numpy as np
 from zoo._utils import files
 from zoo._utils.progress import progress
 from zoo.analysis import conformal, metrics
-from zoo.data.scaling import TargetScaler, transformed
+from zoo.data.scaling import UNSCALED, TargetScaler, transformed
 from zoo.data.tables.records import records_digest
 from zoo.errors import InputError, PluginError
 from zoo.hub import pull
@@ -55,7 +55,8 @@ EXTENSIBLE = ("weights", "mixtures", "baselines")
 """Settings per backbone or baseline; more of these can be added to an existing study."""
 
 REQUIRED = ("predictions", "seconds", "mae", "rmse", "r2", "mae_over_mad", "test_rows")
-"""Keys required in the file of a cell; without them, it is damaged."""
+OF_CLASSES = ("predictions", "seconds", "log_loss", "accuracy", "balanced_accuracy", "roc_auc", "test_rows")
+"""Keys required in the file of a cell, of a number or of classes; without them, it is damaged."""
 
 _log = logging.getLogger("zoo")
 
@@ -79,7 +80,7 @@ def check_settings(out: Path, prepared: Prepared) -> dict[str, Any]:
     if path.exists():
         try:
             before = json.loads(path.read_text(encoding="utf-8"))
-            changed = sorted(key for key in now if key not in EXTENSIBLE and before[key] != now[key])
+            changed = sorted(key for key in now if key not in EXTENSIBLE and before.get(key) != now[key])
             kept = {name: {} if changed else dict(before[name]) for name in EXTENSIBLE}
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); remove {out}, or give another --out") from error
@@ -108,6 +109,7 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
         "format": FORMAT,
         "task": prepared.task.name,
         "transform": prepared.task.transform,
+        **({"classes": list(prepared.task.classes)} if prepared.task.classes else {}),
         "data_sha256": table.sha256,
         "rows": len(table.records),
         "rows_sha256": records_digest(table.records),
@@ -121,15 +123,15 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
     return plain
 
 
-def read(store: FitStore, cell: Cell, test_rows: int) -> dict[str, Any] | None:
-    """Read a finished cell with a given number of test rows; None if it must be computed."""
+def read(store: FitStore, cell: Cell, test_rows: int, classes: int = 0) -> dict[str, Any] | None:
+    """Read a finished cell with a given number of test rows and classes; None if it must be computed."""
     found = store.get_json(cell.key)
     if found is None:
         return None
     try:
-        if all(name in found for name in REQUIRED):
+        if all(name in found for name in (OF_CLASSES if classes else REQUIRED)):
             predictions = np.array(found["predictions"], dtype=np.float64)
-            if predictions.shape == (test_rows,):
+            if predictions.shape == ((test_rows, classes) if classes else (test_rows,)):
                 return {key: float("nan") if value is None else value for key, value in found.items()}
     except (TypeError, ValueError):
         pass
@@ -210,7 +212,8 @@ def compute(
     Returns
     -------
     dict
-        JSON-serialisable; ``predictions`` contains those for the test rows, in the task's unit.
+        JSON-serialisable; ``predictions`` contains those for the test rows, in the task's unit, or the probabilities of
+        all classes.
     """
     if cell.method.baseline is not None:
         assert features is not None
@@ -236,7 +239,7 @@ def compute(
         "seconds": outcome.seconds,
         "best_epoch": outcome.best_epoch,
         "parameters": outcome.parameters,
-        "predictions": [float(value) for value in predicted],
+        "predictions": predicted.tolist(),
     }
 
 
@@ -246,7 +249,7 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
     Parameters
     ----------
     target, predicted : array of shape (n,)
-        Values for the test rows, in the task's unit.
+        Values for the test rows, in the task's unit; of classes, their positions, and probabilities of shape (n, K).
     transform : {"identity", "log10"}
         The task's transform.
 
@@ -254,9 +257,12 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
     -------
     dict
         mae, rmse, r2 and, with log10, mae_log10 as in :func:`zoo.analysis.metrics.errors`; mae_over_mad, NaN if all
-        targets are equal; and test_rows, the number of test rows.
+        targets are equal; and test_rows, the number of test rows. Of classes, those of
+        :func:`zoo.analysis.metrics.class_errors`, and test_rows.
     """
     found = metrics.errors(target, predicted, log10=transform == "log10")
+    if predicted.ndim == 2:
+        return {**found, "test_rows": len(target)}
     deviation = metrics.mean_absolute_deviation(target)
     relative = found["mae"] / deviation if deviation > 0 else float("nan")
     return {**found, "mae_over_mad": relative, "test_rows": len(target)}
@@ -264,6 +270,8 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
 
 def _interval(dataset: methods.Dataset, split: Split, outcome: methods.Outcome) -> dict[str, float | None]:
     """Return the half-width and coverage of split-conformal intervals calibrated on the validation rows."""
+    if dataset.classes:
+        return {"coverage": None, "half_width": None}
     targets, predicted = (transformed(values, dataset.transform) for values in (dataset.targets, outcome.predictions))
     residuals = np.abs(targets - predicted)
     calibration = residuals[split.val].tolist()
@@ -287,7 +295,7 @@ def fit(
     training amplifies these differences. On a GPU, many workers would also share the memory of one device.
     """
     settings = methods.sized(methods.SCRATCH if backbone is None else methods.TRANSFER, len(split.train))
-    initial = partial(_initial, backbone, tuple(experts), mode)
+    initial = partial(_initial, backbone, tuple(experts), mode, max(1, dataset.classes))
     with threads(1), tempfile.TemporaryDirectory() as folder:
         return methods.fit_network(
             dataset,
@@ -299,12 +307,15 @@ def fit(
         )
 
 
-def _initial(backbone: Path | None, experts: Sequence[Path], mode: str, seed: int) -> tuple[CGCNN, dict[str, float]]:
+def _initial(
+    backbone: Path | None, experts: Sequence[Path], mode: str, outputs: int, seed: int
+) -> tuple[CGCNN, dict[str, float]]:
     """Return the initial network of a fit and its learning rates by depth."""
     if backbone is None:
-        return pretrained.new_network(seed), {}
+        return pretrained.new_network(seed, outputs), {}
     expert_networks = [pretrained.load_network(folder) for folder in experts]
-    return transfer.transfer(pretrained.load_network(backbone), cast("Mode", mode), seed, experts=expert_networks)
+    network = pretrained.load_network(backbone)
+    return transfer.transfer(network, cast("Mode", mode), seed, experts=expert_networks, outputs=outputs)
 
 
 def _blend(
@@ -322,7 +333,7 @@ def _blend(
         raise features or PluginError(f"there are no vectors of {STRUCTURE}")
     rows = np.sort(np.concatenate(folds))
     with threads(1):
-        initial = partial(_initial, backbone, tuple(experts.values()), "mixture")
+        initial = partial(_initial, backbone, tuple(experts.values()), "mixture", max(1, dataset.classes))
         network = initial(split.seed)[0]
         vectors = expert_vectors(network, dataset.graphs, np.arange(len(dataset.targets)))
         settings = methods.sized(methods.TRANSFER, rows_of_fit(folds))
@@ -340,11 +351,13 @@ def _blend(
         ]
         frozen = None if vectors is None else vectors.numpy()
         inputs = Inputs({STRUCTURE: features}, frozen, network.architecture.pooled_by("all"))
-        scaler = TargetScaler.fit(dataset.targets[rows], dataset.transform)
+        scaler = UNSCALED if dataset.classes else TargetScaler.fit(dataset.targets[rows], dataset.transform)
         found = cross_fit(members, dataset, split, folds, inputs, lambda: networks.Member(network, scaler), processes=1)
-    interval = {
-        "coverage": found.covered(split.test, conformal.INTERVAL_LEVEL),
-        "half_width": conformal.half_width(found.calibration, conformal.INTERVAL_LEVEL),
-    }
+    interval: dict[str, float | None] = {"coverage": None, "half_width": None}
+    if not dataset.classes:
+        interval = {
+            "coverage": found.covered(split.test, conformal.INTERVAL_LEVEL),
+            "half_width": conformal.half_width(found.calibration, conformal.INTERVAL_LEVEL),
+        }
     shown = {name: f"{weight:.3g}" for name, weight in found.weights.items()}
     return replace(found.outcome, parameters=shown, member=None), interval

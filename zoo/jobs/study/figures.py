@@ -58,6 +58,8 @@ def draw(study: Study, folder: Path) -> tuple[list[Saved], list[str]]:
 
 def error_label(study: Study) -> str:
     """Return the axis label for absolute errors, with the unit."""
+    if study.task.classes:
+        return "log-loss"
     symbol = _quantity(study).split()[-1]
     if study.analysis.log:
         return f"absolute error of log10({f'{symbol} / {study.task.unit}' if study.task.unit else symbol})"
@@ -113,6 +115,13 @@ def _best(analysis: Analysis) -> tuple[str, int]:
 def _parity(study: Study, analysis: Analysis) -> Picture:
     method, size = _best(analysis)
     cells = study.predictions[method, size]
+    if study.task.classes:
+        return figures.confusion_matrix(
+            np.concatenate([study.targets[study.test_rows(seed)] for seed in cells]),
+            np.concatenate(list(cells.values())),
+            study.task.classes,
+            title=f"{method}, {size:,} training rows",
+        )
     return figures.parity(
         np.concatenate([study.targets[study.test_rows(seed)] for seed in cells]),
         np.concatenate(list(cells.values())),
@@ -194,6 +203,8 @@ def _source_target(study: Study, analysis: Analysis) -> Picture:
     backbone = _backbone(study, analysis)
     if backbone is None:
         raise NotDrawnError("no backbone was used")
+    if study.task.classes:
+        raise NotDrawnError("the property is a class")
     model = _load(study, backbone)
     rows = np.arange(len(study.records))
     if len(rows) > MAX_CRYSTALS:

@@ -59,6 +59,12 @@ def procedure(study: Study) -> list[str]:
             "Classical methods: hyper-parameters are chosen by five-fold cross-validation within the training rows; "
             "imputation, scaling and feature selection are fitted to training rows only."
         )
+    if study.task.classes:
+        points.append(
+            "Classes: every part of a split has its share of each class, as far as groups allow. Methods are compared "
+            "by the log-loss, the mean of −log of the probability of the true class; networks and blends are "
+            "calibrated by temperature scaling."
+        )
     if analysis.log:
         points.append(
             f"Errors in log10: {study.table.target_column} spans orders of magnitude, so methods are trained on its "

@@ -20,6 +20,8 @@ from zoo.data.tables.table import Table, read_table, source_name
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs import lineage, methods, pretrained
+from zoo.jobs.baselines import check_kind
+from zoo.jobs.finetune.splitting import check_classes
 from zoo.jobs.study.plan import Cell, plan
 from zoo.models.checkpoint import weights
 from zoo.registry import plugins, task_choice
@@ -121,6 +123,7 @@ def prepare(options: StudyOptions) -> Prepared:
     for method in plan(options):
         if method.baseline:
             plugins.baseline(method.baseline)
+            check_kind(method.baseline, task.kind)
     backbones = {name: pull.pull(name) for name in options.backbones or ()}
     for name, pulled in backbones.items():
         if weights.read_config(pulled.directory).graph_settings != GraphSettings():
@@ -137,11 +140,26 @@ def prepare(options: StudyOptions) -> Prepared:
         layout=options.layout,
     )
     table, dataset = methods.build_dataset(
-        table, task.transform, GraphSettings(), known_elements(atom_table()), "zoo", options.max_rejected
+        table,
+        task.transform,
+        GraphSettings(),
+        known_elements(atom_table()),
+        "zoo",
+        options.max_rejected,
+        classes=len(task.classes),
     )
-    options = replace(options, sizes=_sizes(options, table.records))
+    for line in check_classes(task, table):
+        _log.warning("%s", line)
+    options = replace(options, sizes=_sizes(options, table.records, stratify=bool(task.classes)))
     splits = {
-        (size, seed): make_split(table.records, seed=seed, how=options.split, test=options.test, n_train=size)
+        (size, seed): make_split(
+            table.records,
+            seed=seed,
+            how=options.split,
+            test=options.test,
+            n_train=size,
+            stratify=bool(task.classes),
+        )
         for size in options.sizes or ()
         for seed in range(options.seed, options.seed + options.seeds)
     }
@@ -245,11 +263,11 @@ def _read_seen(
     return by_structure if by_structure is None and not by_id else by_id | (by_structure or frozenset())
 
 
-def _sizes(options: StudyOptions, records: list[Record]) -> tuple[int, ...]:
+def _sizes(options: StudyOptions, records: list[Record], *, stratify: bool) -> tuple[int, ...]:
     """Return the requested training-set sizes, or the default sizes for which the table is large enough."""
     tightest: Split | None = None
     for seed in range(options.seed, options.seed + options.seeds):
-        split = make_split(records, seed=seed, how=options.split, test=options.test)
+        split = make_split(records, seed=seed, how=options.split, test=options.test, stratify=stratify)
         if tightest is None or len(split.train) < len(tightest.train):
             tightest = split
     assert tightest is not None

@@ -168,9 +168,20 @@ def _tables(study: Study) -> Section:
     return Section("Tables", tables=tables)
 
 
+_RELATIVE = (
+    ". MAE/MAD: mean absolute error divided by the mean absolute deviation of the test targets; 1 is no better than "
+    "guessing their mean."
+)
+_CLASS_ERRORS = (
+    ". Log-loss: mean of −log of the probability of the true class, by which methods are compared. Balanced accuracy: "
+    "mean over the classes of the fraction predicted correctly."
+)
+
+
 def _error_table(study: Study) -> Table:
     analysis, unit = study.analysis, study.task.unit
-    columns = {name: error_title(name, unit) for name in ("mae_log10", "mae", "rmse", "r2")}
+    names = ("mae_log10", "mae", "rmse", "r2", "log_loss", "accuracy", "balanced_accuracy", "roc_auc")
+    columns = {name: error_title(name, unit) for name in names}
     columns |= {"mae_over_mad": "MAE/MAD"}
     columns = {name: title for name, title in columns.items() if name in analysis.errors}
     rows = []
@@ -183,8 +194,7 @@ def _error_table(study: Study) -> Table:
         rows,
         "Mean ± sample standard deviation over seeds"
         + (", and the factor by which a typical prediction is off" if analysis.log else "")
-        + ". MAE/MAD: mean absolute error divided by the mean absolute "
-        "deviation of the test targets; 1 is no better than guessing their mean.",
+        + (_CLASS_ERRORS if study.task.classes else _RELATIVE),
     )
 
 
@@ -216,7 +226,7 @@ def _comparison_table(study: Study) -> Table:
             "training rows",
             "method",
             "against",
-            "error in log10" if study.analysis.log else "error",
+            study.analysis.error_words,
             "95 % interval",
             "p, paired t",
             "p, Wilcoxon",

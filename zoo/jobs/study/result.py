@@ -119,7 +119,7 @@ class Study:
 
     @cached_property
     def errors(self) -> dict[tuple[str, int], dict[int, NDArray[np.float64]]]:
-        """Absolute test errors by method and size, then seed; in log10 for tasks trained in log10."""
+        """Absolute test errors by method and size, then seed; in log10 for tasks trained in log10; or log-losses."""
         return {
             key: {
                 seed: metrics.row_errors(self.targets[self.test_rows(seed)], predicted, log10=self.analysis.log)

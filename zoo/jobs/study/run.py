@@ -19,6 +19,7 @@ import pandas as pd
 
 from zoo._utils import engines, files
 from zoo._utils.progress import progress
+from zoo._utils.wording import error_title
 from zoo.analysis import leaks
 from zoo.data.tables.table import source_name
 from zoo.jobs.crossfit.fit import folds_of
@@ -136,7 +137,7 @@ def introduction(prepared: Prepared) -> str:
 
 def read_cell(prepared: Prepared, store: FitStore, cell: Cell) -> dict[str, Any] | None:
     """Read a finished cell; None if it must be computed."""
-    return study_cells.read(store, cell, len(prepared.splits[cell.size, cell.seed].test))
+    return study_cells.read(store, cell, len(prepared.splits[cell.size, cell.seed].test), prepared.dataset.classes)
 
 
 def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engines.Job]:
@@ -167,7 +168,9 @@ def _folds(prepared: Prepared, cell: Cell) -> list[NDArray[np.int64]]:
     if cell.method.mode != BLEND or cell.method.baseline:
         return []
     split = prepared.splits[cell.size, cell.seed]
-    return folds_of(prepared.records, split.train, seed=split.seed, how=prepared.options.split)
+    return folds_of(
+        prepared.records, split.train, seed=split.seed, how=prepared.options.split, stratify=bool(prepared.task.classes)
+    )
 
 
 def _compute(
@@ -192,7 +195,10 @@ def _compute(
                 bar.advance(1, f"{cell.label}: failed")
             else:
                 store.put_json(cell.key, done.value)
-                bar.advance(1, f"{cell.label}: MAE {done.value['mae']:.4g} {prepared.task.unit}")
+                name = "log_loss" if prepared.task.classes else "mae"
+                bar.advance(
+                    1, f"{cell.label}: {error_title(name)} {done.value[name]:.4g} {prepared.task.unit}".rstrip()
+                )
     return failed
 
 
@@ -221,8 +227,10 @@ def _collect(
         predictions.setdefault((cell.method.name, cell.size), {})[cell.seed] = predicted
         parameters[cell.method.name, cell.size, cell.seed] = result.pop("parameters", {})
         rows.append({**head, "status": "ok", "reason": "", **result})
-    columns = ["mae", "rmse", "r2", *(["mae_log10"] if prepared.task.transform == "log10" else [])]
-    columns += ["mae_over_mad", "test_rows", "coverage", "half_width", "seconds", "best_epoch"]
+    columns = ["mae", "rmse", "r2", *(["mae_log10"] if prepared.task.transform == "log10" else []), "mae_over_mad"]
+    if prepared.task.classes:
+        columns = ["log_loss", "accuracy", "balanced_accuracy", "roc_auc"]
+    columns += ["test_rows", "coverage", "half_width", "seconds", "best_epoch"]
     results = pd.DataFrame(rows, columns=["method", "size", "seed", "status", "reason", *columns])
     return Study(
         options=prepared.options,

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from zoo._utils import bounded
 from zoo.data.crystal import MAX_ATOMIC_NUMBER
 from zoo.data.graphs.neighbors import GraphSettings
-from zoo.data.scaling import TargetScaler
+from zoo.data.scaling import UNSCALED, TargetScaler
 from zoo.errors import CheckpointError, InputError
 from zoo.models.architecture import Architecture
 from zoo.models.cgcnn import CGCNN
@@ -112,8 +112,8 @@ def convert_cgcnn(
     out : Path
         Output folder; it must not exist.
     task : Task, optional
-        Defines the name, unit and transform of the predictions. Without a task, predictions equal the output of the
-        original program.
+        Defines the name, unit and transform of the predictions, or their classes. Without a task, predictions equal the
+        output of the original program, and classes are called by their numbers there.
     name : str, optional
         Name of the result; by default that of the file.
     radius, step : float, optional
@@ -123,7 +123,7 @@ def convert_cgcnn(
     Raises
     ------
     CheckpointError
-        If the file cannot be read safely, is a classifier, or does not fit the atom table or the Gaussians.
+        If the file cannot be read safely, or does not fit the task, the atom table or the Gaussians.
     InputError
         If a file is missing, or `out` exists or cannot be written.
     """
@@ -144,15 +144,18 @@ def convert_cgcnn(
     step = step or _number(source, original.arguments, "step", 0.2)
     neighbors = int(_number(source, original.arguments, "max_num_nbr", 12))
     network = _network(source, original.state, table, radius, step)
+    classes = _classes(source, network.architecture.outputs, task)
     checkpoint = networks.describe(
         [
             networks.Member(
                 network,
-                TargetScaler(task.transform if task else "identity", original.mean, original.std, bound=None),
+                UNSCALED
+                if classes
+                else TargetScaler(task.transform if task else "identity", original.mean, original.std, bound=None),
             )
         ],
         name=name or source.name.removesuffix(".tar").removesuffix(".pth"),
-        targets=[networks.target(task.target if task else "prediction", task)],
+        targets=[networks.target(task.target if task else "prediction", task).model_copy(update={"classes": classes})],
         graph=GraphSettings(cutoff=radius, neighbors=neighbors, ties="order"),
         elements=[],
         provenance={"converted_from": source.name, "epoch": original.epoch},
@@ -167,6 +170,24 @@ def convert_cgcnn(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return checkpoint
+
+
+def _classes(source: Path, outputs: int, task: Task | None) -> tuple[str, ...]:
+    """Return the labels of the classes of a network; none if it predicts a number.
+
+    The original program gives the logarithms of the probabilities of two classes, 0 and 1; they are its outputs up to
+    a constant.
+    """
+    if outputs == 1:
+        if task and task.classes:
+            raise CheckpointError(f"{source} predicts a number, and the task {task.name} has classes")
+        return ()
+    if task is None:
+        return tuple(map(str, range(outputs)))
+    if len(task.classes) != outputs:
+        has = f"{len(task.classes)} classes" if task.classes else "a number"
+        raise CheckpointError(f"{source} predicts {outputs} classes, and the task {task.name} has {has}")
+    return task.classes
 
 
 def _read(source: Path) -> _Original:
@@ -198,8 +219,6 @@ def _read(source: Path) -> _Original:
     for part, value in (("args", arguments), ("normalizer", normalizer)):
         if not isinstance(value, dict):
             raise CheckpointError(f"{source}: its {part} is not a dictionary but a {type(value).__name__}")
-    if arguments.get("task") == "classification" or state["fc_out.weight"].shape[0] != 1:
-        raise CheckpointError(f"{source} is a classifier; zoo reads regression models")
     for name, tensor in state.items():
         _check_tensor(source, name, tensor)
     mean, std = (_number(source, normalizer, key, default) for key, default in (("mean", 0.0), ("std", 1.0)))
@@ -254,6 +273,7 @@ def _network(
         head_layers=1 + len(layers["fcs"]),
         gaussians=gaussians,
         gaussian_end=end,
+        outputs=state["fc_out.weight"].shape[0],
     )
     try:
         ArchitectureConfig(**architecture.to_dict())  # validates the sizes before memory is allocated
