@@ -17,6 +17,7 @@ from zoo.registry import plugins
 from zoo.testing import checks_for, parametrize_with_checks
 
 ALL = [baselines.mean, baselines.rf, baselines.svr, baselines.lasso, baselines.ridge, baselines.pls]
+CLASSIFIERS = [baselines.majority, baselines.rf, baselines.svc, baselines.logistic]
 SCALED = [baselines.svr, baselines.lasso, baselines.ridge, baselines.pls]
 
 
@@ -31,15 +32,15 @@ def crystals():
     return MagpieStructure().featurize(structures), np.log10(table.K_VRH.to_numpy())
 
 
-@parametrize_with_checks(ALL)
+@parametrize_with_checks([*ALL, baselines.majority, baselines.svc, baselines.logistic])
 def test_conforms(plugin, check):
     assert check in checks_for(plugin)
     check(plugin)
 
 
 def test_every_baseline_is_registered_and_its_featurizer_exists():
-    assert {p.name for p in plugins.plugins("baseline") if p.ours} == {baseline.name for baseline in ALL}
-    for baseline in ALL:
+    assert {p.name for p in plugins.plugins("baseline") if p.ours} == {each.name for each in (*ALL, *CLASSIFIERS)}
+    for baseline in (*ALL, *CLASSIFIERS):
         assert plugins.baseline(baseline.name) is baseline
         assert plugins.find("featurizer", baseline.featurizer).ours
 
@@ -56,6 +57,15 @@ def test_beats_the_mean_on_real_bulk_moduli(baseline, crystals):
     model = baseline.build(0).fit(features[:120], target[:120])
     error = np.abs(model.predict(features[120:]) - target[120:]).mean()
     assert error < 0.5 * np.abs(target[120:] - target[:120].mean()).mean()
+
+
+@pytest.mark.parametrize("baseline", CLASSIFIERS[1:], ids=lambda b: b.name)
+def test_beats_chance_at_telling_stiff_crystals(baseline, crystals):
+    features, target = crystals
+    stiff = (target > np.median(target)).astype(int)
+    model = baseline.make("classification", 0).fit(features[:120], stiff[:120])
+    p = model.predict_proba(features[120:])[np.arange(50), stiff[120:]]
+    assert -np.log(np.maximum(p, 1e-2)).mean() < 0.8 * np.log(2)
 
 
 @pytest.mark.parametrize("baseline", ALL, ids=lambda b: b.name)
