@@ -160,7 +160,7 @@ def intervals(result: Result) -> str:
     found = result.reliability
     inside = found.measured(INTERVAL_LEVEL)
     widths = [width for width in found.half_widths if width is not None]
-    rows = min(map(len, found.calibrations))
+    rows = min(len(each.rows) for each in result.crossfits) if result.crossfits else min(map(len, found.calibrations))
     if not widths:
         return f"No interval at {INTERVAL_LEVEL:.0%}: {rows} calibration rows are too few."
     width = float(np.mean(widths))

@@ -231,9 +231,10 @@ def sentence(options: Options, splits: Sequence[Split], parts: str) -> str:
     first = splits[0]
     counts = f"{parts}, {len(first.test) or 'no'} test rows"
     if first.fold:
+        use = "are cross-fitted" if options.cross_fitted else "train and validate"
         which = f"of the column `{options.split_column}`" if options.split_column else f"({options.split})"
         return (
-            f"{counted(len(splits), 'fold')} {which}; each is the test set once, and all other rows train and validate "
+            f"{counted(len(splits), 'fold')} {which}; each is the test set once, and all other rows {use} "
             f"({first.label}: {counts}; ids in `splits.json`)"
         )
     seeds = counted(len(splits), "seed")
