@@ -13,6 +13,8 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``backbones()``               the model cards of all registered backbones
 ``backbone(name)``            the model card of one of them
 ``read(path)``                the crystals of a file, folder, archive or table, as a DataFrame
+``predict_files(model, …)``   predict files, folders and tables into a CSV file; ``Ranking`` orders it
+``recognize(model, …)``       which crystals are in the training set of a model
 ``graph(structure)``          the DGL graph that a network sees of a crystal
 ``pull(name)``                fetch a backbone and check every byte
 ``tasks()``                   the target properties that zoo and its plugins know
@@ -44,8 +46,11 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.options import Options as Options
     from zoo.jobs.finetune.result import Result as Result
     from zoo.jobs.finetune.run import finetune as finetune
+    from zoo.jobs.lineage import recognize as recognize
+    from zoo.jobs.predict.files import predict_files as predict_files
     from zoo.jobs.predict.model import Model as Model
     from zoo.jobs.predict.model import load as load
+    from zoo.jobs.predict.ranking import Ranking as Ranking
     from zoo.jobs.predict.structure_graph import graph as graph
     from zoo.jobs.study.options import StudyOptions as StudyOptions
     from zoo.jobs.study.result import Study as Study

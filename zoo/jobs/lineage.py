@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo.analysis import known_crystals
+from zoo.data.structures.conversion import as_crystals
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.models.checkpoint import weights
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from zoo.data.crystal import Crystal
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
+    from zoo.jobs.predict.model import Model
     from zoo.jobs.pretrained import Pretrained
     from zoo.registry.cards import Card
     from zoo.registry.contracts import Task
@@ -135,6 +137,37 @@ def seen(found: Iterable[TrainedOn], records: Sequence[Record]) -> frozenset[str
             matched = zip(others, crystals.matches([record.crystal for record in others]), strict=True)
             known |= {record.id for record, matches in matched if any(match.id in ids for match in matches)}
     return known if known or compared else None
+
+
+def recognize(model: Model, structures: object) -> list[str]:
+    """Say which crystals are in the training set of a model or of a network that it started from.
+
+    Parameters
+    ----------
+    model : Model
+    structures : object
+        n crystals, as :meth:`zoo.Model.predict` takes them.
+
+    Returns
+    -------
+    list of n str
+        The training crystal that each is, by its structure; empty if there is none. docs/screening.md says how reliable
+        that is.
+
+    Raises
+    ------
+    InputError
+        If no list of training crystals exists, or a structure cannot be used.
+
+    Examples
+    --------
+    >>> import zoo
+    >>> from pymatgen.core import Lattice, Structure
+    >>> salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0, 0]])
+    >>> zoo.recognize(zoo.load("dEf-113k"), salt)
+    ['nearly the same crystal as mp-22862 in the training set of dEf-113k']
+    """
+    return Recognizer([model.directory]).notes(as_crystals(structures))[0]
 
 
 class Recognizer:

@@ -6,6 +6,7 @@ import json
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from zoo.jobs.predict.ranking import Best, Ranking, line, ranked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from zoo._utils.progress import Bar
     from zoo.data.tables.inputs import RecordStream
@@ -80,8 +80,8 @@ class Predicted:
 
 def predict_files(
     model: Model | Sequence[Model],
-    inputs: Sequence[Path],
-    out: Path,
+    inputs: Path | str | Sequence[Path | str],
+    out: Path | str,
     *,
     structures: Path | None = None,
     rows: RecordStream | None = None,
@@ -100,7 +100,7 @@ def predict_files(
     ----------
     model : Model, or sequence of Model
         Several models read the crystals and their graphs once.
-    inputs : sequence of Path
+    inputs : Path, or sequence of Path
         Structure files, folders of them, or tables.
     out : Path
         CSV file with the columns of :meth:`Model.columns`, `READ_COLUMNS`, and those kept. The columns of several
@@ -129,11 +129,13 @@ def predict_files(
         If an input does not exist, no crystal can be used, or a model cannot give the requested interval.
     """
     models = [model] if isinstance(model, Model) else list(model)
+    paths = [Path(each) for each in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    out = Path(out)
     for each in models:
         each.check_interval(interval)
     rejected_out = out.with_name(f"{out.stem}.rejected.csv")
     _check_out(out, rejected_out)
-    stream = iter_records(inputs, structures=structures, keep=keep) if rows is None else rows
+    stream = iter_records(paths, structures=structures, keep=keep) if rows is None else rows
     layout = Layout.of(models, interval, stream.kept)
     results = _predict(models, stream, interval, known=known)
     first = list(islice(results, 1))  # before any folder is created, so that a missing input leaves nothing behind
@@ -161,7 +163,7 @@ def predict_files(
                     if bar:
                         bar.advance()
             if not counts[True]:
-                raise _no_crystal(inputs, rejected, counts[False])
+                raise _no_crystal(paths, rejected, counts[False])
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror}") from error
     count, top = counts[True], ranking.top if ranking else None
