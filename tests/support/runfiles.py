@@ -6,6 +6,7 @@ RUN_FILES = {
     "crystals.safetensors.gz",
     "history.csv",
     "coverage.png",
+    "crystals.safetensors.gz",
     "metrics.json",
     "model.safetensors",
     "parity.png",

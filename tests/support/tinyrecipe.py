@@ -9,7 +9,7 @@ import pandas as pd
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "bulk_modulus.csv"
-FILES = ["README.md", "config.json", "model.safetensors", "splits.json"]
+FILES = ["README.md", "config.json", "crystals.safetensors.gz", "model.safetensors", "splits.json"]
 """What a run leaves."""
 RECIPE = """
 name = "tiny"

@@ -14,6 +14,7 @@ from zoo.cli import main
 
 import zoo
 from zoo._utils import resuming
+from zoo.analysis.known_crystals import KnownCrystals
 from zoo.data.graphs import store
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError, ZooError
@@ -130,6 +131,7 @@ def test_the_checkpoint_predicts_what_the_report_says(run: tuple[list[Report], P
     from pymatgen.io.vasp import Poscar
 
     assert json.loads((out / "splits.json").read_text()) == ids()
+    assert sorted(KnownCrystals.read(out / "crystals.safetensors.gz").ids) == sorted(ids()["train"])
     for each in report:
         rows = table.loc[ids()[each.part]]
         predicted = model.predict([Poscar.from_str(text).structure for text in rows.structure]).prediction

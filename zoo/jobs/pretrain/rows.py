@@ -15,16 +15,18 @@ from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.splits import hash_split
 from zoo.data.tables.cells import is_missing
 from zoo.data.tables.readers import open_table
+from zoo.data.tables.records import Record
 from zoo.data.tables.rejections import check_rejected_fraction
 from zoo.data.tables.rows import RowReader
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from zoo.data.crystal import Crystal
     from zoo.data.tables.conditions import Condition
     from zoo.data.tables.formats.reader import Row
     from zoo.data.tables.records import Rejection
@@ -191,6 +193,18 @@ def read_rows(recipe: Recipe, selection: Selection, data: Sequence[Path], *, qui
         rejected,
         " ".join(digests),
     )
+
+
+def read_crystals(data: Sequence[Path], ids: Collection[str]) -> Iterator[tuple[str, Crystal]]:
+    """Yield some of the crystals of tables with their identifiers, each once."""
+    left = set(ids)
+    for path in data:
+        reader = RowReader(open_table(path), None)
+        for row in reader.rows(left):
+            record = reader.read(row)
+            if isinstance(record, Record) and record.id in left:
+                left.remove(record.id)
+                yield record.id, record.crystal
 
 
 def _labelled(

@@ -12,6 +12,7 @@ import torch
 from zoo._utils import resuming
 from zoo._utils.devices import choose_device
 from zoo._utils.progress import progress
+from zoo.analysis import known_crystals
 from zoo.data.crystal import SYMBOLS
 from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import GraphSettings
@@ -20,7 +21,7 @@ from zoo.data.sources import materials_project
 from zoo.data.tables.rejections import write_rejected
 from zoo.errors import InputError
 from zoo.jobs.pretrain.card import SPLITS, describe_backbone, measure, training_command
-from zoo.jobs.pretrain.rows import read_rows, select
+from zoo.jobs.pretrain.rows import read_crystals, read_rows, select
 from zoo.jobs.pretrain.start import check_rows, initial_network, load
 from zoo.jobs.pretrain.start import provenance as start_provenance
 from zoo.models.checkpoint import networks
@@ -67,7 +68,8 @@ def pretrain(
     out : Path
         Folder of the checkpoint. It is created only once training is complete; intermediate files are in
         ``OUT.partial``, from which `resume` continues. In addition to weights, config and card it contains
-        ``splits.json`` with the ids of each part, and ``rejected.csv`` if selected rows could not be used.
+        ``splits.json`` with the ids of each part, ``crystals.safetensors.gz``, by which the training crystals are
+        recognised (:mod:`zoo.analysis.known_crystals`), and ``rejected.csv`` if selected rows could not be used.
     device : {"auto", "cpu", "cuda"}
     devices, nodes : int
         Number of devices per machine, and number of machines. On a single machine, the command of this process is run
@@ -205,6 +207,7 @@ def _pretrain(
         networks.save(checkpoint, done)
         ids = {part: [rows.ids[position] for position in positions] for part, positions in rows.parts.items()}
         (done / SPLITS).write_text(networks.to_json(ids), encoding="utf-8")
+        known_crystals.KnownCrystals.build(read_crystals(data, ids["train"])).write(done / known_crystals.FILE)
         if rows.rejected:
             write_rejected(rows.rejected, done / "rejected.csv")
         (done / "README.md").write_text(
