@@ -6,7 +6,6 @@ RUN_FILES = {
     "crystals.safetensors.gz",
     "history.csv",
     "coverage.png",
-    "crystals.safetensors.gz",
     "metrics.json",
     "model.safetensors",
     "parity.png",
