@@ -20,8 +20,9 @@ MODES = {
     "full": "all layers of the backbone are trained further",
     "layerwise": "all layers are trained further, with smaller learning rates closer to the input",
     "head": "only the fully connected layers are trained",
-    "blend": "the mixture below, kernel machines, boosted trees and a regression on what the backbones predict are each "
-    "fitted without each of five to ten folds of the training rows, and weighted by their predictions of these folds",
+    "blend": "the mixture below, kernel machines, boosted trees and a regression on what the backbones predict are "
+    "each fitted without each of five to ten folds of the training rows, and weighted by their predictions of these "
+    "folds",
     "mixture": "the backbone is trained further, and a second head reads frozen copies of other backbones; the two "
     "predictions are averaged (R. Chang et al., npj Comput. Mater. 8, 242 (2022))",
 }
