@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
     from zoo._utils.devices import Device
     from zoo.data.structures.conversion import OnError
     from zoo.registry.contracts import Task
+
+
+class _Hidden:
+    """A parameter that is set, but is no attribute: its name is that of a method of transformers."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __set__(self, estimator: object, value: object) -> None:
+        vars(estimator)[self.name] = value
+
+    def __get__(self, estimator: object, owner: type | None = None) -> Any:
+        raise AttributeError(f"{self.name} is a parameter: get_params()[{self.name!r}]")
 
 
 class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
@@ -82,6 +96,8 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
     (10, 2)
     """
 
+    transform = _Hidden()
+
     def __init__(
         self,
         task: str | Task | None = None,
@@ -111,6 +127,10 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
         self.verbose = verbose
         self.on_error = on_error
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002
+        """Return the parameters by name."""
+        return {name: vars(self)[name] for name in signature(type(self)).parameters}
+
     def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
         """Return the predictions for n crystals, shape (n,), in the unit of the task.
 
@@ -133,13 +153,14 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
         return self.predict_frame(X, interval=level)[["lower", "upper"]].to_numpy(dtype=np.float64)
 
     def _targets(self, y: Any, name: str) -> Targets:
-        if self.transform not in ("auto", "identity", "log10"):
-            raise InputError(f"transform={self.transform!r}: there is 'auto', 'identity' and 'log10'")
+        transform = self.get_params()["transform"]
+        if transform not in ("auto", "identity", "log10"):
+            raise InputError(f"transform={transform!r}: there is 'auto', 'identity' and 'log10'")
         options: dict[str, Any] = {"task": self.task, "unit": self.unit or None}
         if self.task is None:
-            options |= {"target": name, "log": None if self.transform == "auto" else self.transform == "log10"}
-        elif self.transform != "auto":
-            options["task"] = replace(chosen(self.task), transform=self.transform)
+            options |= {"target": name, "log": None if transform == "auto" else transform == "log10"}
+        elif transform != "auto":
+            options["task"] = replace(chosen(self.task), transform=transform)
         given = rows.column(y, type(self).__name__)
         return Targets(name, [_number(value) for value in given], given, options)
 
