@@ -137,6 +137,8 @@ def _pretrain(
     _check(recipe, out, device, devices, begin=main and not resume)
     partial = out.with_name(out.name + ".partial")
     tasks, used = recipe.tasks, choose_device(device)
+    if many := [task.name for task in tasks if len(task.classes) > 2]:
+        raise InputError(f"{recipe.name}: the task {many[0]} has more than two classes; a backbone learns numbers")
     architecture = recipe.network.sizes
     starts = load(recipe, architecture)
     origin = start_provenance(starts)  # read now, as the folders may change during a long training
@@ -182,7 +184,8 @@ def _pretrain(
     checkpoint = networks.describe(
         [networks.Member(network.cpu(), scalers[0], recipe.seed, tuple(scalers[1:]))],
         name=recipe.name,
-        targets=[networks.target(task.target, task) for task in tasks],
+        # A class among several properties is learned as a number: 1 for the second of two classes.
+        targets=[networks.target(task.target, task, as_number=True) for task in tasks],
         graph=GraphSettings(**recipe.graph.model_dump()),
         elements=_elements(rows.graphs, train),
         provenance={

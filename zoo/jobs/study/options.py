@@ -79,7 +79,10 @@ class StudyOptions:
             "alone: mixture, full, layerwise, head; as a frozen embedding for a baseline: frozen-ridge and so on."
         ),
     ] = (BLEND, "full")
-    baselines: Annotated[Distinct[str], Field(description="Baselines: rf, svr, lasso, pls, ridge, mean.")] = ()
+    baselines: Annotated[
+        Distinct[str],
+        Field(description="Baselines: rf, svr, lasso, pls, ridge, mean; of classes rf, svc, logistic, majority."),
+    ] = ()
     scratch: Annotated[bool, Field(description="Whether to train from scratch too, as the reference.")] = True
     seeds: Annotated[int, Field(ge=1, description="Number of repetitions, each with its own split.")] = 10
     seed: Annotated[int, Field(description="The first seed.")] = 0

@@ -105,8 +105,10 @@ class Checkpoint:
     reference: Reference | None = None
 
 
-def target(name: str, task: Task | None) -> TargetConfig:
-    """Describe a target by its column name and the task that defines its unit.
+def target(name: str, task: Task | None, *, as_number: bool = False) -> TargetConfig:
+    """Describe a target by its column name and the task that defines its unit or classes.
+
+    A network may learn the position of a class `as_number`, for example among several properties.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def target(name: str, task: Task | None) -> TargetConfig:
     try:
         if task is None:
             return TargetConfig(name=name, unit="")
-        return TargetConfig(name=name, unit=task.unit, task=task.name, classes=task.classes)
+        return TargetConfig(name=name, unit=task.unit, task=task.name, classes=() if as_number else task.classes)
     except ValidationError as error:
         raise InputError(f"the target {name[:60]!r} cannot be named in a checkpoint: {problem(error)}") from error
 
