@@ -26,8 +26,20 @@ def format_p(p: float) -> str:
 
 
 def format_error(mean: float, std: float) -> str:
-    """Format a mean over seeds with its standard deviation, if there is one."""
-    return f"{mean:.4g}" if math.isnan(std) else f"{mean:.4g} ± {std:.2g}"
+    """Format a mean over seeds with its standard deviation, if there is one.
+
+    Examples
+    --------
+    >>> format_error(0.0828, 0.0052), format_error(261.72, 258.3), format_error(12345.6, math.nan)
+    ('0.0828 ± 0.0052', '261.7 ± 260', '12350')
+    """
+    return _digits(mean, 4) if math.isnan(std) else f"{_digits(mean, 4)} ± {_digits(std, 2)}"
+
+
+def _digits(value: float, count: int) -> str:
+    """Format a number with significant digits, a large one without an exponent."""
+    text = f"{value:.{count}g}"
+    return f"{float(text):.0f}" if "e+" in text else text
 
 
 def error_title(name: str, unit: str = "") -> str:
