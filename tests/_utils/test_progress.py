@@ -132,3 +132,8 @@ with progress("training", 50, "epochs") as bar:
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     (output,) = notebook.cells[0].outputs
     assert re.fullmatch(r"training  ━{40}  50/50 epochs  \d\S*/s  validation MAE 49", output.data["text/plain"])
+
+
+def test_nothing_to_do_shows_nothing(on_a_terminal: Callable[..., list[str]]) -> None:
+    code = "from zoo._utils.progress import progress\nwith progress('study', 0, 'cells'):\n    pass"
+    assert "".join(on_a_terminal(code, 80)).strip() == ""

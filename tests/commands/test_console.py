@@ -179,3 +179,19 @@ def test_json_into_a_full_disk_is_one_line() -> None:
         command = [sys.executable, "-m", "zoo", "list", "--json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "Error: No space left on device\n")
+
+
+def test_sentences_are_broken_between_words_on_a_terminal_alone(
+    on_a_terminal: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "No significant difference at 20 rows: transfer is lower (p = 0.68)\ncheckpoint  runs/a-long-name-of-a-run"
+    console.show_text(text, wrap=True)
+    assert capsys.readouterr().out == f"{text}\n"
+    lines = on_a_terminal(f"from zoo.commands.console import show_text; show_text({text!r}, wrap=True)", 30)
+    assert lines == [
+        "No significant difference at",
+        "20 rows: transfer is lower (p",
+        "= 0.68)",
+        "checkpoint",
+        "runs/a-long-name-of-a-run",
+    ]

@@ -225,7 +225,7 @@ def progress(label: str, total: float | None, unit: str = "", *, quiet: bool = F
     ------
     Bar
     """
-    if quiet or sys.stderr is None:  # nobody's, where it was closed
+    if quiet or sys.stderr is None or total == 0:  # None where it was closed
         yield _Silent()
     elif _in_notebook():
         yield _NotebookLine(label, total, unit)

@@ -12,6 +12,7 @@ import shutil
 import sys
 import warnings
 from contextlib import contextmanager, redirect_stdout, suppress
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -227,9 +228,21 @@ def show_prose(text: str) -> None:
     console.print(Markdown(text, hyperlinks=False))  # print addresses instead of hiding them behind link text
 
 
-def show_text(text: str = "", *, err: bool = False) -> None:
-    """Print text, which may come from elsewhere in parts: a card, a table, a server's answer."""
-    click.echo(plain(text), err=err)
+def show_text(text: str = "", *, err: bool = False, wrap: bool = False) -> None:
+    """Print text, which may come from elsewhere in parts: a card, a table, a server's answer.
+
+    Parameters
+    ----------
+    text : str
+    err : bool
+        Print to standard error.
+    wrap : bool
+        Break lines between words on a terminal, for sentences.
+    """
+    lines, width = plain(text).split("\n"), terminal_width(sys.stderr if err else sys.stdout)
+    if wrap and width:
+        lines = [fill(line, width, break_long_words=False, break_on_hyphens=False) for line in lines]
+    click.echo("\n".join(lines), err=err)
 
 
 def show_json(value: object) -> None:

@@ -113,7 +113,7 @@ def finetune(
         device=device,
         resume=resume,
         quiet=quiet,
-        say=None if quiet else partial(show_text, err=True),
+        say=None if quiet else partial(show_text, err=True, wrap=True),
     )
     if as_json:
         show_json(metrics(result))
@@ -126,4 +126,6 @@ def finetune(
         title = f"{error_title(result.headline, result.task.unit)} by fold"
         show_table(header, rows, title=title, drop=least_important(header))
     lines = [verdict(result), intervals(result), *rejections(result.table.rejected, folder / "rejected.csv")]
-    show_text("\n".join([*filter(None, lines), f"picture     {folder / picture(result)}", f"checkpoint  {folder}"]))
+    show_text(
+        "\n".join([*filter(None, lines), f"picture     {folder / picture(result)}", f"checkpoint  {folder}"]), wrap=True
+    )

@@ -103,7 +103,7 @@ def study(
         strict=asked.strict,
         report=report,
         quiet=quiet,
-        say=lambda line: None if quiet else show_text(line, err=True),
+        say=lambda line: None if quiet else show_text(line, err=True, wrap=True),
     )
     if as_json:
         show_json(json.loads(result.results.to_json(orient="records")))
@@ -114,7 +114,8 @@ def study(
         show_text(
             "\n".join(
                 [*study_verdicts(result), f"report   {folder / 'report.html'}" if report else f"results  {folder}"]
-            )
+            ),
+            wrap=True,
         )
     if result.failed:
         cells = "; ".join(f"{cell.method}, {cell.size} rows, seed {cell.seed}" for cell in result.failed[:3])
