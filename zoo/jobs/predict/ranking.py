@@ -75,7 +75,7 @@ def ranked_rows(
     """Yield a function that takes the prediction and the cells of each row; write the rows as CSV.
 
     Without a ranking, rows are written as they come. Of the best rows, no more than these are held in memory. To sort
-    all of them, they are put into a temporary file in `folder`, and 24 bytes a row are held in memory.
+    all of them, they are put into a temporary file in `folder`, and some 30 bytes a row are held in memory.
     """
     if ranking is None:
         yield lambda _, cells: _write(handle, cells)
@@ -92,7 +92,7 @@ def ranked_rows(
                 ends.append(ends[-1] + unsorted.write(line(cells)))
 
             yield add
-            for row in np.argsort(-np.frombuffer(merits), kind="stable").tolist() if merits else ():
+            for row in np.argsort(-np.frombuffer(merits), kind="stable") if merits else ():
                 unsorted.seek(ends[row])
                 handle.write(unsorted.read(ends[row + 1] - ends[row]))
 
