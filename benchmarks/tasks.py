@@ -200,10 +200,10 @@ def compute(prepared: Prepared, out: Path, workers: int) -> list[str]:
     known = {
         key: replace(split, train=np.concatenate([split.train, split.val])) for key, split in prepared.splits.items()
     }
-    classical = [cell for cell in missing if cell.method.baseline]
-    networks = [cell for cell in missing if not cell.method.baseline]
+    whole = [cell for cell in missing if cell.method.baseline or cell.method.mode == BLEND]
+    validated = [cell for cell in missing if cell not in whole]
     failed = []
-    for cells, as_split in ((classical, replace(prepared, splits=known)), (networks, prepared)):
+    for cells, as_split in ((whole, replace(prepared, splits=known)), (validated, prepared)):
         for done in engines.compute(jobs(as_split, cells, quiet=True), "local", workers):
             cell = cells[done.index]
             if done.failure:
