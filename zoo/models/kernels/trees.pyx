@@ -37,7 +37,7 @@ def sums(
     ValueError
         If the arrays do not fit together.
     """
-    cdef int64_t block, first, last, row, tree, step, nodes = features.shape[0], count = rows.shape[0]
+    cdef int64_t block, first, last, row, tree, _step, nodes = features.shape[0], count = rows.shape[0]
     cdef int node, column
     cdef bint complete = True
     check_shapes(
@@ -56,7 +56,7 @@ def sums(
             for tree in range(roots.shape[0]):
                 for row in range(first, last):
                     node = roots[tree]
-                    for step in range(max_depth):
+                    for _step in range(max_depth):
                         column = features[node]
                         if column < 0:
                             break
