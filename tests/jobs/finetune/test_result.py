@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from support.notebook import tables
 from zoo.errors import InputError
 from zoo.jobs.comparison_table import comparison_rows, verdict
 from zoo.jobs.finetune.result import Result
+from zoo.registry import plugins
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -91,3 +93,14 @@ def test_a_folder_that_is_no_run_is_named(content: str | None, tmp_path: Path) -
         (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(InputError, match=re.escape(str(tmp_path))):
         Result.load(tmp_path)
+
+
+def test_parity_shows_the_test_rows_with_the_label_of_the_task(run: tuple[Result, Path]) -> None:
+    result, _ = run
+    picture = result.parity()
+    tested = result.frame().query("split == 'test' and method == @result.model")
+    assert picture.data.predicted.to_list() == pytest.approx(tested.prediction.to_list(), rel=1e-5)
+    assert picture.figure.axes[0].get_xlabel() == r"Bulk modulus K$_{\mathrm{VRH}}$ (GPa), reference"
+    classes = replace(result, task=plugins.task("metallicity"))
+    with pytest.raises(InputError, match="metallicity has classes"):
+        classes.parity()

@@ -238,9 +238,16 @@ class Result:
         -------
         Picture
             ``result.parity().write("parity.pdf", width=3.35)`` writes it for a publication.
+
+        Raises
+        ------
+        InputError
+            If the task is a classification.
         """
         from zoo.analysis.figures import parity
 
+        if self.task.classes:
+            raise InputError(f"{self.task.name} has classes, and a parity plot shows numbers; see the run's pictures")
         pairs = list(zip(self.judged, self.outcomes[self.model], strict=True))
         return parity(
             np.concatenate([self.dataset.targets[rows] for rows, _ in pairs]),
