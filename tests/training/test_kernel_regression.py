@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
+from zoo.models.regression.classifiers import from_tensors
 from zoo.models.regression.regressors import Regressor
-from zoo.training.kernel_regression import CLIP, COSTS, EPSILON, GAMMAS, fit_kernel_machine
+from zoo.training.kernel_regression import CLIP, COSTS, EPSILON, GAMMAS, fit_kernel_classifier, fit_kernel_machine
 
 
 def _data(n: int = 80, d: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -45,3 +47,45 @@ def test_a_seed_determines_it() -> None:
     features, target = _data()
     one, other = (fit_kernel_machine(features, target, 5)[0].predict(features) for _ in range(2))
     np.testing.assert_array_equal(one, other)
+
+
+def clusters(classes: int, n: int = 120) -> tuple[np.ndarray, np.ndarray]:
+    """Points around the corners of a simplex, with overlap, and the corners that they belong to."""
+    random = np.random.default_rng(classes)
+    labels = np.arange(n) % classes
+    return 1.5 * np.eye(6)[labels] + random.normal(size=(n, 6)), labels.astype(float)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_of_classes_are_calibrated_and_better_than_chance(classes: int) -> None:
+    features, labels = clusters(classes, 400)
+    fitted, chosen = fit_kernel_classifier(features[:200], labels[:200], 0, classes=classes)
+    assert set(chosen) == {"C", "gamma"}
+    p = fitted.predict(features[200:])
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    loss = -np.log(p[np.arange(200), labels[200:].astype(int)]).mean()
+    assert loss < 0.9 * np.log(classes)
+    right = (p.argmax(axis=1) == labels[200:]).mean()
+    assert abs(p.max(axis=1).mean() - right) < 0.12
+    again = from_tensors(fitted.tensors(), **fitted.described())
+    np.testing.assert_array_equal(again.predict(features), fitted.predict(features))
+
+
+def test_the_order_of_two_classes_does_not_matter() -> None:
+    features, labels = clusters(2)
+    one, other = (fit_kernel_classifier(features, each, 0, classes=2)[0] for each in (labels, 1 - labels))
+    np.testing.assert_allclose(one.predict(features), other.predict(features)[:, ::-1], atol=0.05)
+
+
+def test_classes_without_training_rows_are_unlikely() -> None:
+    features, labels = clusters(2)
+    found = fit_kernel_classifier(features, 2 * labels, 0, classes=4)[0].predict(features)
+    assert found[:, [1, 3]].max() < 0.01
+    alone = fit_kernel_classifier(features, np.ones(120), 0, classes=3)[0].predict(features)
+    assert alone[:, 1].min() > 0.99
+
+
+def test_few_rows_that_are_easily_told_apart_do_not_make_certain() -> None:
+    features, labels = clusters(2, 12)
+    p = fit_kernel_classifier(features + 20 * labels[:, None], labels, 0, classes=2)[0].predict(features)
+    assert p.max() < 0.99

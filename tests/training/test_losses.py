@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from zoo.training.losses import masked_l1
+from zoo.training.losses import cross_entropy, masked_l1
 
 
 def test_missing_labels_are_no_part_of_the_loss() -> None:
@@ -33,3 +33,11 @@ def test_a_relative_balance_is_the_mean_of_logarithms() -> None:
     assert output.grad[:, 1].tolist() == pytest.approx([0.0625, 0.0625])
     target[:, 1] = math.nan  # a batch without a label of the second
     assert masked_l1(output, target, "relative").item() == pytest.approx(math.log(0.5))
+
+
+def test_cross_entropy_is_the_mean_log_loss_of_all_opinions() -> None:
+    logits = torch.tensor([[[0.0, 0.0], [2.0, 0.0]], [[1.0, 0.0], [0.0, 3.0]]])
+    target = torch.tensor([[1.0], [0.0]])
+    p = torch.softmax(logits.double(), dim=-1)
+    expected = -torch.log(torch.stack([p[0, 0, 1], p[0, 1, 0], p[1, 0, 1], p[1, 1, 0]])).mean()
+    assert cross_entropy(logits, target).item() == pytest.approx(expected.item(), rel=1e-6)

@@ -54,7 +54,7 @@ def describe_run(result: Result, folder: Path) -> Card:
     interval = f", interval={level:g}" if level else ""  # the highest level that the calibration rows allow
     body = [
         f"# {config.name}",
-        f"Predicts {task.description.rstrip('.') or task.name} ({_classes(task) or task.unit or 'no unit'}) from a "
+        f"Predicts {_property(task)} ({_classes(task) or task.unit or 'no unit'}) from a "
         f"crystal structure. Started from {origin}.",
         beside,
         f"## Results {result.basis}",
@@ -109,6 +109,12 @@ def _unit(error: str, unit: str) -> str:
     if error in ("r2", "factor", "log_loss", "accuracy", "balanced_accuracy", "roc_auc"):
         return ""
     return "log10" if error.endswith("_log10") else unit
+
+
+def _property(task: Task) -> str:
+    """Return what is predicted, as the object of a sentence."""
+    said = task.description.rstrip(".") or task.name
+    return said[0].lower() + said[1:] if task.classes else said
 
 
 def _classes(task: Task) -> str:

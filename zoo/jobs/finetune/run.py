@@ -260,9 +260,10 @@ def _describe_rows(options: Options, table: Table, task: Task, split: Split) -> 
         rows = f"{len(splitting.pool(options, split))} rows to cross-fit"
     else:
         rows = f"{len(split.train)} training, {len(split.val)} validation"
+    kind = " or ".join(task.classes) or task.unit or "no unit"
     return (
         f"{files}: {len(table.records)} of {len(table.records) + len(table.rejected)} rows used, "
-        f"crystals from {table.structure_source}, target {table.target_column} ({task.unit or 'no unit'}); "
+        f"crystals from {table.structure_source}, target {table.target_column} ({kind}); "
         f"{rows}, {len(split.test) or 'no'} test rows {where}"
     )
 
