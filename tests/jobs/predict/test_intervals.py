@@ -13,6 +13,8 @@ from zoo.data.scaling import TargetScaler
 from zoo.errors import InputError
 from zoo.jobs.predict import intervals
 from zoo.models.checkpoint.weights import MemberArrays
+from zoo.models.regression.blends import WeightedRegressor
+from zoo.models.regression.regressors import LinearModel, Regressor
 
 FIRST = MemberArrays({}, TargetScaler("identity", 0.0, 1.0), calibration=(0.1, 0.2, 0.3, 0.4, 0.5))
 SECOND = replace(FIRST, calibration=(0.6, 0.7, 0.8, 0.9))
@@ -50,3 +52,14 @@ def test_levels_that_the_rows_do_not_allow() -> None:
         intervals.check("run", scaled[:1], 0.8)
     with pytest.raises(InputError, match="run has no calibration rows"):
         intervals.check("run", [replace(FIRST, calibration=())], 0.8)
+
+
+def test_the_folds_of_a_cross_fit_count_together() -> None:
+    """Ten folds of 50 rows leave five residuals each; all fifty are those of one model."""
+    ridge = LinearModel(np.ones(1), np.zeros(1))
+    regressor = Regressor(ridge, np.zeros(1), np.zeros(1), np.ones(1), np.array([np.inf]), np.array([0.0, 1.0]))
+    part = WeightedRegressor("ridge", regressor, FIRST.scaler, 1.0, ("magpie",))
+    folds = [replace(each, weight=0.0, regressors=(part,)) for each in (FIRST, SECOND)]
+    intervals.check("run", folds, 0.8)
+    lower, upper = intervals.ends(folds, CENTERS, APART, CENTERS.mean(axis=0), 0.8)
+    assert (lower < upper).all()

@@ -33,9 +33,11 @@ def check(name: str, members: Sequence[MemberArrays], level: float) -> None:
             f"{name} has no calibration rows, so it gives no intervals; fine-tune it with zoo finetune, which "
             "calibrates the new model on rows that did not train it"
         )
-    fewest = min(map(len, calibrations))
+    # The residuals of a cross-fit's folds are those of one model; networks of several seeds are calibrated one by one.
+    blended = any(member.regressors for member in members)
+    fewest = sum(map(len, calibrations)) if blended else min(map(len, calibrations))
     if fewest < conformal.MIN_ROWS:
-        each = " a network" if len(calibrations) > 1 else ""
+        each = " a network" if len(calibrations) > 1 and not blended else ""
         raise InputError(
             f"{name} has {fewest} calibration rows{each}, and an interval needs {conformal.MIN_ROWS}; "
             "fine-tune on a larger table"
