@@ -96,7 +96,7 @@ def test_decimal_commas_do_not_shift_cells(tmp_path: Path) -> None:
     path.write_text("K_VRH,structure,id\n" + "\n".join(lines))
     assert message(path) == (
         "rows have 4 cells, and there are 3 names of columns; if numbers have decimal commas, put them in quotation "
-        "marks, or semicolons between the cells"
+        "marks, or semicolons between the cells; otherwise name the further column"
     )
     for labels in (list("abcd"), [0, 1, 2, 3], [1, 2, 3, 4]):
         rows = [
@@ -104,3 +104,30 @@ def test_decimal_commas_do_not_shift_cells(tmp_path: Path) -> None:
         ]
         path.write_text("K_VRH,structure,id\n" + "\n".join(rows))
         assert_rock_salt(read_table(path, BULK).records)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("id,K_VRH,structure", '{name},{whole},{rest},"{cif}"'),  # the id would be a label, and the decimals the value
+        ("id,K_VRH,structure", '{number},{whole},{rest},"{cif}"'),
+        ("id,formula,K_VRH,structure", '{number},{name},{whole},{rest},"{cif}"'),
+        ("id,structure,K_VRH,notes", '{name},"{cif}",{whole},{rest},'),  # the value would lose its decimals
+    ],
+)
+def test_decimal_commas_behind_ids_do_not_shift_cells(tmp_path: Path, header: str, row: str) -> None:
+    path = tmp_path / "k.csv"
+    lines = [
+        row.format(name=name, number=number, whole=int(value), rest=number, cif=CIFS[name])
+        for number, (name, value) in enumerate(MODULI.items(), 1)
+    ]
+    path.write_text("\n".join([header, *lines]))
+    assert "if numbers have decimal commas, put them in quotation marks" in message(path)
+
+
+def test_labels_before_whole_numbers(tmp_path: Path) -> None:
+    """As in matminer's tables: the number of sites beside that of the space group."""
+    path = tmp_path / "k.csv"
+    lines = [f'{i},{name},2,225,{value},"{CIFS[name]}"' for i, (name, value) in enumerate(MODULI.items())]
+    path.write_text("\n".join(["material_id,nsites,space_group,K_VRH,structure", *lines]))
+    assert_rock_salt(read_table(path, BULK).records)

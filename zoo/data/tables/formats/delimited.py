@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 from zoo.data.structures.files import MAX_CHARACTERS
 from zoo.data.structures.parse import is_number
+from zoo.data.tables.columns.names import ID_COLUMNS
 from zoo.data.tables.formats.reader import Row, Select, TableReader, check_columns
 from zoo.data.tables.formats.text import lines
 from zoo.errors import InputError
@@ -63,11 +65,13 @@ def open_delimited(path: Path, *, tabs: bool) -> TableReader:
         if len(head) == 3 and all(isinstance(row, list) and len(row) == len(names) + 1 for row in head[1:]):
             # One cell more than column names, as in matminer's tables: pandas' row labels, or a trailing empty cell.
             trailing = all(not row[-1] for row in head[1:])
-            first = (row[0] for row in itertools.islice(records(), 1, _SAMPLED) if isinstance(row, list))
-            if not trailing and not _are_labels(first):
+            body_rows = [row for row in itertools.islice(records(), 1, _SAMPLED) if isinstance(row, list)]
+            cut = delimiter == "," and _may_be_cut(body_rows, names, labels=not trailing)
+            if cut or not (trailing or _are_labels(row[0] for row in body_rows)):
                 raise InputError(
                     f"{path}: rows have {len(names) + 1} cells, and there are {len(names)} names of columns; if "
-                    "numbers have decimal commas, put them in quotation marks, or semicolons between the cells"
+                    "numbers have decimal commas, put them in quotation marks, or semicolons between the cells; "
+                    "otherwise name the further column"
                 )
             names = [*names, ""] if trailing else ["", *names]
     check_columns(path, names)
@@ -95,6 +99,28 @@ def _are_labels(cells: Iterable[str]) -> bool:
     if not any(is_number(label) for label in labels):
         return True
     return any(labels == [str(i) for i in range(start, start + len(labels))] for start in (0, 1))
+
+
+def _may_be_cut(rows: Sequence[Sequence[str]], names: Sequence[str], *, labels: bool) -> bool:
+    """Return whether each row with a cell too many may hold a number that was cut in two at its decimal comma.
+
+    Whole numbers stand side by side in many tables with labels that count the rows. There, the number counts as cut
+    only if the labels would move its whole part to a column of words.
+    """
+    long = [row for row in rows if len(row) == len(names) + 1]
+    counting = labels and any(is_number(row[0]) for row in long)
+
+    def cut(row: Sequence[str], at: int) -> bool:
+        if not (re.fullmatch(r"[+-]?\d+", row[at].strip()) and row[at + 1].strip().isdecimal()):
+            return False
+        return not _holds_words(names[at]) and (not counting or (at > 0 and _holds_words(names[at - 1])))
+
+    return bool(long) and all(any(cut(row, at) for at in range(len(names))) for row in long)
+
+
+def _holds_words(name: str) -> bool:
+    """Return whether a column holds no numbers by its name: identifiers, formulas."""
+    return name.lower() in ID_COLUMNS or "formula" in name.lower() or "composition" in name.lower()
 
 
 def _begins_with_a_number(cell: str) -> bool:
