@@ -130,6 +130,26 @@ def test_damaged_encrypted_and_empty_archives(tmp_path: Path) -> None:
         open_archive(pack(tmp_path / "c.zip", {"notes.md": b"", "__MACOSX/._a.cif": b""}))
 
 
+@pytest.mark.parametrize("damage", ["broken header", "cut before a member", "cut in a header"])
+def test_a_damaged_tar_does_not_end_at_the_damage(tmp_path: Path, damage: str) -> None:
+    path = pack(tmp_path / "a.tar", {f"{name}.cif": cif.encode() for name, cif in CIFS.items()})
+    data = path.read_bytes()
+    start = data.index(b"KCl.cif\0")
+    assert start > 0
+    if damage == "broken header":
+        data = data[: start + 148] + b"777777" + data[start + 154 :]  # the checksum
+    else:
+        data = data[: start + (0 if damage == "cut before a member" else 200)]
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.tar: not an archive that can be read \(ReadError\)$"):
+        open_archive(path)
+
+
+def test_a_member_without_a_name(tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.zip", {".": b"x", "NaCl.cif": CIFS["NaCl"].encode()})
+    assert list(open_archive(path).members) == ["NaCl.cif"]
+
+
 def test_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")

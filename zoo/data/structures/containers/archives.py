@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from lzma import LZMAError
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from zoo.data.structures.files import compressed_opener, find_file, identifiers, is_structure_file, stem_of, text_of
 from zoo.data.structures.parse import parse_named, read_file
@@ -103,7 +103,7 @@ def _listed(path: Path, _changed: int, _size: int) -> Archive:
         if count >= MAX_MEMBERS:
             raise InputError(f"{path}: more than {MAX_MEMBERS:,} members; not an archive of structure files")
         inner = Path(name.replace("\\", "/"))
-        if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+        if inner.is_absolute() or ".." in inner.parts or any(":" in part for part in inner.parts[:1]):
             raise InputError(f"{path}: its member {name[:60]!r} leads out of the archive; zoo does not read it")
         if is_structure_file(inner):
             names.append(name)
@@ -227,11 +227,28 @@ def _walk_zip(path: Path) -> Iterator[Member]:
 
 
 def _walk_tar(path: Path) -> Iterator[Member]:
-    with _Bounded.opened(path) as stream, tarfile.open(fileobj=cast("Any", stream), mode="r|") as file:
+    with _Bounded.opened(path) as stream, _tar(stream) as file:
         while (info := file.next()) is not None:
             if not info.isdir():
                 yield info.name, not info.isreg(), partial(_extracted, file, info)
             file.members.clear()  # type: ignore[attr-defined]  # typeshed lacks it; a stream needs no list of the past
+
+
+def _tar(stream: _Bounded) -> tarfile.TarFile:
+    return tarfile.open(fileobj=cast("Any", stream), mode="r|", tarinfo=_Header)
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header; where it is damaged or cut off, `tarfile` would take it for the end of the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):  # the end
+                raise
+            raise tarfile.ReadError(str(error)) from None
 
 
 def _extracted(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
