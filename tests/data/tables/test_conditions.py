@@ -15,3 +15,15 @@ def test_conditions_as_text() -> None:
     for text in ("band_gap", "band_gap>x", ">3"):
         with pytest.raises(InputError, match="write COLUMN>NUMBER"):
             Condition.parse(text)
+
+
+def test_a_number_has_no_decimal_comma() -> None:
+    """The decimal sign of a column is that of its texts: 1.234 beside "1,5" is not 1234."""
+    above = Condition(column="band_gap", above=2)
+    assert [above.holds(value, ",") for value in (1.234, 2.5, "1,5", "2,5", "1.234")] == [
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]

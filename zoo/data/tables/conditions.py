@@ -86,7 +86,8 @@ class Condition(BaseModel):
         if self.equals is not None:
             return str(value) == self.equals
         try:
-            found = number(str(value), decimal=decimal)
+            # The decimal sign is one of texts; a number that a table holds as such has none.
+            found = number(value if isinstance(value, str | int | float) else str(value), decimal=decimal)
         except InputError:
             return False
         return found > self.above if self.above is not None else found <= (self.at_most or 0.0)
