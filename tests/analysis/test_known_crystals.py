@@ -67,6 +67,12 @@ def test_a_crystal_is_recognised_in_any_description(real_structures: list[Struct
             assert found[0] == Match(str(row), same=True), what
 
 
+def test_ids_of_several_lines_do_not_break_the_list(tmp_path: Path, real_structures: list[Structure]) -> None:
+    rows = [("a\nb", crystal(real_structures[0])), ("c", crystal(real_structures[1]))]
+    KnownCrystals.build(rows).write(tmp_path / FILE)
+    assert sorted(KnownCrystals.read(tmp_path / FILE).ids) == ["a b", "c"]
+
+
 def test_strain_is_nearly_the_same_and_other_structures_are_not() -> None:
     """Ideal polytypes have equal first neighbours; orders on one lattice differ in the second neighbours alone."""
     from pymatgen.core import Lattice, Structure

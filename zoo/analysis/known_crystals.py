@@ -94,7 +94,7 @@ class KnownCrystals:
         keys = np.array([_key(crystal.formula) for _, crystal in pairs], dtype=np.uint32)
         usable = np.flatnonzero(np.isfinite(found).all(axis=1))
         order = usable[np.lexsort((usable, keys[usable]))]
-        ids = [pairs[row][0] for row in order]
+        ids = [pairs[row][0].replace("\n", " ") for row in order]  # a file holds one a line
         return cls(ids, keys[order], np.round(found[order] / STEP).astype(np.int16))
 
     def __len__(self) -> int:

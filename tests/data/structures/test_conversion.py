@@ -246,6 +246,7 @@ WRONG = {
     "an array of single atoms of shape (1, 8): NumPy takes structures apart": np.array([ase(SALT)], dtype=object),
     "an int is not a crystal; give pymatgen Structures, ASE Atoms": 7,
     "a NoneType is not a crystal": None,
+    "a set has no order": {"Si.cif", "NaCl.cif"},
     "'Si.cif' is neither an existing file": "Si.cif",
     "an array of shape (2, 2); give one structure a row": objects(*[SALT.as_dict()] * 4).reshape(2, 2),
 }

@@ -227,6 +227,8 @@ def _items(structures: Any) -> tuple[Iterable[object], list[str] | None]:
         return _flat(structures), None
     if hasattr(structures, "read"):
         raise InputError(f"an open file ({kind_of(structures)}); give its path")
+    if isinstance(structures, set | frozenset):
+        raise InputError(f"{kind_of(structures)} has no order by which results could be told apart; give a list")
     if not isinstance(structures, Iterable):
         raise InputError(f"{kind_of(structures)} is not a crystal; give {_KINDS}")
     return structures, None
