@@ -20,6 +20,9 @@ from zoo.registry.class_labels import check, index
         (("1", "2"), 1, 0),  # labels that are numbers are no positions
         (("1", "2"), 2.0, 1),
         (("1", "2"), True, None),
+        (("2", "3"), 3, 1),  # dimensions: 0 and 1 are others, not the two classes
+        (("2", "3"), 0, None),
+        (("2", "3"), "1", None),
         (("true", "false"), False, 1),
         (("true", "false"), 0, None),
         (("none", "FM", "AFM"), "fm", 1),

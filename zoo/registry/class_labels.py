@@ -46,7 +46,7 @@ def index(classes: Sequence[str], label: object) -> int | None:
     known = [_plain(each) for each in classes]
     if plain in known:
         return known.index(plain)
-    if len(known) == 2 and not any(each in _NEGATIVE or each in _POSITIVE for each in known):
+    if len(known) == 2 and not any(each in ("true", "false") or _is_number(each) for each in known):
         return 0 if plain in _NEGATIVE else 1 if plain in _POSITIVE else None
     return None
 
@@ -54,8 +54,11 @@ def index(classes: Sequence[str], label: object) -> int | None:
 def _plain(label: object) -> str:
     """Return a label as it is compared: without case, and numbers in one spelling (1.0 is 1)."""
     text = str(label).strip().casefold()
+    return f"{float(text):.12g}" if _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
     try:
-        number = float(text)
+        return isfinite(float(text)) and "_" not in text
     except ValueError:
-        return text
-    return f"{number:.12g}" if isfinite(number) and "_" not in text else text
+        return False
