@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.impute import SimpleImputer
 
 from zoo.data.splits import Split
-from zoo.errors import UnknownNameError
+from zoo.errors import InputError, UnknownNameError
 from zoo.jobs.crossfit.members import (
     FROZEN,
     STRUCTURE,
@@ -22,6 +22,10 @@ from zoo.jobs.crossfit.members import (
 )
 from zoo.jobs.methods import TRANSFER, Dataset
 from zoo.models.regression.blends import Inputs
+from zoo.registry import plugins
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 X = np.random.default_rng(1).normal(size=(60, 6))
 Y = 100 * np.exp(X[:, 0])
@@ -78,6 +82,36 @@ def test_a_baseline_predicts_all_rows_of_a_split_in_the_unit_of_the_target(name:
     assert outcome.parameters
     assert outcome.regressor is not None
     np.testing.assert_allclose(outcome.regressor.predict(X[40:58]), outcome.predictions[40:58])
+
+
+PIPELINES = """
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, Ridge, SGDClassifier
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from zoo import Baseline
+late = Baseline("late", lambda seed: make_pipeline(StandardScaler(), SimpleImputer(strategy="constant"), Ridge()))
+uncentred = Baseline("uncentred", lambda seed: make_pipeline(StandardScaler(with_mean=False), Ridge()))
+started = Baseline("started", lambda seed: GradientBoostingRegressor(init=LinearRegression(), n_estimators=3))
+each = Baseline("each", classifier=lambda seed: SGDClassifier(loss="log_loss", random_state=seed))
+plain = Baseline("plain", lambda seed: make_pipeline(SimpleImputer(), StandardScaler(), Ridge()))
+"""
+
+
+def test_a_baseline_that_arrays_do_not_express_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PIPELINES)
+    plugins.add_file(tmp_path / "mine.py")
+    features = X + 5
+    gaps = features.copy()
+    gaps[::3, 0] = np.nan
+    cases = [("late", gaps, 0), ("uncentred", features, 0), ("started", features, 0), ("each", X, 3)]
+    for name, given, classes in cases:
+        target = np.argmax(X[:, :3], axis=1).astype(float) if classes else X[:, 0] + X[:, 1]
+        with pytest.raises(InputError, match=f"{name} cannot be saved in a model: stored as arrays, it predicts other"):
+            baseline_member(name, "identity", classes).fit(given, target, 0)
+    fitted, _ = baseline_member("plain", "identity").fit(gaps, X[:, 1], 0)
+    assert np.abs(fitted.predict(gaps) - X[:, 1]).mean() < 0.1
 
 
 def test_predictions_stay_near_the_training_targets() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.data.scaling import LIMIT_MARGIN, UNSCALED, TargetScaler
+from zoo.errors import InputError
 from zoo.jobs import baselines
 from zoo.jobs.methods import Outcome, fit_network
 from zoo.models.regression.blends import WeightedRegressor
@@ -52,6 +53,9 @@ FROZEN = ("multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
 
 BOOSTING = {"n_estimators": 300, "learning_rate": 0.05, "max_depth": 4, "subsample": 0.5, "max_features": 0.2}
 """Settings of gradient-boosted trees."""
+
+MAX_DEVIATION = 1e-3
+"""Largest mean deviation of a converted baseline from the original, in scaled units: arrays have single precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,8 +252,22 @@ class _BaselineFit:
             plugins.add_file(path)
         fitted, chosen = baselines.fit_estimator(plugins.baseline(self.name), features, target, seed, self.classes)
         if self.classes:
-            return classifier_from_sklearn(fitted, features.shape[1], self.classes), chosen
-        return from_sklearn(fitted, features.shape[1]), chosen
+            classifier = classifier_from_sklearn(fitted, features.shape[1], self.classes)
+            ours = classifier.predict(features)[:, [int(each) for each in fitted.classes_]]
+            _check_same(self.name, ours / ours.sum(axis=1, keepdims=True), fitted.predict_proba(features))
+            return classifier, chosen
+        regressor = from_sklearn(fitted, features.shape[1])
+        _check_same(self.name, regressor.predict(features), np.ravel(fitted.predict(features)))
+        return regressor, chosen
+
+
+def _check_same(name: str, ours: Array, theirs: Array) -> None:
+    """Check that a converted baseline predicts what it did before: a plugin may do what the arrays do not express."""
+    if np.abs(ours - theirs).mean() > MAX_DEVIATION * max(1.0, float(np.abs(theirs).max())):
+        raise InputError(
+            f"{name} cannot be saved in a model: stored as arrays, it predicts other values; its pipeline must be an "
+            "imputer, a scaler and a clip, in this order and with default options, and a model that zoo can save"
+        )
 
 
 def fit_boosting(features: Array, target: Array, seed: int) -> tuple[Regressor, dict[str, str]]:
