@@ -80,6 +80,12 @@ def test_spellings(comment: str) -> None:
     assert parse(text).formula == "Cl1 Na1"
 
 
+def test_a_lattice_of_lists_is_refused_where_its_order_matters() -> None:
+    comment = "Lattice=[[5.64, 0, 0], [1.5, 5.64, 0], [0, 0, 5.64]] Properties=species:S:1:pos:R:3"
+    with pytest.raises(InputError, match="nine numbers, one vector after the other"):
+        parse_xyz(SALT.replace(SALT.split("\n")[1], comment))
+
+
 def test_symbols_in_capitals_and_atomic_numbers() -> None:
     assert parse_xyz(SALT.replace("Na ", "NA ").replace("Cl ", "CL ")).formula == "Cl1 Na1"
     both = SALT.replace("species:S:1", "Z:I:1:species:S:1").replace("Na ", "11 Na ").replace("Cl ", "17 Cl ")

@@ -166,6 +166,12 @@ def parse_frame(frame: Frame) -> Crystal:
     lattice = np.array(_numbers(pairs["lattice"], "Lattice"))
     if lattice.size != 9:
         raise InputError(f"Lattice has {lattice.size} numbers, not 9")
+    lattice = lattice.reshape(3, 3)
+    if pairs["lattice"].count("[") > 1 and not np.array_equal(lattice, lattice.T):
+        raise InputError(
+            "programs disagree on whether a list of lists holds the vectors of the lattice in rows or in columns; write "
+            "Lattice as nine numbers, one vector after the other"
+        )
     check_periodic(_flags(pairs.get("pbc", "T T T")))
     if not frame.atoms:
         raise InputError("the structure has no atoms")
@@ -179,7 +185,7 @@ def parse_frame(frame: Frame) -> Crystal:
     per_atom = {name: columns[name] for name in _OCCUPANCIES if name in columns}
     occupancies = {name: [_floats(row[at], name) for row in rows] for name, at in per_atom.items()}
     check_occupancy({**occupancies, "info": {name: _occupancy(pairs[name]) for name in _OCCUPANCIES if name in pairs}})
-    crystal = from_cartesian(numbers, lattice.reshape(3, 3), positions)
+    crystal = from_cartesian(numbers, lattice, positions)
     check_plausible(crystal)
     return crystal
 
