@@ -169,8 +169,8 @@ def parse_frame(frame: Frame) -> Crystal:
     lattice = lattice.reshape(3, 3)
     if pairs["lattice"].count("[") > 1 and not np.array_equal(lattice, lattice.T):
         raise InputError(
-            "programs disagree on whether a list of lists holds the vectors of the lattice in rows or in columns; write "
-            "Lattice as nine numbers, one vector after the other"
+            "programs disagree on whether a list of lists holds the vectors of the lattice in rows or in columns; "
+            "write Lattice as nine numbers, one vector after the other"
         )
     check_periodic(_flags(pairs.get("pbc", "T T T")))
     if not frame.atoms:
