@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from zoo.models.regression.classifiers import from_tensors
 from zoo.models.regression.regressors import Regressor
+from zoo.training import kernel_regression
 from zoo.training.kernel_regression import CLIP, COSTS, EPSILON, GAMMAS, fit_kernel_classifier, fit_kernel_machine
 
 
@@ -89,3 +91,50 @@ def test_few_rows_that_are_easily_told_apart_do_not_make_certain() -> None:
     features, labels = clusters(2, 12)
     p = fit_kernel_classifier(features + 20 * labels[:, None], labels, 0, classes=2)[0].predict(features)
     assert p.max() < 0.99
+
+
+@pytest.fixture
+def few_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"EXACT_ROWS": 100, "LANDMARKS": 40, "HELD_ROWS": 30, "BLOCK": 64}.items():
+        monkeypatch.setattr(kernel_regression, name, value)
+
+
+@pytest.mark.usefixtures("few_landmarks")
+def test_many_rows_are_fitted_through_landmarks() -> None:
+    """Beyond `EXACT_ROWS`, the machine has few vectors, and learns a smooth function from all rows all the same."""
+    features, target = _data(600, 2)
+    target[::20] += 100  # outliers
+    fitted, chosen = fit_kernel_machine(features, target, 0)
+    assert fitted.model.vectors.shape == (40, 2)
+    assert chosen.keys() == {"landmarks", "ridge", "gamma"}
+    new, expected = _data(700, 2)
+    error = np.abs(fitted.predict(new[600:]) - expected[600:]).mean()
+    assert error < 0.1 * np.abs(expected - np.median(expected)).mean()
+    again = Regressor.from_tensors("kernel", fitted.tensors())
+    np.testing.assert_array_equal(again.predict(new), fitted.predict(new))
+
+
+@pytest.mark.usefixtures("few_landmarks")
+def test_landmarks_minimise_the_absolute_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A general optimiser finds no better coefficients; errors count as squares up to ε, as the weights make them."""
+    monkeypatch.setattr(kernel_regression, "LANDMARKS", 6)
+    monkeypatch.setattr(kernel_regression, "ITERATIONS", 200)
+    features, target = _data(150, 2)
+    fitted, chosen = fit_kernel_machine(features, target, 0)
+    prepared = np.clip((features - fitted.mean) / fitted.scale, -CLIP, CLIP)
+    scaled = (target - fitted.target[0]) / fitted.target[1]
+
+    def kernels(points: np.ndarray) -> np.ndarray:
+        squares = ((points[:, None] - fitted.model.vectors) ** 2).sum(axis=2)
+        return np.exp(-fitted.model.gamma * squares)
+
+    def objective(coefficients: np.ndarray) -> float:
+        errors = np.abs(kernels(prepared) @ coefficients - scaled)
+        loss = np.where(errors < EPSILON, errors**2 / (2 * EPSILON), errors - EPSILON / 2).sum()
+        penalty = coefficients @ kernels(fitted.model.vectors) @ coefficients
+        return float(loss + float(chosen["ridge"]) * penalty / 2)
+
+    found = fitted.model.coefficients
+    best = minimize(objective, found, method="BFGS").fun
+    assert objective(found) == pytest.approx(best, rel=1e-3)
+    assert objective(1.02 * found) > objective(found)

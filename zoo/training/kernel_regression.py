@@ -2,6 +2,9 @@
 
 scikit-learn's ``SVR`` and ``SVC`` solve for the support vectors. Left to themselves, they would compute every distance
 anew in each of the sixty fits of a search: with a thousand features that takes ten times as long as all the rest.
+Their matrix grows with the square of the rows. So a regression on more than `EXACT_ROWS` rows is a ridge regression on
+the kernels with some of them, the landmarks (Nyström's approximation; C. Williams, M. Seeger, NeurIPS 13 (2001); A.
+Rudi et al., NeurIPS 28 (2015)): its memory does not grow, its time in proportion to the rows.
 """
 
 from __future__ import annotations
@@ -14,10 +17,10 @@ import numpy as np
 
 from zoo.analysis.probabilities import SMALLEST, smoothed, softmax
 from zoo.models.regression.classifiers import of_models
-from zoo.models.regression.regressors import KernelMachine, Regressor
+from zoo.models.regression.regressors import KernelMachine, Regressor, squared_distances
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +44,27 @@ CLIP = 10.0
 SEARCH_ROWS = 1500
 """Most rows that a search uses; the fit uses all."""
 
+EXACT_ROWS = 6000
+"""Most rows of a support vector regression, whose memory grows with their square; with more, there are landmarks."""
+
+LANDMARKS = 3000
+"""Number of rows whose kernels with all others are the features of a ridge regression."""
+
+RIDGES = (1e-3, 1e-2, 1e-1)
+"""Candidates for the strength of the ridge."""
+
+HELD_ROWS = 1000
+"""Rows on which γ and the ridge are chosen, after a fit to `EXACT_ROWS` at most."""
+
+ITERATIONS = 4
+"""Of weighted least squares; the error has stopped changing by then (docs/tuning.md)."""
+
+JITTER = 1e-8
+"""Relative increase of the diagonal of a matrix to invert, which equal landmarks make singular."""
+
+BLOCK = 2000
+"""Rows whose kernels with the landmarks are in memory together."""
+
 
 def fit_kernel_machine(features: Array, target: Array, seed: int) -> tuple[Regressor, dict[str, str]]:
     """Fit a kernel machine whose C and γ are chosen by cross-validation on the same rows.
@@ -62,8 +86,11 @@ def fit_kernel_machine(features: Array, target: Array, seed: int) -> tuple[Regre
     prepared, make = _standardised(features)
     offset, factor = float(target.mean()), float(target.std()) or 1.0
     scaled = (target - offset) / factor
+    if len(prepared) > EXACT_ROWS:
+        model, chosen = _fit_to_landmarks(prepared, scaled, seed)
+        return make(model, np.array([offset, factor])), chosen
     cost, gamma = _search(prepared, scaled, seed)
-    kernel = np.exp(-gamma * _squared_distances(prepared))
+    kernel = _kernel(squared_distances(prepared, prepared), gamma)
     machine = _machine(_svr(cost).fit(kernel, scaled), prepared, gamma)
     return make(machine, np.array([offset, factor])), {"C": f"{cost:g}", "gamma": f"{gamma:.3g}"}
 
@@ -104,7 +131,7 @@ def fit_kernel_classifier(
     if len(present) == 1:
         return of_models({int(present[0]): 0.0}, classes, part, columns), {}
     cost, gamma, slope, offsets = _search_classes(prepared, labels, seed)
-    kernel = np.exp(-gamma * _squared_distances(prepared))
+    kernel = _kernel(squared_distances(prepared, prepared), gamma)
     models: dict[int, Model | float] = {}
     for position, each in enumerate(present):
         if len(present) == 2 and not position:
@@ -122,10 +149,12 @@ def _standardised(features: Array) -> tuple[Array, Callable[[Model, Array], Regr
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column that is undefined in all rows
         fill = np.nan_to_num(np.nanmedian(features, axis=0))
-    filled = np.where(np.isnan(features), fill, features)
-    mean, scale = filled.mean(axis=0), filled.std(axis=0)
+    prepared = np.where(np.isnan(features), fill, features)
+    mean, scale = prepared.mean(axis=0), prepared.std(axis=0)
     scale[scale < 1e-12] = 1.0
-    prepared = np.clip((filled - mean) / scale, -CLIP, CLIP).astype(np.float32).astype(np.float64)
+    prepared -= mean
+    prepared /= scale
+    prepared = np.clip(prepared, -CLIP, CLIP, out=prepared).astype(np.float32).astype(np.float64)
 
     def make(model: Model, target: Array) -> Regressor:
         return Regressor(model, fill, mean, scale, np.array([CLIP]), target)
@@ -154,11 +183,11 @@ def _search_classes(prepared: Array, labels: NDArray[np.int64], seed: int) -> tu
     rows = random.permutation(len(labels))[:SEARCH_ROWS]
     rows = rows[np.argsort(labels[rows], kind="stable")]  # each fold has its share of every class
     folds = [np.arange(start, len(rows), INNER_FOLDS) for start in range(min(INNER_FOLDS, len(rows)))]
-    squares, classes, labels = _squared_distances(prepared[rows]), int(labels.max()) + 1, labels[rows]
+    squares, classes, labels = squared_distances(prepared[rows], prepared[rows]), int(labels.max()) + 1, labels[rows]
     best: tuple[float, float, float, float, Array] | None = None
     for relative in GAMMAS:
         gamma = relative / prepared.shape[1]
-        kernel = np.exp(-gamma * squares)
+        kernel = _kernel(squares.copy(), gamma)
         for cost in COSTS:
             scores = np.zeros((len(rows), classes))
             for fold in folds:
@@ -208,11 +237,11 @@ def _search(prepared: Array, target: Array, seed: int) -> tuple[float, float]:
     random = np.random.default_rng([seed, 3])
     rows = random.permutation(len(target))[:SEARCH_ROWS]
     folds = np.array_split(np.arange(len(rows)), min(INNER_FOLDS, len(rows)))
-    squares, target = _squared_distances(prepared[rows]), target[rows]
+    squares, target = squared_distances(prepared[rows], prepared[rows]), target[rows]
     best = (np.inf, COSTS[0], GAMMAS[0])
     for relative in GAMMAS:
         gamma = relative / prepared.shape[1]
-        kernel = np.exp(-gamma * squares)
+        kernel = _kernel(squares.copy(), gamma)
         for cost in COSTS:
             error = 0.0
             for fold in folds:
@@ -223,7 +252,51 @@ def _search(prepared: Array, target: Array, seed: int) -> tuple[float, float]:
     return best[1], best[2]
 
 
-def _squared_distances(points: Array) -> Array:
-    squares = (points**2).sum(axis=1)
-    result: Array = np.maximum(squares[:, None] + squares - 2 * points @ points.T, 0)
-    return result
+def _fit_to_landmarks(points: Array, target: Array, seed: int) -> tuple[KernelMachine, dict[str, str]]:
+    """Minimise Σ |error| + ridge · aᵀKa / 2 over the coefficients a of the landmarks, by weighted least squares.
+
+    γ and the strength of the ridge are those with the smallest mean absolute error on `HELD_ROWS` other rows, after
+    the first of the least squares.
+    """
+    from scipy.linalg import solve
+
+    order = np.random.default_rng([seed, 4]).permutation(len(points))
+    held, tried, landmarks = order[:HELD_ROWS], order[HELD_ROWS:EXACT_ROWS], points[order[HELD_ROWS:][:LANDMARKS]]
+    between = squared_distances(landmarks, landmarks)
+
+    def kernels(rows: NDArray[np.int64], gamma: float) -> Array:
+        return _kernel(squared_distances(points[rows], landmarks), gamma)
+
+    def minimum(rows: NDArray[np.int64], weights: Array, gamma: float, ridges: Sequence[float]) -> list[Array]:
+        gram, moment = np.zeros_like(between), np.zeros(len(landmarks))
+        for start in range(0, len(rows), BLOCK):
+            block = rows[start : start + BLOCK]
+            kernel = kernels(block, gamma)
+            weighted = (kernel * weights[block, None]).T
+            gram += weighted @ kernel
+            moment += weighted @ target[block]
+        gram[np.diag_indices_from(gram)] *= 1 + JITTER
+        penalty = _kernel(between.copy(), gamma)
+        return [solve(gram + ridge * penalty, moment, assume_a="pos", overwrite_a=True) for ridge in ridges]
+
+    weights = np.ones(len(points))
+    best = (np.inf, GAMMAS[0], RIDGES[0])
+    for gamma in (relative / points.shape[1] for relative in GAMMAS):
+        kernel = kernels(held, gamma)
+        for ridge, found in zip(RIDGES, minimum(tried, weights, gamma, RIDGES), strict=True):
+            best = min(best, (float(np.abs(kernel @ found - target[held]).sum()), gamma, ridge))
+    _, gamma, ridge = best
+    for _ in range(ITERATIONS):
+        (coefficients,) = minimum(order, weights, gamma, [ridge])
+        for start in range(0, len(order), BLOCK):
+            block = order[start : start + BLOCK]
+            errors = np.abs(kernels(block, gamma) @ coefficients - target[block])
+            weights[block] = 1 / np.maximum(errors, EPSILON)
+    fitted = KernelMachine(landmarks.astype(np.float32), coefficients, np.zeros(1), np.array([gamma]))
+    return fitted, {"landmarks": f"{len(landmarks)}", "ridge": f"{ridge:g}", "gamma": f"{gamma:.3g}"}
+
+
+def _kernel(distances: Array, gamma: float) -> Array:
+    """Turn squared distances into kernels, in place."""
+    distances *= -gamma
+    return np.exp(distances, out=distances)

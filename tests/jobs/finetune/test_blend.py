@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,27 @@ def test_the_run_says_who_carries_it(run: tuple[Result, Path, list[str]]) -> Non
     assert set(metrics["methods"]) == {"dEf-10k (blend)", "from scratch"}
     history = pd.read_csv(out / "history.csv")
     assert "dEf-10k fine-tuned, fold 5" in set(history.method)
+
+
+def test_fast_fits_no_network(options: Options, tmp_path: Path) -> None:
+    said: list[str] = []
+    fast = replace(options, fast=True, compare_scratch=False)
+    result = finetune(fast, tmp_path / "run", quiet=True, say=said.append)
+    assert result.model == "dEf-10k (blend, fast)"
+    assert any(line.startswith("fast: no network is fine-tuned, which makes errors about") for line in said)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    members = metrics["blend"]["per_seed"][0]["weights"]
+    assert "svr on magpie-structure + frozen vectors" in members
+    assert not any("fine-tuned" in name for name in members)
+    assert metrics["provenance"]["mode"] == "blend, fast"
+    assert {member.weight for member in zoo.load(tmp_path / "run").checkpoint.members} == {0.0}
+    assert "mode blend, fast" in (tmp_path / "run" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("other", [{"mode": "full"}, {"mode": "svr"}, {"backbone": None}, {"backbone": "all"}])
+def test_fast_belongs_to_a_blend_on_one_backbone(options: Options, other: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="--fast leaves the fine-tuned network out of a blend on one backbone"):
+        replace(options, fast=True, **other)
 
 
 def test_every_row_has_an_honest_prediction(run: tuple[Result, Path, list[str]]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from support import tinystudy
 
+from zoo.errors import InputError
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.study import cells
 from zoo.jobs.study.plan import Cell, Method
@@ -74,3 +76,9 @@ def test_a_blend_is_a_method_of_a_study(tmp_path: Path) -> None:
     weights = done.parameters["dEf-10k, blend", 20, 0]
     assert sum(map(float, weights.values())) == pytest.approx(1, abs=0.01)
     assert "svr on magpie-structure" in weights
+    fast = run_study(replace(options, fast=True), tmp_path / "out", workers=1, report=False, quiet=True)
+    assert list(fast.results.method) == ["dEf-10k, blend, fast", "mean"]
+    members = fast.parameters["dEf-10k, blend, fast", 20, 0]
+    assert not any("fine-tuned" in name for name in members)
+    with pytest.raises(InputError, match="--fast leaves the network out of blend, which is not among --modes full"):
+        replace(options, fast=True, modes=("full",))

@@ -240,8 +240,6 @@ def _members(
     """
     if options.network_mode is None:
         return [baseline_member(options.mode, dataset.transform, dataset.classes)]
-    settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
-    network = network_member(start.name, start.key, start.initial, settings, vectors, device)
     regressors = default_members(
         dataset,
         np.concatenate(folds),
@@ -250,4 +248,7 @@ def _members(
         backbone=start.name,
         readout=readout_fit([pretrained.load_heads(each.pulled.directory) for each in start.experts]),
     )
-    return [network, *regressors]
+    if options.fast:
+        return [*regressors]
+    settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
+    return [network_member(start.name, start.key, start.initial, settings, vectors, device), *regressors]

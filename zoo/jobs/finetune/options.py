@@ -18,7 +18,7 @@ from zoo.models.checkpoint.schema import MAX_FEATURIZERS, MAX_MEMBERS
 from zoo.registry import plugins, task_choice
 from zoo.registry.contracts import Task
 from zoo.registry.task_choice import LOG, TARGET, UNIT, TaskChoice
-from zoo.training.settings import BLEND, Mode, Precision
+from zoo.training.settings import BLEND, FAST, Mode, Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +75,8 @@ class Options:
         Classical methods to compare the model with.
     beside : tuple of str
         Additional featurizers for the regressors of a blend.
+    fast : bool
+        Leave the fine-tuned network out of the blend; its frozen backbones are still read.
     compare_scratch : bool
         Also train the network from scratch on the same splits.
     epochs, batch_size, learning_rate, patience, precision
@@ -160,6 +162,7 @@ class Options:
     n_train: Annotated[Whole | None, Field(description="Number of training rows to use.  [default: all]")] = None
     baselines: tuple[str, ...] = ()
     beside: Annotated[tuple[str, ...], Field(max_length=MAX_FEATURIZERS - 1)] = ()
+    fast: Annotated[bool, Field(description=FAST)] = False
     compare_scratch: bool = False
     epochs: Annotated[Whole | None, Field(ge=1, description="Maximum number of epochs.  [default: tuned]")] = None
     batch_size: Annotated[  # at least two: a single value has no variance for normalisation
@@ -186,6 +189,11 @@ class Options:
 
     def __post_init__(self) -> None:
         self._check_splits()
+        if self.fast and (self.mode != BLEND or self.backbone in (None, "all")):
+            raise InputError(
+                "--fast leaves the fine-tuned network out of a blend on one backbone; give it without --mode, and "
+                "without --backbone none or all"
+            )
         _ = self.choice  # checks that there is one
         if self.mode in (BLEND, *get_args(Mode)):
             return
@@ -220,6 +228,11 @@ class Options:
     def choice(self) -> TaskChoice:
         """The task: its name, an object, or one made of the target's column."""
         return task_choice.choice(self.task, self.target, self.unit, self.log)
+
+    @property
+    def shown_mode(self) -> str:
+        """The mode, as a run and its card name it."""
+        return f"{self.mode}, fast" if self.fast else self.mode
 
     @property
     def network_mode(self) -> Mode | None:

@@ -161,7 +161,7 @@ def _finetune(
         crossed = cross_fit_all(
             options, start, task, table, dataset, splits, store, device=device, quiet=quiet, say=tell, warn=warn
         )
-        model = f"{start.name} ({options.mode})" if options.network_mode else options.mode
+        model = f"{start.name} ({options.shown_mode})" if options.network_mode else options.mode
         outcomes[model] = [each.outcome for each in crossed.fits]
         for line in filter(None, (carriers(crossed.fits), transfer(crossed.fits))):
             tell(line)

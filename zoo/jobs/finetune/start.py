@@ -219,7 +219,7 @@ def provenance(start: Start, options: Options, task: Task, table: Table) -> dict
             "revision": backbone.pulled.revision,
             "sha256": backbone.digest,
         },
-        "mode": options.mode if options.cross_fitted else start.mode if backbone else None,
+        "mode": options.shown_mode if options.cross_fitted else start.mode if backbone else None,
         "experts": {each.name: each.digest for each in start.experts},
         "ancestors": lineage.ancestors(start.pretrained),
         "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},

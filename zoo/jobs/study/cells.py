@@ -336,19 +336,20 @@ def _blend(
         initial = partial(_initial, backbone, tuple(experts.values()), "mixture", max(1, dataset.classes))
         network = initial(split.seed)[0]
         vectors = expert_vectors(network, dataset.graphs, np.arange(len(dataset.targets)))
-        settings = methods.sized(methods.TRANSFER, rows_of_fit(folds))
-        settings = replace(settings, epochs=epochs or settings.epochs)
         name = cell.method.backbone or backbone.name
         members: list[NetworkMember | RegressorMember] = [
-            network_member(name, "study", initial, settings, vectors, "cpu"),
             *default_members(
                 dataset,
                 rows,
                 list(experts),
                 backbone=name,
                 readout=readout_fit([pretrained.load_heads(folder) for folder in experts.values()]),
-            ),
+            )
         ]
+        if not cell.method.fast:
+            settings = methods.sized(methods.TRANSFER, rows_of_fit(folds))
+            settings = replace(settings, epochs=epochs or settings.epochs)
+            members.insert(0, network_member(name, "study", initial, settings, vectors, "cpu"))
         frozen = None if vectors is None else vectors.numpy()
         inputs = Inputs({STRUCTURE: features}, frozen, network.architecture.pooled_by("all"))
         scaler = UNSCALED if dataset.classes else TargetScaler.fit(dataset.targets[rows], dataset.transform)

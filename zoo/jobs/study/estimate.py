@@ -146,7 +146,7 @@ def _trial(prepared: Prepared, cell: Cell) -> float:
     epoch = max(0.0, (long - short) / (TRIAL_EPOCHS[1] - TRIAL_EPOCHS[0]))
     tuned = methods.TRANSFER if cell.method.backbone else methods.SCRATCH
     settings = methods.sized(tuned, len(prepared.splits[cell.size, cell.seed].train))
-    fits = BLEND_FITS if cell.method.mode == BLEND else 1
+    fits = BLEND_FITS if cell.method.mode == BLEND and not cell.method.fast else 1  # all regressors take about as long
     return fits * (short + epoch * ((prepared.options.epochs or settings.epochs) - TRIAL_EPOCHS[0]))
 
 

@@ -23,6 +23,8 @@ MODES = {
     "blend": "the mixture below, kernel machines, boosted trees and a regression on what the backbones predict are "
     "each fitted without each of five to ten folds of the training rows, and weighted by their predictions of these "
     "folds",
+    "blend, fast": "kernel machines, boosted trees and a regression on what the backbones predict are each fitted "
+    "without each of five to ten folds of the training rows, and weighted by their predictions of these folds",
     "mixture": "the backbone is trained further, and a second head reads frozen copies of other backbones; the two "
     "predictions are averaged (R. Chang et al., npj Comput. Mater. 8, 242 (2022))",
 }

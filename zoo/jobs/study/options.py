@@ -25,7 +25,7 @@ from zoo.data.tables.table import DECIMAL, ID, SHEET, STRUCTURE, TableSource, no
 from zoo.errors import InputError
 from zoo.registry import task_choice
 from zoo.registry.task_choice import LOG, TARGET, UNIT, TaskChoice
-from zoo.training.settings import BLEND, Mode
+from zoo.training.settings import BLEND, FAST, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +50,8 @@ class StudyOptions:
     ----------
     task : str, Task or None
     data : Path, DataFrame or Table
-    sizes, backbones, modes, baselines, scratch, seeds, seed, split, test, target, unit, log, structures, id, structure,
-    sheet, decimal, epochs, max_rejected, where, unseen, rows, significance, title
+    sizes, backbones, modes, fast, baselines, scratch, seeds, seed, split, test, target, unit, log, structures, id,
+    structure, sheet, decimal, epochs, max_rejected, where, unseen, rows, significance, title
         As described at each field, and by ``zoo study --help``.
 
     Raises
@@ -83,6 +83,7 @@ class StudyOptions:
         Distinct[str],
         Field(description="Baselines: rf, svr, lasso, pls, ridge, mean; of classes rf, svc, logistic, majority."),
     ] = ()
+    fast: Annotated[bool, Field(description=FAST)] = False
     scratch: Annotated[bool, Field(description="Whether to train from scratch too, as the reference.")] = True
     seeds: Annotated[int, Field(ge=1, description="Number of repetitions, each with its own split.")] = 10
     seed: Annotated[int, Field(description="The first seed.")] = 0
@@ -138,6 +139,10 @@ class StudyOptions:
         for mode in self.modes:
             if mode not in known and not (mode.startswith(FROZEN_PREFIX) and mode != FROZEN_PREFIX):
                 raise InputError(f"--modes {mode}: there is {', '.join(known)}, {FROZEN_PREFIX}ridge and so on")
+        if self.fast and BLEND not in self.modes:
+            raise InputError(
+                f"--fast leaves the network out of {BLEND}, which is not among --modes {','.join(self.modes)}"
+            )
         if not self.modes and self.backbones:
             raise InputError("--modes: at least one, or no --backbones")
         if self.significance is not None and self.seeds < MIN_SEEDS:

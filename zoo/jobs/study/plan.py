@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from zoo.jobs.study.options import FROZEN_PREFIX
-from zoo.training.settings import FROM_SCRATCH
+from zoo.training.settings import BLEND, FROM_SCRATCH
 
 if TYPE_CHECKING:
     from zoo.jobs.study.options import StudyOptions
@@ -31,12 +31,15 @@ class Method:
     baseline : str or None
         Baseline, fitted to the frozen embedding of the backbone or, without a backbone, to the vectors of the
         baseline's own featurizer.
+    fast : bool
+        Whether the fine-tuned network is left out of a blend.
     """
 
     name: str
     backbone: str | None = None
     mode: str = "full"
     baseline: str | None = None
+    fast: bool = False
 
     @property
     def kind(self) -> MethodKind:
@@ -74,6 +77,7 @@ def plan(options: StudyOptions) -> list[Method]:
                 baseline = mode.removeprefix(FROZEN_PREFIX)
                 found.append(Method(f"{backbone}, frozen + {baseline}", backbone, baseline=baseline))
             else:
-                name = backbone if mode == "full" else f"{backbone}, {mode}"
-                found.append(Method(name, backbone, mode))
+                fast = options.fast and mode == BLEND
+                name = backbone if mode == "full" else f"{backbone}, {mode}{', fast' if fast else ''}"
+                found.append(Method(name, backbone, mode, fast=fast))
     return found + [Method(name, baseline=name) for name in options.baselines]
