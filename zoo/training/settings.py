@@ -15,7 +15,7 @@ BLEND = "blend"
 
 FAST = (
     "Fit no network: the blend is made of classical regressors, which also read the frozen backbones. "
-    "Fitting takes a third of the time; errors are about 2 % larger."
+    "Networks take most of the time of a fit; without them errors are about 2 % larger."
 )
 """Description of the option ``fast``; measured in docs/tuning.md."""
 

@@ -166,6 +166,8 @@ def cross_fit_all(
     inputs = Inputs(usable, None if vectors is None else vectors.numpy(), width)
 
     say(f"{sum(map(len, folds[0]))} rows in {len(folds[0])} folds: each row is predicted by fits that have not seen it")
+    if options.fast:
+        say("fast: no network is fine-tuned, which makes errors about 2 % larger (docs/tuning.md)")
     fits = []
     count = sum(len(plan) * len(each) for plan, each in zip(plans, folds, strict=True))
     with progress("cross-fitting", count, "fits", quiet=quiet) as bar:
