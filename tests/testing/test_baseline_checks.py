@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from zoo.contracts import Baseline
 from zoo.registry import plugins
 from zoo.testing import check_baseline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Overconfident(DummyClassifier):
@@ -28,10 +36,10 @@ def test_the_classifiers_of_zoo_conform(name: str) -> None:
     ("classifier", "said"),
     [
         (Overconfident, "predict_proba gives numbers that are no probabilities"),
-        (LinearSVC, "predict_proba"),
+        (partial(make_pipeline, SimpleImputer(), LinearSVC()), "predict_proba"),
     ],
 )
-def test_a_classifier_gives_probabilities(classifier: type, said: str) -> None:
+def test_a_classifier_gives_probabilities(classifier: Callable[[], Any], said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         check_baseline(Baseline("bad", classifier=lambda _seed: classifier(), featurizer="magpie"))
 

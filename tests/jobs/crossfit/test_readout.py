@@ -48,7 +48,9 @@ def test_the_fit_is_that_of_scikit_learn(fit: ReadoutFit, vectors: np.ndarray) -
     ridge = RidgeCV(ALPHAS).fit(scaled, target)
     np.testing.assert_allclose(regressor.predict(features), ridge.predict(scaled), rtol=1e-8)
     assert chosen == {"alpha": f"{ridge.alpha_:g}"}
-    again = Regressor.from_tensors("readout", regressor.tensors())
+    tensors = regressor.tensors()
+    assert len({array.__array_interface__["data"][0] for array in tensors.values()}) == len(tensors)
+    again = Regressor.from_tensors("readout", tensors)
     np.testing.assert_array_equal(again.predict(features), regressor.predict(features))
 
 

@@ -16,8 +16,8 @@ import zoo
 from zoo.data.graphs.memory import CrystalMemory
 from zoo.errors import InputError, UnknownNameError
 from zoo.jobs.predict import model as prediction
+from zoo.jobs.predict.columns import COLUMNS, WITH_INTERVAL
 from zoo.jobs.predict.files import predict_files
-from zoo.jobs.predict.model import COLUMNS, WITH_INTERVAL, Model
 from zoo.models.architecture import Architecture
 from zoo.testing import sample_crystals as samples
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from zoo.jobs.predict.model import Model
     from zoo.models.checkpoint import weights
 
 SMALL = Architecture(width=8, convolutions=2, head=8)

@@ -50,8 +50,9 @@ class ReadoutFit:
         coefficients = np.asarray(ridge.coef_, dtype=np.float64) / scale
         intercept = np.array([float(ridge.intercept_) - float(mean @ coefficients)])
         model = replace(self.heads, coefficients=coefficients, intercept=intercept)
-        zeros, ones = np.zeros(model.columns), np.ones(model.columns)
-        regressor = Regressor(model, zeros, zeros, ones, np.array([np.inf]), np.array([0.0, 1.0]))
+        d = model.columns
+        # Separate arrays: a checkpoint holds no array twice.
+        regressor = Regressor(model, np.zeros(d), np.zeros(d), np.ones(d), np.array([np.inf]), np.array([0.0, 1.0]))
         return regressor, {"alpha": f"{ridge.alpha_:g}"}
 
 
