@@ -95,7 +95,7 @@ def test_yaml_out_of_bounds(text: str, said: str) -> None:
         parse_yaml(text)
     assert said in str(caught.value)
     assert len(str(caught.value)) < 200
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 5
 
 
 def test_numbers_to_the_base_60_and_dates_stay_text() -> None:
