@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,7 +36,7 @@ class _Silent:
         """Say nothing."""
 
 
-class _Meter:
+class _Meter(ABC):
     """Counts steps; the rate does not include those of an earlier run."""
 
     def __init__(self, label: str, total: float | None, unit: str) -> None:
@@ -56,8 +57,9 @@ class _Meter:
             self.skipped += steps
             self.advance(steps, note)
 
+    @abstractmethod
     def show(self, now: float) -> None:
-        raise NotImplementedError
+        """Show the state at a time of the monotonic clock."""
 
     def rate(self, now: float) -> float:
         return (self.done - self.skipped) / max(now - self.start, 1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from io import BytesIO
 from numbers import Integral
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Task
 
 
-class CrystalEstimator(BaseEstimator):  # type: ignore[misc]
+class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     """Base class; subclasses declare the parameters, and say what the task and the targets are."""
 
     task: Any
@@ -45,9 +46,9 @@ class CrystalEstimator(BaseEstimator):  # type: ignore[misc]
     verbose: int
     on_error: Any
 
+    @abstractmethod
     def _targets(self, y: Any, name: str) -> Targets:
         """Return the targets of all rows, and the task that they are of; `name` is that of the targets."""
-        raise NotImplementedError
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:  # noqa: N803
         """Fit the model to crystals and their targets; all rows train.
