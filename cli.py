@@ -6,13 +6,11 @@ import click
 
 from zoo import __version__
 from zoo.commands import console, hub
-from zoo.commands.convert import convert
 from zoo.commands.environment import cache, doctor, plugins
-from zoo.commands.fetch import fetch
 from zoo.commands.finetune import finetune
 from zoo.commands.options import Group, common
 from zoo.commands.predict import predict
-from zoo.commands.pretrain import pretrain
+from zoo.commands.pretrain import convert, fetch, pretrain
 from zoo.commands.shelf import list_backbones, show
 from zoo.commands.study import study
 

@@ -7,9 +7,7 @@ is in :mod:`~zoo.commands.options`, :mod:`~zoo.commands.console` and
 
 __all__ = [
     "console",
-    "convert",
     "environment",
-    "fetch",
     "finetune",
     "hub",
     "options",
