@@ -7,6 +7,7 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``finetune(options, out)``    fine-tune a backbone on a table; returns a :class:`Result`
 ``Options``                   the options of a fine-tuning
 ``CrystalRegressor``          fine-tuning as a scikit-learn regressor
+``CrystalClassifier``         the same for classes
 ``CrystalFeaturizer``         feature vectors of crystals as a scikit-learn transformer
 ``study(options, out)``       compare methods, sizes and seeds on a table; returns a :class:`Study`
 ``StudyOptions``              what a study compares
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from zoo.data.tables.crystal_frame import read as read
     from zoo.errors import ZooError as ZooError
     from zoo.hub.pull import pull as pull
+    from zoo.jobs.estimators.classifier import CrystalClassifier as CrystalClassifier
     from zoo.jobs.estimators.featurizer import CrystalFeaturizer as CrystalFeaturizer
     from zoo.jobs.estimators.regressor import CrystalRegressor as CrystalRegressor
     from zoo.jobs.finetune.options import Options as Options

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoo._utils import lazy
 
 if TYPE_CHECKING:
+    from zoo.jobs.estimators.classifier import CrystalClassifier as CrystalClassifier
     from zoo.jobs.estimators.featurizer import CrystalFeaturizer as CrystalFeaturizer
     from zoo.jobs.estimators.regressor import CrystalRegressor as CrystalRegressor
 else:
