@@ -281,6 +281,8 @@ def fit_estimator(
 ) -> tuple[Any, dict[str, str]]:
     """Fit a baseline's model, with hyper-parameters chosen by five-fold cross-validation within the rows.
 
+    They keep their defaults if a class has one row only.
+
     Parameters
     ----------
     baseline : Baseline
@@ -302,8 +304,8 @@ def fit_estimator(
     model, folds = baseline.make("classification" if classes else "regression", seed), min(5, len(targets))
     if classes:
         targets = targets.astype(np.int64)
-        folds = min(folds, max(2, int(np.unique(targets, return_counts=True)[1].min())))
-    if baseline.grid:
+        folds = min(folds, int(np.unique(targets, return_counts=True)[1].min()))
+    if baseline.grid and folds > 1:  # otherwise a class has one row, which no fold could both train and test
         cut = StratifiedKFold if classes else KFold
         model = GridSearchCV(
             model,

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import (
+    check_classifiers_classes,
+    check_classifiers_one_label,
+    check_classifiers_regression_target,
     check_dict_unchanged,
     check_estimators_overwrite_params,
     check_estimators_pickle,
@@ -52,6 +55,9 @@ FITTING = {
     "check_regressors_int",
     "check_regressors_no_decision_function",
     "check_regressors_train",
+    "check_classifier_data_not_an_array",
+    "check_classifiers_classes",
+    "check_classifiers_train",
 }
 MATRICES = {
     "check_estimator_sparse_tag",
@@ -79,15 +85,28 @@ NOT_OF_FEATURIZERS = {  # nothing is fitted, so fitting to anything succeeds
 }
 
 
+NOT_OF_CLASSIFIERS = {"check_fit2d_1sample"}  # one sample has one class, which is refused as the check wants it
+
+
 def expected_failures(estimator: Any) -> dict[str, str]:
-    featurizes = isinstance(estimator, zoo.CrystalFeaturizer)
+    passed = NOT_OF_FEATURIZERS if isinstance(estimator, zoo.CrystalFeaturizer) else set()
+    passed |= NOT_OF_CLASSIFIERS if isinstance(estimator, zoo.CrystalClassifier) else set()
     failures = dict.fromkeys(FITTING, NO_CRYSTALS) | dict.fromkeys(MATRICES, NO_MATRIX)
     failures |= dict.fromkeys(TRANSFORMING, NO_CRYSTALS)
-    return {name: reason for name, reason in failures.items() if not (featurizes and name in NOT_OF_FEATURIZERS)}
+    return {name: reason for name, reason in failures.items() if name not in passed}
 
 
 class Regressor(zoo.CrystalRegressor):
     """Declares that it takes arrays; otherwise scikit-learn skips all checks."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        return tags
+
+
+class Classifier(zoo.CrystalClassifier):
+    """The same."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -104,7 +123,9 @@ class Featurizer(zoo.CrystalFeaturizer):
         return tags
 
 
-@parametrize_with_checks([Regressor(), Featurizer()], expected_failed_checks=expected_failures, xfail_strict=True)
+@parametrize_with_checks(
+    [Regressor(), Classifier(), Featurizer()], expected_failed_checks=expected_failures, xfail_strict=True
+)
 def test_scikit_learn_is_content(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)
 
@@ -117,10 +138,10 @@ def rock_salts(numbers: Any) -> list[Crystal]:
     return [Crystal(np.array([11, 17]), np.diag(side), np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]])) for side in sides]
 
 
-class OfNumbers(zoo.CrystalRegressor):
+class NumbersRegressor(zoo.CrystalRegressor):
     """Fits and predicts crystals made of the numbers that scikit-learn checks with."""
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> OfNumbers:  # noqa: N803
+    def fit(self, X: Any, y: Any, groups: Any = None) -> NumbersRegressor:  # noqa: N803
         super().fit(rock_salts(X), y, groups)
         return self
 
@@ -128,21 +149,39 @@ class OfNumbers(zoo.CrystalRegressor):
         return super().predict(rock_salts(X))
 
 
-@pytest.mark.parametrize(
-    "check",
-    [
-        check_dict_unchanged,
-        check_estimators_overwrite_params,
-        check_estimators_pickle,
-        check_fit_check_is_fitted,
-        check_fit_idempotent,
-        check_fit_score_takes_y,
-        check_methods_sample_order_invariance,
-        check_methods_subset_invariance,
-    ],
-    ids=lambda check: check.__name__,
-)
+class NumbersClassifier(zoo.CrystalClassifier):
+    """The same."""
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> NumbersClassifier:  # noqa: N803
+        super().fit(rock_salts(X), y, groups)
+        return self
+
+    def predict_proba(self, X: Any) -> Any:  # noqa: N803
+        return super().predict_proba(rock_salts(X))
+
+
+FITTED_CHECKS = [
+    check_dict_unchanged,
+    check_estimators_overwrite_params,
+    check_estimators_pickle,
+    check_fit_check_is_fitted,
+    check_fit_idempotent,
+    check_fit_score_takes_y,
+    check_methods_sample_order_invariance,
+    check_methods_subset_invariance,
+]
+CLASSIFIER_CHECKS = [check_classifiers_classes, check_classifiers_one_label, check_classifiers_regression_target]
+
+
+@pytest.mark.parametrize("check", FITTED_CHECKS, ids=lambda check: check.__name__)
 def test_fitting_and_predicting_crystals_is_as_scikit_learn_wants_it(
     check: Callable[[str, Any], None], backbone: Path
 ) -> None:
-    check("CrystalRegressor", OfNumbers(mode="ridge", backbone=str(backbone)))
+    check("CrystalRegressor", NumbersRegressor(mode="ridge", backbone=str(backbone)))
+
+
+@pytest.mark.parametrize("check", [*FITTED_CHECKS, *CLASSIFIER_CHECKS], ids=lambda check: check.__name__)
+def test_fitting_and_predicting_classes_is_as_scikit_learn_wants_it(
+    check: Callable[[str, Any], None], backbone: Path
+) -> None:
+    check("CrystalClassifier", NumbersClassifier(mode="logistic", backbone=str(backbone)))

@@ -93,3 +93,16 @@ def test_a_property_without_a_task(moduli_frame: pd.DataFrame, backbone: Path) -
     assert (wide.task_.target, wide.task_.transform) == ("target", "log10")
     mine = zoo.Task("mine", target="k", unit="GPa", valid=(0.0, 1000.0))
     assert zoo.CrystalRegressor(mine, mode="mean", backbone=str(backbone)).fit(structures, y).task_ == mine
+
+
+def test_the_network_can_be_left_out_and_featurizers_added(moduli_frame: pd.DataFrame, backbone: Path) -> None:
+    structures, y = moduli_frame.structure[:30], moduli_frame.K_VRH[:30]
+    model = zoo.CrystalRegressor("bulk-modulus", backbone=str(backbone), fast=True, beside="magpie")
+    weights = model.fit(structures, y).metrics_["blend"]["weights"]
+    assert any("magpie-structure + magpie" in name for name in weights)
+    assert not any("fine-tuned" in name for name in weights)
+    assert np.abs(model.predict(structures) - y).mean() < np.abs(y.mean() - y).mean()
+    with pytest.raises(zoo.ZooError, match="'soap'"):  # one name, and not four letters
+        clone(model).set_params(beside="soap").fit(structures, y)
+    with pytest.raises(ValueError, match="--fast leaves the fine-tuned network out of a blend"):
+        clone(model).set_params(mode="ridge").fit(structures, y)

@@ -103,6 +103,9 @@ def test_lengths_are_compared() -> None:
         rows.Targets("y", [1.0, 2.0, 3.0], [1, 2, 3], {}).given_to(records, 4)
     with pytest.raises(InputError, match="X has 4 crystals and groups has 1 value"):
         rows.Targets("y", [1.0] * 4, [1] * 4, {}).given_to(records, 4, ["a"])
+    usable, problems = rows.Targets("y", [1.0] * 4, [1] * 4, {}).given_to(records, 4, pd.Series(["a", None, 2, np.nan]))
+    assert [record.group for record in usable] == ["a", "2"]
+    assert problems == {1: "group = None: no value", 3: "group = nan: no value"}
 
 
 def test_errors_of_estimators_are_value_errors_as_well() -> None:

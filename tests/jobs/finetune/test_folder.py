@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.result import Result
 from support.runfiles import RUN_FILES
 
+from zoo.jobs.finetune.folder import read_rows
+
 
 def test_the_folder_is_complete(run: tuple[Result, Path]) -> None:
     _, out = run
@@ -42,3 +44,17 @@ def test_rejected_rows_are_reported_with_their_reasons(run: tuple[Result, Path])
     rejected = pd.read_csv(run[1] / "rejected.csv")
     assert rejected.row.tolist() == [4, 8]
     assert "physical range" in rejected.reason[0]
+
+
+def test_texts_that_look_like_nothing_are_read_as_texts(tmp_path: Path) -> None:
+    path = tmp_path / "out_of_fold.csv"
+    path.write_text("id,formula,target,prediction,probability_1,rank\nNA,NaN,1,None,0.25,2\n01,NaCl,None,1,,1\n")
+    rows = read_rows(path, classes=True)
+    assert rows[["id", "formula", "target", "prediction"]].to_numpy().tolist() == [
+        ["NA", "NaN", "1", "None"],
+        ["01", "NaCl", "None", "1"],
+    ]
+    assert rows["probability_1"].isna().tolist() == [False, True]
+    assert rows["rank"].tolist() == [2, 1]
+    path.write_text("id,target,prediction,unit\n007,1.5,1.25,\n")
+    assert read_rows(path, classes=False).to_numpy().tolist() == [["007", 1.5, 1.25, ""]]

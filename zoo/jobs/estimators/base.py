@@ -40,7 +40,8 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     mode: str
     seeds: int
     epochs: int | None
-    beside: Sequence[str]
+    beside: str | Sequence[str]
+    fast: bool
     random_state: Any
     device: Any
     verbose: int
@@ -61,7 +62,8 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         y : sequence of n targets
             The name of a Series names the property.
         groups : sequence of n values, optional
-            Crystals of one group are never separated by a cross-fit, for example those of one composition.
+            Crystals of one group are never separated by a cross-fit, for example those of one composition. A row
+            without a group cannot be used.
 
         Returns
         -------
@@ -105,7 +107,8 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             seed=self._seed(),
             test=0.0,
             epochs=self.epochs,
-            beside=tuple(self.beside),
+            beside=(self.beside,) if isinstance(self.beside, str) else tuple(self.beside),
+            fast=self.fast,
             max_rejected=1.0,
             **targets.options,
         )
@@ -149,12 +152,12 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @property
     def out_of_fold_(self) -> pd.DataFrame:
         """Out-of-fold prediction, interval and error of each training row: ``out_of_fold.csv`` of the run."""
-        import pandas as pd
+        from zoo.jobs.finetune.folder import read_rows
 
         check_is_fitted(self)
         if "out_of_fold.csv" not in self._files:
             raise InputError(f"mode {self.mode!r} fits once, so no row has an out-of-fold prediction; use mode 'blend'")
-        return pd.read_csv(BytesIO(self._files["out_of_fold.csv"]), dtype={"id": str})
+        return read_rows(BytesIO(self._files["out_of_fold.csv"]), classes=bool(self.task_.classes))
 
     def predict_frame(self, X: Any, interval: float | None = None) -> pd.DataFrame:  # noqa: N803
         """Predict with all columns of ``predictions.csv``.

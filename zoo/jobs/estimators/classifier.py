@@ -34,7 +34,7 @@ class CrystalClassifier(ClassifierMixin, CrystalEstimator):  # type: ignore[misc
     task : str, Task or None
         Name of a registered classification, such as "metallicity", or a task; None for the classes found in the
         targets.
-    backbone, mode, seeds, epochs, beside, random_state, device, verbose, on_error
+    backbone, mode, seeds, epochs, beside, fast, random_state, device, verbose, on_error
         As in :class:`CrystalRegressor`.
 
     Attributes
@@ -53,7 +53,8 @@ class CrystalClassifier(ClassifierMixin, CrystalEstimator):  # type: ignore[misc
         mode: str = "blend",
         seeds: int = 1,
         epochs: int | None = None,
-        beside: Sequence[str] = (),
+        beside: str | Sequence[str] = (),
+        fast: bool = False,
         random_state: int | np.random.RandomState | None = 0,
         device: Device = "auto",
         verbose: int = 0,
@@ -65,6 +66,7 @@ class CrystalClassifier(ClassifierMixin, CrystalEstimator):  # type: ignore[misc
         self.seeds = seeds
         self.epochs = epochs
         self.beside = beside
+        self.fast = fast
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
@@ -103,9 +105,8 @@ class CrystalClassifier(ClassifierMixin, CrystalEstimator):  # type: ignore[misc
             raise InputError(f"y holds no classes: {error}") from None
         task = self._task_of(labels, name)
         named = {label: task.index(label) for label in labels}
-        own = [next((label for label in labels if named[label] == k), each) for k, each in enumerate(task.classes)]
         targets = [_index(value, named, task) for value in values]
-        return Targets(name, targets, values, {"task": task}, {"classes_": np.array(own)})
+        return Targets(name, targets, values, {"task": task}, {"classes_": _own_labels(task.classes, named)})
 
     def _task_of(self, labels: Sequence[Any], name: str) -> Task:
         """Return the classification: the parameter, or one of the labels found."""
@@ -131,6 +132,26 @@ def _distinct(labels: Sequence[Any]) -> list[Any]:
     except TypeError:
         types = sorted({type(each).__name__ for each in found})
         raise InputError(f"y holds labels of several types: {listed(types)}") from None
+
+
+def _own_labels(classes: Sequence[str], named: dict[Any, int | None]) -> NDArray[Any]:
+    """Return the labels of the classes as they are in the targets; those of other classes in the same type."""
+    own: list[Any] = []
+    for position, text in enumerate(classes):
+        labels = [label for label, index in named.items() if index == position]
+        if len(labels) > 1:
+            raise InputError(f"y names the class {text!r} in several ways: {listed([repr(each) for each in labels])}")
+        own.append(labels[0] if labels else _typed(text, next(iter(named), text)))
+    same = len({type(label) for label in own}) == 1
+    return np.array(own, dtype=None if same else object)
+
+
+def _typed(text: str, like: object) -> Any:
+    """Return the label of a class without rows as a number, if those of the others are numbers."""
+    try:
+        return type(like)(text) if isinstance(like, int | float) and not isinstance(like, bool) else text
+    except ValueError:
+        return text
 
 
 def _index(value: Any, named: dict[Any, int | None], task: Task) -> float | InputError:

@@ -63,7 +63,9 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
     epochs : int or None
         Number of epochs; by default tuned to the number of rows.
     beside : sequence of str
-        Additional featurizers for the regressors of a blend.
+        Additional featurizers for the regressors of a blend; a string is one name.
+    fast : bool
+        Leave the fine-tuned network out of the blend; its frozen backbones are still read.
     random_state : int, RandomState or None
         Determines folds, initial weights and batches.
     device : {"auto", "cpu", "cuda"}
@@ -108,7 +110,8 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
         mode: str = "blend",
         seeds: int = 1,
         epochs: int | None = None,
-        beside: Sequence[str] = (),
+        beside: str | Sequence[str] = (),
+        fast: bool = False,
         random_state: int | np.random.RandomState | None = 0,
         device: Device = "auto",
         verbose: int = 0,
@@ -122,6 +125,7 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
         self.seeds = seeds
         self.epochs = epochs
         self.beside = beside
+        self.fast = fast
         self.random_state = random_state
         self.device = device
         self.verbose = verbose

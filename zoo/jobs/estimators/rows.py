@@ -113,18 +113,20 @@ class Targets:
         InputError
             If there is not one target, and one group, for each row.
         """
-        names = None if groups is None else [str(group) for group in groups]
-        for what, values in (("y", self.values), ("groups", names)):
+        groups = None if groups is None else list(groups)
+        for what, values in (("y", self.values), ("groups", groups)):
             if values is not None and len(values) != total:
                 raise InputError(f"X has {counted(total, 'crystal')} and {what} has {counted(len(values), 'value')}")
         usable, problems = [], {}
         for record in records:
             position = record.row - 1
-            value = self.values[position]
-            if isinstance(value, InputError):
+            value, group = self.values[position], groups[position] if groups else ""
+            if is_missing(group):
+                problems[position] = f"group = {group!r}: no value"
+            elif isinstance(value, InputError):
                 problems[position] = f"y = {shorten(repr(self.given[position]))}: {value}"
             else:
-                usable.append(replace(record, target=value, group=names[position] if names else ""))
+                usable.append(replace(record, target=value, group=str(group)))
         return usable, problems
 
 

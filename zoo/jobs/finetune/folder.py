@@ -27,7 +27,9 @@ from zoo.registry.plugin_versions import versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
@@ -205,6 +207,24 @@ def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:
                     record = result.records[row]
                     shown = _shown(result, record.target, outcome.predictions[row])
                     yield [record.id, part, *shown, split.fold or split.seed]
+
+
+def read_rows(source: Path | BinaryIO, *, classes: bool) -> pd.DataFrame:
+    """Read the rows of a CSV file of a run.
+
+    Ids, formulas and labels are texts, whatever they are: the formula NaN, and a class NA or 1.
+
+    Parameters
+    ----------
+    source : Path or file
+        ``predictions.csv``, ``comparison.csv`` or ``out_of_fold.csv``.
+    classes : bool
+        Whether targets and predictions are labels.
+    """
+    import pandas as pd
+
+    texts = dict.fromkeys(("id", "unit", *(("target", "prediction") if classes else ())), str)
+    return pd.read_csv(source, dtype=texts, keep_default_na=False, na_values=[""]).fillna({"unit": ""})
 
 
 def _shown(result: Result, target: float | None, prediction: NDArray[np.float64]) -> list[Any]:

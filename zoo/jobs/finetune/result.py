@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from zoo._utils.wording import as_html, counted, format_headline
+from zoo._utils.wording import as_html, counted, format_headline, probability_columns
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import Comparison, compare
 from zoo.errors import InputError
@@ -229,7 +229,7 @@ class Result:
 
         rows = [[method, *row] for method in self.outcomes for row in predictions(self, [method])]
         found = pd.DataFrame(rows, columns=["method", *prediction_columns(self), self.repeat])
-        return found if self.task.classes else found.astype({"prediction": "float64"})
+        return found.astype(dict.fromkeys(probability_columns(self.task.classes) or ["prediction"], "float64"))
 
     def parity(self) -> Picture:
         """Plot the predictions against the targets, on the rows on which the errors are measured.
@@ -363,11 +363,13 @@ class SavedResult:
         """Return the predictions of all methods for all rows; see :meth:`Result.frame`."""
         import pandas as pd
 
-        text = {"id": str}
-        own = pd.read_csv(self.folder / "predictions.csv", dtype=text)
+        from zoo.jobs.finetune.folder import read_rows
+
+        classes = "classes" in self.metrics
+        own = read_rows(self.folder / "predictions.csv", classes=classes)
         own.insert(0, "method", self.model)
         others = self.folder / "comparison.csv"
-        return pd.concat([own, pd.read_csv(others, dtype=text)], ignore_index=True) if others.exists() else own
+        return pd.concat([own, read_rows(others, classes=classes)], ignore_index=True) if others.exists() else own
 
     def __repr__(self) -> str:
         error = format_headline(self.headline, self.summary()[self.model], self.unit)

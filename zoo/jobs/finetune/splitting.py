@@ -185,7 +185,7 @@ def check_classes(task: Task, table: Table) -> list[str]:
     Raises
     ------
     InputError
-        If all rows are of one class, or there are fewer rows than classes.
+        If all rows are of one class, there are fewer rows than classes, or fewer than two classes have several rows.
     """
     count = Counter(int(record.target or 0) for record in table.records)
     rows = counted(len(table.records), "usable row")
@@ -194,6 +194,11 @@ def check_classes(task: Task, table: Table) -> list[str]:
         raise InputError(f"{table.source}: {rows}, all of the class {only!r}: there is nothing to learn from one class")
     if len(table.records) < len(task.classes):
         raise InputError(f"{table.source}: {rows} for {len(task.classes)} classes; give several rows of each class")
+    if task.classes and sum(number > 1 for number in count.values()) < 2:
+        raise InputError(
+            f"{table.source}: {rows}, and fewer than two classes with two rows or more: there is nothing to learn; "
+            "give several rows of each class"
+        )
     few = [(label, count[position]) for position, label in enumerate(task.classes) if count[position] < MIN_OF_CLASS]
     return [
         f"{counted(number, 'row')} of the class {label!r}: "
