@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -73,9 +74,8 @@ def test_cards_that_come_change_and_go_are_noticed(shelf: Shelf) -> None:
     assert listed()[-1]["unit"] == "mbar"
     (folder / "soft.md").write_text(card("soft"))
     assert [each["name"] for each in listed()[-2:]] == ["hard", "soft"]
-    for name in ("hard.md", "soft.md", "__init__.py"):
-        (folder / name).unlink(missing_ok=True)
-    (folder.parent / "zoo_shelf-1.2.dist-info" / "entry_points.txt").unlink()
+    shutil.rmtree(folder)
+    shutil.rmtree(folder.parent / "zoo_shelf-1.2.dist-info")
     assert listed() == before == from_cards()
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,17 @@ def test_a_third_party_task(install):
     assert loaded.target == "H_V"
     assert plugins.task("zoo-hard:HARDNESS") is loaded
     assert loaded in plugins.tasks()
+
+
+def test_packages_are_seen_to_come_and_go(install):
+    site = install("zoo-hard", {"tasks": {"hardness": "hard:hardness"}}, {"hard": HARDNESS})
+    before = plugins.plugins()
+    assert plugins.plugins() == before
+    install("zoo-soft", {"tasks": {"softness": "hard:hardness"}})  # into the same folder
+    assert set(names("task")) - {plugin.name for plugin in before} == {"softness"}
+    for name in ("zoo_hard", "zoo_soft"):
+        shutil.rmtree(site / f"{name}-1.2.dist-info")
+    assert not {"hardness", "softness"} & set(names("task"))
 
 
 def test_ours_come_first(install):

@@ -23,7 +23,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -33,7 +33,6 @@ from zoo.registry.contracts import ZOO_API, Baseline, Featurizer, Kind, Task, br
 from zoo.registry.plugin_files import one_line_with_place, read_plugin_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from importlib.metadata import Distribution
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -332,16 +331,31 @@ def _meant(matches: list[Plugin]) -> list[Plugin]:
     return ours if ours and all(plugin.origin is None for plugin in matches) else matches
 
 
-def _installed() -> Iterator[Plugin]:
-    """Yield the plugins of all distributions on ``sys.path``.
+def _installed() -> tuple[Plugin, ...]:
+    """Return the plugins of all distributions on ``sys.path``, read again only if a package came or went.
 
     A distribution that is found twice (an editable install before a wheel) counts once: `entry_points` keeps
     the first, which is also the one that an import would find.
     """
+    return _declared(tuple((path, _changed(path)) for path in sys.path))
+
+
+@lru_cache(maxsize=1)
+def _declared(_folders: tuple[tuple[str, int], ...]) -> tuple[Plugin, ...]:
     declared, described = entry_points(), cache(_described)  # reading metadata takes half a millisecond
-    for kind in KINDS:
-        for entry in declared.select(group=f"zoo.{kind}s"):
-            yield Plugin(kind, entry.name, *described(entry.dist), entry.value)
+    return tuple(
+        Plugin(kind, entry.name, *described(entry.dist), entry.value)
+        for kind in KINDS
+        for entry in declared.select(group=f"zoo.{kind}s")
+    )
+
+
+def _changed(folder: str) -> int:
+    """Return when a folder got or lost an entry, in ns; 0 if it does not exist."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return 0
 
 
 def _described(distribution: Distribution | None) -> tuple[str, str]:
