@@ -13,6 +13,7 @@ from zoo.commands.predict import predict
 from zoo.commands.pretrain import convert, fetch, pretrain
 from zoo.commands.shelf import list_backbones, show
 from zoo.commands.study import study
+from zoo.commands.web.serve import serve
 
 
 class Zoo(console.ErrorGroup, Group):
@@ -23,7 +24,7 @@ class Zoo(console.ErrorGroup, Group):
     cls=Zoo,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     sections={
-        "Your crystals": (finetune, predict, study),
+        "Your crystals": (finetune, predict, serve, study),
         "Backbones": (list_backbones, show, hub.search, hub.pull, hub.push),
         "Installation": (doctor, plugins, cache),
         "Making and publishing backbones": (pretrain, fetch, convert, hub.publish),

@@ -170,3 +170,26 @@ def test_a_file_that_is_no_list_is_named(tmp_path: Path) -> None:
 
 def test_the_same_is_nearer_than_nearly_the_same() -> None:
     assert all(same < near for same, near in zip(SAME, NEAR, strict=True))
+
+
+def test_the_nearest_of_the_same_composition_come_first() -> None:
+    """Rock salt and the cesium chloride structure of one compound, and rock salt stretched by 1 % and 5 %."""
+    from pymatgen.core import Lattice, Structure
+
+    def salt(length: float) -> Crystal:
+        return crystal(
+            Structure.from_spacegroup("Fm-3m", Lattice.cubic(length), ["Na", "Cl"], [[0, 0, 0], [0.5, 0, 0]])
+        )
+
+    other = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.47), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    known = KnownCrystals.build(
+        [("other", crystal(other)), ("5 %", salt(5.64 * 1.05)), ("same", salt(5.64)), ("0.5 %", salt(5.64 * 1.005))]
+    )
+    found = known.nearest(salt(5.64))
+    assert [each.id for each in found] == ["same", "0.5 %", "5 %", "other"]
+    assert found[0].distance == 0
+    assert found[0].volume == 1
+    assert found[1].distance <= 1 < found[2].distance
+    assert found[2].volume == pytest.approx(1.05**3, rel=0.005)
+    assert found[3].volume == pytest.approx(3.47**3 / 2 / (5.64**3 / 8), rel=0.005)
+    assert known.nearest(Crystal(np.array([14]), 2.5 * np.eye(3), np.zeros((1, 3)))) == []

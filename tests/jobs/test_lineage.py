@@ -138,3 +138,15 @@ def test_nothing_is_recognised_without_a_list(run: Path, tmp_path: Path) -> None
     change(copy, "backbone", None)
     with pytest.raises(InputError, match="copy: there is no list of training crystals"):
         lineage.Recognizer([copy])
+
+
+def test_training_crystals_of_the_same_composition_are_found() -> None:
+    """mp-22862 is rock salt, mp-22851 NaCl in the structure of cesium chloride."""
+    from zoo.data.structures.conversion import as_crystal
+    from zoo.testing import sample_crystals
+
+    recognizer = lineage.Recognizer([pull.pull("dEf-113k").directory])
+    found = recognizer.nearest(as_crystal(sample_crystals.crystals()["NaCl"]))
+    assert found[0].id == "mp-22862"
+    assert [each.distance for each in found] == sorted(each.distance for each in found)
+    assert len({each.id for each in found}) == len(found) <= 5

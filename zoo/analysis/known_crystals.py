@@ -8,7 +8,7 @@ Fingerprints are therefore compared within a tolerance rather than by equality, 
 
 The six are, up to their weights, two rounds of message passing with fixed pseudo-random coefficients (as in a
 Weisfeiler-Leman test), on distances in units of the cube root of the volume per atom. They do not change if the whole
-crystal is scaled. What the tolerances mean in practice is measured in ``docs/known-crystals.md``.
+crystal is scaled. What the tolerances mean in practice is measured in ``docs/screening.md``.
 """
 
 from __future__ import annotations
@@ -69,6 +69,26 @@ class Match:
     same: bool
 
 
+@dataclass(frozen=True)
+class Neighbor:
+    """A known crystal of the same composition.
+
+    Parameters
+    ----------
+    id : str
+        Identifier of the known crystal.
+    distance : float
+        Largest difference between components of the fingerprints, in units of those within which two crystals are the
+        same; 1 or less is the same crystal.
+    volume : float
+        Its volume per atom divided by that of the crystal that was looked up.
+    """
+
+    id: str
+    distance: float
+    volume: float
+
+
 @dataclass(frozen=True, eq=False)
 class KnownCrystals:
     """A list of n known crystals.
@@ -114,6 +134,21 @@ class KnownCrystals:
             if np.isfinite(own).all():
                 found[row] = self._matches(np.round(own), int(starts[row]), int(ends[row]))
         return found
+
+    def nearest(self, crystal: Crystal) -> list[Neighbor]:
+        """Return the known crystals of the same composition as a crystal, the nearest first."""
+        key = _key(crystal.formula)
+        start, end = (int(np.searchsorted(self.keys, np.uint32(key), side)) for side in ("left", "right"))
+        own = fingerprints([crystal])[0] / STEP if end > start else np.full(_WIDTH + 1, np.nan)
+        if not np.isfinite(own).all():
+            return []
+        apart = self.fingerprints[start:end] - np.round(own)
+        limits = np.round(np.array([SAME[0], *[SAME[1]] * _WIDTH]) / STEP)
+        distances = (np.abs(apart) / limits).max(axis=1)
+        return [
+            Neighbor(self.ids[start + row], float(distances[row]), float(np.exp(apart[row, 0] * STEP)))
+            for row in np.argsort(distances, kind="stable").tolist()
+        ]
 
     def _matches(self, own: NDArray[np.float64], start: int, end: int) -> list[Match]:
         apart = np.abs(self.fingerprints[start:end] - own)

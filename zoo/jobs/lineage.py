@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from zoo.analysis.known_crystals import Neighbor
     from zoo.data.crystal import Crystal
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
@@ -202,6 +203,14 @@ class Recognizer:
             ]
             for networks in self._networks
         ]
+
+    def nearest(self, crystal: Crystal, count: int = 5) -> list[Neighbor]:
+        """Return the training crystals of all networks that have the composition of a crystal, the nearest first."""
+        found: dict[str, Neighbor] = {}
+        for path, known in self._lists.items():
+            ids = listed_ids(each for networks in self._networks for each in networks if each.crystals == path)
+            found |= {each.id: each for each in known.nearest(crystal) if each.id in ids and each.id not in found}
+        return sorted(found.values(), key=lambda each: each.distance)[:count]
 
 
 def _recognition(found: Iterable[tuple[TrainedOn, Sequence[known_crystals.Match]]]) -> str:

@@ -1,6 +1,7 @@
 """Prediction with a backbone or a fine-tuned run.
 
-`model` predicts structures passed in Python; `files` predicts files, folders and tables.
+`model` predicts structures passed in Python, `files` files, folders and tables; `contributions` divides a prediction
+among the atoms.
 `features` computes the feature vectors for the regressors of a blend, `intervals` the ends of intervals;
 `structure_graph` returns the graph of a crystal, `notebook` shows a model as HTML.
 """

@@ -1,0 +1,8 @@
+"""``zoo serve``: a web page and a JSON interface for models.
+
+`serve` is the command; `app` joins the parts: `guard` bounds requests, `uploads` reads the files in them, `service`
+predicts, `answers` describes what is sent, `openapi` documents it. `page/` holds the page, which loads nothing from
+elsewhere.
+"""
+
+__all__ = ["answers", "app", "guard", "openapi", "serve", "service", "uploads"]
