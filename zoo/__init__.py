@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.run import finetune as finetune
     from zoo.jobs.lineage import recognize as recognize
     from zoo.jobs.predict.files import predict_files as predict_files
+    from zoo.jobs.predict.joint import load as load
     from zoo.jobs.predict.model import Model as Model
-    from zoo.jobs.predict.model import load as load
     from zoo.jobs.predict.ranking import Ranking as Ranking
     from zoo.jobs.predict.structure_graph import graph as graph
     from zoo.jobs.study.options import StudyOptions as StudyOptions

@@ -163,15 +163,66 @@ def test_a_column_without_a_task(table: Path, backbone: Path, tmp_path: Path) ->
     assert re.split(r"  +", result.stdout.splitlines()[1])[1] == "MAE (GPa)"
     assert "K_VRH (GPa) is learnt as it is: the middle 90% of the training values span 1." in result.stderr
     assert "--log takes log10" in result.stderr.replace("\n", " ")
-    assert refused("finetune", table, "--target", "K_VRH", "--target", "nsites") == (
-        "Error: --target K_VRH --target nsites: a run has one target; start one for each"
-    )
     assert refused("finetune", table, "--task", "K_VRH").endswith(
         "--target COLUMN --unit UNIT takes any column without a task; a task of your own comes from --plugin FILE.py "
         "(docs/plugins.md)"
     )
     assert refused("finetune", table).startswith("Error: --task is missing: which property does the table hold?")
     assert refused("finetune", table, "--task", "bulk-modulus", "--no-log").startswith("Error: --no-log with --task")
+
+
+def test_two_targets_at_once(table: Path, backbone: Path, tmp_path: Path) -> None:
+    targets = ("--target", "K_VRH", "--unit", "GPa", "--target", "G_VRH", "--unit", "GPa", "--log-of", "G_VRH")
+    out = tmp_path / "run"
+    words = ("--backbone", backbone, "--mode", "full", "--epochs", 1, "--out", out)
+    result = zoo("finetune", table, *targets, *words)
+    lines = result.stdout.splitlines()
+    assert lines[0] == "Errors on test rows, 1 seed"
+    assert [re.split(r"  +", line)[:3] for line in lines[3:5]] == [
+        ["K_VRH", "59", "tiny (full)"],
+        ["G_VRH", "59", "tiny (full)"],
+    ]
+    assert re.split(r"  +", lines[3])[3].endswith(" GPa")
+    assert re.split(r"  +", lines[4])[3].startswith("MAE log10 ")
+    assert re.search(r"^models +.*run$", result.stdout, re.MULTILINE)
+    assert "row 5" in result.stdout
+    predicted = zoo("predict", out, table, "--out", tmp_path / "p.csv")
+    assert "prediction_K_VRH,unit_K_VRH" in (tmp_path / "p.csv").read_text().splitlines()[0]
+    assert re.split(r"  +", predicted.stdout.splitlines()[1]) == ["id", "K_VRH, K_VRH", "G_VRH, G_VRH", "note"]
+    zoo("predict", out, table, "--out", tmp_path / "one.csv", "--target", "G_VRH")
+    assert (tmp_path / "one.csv").read_text().startswith("id,prediction,unit,")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--target", "K_VRH", "--target", "K_VRH"), "--target K_VRH is given twice"),
+        (
+            ("--target", "K_VRH", "--target", "G_VRH", "--unit", "GPa"),
+            "--unit is given once for 2 targets; give one for each, in the same order",
+        ),
+        (
+            ("--target", "K_VRH", "--target", "G_VRH", "--task", "bulk-modulus"),
+            "--task is given once for 2 targets; give one for each, in the same order",
+        ),
+        (
+            ("--task", "bulk-modulus", "--task", "metallicity"),
+            "the task metallicity has classes, and several targets at once are numbers; start a run of its own",
+        ),
+        (
+            ("--target", "K_VRH", "--target", "G_VRH", "--log-of", "K"),
+            "--log names 'K', which is no target; there is K_VRH, G_VRH",
+        ),
+        (("--target", "K_VRH", "--log", "--log-of", "K_VRH"), "--log-of says which targets are learnt in log10"),
+        (
+            ("--target", "K_VRH", "--target", "G_VRH", "--backbone", "all"),
+            "--backbone all compares backbones on one target, and there are several; name one",
+        ),
+        (("--target", "K_VRH", "--target", "Poisson"), "there is no column 'Poisson'"),
+    ],
+)
+def test_targets_that_do_not_go_together(table: Path, tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    assert message in refused("finetune", table, *words, "--out", tmp_path / "run")
 
 
 def start(table: Path, backbone: Path, out: Path, *options: str) -> subprocess.Popen[str]:

@@ -51,6 +51,15 @@ def test_each_target_has_a_head_and_single_takes_one(batch: GraphBatch) -> None:
             torch.testing.assert_close(model.single(target)(batch), everything[:, target])
 
 
+def test_single_takes_its_part_of_a_mixture(batch: GraphBatch) -> None:
+    model = network(replace(SMALL, pooling="all", experts=2, targets=3)).eval()
+    with torch.no_grad():
+        everything = model.all_targets(batch)
+        assert len(torch.unique(everything[0])) == 3
+        for target in range(3):
+            torch.testing.assert_close(model.single(target)(batch), everything[:, target])
+
+
 def test_a_mixture_is_the_mean_of_two_opinions(graphs: PackedGraphs, batch: GraphBatch) -> None:
     model = network(replace(SMALL, pooling="all", experts=2)).eval()
     with torch.no_grad():

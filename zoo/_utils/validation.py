@@ -22,11 +22,13 @@ TYPES = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "string_type": "text",
+    "texts_type": "text, or a list of texts",
     "bool_type": "True or False",
     "tuple_type": "a tuple",
     "path_type": "the path of a file or folder",
     "table_type": "the path of a table, a pandas DataFrame or a zoo table",
     "task_type": "the name of a task or a zoo.Task",
+    "tasks_type": "the name of a task or a zoo.Task, or a list of them",
 }
 """pydantic's error types → readable descriptions of the expected type."""
 

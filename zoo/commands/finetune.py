@@ -11,7 +11,7 @@ from zoo.commands.console import rejections, show_json, show_table, show_text
 from zoo.commands.options import (
     FILE_OR_FOLDER,
     FOLDER,
-    ONE_TARGET,
+    SEVERAL,
     DeclaredCommand,
     common,
     device_option,
@@ -24,14 +24,17 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zoo.jobs.finetune.joint.result import JointResult
+
 
 @click.command(
     cls=DeclaredCommand,
     declared=("zoo.jobs.finetune.options:Options",),
     without=("data", "val", "baselines", "beside", "compare_scratch"),
     special={
-        "target": ONE_TARGET,
-        "task": {"type": str, "shell_complete": names("task")},
+        "target": SEVERAL | {"metavar": "COLUMN"},
+        "unit": SEVERAL,
+        "task": SEVERAL | {"shell_complete": names("task")},
         "backbone": {"shell_complete": names("backbone"), "show_default": False},
         "structures": {"type": FILE_OR_FOLDER},
         "test_data": {"type": FILE_OR_FOLDER},
@@ -46,10 +49,14 @@ if TYPE_CHECKING:
             "Test rows given by a column, structures in files named after the ids",
             "zoo finetune --task band-gap gaps.csv --structures cifs --split-column fold",
         ),
+        (
+            "Two properties at once, of which rows may lack one",
+            "zoo finetune data.csv --target eij_max --unit C/m2 --target gap --unit eV",
+        ),
     ],
     groups={
         "Data": (
-            *("task", "target", "unit", "log", "id", "structure", "sheet", "decimal"),
+            *("task", "target", "unit", "log", "log_of", "id", "structure", "sheet", "decimal"),
             *("structures", "max_rejected", "n_train"),
         ),
         "Test rows": ("test", "split", "seeds", "seed", "folds", "split_column", "test_data"),
@@ -73,6 +80,9 @@ if TYPE_CHECKING:
     shell_complete=names("featurizer"),
     help="Featurizer whose vectors the members of a blend may read too; repeatable.",
 )
+@click.option(
+    "--log-of", metavar="COLUMN", multiple=True, help="Of several targets, one that is learnt in log10; repeatable."
+)
 @click.option("--compare", type=click.Choice(["scratch"]), multiple=True, help="Compare with training from scratch.")
 @click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")
 @device_option
@@ -88,6 +98,7 @@ def finetune(
     resume: bool,
     as_json: bool,
     compare: tuple[str, ...],
+    log_of: tuple[str, ...],
     backbone: str,
     **options: Any,
 ) -> None:
@@ -99,12 +110,16 @@ def finetune(
     from zoo._utils.wording import error_title
     from zoo.jobs.comparison_table import comparison_rows, fold_rows, intervals, least_important, verdict
     from zoo.jobs.finetune.folder import metrics, picture
+    from zoo.jobs.finetune.joint.result import JointResult
     from zoo.jobs.finetune.options import Options, default_out
     from zoo.jobs.finetune.run import finetune as run
 
     quiet = is_quiet(ctx)
     if backbone.lower() == "none" and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
         raise InputError("--mode says how a backbone is used; leave it out, or name a --backbone")
+    if log_of and options["log"] is not None:
+        raise InputError("--log-of says which targets are learnt in log10; leave out --log and --no-log")
+    options |= {name: options[name] or None for name in ("task", "target", "unit")} | {"log": log_of or options["log"]}
     request = Options(backbone=backbone, compare_scratch=bool(compare), **options)
     folder = out or default_out(request, resume=resume)
     result = run(
@@ -115,6 +130,9 @@ def finetune(
         quiet=quiet,
         say=None if quiet else partial(show_text, err=True, wrap=True),
     )
+    if isinstance(result, JointResult):
+        _show_several(result, as_json=as_json)
+        return
     if as_json:
         show_json(metrics(result))
         return
@@ -129,3 +147,14 @@ def finetune(
     show_text(
         "\n".join([*filter(None, lines), f"picture     {folder / picture(result)}", f"checkpoint  {folder}"]), wrap=True
     )
+
+
+def _show_several(result: JointResult, *, as_json: bool) -> None:
+    """Show the results of all targets."""
+    if as_json:
+        show_json(result.metrics)
+        return
+    header, rows = result.rows()
+    show_table(header, rows, title=result.title, keep=["target"], drop=["R²", "rows"])
+    rejected = rejections(result.rejected, result.folder / "rejected.csv")
+    show_text("\n".join([*result.lines(), *rejected, f"models      {result.folder}"]), wrap=True)

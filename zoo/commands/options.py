@@ -58,6 +58,9 @@ ONE_TARGET: dict[str, Any] = {
 }
 """Arguments of the option ``--target``, of which a second one is an error."""
 
+SEVERAL: dict[str, Any] = {"type": str, "multiple": True, "default": None, "show_default": False}
+"""Arguments of an option that is repeated for each of several targets."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 resume_option = click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 device_option = click.option(

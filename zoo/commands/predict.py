@@ -76,7 +76,9 @@ class SeveralModels(Command):
     help="Column of a table's structures, or of names of structure files.  [default: by its name, else by its cells]",
 )
 @click.option("--sheet", help="Sheet of an Excel workbook.  [default: the only one with cells]")
-@click.option("--target", help="Property to predict, if the backbone was trained on several.  [default: the first]")
+@click.option(
+    "--target", help="Property to predict, of several.  [default: of a backbone the first, of a run all of them]"
+)
 @click.option(
     "--interval",
     type=float,
@@ -124,11 +126,12 @@ def predict(
         from zoo._utils.progress import progress
         from zoo.jobs.comparison_table import prediction_rows
         from zoo.jobs.predict.files import predict_files
-        from zoo.jobs.predict.model import load
+        from zoo.jobs.predict.joint import JointModel, load
         from zoo.jobs.predict.ranking import Ranking
 
         ranking = Ranking(lowest, top) if sort or top else None
-        loaded = [load(each, target=target, device=device) for each in models]
+        found = [load(each, target=target, device=device) for each in models]
+        loaded = [one for each in found for one in (each if isinstance(each, JointModel) else [each])]
         with progress("predicting", count_records(paths), "crystals", quiet=is_quiet(ctx)) as bar:
             done = predict_files(
                 loaded, paths, out, rows=rows, interval=interval, ranking=ranking, known=known, bar=bar

@@ -145,6 +145,11 @@ def _from_directory(directory: Path) -> Pulled:
             f"{directory} is not a directory; a checkpoint is one that holds {' and '.join(REQUIRED_FILES)}"
         )
     missing = [name for name in REQUIRED_FILES if not (directory / name).is_file()]
+    below = sorted(path.parent.name for path in directory.glob("*/config.json"))
+    if missing and below:
+        raise InputError(
+            f"{directory} holds one model for each of {', '.join(below)}; name one: {directory / below[0]}"
+        )
     if missing:
         raise InputError(f"{directory} holds no {' and no '.join(missing)}; a checkpoint has both")
     return Pulled(directory.resolve().name, directory, "directory", card_beside(directory), None)

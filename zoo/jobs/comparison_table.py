@@ -28,6 +28,10 @@ _UNTESTED = {
 }
 
 
+PART = {"on test rows": "test", "out of fold": "out_of_fold", "on validation rows": "validation"}
+"""Name of a method's mean errors in ``metrics.json``, by :attr:`Result.basis`."""
+
+
 def comparison_rows(result: Result | SavedResult) -> tuple[list[str], list[list[str]]]:
     """Return the header and rows of the comparison table, starting with the run's model.
 

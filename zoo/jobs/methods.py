@@ -67,23 +67,37 @@ class Dataset:
     ----------
     graphs : PackedGraphs
         Graphs of n crystals.
-    targets : array of shape (n,), float64
-        In the task's unit.
+    targets : array of shape (n,) or (n, T), float64
+        In the task's unit. Of T properties that a network learns at once, a column each, with NaN where there is no
+        value.
     transform : {"identity", "log10"}
         The task's transform.
     classes : int
         Number of classes, whose positions are the targets; 0 if targets are numbers.
+    transforms : tuple of T str
+        Of several properties, the transform of each.
     """
 
     graphs: PackedGraphs
     targets: NDArray[np.float64]
     transform: Transform
     classes: int = 0
+    transforms: tuple[Transform, ...] = ()
 
     def unpredicted(self) -> NDArray[np.float64]:
-        """Return predictions of NaN for all rows, shape (n,), or (n, classes)."""
+        """Return predictions of NaN for all rows, in the shape of the targets, or (n, classes)."""
         n = len(self.targets)
-        return np.full((n, self.classes) if self.classes else n, np.nan)
+        return np.full((n, self.classes) if self.classes else self.targets.shape, np.nan)
+
+    def scalers(self, rows: NDArray[np.int64]) -> list[TargetScaler]:
+        """Return the scaling of each property, fitted to some rows; see :meth:`TargetScaler.fit`."""
+        if self.classes:
+            return [UNSCALED]
+        columns = self.targets[rows].reshape(len(rows), -1).T
+        return [
+            TargetScaler.fit(column[np.isfinite(column)], transform)
+            for column, transform in zip(columns, self.transforms or (self.transform,), strict=True)
+        ]
 
 
 def build_dataset(
@@ -238,7 +252,7 @@ def fit_network(
     start = time.monotonic()
     with _FITTING:
         network, rates = initial(split.seed)
-        scaler = UNSCALED if dataset.classes else TargetScaler.fit(dataset.targets[split.train], dataset.transform)
+        scalers = dataset.scalers(split.train)
         rows, chosen = np.concatenate([split.train, split.val, split.test]), choose_device(device)
         known = expert_vectors(network, dataset.graphs, rows, device=chosen) if vectors is None else vectors[rows]
 
@@ -250,7 +264,7 @@ def fit_network(
             network,
             labelled(slice(trained)),
             labelled(slice(trained, trained + len(split.val))),
-            [scaler],
+            scalers,
             settings,
             seed=split.seed,
             workdir=workdir,
@@ -258,13 +272,17 @@ def fit_network(
             device=device,
             on_epoch=on_epoch,
         )
-    found = scaler.unscale(predict_scaled(network, dataset.graphs, rows, vectors=known, device=chosen))
+    scaled = predict_scaled(network, dataset.graphs, rows, vectors=known, device=chosen)
+    if len(scalers) > 1:
+        found = np.stack([scaler.unscale(each) for scaler, each in zip(scalers, scaled.T, strict=True)], axis=1)
+    else:
+        found = scalers[0].unscale(scaled)
     predictions, temperature = dataset.unpredicted(), 1.0
     predictions[rows] = probabilities.softmax(found) if dataset.classes else found
     if dataset.classes and calibrate and len(split.val):
         temperature = probabilities.fit_temperature(dataset.targets[split.val], predictions[split.val])
         predictions[rows] = probabilities.tempered(predictions[rows], temperature)
-    member = networks.Member(network.cpu(), scaler, split.seed, temperature=temperature)
+    member = networks.Member(network.cpu(), scalers[0], split.seed, tuple(scalers[1:]), temperature=temperature)
     epochs = counted(int(result.history[-1]["epoch"]), "epoch")
     error = "fraction of wrong classes" if dataset.classes else "MAE"
     log_step(

@@ -98,9 +98,10 @@ def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - the diges
     return networks.build(weights.select_target(weights.read(directory))).members[0].network
 
 
-def new_network(seed: int, outputs: int = 1) -> CGCNN:
-    """Return zoo's default network with random weights, for training from scratch; of a number, or of classes."""
-    return transfer.scratch(Architecture(pooling="all", outputs=outputs), torch.from_numpy(atom_table().copy()), seed)
+def new_network(seed: int, outputs: int = 1, targets: int = 1) -> CGCNN:
+    """Return zoo's default network with random weights, for training from scratch; of numbers, or of classes."""
+    size = Architecture(pooling="all", outputs=outputs, targets=targets)
+    return transfer.scratch(size, torch.from_numpy(atom_table().copy()), seed)
 
 
 def available(settings: GraphSettings) -> list[Pretrained]:

@@ -45,7 +45,7 @@ class Architecture:
         the earlier ones describe the crystal (docs/tuning.md).
     experts : int
         Number of frozen bodies in addition to the trained one. A second head, the reader, reads all layers of all
-        experts, and the prediction is the mean of both heads. For a single target only.
+        experts, and the prediction is the mean of both heads. A checkpoint has experts with a single target only.
     outputs : int
         Numbers that a head returns: one for a number, or a logit for each of several classes. Classes are a single
         target.

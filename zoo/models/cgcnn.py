@@ -57,7 +57,9 @@ class CGCNN(nn.Module):
         self._frozen: list[nn.Module] = []
         if size.experts:
             read = size.experts * size.pooled_by("all")
-            self.reader = Head(size, read, normalize=True, dropout=DROPOUT)
+            # One for all targets: a hidden layer that several properties share is learned from all of their values.
+            every = replace(size, outputs=size.targets * size.outputs)
+            self.reader = Head(every, read, normalize=True, dropout=DROPOUT)
             self.freeze("experts")
 
     @property
@@ -140,5 +142,11 @@ class CGCNN(nn.Module):
             copy.load_state_dict(module.state_dict())
         if self.architecture.experts:
             network.experts.load_state_dict(self.experts.state_dict())
-            network.reader.load_state_dict(self.reader.state_dict())
+            first, outputs = target * self.architecture.outputs, self.architecture.outputs
+            network.reader.load_state_dict(
+                {
+                    name: tensor[first : first + outputs] if name.startswith("fc_out.") else tensor
+                    for name, tensor in self.reader.state_dict().items()
+                }
+            )
         return network.train(self.training)

@@ -44,12 +44,14 @@ def predict_scaled(
     vectors: Tensor | None = None,
     device: str = "cpu",
 ) -> NDArray[np.float64]:
-    """Return the network's outputs for some of the graphs, in its scaled space: (n,), or (n, outputs) of classes.
+    """Return the network's outputs for some of the graphs, in its scaled space.
 
-    `vectors` are those of :func:`expert_vectors`, if they are already known.
+    Their shape is (n,), of several targets (n, targets), and of classes (n, outputs). `vectors` are those of
+    :func:`expert_vectors`, if they are already known.
     """
-    shape = (len(rows),) if network.architecture.outputs == 1 else (len(rows), network.architecture.outputs)
-    return _run(network, network.forward, graphs, rows, device, vectors).reshape(shape)
+    width = network.architecture.targets * network.architecture.outputs
+    shape = (len(rows),) if width == 1 else (len(rows), width)
+    return _run(network, network.all_targets, graphs, rows, device, vectors).reshape(shape)
 
 
 def embed(

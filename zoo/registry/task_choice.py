@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from zoo.errors import InputError, PluginError, UnknownNameError
@@ -37,11 +38,38 @@ def _task_choice(value: object) -> object:
     raise PydanticCustomError("task_type", "not a task")
 
 
+def _task_choices(value: object) -> object:
+    """Return one task, or a tuple of several."""
+    if isinstance(value, str | Task):
+        return value
+    if isinstance(value, Sequence) and value and all(isinstance(each, str | Task) for each in value):
+        return tuple(value) if len(value) > 1 else value[0]
+    raise PydanticCustomError("tasks_type", "not a task")
+
+
+def _texts(value: object) -> object:
+    """Return one text, or a tuple of several."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence) and value and all(isinstance(each, str) for each in value):
+        return tuple(value) if len(value) > 1 else value[0]
+    raise PydanticCustomError("texts_type", "not a text")
+
+
 if TYPE_CHECKING:
     TaskChoice = str | Task
     """The name of a registered task, or a task."""
-else:  # with an error that says what is taken
+    TaskChoices = TaskChoice | tuple[TaskChoice, ...]
+    """A task, or one for each of several targets."""
+    Texts = str | tuple[str, ...]
+    """A text, or one for each of several targets."""
+    Switch = bool | tuple[str, ...]
+    """Yes or no for all of several targets, or the names of those with yes."""
+else:  # with errors that say what is taken, and the type of a single value for the command line
     TaskChoice = Annotated[Any, BeforeValidator(_task_choice)]
+    TaskChoices = Annotated[Any, BeforeValidator(_task_choices)]
+    Texts = Annotated[str, PlainValidator(_texts)]
+    Switch = Annotated[bool, PlainValidator(lambda value: value if isinstance(value, bool) else _texts(value))]
 
 
 def choice(task: TaskChoice | None, target: str | None, unit: str | None, log: bool | None) -> TaskChoice:
@@ -74,6 +102,57 @@ def choice(task: TaskChoice | None, target: str | None, unit: str | None, log: b
             f"{option} with --task {name_of(task)}: a task has its own unit and transform; leave out one of them"
         )
     return task
+
+
+def several(
+    task: TaskChoices | None, target: Texts | None, unit: Texts | None, log: Switch | None
+) -> list[dict[str, Any]]:
+    """Return the options `task`, `target`, `unit` and `log` of each of several targets, or the only ones given.
+
+    Raises
+    ------
+    InputError
+        If their numbers differ, a target is given twice, or `log` names another.
+
+    Examples
+    --------
+    >>> several(None, ("eij_max", "gap"), ("C/m2", "eV"), ("eij_max",))[1]
+    {'task': None, 'target': 'gap', 'unit': 'eV', 'log': False}
+    """
+    given = {"task": _listed(task), "target": _listed(target), "unit": _listed(unit)}
+    count = max(len(given["task"]), len(given["target"]), 1)
+    for name, values in given.items():
+        if (values and len(values) != count) or (name == "unit" and len(values) > count):
+            kind = "targets" if len(given["target"]) == count else "tasks"
+            raise InputError(
+                f"--{name} is given {_times(len(values))} for {count} {kind}; give one for each, in the same order"
+                if count > 1
+                else f"--{name} is given {_times(len(values))}, and there is one target"
+            )
+    for name in ("task", "target"):
+        for value in given[name]:
+            if given[name].count(value) > 1 and (name == "target" or not given["target"]):
+                raise InputError(f"--{name} {name_of(value)} is given twice")
+    names = given["target"] or [name_of(each) for each in given["task"]]
+    wanted = _listed(log) if not isinstance(log, bool) else []
+    if unknown := [name for name in wanted if name not in names]:
+        raise InputError(f"--log names {unknown[0]!r}, which is no target; there is {', '.join(names) or 'none'}")
+    return [
+        {
+            **{name: values[place] if values else None for name, values in given.items()},
+            "log": names[place] in wanted if wanted else log,
+        }
+        for place in range(count)
+    ]
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return one value, or several, as a list; None as an empty one."""
+    return [] if value is None else list(value) if isinstance(value, tuple) else [value]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def is_open(options: Any) -> bool:
@@ -138,6 +217,13 @@ def recommended_backbone(choice: TaskChoice) -> str:
     name = chosen(choice).recommended_backbone or DEFAULT_BACKBONE
     plugin = plugin_of(choice)
     return backbones.preferred(name, plugin.distribution) if plugin else name
+
+
+def definitions(choices: TaskChoices | None) -> Any:
+    """Return the choice of one or several tasks as JSON values: a name, or the definition of a task."""
+    if isinstance(choices, tuple):
+        return [definitions(each) for each in choices]
+    return definition(choices) if isinstance(choices, Task) else choices
 
 
 def definition(task: Task) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def transfer(
     experts: Sequence[CGCNN] = (),
     pooling: Pooling = "all",
     outputs: int = 1,
+    targets: int = 1,
 ) -> tuple[CGCNN, dict[str, float]]:
     """Return a copy of `source` with new fully connected layers, and its learning rates by depth.
 
@@ -73,6 +74,8 @@ def transfer(
         The convolutions whose pooled features the new layers take; see :class:`zoo.models.architecture.Architecture`.
     outputs : int
         Number of classes, or 1 for a number.
+    targets : int
+        Number of properties that are learned at once.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def transfer(
     """
     size = source.architecture
     beside = experts if mode == "mixture" else ()
-    size = replace(size, targets=1, pooling=pooling, experts=len(beside), outputs=outputs)
+    size = replace(size, targets=targets, pooling=pooling, experts=len(beside), outputs=outputs)
     network = scratch(size, source.atom_table, seed)
     for body, origin in zip([network.body, *network.experts], [source, *beside], strict=True):
         for copy, layers in ((body.embedding, origin.embedding), (body.convs, origin.convs)):

@@ -62,6 +62,8 @@ class RowReader:
     layout : Layout, optional
         Columns told by the user; those that neither it nor their names tell are found by what their cells hold. Without
         it, names alone tell.
+    sparse : bool
+        Whether rows may lack a target; see :func:`zoo.data.tables.table.read_table`.
 
     Raises
     ------
@@ -78,8 +80,9 @@ class RowReader:
         split_column: str | None = None,
         *,
         layout: Layout | None = None,
+        sparse: bool = False,
     ) -> None:
-        self.source, self.task = source, task
+        self.source, self.task, self.sparse = source, task, sparse
         cells = Sample(source) if layout else None
         told = layout or Layout()
         self.target = target_column(source, task, target) if task else ""
@@ -176,6 +179,7 @@ class RowReader:
                     raise InputError(required.reason or f"{self.task.name} needs more than {required.above:g}")
             if self.task:
                 column = self.target
+                filtered = self.sparse and is_missing(row.cells.get(column))
                 target = self._target_of(row)
                 if problem := self.task.problem(target):
                     raise InputError(problem)

@@ -133,6 +133,7 @@ def read_table(
     only: Collection[str] | None = None,
     split_column: str | None = None,
     layout: Layout = Layout(),  # noqa: B008 - it is frozen
+    sparse: bool = False,
 ) -> Table:
     """Read a whole table.
 
@@ -158,6 +159,9 @@ def read_table(
         Column that assigns rows to parts of the split; a row without a value is rejected.
     layout : Layout, optional
         What is told of the table's layout; columns are found by their names, else by their cells.
+    sparse : bool
+        Whether rows may lack a value, as in a table of several properties. Such a row is set aside, and does not count
+        as one that cannot be used.
 
     Returns
     -------
@@ -177,7 +181,7 @@ def read_table(
         found, results = source, _checked(source, task, only, split_column)
     else:
         opened = open_table(source, layout)
-        reader = RowReader(opened, structures, task, target, split_column, layout=layout)
+        reader = RowReader(opened, structures, task, target, split_column, layout=layout, sparse=sparse)
         found = Table(opened.path, "", reader.target, [], [], reader.description, opened.columns, tuple(reader.notes))
         results = _read(reader, only)
     records: list[Record] = []

@@ -62,7 +62,8 @@ def fit_all(
 
     for m in range(len(members)):
         for k, split in enumerate(splits):
-            outcome = store.get(_key(members[m], m, split, k)) if store else None
+            shared = getattr(members[m], "fits", ())
+            outcome = shared[k] if shared else store.get(_key(members[m], m, split, k)) if store else None
             if outcome is None:
                 missing.append((m, k))
             else:

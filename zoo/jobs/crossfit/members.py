@@ -73,6 +73,8 @@ class NetworkMember:
     vectors : tensor of shape (n, D) or None
         Vectors of its frozen experts, for all rows.
     device : {"auto", "cpu", "cuda"}
+    fits : sequence of Outcome
+        Its fit without each fold, if these are done: those of a network shared with other targets.
     """
 
     name: str
@@ -81,6 +83,7 @@ class NetworkMember:
     settings: FitSettings
     vectors: Tensor | None
     device: Device
+    fits: Sequence[Outcome] = ()
 
     def outcome(
         self, dataset: Dataset, split: Split, _inputs: Inputs, on_epoch: Callable[..., None] | None = None

@@ -96,7 +96,7 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         """Return the options of the job, whose table holds only rows that can be used, and why others cannot."""
         from zoo.data.tables.table import Table
         from zoo.jobs.finetune.options import Options
-        from zoo.jobs.finetune.run import read_dataset
+        from zoo.jobs.finetune.splitting import read_dataset
         from zoo.jobs.finetune.start import prepare
 
         asked = Options(
@@ -126,10 +126,13 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _run(self, options: Options, folder: Path) -> Task:
         """Run the job of ``zoo finetune``, and return the task that it used."""
+        from zoo.jobs.finetune.result import Result
         from zoo.jobs.finetune.run import finetune
 
         quiet = not self.verbose
-        return finetune(options, folder, device=self.device, quiet=quiet, say=None if quiet else _say).task
+        result = finetune(options, folder, device=self.device, quiet=quiet, say=None if quiet else _say)
+        assert isinstance(result, Result)  # of one target
+        return result.task
 
     @property
     def model_(self) -> Model:

@@ -1,10 +1,10 @@
 """Fine-tuning: from a table to a run folder.
 
-`run` is the entry point: it loads the `start`, reads the table, builds the graphs, draws the splits, fits the models,
-compares them and writes the results. `options` declares the options, `splitting` draws the splits, and
-`backbone_choice` implements ``--backbone all``. `result` holds the outcome; `folder`, `card` and `pictures` write it to
-disk. ``--mode blend`` uses :mod:`zoo.jobs.crossfit` through `blend`, and `out_of_fold` reports the out-of-fold
-predictions. `reliability` calibrates the intervals and measures their coverage.
+`run` is the entry point: it loads the `start`, reads the rows, fits the models, compares them and writes the results.
+`options` declares the options, and `splitting` reads and splits the rows. `result` holds the outcome; `folder`, `card`
+and `pictures` write it to disk. ``--mode blend`` uses :mod:`zoo.jobs.crossfit` through `blend`, and `out_of_fold`
+reports the out-of-fold predictions. `reliability` calibrates the intervals and measures their coverage. `joint` learns
+several targets at once.
 """
 
 from typing import TYPE_CHECKING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,13 +41,14 @@ if TYPE_CHECKING:
     from zoo._utils.devices import Device
     from zoo.data.crystal import Crystal
     from zoo.data.splits import Split
+    from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.jobs.baselines import Features
     from zoo.jobs.crossfit.fit import Valid
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.fit_store import FitStore
-    from zoo.jobs.methods import Dataset
+    from zoo.jobs.methods import Dataset, Outcome
     from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Task
 
@@ -84,6 +85,29 @@ class CrossFits:
         return BlendConfig(featurizers=described, low=low, high=high)
 
 
+@dataclass(frozen=True, eq=False)
+class SharedFits:
+    """The folds of a split, and what is already fitted to them.
+
+    Parameters
+    ----------
+    folds : list of array
+        Empty if nothing is cross-fitted.
+    fits : list of Outcome
+        Fits of a network shared with other targets, one for each fold, or one to the training rows; empty if there is
+        no such network.
+    """
+
+    folds: list[NDArray[np.int64]]
+    fits: list[Outcome]
+
+
+def cut(options: Options, records: Sequence[Record], split: Split, *, stratify: bool) -> list[NDArray[np.int64]]:
+    """Cut the rows of a split that are not test rows into folds; see :func:`zoo.jobs.crossfit.fit.folds_of`."""
+    rows = splitting.pool(options, split)
+    return folds_of(records, rows, seed=split.seed, how=options.split, stratify=stratify)
+
+
 def valid_range(task: Task) -> Valid:
     """Return the valid range of a task's values; None for an infinite bound, or for a lower bound of zero in log10."""
     low, high = (float(end) if np.isfinite(end) else None for end in task.valid)
@@ -104,6 +128,7 @@ def cross_fit_all(
     say: Callable[[str], None],
     warn: Callable[[str], None],
     processes: int | None = None,
+    shared: Sequence[SharedFits] = (),
 ) -> CrossFits:
     """Cross-fit the members selected by the options on every split.
 
@@ -124,6 +149,8 @@ def cross_fit_all(
         Called with progress messages and with warnings, one line each.
     processes : int, optional
         Number of worker processes; by default one per core.
+    shared : sequence of SharedFits
+        Folds of each split, and the fits of the network, if it is shared with other targets.
 
     Raises
     ------
@@ -132,15 +159,8 @@ def cross_fit_all(
     TrainingError
         If all members failed.
     """
-    folds = [
-        folds_of(
-            table.records,
-            splitting.pool(options, split),
-            seed=split.seed,
-            how=options.split,
-            stratify=bool(task.classes),
-        )
-        for split in splits
+    folds = [each.folds for each in shared] or [
+        cut(options, table.records, split, stratify=bool(task.classes)) for split in splits
     ]
     if (total := sum(map(len, folds))) > MAX_MEMBERS:
         raise InputError(
@@ -150,9 +170,10 @@ def cross_fit_all(
         )
     initial = start.initial(splits[0].seed)[0]
     crystals = [record.crystal for record in table.records]
-    vectors = _expert_vectors(start, initial, dataset, crystals, choose_device(device))
+    vectors = frozen_vectors(start, initial, dataset, crystals, choose_device(device))
     initial.cpu()
-    plans = [_members(options, start, dataset, each, vectors, device) for each in folds]
+    fits = [each.fits for each in shared] or [[] for _ in folds]
+    plans = [_members(options, start, dataset, *each, vectors, device) for each in zip(folds, fits, strict=True)]
     names = {name for each in plans[0] for name in _featurizers(each)}
     with progress("featurizing", len(names) * len(crystals), "crystals", quiet=quiet) as bar:
         features = baselines.featurize(names, crystals, bar)
@@ -168,18 +189,18 @@ def cross_fit_all(
     say(f"{sum(map(len, folds[0]))} rows in {len(folds[0])} folds: each row is predicted by fits that have not seen it")
     if options.fast:
         say("fast: no network is fine-tuned, which makes errors about 2 % larger (docs/tuning.md)")
-    fits = []
+    crossfits = []
     count = sum(len(plan) * len(each) for plan, each in zip(plans, folds, strict=True))
     with progress("cross-fitting", count, "fits", quiet=quiet) as bar:
-        for split, cut, plan in zip(splits, folds, plans, strict=True):
+        for split, parts, plan in zip(splits, folds, plans, strict=True):
             members = [each for each in plan if not broken.keys() & set(_featurizers(each))]
-            idle = partial(_idle, initial, dataset, np.concatenate(cut))
-            fits.append(
+            idle = partial(_idle, initial, dataset, np.concatenate(parts))
+            crossfits.append(
                 cross_fit(
                     members,
                     dataset,
                     split,
-                    cut,
+                    parts,
                     inputs,
                     idle,
                     store=store,
@@ -190,10 +211,10 @@ def cross_fit_all(
                     say=warn,
                 )
             )
-    return CrossFits(fits, features)
+    return CrossFits(crossfits, features)
 
 
-def _expert_vectors(
+def frozen_vectors(
     start: Start, network: CGCNN, dataset: Dataset, crystals: Sequence[Crystal], device: str
 ) -> Tensor | None:
     """Return the vectors of all rows from the frozen experts; on a CPU, those computed before are taken from memory."""
@@ -224,6 +245,7 @@ def _members(
     start: Start,
     dataset: Dataset,
     folds: Sequence[NDArray[np.int64]],
+    fits: Sequence[Outcome],
     vectors: Tensor | None,
     device: Device,
 ) -> list[NetworkMember | RegressorMember]:
@@ -236,6 +258,8 @@ def _members(
     dataset : Dataset
     folds : sequence of array
         Folds of all rows that are not test rows.
+    fits : sequence of Outcome
+        Fits of the network, if they are done.
     vectors : tensor or None
         Feature vectors of all rows from the frozen experts.
     device : {"auto", "cpu", "cuda"}
@@ -253,4 +277,5 @@ def _members(
     if options.fast:
         return [*regressors]
     settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
-    return [network_member(start.name, start.key, start.initial, settings, vectors, device), *regressors]
+    network = network_member(start.name, start.key, start.initial, settings, vectors, device)
+    return [replace(network, fits=fits), *regressors]

@@ -46,6 +46,14 @@ def describe_run(result: Result, folder: Path) -> Card:
     test_file = f", and test rows of `{test.source.name}`, SHA-256 {test.sha256}" if test else ""
     rejected = sum(not each.filtered for each in result.table.rejected)
     filtered = len(result.table.rejected) - rejected
+    together = config.provenance.get("learned_with", [])
+    set_aside = "without a value" if together else "not wanted by the task"
+    network = (
+        f"The fine-tuned network learned it together with {listed(together)}: one body, and a head for each. The other "
+        "models, the split and the errors are those of this property alone."
+        if together
+        else ""
+    )
     chose = " and its backbone" if result.tried else ""
     first = result.crossfits[0] if result.crossfits else None
     pool = f"{len(first.rows)} rows in {len(first.folds)} folds" if first else ""
@@ -57,6 +65,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         f"Predicts {_property(task)} ({_classes(task) or task.unit or 'no unit'}) from a "
         f"crystal structure. Started from {origin}.",
         beside,
+        network,
         f"## Results {result.basis}",
         comparison_table.markdown_table(header, rows),
         comparison_table.verdict(result),
@@ -69,7 +78,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}{test_file}, "
         f"column `{result.table.target_column}`: {len(result.records)} rows used, {rejected} rejected"
-        f"{f', {filtered} not wanted by the task' if filtered else ''} (`rejected.csv`). "
+        f"{f', {filtered} {set_aside}' if filtered else ''} (`rejected.csv`). "
         f"Elements: {', '.join(config.elements)}.",
         "## Use",
         f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict(structures{interval})\n```',

@@ -86,9 +86,6 @@ def _draw(result: Result, folder: Path) -> None:
         )
 
 
-_PART = {"on test rows": "test", "out of fold": "out_of_fold", "on validation rows": "validation"}
-"""Name of a method's mean errors in ``metrics.json``, by :attr:`Result.basis`."""
-
 PREDICTIONS = ["id", "split", "target", "prediction", "unit"]
 
 
@@ -123,7 +120,7 @@ def metrics(result: Result) -> dict[str, Any]:
         "split": splitting.rule(result.options),
         "methods": {
             method: {
-                _PART[result.basis]: finite_json(result.summary()[method]),
+                comparison_table.PART[result.basis]: finite_json(result.summary()[method]),
                 "per_seed": [
                     {
                         "seed": split.seed,

@@ -12,12 +12,11 @@ from pydantic.dataclasses import dataclass
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
 from zoo.data.tables.formats.layout import DecimalSign, Layout
-from zoo.data.tables.table import DECIMAL, ID, SHEET, STRUCTURE, TableSource, no_table
+from zoo.data.tables.table import DECIMAL, ID, SHEET, STRUCTURE, Table, TableSource, no_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.models.checkpoint.schema import MAX_FEATURIZERS, MAX_MEMBERS
 from zoo.registry import plugins, task_choice
-from zoo.registry.contracts import Task
-from zoo.registry.task_choice import LOG, TARGET, UNIT, TaskChoice
+from zoo.registry.task_choice import LOG, UNIT, Switch, TaskChoice, TaskChoices, Texts
 from zoo.training.settings import BLEND, FAST, Mode, Precision
 
 if TYPE_CHECKING:
@@ -42,9 +41,9 @@ class Options:
 
     Parameters
     ----------
-    task : str, Task or None
+    task : str, Task, list of them, or None
         Target property: the name of a registered one, or a task of one's own. None for the column `target`, with its
-        `unit` and transform (`log`).
+        `unit` and transform (`log`). A list for several properties at once; see :mod:`zoo.jobs.finetune.joint`.
     data : Path, DataFrame or Table
         Table of crystals and targets: a file, a pandas DataFrame, or a table in memory.
     backbone : str or None
@@ -81,13 +80,14 @@ class Options:
         Also train the network from scratch on the same splits.
     epochs, batch_size, learning_rate, patience, precision
         Replace the tuned defaults; see :class:`zoo.training.fit.FitSettings`.
-    target : str or None
-        Column of the target, if its name is not one that the task recognises, or there is no task.
-    unit : str or None
-        Unit of a property without a task; None for none.
-    log : bool or None
-        Whether a property without a task is learnt in log10. By default the training rows decide; see
-        :func:`zoo.data.scaling.propose_transform`.
+    target : str, list of str, or None
+        Column of the target, if its name is not one that the task recognises, or there is no task. A list for several
+        properties at once.
+    unit : str, list of str, or None
+        Unit of a property without a task; None for none. A list for several, with "" for none.
+    log : bool, list of str, or None
+        Whether a property without a task is learnt in log10; of several, a list names those that are. By default the
+        training rows decide; see :func:`zoo.data.scaling.propose_transform`.
     structures : Path or None
         Folder of structure files, for tables that contain only ids.
     id, structure : str or None
@@ -107,7 +107,8 @@ class Options:
     """
 
     task: Annotated[
-        TaskChoice | None, Field(description="Target property; 'zoo plugins list' shows them. Any other: see --target.")
+        TaskChoices | None,
+        Field(description="Target property; 'zoo plugins list' shows them. Any other: see --target."),
     ] = None
     data: TableSource = Field(default_factory=no_table)
     backbone: Annotated[
@@ -173,9 +174,15 @@ class Options:
         Whole | None, Field(ge=1, description="Stop after this many validations without improvement.  [default: never]")
     ] = None
     precision: Annotated[Precision | None, Field(description="Number format.  [default: 32-true]")] = None
-    target: Annotated[str | None, Field(description=TARGET)] = None
-    unit: Annotated[str | None, Field(description=UNIT)] = None
-    log: Annotated[bool | None, Field(description=LOG)] = None
+    target: Annotated[
+        Texts | None,
+        Field(
+            description="Column of the target: without --task, any property. Repeated, several are learned at once, "
+            "and rows may lack values.  [default: the task's own]"
+        ),
+    ] = None
+    unit: Annotated[Texts | None, Field(description=f"{UNIT} Of several targets, one for each.")] = None
+    log: Annotated[Switch | None, Field(description=LOG)] = None
     structures: Annotated[
         LaxPath | None,
         BeforeValidator(lambda path: path or None),
@@ -194,7 +201,7 @@ class Options:
                 "--fast leaves the fine-tuned network out of a blend on one backbone; give it without --mode, and "
                 "without --backbone none or all"
             )
-        _ = self.choice  # checks that there is one
+        self._check_targets()
         if self.mode in (BLEND, *get_args(Mode)):
             return
         try:
@@ -219,6 +226,29 @@ class Options:
         if self.folds and self.seeds > 1:
             raise InputError(f"--seeds {self.seeds} with --folds {self.folds}: a fold is tested once; give one")
 
+    def _check_targets(self) -> None:
+        every = self.each()
+        tasks = [each.choice for each in every]  # checks that there is one
+        if len(every) == 1:
+            return
+        for choice in tasks:
+            if task_choice.chosen(choice).classes:
+                raise InputError(
+                    f"the task {task_choice.name_of(choice)} has classes, and several targets at once are numbers; "
+                    "start a run of its own"
+                )
+        if self.backbone == "all":
+            raise InputError("--backbone all compares backbones on one target, and there are several; name one")
+        if isinstance(self.data, Table):
+            raise InputError("a table in memory holds one target; give several in a DataFrame")
+
+    def each(self) -> tuple[Options, ...]:
+        """Return the options of a run for each target; of a single one, these."""
+        own = task_choice.several(self.task, self.target, self.unit, self.log)
+        if len(own) == 1:
+            return (self,)
+        return tuple(replace(self, **each) for each in own)
+
     @property
     def layout(self) -> Layout:
         """What is told of the layout of tables."""
@@ -226,8 +256,9 @@ class Options:
 
     @property
     def choice(self) -> TaskChoice:
-        """The task: its name, an object, or one made of the target's column."""
-        return task_choice.choice(self.task, self.target, self.unit, self.log)
+        """The task of a single target: its name, an object, or one made of the target's column."""
+        (only,) = task_choice.several(self.task, self.target, self.unit, self.log)
+        return task_choice.choice(**only)
 
     @property
     def shown_mode(self) -> str:
@@ -247,8 +278,14 @@ class Options:
         return self.mode not in get_args(Mode) and not (self.mode == BLEND and self.backbone is None)
 
     def chosen_backbone(self) -> str | None:
-        """Return the name of the backbone, with "auto" resolved; None for random weights."""
-        return task_choice.recommended_backbone(self.choice) if self.backbone == "auto" else self.backbone
+        """Return the name of the backbone, with "auto" resolved; None for random weights.
+
+        Of several targets it is the one that all of their tasks recommend, else the default.
+        """
+        if self.backbone != "auto":
+            return self.backbone
+        found = {task_choice.recommended_backbone(each.choice) for each in self.each()}
+        return found.pop() if len(found) == 1 else task_choice.DEFAULT_BACKBONE
 
     def fit_settings(self, rows: int, *, from_scratch: bool) -> FitSettings:
         """Return the tuned fit settings for a number of training rows, with the user's overrides applied."""
@@ -278,7 +315,7 @@ class Options:
         settings = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in left_out}
         return {
             **settings,
-            "task": task_choice.definition(self.task) if isinstance(self.task, Task) else self.task,
+            "task": task_choice.definitions(self.task),
             **data,
             "backbones_sha256": list(backbones),
             "fit": [asdict(self.fit_settings(rows, from_scratch=flag)) for flag in (False, True)],
@@ -293,7 +330,8 @@ def default_out(options: Options, *, resume: bool = False) -> Path:
     """
     backbone = options.chosen_backbone() if options.network_mode else options.mode
     source = Path(backbone or "scratch").name.split("@")[0]
-    stem = f"{task_choice.name_of(options.choice)}-{source.split(':')[-1]}"
+    names = "+".join(task_choice.name_of(each.choice) for each in options.each())
+    stem = f"{names}-{source.split(':')[-1]}"
     runs = Path("runs")
     taken: dict[int, bool] = {}  # number -> whether the run is unfinished
     for path in runs.iterdir() if runs.is_dir() else ():

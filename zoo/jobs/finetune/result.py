@@ -15,7 +15,9 @@ from zoo._utils.wording import as_html, counted, format_headline, probability_co
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import Comparison, compare
 from zoo.errors import InputError
+from zoo.jobs.comparison_table import PART
 from zoo.jobs.finetune import splitting
+from zoo.jobs.predict.joint import read_folders
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
     from zoo.jobs.crossfit.fit import CrossFit
+    from zoo.jobs.finetune.joint.result import JointResult
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.reliability import Reliability
     from zoo.jobs.finetune.start import Start
@@ -266,8 +269,8 @@ class Result:
         return as_html(title, None, *comparison_rows(self), [verdict(self), intervals(self)])
 
     @staticmethod
-    def load(folder: str | Path) -> SavedResult:
-        """Read the result of a run from its folder; see :class:`SavedResult`.
+    def load(folder: str | Path) -> SavedResult | JointResult:
+        """Read the result of a run from its folder: a :class:`SavedResult`, or a `JointResult` of several targets.
 
         Raises
         ------
@@ -281,7 +284,11 @@ class Result:
         Traceback (most recent call last):
         zoo.errors.InputError: examples is not the folder of a run: metrics.json is missing
         """
-        return SavedResult.read(Path(folder))
+        if read_folders(Path(folder)) is None:
+            return SavedResult.read(Path(folder))
+        from zoo.jobs.finetune.joint.result import JointResult
+
+        return JointResult.load(Path(folder))
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,6 +338,11 @@ class SavedResult:
     def headline(self) -> str:
         """Name of the task's error metric; see :attr:`Result.headline`."""
         return str(self.metrics.get("headline") or next(iter(self.summary()[self.model])))
+
+    @property
+    def basis(self) -> str:
+        """What the errors are measured on; see :attr:`Result.basis`."""
+        return next(basis for basis, part in PART.items() if part in self.metrics["methods"][self.model])
 
     @cached_property
     def errors(self) -> dict[str, list[dict[str, float]]]:

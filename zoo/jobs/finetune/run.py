@@ -17,11 +17,12 @@ from zoo.data.tables.rejections import remove_rejected_list
 from zoo.errors import InputError
 from zoo.jobs import lineage, methods
 from zoo.jobs.baselines import MAJORITY, check_kind, find_baselines, fit_baselines
-from zoo.jobs.finetune import backbone_choice, reliability, splitting
+from zoo.jobs.finetune import reliability, splitting
 from zoo.jobs.finetune.blend import cross_fit_all
 from zoo.jobs.finetune.out_of_fold import carriers, transfer
 from zoo.jobs.finetune.result import Result
-from zoo.jobs.finetune.start import describe, prepare, provenance, row_warnings
+from zoo.jobs.finetune.splitting import Rows
+from zoo.jobs.finetune.start import choice_split, compare_backbones, describe, prepare, provenance, row_warnings
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.fit_store.history import LiveHistory
 from zoo.models.checkpoint import networks
@@ -34,11 +35,10 @@ if TYPE_CHECKING:
     from zoo._utils.devices import Device
     from zoo._utils.progress import Bar
     from zoo.data.splits import Split
-    from zoo.data.tables.table import Table
     from zoo.jobs.finetune.blend import CrossFits
+    from zoo.jobs.finetune.joint.result import JointResult
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
-    from zoo.models.checkpoint.schema import TargetConfig
     from zoo.registry.contracts import Task
     from zoo.training.fit import FitSettings
 
@@ -53,8 +53,8 @@ def finetune(
     resume: bool = False,
     quiet: bool = False,
     say: Callable[[str], None] | None = None,
-) -> Result:
-    """Fine-tune a model and write its run folder.
+) -> Result | JointResult:
+    """Fine-tune a model and write its run folder; of several targets, one for each.
 
     Parameters
     ----------
@@ -79,74 +79,111 @@ def finetune(
     out = Path(out)
     with resuming.exclusive(out):
         try:
-            return _finetune(options, out, device, resume=resume, quiet=quiet, say=say)
+            if out.exists():
+                raise InputError(f"{out} exists; give another --out, or remove it")
+            tell, warn = say or _log.info, say or _log.warning
+            if len(options.each()) > 1:
+                from zoo.jobs.finetune.joint.run import finetune_jointly
+
+                return finetune_jointly(options, out, device, resume=resume, quiet=quiet, tell=tell, warn=warn)
+            task = task_choice.chosen(options.choice)
+            check(options, task)
+            candidates = [replace(each, outputs=max(1, len(task.classes))) for each in prepare(options)]
+            rows = read_rows(options, task, candidates, out, tell, warn)
+            return fit_rows(options, candidates, rows, out, device, resume=resume, quiet=quiet, tell=tell, warn=warn)
         except KeyboardInterrupt:
-            if kept := FitStore.count(_partial(out) / "cells"):
-                again = f"the same command with --resume continues, {_partial(out)} removed starts again"
-                _log.warning("interrupted; %s kept in %s: %s", counted(kept, "finished fit"), _partial(out), again)
+            folder = partial_folder(out)
+            if kept := sum(map(FitStore.count, folder.rglob("cells"))):
+                again = f"the same command with --resume continues, {folder} removed starts again"
+                _log.warning("interrupted; %s kept in %s: %s", counted(kept, "finished fit"), folder, again)
             else:
-                shutil.rmtree(_partial(out), ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
                 _log.warning("interrupted before a fit was finished; nothing is kept: run the same command again")
             raise
 
 
-def _finetune(
-    options: Options, out: Path, device: Device, *, resume: bool, quiet: bool, say: Callable[[str], None] | None
-) -> Result:
-    from zoo.jobs.finetune.folder import write_run
+def check(options: Options, task: Task) -> None:
+    """Check that the methods exist and serve the task.
 
-    tell, warn = say or _log.info, say or _log.warning
-    if out.exists():
-        raise InputError(f"{out} exists; give another --out, or remove it")
-    task = task_choice.chosen(options.choice)
-    trivial = (MAJORITY,) if task.classes else ()
-    baselines = find_baselines((*trivial, *options.baselines), task.kind)
+    Raises
+    ------
+    UnknownNameError, InputError
+    """
+    find_baselines(options.baselines, task.kind)
     if options.network_mode is None:
         check_kind(options.mode, task.kind)
     if options.beside and options.mode != "blend":
         raise InputError(f"--beside adds to what the members of a blend read; --mode {options.mode} has none")
-    beside = [plugins.identity("featurizer", name) for name in options.beside]
-    candidates = [replace(each, outputs=max(1, len(task.classes))) for each in prepare(options)]
+    for name in options.beside:
+        plugins.identity("featurizer", name)
 
+
+def read_rows(
+    options: Options,
+    task: Task,
+    candidates: Sequence[Start],
+    out: Path,
+    tell: Callable[[str], None],
+    warn: Callable[[str], None],
+) -> Rows:
+    """Read the table, split its rows, and choose the transform of a property without a task."""
     rejected_out = out.with_name(out.name + ".rejected.csv")
-    table, dataset, target = read_dataset(options, task, candidates, rejected_out)
+    table, dataset, _ = splitting.read_dataset(options, task, candidates, rejected_out)
     remove_rejected_list(rejected_out)
     rare = splitting.check_classes(task, table)
     splits = splitting.make_splits(options, table.records, stratify=bool(task.classes))
-    tell(_describe_rows(options, table, task, splits[0]))
+    tell(splitting.describe_rows(options, table, task, splits[0]))
     for note in table.notes:
         warn(note)
-    if task_choice.is_open(options):
-        task, dataset, note = methods.with_proposed_transform(task, dataset, splits)
-        tell(note)
-    if options.task is None and (known := task_choice.with_column(table.target_column)):
-        tell(f"{table.target_column} is a column of the task {known}: --task {known} knows its unit and range")
-    choice = backbone_choice.choice_split(splits) if len(candidates) > 1 else None
+    return with_transform(options, Rows(task, table, dataset, splits, rare), tell)
 
-    rows = {"data_sha256": table.sha256, "rows_sha256": records_digest(table.records), "transform": task.transform}
-    if table.test:
-        rows["test_data_sha256"] = table.test.sha256
-    rows |= {f"featurizer {name}": identity for name, identity in zip(options.beside, beside, strict=True)}
-    digests = {each.name: each.digest for start in candidates for each in start.pretrained}
-    fingerprint = options.fingerprint(rows, list(digests.values()), len(splits[0].train))
-    history = LiveHistory(
-        (_partial(out) / "history.csv").absolute(), "fold" if splits[0].fold else "seed", bool(task.classes)
-    )
-    store = FitStore(_partial(out) / "cells", fingerprint, resume=resume, history=history)
-    fit = partial(_fit, dataset=dataset, store=store, device=device, unit=task.unit)
+
+def with_transform(options: Options, rows: Rows, tell: Callable[[str], None]) -> Rows:
+    """Choose the transform of a property without a task, and say so."""
+    column = rows.table.target_column
+    if task_choice.is_open(options):
+        task, dataset, note = methods.with_proposed_transform(rows.task, rows.dataset, rows.splits)
+        tell(note)
+        rows = replace(rows, task=task, dataset=dataset)
+    if options.task is None and (known := task_choice.with_column(column)):
+        tell(f"{column} is a column of the task {known}: --task {known} knows its unit and range")
+    return rows
+
+
+def fit_rows(
+    options: Options,
+    candidates: Sequence[Start],
+    rows: Rows,
+    out: Path,
+    device: Device,
+    *,
+    resume: bool,
+    quiet: bool,
+    tell: Callable[[str], None],
+    warn: Callable[[str], None],
+) -> Result:
+    """Fit and compare the methods on rows of one target, and write the run folder; see :func:`finetune`."""
+    from zoo.jobs.finetune.folder import write_run
+
+    task, table, dataset, splits = rows.task, rows.table, rows.dataset, rows.splits
+    target = networks.target(table.target_column, task)
+    baselines = find_baselines((*((MAJORITY,) if task.classes else ()), *options.baselines), task.kind)
+    choice = choice_split(splits) if len(candidates) > 1 else None
+    store = open_store(options, candidates, rows, out, resume=resume)
+    fit = partial(fit_start, dataset=dataset, store=store, device=device, unit=task.unit)
 
     start, tried = candidates[0], {}
     if choice is not None:
         prefix = "" if len(splits) == 1 else f"choice-of-{len(splits)}-"  # with one seed, its fit is reused
         chosen = options.fit_settings(len(choice.train), from_scratch=False)
         fit_choice = partial(fit, split=choice, settings=chosen, prefix=prefix)
-        tried = backbone_choice.compare_backbones(candidates, fit_choice, dataset, choice, quiet=quiet)
+        tried = compare_backbones(candidates, fit_choice, dataset, choice, quiet=quiet)
         start = next(each for each in candidates if each.name == next(iter(tried)))
 
     judged = [replace(split, test=splitting.judged(options, split)) for split in splits]
     seen = lineage.count_seen(start.pretrained, table.records, judged)
     leaks = lineage.count_leaks(start.pretrained, task, table.records, judged)
-    warned = rare + splitting.warnings(options, table, splits)
+    warned = rows.warned + splitting.warnings(options, table, splits)
     kind = "test rows" if len(splits[0].test) else "rows"
     warned += row_warnings(start, leaks, seen, f"{len(judged[0].test)} {kind}")
     for line in describe(start, options, task, tried):
@@ -159,13 +196,26 @@ def _finetune(
     outcomes: dict[str, list[methods.Outcome]] = {}
     if options.cross_fitted:
         crossed = cross_fit_all(
-            options, start, task, table, dataset, splits, store, device=device, quiet=quiet, say=tell, warn=warn
+            options,
+            start,
+            task,
+            table,
+            dataset,
+            splits,
+            store,
+            device=device,
+            quiet=quiet,
+            say=tell,
+            warn=warn,
+            shared=rows.shared,
         )
         model = f"{start.name} ({options.shown_mode})" if options.network_mode else options.mode
         outcomes[model] = [each.outcome for each in crossed.fits]
         for line in filter(None, (carriers(crossed.fits), transfer(crossed.fits))):
             tell(line)
-    starts = {} if crossed else {start.method: start}
+    elif rows.shared and rows.shared[0].fits:
+        outcomes[start.method] = [each.fits[0] for each in rows.shared]
+    starts = {} if outcomes else {start.method: start}
     starts |= {FROM_SCRATCH: start.scratch()} if options.compare_scratch else {}
     outcomes |= _fit_networks(fit, options, splits, starts, quiet=quiet)
     features = crossed.features if crossed else {}
@@ -180,14 +230,16 @@ def _finetune(
         if outcome.member
     ]
     trained = [each.rows for each in crossfits] or [split.train for split in splits]
-    trained_on = {int(row) for rows in trained for row in rows}
+    trained_on = {int(row) for each in trained for row in each}
     checkpoint = networks.describe(
         members,
         name="".join(filter(str.isprintable, out.name))[:200],
         targets=[target],
         graph=start.graph,
         elements=sorted({symbol for row in trained_on for symbol in crystals[row].elements}),
-        provenance=provenance(start, options, task, table) | splitting.provenance(options, table, splits),
+        provenance=provenance(start, options, task, table)
+        | splitting.provenance(options, table, splits)
+        | ({"learned_with": list(rows.learned_with)} if rows.learned_with else {}),
         reference=assessed.reference,
         blend=crossed.config(task) if crossed else None,
     )
@@ -207,65 +259,45 @@ def _finetune(
         tried,
         crossfits,
     )
-    write_run(result, _partial(out))
+    write_run(result, partial_folder(out))
     store.discard()
-    _partial(out).rename(out)
+    partial_folder(out).rename(out)
     return result
 
 
-def _partial(out: Path) -> Path:
+def partial_folder(out: Path) -> Path:
+    """Return the folder of a run that is not complete."""
     return out.with_name(out.name + ".partial")
 
 
-def read_dataset(
-    options: Options, task: Task, candidates: Sequence[Start], rejected_out: Path | None = None
-) -> tuple[Table, methods.Dataset, TargetConfig]:
-    """Read the table, and build the graphs for all candidates.
-
-    Parameters
-    ----------
-    options : Options
-    task : Task
-    candidates : sequence of Start
-        Crystals that one of them does not support are rejected.
-    rejected_out : Path, optional
-        Where the rejected rows are written if there are too many.
+def open_store(
+    options: Options,
+    candidates: Sequence[Start],
+    rows: Rows,
+    out: Path,
+    *,
+    resume: bool,
+    also: Mapping[str, str] | None = None,
+) -> FitStore:
+    """Open the store of a run's finished fits; they depend on the options, the rows, and what `also` says.
 
     Raises
     ------
     InputError
-        If the table cannot be used.
+        If there are fits, and `resume` is not set or they depend on other options or rows.
     """
-    table = splitting.read(options, task, rejected_out)
-    target = networks.target(table.target_column, task)
-    known = frozenset.intersection(*(start.known for start in candidates))
-    name = candidates[0].name if len(candidates) == 1 else "one of the backbones"
-    table, dataset = methods.build_dataset(
-        table,
-        task.transform,
-        candidates[0].graph,
-        known,
-        name,
-        options.max_rejected,
-        rejected_out,
-        len(task.classes),
-    )
-    return table, dataset, target
-
-
-def _describe_rows(options: Options, table: Table, task: Task, split: Split) -> str:
-    files = f"{table.source.name} and {table.test.source.name}" if table.test else table.source.name
-    where = f"in {split.label}" if split.fold else "per seed"
-    if options.cross_fitted:
-        rows = f"{len(splitting.pool(options, split))} rows to cross-fit"
-    else:
-        rows = f"{len(split.train)} training, {len(split.val)} validation"
-    kind = " or ".join(task.classes) or task.unit or "no unit"
-    return (
-        f"{files}: {len(table.records)} of {len(table.records) + len(table.rejected)} rows used, "
-        f"crystals from {table.structure_source}, target {table.target_column} ({kind}); "
-        f"{rows}, {len(split.test) or 'no'} test rows {where}"
-    )
+    table, splits = rows.table, rows.splits
+    read = {"data_sha256": table.sha256, "rows_sha256": records_digest(table.records), "transform": rows.task.transform}
+    read |= also or {}
+    if table.test:
+        read["test_data_sha256"] = table.test.sha256
+    read |= {f"featurizer {name}": plugins.identity("featurizer", name) for name in options.beside}
+    digests = {each.name: each.digest for start in candidates for each in start.pretrained}
+    fingerprint = options.fingerprint(read, list(digests.values()), len(splits[0].train))
+    repeat = "fold" if splits[0].fold else "seed"
+    path = (partial_folder(out) / "history.csv").absolute()
+    history = LiveHistory(path, repeat, bool(rows.task.classes))
+    return FitStore(partial_folder(out) / "cells", fingerprint, resume=resume, history=history)
 
 
 def _fit_networks(
@@ -293,7 +325,7 @@ def _fit_networks(
     return outcomes
 
 
-def _fit(
+def fit_start(
     start: Start,
     *,
     dataset: methods.Dataset,
@@ -305,7 +337,7 @@ def _fit(
     bar: Bar | None = None,
     prefix: str = "",
 ) -> methods.Outcome:
-    """Fit a network on a split, or read a stored fit; the prefix distinguishes splits with the same seed."""
+    """Fit a network on a split, or read a stored fit; the prefix tells apart splits with the same seed."""
     name, label = f"{prefix}{start.key}-{split.seed}", f"{split.label}, {start.method}"
     outcome = store.get(name)
     add = partial(store.history.add, start.method, split.fold or split.seed) if store.history else None

@@ -1,11 +1,11 @@
-"""Data splits of a fine-tuning: drawn by seed or in folds, or given by a column or a second table."""
+"""The rows of a fine-tuning, and their splits: drawn by seed or in folds, or given by a column or a second table."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from zoo.data.given_splits import TEST, TRAIN, given_splits, with_part
 from zoo.data.splits import MIN_ROWS, cut_folds, divide, make_split
 from zoo.data.tables.table import read_table, source_name
 from zoo.errors import InputError
+from zoo.jobs import methods
+from zoo.models.checkpoint import networks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table, TableSource
+    from zoo.jobs.finetune.blend import SharedFits
     from zoo.jobs.finetune.options import Options
+    from zoo.jobs.finetune.start import Start
+    from zoo.models.checkpoint.schema import TargetConfig
     from zoo.registry.contracts import Task
 
 COLUMNS = ("split", "splits", "fold", "folds", "set")
@@ -38,20 +43,48 @@ MIN_OF_CLASS = 5
 _SHOWN = 3
 
 
-def read(options: Options, task: Task, rejected_out: Path | None = None) -> Table:
-    """Read the table and, if given, the table of test rows.
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a run, and what other runs share with it.
+
+    Parameters
+    ----------
+    task : Task
+        With the transform that is used.
+    table : Table
+    dataset : Dataset
+    splits : list of Split
+    warned : list of str
+        Warnings about the rows.
+    shared : list of SharedFits
+        One per split, if there are several targets; otherwise empty.
+    learned_with : tuple of str
+        The other targets of the network, if it has several.
+    """
+
+    task: Task
+    table: Table
+    dataset: methods.Dataset
+    splits: list[Split]
+    warned: list[str] = field(default_factory=list)
+    shared: list[SharedFits] = field(default_factory=list)
+    learned_with: tuple[str, ...] = ()
+
+
+def read(options: Options, task: Task, rejected_out: Path | None = None, *, sparse: bool = False) -> Table:
+    """Read the table and, if given, the table of test rows; for `sparse` see :func:`zoo.data.tables.table.read_table`.
 
     Raises
     ------
     InputError
         If a table cannot be used, or the two tables are inconsistent.
     """
-    table = _read(options, task, options.data, rejected_out, options.split_column)
+    table = _read(options, task, options.data, rejected_out, options.split_column, sparse=sparse)
     if options.test_data is None:
         return table
     if _same(options.test_data, options.data):
         raise InputError(f"--test-data {source_name(options.test_data)}: this is the table of the training rows")
-    test = _read(options, task, options.test_data, rejected_out)
+    test = _read(options, task, options.test_data, rejected_out, sparse=sparse)
     if all(record.id == str(record.row) for record in test.records):  # without identifiers, ids are row numbers
         test = replace(test, records=[replace(each, id=f"{test.source.name}:{each.id}") for each in test.records])
     _check_fit(table, test, task)
@@ -70,17 +103,24 @@ def _same(one: TableSource, other: TableSource) -> bool:
 
 
 def _read(
-    options: Options, task: Task, source: TableSource, rejected_out: Path | None, split_column: str | None = None
+    options: Options,
+    task: Task,
+    source: TableSource,
+    rejected_out: Path | None,
+    split_column: str | None = None,
+    *,
+    sparse: bool,
 ) -> Table:
     return read_table(
         source,
         task,
-        target=options.target,
+        target=cast("str | None", options.target),  # the options are those of one target
         structures=options.structures,
         max_rejected=options.max_rejected,
         rejected_out=rejected_out,
         split_column=split_column,
         layout=options.layout,
+        sparse=sparse,
     )
 
 
@@ -109,6 +149,49 @@ def _check_fit(table: Table, test: Table, task: Task) -> None:
             f"{test.source}: the column {test.target_column!r} is in another unit than in {table.source}, by its "
             f"values: typically {other:.3g} there, and {typical:.3g} here; convert one of them"
         )
+
+
+def read_dataset(
+    options: Options,
+    task: Task,
+    candidates: Sequence[Start],
+    rejected_out: Path | None = None,
+    *,
+    sparse: bool = False,
+) -> tuple[Table, methods.Dataset, TargetConfig]:
+    """Read the table, and build the graphs for all candidates.
+
+    Parameters
+    ----------
+    options : Options
+    task : Task
+    candidates : sequence of Start
+        Crystals that one of them does not support are rejected.
+    rejected_out : Path, optional
+        Where the rejected rows are written if there are too many.
+    sparse : bool
+        Whether rows may lack a value; see :func:`zoo.data.tables.table.read_table`.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be used.
+    """
+    table = read(options, task, rejected_out, sparse=sparse)
+    target = networks.target(table.target_column, task)
+    known = frozenset.intersection(*(start.known for start in candidates))
+    name = candidates[0].name if len(candidates) == 1 else "one of the backbones"
+    table, dataset = methods.build_dataset(
+        table,
+        task.transform,
+        candidates[0].graph,
+        known,
+        name,
+        options.max_rejected,
+        rejected_out,
+        len(task.classes),
+    )
+    return table, dataset, target
 
 
 def make_splits(options: Options, records: Sequence[Record], *, stratify: bool = False) -> list[Split]:
@@ -154,6 +237,22 @@ def judged(options: Options, split: Split) -> NDArray[np.int64]:
     if len(split.test):
         return split.test
     return np.sort(pool(options, split)) if options.cross_fitted else split.val
+
+
+def describe_rows(options: Options, table: Table, task: Task, split: Split) -> str:
+    """Return a line on the rows of a table, their targets, and their use."""
+    files = f"{table.source.name} and {table.test.source.name}" if table.test else table.source.name
+    where = f"in {split.label}" if split.fold else "per seed"
+    if options.cross_fitted:
+        rows = f"{len(pool(options, split))} rows to cross-fit"
+    else:
+        rows = f"{len(split.train)} training, {len(split.val)} validation"
+    kind = " or ".join(task.classes) or task.unit or "no unit"
+    return (
+        f"{files}: {len(table.records)} of {len(table.records) + len(table.rejected)} rows used, "
+        f"crystals from {table.structure_source}, target {table.target_column} ({kind}); "
+        f"{rows}, {len(split.test) or 'no'} test rows {where}"
+    )
 
 
 def warnings(options: Options, table: Table, splits: Sequence[Split]) -> list[str]:

@@ -1,11 +1,15 @@
-"""The starting point of a fine-tuning: the backbone, its frozen experts, and messages about them."""
+"""The starting point of a fine-tuning: the backbone, how it is chosen, its frozen experts, and messages about them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from zoo._utils.progress import progress
 from zoo.analysis.leaks import UNKNOWN_IDS
+from zoo.analysis.metrics import row_errors
 from zoo.data.elements import atom_table, known_elements
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError
@@ -15,10 +19,12 @@ from zoo.training import transfer
 from zoo.training.settings import BLEND, FROM_SCRATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from zoo.data.splits import Split
     from zoo.data.tables.table import Table
     from zoo.jobs.finetune.options import Options
+    from zoo.jobs.methods import Dataset, Outcome
     from zoo.jobs.pretrained import Pretrained
     from zoo.models.cgcnn import CGCNN
     from zoo.registry.contracts import Task
@@ -26,6 +32,9 @@ if TYPE_CHECKING:
 
 ALL = "all"
 """Value of ``--backbone`` that compares all backbones on validation rows and keeps the best."""
+
+MIN_CHOICE_ROWS = 10
+"""Minimum number of training rows, and of validation rows, for choosing a backbone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +53,8 @@ class Start:
         Use random weights; only the layer sizes, graph settings and element table are taken from a backbone.
     outputs : int
         Number of classes, or 1 for a number.
+    targets : int
+        Number of properties that the networks learn at once.
     """
 
     backbone: Pretrained | None
@@ -51,6 +62,7 @@ class Start:
     experts: tuple[Pretrained, ...] = ()
     from_scratch: bool = False
     outputs: int = 1
+    targets: int = 1
 
     @property
     def name(self) -> str:
@@ -90,13 +102,13 @@ class Start:
     def initial(self, seed: int) -> tuple[CGCNN, dict[str, float]]:
         """Return the initial network of a fit and its learning rates by depth."""
         if self.backbone is None:
-            return pretrained.new_network(seed, self.outputs), {}
+            return pretrained.new_network(seed, self.outputs, self.targets), {}
         network = self.backbone.network
         if self.from_scratch:
-            sizes = replace(network.architecture, targets=1, pooling="all", experts=0, outputs=self.outputs)
+            sizes = replace(network.architecture, targets=self.targets, pooling="all", experts=0, outputs=self.outputs)
             return transfer.scratch(sizes, network.atom_table, seed), {}
         experts = [each.network for each in self.experts]
-        return transfer.transfer(network, self.mode, seed, experts=experts, outputs=self.outputs)
+        return transfer.transfer(network, self.mode, seed, experts=experts, outputs=self.outputs, targets=self.targets)
 
 
 def prepare(options: Options) -> list[Start]:
@@ -123,6 +135,66 @@ def prepare(options: Options) -> list[Start]:
 def _with_experts(backbone: Pretrained, mode: Mode | None) -> Start:
     experts = tuple(pretrained.experts(backbone)) if mode == "mixture" else ()
     return Start(backbone, "full" if mode is None or (mode == "mixture" and not experts) else mode, experts)
+
+
+def choice_split(splits: Sequence[Split]) -> Split:
+    """Return the first split without the test rows of any split, so that no test label influences the choice.
+
+    The test rows are those of the first split. With a single seed, this is the first split unchanged.
+
+    Raises
+    ------
+    InputError
+        If fewer than `MIN_CHOICE_ROWS` training or validation rows are left.
+    """
+    tested = np.concatenate([split.test for split in splits])
+    train, val = (rows[~np.isin(rows, tested)] for rows in (splits[0].train, splits[0].val))
+    found = replace(splits[0], train=train, val=val)
+    if splits[0].fold and not len(found.train):
+        raise InputError("--backbone all: every row is a test row of a fold, and none is left to choose by; name one")
+    for what, left in (("validation", found.val), ("training", found.train)):
+        if len(left) < MIN_CHOICE_ROWS:
+            raise InputError(
+                f"--backbone all: only {len(left)} {what} rows are test rows of no seed, and a choice needs "
+                f"{MIN_CHOICE_ROWS}; give more data, fewer --seeds, or name a backbone"
+            )
+    return found
+
+
+def compare_backbones(
+    starts: Sequence[Start],
+    fit: Callable[[Start], Outcome],
+    dataset: Dataset,
+    split: Split,
+    *,
+    quiet: bool = False,
+) -> dict[str, float]:
+    """Fine-tune each backbone and return its validation error.
+
+    Parameters
+    ----------
+    starts : sequence of Start
+        One per backbone.
+    fit : callable
+        Fine-tunes from a given start on `split`.
+    dataset : Dataset
+    split : Split
+        From :func:`choice_split`.
+
+    Returns
+    -------
+    dict of str to float
+        Mean absolute error by backbone, lowest first: of log10 for tasks trained in log10, otherwise in the task's
+        unit.
+    """
+    found = {}
+    with progress("choosing a backbone", len(starts), "backbones", quiet=quiet) as bar:
+        for start in starts:
+            predicted = fit(start).predictions[split.val]
+            errors = row_errors(dataset.targets[split.val], predicted, log10=dataset.transform == "log10")
+            found[start.name] = float(errors.mean())
+            bar.advance(1, f"{start.name}: {found[start.name]:.4g} on {len(split.val)} validation rows")
+    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def describe(start: Start, options: Options, task: Task, tried: dict[str, float]) -> list[str]:

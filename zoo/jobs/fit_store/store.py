@@ -126,9 +126,14 @@ class FitStore:
             if scaler:
                 network = networks.load_network(self.folder / f"{name}.safetensors", Architecture(**architecture))
                 member = networks.Member(
-                    network, TargetScaler(**scaler), seed, temperature=values.pop("temperature", 1.0)
+                    network,
+                    TargetScaler(**scaler),
+                    seed,
+                    tuple(TargetScaler(**each) for each in values.pop("others", ())),
+                    temperature=values.pop("temperature", 1.0),
                 )
             values.pop("temperature", None)
+            values.pop("others", None)
             predictions = np.array(values.pop("predictions"), dtype=np.float64)  # None becomes NaN
             return Outcome(predictions=predictions, member=member, regressor=regressor, **values)
         except (CheckpointError, SafetensorError, OSError, KeyError, TypeError, ValueError):
@@ -150,6 +155,7 @@ class FitStore:
             "parameters": outcome.parameters,
             "architecture": member.network.architecture.to_dict() if member else None,
             "scaler": asdict(member.scaler) if member else None,
+            "others": [asdict(each) for each in member.others] if member else [],
             "seed": member.seed if member else 0,
             "temperature": member.temperature if member else 1.0,
             "regressor": {

@@ -79,7 +79,7 @@ class Predicted:
 
 
 def predict_files(
-    model: Model | Sequence[Model],
+    model: Model | Iterable[Model],
     inputs: Path | str | Sequence[Path | str],
     out: Path | str,
     *,
@@ -98,7 +98,7 @@ def predict_files(
 
     Parameters
     ----------
-    model : Model, or sequence of Model
+    model : Model, sequence of Model, or JointModel
         Several models read the crystals and their graphs once.
     inputs : Path, or sequence of Path
         Structure files, folders of them, or tables.

@@ -13,9 +13,10 @@ from support.interrupted import Cut, cut_after
 from zoo.data.splits import make_split
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
-from zoo.jobs.finetune import backbone_choice
+from zoo.jobs.finetune import run as job
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
+from zoo.jobs.finetune.start import choice_split
 from zoo.registry import backbones, plugins
 
 if TYPE_CHECKING:
@@ -75,14 +76,14 @@ def test_a_comparison_that_was_cut_off_goes_on(data: Path, tmp_path: Path, monke
 def test_more_seeds_on_resume_do_not_mix_backbones(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The choice may fall otherwise, for other rows are left to judge by: each network is kept under its backbone."""
     request = Options("bulk-modulus", data, backbone="all", mode="head", epochs=1, test=0.2, val=0.4)
-    real, judged = backbone_choice.compare_backbones, []
+    real, judged = job.compare_backbones, []
 
     def otherwise(*args: Any, **kwargs: Any) -> dict[str, float]:
         found = real(*args, **kwargs)
         judged.append(dict(sorted(found.items(), key=lambda item: item[0] != ("Eg-NM", "dEf-10k")[len(judged) % 2])))
         return judged[-1]
 
-    monkeypatch.setattr(backbone_choice, "compare_backbones", otherwise)
+    monkeypatch.setattr(job, "compare_backbones", otherwise)
     with monkeypatch.context() as patch:
         patch.setattr("zoo.jobs.finetune.folder.write_run", _cut)
         with pytest.raises(Cut):
@@ -98,11 +99,11 @@ def test_more_seeds_on_resume_do_not_mix_backbones(data: Path, tmp_path: Path, m
 def test_no_row_that_a_seed_tests_on_helps_to_choose(data: Path, tmp_path: Path) -> None:
     records = read_table(data, plugins.task("bulk-modulus")).records
     splits = [make_split(records, seed=seed, test=0.2, val=0.4) for seed in range(3)]
-    found = backbone_choice.choice_split(splits)
+    found = choice_split(splits)
     tested = {row for split in splits for row in split.test}
     assert set(found.val) == set(splits[0].val) - tested < set(splits[0].val)
     assert set(found.train) == set(splits[0].train) - tested < set(splits[0].train)
-    assert backbone_choice.choice_split(splits[:1]).as_ids(records) == splits[0].as_ids(records)
+    assert choice_split(splits[:1]).as_ids(records) == splits[0].as_ids(records)
     with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are test rows of no seed"):
         finetune(
             Options("bulk-modulus", data, mode="mixture", backbone="all", epochs=1, seeds=8, test=0.3, val=0.4),

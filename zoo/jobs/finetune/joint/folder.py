@@ -1,0 +1,105 @@
+"""The files of a run of several targets that cover all of them; those of each target are in its folder."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from zoo._utils.wording import counted, listed
+from zoo.data.tables.rejections import write_rejected
+from zoo.jobs.comparison_table import markdown_table
+from zoo.jobs.finetune.joint.result import JointResult
+from zoo.jobs.predict.joint import TARGETS_FILE
+from zoo.models.checkpoint.networks import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from zoo.jobs.finetune.joint.rows import JointRows
+
+_OF_ROW = {"predictions.csv": ("id", "split", "seed", "fold"), "out_of_fold.csv": ("id", "formula")}
+"""Files that are joined, and their columns that belong to the row, not to a target."""
+
+
+def write_folder(rows: JointRows, folders: Mapping[str, str], folder: Path) -> None:
+    """Write the files that cover all targets.
+
+    Parameters
+    ----------
+    rows : JointRows
+    folders : mapping of str to str
+        Name of each target's folder.
+    folder : Path
+        The folder of the run, with those of the targets.
+    """
+    (folder / TARGETS_FILE).write_text(to_json({"format": 1, "targets": dict(folders)}), encoding="utf-8")
+    result = JointResult.load(folder)
+    (folder / "metrics.json").write_text(to_json(result.metrics), encoding="utf-8")
+    splits = {split.label if split.fold else str(split.seed): split.as_ids(rows.records) for split in rows.splits}
+    (folder / "splits.json").write_text(to_json(splits), encoding="utf-8")
+    write_rejected(rows.rejected, folder / "rejected.csv")
+    order = [record.id for record in rows.records]
+    for name, of_row in _OF_ROW.items():
+        if all((folder / below / name).exists() for below in folders.values()):
+            _join(name, of_row, folders, folder, order)
+    (folder / "history.csv").unlink(missing_ok=True)  # the fits of all targets, as they went; each folder has its own
+    name = folder.name.removesuffix(".partial")
+    (folder / "README.md").write_text(_described(result, rows, folders, name), encoding="utf-8")
+
+
+def _join(name: str, of_row: Sequence[str], folders: Mapping[str, str], folder: Path, order: Sequence[str]) -> None:
+    """Write the tables of all targets as one, with a row for each row of the table and the targets' columns beside."""
+    joined: dict[tuple[str, ...], dict[str, str]] = {}
+    header: list[str] = []
+    for target, below in folders.items():
+        with (folder / below / name).open(newline="", encoding="utf-8") as handle:
+            reader = csv.DictReader(handle)
+            columns = list(reader.fieldnames or ())
+            shared = [column for column in columns if column in of_row]
+            header = [*(header or shared), *(f"{column}_{target}" for column in columns if column not in shared)]
+            for line in reader:
+                row = joined.setdefault(tuple(line[column] for column in shared), {})
+                row |= {column if column in shared else f"{column}_{target}": line[column] for column in columns}
+    place = {identifier: number for number, identifier in enumerate(order)}
+    repeat = next((column for column in ("seed", "fold") if column in header), "")
+    runs = list(dict.fromkeys(row[repeat] for row in joined.values())) if repeat else []
+    parts = {"train": 0, "validation": 1, "test": 2}
+
+    def position(row: Mapping[str, str]) -> Any:
+        run = runs.index(row[repeat]) if repeat else 0
+        return run, parts.get(row.get("split", ""), 0), place[row["id"]]
+
+    _csv(
+        folder / name,
+        header,
+        ([row.get(column, "") for column in header] for row in sorted(joined.values(), key=position)),
+    )
+
+
+def _csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _described(result: JointResult, rows: JointRows, folders: Mapping[str, str], name: str) -> str:
+    """Return the text that introduces the folder; the targets' cards have the details."""
+    names = list(folders)
+    provenance = next(iter(result.results.values())).metrics["provenance"]
+    header, lines = result.rows()
+    network = "" if rows.network is None else f", and {rows.network}, one network with a head for each"
+    cards = ", ".join(f"[{target}]({below}/README.md)" for target, below in folders.items())
+    parts = [
+        f"# {listed(names)}",
+        f"{len(names)} targets learned from {counted(len(rows.records), 'row')} of `{provenance['data']['file']}`, "
+        f"each from the rows that have its value. All share one split{network}.",
+        f"## {result.title}",
+        markdown_table(header, lines),
+        "\n".join(f"- {line}" for line in result.lines()),
+        "## Use",
+        f"`zoo predict {name} new/` predicts all targets. The folder of each is a run of its own, with its card, "
+        f"predictions and metrics: {cards}.",
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
