@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from zoo.data.crystal import Crystal
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.scaling import TargetScaler
-from zoo.training.batches import BatchMaker, LabelledGraphs, ShuffledOrder
+from zoo.training.batches import BatchMaker, LabelledGraphs, ShuffledOrder, visits
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -44,6 +45,31 @@ def test_processes_share_the_rows_of_an_epoch() -> None:
 def test_an_epoch_can_be_entered_in_the_middle() -> None:
     order = ShuffledOrder(23, 4, seed=4)
     assert batches(order, start=2) == batches(order)[2:]
+
+
+def test_large_crystals_take_part_in_some_epochs_only() -> None:
+    every = np.array([1] * 30 + [2] * 12 + [3] * 6 + [4] * 12)
+    order = ShuffledOrder(60, 1, seed=4, every=every)
+    epochs = [[row for batch in batches(order, epoch) for row in batch] for epoch in range(12)]
+    assert {len(epoch) for epoch in epochs} == {len(order)} == {30 + 6 + 2 + 3}
+    counts = np.bincount(np.concatenate(epochs))
+    assert counts.tolist() == (12 // every).tolist()
+    assert all(later - earlier >= 2 for row in (35, 55) for earlier, later in pairwise(epochs_of(row, epochs)))
+
+
+def epochs_of(row: int, epochs: list[list[int]]) -> list[int]:
+    return [number for number, rows in enumerate(epochs) if row in rows]
+
+
+def test_a_visit_costs_about_as_many_edges_as_given(real_structures: list[Structure]) -> None:
+    graphs = PackedGraphs.pack([build_graph(Crystal.from_structure(each)) for each in real_structures[:8]])
+    rows = np.arange(8)[::-1]
+    edges = graphs.edges[rows]
+    limit = int(np.median(edges))
+    every = visits(LabelledGraphs(graphs, np.zeros(8), rows), limit)
+    assert (every == 1).tolist() == (edges <= limit).tolist()
+    assert ((edges <= every * limit) | (every == 4)).all()
+    assert len(set(every)) > 1
 
 
 def test_a_set_smaller_than_a_batch_is_one_batch() -> None:

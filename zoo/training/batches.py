@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,6 +47,15 @@ class LabelledGraphs:
     vectors: Tensor | None = None
 
 
+RAREST_VISIT = 4
+"""The largest crystals take part in every fourth epoch at least."""
+
+
+def visits(data: LabelledGraphs, edges: int) -> NDArray[np.int64]:
+    """Return in every how many epochs each row takes part, so that a visit costs about the given number of edges."""
+    return np.clip(-(-data.graphs.edges[data.rows] // edges), 1, RAREST_VISIT)
+
+
 @dataclass(frozen=True)
 class ShuffledOrder:
     """The order of n rows in each epoch, shared among processes.
@@ -61,6 +72,9 @@ class ShuffledOrder:
     seed : int
     rank, world_size : int
         This process, and how many there are.
+    every : array of shape (n,), int64, optional
+        In every how many epochs each row takes part, at most `RAREST_VISIT`; by default in all. Every epoch has the
+        same number of batches.
     """
 
     rows: int
@@ -68,16 +82,28 @@ class ShuffledOrder:
     seed: int
     rank: int = 0
     world_size: int = 1
+    every: NDArray[np.int64] | None = None
+
+    @cached_property
+    def _share(self) -> int:
+        """Number of rows per epoch on each process."""
+        if self.every is None:
+            return self.rows // self.world_size
+        period = math.lcm(*range(1, RAREST_VISIT + 1))
+        return min(len(self._taking_part(epoch)) for epoch in range(period)) // self.world_size
+
+    def _taking_part(self, epoch: int) -> NDArray[np.int64]:
+        rows = np.arange(self.rows)
+        return rows if self.every is None else rows[(rows + epoch) % self.every == 0]
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
-        share = self.rows // self.world_size
-        return share // min(self.batch_size, share)
+        return self._share // min(self.batch_size, self._share)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[NDArray[np.int64]]:
         """Yield the positions of each batch of an epoch, from batch `start` on."""
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
-        share = order[self.rank :: self.world_size][: self.rows // self.world_size]
+        order = np.random.default_rng([self.seed, epoch]).permutation(self._taking_part(epoch))
+        share = order[self.rank :: self.world_size][: self._share]
         size = min(self.batch_size, len(share))
         for batch in range(start, len(self)):
             yield share[batch * size : (batch + 1) * size]

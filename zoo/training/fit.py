@@ -58,6 +58,11 @@ class FitSettings:
         Which epoch's weights are kept: those of the smallest validation loss, or the last ones, validated once.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
         Number type of the forward and backward pass. On a CPU, where torch has no float16, half precision is bfloat16.
+    optimizer : {"adamw", "muon"}
+        With Muon, the matrices of the body take Muon's steps and all other parameters AdamW's.
+    edges_per_visit : int or None
+        A crystal with more than k times as many distinct edges takes part in every (k + 1)-th epoch only, though in
+        every fourth at least. Most of the time goes into few large cells otherwise.
     """
 
     epochs: int = 100
@@ -70,6 +75,8 @@ class FitSettings:
     clip: float = 1.0
     keep: Literal["best", "last"] = "best"
     precision: Precision = "32-true"
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    edges_per_visit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import torch
 from torch import nn
 
 from zoo.errors import InputError
-from zoo.training.adamw import AdamW, warmup_cosine
 from zoo.training.averaging import MovingAverage, weights
-from zoo.training.batches import BatchMaker, ShuffledOrder
+from zoo.training.batches import BatchMaker, ShuffledOrder, visits
 from zoo.training.best import BestEpoch
 from zoo.training.losses import cross_entropy, masked_l1
+from zoo.training.optimizers.adamw import AdamW, warmup_cosine
+from zoo.training.optimizers.muon import MuonAdamW, matrices
 from zoo.training.snapshots import Clock, read_snapshot, write_snapshot
 
 if TYPE_CHECKING:
@@ -84,13 +85,19 @@ class Loop:
             raise InputError(f"{len(train.rows)} training rows cannot be shared by {group.world_size} processes")
         self.network, self.settings, self._scalers = network, settings, scalers
         self._balance, self._group = balance, group
-        self._order = ShuffledOrder(len(train.rows), settings.batch_size, seed, group.rank, group.world_size)
+        every = None if settings.edges_per_visit is None else visits(train, settings.edges_per_visit)
+        self._order = ShuffledOrder(len(train.rows), settings.batch_size, seed, group.rank, group.world_size, every)
         self._train, self._validation = (BatchMaker(data, scalers, group.device) for data in (train, validation))
         groups: dict[float, list[nn.Parameter]] = {}
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
                 groups.setdefault(rate_of(name, rates), []).append(parameter)
-        self._optimizer = AdamW(groups, settings.learning_rate, settings.weight_decay)
+        rate, decay = settings.learning_rate, settings.weight_decay
+        self._optimizer = (
+            MuonAdamW(groups, matrices(network.body), rate, decay)
+            if settings.optimizer == "muon"
+            else AdamW(groups, rate, decay)
+        )
         self._parameters = self._optimizer.parameters
         self._average = None if settings.average is None else MovingAverage(network, settings.average)
         self._opinions = group.parallel(_Opinions(network))

@@ -111,6 +111,8 @@ class FitRecipe(_Strict):
     clip: float = Field(default=1.0, gt=0)
     precision: Precision | Literal["auto"] = "auto"
     balance: Balance = "equal"
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    edges_per_visit: int | None = Field(default=None, ge=1)
 
     def settings(self, device: str) -> FitSettings:
         """Return the fit settings for a device, "cpu" or "cuda"."""

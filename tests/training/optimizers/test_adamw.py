@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.training.adamw import AdamW
+from zoo.training.optimizers.adamw import AdamW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,8 @@ def test_parameters_without_a_gradient_stay_as_they_are() -> None:
 
 def test_it_imports_no_compiler() -> None:
     code = (
-        "import sys, torch; from zoo.training.adamw import AdamW; weight = torch.nn.Parameter(torch.ones(3)); "
+        "import sys, torch; from zoo.training.optimizers.adamw import AdamW; "
+        "weight = torch.nn.Parameter(torch.ones(3)); "
         "optimizer = AdamW({1.0: [weight]}, 0.1, 0.1); weight.sum().backward(); optimizer.step(); "
         "print('torch._dynamo' in sys.modules)"
     )

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from zoo.training.adamw import warmup_cosine
+from zoo.training.optimizers.adamw import warmup_cosine
 
 
 def test_a_linear_warm_up_reaches_the_peak() -> None:
