@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test bench-setup bench bench-finetune lint imports format types check env clean
+.PHONY: demo test docs bench-setup bench bench-finetune lint imports format types check env clean
 
 demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled dielectric constants
 	rm -rf runs/demo runs/demo.partial
@@ -15,6 +15,10 @@ demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled diele
 
 test: $(VENV)/.installed-dev  ## run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+docs: $(VENV)/.installed-dev  ## the documentation site, in build/docs/html; a warning is an error
+	$(BIN)/python docs/_ext/assemble.py build/docs/source
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d build/docs/doctrees build/docs/source build/docs/html
 
 bench-setup: $(VENV)/.installed-dev  ## an environment for each program that zoo is compared with, and the crystals
 	mkdir -p .bench/data
@@ -43,7 +47,7 @@ format: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
-check: lint imports format types test
+check: lint imports format types test docs
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "zoo needs Python 3.11 or 3.12: make PYTHON=python3.11 …")'

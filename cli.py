@@ -42,8 +42,8 @@ class Zoo(console.ErrorGroup, Group):
 def main() -> None:
     """Pretrained crystal graph networks, fine-tuned on your few hundred crystals.
 
-    --help after a command shows its options with examples. docs/terminal.md is about output, and the completion of
-    commands and names in the shell.
+    --help after a command shows its options with examples. docs/reference/terminal.md is about output, and the
+    completion of commands and names in the shell.
     """
     console.set_up_process()
 

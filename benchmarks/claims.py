@@ -196,7 +196,7 @@ def helps_everywhere(found: Mapping[str, Study], _r: float) -> Answer:
         assert best is not None
         lines.append(f"{what}: the best backbone alone is {best}, {change(against_scratch(study, best, size))}.")
     if lines:
-        lines.append("The whole shelf, and other sizes: [transfer.md](../transfer.md).")
+        lines.append("The whole shelf, and other sizes: [Which backbone?](../benchmarks/transfer.md).")
     rule = (
         "Held if dEf-91k and Eg-NM, each alone, beat scratch significantly on every property, at 500 rows (gaps: 200)."
     )

@@ -6,7 +6,7 @@
 The tables hold the structures of the pretraining sets. The list, ``cards/ids/crystals.safetensors.gz``, has one
 fingerprint, and no coordinates, for each training crystal in the lists of identifiers beside it. ``--measure N``
 compares altered copies of N of the tables' crystals with a list of all, and ``--again TABLE`` crystals that have the
-same identifiers in another table, for docs/known-crystals.md.
+same identifiers in another table, for docs/explanation/leaks.md.
 """
 
 from __future__ import annotations

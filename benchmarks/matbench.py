@@ -120,7 +120,7 @@ def page(
         "Project, so they have seen similar crystals, and for perovskites a similar property; most entries were "
         "trained on the table alone, and some, such as MatterVial, use pretrained networks as well. zoo's defaults "
         "were chosen while looking at errors on these folds too (see "
-        "[the ten tasks](../benchmarks/tasks.md)). The structures come from public copies of the "
+        "[the ten tasks](../../benchmarks/tasks.md)). The structures come from public copies of the "
         "tables, and four pairs of perovskites of equal composition and target may be swapped. ± is the standard "
         "deviation over the folds.",
     ]
@@ -156,7 +156,7 @@ def main() -> None:
     parser.description = __doc__
     parser.set_defaults(methods="default")
     parser.add_argument("--leaderboard", type=Path, required=True, metavar="CSV", help="published errors")
-    parser.add_argument("--page", type=Path, default=tasks.ROOT / "docs" / "matbench.md")
+    parser.add_argument("--page", type=Path, default=tasks.ROOT / "docs" / "benchmarks" / "matbench.md")
     given = parser.parse_args()
     settings = tasks.settings_of(given)
     official = {name: task for name, task in tasks.read_tasks(given.list).items() if task.matbench}

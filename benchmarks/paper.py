@@ -1,4 +1,4 @@
-"""The paper's figures on tables of today: run ``studies/*.toml``; write ``docs/paper/`` and ``docs/transfer.md``.
+"""The paper's figures on tables of today: run ``studies/*.toml``, write ``docs/paper/`` and the page on transfer.
 
     python benchmarks/paper.py FOLDER [STUDY ...] [--workers N] [--claims]
 
@@ -142,7 +142,7 @@ def main() -> None:
     write_claims(found, scatter(options.folder))
     shelves = [name for _, name, _ in shelf.shelves(found)]
     page = shelf.page(found, {name: known(name, options.folder) for name in shelves})
-    (ROOT / "docs" / "transfer.md").write_text(page, encoding="utf-8")
+    (ROOT / "docs" / "benchmarks" / "transfer.md").write_text(page, encoding="utf-8")
     shelf.write_cards(found)
 
 

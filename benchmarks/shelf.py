@@ -78,7 +78,7 @@ def page(found: Mapping[str, Study], known: Mapping[str, Mapping[str, float]]) -
         header = ["", *(f"{size:,} rows" for size in analysis.sizes), "known crystals"]
         tail = (
             f"{len(analysis.seeds)} seeds, {int(analysis.errors.test_rows.median())} test rows each. "
-            f"[All figures](paper/{name}/README.md); `zoo study studies/{name}.toml --data-dir FOLDER`."
+            f"[All figures](../paper/{name}/README.md); `zoo study studies/{name}.toml --data-dir FOLDER`."
         )
         parts += [f"## {what}", markdown_table(header, rows), tail]
     return "\n\n".join([*parts, *_pairs(found)]) + "\n"
@@ -125,7 +125,8 @@ def on_card(name: str, found: Mapping[str, Study]) -> str:
     text = (
         "The change of the error when this backbone alone is fine-tuned, relative to a network of the default shape "
         "trained from scratch.\n**Bold**: significant over ten seeds, corrected for all comparisons of the study. "
-        "`docs/transfer.md` compares all backbones;\n`zoo study studies/bulk-modulus-shelf.toml --data-dir FOLDER`, "
+        "`docs/benchmarks/transfer.md` compares all backbones;\n"
+        "`zoo study studies/bulk-modulus-shelf.toml --data-dir FOLDER`, "
         "and the same with the other files, reproduces the numbers."
     )
     return "\n\n".join([BEGIN, "## As a source for transfer", text, markdown_table(["", "", "", ""], rows), END])

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import crystals
 import numpy as np
+import overview
 import pandas as pd
 import tasks_report
 
@@ -321,6 +322,8 @@ def main() -> None:
     tasks_report.write(found, done, settings.default, command, given.report, given.image)
     for page in given.page:
         tasks_report.insert(page, tasks_report.short_table(found, done, settings.default))
+    if overview.SCRATCH in set(found["method"]):
+        overview.draw(found, settings.default).write(given.image.with_name("benchmark.png"), dpi=160)
     print(f"{given.report}, {given.image}")
     if failed:
         raise SystemExit("\n".join(["failed:", *failed]))

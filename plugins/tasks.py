@@ -9,8 +9,8 @@ An alias must denote the same quantity in the same unit in all data sets. This e
 in another), ``bulk_modulus_kv`` (the Voigt bound in JARVIS) and ``e_total`` (the tensor in matminer's
 *dielectric_constant*). ``--target COLUMN`` accepts any of them.
 
-The recommended backbone is the best one in docs/transfer.md if the task or a similar one was measured, and otherwise
-one trained on the property itself.
+The recommended backbone is the best one in docs/benchmarks/transfer.md if the task or a similar one was measured, and
+otherwise one trained on the property itself.
 """
 
 from __future__ import annotations

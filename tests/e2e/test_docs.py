@@ -1,20 +1,19 @@
 """What the documentation says is run, and what it points to exists.
 
-In README.md, CONTRIBUTING.md and docs/*.md
+In README.md, CONTRIBUTING.md and docs/, the blocks of a file are run in their order, in a folder that holds a copy of
+examples/:
 
-- the ``python`` blocks are one script, which is run in a folder that holds a copy of examples/;
-- a ``console`` block is executed line by line (``$ zoo …``) in a folder that holds a copy of examples/;
+- ``python`` blocks share their names, as the cells of a notebook do;
+- a ``console`` block is executed line by line (``$ zoo …``);
 - ``<!-- not run: REASON -->`` before a block leaves it out, ``<!-- fails -->`` expects its last line to fail.
 """
 
 from __future__ import annotations
 
-import ast
 import doctest
 import importlib
 import pkgutil
 import re
-import runpy
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -78,24 +77,6 @@ def commands(block: Block) -> list[str]:
     return [line[2:].strip() for line in joined.splitlines() if line.startswith("$ ")]
 
 
-def script(path: Path) -> str:
-    """The ``python`` blocks that run, each on the lines where it stands in the file; the others are blank."""
-    lines = [""] * (path.read_text(encoding="utf-8").count("\n") + 1)
-    for block in blocks(path):
-        if block.language == "python" and block.runs:
-            code = block.body.removesuffix("\n").split("\n")
-            lines[block.line - 1 : block.line - 1 + len(code)] = code
-    return "\n".join(lines)
-
-
-def defined(code: str) -> set[str]:
-    """Names of the classes, functions and variables that code defines at its top."""
-    top = ast.parse(code).body
-    named = {each.name for each in top if isinstance(each, ast.ClassDef | ast.FunctionDef)}
-    assigned = (target for each in top if isinstance(each, ast.Assign) for target in each.targets)
-    return named | {target.id for target in assigned if isinstance(target, ast.Name)}
-
-
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -129,52 +110,46 @@ def test_the_runner_finds_blocks_and_comments(tmp_path: Path) -> None:
     assert second.body == "if a:\n    b = 2\n"
     assert (third.language, third.comment, third.runs) == ("console", "not run: takes an hour", False)
     assert [shlex.split(command) for command in commands(third)] == [["zoo", "list", "--json"], ["zoo", "doctor"]]
-    code = {number: line for number, line in enumerate(script(path).splitlines(), 1) if line}
-    assert code == {2: "a = 1", 8: "if a:", 9: "    b = 2"}
 
 
 def test_there_are_blocks_that_run() -> None:
     running = {(name(path), block.language) for path in FILES for block in blocks(path) if block.runs}
-    assert {("README.md", "python"), ("README.md", "console"), ("CONTRIBUTING.md", "python")} <= running
+    assert {("README.md", "python"), ("CONTRIBUTING.md", "python"), ("docs/tutorial.md", "console")} <= running
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "folder"
-    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.chdir(folder)
-    # Beside the folder, under the file's own name: what fails is shown with the name and the line that it has there.
-    there = tmp_path / path.name
-    there.write_text(script(path), encoding="utf-8")
-    left = runpy.run_path(str(there), run_name="docs")
-    # To its end: whatever a block defines is there.
-    for block in blocks(path):
-        if block.language == "python" and block.runs:
-            assert defined(block.body) <= left.keys()
-
-
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_console_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "docs"}
     for block in blocks(path):
-        if block.language != "console" or not block.runs:
-            continue
-        lines = commands(block)
-        assert lines, f"{name(path)}, line {block.line}: a console block without a line that begins with $"
-        for number, line in enumerate(lines, 1):
-            words = shlex.split(line, comments=True)
-            assert words[0] == "zoo", f"{name(path)}, line {block.line}: {line} is not run: say why"
-            result = CliRunner().invoke(main, words[1:])
-            if result.exception is not None and not isinstance(result.exception, SystemExit):
-                raise result.exception
-            fails = block.comment == "fails" and number == len(lines)
-            assert (result.exit_code != 0) == fails, f"{name(path)}, line {block.line}: {line}\n{result.output}"
+        if block.runs and block.language == "python":
+            # On the lines of the file, so that what fails is shown with its place.
+            exec(compile("\n" * (block.line - 1) + block.body, str(path), "exec"), names)
+        elif block.runs and block.language == "console":
+            run_console(block)
+
+
+def run_console(block: Block) -> None:
+    """Run the lines of a block that begin with $."""
+    where = f"{name(block.file)}, line {block.line}"
+    lines = commands(block)
+    assert lines, f"{where}: a console block without a line that begins with $"
+    for number, line in enumerate(lines, 1):
+        words = shlex.split(line, comments=True)
+        assert words[0] == "zoo", f"{where}: {line} is not run: say why"
+        result = CliRunner().invoke(main, words[1:])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        fails = block.comment == "fails" and number == len(lines)
+        assert (result.exit_code != 0) == fails, f"{where}: {line}\n{result.output}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_what_is_not_run_says_why(path: Path) -> None:
     for block in blocks(path):
+        if block.language in ("sh", "bash"):
+            assert not block.runs, f"{name(path)}, line {block.line}: {block.language} blocks are not run: say why"
         if not block.runs:
             reason = block.comment.removeprefix("not run").removeprefix(":").strip()
             assert len(reason) > 5, f"{name(path)}, line {block.line}: no reason is given"
@@ -267,6 +242,17 @@ def test_options_in_running_text_exist(path: Path) -> None:
     text = FENCE.sub("", path.read_text(encoding="utf-8"))
     for option in re.findall(r"`(--[a-z][\w-]*)", text):
         assert option in known, f"{name(path)}: {option}"
+
+
+def test_all_public_names_are_in_the_reference() -> None:
+    pages = (ROOT / "docs" / "reference" / "python").glob("*.md")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
+    modules = {"contracts", "errors", "figures", "registry", "testing"}
+    documented = set(re.findall(r"auto(?:class|function):: zoo\.(\w+)", text))
+    contracts = {"Task", "Baseline", "Requirement", "ZooError"}
+    assert set(dir(zoo)) - modules - contracts - {"__version__"} <= documented
+    for module in ("zoo.registry.contracts", "zoo.analysis.figures", "zoo.testing", "zoo.errors"):
+        assert f"automodule:: {module}\n" in text
 
 
 def test_the_checks_would_notice() -> None:

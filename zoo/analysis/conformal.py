@@ -39,7 +39,8 @@ INTERVAL_LEVEL = 0.9
 
 MIN_ROWS = 9
 """Minimum number of calibration rows of a network. They also select its best epoch, so the errors on very few of them
-are far too small: with 1 to 3 rows, 50 % intervals contained 20 to 33 % of new crystals (docs/prediction.md)."""
+are far too small: with 1 to 3 rows, 50 % intervals contained 20 to 33 % of new crystals
+(docs/explanation/intervals.md)."""
 
 _ROUNDING = 1e-9
 _BLOCK_ENDS = 2_000_000  # number of interval ends held in memory at once

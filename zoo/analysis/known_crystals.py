@@ -8,7 +8,7 @@ Fingerprints are therefore compared within a tolerance rather than by equality, 
 
 The six are, up to their weights, two rounds of message passing with fixed pseudo-random coefficients (as in a
 Weisfeiler-Leman test), on distances in units of the cube root of the volume per atom. They do not change if the whole
-crystal is scaled. What the tolerances mean in practice is measured in ``docs/screening.md``.
+crystal is scaled. What the tolerances mean in practice is measured in ``docs/explanation/leaks.md``.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def predict(
     """Predict a property of crystals with MODEL: a backbone, a run's folder, or hf://owner/repo@rev.
 
     INPUTS are structure files, folders or archives of them (.zip, .tar.gz), tables, databases of ASE (.db) and extended
-    XYZ. docs/crystals.md lists the formats. Several models, ended by --, read them once.
+    XYZ. docs/reference/crystals.md lists the formats. Several models, ended by --, read them once.
     """
     from zoo._utils.wording import counted
     from zoo.data.tables.formats.layout import Layout

@@ -152,8 +152,8 @@ def recognize(model: Model, structures: object) -> list[str]:
     Returns
     -------
     list of n str
-        The training crystal that each is, by its structure; empty if there is none. docs/screening.md says how reliable
-        that is.
+        The training crystal that each is, by its structure; empty if there is none.
+        docs/explanation/leaks.md says how reliable that is.
 
     Raises
     ------

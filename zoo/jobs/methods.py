@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from zoo.models.regression.blends import WeightedRegressor
     from zoo.registry.contracts import Task, Transform
 
-# Chosen on validation rows of bulk moduli and dielectric constants (docs/tuning.md).
+# Chosen on validation rows of bulk moduli and dielectric constants (docs/benchmarks/defaults.md).
 TRANSFER = FitSettings(batch_size=32, learning_rate=1e-3, weight_decay=1e-1, average=0.99)
 SCRATCH = FitSettings(batch_size=32, learning_rate=2e-3, weight_decay=1e-1, average=0.99)
 

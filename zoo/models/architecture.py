@@ -42,7 +42,7 @@ class Architecture:
         Input of the heads: the mean over the cell of the last convolution's output, as in the original; or the
         concatenated means of the outputs of the embedding and all convolutions, each component normalised to mean 0
         and variance 1 over the crystals. The last layer of a pretrained network is specific to its property, whereas
-        the earlier ones describe the crystal (docs/tuning.md).
+        the earlier ones describe the crystal (docs/benchmarks/defaults.md).
     experts : int
         Number of frozen bodies in addition to the trained one. A second head, the reader, reads all layers of all
         experts, and the prediction is the mean of both heads. A checkpoint has experts with a single target only.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.models.architecture import Architecture, Pooling
 
 DROPOUT = 0.3
-"""Dropout of the experts' vectors in training (docs/tuning.md)."""
+"""Dropout of the experts' vectors in training (docs/benchmarks/defaults.md)."""
 
 
 class CGCNN(nn.Module):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zoo.registry.plugins import Plugin
 
 DEFAULT_BACKBONE = "multi-113k"
-"""Backbone for tasks without a recommendation: the best one on most properties (docs/transfer.md)."""
+"""Backbone for tasks without a recommendation: the best one on most properties (docs/benchmarks/transfer.md)."""
 
 TARGET = "Column of the target: without --task, any property.  [default: the task's own]"
 UNIT = "Unit of a property without a task."
@@ -29,7 +29,7 @@ LOG = "Whether a property without a task is learnt in log10.  [default: decided 
 """Help texts of the options that describe a property without a task."""
 
 _WITHOUT = "--target COLUMN --unit UNIT takes any column without a task"
-_WAYS = f"{_WITHOUT}; a task of your own comes from --plugin FILE.py (docs/plugins.md)"
+_WAYS = f"{_WITHOUT}; a task of your own comes from --plugin FILE.py (docs/reference/plugins.md)"
 
 
 def _task_choice(value: object) -> object:

@@ -57,7 +57,7 @@ HELD_ROWS = 1000
 """Rows on which γ and the ridge are chosen, after a fit to `EXACT_ROWS` at most."""
 
 ITERATIONS = 4
-"""Of weighted least squares; the error has stopped changing by then (docs/tuning.md)."""
+"""Of weighted least squares; the error has stopped changing by then (docs/benchmarks/defaults.md)."""
 
 JITTER = 1e-8
 """Relative increase of the diagonal of a matrix to invert, which equal landmarks make singular."""

@@ -17,7 +17,7 @@ FAST = (
     "Fit no network: the blend is made of classical regressors, which also read the frozen backbones. "
     "Networks take most of the time of a fit; without them errors are about 2 % larger."
 )
-"""Description of the option ``fast``; measured in docs/tuning.md."""
+"""Description of the option ``fast``; measured in docs/benchmarks/defaults.md."""
 
 FROM_SCRATCH = "from scratch"
 """Name of the method that trains without a backbone."""

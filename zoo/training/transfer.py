@@ -18,7 +18,7 @@ fine-tuning updates them. There are four modes:
 In all of them, the fully connected layers after pooling start from random weights, because the pretrained ones belong
 to the source property; and batch normalisation keeps the statistics of the source, since a batch of a small table says
 less about the distribution of activations than the thousands of crystals of the source. No other choice matters as
-much (docs/tuning.md).
+much (docs/benchmarks/defaults.md).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def read(
     ----------
     path : str or Path, or several of them
         A structure file, a folder or archive of them, a table, a database of ASE, or a file in extended XYZ
-        (docs/crystals.md lists the formats). It is read whole.
+        (docs/reference/crystals.md lists the formats). It is read whole.
     structures : str or Path, optional
         Folder of structure files, for a table that holds only identifiers.
     id, structure : str, optional

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIN_PARALLEL_FILES = 1500
-"""Fewer files are read in this process, because starting workers takes as long (docs/performance.md)."""
+"""Fewer files are read in this process, because starting workers takes as long (docs/benchmarks/performance.md)."""
 
 FILES_PER_BATCH = 25
 MAX_BATCHES_AHEAD = 80

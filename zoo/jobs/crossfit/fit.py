@@ -7,7 +7,8 @@ fits are kept: member k of the checkpoint is the weighted sum of the fits withou
 Intervals are calibrated by the residuals of the out-of-fold predictions, each divided by an estimate of its row's
 difficulty (:mod:`zoo.analysis.difficulty`), and centred on the mean of all fits. Each residual is that of a single fit,
 and the mean of all fits errs less, so the intervals tend to be slightly too wide. Those of CV+ (Barber et al., Ann.
-Stat. 49, 486 (2021)), which add the spread of the fits to the residuals, are wider still (docs/prediction.md).
+Stat. 49, 486 (2021)), which add the spread of the fits to the residuals, are wider still
+(docs/explanation/intervals.md).
 """
 
 from __future__ import annotations

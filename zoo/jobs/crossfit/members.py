@@ -1,6 +1,6 @@
 """The members of a blend, and how they are fitted on each fold.
 
-:func:`default_members` lists the default members (docs/tuning.md tells how they were chosen). Random forests and extra
+:func:`default_members` lists the default members (docs/benchmarks/defaults.md says why). Random forests and extra
 trees are not among them: alongside gradient boosting, they only took weight from better members.
 """
 

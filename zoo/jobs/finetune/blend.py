@@ -188,7 +188,7 @@ def cross_fit_all(
 
     say(f"{sum(map(len, folds[0]))} rows in {len(folds[0])} folds: each row is predicted by fits that have not seen it")
     if options.fast:
-        say("fast: no network is fine-tuned, which makes errors about 2 % larger (docs/tuning.md)")
+        say("fast: no network is fine-tuned, which makes errors about 2 % larger (docs/benchmarks/defaults.md)")
     crossfits = []
     count = sum(len(plan) * len(each) for plan, each in zip(plans, folds, strict=True))
     with progress("cross-fitting", count, "fits", quiet=quiet) as bar:

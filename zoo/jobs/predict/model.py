@@ -241,7 +241,7 @@ class Model:
         pooling : {"all", "last"}
             "all" concatenates the means over the cell of the outputs of the embedding and of every convolution;
             "last" uses only the last convolution. The last layer is specific to the property that the network was
-            trained on; for other properties, all layers are far better features (docs/tuning.md).
+            trained on; for other properties, all layers are far better features (docs/benchmarks/defaults.md).
 
         Raises
         ------
