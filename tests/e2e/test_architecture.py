@@ -63,7 +63,7 @@ def test_every_module_has_its_test_module() -> None:
 
 
 def test_every_test_module_has_its_module() -> None:
-    """``cli.py``, ``plugins`` and ``benchmarks`` have their tests here as well."""
+    """``cli.py``, ``plugins``, ``benchmarks`` and ``docs`` have their tests here as well."""
     strays = []
     for path in sorted(TESTS.rglob("test_*.py")):
         inside = path.relative_to(TESTS)

@@ -15,7 +15,7 @@ from zoo.registry import backbones
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MODULES = ("assemble", "backbone_pages", "command_pages", "project")
 
 
