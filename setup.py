@@ -72,7 +72,12 @@ def compiled() -> list[Extension]:
 
 
 setup(
-    packages=[*find_packages(include=["zoo", "zoo.*"]), "zoo.plugins", "zoo.cards", "zoo.examples", "zoo.cli"],
+    packages=[
+        *find_packages(include=["zoo", "zoo.*"]),
+        "zoo.plugins",
+        *(f"zoo.plugins.{package}" for package in find_packages("plugins")),
+        *("zoo.cards", "zoo.examples", "zoo.cli"),
+    ],
     cmdclass={"build_py": BuildWithCli, "build_ext": BuildFast},
     ext_modules=compiled(),
 )

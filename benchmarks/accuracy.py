@@ -54,7 +54,7 @@ def _zoo(
     from zoo.data.graphs.packing import PackedGraphs
     from zoo.data.scaling import TargetScaler
     from zoo.jobs import methods
-    from zoo.models.architecture import Architecture
+    from zoo.models.architecture import default_architecture
     from zoo.training import transfer
     from zoo.training.batches import LabelledGraphs
     from zoo.training.fit import fit
@@ -66,7 +66,7 @@ def _zoo(
     targets = np.array([value for _, value in every])
     rows = np.arange(len(train)), np.arange(len(train), len(every))
     scaler = TargetScaler.fit(targets[rows[0]], "identity")
-    network = transfer.scratch(Architecture(), torch.from_numpy(atom_table().copy()), 0)
+    network = transfer.scratch(default_architecture(), torch.from_numpy(atom_table().copy()), 0)
     curve: list[tuple[float, float]] = []
     settings = methods.sized(methods.SCRATCH, len(train))
     with tempfile.TemporaryDirectory(dir=work) as folder:

@@ -81,12 +81,12 @@ def _seconds(cells: list[Crystal]) -> float:
     from zoo.data.elements import atom_table
     from zoo.data.graphs.neighbors import build_graphs
     from zoo.data.graphs.packing import PackedGraphs
-    from zoo.models.architecture import Architecture
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.architecture import default_architecture
     from zoo.models.checkpoint.networks import stored_state
+    from zoo.models.network import CrystalNetwork
     from zoo.models.torch_free import Predictor
 
-    network = CGCNN(Architecture(), torch.from_numpy(atom_table().copy()))
+    network = CrystalNetwork(default_architecture(), torch.from_numpy(atom_table().copy()))
     model = Predictor(network.architecture, atom_table(), {n: t.numpy() for n, t in stored_state(network).items()})
     began = time.perf_counter()
     packed = PackedGraphs.pack(list(build_graphs(cells)))

@@ -30,8 +30,8 @@ from zoo.data.scaling import TargetScaler
 from zoo.data.splits import MIN_VALIDATION_ROWS, VALIDATION_FRACTION, make_split
 from zoo.data.tables.table import read_table
 from zoo.jobs import methods, pretrained
-from zoo.models.cgcnn import CGCNN
 from zoo.models.inference import predict_scaled
+from zoo.models.network import CrystalNetwork
 from zoo.registry import plugins
 from zoo.training import transfer
 from zoo.training.batches import LabelledGraphs
@@ -50,8 +50,8 @@ def run(
     graphs: PackedGraphs,
     targets: np.ndarray,
     transform: Any,
-    source: CGCNN,
-    experts: list[CGCNN],
+    source: CrystalNetwork,
+    experts: list[CrystalNetwork],
     untested: np.ndarray,
 ) -> tuple[float, float]:
     """Return the errors of one setting on one seed's tuning rows: in log10 (or the unit), and in the unit."""
@@ -69,9 +69,11 @@ def run(
     scaler = TargetScaler.fit(targets[training], transform, bound)
     rates: dict[str, float] = {}
     if mode == "scratch":
-        network = transfer.scratch(replace(source.architecture, pooling=pooling), source.atom_table, seed)
+        network = transfer.scratch(source.architecture.changed(pooling=pooling), source.atom_table, seed)
     else:
-        network, rates = transfer.transfer(source, mode, seed, experts=experts, pooling=pooling)
+        network, rates = transfer.transfer(
+            source, mode, seed, experts=experts, settings=source.architecture.pooled(pooling).settings
+        )
         if statistics == "batch":
             network._frozen = [module for module in network._frozen if not isinstance(module, nn.BatchNorm1d)]
         if body:

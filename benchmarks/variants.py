@@ -24,7 +24,7 @@ from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
 from zoo.jobs.pretrain.recipe import read_recipe
 from zoo.jobs.pretrain.rows import select
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.inference import predict_scaled
 from zoo.training import transfer
 from zoo.training.batches import LabelledGraphs
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
     from zoo.data.graphs.packing import PackedGraphs
 
 RECIPE = Path(__file__).parents[1] / "cards" / "recipes" / "dEf-10k.toml"
-BASE = Architecture()
+BASE = default_architecture()
 
 ARCHITECTURES = {
     "as it is": BASE,
-    "all layers pooled": replace(BASE, pooling="all"),
-    "3 convolutions": replace(BASE, convolutions=3),
-    "5 convolutions": replace(BASE, convolutions=5),
-    "48 wide": replace(BASE, width=48),
-    "96 wide": replace(BASE, width=96),
-    "head of 2 layers": replace(BASE, head_layers=2),
-    "64 Gaussians": replace(BASE, gaussians=64),
-    "Gaussians to 6 Å": replace(BASE, gaussian_end=6.0, gaussians=31),
+    "all layers pooled": BASE.changed(pooling="all"),
+    "3 convolutions": BASE.changed(convolutions=3),
+    "5 convolutions": BASE.changed(convolutions=5),
+    "48 wide": BASE.changed(width=48),
+    "96 wide": BASE.changed(width=96),
+    "head of 2 layers": BASE.changed(head_layers=2),
+    "64 Gaussians": BASE.changed(gaussians=64),
+    "Gaussians to 6 Å": BASE.changed(gaussian_end=6.0, gaussians=31),
 }
 ROWS = ("pbe rows alone", "pbe rows twice", "10,000 pbe rows", "10,000 other rows")
 """Of the structures' two eras: `pbe` cells are those that the labels were computed for."""

@@ -62,6 +62,17 @@ def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logging.getLogger("zoo").setLevel(logging.NOTSET)
 
 
+@pytest.fixture
+def schnet(tmp_path: Path) -> Iterator[Path]:
+    """The network of examples/zoo-plugin-schnet, known by the file that is returned."""
+    from support.schnet import register
+
+    from zoo.registry import plugins
+
+    yield register(tmp_path)
+    plugins.remove_files()
+
+
 @pytest.fixture(scope="session")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network that was never trained: what it predicts means nothing."""
@@ -70,13 +81,13 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from zoo.data.elements import atom_table
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.scaling import TargetScaler
-    from zoo.models.architecture import Architecture
+    from zoo.models.architecture import default_architecture
     from zoo.models.checkpoint import networks
     from zoo.models.checkpoint.schema import TargetConfig
     from zoo.training.transfer import scratch
 
     folder = tmp_path_factory.mktemp("backbone") / "tiny"
-    network = scratch(Architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 5)
+    network = scratch(default_architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 5)
     member = networks.Member(network, TargetScaler("identity", -1.5, 1.1), 5)
     checkpoint = networks.describe(
         [member],

@@ -17,9 +17,10 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``predict_files(model, …)``   predict files, folders and tables into a CSV file; ``Ranking`` orders it
 ``recognize(model, …)``       which crystals are in the training set of a model
 ``graph(structure)``          the DGL graph that a network sees of a crystal
+``dgl()``                     DGL, imported so that it works with the installed torch
 ``pull(name)``                fetch a backbone and check every byte
 ``tasks()``                   the target properties that zoo and its plugins know
-``Task``, ``Baseline``        what plugins define
+``Task``, ``Baseline``, …     what plugins define; :class:`Network` too
 ``Requirement``               a task's condition on the rows of a table
 ``Crystal``                   a crystal as arrays
 ``ZooError``                  the base class of all errors
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from zoo import registry as registry
     from zoo import testing as testing
     from zoo.data.crystal import Crystal as Crystal
+    from zoo.data.graphs.dgl_import import dgl as dgl
     from zoo.data.tables.crystal_frame import read as read
     from zoo.errors import ZooError as ZooError
     from zoo.hub.pull import pull as pull
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Baseline as Baseline
     from zoo.registry.contracts import Requirement as Requirement
     from zoo.registry.contracts import Task as Task
+    from zoo.registry.networks import Network as Network
     from zoo.registry.plugins import tasks as tasks
 
     backbone = get

@@ -15,10 +15,10 @@ from zoo.data.graphs.neighbors import GraphSettings, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.structures import parse as reading
 from zoo.models import torch_free
-from zoo.models.architecture import Architecture
-from zoo.models.cgcnn import CGCNN
+from zoo.models.architecture import default_architecture
 from zoo.models.checkpoint.networks import stored_state
 from zoo.models.inference import TorchPredictor
+from zoo.models.network import CrystalNetwork
 
 
 def crystals(data: Path) -> list[Crystal]:
@@ -26,10 +26,10 @@ def crystals(data: Path) -> list[Crystal]:
     return [Crystal(np.array(row["numbers"]), np.array(row["lattice"]), np.array(row["frac"])) for row in rows(data)]
 
 
-def network() -> CGCNN:
+def network() -> CrystalNetwork:
     """Return a network of the sizes compared."""
-    sizes = Architecture(width=WIDTH, convolutions=CONVOLUTIONS, head=HEAD)
-    return CGCNN(sizes, torch.from_numpy(atom_table().copy()))
+    sizes = default_architecture(width=WIDTH, convolutions=CONVOLUTIONS, head=HEAD)
+    return CrystalNetwork(sizes, torch.from_numpy(atom_table().copy()))
 
 
 def graphs(data: Path, settings: GraphSettings | None = None) -> Work:
@@ -64,7 +64,7 @@ def step(data: Path) -> Work:
 def inference(data: Path) -> Work:
     """One batch of predictions, put together anew, as ``zoo predict`` makes them."""
     packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
-    if not torch_free.possible():
+    if not torch_free.possible(network().architecture):
         through_torch = TorchPredictor(model, "cpu")
         return lambda: through_torch.predict_scaled(packed)
     tensors = {name: tensor.numpy() for name, tensor in stored_state(model).items()}

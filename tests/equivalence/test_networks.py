@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +16,12 @@ from zoo.data.crystal import Crystal
 from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import CrystalGraph, build_graph
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.models import body
-from zoo.models.architecture import Architecture
-from zoo.models.message_passing import IndexedGraph
+from zoo.models.architecture import Architecture, default_architecture
 
 if TYPE_CHECKING:
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
-SMALL = Architecture(width=16, convolutions=3, head=24, head_layers=2)
+SMALL = default_architecture(width=16, convolutions=3, head=24, head_layers=2)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +42,14 @@ def batch(graphs: list[CrystalGraph]) -> GraphBatch:
     return GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)))
 
 
-def network(architecture: Architecture = SMALL) -> CGCNN:
+def network(architecture: Architecture = SMALL) -> CrystalNetwork:
     return unlike_the_initial(architecture)
 
 
 MODES = ("evaluation", "training", "frozen statistics")
 
 
-def in_mode(model: CGCNN, mode: str) -> CGCNN:
+def in_mode(model: CrystalNetwork, mode: str) -> CrystalNetwork:
     if mode == "frozen statistics":
         model.freeze_statistics()
     return model.train(mode != "evaluation")
@@ -68,7 +65,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     for part in compiled.PARTS:
         monkeypatch.setattr(compiled, part, None)
     if request.param == "indexed":
-        monkeypatch.setattr(body, "message_graph", IndexedGraph)
+        monkeypatch.setattr("zoo.data.graphs.batch.in_dgl", lambda _device: False)
 
 
 every_way = pytest.mark.usefixtures("way")
@@ -77,12 +74,12 @@ every_way = pytest.mark.usefixtures("way")
 @every_way
 @pytest.mark.parametrize("mode", MODES)
 def test_double_precision_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph], mode: str) -> None:
-    model = in_mode(network(Architecture()).double(), mode)
+    model = in_mode(network(default_architecture()).double(), mode)
     expected = reference_forward(model, graphs)
     assert model(batch.double()).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
 
 
-POOLINGS = [SMALL, replace(SMALL, pooling="all")]
+POOLINGS = [SMALL, SMALL.changed(pooling="all")]
 
 
 @every_way
@@ -116,7 +113,7 @@ def test_gradients_equal_the_references(
 
 @every_way
 def test_a_mixture_equals_the_reference(batch: GraphBatch, graphs: list[CrystalGraph]) -> None:
-    model = network(replace(SMALL, pooling="all", experts=2)).eval()
+    model = network(SMALL.changed(pooling="all", experts=2)).eval()
     expected = reference_forward(model, graphs)
     assert model(batch).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
     asked = GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)), model.expert_vectors(batch))
@@ -129,10 +126,10 @@ def test_running_statistics_equal_those_of_plain_batch_normalisation(
 ) -> None:
     """The first layer's input is at hand, so what torch's own layer makes of all edges can be compared."""
     model = network().train()
-    conv = model.convs[0]
-    plain = torch.nn.BatchNorm1d(2 * SMALL.width)
+    conv = model.body.convs[0]
+    plain = torch.nn.BatchNorm1d(2 * SMALL.settings.width)
     plain.load_state_dict(conv.bn1.state_dict())
-    v = torch.cat([model.embedding(model.atom_table[torch.tensor(graph.numbers).long()]) for graph in graphs])
+    v = torch.cat([model.body.embedding(model.atom_table[torch.tensor(graph.numbers).long()]) for graph in graphs])
     offsets = np.cumsum([0, *(len(graph) for graph in graphs)])
     ends = torch.cat([torch.tensor(g.neighbors).long() + start for g, start in zip(graphs, offsets, strict=False)])
     distances = torch.cat([torch.tensor(graph.distances) for graph in graphs]).flatten()
@@ -173,7 +170,7 @@ def test_a_core_beyond_all_bounds_stays_finite(batch: GraphBatch) -> None:
     model = network().train()
     model.freeze_statistics()
     with torch.no_grad():
-        model.convs[0].fc_full.bias.fill_(1000.0)
+        model.body.convs[0].fc_full.bias.fill_(1000.0)
     total = model(batch)
     total.sum().backward()
     assert bool(torch.isfinite(total).all())
@@ -181,14 +178,14 @@ def test_a_core_beyond_all_bounds_stays_finite(batch: GraphBatch) -> None:
         assert bool(torch.isfinite(parameter.grad).all()), name
 
 
-def _predict(model: CGCNN, structure: Structure) -> float:
+def _predict(model: CrystalNetwork, structure: Structure) -> float:
     graphs = PackedGraphs.pack([build_graph(Crystal.from_structure(structure))])
     with torch.no_grad():
         return float(model.double()(GraphBatch.gather(graphs, np.array([0])).double()))
 
 
 def test_symmetry_of_the_prediction(real_structures: list[Structure]) -> None:
-    model = network(Architecture()).eval()
+    model = network(default_architecture()).eval()
     rng = np.random.default_rng(3)
     for structure in real_structures[::4]:
         expected = _predict(model, structure)
@@ -220,5 +217,5 @@ def test_statistics_of_many_edges_fit_half_precision(graphs: list[CrystalGraph])
         model = network().train()
         with torch.autocast("cpu", torch.float16, enabled=enabled), torch.no_grad():
             model(batch)
-        found[enabled] = torch.cat([conv.bn1.running_var for conv in model.convs])
+        found[enabled] = torch.cat([conv.bn1.running_var for conv in model.body.convs])
     torch.testing.assert_close(found[True], found[False], rtol=0.02, atol=1e-3)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.data.tables.table import Table
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
 EVERYTHING = frozenset(range(1, 119))
 
@@ -106,7 +106,7 @@ def test_known_vectors_of_experts_change_nothing(keep: Literal["best", "last"], 
     assert one.best_epoch <= one.history[-1]["epoch"] == 3
 
 
-def _mixture(source: CGCNN, seed: int) -> tuple[CGCNN, dict[str, float]]:
+def _mixture(source: CrystalNetwork, seed: int) -> tuple[CrystalNetwork, dict[str, float]]:
     return transfer(source, "mixture", seed, experts=[source])
 
 

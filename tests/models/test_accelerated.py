@@ -20,7 +20,7 @@ from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.models.accelerated import edges_of, for_each_piece, layer_arrays, threads_for
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.kernels import arrays
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
 pytestmark = pytest.mark.skipif(compiled.convolving is None, reason="zoo was installed without a C compiler")
 
-SMALL = Architecture(width=8, convolutions=3)
+SMALL = default_architecture(width=8, convolutions=3)
 
 
 @pytest.fixture
@@ -41,8 +41,10 @@ def batch(real_structures: list[Structure]) -> GraphBatch:
     return GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)))
 
 
-def gradients(network: CGCNN, batch: GraphBatch, up: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    vectors = network.embed(batch, "all")
+def gradients(
+    network: CrystalNetwork, batch: GraphBatch, up: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    vectors = network.embed(batch)
     vectors.backward(up.to(vectors.dtype))
     found = {name: each.grad for name, each in network.named_parameters() if each.grad is not None}
     return vectors.detach(), found
@@ -57,9 +59,9 @@ def test_vectors_and_gradients_are_those_of_single_convolutions(
     """Of many pieces, whose factors are computed anew for the gradient, and of few, whose factors are kept."""
     monkeypatch.setattr(arrays, "EDGES_PER_PIECE", piece)
     monkeypatch.setattr(arrays, "MIN_EDGES_PER_THREAD", 1)
-    size = Architecture(width=width, convolutions=3, gaussians=gaussians)
+    size = default_architecture(width=width, convolutions=3, gaussians=gaussians, pooling="all")
     network = unlike_the_initial(size).eval()
-    count = len(edges_of(batch, size))
+    count = len(edges_of(batch, size.settings))
     assert count > 10 if piece == 40 else count == 2
     up = torch.randn(len(batch), 4 * width, generator=torch.Generator().manual_seed(0))
     exact, expected = gradients(copy.deepcopy(network).double(), batch.double(), up)
@@ -74,8 +76,8 @@ def test_vectors_and_gradients_are_those_of_single_convolutions(
 
 def test_a_gradient_may_be_asked_for_twice_but_not_of_weights_that_have_changed(batch: GraphBatch) -> None:
     network = unlike_the_initial(SMALL).eval()
-    vectors = network.embed(batch, "all").sum()
-    weight = network.convs[1].fc_full.weight
+    vectors = network.embed(batch).sum()
+    weight = network.body.convs[1].fc_full.weight
     once, twice = (torch.autograd.grad(vectors, weight, retain_graph=True)[0] for _ in range(2))
     assert torch.equal(once, twice)
     with torch.no_grad():
@@ -87,30 +89,24 @@ def test_a_gradient_may_be_asked_for_twice_but_not_of_weights_that_have_changed(
 def test_weights_may_be_stored_in_any_order(batch: GraphBatch) -> None:
     network = unlike_the_initial(SMALL).eval()
     expected = network(batch)
-    for convolution in network.convs:
+    for convolution in network.body.convs:
         convolution.fc_full.weight = torch.nn.Parameter(convolution.fc_full.weight.detach().T.contiguous().T)
         convolution.bn1.running_mean = torch.stack([convolution.bn1.running_mean] * 2, dim=1)[:, 0]
         assert not convolution.fc_full.weight.is_contiguous()
     assert torch.equal(network(batch), expected)
 
 
-def test_a_network_without_convolutions_averages_what_it_embeds(batch: GraphBatch) -> None:
-    network = unlike_the_initial(Architecture(width=8, convolutions=0)).eval()
-    exact = copy.deepcopy(network).double()(batch.double())
-    assert network(batch).tolist() == pytest.approx(exact.tolist(), rel=1e-5)
-
-
 def test_frozen_convolutions_lead_gradients_to_what_comes_before(batch: GraphBatch) -> None:
     network = unlike_the_initial(SMALL).eval()
     network.embed(batch).sum().backward()
-    expected = network.embedding.weight.grad
+    expected = network.body.embedding.weight.grad
     network.zero_grad()
-    network.freeze("convs")
+    network.freeze("body.convs")
     network.train().embed(batch).sum().backward()
     assert expected is not None
     assert float(expected.abs().max()) > 0
-    assert torch.equal(network.embedding.weight.grad, expected)
-    assert all(parameter.grad is None for parameter in network.convs.parameters())
+    assert torch.equal(network.body.embedding.weight.grad, expected)
+    assert all(parameter.grad is None for parameter in network.body.convs.parameters())
 
 
 def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
@@ -118,9 +114,10 @@ def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
     assert compiled.convolving is not None
     kind = compiled.convolving
     network = unlike_the_initial(SMALL).eval()
-    layers = [layer_arrays((each.fc_full, each.bn1, each.bn2)) for each in network.convs]
+    layers = [layer_arrays((each.fc_full, each.bn1, each.bn2)) for each in network.body.convs]
     narrow = [
-        layer_arrays((each.fc_full, each.bn1, each.bn2)) for each in unlike_the_initial(Architecture(width=7)).convs
+        layer_arrays((each.fc_full, each.bn1, each.bn2))
+        for each in unlike_the_initial(default_architecture(width=7)).body.convs
     ]
     first, *others = layers[0]
     for wrong in ([], [layers[0], *narrow], [layers[0][:2] + narrow[0][2:]], [(first[:, :16].copy(), *others)]):
@@ -129,7 +126,7 @@ def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
     with pytest.raises(ValueError, match="do not fit"):
         kind.Layers([(first, others[0], None, None)])
 
-    edges = edges_of(batch, SMALL)
+    edges = edges_of(batch, SMALL.settings)
     atoms = np.zeros((len(batch.numbers), 8), dtype=np.float32)
     sizes, copies = batch.sizes.numpy(), batch.copies.numpy()
     right: list[Any] = [kind.Layers(layers), edges, sizes, copies, atoms, True, False]
@@ -219,7 +216,7 @@ def test_what_fails_in_a_thread_is_raised() -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 def test_pieces_and_threads_change_no_digit(batch: GraphBatch, monkeypatch: pytest.MonkeyPatch, training: bool) -> None:
-    size = Architecture(width=16, convolutions=2)
+    size = default_architecture(width=16, convolutions=2)
 
     def gradients_of(threads: int, piece: int) -> tuple[int, dict[str, torch.Tensor]]:
         for name in ("EDGES_PER_PIECE", "MIN_EDGES_PER_THREAD"):
@@ -229,7 +226,7 @@ def test_pieces_and_threads_change_no_digit(batch: GraphBatch, monkeypatch: pyte
         model = unlike_the_initial(size).train(training)
         model(batch).square().sum().backward()
         torch.set_num_threads(had)
-        count = len(edges_of(batch, size))
+        count = len(edges_of(batch, size.settings))
         return count, {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
 
     few, whole = gradients_of(1, 1 << 30)
@@ -252,10 +249,10 @@ from zoo.data.crystal import Crystal
 from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 copper = Crystal(np.array([29]), 1.8 * (1 - np.eye(3)), np.zeros((1, 3)))
 batch = GraphBatch.gather(PackedGraphs.pack([build_graph(copper)] * 3), np.arange(3))
-network = unlike_the_initial(Architecture(width=8, convolutions=2)).train()
+network = unlike_the_initial(default_architecture(width=8, convolutions=2)).train()
 network(batch).sum().backward()
 network.freeze_statistics()
 network(batch).sum().backward()

@@ -16,7 +16,7 @@ from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.models.accelerated_batchnorm import Bonds, convolve
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.kernels import arrays
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def test_outputs_gradients_and_statistics_are_those_of_the_layer(
 ) -> None:
     """Whichever normalisation has fixed statistics; factors of edges are kept, or computed anew for the gradient."""
     monkeypatch.setattr(arrays, "EDGES_PER_PIECE", piece)
-    body = unlike_the_initial(Architecture(width=width, convolutions=1)).body.train()
+    body = unlike_the_initial(default_architecture(width=width, convolutions=1)).body.train()
     conv = body.convs[0]
     if fixed:
         conv.get_submodule(fixed).eval()
@@ -47,7 +47,7 @@ def test_outputs_gradients_and_statistics_are_those_of_the_layer(
     rng = torch.Generator().manual_seed(0)
     atoms, up = torch.randn(2, len(batch.numbers), width, generator=rng)
     atoms.requires_grad_()
-    bonds = Bonds(batch, body.architecture, body.expand(batch.distances))
+    bonds = Bonds(batch, body.settings, body.expand(batch.distances))
     found = convolve(atoms, bonds, (conv.fc_full, conv.bn1, conv.bn2))
     found.backward(up)
 
@@ -68,8 +68,8 @@ def test_outputs_gradients_and_statistics_are_those_of_the_layer(
 
 
 def test_the_gradient_belongs_to_weights_that_have_not_changed(batch: GraphBatch) -> None:
-    body = unlike_the_initial(Architecture(width=4, convolutions=1)).body.train()
-    total = body(batch).sum()
+    body = unlike_the_initial(default_architecture(width=4, convolutions=1)).body.train()
+    total = body.embed(batch).sum()
     with torch.no_grad():
         body.convs[0].fc_full.weight.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):

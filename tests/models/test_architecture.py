@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.models.architecture import Architecture, of_target
+from zoo.models.architecture import Architecture, default_architecture, of_target
+from zoo.models.outline import outline
 
 
 def test_sizes_that_follow_from_others() -> None:
-    size = Architecture(width=8, convolutions=3)
-    assert size.spacing == pytest.approx(0.2)
-    assert size.pooled == size.pooled_by("last") == 8
-    assert Architecture(width=8, convolutions=3, pooling="all").pooled == size.pooled_by("all") == 4 * 8
-    assert Architecture(**size.to_dict()) == size
+    size = default_architecture(width=8, convolutions=3)
+    assert size.settings.spacing == pytest.approx(0.2)
+    assert outline(size.body).vector_size == 8
+    assert outline(size.transferred).vector_size == 4 * 8
+    assert size.pooled("all") == size.changed(pooling="all").body == size.transferred
+    assert size.pooled("last") == size.body
+    assert Architecture.model_validate(size.model_dump()) == size
 
 
 def test_the_tensors_of_one_target() -> None:

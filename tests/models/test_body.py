@@ -8,7 +8,7 @@ import pytest
 import torch
 from support.reference import unlike_the_initial
 
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.body import WeightedBatchNorm
 
 
@@ -31,7 +31,7 @@ def test_a_row_counts_as_often_as_it_stands_for() -> None:
 
 
 def test_gaussians_peak_at_their_centres() -> None:
-    body = unlike_the_initial(Architecture()).body
+    body = unlike_the_initial(default_architecture()).body
     expanded = body.expand(torch.tensor([0.0, 2.4, 8.0]))
     assert expanded.argmax(dim=1).tolist() == [0, 12, 40]
     assert expanded[1, 13] == pytest.approx(math.exp(-1), rel=1e-4)  # a spacing is a width

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.heads import Head, leave_out
 
-SIZE = Architecture(head=6, head_layers=2)
+SIZE = default_architecture(head=6, head_layers=2)
 
 
 def test_the_authors_layers_by_hand() -> None:

@@ -13,12 +13,12 @@ from zoo.data.crystal import Crystal
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.models import inference
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-SMALL = Architecture(width=8, convolutions=2, pooling="all", experts=2)
+SMALL = default_architecture(width=8, convolutions=2, pooling="all", experts=2)
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,9 @@ def test_batches_and_order_change_nothing(graphs: PackedGraphs, monkeypatch: pyt
         found = inference.predict_scaled(network, graphs, rows, vectors=known)
         assert found == pytest.approx(together[rows], abs=1e-5)
     assert network.training
-    assert inference.embed(network, graphs, rows, pooling="last").shape == (len(graphs), 8)
+    assert inference.embed(network, graphs, rows, SMALL.pooled("last")).shape == (len(graphs), 8)
     assert inference.predict_scaled(network, graphs, rows[:0]).shape == (0,)
-    assert inference.expert_vectors(unlike_the_initial(Architecture(width=8)), graphs, rows) is None
+    assert inference.expert_vectors(unlike_the_initial(default_architecture(width=8)), graphs, rows) is None
 
 
 def test_threads_are_so_many_inside_the_block_and_as_before_after_it() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import CrystalGraph, build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.hub import pull
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import Architecture, default_architecture
 from zoo.models.checkpoint import networks, weights
 from zoo.models.checkpoint.networks import stored_state
 from zoo.models.inference import TorchPredictor
@@ -26,17 +25,17 @@ from zoo.models.kernels import arrays
 from zoo.models.torch_free import Predictor, possible
 
 if TYPE_CHECKING:
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
-pytestmark = pytest.mark.skipif(not possible(), reason="zoo was installed without a C compiler")
+pytestmark = pytest.mark.skipif(not possible(default_architecture()), reason="zoo was installed without a C compiler")
 
-SMALL = Architecture(width=16, convolutions=3, head=24, head_layers=2)
+SMALL = default_architecture(width=16, convolutions=3, head=24, head_layers=2)
 SHAPES = {
-    "as published": Architecture(),
+    "as published": default_architecture(),
     "two layers after pooling": SMALL,
-    "all layers pooled": replace(SMALL, pooling="all"),
-    "fewer Gaussians than are summed at once": replace(SMALL, gaussians=6),
-    "experts": replace(SMALL, pooling="all", experts=2),
+    "all layers pooled": SMALL.changed(pooling="all"),
+    "fewer Gaussians than are summed at once": SMALL.changed(gaussians=6),
+    "experts": SMALL.changed(pooling="all", experts=2),
 }
 
 
@@ -49,11 +48,11 @@ def graphs(real_structures: list[Structure]) -> list[CrystalGraph]:
     return [build_graph(Crystal.from_structure(each)) for each in (copper, rattled, *real_structures[:24])]
 
 
-def network(architecture: Architecture) -> CGCNN:
+def network(architecture: Architecture) -> CrystalNetwork:
     return unlike_the_initial(architecture).eval()
 
 
-def without_torch(model: CGCNN) -> Predictor:
+def without_torch(model: CrystalNetwork) -> Predictor:
     tensors = {name: tensor.numpy() for name, tensor in stored_state(model).items()}
     return Predictor(model.architecture, atom_table(), tensors)
 
@@ -83,8 +82,9 @@ def test_both_ways_to_run_a_network_agree(graphs: list[CrystalGraph], shape: str
     assert one.predict_scaled(packed, vectors) == pytest.approx(
         other.predict_scaled(packed, vectors), rel=1e-5, abs=1e-5
     )
-    for pooling in ("last", "all", None):
-        assert one.embed(packed, pooling) == pytest.approx(other.embed(packed, pooling), rel=1e-5, abs=1e-5)
+    size = one.architecture
+    for body in (size.pooled("last"), size.pooled("all"), None):
+        assert one.embed(packed, body) == pytest.approx(other.embed(packed, body), rel=1e-5, abs=1e-5)
 
 
 def test_pieces_and_threads_change_nothing(graphs: list[CrystalGraph], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,8 +105,8 @@ def test_numbers_that_overflow_end_in_predictions(graphs: list[CrystalGraph]) ->
     """Gates far below zero are shut, cores far above it are what they are: as in torch, without a warning."""
     model = network(SMALL)
     with torch.no_grad():
-        model.convs[0].fc_full.bias[:16] = -500.0
-        model.convs[0].fc_full.bias[16:] = 100.0
+        model.body.convs[0].fc_full.bias[:16] = -500.0
+        model.body.convs[0].fc_full.bias[16:] = 100.0
     packed = PackedGraphs.pack(graphs)
     found = without_torch(model).predict_scaled(packed)
     assert found == pytest.approx(reference_forward(model, graphs).detach().numpy(), rel=1e-5, abs=1e-5)
@@ -131,7 +131,7 @@ def test_a_registered_backbone_gives_its_published_numbers_both_ways(real_struct
     for target in ("formation_energy_per_atom", "band_gap", "is_metal"):
         read = weights.select_target(weights.read(folder), target)
         (member,) = read.members
-        runner = Predictor(read.config.architecture.sizes, read.atom_table, member.tensors)
+        runner = Predictor(read.config.architecture, read.atom_table, member.tensors)
         (other,) = networks.build(read).members
         expected = TorchPredictor(other.network, "cpu").predict_scaled(packed)
         assert runner.predict_scaled(packed) == pytest.approx(expected, rel=1e-5, abs=1e-5)

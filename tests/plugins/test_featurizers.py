@@ -191,11 +191,11 @@ def backbone(tmp_path):
     from zoo.data.elements import atom_table
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.data.scaling import TargetScaler
-    from zoo.models.architecture import Architecture
+    from zoo.models.architecture import default_architecture
     from zoo.models.checkpoint import networks
     from zoo.training.transfer import scratch
 
-    network = scratch(Architecture(width=16, convolutions=2), torch.from_numpy(atom_table().copy()), seed=3)
+    network = scratch(default_architecture(width=16, convolutions=2), torch.from_numpy(atom_table().copy()), seed=3)
     member = networks.Member(network, TargetScaler.fit(np.array([-1.0, 0.0, 2.0])))
     described = networks.describe(
         [member],

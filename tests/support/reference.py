@@ -1,4 +1,4 @@
-"""A plainly written CGCNN in the words of the paper: concatenate, one linear map, loop over crystals."""
+"""A plainly written CrystalNetwork in the words of the paper: concatenate, one linear map, loop over crystals."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from zoo.data.graphs.neighbors import CrystalGraph
     from zoo.models.architecture import Architecture
     from zoo.models.body import Body
-    from zoo.models.cgcnn import CGCNN
     from zoo.models.heads import Head
+    from zoo.models.network import CrystalNetwork
 
 
-def reference_forward(model: CGCNN, graphs: Sequence[CrystalGraph]) -> Tensor:
+def reference_forward(model: CrystalNetwork, graphs: Sequence[CrystalGraph]) -> Tensor:
     """Return what the network should, for the same parameters; uses no kernel and no trick of the model's.
 
     Every atom and every neighbour is computed, whether or not symmetry repeats it. A mixture must be in evaluation
     mode, in which its reader leaves out nothing.
     """
     layers = reference_layers(model.body, graphs)
-    own = _read_out(model.heads[0], torch.cat(layers, dim=1) if model.architecture.pooling == "all" else layers[-1])
+    own = _read_out(model.heads[0], torch.cat(layers, dim=1) if model.body.settings.pooling == "all" else layers[-1])
     if not model.experts:
         return own
     read = torch.cat([layer for expert in model.experts for layer in reference_layers(expert, graphs)], dim=1)
@@ -53,8 +53,8 @@ def reference_layers(model: Body, graphs: Sequence[CrystalGraph]) -> list[Tensor
     )
     distances = torch.cat([torch.tensor(graph.distances).to(dtype) for graph in graphs])
     v = torch.stack([model.embedding(model.atom_table[z]) for z in numbers])
-    step = model.architecture.gaussian_end / (model.architecture.gaussians - 1)
-    mu = torch.arange(model.architecture.gaussians) * step
+    step = model.settings.gaussian_end / (model.settings.gaussians - 1)
+    mu = torch.arange(model.settings.gaussians) * step
     u = torch.exp(-((distances[:, :, None] - mu) ** 2) / step**2)
     n, k = neighbors.shape
     sizes = [len(graph) for graph in graphs]
@@ -75,7 +75,7 @@ def _norm(layer: nn.BatchNorm1d, x: Tensor) -> Tensor:
     return functional.batch_norm(x, layer.running_mean, layer.running_var, layer.weight, layer.bias, eps=layer.eps)
 
 
-def unlike_the_initial(architecture: Architecture) -> CGCNN:
+def unlike_the_initial(architecture: Architecture) -> CrystalNetwork:
     """Return a network with statistics and scales that are not the initial ones, the same every time."""
     model = scratch(architecture, torch.from_numpy(atom_table().copy()), seed=1)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):

@@ -11,9 +11,10 @@ from sklearn.ensemble import GradientBoostingRegressor
 from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.checkpoint import networks
 from zoo.models.checkpoint.schema import BlendConfig, FeaturizerConfig, TargetConfig
+from zoo.models.outline import outline
 from zoo.models.regression.blends import WeightedRegressor, labels_digest
 from zoo.models.regression.conversion import from_sklearn
 from zoo.registry import plugins
@@ -23,7 +24,7 @@ from zoo.training.transfer import scratch
 if TYPE_CHECKING:
     from zoo.analysis.difficulty import Difficulty
 
-MIXED = Architecture(width=4, convolutions=1, head=4, gaussians=5, pooling="all", experts=2)
+MIXED = default_architecture(width=4, convolutions=1, head=4, gaussians=5, pooling="all", experts=2)
 SCALER = TargetScaler("log10", 1.9, 0.3, bound=None, limit=4.0)
 UNSCALED = TargetScaler("identity", 90.0, 0.3, bound=None, limit=4.0)
 
@@ -36,7 +37,7 @@ def blend(
     """Return a checkpoint whose network, kernel machine and trees have these weights; a weight of 0 leaves one out."""
     table = torch.from_numpy(atom_table().copy())
     labels = plugins.featurizer(featurizer).labels
-    experts = MIXED.pooled_by("all")
+    experts = outline(MIXED.transferred).vector_size
     random = np.random.default_rng(3)
     first = scratch(MIXED, table, 1)
     members = []

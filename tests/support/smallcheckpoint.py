@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zoo.errors import CheckpointError, ZooError
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.checkpoint import networks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SMALL = Architecture(width=4, convolutions=1, head=4, gaussians=5)
+SMALL = default_architecture(width=4, convolutions=1, head=4, gaussians=5)
 
 
 def refused(folder: Path) -> str:

@@ -62,10 +62,10 @@ KILLED = """
 import functools, os, signal, sys
 from zoo.cli import main
 from zoo.jobs.pretrain import run
-from zoo.models.cgcnn import CGCNN
+from zoo.models.network import CrystalNetwork
 
 run.pretrain = functools.partial(run.pretrain, save_minutes=0)
-opinions, steps = CGCNN.opinions, 0
+opinions, steps = CrystalNetwork.opinions, 0
 
 def watched(network, batch):
     global steps
@@ -75,6 +75,6 @@ def watched(network, batch):
         steps += 1
     return opinions(network, batch)
 
-CGCNN.opinions = watched
+CrystalNetwork.opinions = watched
 main(sys.argv[2:])
 """

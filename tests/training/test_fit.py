@@ -99,7 +99,7 @@ def test_early_stopping(data: Data, tmp_path: Path) -> None:
     result = run(
         data,
         tmp_path,
-        transfer(blank(), "head", 1, pooling="last")[0],  # without statistics that would still move
+        transfer(blank(), "head", 1, settings=SMALL.settings)[0],  # without statistics that would still move
         FitSettings(epochs=50, batch_size=8, learning_rate=1e-30, patience=2),
     )
     assert len(result.history) <= 5

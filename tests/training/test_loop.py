@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.smallfit import SETTINGS, SMALL, blank, run, validation_mae
 
-from zoo.models.cgcnn import CGCNN
+from zoo.models.network import CrystalNetwork
 from zoo.training import snapshots
 from zoo.training.distributed import ProcessGroup
 from zoo.training.fit import FitSettings
@@ -32,14 +32,14 @@ class Cut(Exception):  # noqa: N818
     """Stands for whatever ends a run before it is done."""
 
 
-def mixture() -> CGCNN:
+def mixture() -> CrystalNetwork:
     """A network that leaves something out at random in training."""
     experts = [scratch(SMALL, blank().atom_table, seed) for seed in (7, 8)]
     return transfer(blank(), "mixture", 1, experts=experts)[0]
 
 
 @pytest.fixture(scope="module")
-def uncut(data: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[FitResult, CGCNN]]:
+def uncut(data: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[FitResult, CrystalNetwork]]:
     made = {}
     for build in (blank, mixture):
         network = build()
@@ -49,16 +49,16 @@ def uncut(data: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tup
 
 def counted(patch: pytest.MonkeyPatch, last: float = math.inf) -> list[int]:
     """Count the training steps of all networks from now on; after the last one comes the cut."""
-    opinions, steps = CGCNN.opinions, [0]
+    opinions, steps = CrystalNetwork.opinions, [0]
 
-    def watched(network: CGCNN, batch: GraphBatch) -> torch.Tensor:
+    def watched(network: CrystalNetwork, batch: GraphBatch) -> torch.Tensor:
         if network.training:
             if steps[0] == last:
                 raise Cut
             steps[0] += 1
         return opinions(network, batch)
 
-    patch.setattr(CGCNN, "opinions", watched)
+    patch.setattr(CrystalNetwork, "opinions", watched)
     return steps
 
 
@@ -68,9 +68,9 @@ def counted(patch: pytest.MonkeyPatch, last: float = math.inf) -> list[int]:
 def test_a_run_cut_off_anywhere_ends_where_an_uncut_one_does(
     step: int,
     saving: str,
-    build: Callable[[], CGCNN],
+    build: Callable[[], CrystalNetwork],
     data: Data,
-    uncut: dict[str, tuple[FitResult, CGCNN]],
+    uncut: dict[str, tuple[FitResult, CrystalNetwork]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,16 +13,16 @@ from zoo.data.elements import atom_table
 from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.training.loop import rate_of
 from zoo.training.transfer import DECAY, scratch, side_by_side, transfer
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
-SMALL = Architecture(width=8, convolutions=3, head=8)
+SMALL = default_architecture(width=8, convolutions=3, head=8)
 TABLE = torch.from_numpy(atom_table().copy())
 
 
@@ -39,16 +38,16 @@ def test_scratch_depends_on_its_seed_alone_and_leaves_the_global_generator() -> 
 @pytest.mark.parametrize("mode", ["full", "head", "layerwise"])
 def test_body_is_kept_and_head_is_new(mode: str) -> None:
     source = scratch(SMALL, TABLE, 1)
-    source.convs[0].bn1.running_mean += 0.5
+    source.body.convs[0].bn1.running_mean += 0.5
     network, _ = transfer(source, mode, seed=2)  # type: ignore[arg-type]
-    fresh = scratch(replace(SMALL, pooling="all"), TABLE, 2)
+    fresh = scratch(SMALL.changed(pooling="all"), TABLE, 2)
     for name, tensor in network.state_dict().items():
         origin = source if name.startswith("body.") else fresh
         assert torch.equal(tensor, origin.state_dict()[name]), name
 
 
 def test_the_authors_pooling_can_be_asked_for() -> None:
-    network, _ = transfer(scratch(SMALL, TABLE, 1), "full", seed=2, pooling="last")
+    network, _ = transfer(scratch(SMALL, TABLE, 1), "full", seed=2, settings=SMALL.settings)
     assert network.heads[0].norm is None
     assert network.heads[0].conv_to_fc.weight.shape == (8, 8)
 
@@ -56,7 +55,7 @@ def test_the_authors_pooling_can_be_asked_for() -> None:
 @pytest.mark.parametrize("mode", ["full", "head", "layerwise"])
 def test_batch_norm_keeps_the_sources_statistics(mode: str) -> None:
     network, _ = transfer(scratch(SMALL, TABLE, 1), mode, seed=2)  # type: ignore[arg-type]
-    norms = [module for module in network.train().convs.modules() if isinstance(module, torch.nn.BatchNorm1d)]
+    norms = [module for module in network.train().body.convs.modules() if isinstance(module, torch.nn.BatchNorm1d)]
     assert len(norms) == 6
     assert not any(module.training for module in norms)
 
@@ -80,7 +79,7 @@ def test_head_mode_trains_the_head_alone() -> None:
 
 
 def test_a_mixture_reads_other_bodies_and_leaves_them_as_they_are() -> None:
-    experts = [scratch(replace(SMALL, head=4, targets=2), TABLE, seed) for seed in (5, 6)]
+    experts = [scratch(SMALL.changed(head=4, targets=2), TABLE, seed) for seed in (5, 6)]
     network, _ = transfer(scratch(SMALL, TABLE, 1), "mixture", seed=2, experts=experts)
     for place, expert in zip(network.experts, experts, strict=True):
         found, given = place.state_dict(), expert.body.state_dict()
@@ -95,7 +94,7 @@ def test_a_mixture_reads_other_bodies_and_leaves_them_as_they_are() -> None:
 # --- several networks become one ---
 
 
-def answers(network: CGCNN, batch: GraphBatch, mode: str) -> torch.Tensor:
+def answers(network: CrystalNetwork, batch: GraphBatch, mode: str) -> torch.Tensor:
     with torch.no_grad():
         return network.train(mode == "training").all_targets(batch)
 
@@ -103,15 +102,15 @@ def answers(network: CGCNN, batch: GraphBatch, mode: str) -> torch.Tensor:
 @pytest.mark.parametrize("mode", ["evaluation", "training"])
 @pytest.mark.parametrize("pooling", ["last", "all"])
 def test_side_by_side_each_answers_as_before(real_structures: list[Structure], pooling: str, mode: str) -> None:
-    shape = replace(SMALL, pooling=pooling, head_layers=2)  # type: ignore[arg-type]
-    one, other = scratch(replace(shape, width=8), TABLE, 1), scratch(replace(shape, width=12, targets=2), TABLE, 2)
+    shape = SMALL.changed(pooling=pooling, head_layers=2)
+    one, other = scratch(shape.changed(width=8), TABLE, 1), scratch(shape.changed(width=12, targets=2), TABLE, 2)
     with torch.no_grad():
         for network in (one, other):
             for norm in (module for module in network.modules() if isinstance(module, torch.nn.BatchNorm1d)):
                 norm.running_mean.uniform_(-0.5, 0.5)
                 norm.running_var.uniform_(0.5, 1.5)
     heads = {0: (1, other.single(1)), 2: (0, one)}
-    joined = side_by_side([one, other], replace(shape, width=20, targets=3), 5, heads)
+    joined = side_by_side([one, other], shape.changed(width=20, targets=3), 5, heads)
     graphs = PackedGraphs.pack([build_graph(Crystal.from_structure(each)) for each in real_structures[:12]])
     batch = GraphBatch.gather(graphs, np.arange(12))
     found = answers(joined, batch, mode)
@@ -125,5 +124,5 @@ def test_of_a_single_source_side_by_side_is_a_copy() -> None:
     copied = side_by_side([source], SMALL, 2, {0: (0, source)})
     for name, tensor in source.state_dict().items():
         assert torch.equal(tensor, copied.state_dict()[name]), name
-    copied.embedding.weight.data += 1
-    assert not torch.equal(source.embedding.weight, copied.embedding.weight)
+    copied.body.embedding.weight.data += 1
+    assert not torch.equal(source.body.embedding.weight, copied.body.embedding.weight)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from zoo._utils.validation import first_error
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def read(path: Path, kind: type[Model]) -> tuple[Model, bytes]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        place, first = first_error(error)
+        key = ".".join(map(str, place))
         what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
         where = f"{path}: {key}" if key else f"{path}"
         raise InputError(f"{where}: {what.removeprefix('Value error, ')}") from error

@@ -15,6 +15,8 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pydantic_core import ErrorDetails
+
 Options = TypeVar("Options", bound=type[Any])
 
 TYPES = {
@@ -69,6 +71,16 @@ def validated(options: Options) -> Options:
 
     made.__init__ = __init__
     return options
+
+
+def first_error(error: ValidationError) -> tuple[tuple[int | str, ...], ErrorDetails]:
+    """Return the place and details of the first problem, also where a part was validated by a model of its own."""
+    first = error.errors(include_url=False)[0]
+    inner = first.get("ctx", {}).get("error")
+    if isinstance(inner, ValidationError):
+        place, details = first_error(inner)
+        return (*first["loc"], *place), details
+    return first["loc"], first
 
 
 def describe(error: ValidationError, names: Sequence[str] = ()) -> str:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
     from zoo.models.regression.blends import WeightedRegressor
     from zoo.registry.contracts import Task, Transform
 
@@ -220,7 +220,7 @@ class Outcome:
 def fit_network(
     dataset: Dataset,
     split: Split,
-    initial: Callable[[int], tuple[CGCNN, dict[str, float]]],
+    initial: Callable[[int], tuple[CrystalNetwork, dict[str, float]]],
     settings: FitSettings,
     *,
     workdir: Path,

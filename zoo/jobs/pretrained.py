@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from zoo.data.elements import atom_table, known_elements
 from zoo.errors import InputError, ZooError
 from zoo.hub import pull
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import MAX_EXPERTS, default_architecture
 from zoo.models.checkpoint import networks, weights
-from zoo.models.checkpoint.schema import MAX_EXPERTS
+from zoo.models.outline import elements_of
 from zoo.registry import backbones, plugins
 from zoo.training import transfer
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from zoo.data.graphs.neighbors import GraphSettings
     from zoo.hub.locations import Status
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
 _log = logging.getLogger("zoo")
 
@@ -37,7 +36,7 @@ class Pretrained:
     ----------
     pulled : Pulled
         Name, folder and origin.
-    network : CGCNN
+    network : CrystalNetwork
         With the head of its first target only.
     graph : GraphSettings
         Settings of its training graphs.
@@ -48,7 +47,7 @@ class Pretrained:
     """
 
     pulled: pull.Pulled
-    network: CGCNN
+    network: CrystalNetwork
     graph: GraphSettings
     targets: tuple[str, ...]
     digest: str
@@ -60,8 +59,9 @@ class Pretrained:
 
     @property
     def known(self) -> frozenset[int]:
-        """Atomic numbers that the network has features for."""
-        return known_elements(self.network.atom_table.cpu().numpy())
+        """Atomic numbers that the network can take."""
+        table = self.network.atom_table
+        return elements_of(self.network.architecture, None if table is None else table.cpu().numpy())
 
 
 def load(ref: str | Path) -> Pretrained:
@@ -83,25 +83,25 @@ def _load(pulled: pull.Pulled) -> Pretrained:
     return Pretrained(pulled, _network(pulled.directory, digest), config.graph_settings, targets, digest)
 
 
-def load_heads(directory: Path) -> CGCNN:
+def load_heads(directory: Path) -> CrystalNetwork:
     """Return the first member of a checkpoint folder, with the heads of all its targets."""
     return networks.build(weights.read(directory)).members[0].network
 
 
-def load_network(directory: Path) -> CGCNN:
+def load_network(directory: Path) -> CrystalNetwork:
     """Return the first member of a checkpoint folder, with the head of its first target only."""
     return _network(directory, pull.sha256(directory / weights.WEIGHTS_FILE))
 
 
 @lru_cache(maxsize=16)
-def _network(directory: Path, digest: str) -> CGCNN:  # noqa: ARG001 - the digest tells apart what the folder held
+def _network(directory: Path, digest: str) -> CrystalNetwork:  # noqa: ARG001 - the digest tells apart what the folder held
     return networks.build(weights.select_target(weights.read(directory))).members[0].network
 
 
-def new_network(seed: int, outputs: int = 1, targets: int = 1) -> CGCNN:
+def new_network(seed: int, outputs: int = 1, targets: int = 1) -> CrystalNetwork:
     """Return zoo's default network with random weights, for training from scratch; of numbers, or of classes."""
-    size = Architecture(pooling="all", outputs=outputs, targets=targets)
-    return transfer.scratch(size, torch.from_numpy(atom_table().copy()), seed)
+    size = default_architecture(outputs=outputs, targets=targets)
+    return transfer.scratch(size.model_copy(update={"settings": size.transferred.settings}), None, seed)
 
 
 def available(settings: GraphSettings) -> list[Pretrained]:
@@ -113,11 +113,12 @@ def available(settings: GraphSettings) -> list[Pretrained]:
 
 
 def experts(backbone: Pretrained) -> list[Pretrained]:
-    """Return the available experts for a backbone, itself included: the backbones with the same body architecture.
+    """Return the available experts for a backbone, itself included.
 
-    They are limited to those that ship with zoo or with the backbone's own package, so that other installed packages do
-    not change results. The list is empty if no body matches, as may be the case for an imported checkpoint. A backbone
-    that cannot be loaded is logged and left out.
+    They are the backbones with the same body, and those of other networks, that read the same graphs. They are limited
+    to those that ship with zoo or with the backbone's own package, so that other installed packages do not change
+    results. The list is empty if there is none, as may be the case for an imported checkpoint. A backbone that cannot
+    be loaded is logged and left out.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def experts(backbone: Pretrained) -> list[Pretrained]:
     """
     own = backbones.distribution(backbone.pulled.card) if backbone.pulled.card else None
     candidates = _registered(("bundled", "cached"), distributions=(plugins.OURS, own))
-    found = [each for each in candidates if _same_body(each, backbone)]
+    found = [each for each in candidates if _may_be_read_beside(each, backbone)]
     if len(found) > MAX_EXPERTS:
         raise InputError(
             f"mode mixture: zoo and {own} have {len(found)} backbones, and a network reads at most {MAX_EXPERTS}; "
@@ -148,13 +149,12 @@ def _registered(
                 yield backbone
 
 
-def _same_body(one: Pretrained, other: Pretrained) -> bool:
-    bodies = [
-        replace(each.network.architecture, targets=1, pooling="last", experts=0, head=1, head_layers=1, outputs=1)
-        for each in (one, other)
-    ]
+def _may_be_read_beside(one: Pretrained, other: Pretrained) -> bool:
+    """Return whether a network may read the other: same graphs and element features, and same sizes if one network."""
+    sizes, others = one.network.architecture, other.network.architecture
+    table, another = one.network.atom_table, other.network.atom_table
     return (
-        bodies[0] == bodies[1]
+        (sizes.network != others.network or sizes.same_body(others))
         and one.graph == other.graph
-        and torch.equal(one.network.atom_table, other.network.atom_table)
+        and (table is None or another is None or torch.equal(table, another))
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from zoo.data.graphs.batch import GraphBatch
-    from zoo.models.architecture import Architecture
+    from zoo.plugins.networks.cgcnn.settings import Settings
 
     Layer = tuple[nn.Linear, nn.BatchNorm1d, nn.BatchNorm1d]
     """Linear map, normalisation of the edges and normalisation of the sums of a convolution."""
@@ -48,7 +48,7 @@ def fixed(layers: Sequence[Layer]) -> bool:
     return bool(layers) and not any(norm.training for _, *norms in layers for norm in norms)
 
 
-def convolve(atoms: Tensor, batch: GraphBatch, architecture: Architecture, layers: Sequence[Layer]) -> Tensor:
+def convolve(atoms: Tensor, batch: GraphBatch, settings: Settings, layers: Sequence[Layer]) -> Tensor:
     """Pass atoms of shape (M, F) through all convolutions, and average over the atoms of each crystal.
 
     Returns
@@ -57,7 +57,7 @@ def convolve(atoms: Tensor, batch: GraphBatch, architecture: Architecture, layer
         Averages before the first convolution, then after each.
     """
     parameters = [parameter for layer in layers for module in layer for parameter in (module.weight, module.bias)]
-    averages: Tensor = _Convolutions.apply(atoms, batch, architecture, layers, *parameters)  # type: ignore[no-untyped-call]
+    averages: Tensor = _Convolutions.apply(atoms, batch, settings, layers, *parameters)  # type: ignore[no-untyped-call]
     return averages
 
 
@@ -89,13 +89,13 @@ class _Convolutions(torch.autograd.Function):
         ctx: Any,
         atoms: Tensor,
         batch: GraphBatch,
-        architecture: Architecture,
+        settings: Settings,
         layers: Sequence[Layer],
         *parameters: Tensor,
     ) -> Tensor:
         assert compiled.convolving is not None
         needs_gradient = any(ctx.needs_input_grad)
-        edges = edges_of(batch, architecture)
+        edges = edges_of(batch, settings)
         run = compiled.convolving.Convolutions(
             compiled.convolving.Layers([layer_arrays(layer) for layer in layers]),
             edges,
@@ -128,14 +128,14 @@ class _Convolutions(torch.autograd.Function):
         )
 
 
-def edges_of(batch: GraphBatch, architecture: Architecture) -> Any:
+def edges_of(batch: GraphBatch, settings: Settings) -> Any:
     """Return a batch's edges in the kernels' format, in pieces of whole crystals."""
     degrees, sizes = batch.degrees.numpy(), batch.sizes.numpy()
     ends = np.cumsum(sizes)
     pieces = arrays.pieces_of(np.diff(np.cumsum(degrees)[ends - 1], prepend=0))
     last = np.append(pieces[1:] != pieces[:-1], True)
     distances, neighbors, counts = (each.numpy() for each in (batch.distances, batch.neighbors, batch.counts))
-    return arrays.edges_of(architecture, distances, degrees, neighbors, counts, ends[last])
+    return arrays.edges_of(settings, distances, degrees, neighbors, counts, ends[last])
 
 
 def layer_arrays(layer: Layer) -> tuple[Any, ...]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from zoo.data.graphs.batch import GraphBatch
     from zoo.models.accelerated import Layer
-    from zoo.models.architecture import Architecture
+    from zoo.plugins.networks.cgcnn.settings import Settings
 
     Statistics = tuple[Tensor, Tensor, Tensor]
     """Mean, biased variance, and number of values."""
@@ -42,19 +42,19 @@ class Bonds:
     Parameters
     ----------
     batch : GraphBatch
-    architecture : Architecture
+    settings : Settings
     gaussians : tensor of shape (R, G)
         The expanded distances.
     """
 
     batch: GraphBatch
-    architecture: Architecture
+    settings: Settings
     gaussians: Tensor
 
     @cached_property
     def edges(self) -> Any:
         """The edges in the kernels' format."""
-        return edges_of(self.batch, self.architecture)
+        return edges_of(self.batch, self.settings)
 
     @cached_property
     def total(self) -> Tensor:

@@ -1,85 +1,190 @@
-"""Sizes of a network, which determine the shapes of all its tensors."""
+"""What a network is made of: the settings of its body, its heads and its frozen experts."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+import re
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_serializer, model_validator
+
+from zoo.errors import InputError, PluginError, UnknownNameError
+from zoo.registry import plugins
+from zoo.registry.class_labels import MAX_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-T = TypeVar("T")
+    from pydantic import SerializerFunctionWrapHandler
 
-Pooling = Literal["last", "all"]
+    from zoo.registry.networks import Network
+
+T = TypeVar("T")
 
 EPSILON = 1e-5
 """Added to the variance in batch normalisation."""
 
+MAX_EXPERTS = 16
+"""Maximum number of frozen experts beside a network."""
 
-@dataclass(frozen=True)
-class Architecture:
-    """Sizes of the network.
+DEFAULT: dict[str, Any] = {
+    "network": "cgcnn",
+    "atom_features": 111,
+    "width": 64,
+    "convolutions": 4,
+    "gaussians": 41,
+    "gaussian_end": 8.0,
+    "head": 128,
+    "head_layers": 1,
+}
+"""Sizes of zoo's default network."""
+
+NAME_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]*:)?[A-Za-z][A-Za-z0-9._-]*$"
+"""Names of networks, with or without their package."""
+
+_networks: dict[tuple[str, type[Any]], Network] = {}
+"""The networks loaded in this process, by name and type of settings."""
+
+
+class BodyArchitecture(BaseModel):
+    """A registered network and its settings, which stand beside zoo's own keys in a file.
 
     Parameters
     ----------
-    atom_features : int
-        Columns of the atom table.
-    width : int
-        Hidden features per atom.
-    convolutions : int
-        Number of graph convolutions.
+    network : str
+        Name of the network, or ``distribution:name``.
+    package : str
+        The package that offers it and its version, or the file; empty for zoo's own networks.
+    settings : BaseModel
+        The network's own settings.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: str = Field(default="cgcnn", max_length=200, pattern=NAME_PATTERN)
+    package: str = Field(default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
+    settings: SerializeAsAny[BaseModel]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_settings(cls, given: Any) -> Any:
+        name = given.get("network", "cgcnn") if isinstance(given, dict) else None
+        if not (isinstance(name, str) and re.match(NAME_PATTERN, name)):
+            return given
+        own = {key: value for key, value in given.items() if key in cls.model_fields and key != "settings"}
+        try:
+            plugin, made = plugins.find("network", name), plugins.network(name)
+        except (UnknownNameError, PluginError) as error:
+            raise ValueError(_why_missing(name, given.get("package"), error)) from None
+        settings = given.get("settings")
+        if not isinstance(settings, made.settings):
+            settings = made.settings.model_validate({key: value for key, value in given.items() if key not in own})
+        _networks[name, type(settings)] = made
+        offered = "" if plugin.ours else f"{plugin.distribution} {plugin.version}".strip()
+        return {"package": offered, **own, "settings": settings}
+
+    @model_serializer(mode="wrap")
+    def _flat(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the settings beside the other keys; what most networks do not need is left out."""
+        own: dict[str, Any] = write(self)
+        defaults = {"package": "", "outputs": 1}
+        sparse = [name for name, default in defaults.items() if own.get(name) == default]
+        first = {"network": own.pop("network"), "package": own.pop("package"), **own.pop("settings")}
+        return {name: value for name, value in (first | own).items() if name not in sparse}
+
+    @property
+    def plugin(self) -> Network:
+        """The network as registered."""
+        return _networks.get((self.network, type(self.settings))) or plugins.network(self.network)
+
+    @property
+    def body(self) -> BodyArchitecture:
+        """The network and its settings alone."""
+        return BodyArchitecture(network=self.network, package=self.package, settings=self.settings)
+
+    @property
+    def transferred(self) -> BodyArchitecture:
+        """The body with the same tensors whose vectors describe a crystal best; see `Network.transferred`."""
+        return self.body.model_copy(update={"settings": self.plugin.transferred(self.settings)})
+
+    def same_body(self, other: BodyArchitecture) -> bool:
+        """Return whether both have bodies of the same tensors, whatever their vectors are made of."""
+        return self.network == other.network and self.transferred.settings == other.transferred.settings
+
+    def pooled(self, pooling: str) -> BodyArchitecture:
+        """Return the body with the same tensors and another pooling; of "all", see `transferred`.
+
+        Raises
+        ------
+        InputError
+            If the network has no such choice.
+        """
+        if pooling == "all":
+            return self.transferred
+        choices = get_args(getattr(type(self.settings).model_fields.get("pooling"), "annotation", None))
+        if pooling not in choices:
+            known = ", ".join(dict.fromkeys(["all", *choices]))
+            raise InputError(f"pooling {pooling!r}: the network {self.network} has {known}")
+        return self.body.model_copy(update={"settings": self.settings.model_copy(update={"pooling": pooling})})
+
+
+def _why_missing(name: str, package: object, error: Exception) -> str:
+    """Say what to do about a network that cannot be loaded; no code is ever fetched."""
+    if not (isinstance(error, UnknownNameError) and isinstance(package, str) and package and package.isprintable()):
+        return str(error)
+    if package.endswith(".py"):
+        return f"the network {name!r} is defined in {package[:200]}: give --plugin with that file"
+    distribution = package[:200].partition(" ")[0]
+    return f"the network {name!r} is not installed: it is in the package {package[:200]}; pip install {distribution}"
+
+
+class Architecture(BodyArchitecture):
+    """A body with its heads and frozen experts.
+
+    Parameters
+    ----------
     head : int
-        Width of the fully connected layers after pooling.
+        Width of the fully connected layers of a head.
     head_layers : int
         Number of fully connected layers before the last one.
-    gaussians : int
-        Number of Gaussians in the expansion of distances, centred from 0 to `gaussian_end` inclusive.
-    gaussian_end : float
-        Centre of the last Gaussian in Å; the width of each equals the spacing.
     targets : int
         Number of properties predicted at once, each with a separate head.
-    pooling : {"last", "all"}
-        Input of the heads: the mean over the cell of the last convolution's output, as in the original; or the
-        concatenated means of the outputs of the embedding and all convolutions, each component normalised to mean 0
-        and variance 1 over the crystals. The last layer of a pretrained network is specific to its property, whereas
-        the earlier ones describe the crystal (docs/benchmarks/defaults.md).
-    experts : int
-        Number of frozen bodies in addition to the trained one. A second head, the reader, reads all layers of all
-        experts, and the prediction is the mean of both heads. A checkpoint has experts with a single target only.
+    experts : int or tuple of BodyArchitecture
+        Number of frozen bodies beside the trained one, of the same network and sizes, or what each of them is. A second
+        head, the reader, reads the vectors of all experts, and the prediction is the mean of both heads. A
+        checkpoint has experts with a single target only.
     outputs : int
         Numbers that a head returns: one for a number, or a logit for each of several classes. Classes are a single
         target.
     """
 
-    atom_features: int = 111
-    width: int = 64
-    convolutions: int = 4
-    head: int = 128
-    head_layers: int = 1
-    gaussians: int = 41
-    gaussian_end: float = 8.0
-    targets: int = 1
-    pooling: Pooling = "last"
-    experts: int = 0
-    outputs: int = 1
+    head: int = Field(ge=1, le=4096)
+    head_layers: int = Field(ge=1, le=16)
+    targets: int = Field(default=1, ge=1, le=16)
+    experts: (
+        Annotated[int, Field(ge=0, le=MAX_EXPERTS)]
+        | Annotated[tuple[BodyArchitecture, ...], Field(min_length=1, max_length=MAX_EXPERTS)]
+    ) = 0
+    outputs: int = Field(default=1, ge=1, le=MAX_CLASSES)
 
     @property
-    def spacing(self) -> float:
-        """Distance from one Gaussian to the next, and the width of each, in Å."""
-        return self.gaussian_end / (self.gaussians - 1)
+    def expert_bodies(self) -> tuple[BodyArchitecture, ...]:
+        """What each of the frozen experts is."""
+        return self.experts if isinstance(self.experts, tuple) else (self.transferred,) * self.experts
 
-    @property
-    def pooled(self) -> int:
-        """Length of a crystal's vector after pooling."""
-        return self.pooled_by(self.pooling)
+    def changed(self, **sizes: Any) -> Architecture:
+        """Return the architecture with other sizes.
 
-    def pooled_by(self, pooling: Pooling) -> int:
-        """Length of a crystal's vector after the given pooling."""
-        return self.width * (self.convolutions + 1 if pooling == "all" else 1)
+        Raises
+        ------
+        ValidationError
+            If one is unknown or out of bounds.
+        """
+        return Architecture.model_validate(self.model_dump() | sizes)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the sizes as JSON-serialisable values."""
-        return asdict(self)
+
+def default_architecture(**sizes: Any) -> Architecture:
+    """Return the architecture of zoo's default network, with some sizes changed."""
+    return Architecture.model_validate(DEFAULT | sizes)
 
 
 def of_target(tensors: Mapping[str, T], target: int) -> dict[str, T]:

@@ -18,16 +18,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.dgl_import import dgl
 from zoo.models import accelerated, accelerated_batchnorm
 from zoo.models.architecture import EPSILON
-from zoo.models.message_passing import IndexedGraph, message_graph, readout
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.models.architecture import Architecture, Pooling
+    from zoo.data.graphs.batch import GraphBatch
+    from zoo.plugins.networks.cgcnn.settings import Settings
 
 SMALLEST_EXPONENT = -50.0
 """Gaussians below e^-50 are zero: their products with weights would be subnormal, which is slow."""
@@ -115,65 +114,53 @@ class Body(nn.Module):
 
     Parameters
     ----------
-    architecture : Architecture
+    settings : Settings
     atom_table : tensor of shape (elements, atom_features)
         Row z holds the features of atomic number z. It is a buffer, never trained.
-    keep_table : bool
-        Whether the table is part of the state.
     """
 
     atom_table: Tensor
     centers: Tensor
 
-    def __init__(self, architecture: Architecture, atom_table: Tensor, *, keep_table: bool = True) -> None:
+    def __init__(self, settings: Settings, atom_table: Tensor) -> None:
         super().__init__()
-        size = architecture
-        self.architecture = size
+        size = settings
+        self.settings = size
         table = atom_table.to(torch.get_default_dtype(), copy=True)  # weight averaging writes into buffers
-        self.register_buffer("atom_table", table, persistent=keep_table)
+        self.register_buffer("atom_table", table)
         centers = torch.linspace(0.0, size.gaussian_end, size.gaussians)
         self.register_buffer("centers", centers, persistent=False)
         self.embedding = nn.Linear(size.atom_features, size.width)
         self.convs = nn.ModuleList(Convolution(size.width, size.gaussians) for _ in range(size.convolutions))
+        self.vector_size: int = size.vector_size
+        self.depths = (("embedding",), *((f"convs.{layer}",) for layer in range(size.convolutions)))
 
-    def forward(self, batch: GraphBatch | Any, pooling: Pooling | None = None) -> Tensor:
-        """Return the pooled crystal vectors, with the architecture's pooling or the given one.
-
-        Parameters
-        ----------
-        batch : GraphBatch or DGLGraph
-            See :meth:`GraphBatch.of`.
-        pooling : {"last", "all"}, optional
-
-        Returns
-        -------
-        tensor of shape (B, width), or (B, width × (convolutions + 1)) for all layers, the embedding's output first
-        """
-        batch = GraphBatch.of(batch)
-        everything = (pooling or self.architecture.pooling) == "all"
+    def embed(self, batch: GraphBatch) -> Tensor:
+        """Return the crystal vectors, shape (B, width), or (B, width × (convolutions + 1)) for all layers."""
+        everything: bool = self.settings.pooling == "all"
         atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
         convolutions = cast("list[Convolution]", list(self.convs))
         layers = [(each.fc_full, each.bn1, each.bn2) for each in convolutions]
         compiled = accelerated.possible(atoms, batch)
         if compiled and accelerated.fixed(layers):
-            pooled = accelerated.convolve(atoms, batch, self.architecture, layers)
-            return pooled if everything else pooled[:, -self.architecture.width :]
+            averages: Tensor = accelerated.convolve(atoms, batch, self.settings, layers)
+            return averages if everything else averages[:, -self.settings.width :]
         outputs = [atoms]
         gaussians = self.expand(batch.distances)
         if compiled:
-            graph: Any = IndexedGraph(batch)
-            bonds = accelerated_batchnorm.Bonds(batch, self.architecture, gaussians)
+            bonds = accelerated_batchnorm.Bonds(batch, self.settings, gaussians)
             for layer in layers:
                 outputs.append(accelerated_batchnorm.convolve(outputs[-1], bonds, layer))
         else:
-            graph = message_graph(batch)
+            graph = batch.graph
             with graph.local_scope():
                 graph.edata["weight"], graph.edata["gaussians"] = batch.weights, gaussians
                 for convolution in convolutions:
                     outputs.append(convolution(graph, outputs[-1]))
-        return readout(graph, torch.cat(outputs, dim=1) if everything else outputs[-1])
+        vectors: Tensor = batch.mean(torch.cat(outputs, dim=1) if everything else outputs[-1])
+        return vectors
 
     def expand(self, distances: Tensor) -> Tensor:
         """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""
-        exponents = -((distances.unsqueeze(1) - self.centers) / self.architecture.spacing).square()
+        exponents = -((distances.unsqueeze(1) - self.centers) / self.settings.spacing).square()
         return torch.exp(exponents.clamp(min=SMALLEST_EXPONENT)) * (exponents > SMALLEST_EXPONENT)

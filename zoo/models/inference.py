@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from zoo.data.graphs.batch import GraphBatch
+from zoo.models.outline import outline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from zoo.data.graphs.packing import PackedGraphs
-    from zoo.models.architecture import Pooling
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.architecture import BodyArchitecture
+    from zoo.models.network import CrystalNetwork
 
 BATCH = 256
 """Crystals per batch."""
@@ -37,7 +38,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def predict_scaled(
-    network: CGCNN,
+    network: CrystalNetwork,
     graphs: PackedGraphs,
     rows: NDArray[np.int64],
     *,
@@ -55,20 +56,35 @@ def predict_scaled(
 
 
 def embed(
-    network: CGCNN,
+    network: CrystalNetwork,
     graphs: PackedGraphs,
     rows: NDArray[np.int64],
+    body: BodyArchitecture | None = None,
     *,
-    pooling: Pooling | None = None,
     device: str = "cpu",
 ) -> NDArray[np.float64]:
-    """Return the crystal vectors after pooling of some of the graphs, shape (n, d); see :meth:`CGCNN.embed`."""
-    size = replace(network.architecture, pooling=pooling or network.architecture.pooling)
-    return _run(network, lambda batch: network.embed(batch, pooling), graphs, rows, device).reshape(-1, size.pooled)
+    """Return the vectors of some of the graphs, shape (n, d).
+
+    Parameters
+    ----------
+    network : CrystalNetwork
+    graphs : PackedGraphs
+    rows : array of shape (n,), int64
+    body : BodyArchitecture, optional
+        With the same tensors as the network's, by default that whose vectors describe a crystal best.
+    device : str
+    """
+    size = body or network.architecture.transferred
+    module = network.to(device).body_as(size)
+    mode = module.training
+    module.eval()
+    found = _run(network, module.embed, graphs, rows, device).reshape(len(rows), outline(size).vector_size)
+    module.train(mode)
+    return found
 
 
 def expert_vectors(
-    network: CGCNN, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu"
+    network: CrystalNetwork, graphs: PackedGraphs, rows: NDArray[np.int64], *, device: str = "cpu"
 ) -> Tensor | None:
     """Return the vectors of some of the graphs from a network's frozen experts, shape (n, d); None without experts.
 
@@ -81,7 +97,7 @@ def expert_vectors(
 
 
 def _run(
-    network: CGCNN,
+    network: CrystalNetwork,
     function: Callable[[GraphBatch], Tensor],
     graphs: PackedGraphs,
     rows: NDArray[np.int64],
@@ -105,7 +121,7 @@ def _run(
 class TorchPredictor:
     """Prediction with a network on a device; same interface as :class:`zoo.models.torch_free.Predictor`."""
 
-    network: CGCNN
+    network: CrystalNetwork
     device: str
 
     def expert_vectors(self, graphs: PackedGraphs) -> NDArray[np.float32] | None:
@@ -113,9 +129,10 @@ class TorchPredictor:
         found = expert_vectors(self.network, graphs, np.arange(len(graphs)), device=self.device)
         return None if found is None else found.numpy()
 
-    def embed(self, graphs: PackedGraphs, pooling: Pooling | None = None) -> NDArray[np.float64]:
-        """Return the crystal vectors after pooling, shape (n, d)."""
-        return embed(self.network, graphs, np.arange(len(graphs)), pooling=pooling, device=self.device)
+    def embed(self, graphs: PackedGraphs, body: BodyArchitecture | None = None) -> NDArray[np.float64]:
+        """Return the vectors of crystals, shape (n, d); those of another `body` with the same tensors, if given."""
+        size = body or self.network.architecture.body
+        return embed(self.network, graphs, np.arange(len(graphs)), size, device=self.device)
 
     def predict_scaled(self, graphs: PackedGraphs, vectors: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
         """Return the outputs in the network's scaled space, see :func:`predict_scaled`."""

@@ -1,20 +1,17 @@
-"""Prediction on a CPU without torch, from the arrays of a checkpoint; requires the compiled kernels.
+"""Prediction on a CPU without torch, from the arrays of a checkpoint; requires the fast paths of its networks.
 
-Importing torch takes longer than predicting a thousand crystals. The result is that of
-:class:`zoo.models.cgcnn.CGCNN`, which is used where the kernels are missing (tests/equivalence).
+The result is that of :class:`zoo.models.network.CrystalNetwork`, which is used elsewhere (tests/equivalence).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils import compiled, workers
 from zoo.models.architecture import EPSILON
-from zoo.models.kernels.arrays import edges_of, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.graphs.packing import PackedGraphs
-    from zoo.models.architecture import Architecture, Pooling
+    from zoo.models.architecture import Architecture, BodyArchitecture
 
     Array = NDArray[np.float32]
     Tensors = Mapping[str, NDArray[np.float32]]
@@ -34,36 +31,10 @@ _quiet = np.errstate(all="ignore")
 """As in torch, NaN propagates to the prediction."""
 
 
-def possible() -> bool:
-    """Return whether the kernels needed for prediction are compiled."""
-    return None not in (compiled.gating, compiled.normalizing, compiled.convolving)
-
-
-class _Body:
-    """The layers before pooling; see :class:`zoo.models.body.Body`."""
-
-    def __init__(self, size: Architecture, table: NDArray[np.uint8], tensors: Tensors, prefix: str = "") -> None:
-        self.size = size
-        embedding = tensors[f"{prefix}embedding.weight"]
-        self.elements = table.astype(np.float32) @ embedding.T + tensors[f"{prefix}embedding.bias"]
-        self.layers: Any = None
-        if size.convolutions:
-            assert compiled.convolving is not None
-            prefixes = [f"{prefix}convs.{layer}." for layer in range(size.convolutions)]
-            self.layers = compiled.convolving.Layers([_layer(tensors, each) for each in prefixes])
-
-    def embed(self, graphs: PackedGraphs, edges: Any, pooling: Pooling) -> Array:
-        """Return the pooled vectors of graphs, shape (n, d), given their edges as one piece."""
-        atoms, copies = self.elements[graphs.numbers], graphs.copies.astype(np.float32)[:, None]
-        if self.layers is None:
-            starts = graphs.offsets[:-1]
-            total: Array = np.add.reduceat(atoms * copies, starts)
-            total /= np.add.reduceat(copies, starts)
-            return total
-        assert compiled.convolving is not None
-        averages = np.empty((len(graphs), self.size.pooled_by("all")), dtype=np.float32)
-        compiled.convolving.Convolutions(self.layers, edges, graphs.sizes, copies, atoms, False, False).run(0, averages)
-        return averages if pooling == "all" else averages[:, -self.size.width :]
+def possible(architecture: Architecture) -> bool:
+    """Return whether all networks of an architecture have a fast path that can be used here."""
+    paths = [each.plugin.fast for each in (architecture, *architecture.expert_bodies)]
+    return all(path is not None and path.possible() for path in paths)
 
 
 class _Head:
@@ -98,25 +69,24 @@ class Predictor:
     Parameters
     ----------
     architecture : Architecture
-    atom_table : array of shape (elements, atom_features), uint8
+    atom_table : array of shape (elements, atom_features), uint8, or None
     tensors : mapping of name to array
         Weights and statistics, by their names in a checkpoint; see :mod:`zoo.models.checkpoint.tensors`.
     """
 
     architecture: Architecture
-    atom_table: NDArray[np.uint8]
+    atom_table: NDArray[np.uint8] | None
     tensors: Tensors
+    _bodies: dict[Any, Any] = field(default_factory=dict, init=False)
 
-    @cached_property
-    def _body(self) -> _Body:
-        return _Body(self.architecture, self.atom_table, self.tensors)
-
-    @cached_property
-    def _experts(self) -> list[_Body]:
-        return [
-            _Body(self.architecture, self.atom_table, self.tensors, f"experts.{expert}.")
-            for expert in range(self.architecture.experts)
-        ]
+    def _body(self, size: BodyArchitecture, prefix: str) -> Any:
+        if (size, prefix) not in self._bodies:
+            own = {
+                name.removeprefix(prefix): tensor for name, tensor in self.tensors.items() if name.startswith(prefix)
+            }
+            assert size.plugin.fast is not None
+            self._bodies[size, prefix] = size.plugin.fast.body(size.settings, self.atom_table, own)
+        return self._bodies[size, prefix]
 
     @cached_property
     def _heads(self) -> tuple[_Head, _Head | None]:
@@ -126,12 +96,17 @@ class Predictor:
     @_quiet
     def expert_vectors(self, graphs: PackedGraphs) -> Array | None:
         """Return the frozen experts' vectors of the graphs, shape (n, d); None if there are no experts."""
-        return self._pooled(graphs, self._experts, "all") if self._experts else None
+        sizes = self.architecture.expert_bodies
+        if not sizes:
+            return None
+        bodies = [self._body(size, f"experts.{place}.") for place, size in enumerate(sizes)]
+        return _side_by_side(sizes, bodies, graphs)
 
     @_quiet
-    def embed(self, graphs: PackedGraphs, pooling: Pooling | None = None) -> Array:
-        """Return the crystal vectors after pooling, shape (n, d)."""
-        return self._pooled(graphs, [self._body], pooling or self.architecture.pooling)
+    def embed(self, graphs: PackedGraphs, body: BodyArchitecture | None = None) -> Array:
+        """Return the vectors of crystals, shape (n, d); those of another `body` with the same tensors, if given."""
+        size = body or self.architecture.body
+        return _side_by_side([size], [self._body(size, size.plugin.tensor_prefix)], graphs)
 
     @_quiet
     def predict_scaled(self, graphs: PackedGraphs, vectors: Array | None = None) -> Array:
@@ -148,34 +123,18 @@ class Predictor:
         assert vectors is not None
         return (output + reader(vectors)) * np.float32(0.5)
 
-    def _pooled(self, graphs: PackedGraphs, bodies: Sequence[_Body], pooling: Pooling) -> Array:
-        pieces = pieces_of(graphs.edges)
-        rows = np.split(np.arange(len(pieces)), np.flatnonzero(np.diff(pieces)) + 1)
 
-        def run(piece: int) -> Array:
-            chosen = graphs.select(rows[piece])
-            shift = np.repeat(chosen.offsets[:-1], chosen.edges)
-            counts = chosen.counts.astype(np.float32)[:, None]
-            ends = np.array([len(chosen.numbers)])
-            edges = edges_of(
-                self.architecture, chosen.distances, chosen.degrees, chosen.neighbors + shift, counts, ends
-            )
-            return np.concatenate([body.embed(chosen, edges, pooling) for body in bodies], axis=1)
-
-        return np.concatenate(workers.in_threads(run, len(rows), workers.threads()))
-
-
-def _layer(tensors: Tensors, prefix: str) -> tuple[Any, ...]:
-    """Return the weights, biases and normalisations of a convolution in the kernels' format."""
-    assert compiled.normalizing is not None
-    norms = []
-    for name in ("bn1", "bn2"):
-        mean, variance, gain, bias = (
-            tensors[f"{prefix}{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
-        )
-        norms.append(compiled.normalizing.Normalization(mean, variance, EPSILON, gain, bias))
-    linear = (np.ascontiguousarray(tensors[f"{prefix}fc_full.{part}"]) for part in ("weight", "bias"))
-    return *linear, *norms
+def _side_by_side(sizes: Sequence[BodyArchitecture], bodies: Sequence[Any], graphs: PackedGraphs) -> Array:
+    """Return the concatenated vectors; neighbouring bodies of one network are computed together."""
+    parts = []
+    start = 0
+    for end in range(1, len(sizes) + 1):
+        if end == len(sizes) or sizes[end].network != sizes[start].network:
+            fast = sizes[start].plugin.fast
+            assert fast is not None
+            parts.append(fast.embed(bodies[start:end], graphs))
+            start = end
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def _softplus(values: Array) -> Array:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Featurizer as Featurizer
     from zoo.registry.contracts import Requirement as Requirement
     from zoo.registry.contracts import Task as Task
+    from zoo.registry.networks import Network as Network
     from zoo.registry.plugins import Plugin as Plugin
     from zoo.registry.plugins import add_file as add_file
 else:

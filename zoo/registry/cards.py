@@ -12,7 +12,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from zoo.errors import CardError
 from zoo.registry import front_matter
@@ -44,6 +44,7 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1, le=65_536)]
+SizeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
 class _Strict(BaseModel):
@@ -65,23 +66,25 @@ def describe_file(path: Path) -> File:
     return File.model_validate({"name": path.name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()})
 
 
-class CardArchitecture(_Strict):
-    """Sizes of the network (CGCNN: Xie & Grossman, Phys. Rev. Lett. 120, 145301 (2018)).
+def _setting(value: object) -> object:
+    if (isinstance(value, str) and len(value) <= 100) or (isinstance(value, int | float) and abs(value) <= 65_536):
+        return value
+    raise ValueError("must be a word, a truth value, or a number up to 65,536")
 
-    Lengths of an element's feature vector and of an atom's hidden vector, number of convolutions, width and number of
-    the fully connected layers after pooling, number of Gaussians that expand a distance, number of properties predicted
-    at once, pooled layers, and number of frozen expert bodies.
+
+class CardArchitecture(BaseModel):
+    """The network and its sizes: the network's own settings, and those of heads and frozen experts.
+
+    A card is read without its network, which need not be installed, so only the form of the sizes is checked.
     """
 
-    network: Literal["cgcnn"] = "cgcnn"
-    atom_features: Size
-    width: Size
-    convolutions: Size
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[SizeName, Annotated[Any, AfterValidator(_setting)]]
+
+    network: Line = "cgcnn"
     head: Size
     head_layers: Size
-    gaussians: Size
     targets: Size = 1
-    pooling: Literal["last", "all"] = "last"
     experts: Count = 0
 
 

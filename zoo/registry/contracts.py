@@ -9,6 +9,7 @@ group                  the object
 ``zoo.featurizers``    a :class:`Featurizer`, or a class or function without arguments that makes one
 ``zoo.baselines``      a :class:`Baseline`
 ``zoo.backbones``      a package whose folder holds model cards (``NAME.md``)
+``zoo.networks``       a :class:`zoo.registry.networks.Network`
 =====================  ===========================================================================
 
 This module imports nothing heavy, so that a task can be listed in milliseconds.
@@ -54,7 +55,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 
 _UNUSABLE = "not a valid name; use letters, digits and single hyphens, beginning with a letter"
 
-Kind = Literal["task", "featurizer", "baseline", "backbone"]
+Kind = Literal["task", "featurizer", "baseline", "backbone", "network"]
 Transform = Literal["identity", "log10"]
 TaskKind = Literal["regression", "classification"]
 
@@ -155,7 +156,7 @@ class Task:
         for name, value in texts.items():
             if not isinstance(value, str):
                 raise TypeError(f"task {self.name!r}: {name}={value!r} is not a string")
-        _check_name("task", self.name)
+        check_name("task", self.name)
         if self.recommended_backbone is not None and not isinstance(self.recommended_backbone, str):
             raise TypeError(f"task {self.name!r}: recommended_backbone={self.recommended_backbone!r} is not a name")
         if self.requires is not None and not isinstance(self.requires, Requirement):
@@ -289,7 +290,7 @@ class Baseline:
     classifier: Callable[[int], Any] | None = None
 
     def __post_init__(self) -> None:
-        _check_name("baseline", self.name)
+        check_name("baseline", self.name)
         build, featurizer, grid = vars(self)["build"], vars(self)["featurizer"], vars(self)["grid"]
         if not callable(build) and not (build is None and self.classifier is not None):
             raise TypeError(
@@ -328,7 +329,8 @@ class Baseline:
         return factory(seed)
 
 
-def _check_name(kind: Kind, name: object) -> None:
+def check_name(kind: Kind, name: object) -> None:
+    """Raise ValueError if a name is not one that users can type."""
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise ValueError(f"{kind} {name!r}: {_UNUSABLE}")
 
@@ -340,7 +342,7 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
 
     Parameters
     ----------
-    kind : {"task", "featurizer", "baseline", "backbone"}
+    kind : {"task", "featurizer", "baseline", "backbone", "network"}
     name : str
         The registered name.
     made : object
@@ -358,7 +360,10 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
             return f"is {_described(made)}, whose featurize_crystals is no method"
         missing = [attribute for attribute in ("labels", "citations") if not _has(made, attribute)]
         return f"lacks {' and '.join(missing)}" if missing else None
-    contract = Task if kind == "task" else Baseline
+    from zoo.registry.networks import Network  # which builds on this module
+
+    contracts: dict[str, type[Task | Baseline | Network]] = {"task": Task, "baseline": Baseline, "network": Network}
+    contract = contracts[kind]
     if not isinstance(made, contract):
         return f"is {_described(made)}, not a zoo.contracts.{contract.__name__}"
     if made.name.lower() != name.lower():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import PluginError
 from zoo.registry.contracts import NAME, Baseline, Kind, Task
+from zoo.registry.networks import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +135,8 @@ def _contents(module: ModuleType, imported: set[str], shown: str) -> Iterator[tu
             yield "task", value.name, attribute, value
         elif isinstance(value, Baseline):
             yield "baseline", value.name, attribute, value
+        elif isinstance(value, Network):
+            yield "network", value.name, attribute, value
         # Looked up statically: a lazy object that is not a plugin may answer to any attribute.
         elif callable(getattr_static(value, "featurize", None)):
             try:

@@ -35,6 +35,8 @@ from zoo.registry.plugin_files import one_line_with_place, read_plugin_file
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
+    from zoo.registry.networks import Network
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OURS = "crystal-zoo"
 """The distribution whose plugins come first and stay when third parties are switched off."""
@@ -46,7 +48,7 @@ class Plugin:
 
     Parameters
     ----------
-    kind : {"task", "featurizer", "baseline", "backbone"}
+    kind : {"task", "featurizer", "baseline", "backbone", "network"}
     name : str
         The name that users type.
     distribution, version : str
@@ -98,7 +100,7 @@ def plugins(kind: Kind | None = None) -> list[Plugin]:
 
     Parameters
     ----------
-    kind : {"task", "featurizer", "baseline", "backbone"}, optional
+    kind : {"task", "featurizer", "baseline", "backbone", "network"}, optional
         List only these.
 
     Returns
@@ -119,7 +121,7 @@ def find(kind: Kind, name: str) -> Plugin:
 
     Parameters
     ----------
-    kind : {"task", "featurizer", "baseline", "backbone"}
+    kind : {"task", "featurizer", "baseline", "backbone", "network"}
     name : str
         A name in any case, or ``distribution:name``.
 
@@ -149,21 +151,19 @@ def load(kind: Kind, name: str) -> object:
 
     Parameters
     ----------
-    kind : {"task", "featurizer", "baseline", "backbone"}
+    kind : {"task", "featurizer", "baseline", "backbone", "network"}
     name : str
         A name in any case, or ``distribution:name``.
 
     Returns
     -------
-    Task, Featurizer, Baseline or module
+    Task, Featurizer, Baseline, Network or module
         According to `kind`; a backbone plugin is the package whose folder holds the cards.
 
     Raises
     ------
-    UnknownNameError
-        If there is none of that name.
-    PluginError
-        If the name is ambiguous, or the plugin is broken.
+    UnknownNameError, PluginError
+        If there is none of that name, or several, or the plugin is broken.
     """
     return load_plugin(find(kind, name))
 
@@ -233,6 +233,11 @@ def baseline(name: str) -> Baseline:
     return with_own_featurizer(plugin, cast("Baseline", load_plugin(plugin)))
 
 
+def network(name: str) -> Network:
+    """Load a network by name; see :func:`load`."""
+    return cast("Network", load("network", name))
+
+
 def with_own_featurizer(plugin: Plugin, made: Baseline) -> Baseline:
     """Return a baseline with a qualified featurizer name, so that another package's cannot be taken instead."""
     offered = [each for each in plugins("featurizer") if _is_called(each, made.featurizer)]
@@ -260,7 +265,7 @@ def identity(kind: Kind, name: str) -> str:
 def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     """Make the plugins of a single Python file available, without packaging.
 
-    Every :class:`Task` and :class:`Baseline` at the file's top level counts, under its own name, and every
+    Every :class:`Task`, :class:`Baseline` and network at the file's top level counts, under its own name, and every
     featurizer (a class or an object with a ``name`` and a method ``featurize``). What the file imports, and names
     that start with an underscore, do not.
 
@@ -290,7 +295,7 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
             raise PluginError(f"{path}: {clash.value} and {plugin.value} are both a {kind} called {name!r}")
         found[plugin] = value
     if not found:
-        raise PluginError(f"{path}: no Task, Baseline or featurizer at the top level of this file")
+        raise PluginError(f"{path}: no Task, Baseline, Network or featurizer at the top level of this file")
     _files.found[file] = found
     return list(found)
 

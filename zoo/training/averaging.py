@@ -11,10 +11,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
 
-def weights(network: CGCNN) -> dict[str, Tensor]:
+def weights(network: CrystalNetwork) -> dict[str, Tensor]:
     """Return the parameters and buffers of a network by name, except those of its frozen experts.
 
     The tensors share memory with the network.
@@ -30,12 +30,12 @@ class MovingAverage:
 
     Parameters
     ----------
-    network : CGCNN
+    network : CrystalNetwork
     decay : float
         Per step.
     """
 
-    def __init__(self, network: CGCNN, decay: float) -> None:
+    def __init__(self, network: CrystalNetwork, decay: float) -> None:
         self.network = copy.deepcopy(network)
         """A network with the averaged weights."""
         self._decay = decay

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zoo._utils.devices import Device
     from zoo.data.scaling import TargetScaler
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
     from zoo.training.batches import LabelledGraphs
     from zoo.training.losses import Balance
     from zoo.training.settings import Precision
@@ -103,7 +103,7 @@ class FitResult:
 
 
 def fit(
-    network: CGCNN,
+    network: CrystalNetwork,
     train: LabelledGraphs,
     validation: LabelledGraphs,
     scalers: Sequence[TargetScaler],
@@ -124,7 +124,7 @@ def fit(
 
     Parameters
     ----------
-    network : CGCNN
+    network : CrystalNetwork
     train, validation : LabelledGraphs
         Training rows, and the rows that choose the epoch: the one with the smallest mean of the targets' scaled errors.
     scalers : sequence of TargetScaler

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from zoo.data.graphs.batch import GraphBatch
     from zoo.data.scaling import TargetScaler
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
     from zoo.training.batches import LabelledGraphs
     from zoo.training.distributed import ProcessGroup
     from zoo.training.fit import FitSettings
@@ -45,7 +45,7 @@ def rate_of(name: str, rates: Mapping[str, float]) -> float:
 class _Opinions(nn.Module):
     """A module whose forward pass returns the network's opinions, because torch's DDP wraps only forward passes."""
 
-    def __init__(self, network: CGCNN) -> None:
+    def __init__(self, network: CrystalNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -58,7 +58,7 @@ class Loop:
 
     Parameters
     ----------
-    network : CGCNN
+    network : CrystalNetwork
         On the device of the process group.
     train, validation : LabelledGraphs
     scalers : sequence of TargetScaler
@@ -71,7 +71,7 @@ class Loop:
 
     def __init__(
         self,
-        network: CGCNN,
+        network: CrystalNetwork,
         train: LabelledGraphs,
         validation: LabelledGraphs,
         scalers: Sequence[TargetScaler],

@@ -23,55 +23,60 @@ much (docs/benchmarks/defaults.md).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from zoo.models.cgcnn import CGCNN
+from zoo.errors import InputError
+from zoo.models.network import CrystalNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pydantic import BaseModel
     from torch import Tensor
 
-    from zoo.models.architecture import Architecture, Pooling
+    from zoo.models.architecture import Architecture
     from zoo.training.settings import Mode
 
 DECAY = 0.7
 """Ratio of the learning rates of a layer and the next one in ``layerwise``."""
 
 
-def scratch(architecture: Architecture, atom_table: Tensor, seed: int) -> CGCNN:
-    """Return a network with random weights, which depend on `seed` only; torch's global generator is left alone."""
+def scratch(architecture: Architecture, atom_table: Tensor | None, seed: int) -> CrystalNetwork:
+    """Return a network with random weights, which depend on `seed` only; torch's global generator is left alone.
+
+    The features of elements are zoo's, unless an `atom_table` is given.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return CGCNN(architecture, atom_table)
+        return CrystalNetwork(architecture, atom_table)
 
 
 def transfer(
-    source: CGCNN,
+    source: CrystalNetwork,
     mode: Mode,
     seed: int,
     *,
-    experts: Sequence[CGCNN] = (),
-    pooling: Pooling = "all",
+    experts: Sequence[CrystalNetwork] = (),
+    settings: BaseModel | None = None,
     outputs: int = 1,
     targets: int = 1,
-) -> tuple[CGCNN, dict[str, float]]:
+) -> tuple[CrystalNetwork, dict[str, float]]:
     """Return a copy of `source` with new fully connected layers, and its learning rates by depth.
 
     Parameters
     ----------
-    source : CGCNN
+    source : CrystalNetwork
         The pretrained network; it is not changed.
     mode : {"mixture", "full", "head", "layerwise"}
     seed : int
         Seed of the new layers.
-    experts : sequence of CGCNN
-        For ``mixture``: networks whose frozen bodies are used, of the same sizes as that of `source`.
-    pooling : {"last", "all"}
-        The convolutions whose pooled features the new layers take; see :class:`zoo.models.architecture.Architecture`.
+    experts : sequence of CrystalNetwork
+        For ``mixture``: networks whose frozen bodies are used.
+    settings : BaseModel, optional
+        Settings of the body, by which its tensors have the same shapes as those of `source`; by default those by which
+        its vectors describe a crystal best.
     outputs : int
         Number of classes, or 1 for a number.
     targets : int
@@ -79,72 +84,77 @@ def transfer(
 
     Returns
     -------
-    network : CGCNN
+    network : CrystalNetwork
     rates : dict of str to float
         Prefix of parameter names → factor on the learning rate.
     """
     size = source.architecture
     beside = experts if mode == "mixture" else ()
-    size = replace(size, targets=targets, pooling=pooling, experts=len(beside), outputs=outputs)
-    network = scratch(size, source.atom_table, seed)
+    alike = all(each.architecture.same_body(size) for each in beside)
+    size = size.model_copy(
+        update={
+            "settings": settings or size.transferred.settings,
+            "targets": targets,
+            "experts": len(beside) if alike else tuple(each.architecture.transferred for each in beside),
+            "outputs": outputs,
+        }
+    )
+    table = next((each.atom_table for each in (source, *beside) if each.atom_table is not None), None)
+    network = scratch(size, table, seed)
     for body, origin in zip([network.body, *network.experts], [source, *beside], strict=True):
-        for copy, layers in ((body.embedding, origin.embedding), (body.convs, origin.convs)):
-            copy.load_state_dict(layers.state_dict())
+        kept = body.state_dict().keys()
+        body.load_state_dict({name: tensor for name, tensor in origin.body.state_dict().items() if name in kept})
     network.freeze_statistics()
     if mode == "head":
         network.freeze("body")
     if mode != "layerwise":
         return network, {}
-    rates = {f"body.convs.{layer}": DECAY ** (size.convolutions - layer) for layer in range(size.convolutions)}
-    return network, {"body.embedding": DECAY ** (size.convolutions + 1), **rates}
+    depths = network.body.depths
+    rates = {
+        f"body.{prefix}": DECAY ** (len(depths) - depth) for depth, prefixes in enumerate(depths) for prefix in prefixes
+    }
+    return network, rates
 
 
 def side_by_side(
-    sources: Sequence[CGCNN], architecture: Architecture, seed: int, heads: Mapping[int, tuple[int, CGCNN]]
-) -> CGCNN:
-    """Return a wide network whose body computes the features of all sources at once.
-
-    The weight matrices are block-diagonal: the features of the sources are concatenated, and the weights between
-    different sources are zero until training changes them. The result predicts exactly as the sources do; for a single
-    source, it is a copy. Chen, Goodfellow & Shlens, ICLR 2016 (Net2Net), widened a single network in a similar way.
+    sources: Sequence[CrystalNetwork],
+    architecture: Architecture,
+    seed: int,
+    heads: Mapping[int, tuple[int, CrystalNetwork]],
+) -> CrystalNetwork:
+    """Return a network whose body computes the vectors of all sources at once; of a single source, it is a copy.
 
     Parameters
     ----------
-    sources : sequence of CGCNN
+    sources : sequence of CrystalNetwork
+        Of one network.
     architecture : Architecture
-        Of the result: its width is the sum of the sources' widths; the other sizes are those of each source.
+        Of the result: its body is that of the source, or as wide as the network's `Widening` says.
     seed : int
         Of the fully connected layers that start from random weights.
     heads : mapping of target to (source, network)
         Index of a target → index of a source, and a network with a single target and that source's body, whose fully
         connected layers the target starts from.
+
+    Raises
+    ------
+    InputError
+        If the network cannot be widened.
     """
     network = scratch(architecture, sources[0].atom_table, seed)
-    width, bonds = architecture.width, torch.arange(architecture.gaussians)
-    first, places = 0, []
-    state = network.state_dict()
-    for name in state:
-        if name.endswith("fc_full.weight") and name.startswith("body.convs."):
-            state[name].zero_()
-    for source in sources:
-        own = torch.arange(first, first := first + source.architecture.width)
-        places.append(own)
-        both = torch.cat([own, width + own])  # of gate and core; of centre and neighbour
-        for name, tensor in source.state_dict().items():
-            if not name.startswith(("body.embedding.", "body.convs.")):
-                continue
-            leaf = name.split(".")[-2]
-            if not tensor.dim():  # the number of batches seen, which is not used
-                state[name].copy_(tensor)
-            elif leaf == "fc_full" and tensor.dim() == 2:
-                state[name][both[:, None], torch.cat([both, 2 * width + bonds])] = tensor
-            else:
-                state[name][both if leaf in ("fc_full", "bn1") else own] = tensor
-    layers = architecture.pooled // width
-    for target, (place_of_source, single) in heads.items():
-        read = torch.cat([layer * width + places[place_of_source] for layer in range(layers)])
+    widening = architecture.plugin.widening
+    if len(sources) == 1:
+        network.body.load_state_dict(sources[0].body.state_dict())
+        places: Sequence[Tensor] = [torch.arange(network.body.vector_size)]
+    elif widening is None:
+        raise InputError(f"the network {architecture.network} starts from a single backbone, not from {len(sources)}")
+    else:
+        places = widening.copy([source.body for source in sources], network.body)
+    for target, (source, single) in heads.items():
+        read = places[source]
+        state = network.heads[target].state_dict()
         for name, tensor in single.heads[0].state_dict().items():
-            place = state.get(f"heads.{target}.{name}")
+            place = state.get(name)
             if place is None:
                 continue
             if name == "conv_to_fc.weight":
@@ -154,5 +164,5 @@ def side_by_side(
                 place[read] = tensor
             else:
                 place.copy_(tensor)
-    network.load_state_dict(state)
+        network.heads[target].load_state_dict(state)
     return network

@@ -10,8 +10,9 @@ from sklearn.linear_model import RidgeCV
 import zoo
 from zoo.jobs import pretrained
 from zoo.jobs.crossfit.readout import ALPHAS, ReadoutFit, readout_fit
-from zoo.models.cgcnn import CGCNN
 from zoo.models.checkpoint import weights
+from zoo.models.network import CrystalNetwork
+from zoo.models.outline import outline
 from zoo.models.regression.regressors import Regressor
 from zoo.testing import sample_crystals
 
@@ -58,10 +59,10 @@ def test_networks_without_such_heads_are_left_out() -> None:
     torch.manual_seed(0)
     network = pretrained.load_heads(zoo.pull("Eg-NM").directory)
     fresh = pretrained.new_network(0)  # its head reads all layers
-    assert isinstance(fresh, CGCNN)
+    assert isinstance(fresh, CrystalNetwork)
     assert readout_fit([fresh]) is None
     assert readout_fit([]) is None
     found = readout_fit([fresh, network])
     assert found is not None
-    assert found.heads.columns == 2 * network.architecture.pooled_by("all")
-    assert found.heads.starts[0] == found.heads.columns - network.architecture.width
+    assert found.heads.columns == 2 * outline(network.architecture.transferred).vector_size
+    assert found.heads.starts[0] == found.heads.columns - network.architecture.settings.width

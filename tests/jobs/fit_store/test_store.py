@@ -14,7 +14,7 @@ from zoo.data.scaling import TargetScaler
 from zoo.errors import InputError
 from zoo.jobs.fit_store import FitStore, finite_json
 from zoo.jobs.methods import Outcome
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.checkpoint.networks import Member
 from zoo.training.transfer import scratch
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def outcome() -> Outcome:
-    network = scratch(Architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 1)
+    network = scratch(default_architecture(width=8, convolutions=2, head=8), torch.from_numpy(atom_table().copy()), 1)
     member = Member(network, TargetScaler("log10", 2.0, 0.5), 7)
     history = [{"epoch": 1, "train_loss": 0.5, "validation_mae": float("nan")}]
     return Outcome(np.array([1.0, np.nan, 3.0]), history, 1, 2.5, member)

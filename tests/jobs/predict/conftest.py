@@ -12,7 +12,7 @@ import zoo
 from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.checkpoint import networks
 from zoo.models.checkpoint.schema import TargetConfig
 from zoo.training.transfer import scratch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from zoo.jobs.predict.model import Model
 
-SMALL = Architecture(width=8, convolutions=2, head=8)
+SMALL = default_architecture(width=8, convolutions=2, head=8)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from zoo.errors import InputError, UnknownNameError
 from zoo.jobs.predict import model as prediction
 from zoo.jobs.predict.columns import COLUMNS, WITH_INTERVAL
 from zoo.jobs.predict.files import predict_files
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.testing import sample_crystals as samples
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from zoo.jobs.predict.model import Model
     from zoo.models.checkpoint import weights
 
-SMALL = Architecture(width=8, convolutions=2, head=8)
+SMALL = default_architecture(width=8, convolutions=2, head=8)
 ROOT = Path(__file__).parents[3]
 
 

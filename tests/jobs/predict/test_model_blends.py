@@ -14,6 +14,7 @@ from zoo.data.graphs.neighbors import GraphSettings, build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.models.checkpoint import networks
 from zoo.models.inference import expert_vectors, predict_scaled
+from zoo.models.outline import outline
 from zoo.registry import plugins
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
 
 def test_a_prediction_is_the_mean_of_weighted_sums_of_logarithms(
@@ -29,7 +30,7 @@ def test_a_prediction_is_the_mean_of_weighted_sums_of_logarithms(
 ) -> None:
     crystals = real_structures[:6]
     model = zoo.load(blend_folder, device="cpu")
-    width = model.config.architecture.sizes.pooled_by("all")
+    width = outline(model.config.architecture.transferred).vector_size
     frozen = _experts(model, crystals)[:, width:]  # those of the second expert, which the kernel machine reads
     magpie = plugins.featurizer("magpie").featurize(crystals)
     values = []
@@ -49,7 +50,7 @@ def _packed(crystals: list[Structure]) -> PackedGraphs:
     return PackedGraphs.pack([build_graph(Crystal.from_structure(each), GraphSettings()) for each in crystals])
 
 
-def _outputs(network: CGCNN, crystals: list[Structure]) -> np.ndarray:
+def _outputs(network: CrystalNetwork, crystals: list[Structure]) -> np.ndarray:
     return predict_scaled(network, _packed(crystals), np.arange(len(crystals)))
 
 

@@ -15,8 +15,8 @@ from zoo.jobs.pretrain import run
 from zoo.jobs.pretrain.recipe import read_recipe
 from zoo.jobs.pretrain.rows import PARTS
 from zoo.jobs.pretrain.run import pretrain
-from zoo.models.cgcnn import CGCNN
 from zoo.models.checkpoint import weights
+from zoo.models.network import CrystalNetwork
 from zoo.training import snapshots
 from zoo.training.snapshots import SNAPSHOT, read_snapshot
 
@@ -171,13 +171,13 @@ def test_a_disk_that_is_full_at_the_end_costs_no_training(
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not out.exists()
 
-    opinions = CGCNN.opinions
+    opinions = CrystalNetwork.opinions
 
-    def without_steps(network: CGCNN, batch: GraphBatch) -> torch.Tensor:
+    def without_steps(network: CrystalNetwork, batch: GraphBatch) -> torch.Tensor:
         assert not network.training, "a step was made again"
         return opinions(network, batch)
 
-    monkeypatch.setattr(CGCNN, "opinions", without_steps)
+    monkeypatch.setattr(CrystalNetwork, "opinions", without_steps)
     assert_resumed(longer, out)
 
 

@@ -102,8 +102,13 @@ def test_a_start_that_lists_no_crystals_is_told(
 @pytest.mark.parametrize(
     ("starts", "changes", "message"),
     [
-        (["dEf-10k"], {}, "network.convolutions is 2, and 4 in dEf-10k, from which it starts; the shapes must be the"),
-        (["dEf-10k"], {"convolutions": "4", "head": "128"}, "network.width is 8; dEf-10k side by side are 64 wide"),
+        (["dEf-10k"], {}, "network.head is 8, and 128 in dEf-10k, from which it starts; the shapes must be the"),
+        (["dEf-10k"], {"convolutions": "4", "head": "128"}, "network.width is 8, and 64 in dEf-10k, from which"),
+        (
+            ["dEf-10k"] * 2,
+            {"convolutions": "4", "head": "128"},
+            "network.width is 8, and 128 in dEf-10k and dEf-10k side",
+        ),
         (
             ["dEf-10k"],
             {"convolutions": "4", "head": "128", "width": "64", "cutoff": "7.0"},
@@ -166,7 +171,7 @@ def test_two_starts_of_one_name_are_both_remembered(tmp_path: Path) -> None:
 def test_a_start_that_changed_is_not_gone_on_from(first: tuple[list[Report], Path], tmp_path: Path) -> None:
     start = Path(shutil.copytree(first[1], tmp_path / "start"))
     recipe = read_recipe(write(tmp_path, starting("start", epochs="1")))  # a folder beside the recipe
-    sources = load(recipe, recipe.network.sizes)
+    sources = load(recipe, recipe.network)
     assert [source.name for source in sources] == ["start"]
     (tmp_path / "out.partial").mkdir()
     resuming.check_settings(tmp_path / "out.partial" / "begun.json", {"start": provenance(sources)["start"]})

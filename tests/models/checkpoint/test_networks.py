@@ -15,7 +15,7 @@ from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.checkpoint import networks
 from zoo.models.checkpoint.schema import TargetConfig
 from zoo.training.transfer import scratch, transfer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SMALL = Architecture(width=8, convolutions=2, head=8)
+SMALL = default_architecture(width=8, convolutions=2, head=8)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_one_network_is_written_and_loaded(tmp_path: Path) -> None:
     for name, tensor in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
     with pytest.raises(CheckpointError, match=r"fit\.safetensors cannot be loaded: .*size mismatch"):
-        networks.load_network(tmp_path / "fit.safetensors", Architecture(width=4, convolutions=2, head=8))
+        networks.load_network(tmp_path / "fit.safetensors", default_architecture(width=4, convolutions=2, head=8))
     with pytest.raises(CheckpointError, match=r"none\.safetensors cannot be loaded"):
         networks.load_network(tmp_path / "none.safetensors", SMALL)
 
@@ -127,7 +127,7 @@ def _edit_weights(folder: Path, edit: Callable[[dict], object]) -> None:
     ("edit", "message"),
     [
         (lambda c: c["architecture"].update(width=10**9), "architecture.width"),
-        (lambda c: c["architecture"].update(network="transformer"), "architecture.network"),
+        (lambda c: c["architecture"].update(network="transformer"), "architecture: no network is called 'transformer'"),
         (lambda c: c["graph"].update(cutoff=1e6), "graph.cutoff"),
         (lambda c: c["graph"].pop("ties"), "graph.ties"),
         (lambda c: c["members"][0].update(calibration=[0.0] * 500), "members.0.calibration: .* at most 499"),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         (lambda c: c["architecture"].update(width=-1), "architecture.width"),
         (lambda c: c["architecture"].update(width=4.5), "architecture.width"),
         (lambda c: c["architecture"].update(gaussian_end=float("nan")), "architecture.gaussian_end"),
-        (lambda c: c["architecture"].update(network="os.system"), "architecture.network"),
+        (lambda c: c["architecture"].update(network="os.system"), "architecture: no network is called 'os.system'"),
         (lambda c: c["graph"].update(cutoff=1e9), "graph.cutoff"),
         (lambda c: c["graph"].update(neighbors=10**6), "graph.neighbors"),
         (lambda c: c["graph"].update(ties="by colour"), "graph.ties"),
@@ -118,7 +118,7 @@ def test_no_configuration_ends_in_anything_but_an_error_of_ours(folder: Path, so
     (folder / "config.json").write_text(json.dumps(config))
     loaded = attempt(folder)
     if isinstance(loaded, networks.Checkpoint):  # a name, a note, or a number within its bounds was changed
-        assert loaded.members[0].network.architecture.width == 4
+        assert loaded.members[0].network.architecture.settings.width == 4
 
 
 def test_the_largest_configuration_takes_little_memory(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,9 +88,9 @@ def test_what_are_no_weights(folder: Path, content: bytes, why: str) -> None:
     "architecture",
     [
         SMALL,
-        replace(SMALL, head_layers=3, convolutions=2),
-        replace(SMALL, pooling="all", targets=3),
-        replace(SMALL, pooling="all", convolutions=2, experts=2),
+        SMALL.changed(head_layers=3, convolutions=2),
+        SMALL.changed(pooling="all", targets=3),
+        SMALL.changed(pooling="all", convolutions=2, experts=2),
     ],
 )
 def test_the_shapes_are_those_of_the_network(architecture: Architecture) -> None:
@@ -117,4 +116,4 @@ def test_no_byte_of_the_weights_ends_in_anything_but_an_error_of_ours(
     (folder / "model.safetensors").write_bytes(content[: data.draw(st.integers(0, len(content)))])
     loaded = attempt(folder)
     if isinstance(loaded, networks.Checkpoint):  # the bytes were changed into themselves, or a number into another
-        assert loaded.members[0].network.architecture.width == 4
+        assert loaded.members[0].network.architecture.settings.width == 4

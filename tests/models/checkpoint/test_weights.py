@@ -14,7 +14,7 @@ from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import default_architecture
 from zoo.models.checkpoint import networks, weights
 from zoo.models.checkpoint.schema import TargetConfig
 from zoo.training.transfer import scratch
@@ -22,7 +22,7 @@ from zoo.training.transfer import scratch
 if TYPE_CHECKING:
     from pathlib import Path
 
-TWO = Architecture(width=4, convolutions=1, head=4, gaussians=5, pooling="all", targets=2)
+TWO = default_architecture(width=4, convolutions=1, head=4, gaussians=5, pooling="all", targets=2)
 SCALERS = (TargetScaler("log10", 1.9, 0.3), TargetScaler("identity", 2.0, 1.5))
 
 

@@ -1,8 +1,8 @@
 """Crystals → crystal graphs.
 
 `neighbors` finds nearest neighbours, `packing` merges symmetric copies into `PackedGraphs`, `batch` makes the DGL graph
-that a network sees, `store` keeps the graphs of whole tables on disk, and `memory` what was computed in this process.
-`kernels` has the compiled loops.
+that a network sees, and `message_passing` replaces it where DGL has no kernels. `store` keeps the graphs of whole
+tables on disk, and `memory` what was computed in this process. `kernels` has the compiled loops.
 """
 
 from typing import TYPE_CHECKING

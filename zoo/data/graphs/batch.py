@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from zoo.data.graphs.dgl_import import dgl
+from zoo.data.graphs.message_passing import IndexedGraph, in_dgl
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -146,13 +147,34 @@ class GraphBatch:
         """Number of edges of the full cells that each distinct edge represents; shape (R, 1)."""
         return self.counts * self.copies[self.centers]
 
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the mean over the atoms of each cell of values of shape (M, F); shape (B, F)."""
+        return self._sum(values * self.copies) / self._sum(self.copies)
+
+    def largest(self, values: Tensor) -> Tensor:
+        """Return the largest value over the atoms of each cell, component by component: (M, F) → (B, F)."""
+        index = self.crystal_of_atom.unsqueeze(1).expand_as(values)
+        found = values.new_zeros(len(self), values.shape[1])
+        return found.scatter_reduce(0, index, values, "amax", include_self=False)
+
+    def smallest(self, values: Tensor) -> Tensor:
+        """Return the smallest value over the atoms of each cell, component by component: (M, F) → (B, F)."""
+        return -self.largest(-values)
+
+    def _sum(self, values: Tensor) -> Tensor:
+        total = values.new_zeros(len(self), values.shape[1])
+        return total.index_add_(0, self.crystal_of_atom, values)
+
     @cached_property
     def graph(self) -> Any:
         """The batched DGLGraph: one node per distinct atom, one edge from each neighbour to its centre.
 
         Its node data are ``number`` (M,) and ``copies`` (M, 1), its edge data ``distance`` (R,) in Å and ``count``
-        (R, 1). It lies on the CPU unless the installed DGL has kernels for the batch's device.
+        (R, 1). On a device for which the installed DGL has no kernels, it is an
+        :class:`zoo.data.graphs.message_passing.IndexedGraph`.
         """
+        if not in_dgl(self.numbers.device.type):
+            return IndexedGraph(self)
         graph = dgl().graph((self.neighbors, self.centers), num_nodes=len(self.numbers))
         graph.set_batch_num_nodes(self.sizes)
         edges = torch.zeros_like(self.sizes).index_add_(0, self.crystal_of_atom, self.degrees)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from zoo.data.splits import Split
     from zoo.jobs.crossfit.readout import ReadoutFit
     from zoo.jobs.methods import Dataset
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
     from zoo.models.regression.blends import Inputs
     from zoo.models.regression.classifiers import Classifier
     from zoo.models.regression.regressors import Regressor
@@ -79,7 +79,7 @@ class NetworkMember:
 
     name: str
     key: str
-    initial: Callable[[int], tuple[CGCNN, dict[str, float]]]
+    initial: Callable[[int], tuple[CrystalNetwork, dict[str, float]]]
     settings: FitSettings
     vectors: Tensor | None
     device: Device
@@ -218,7 +218,7 @@ def rows_of_fit(folds: Sequence[NDArray[np.int64]]) -> int:
 def network_member(
     backbone: str,
     key: str,
-    initial: Callable[[int], tuple[CGCNN, dict[str, float]]],
+    initial: Callable[[int], tuple[CrystalNetwork, dict[str, float]]],
     settings: FitSettings,
     vectors: Tensor | None,
     device: Device,

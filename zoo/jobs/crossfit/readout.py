@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from zoo.models.outline import outline
 from zoo.models.regression.readouts import Readout
 from zoo.models.regression.regressors import Regressor
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from zoo.models.cgcnn import CGCNN
     from zoo.models.heads import Head
+    from zoo.models.network import CrystalNetwork
 
     Array = NDArray[np.float64]
 
@@ -56,22 +57,24 @@ class ReadoutFit:
         return regressor, {"alpha": f"{ridge.alpha_:g}"}
 
 
-def readout_fit(networks: Sequence[CGCNN]) -> ReadoutFit | None:
+def readout_fit(networks: Sequence[CrystalNetwork]) -> ReadoutFit | None:
     """Return the fit that reads the heads of networks whose vectors are concatenated; None if there is none to read.
 
     Parameters
     ----------
-    networks : sequence of CGCNN
-        With all their heads. Heads that read all layers, have several hidden layers, or predict classes are left out.
+    networks : sequence of CrystalNetwork
+        With all their heads. Heads that normalise what they read, have several hidden layers, or predict classes are
+        left out.
     """
     found: list[tuple[int, Head]] = []
     start = 0
     for network in networks:
         size = network.architecture
-        if size.pooling == "last" and size.head_layers == 1 and size.outputs == 1:
-            first = start + size.pooled_by("all") - size.width
-            found += [(first, cast("Head", head)) for head in network.heads]
-        start += size.pooled_by("all")
+        end = start + outline(size.transferred).vector_size
+        if not size.plugin.normalized(size.settings) and size.head_layers == 1 and size.outputs == 1:
+            # The vector that the heads read ends that of the expert.
+            found += [(end - outline(size.body).vector_size, cast("Head", head)) for head in network.heads]
+        start = end
     if not found or len({tuple(head.conv_to_fc.weight.shape) for _, head in found}) > 1:
         return None
 

@@ -12,6 +12,7 @@ from zoo.errors import InputError, UnknownNameError
 from zoo.hub.pull import sha256
 from zoo.jobs.estimators import rows
 from zoo.models.checkpoint.weights import WEIGHTS_FILE
+from zoo.models.outline import outline
 from zoo.registry import backbones, plugins
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class CrystalFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         model = self._backbone()
         if model is None:
             return np.array(plugins.featurizer(self.featurizer).labels, dtype=object)
-        width = model.config.architecture.sizes.pooled_by("all")
+        width = outline(model.config.architecture.transferred).vector_size
         return np.array([f"{model.name}_{index}" for index in range(width)], dtype=object)
 
     def _vectors(self, crystals: Sequence[Crystal]) -> list[NDArray[np.float64] | InputError]:

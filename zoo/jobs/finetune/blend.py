@@ -29,6 +29,7 @@ from zoo.jobs.finetune import splitting
 from zoo.models.checkpoint.networks import Member
 from zoo.models.checkpoint.schema import MAX_MEMBERS, BlendConfig, FeaturizerConfig
 from zoo.models.inference import expert_vectors
+from zoo.models.outline import expert_sizes
 from zoo.models.regression.blends import Inputs, labels_digest
 from zoo.registry import plugins
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.fit_store import FitStore
     from zoo.jobs.methods import Dataset, Outcome
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
     from zoo.registry.contracts import Task
 
 
@@ -183,8 +184,7 @@ def cross_fit_all(
         if options.network_mode is None:
             raise error
     usable = {name: each for name, each in features.items() if not isinstance(each, PluginError)}
-    width = initial.architecture.pooled_by("all")
-    inputs = Inputs(usable, None if vectors is None else vectors.numpy(), width)
+    inputs = Inputs(usable, None if vectors is None else vectors.numpy(), expert_sizes(initial.architecture))
 
     say(f"{sum(map(len, folds[0]))} rows in {len(folds[0])} folds: each row is predicted by fits that have not seen it")
     if options.fast:
@@ -215,7 +215,7 @@ def cross_fit_all(
 
 
 def frozen_vectors(
-    start: Start, network: CGCNN, dataset: Dataset, crystals: Sequence[Crystal], device: str
+    start: Start, network: CrystalNetwork, dataset: Dataset, crystals: Sequence[Crystal], device: str
 ) -> Tensor | None:
     """Return the vectors of all rows from the frozen experts; on a CPU, those computed before are taken from memory."""
     if device != "cpu" or not start.experts:
@@ -234,7 +234,7 @@ def _featurizers(member: NetworkMember | RegressorMember) -> tuple[str, ...]:
     return member.featurizers if isinstance(member, RegressorMember) else ()
 
 
-def _idle(network: CGCNN, dataset: Dataset, rows: NDArray[np.int64]) -> Member:
+def _idle(network: CrystalNetwork, dataset: Dataset, rows: NDArray[np.int64]) -> Member:
     """Return a member whose network provides only feature vectors, not predictions."""
     scaler = UNSCALED if dataset.classes else TargetScaler.fit(dataset.targets[rows], dataset.transform)
     return Member(network, scaler)

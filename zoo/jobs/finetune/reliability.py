@@ -135,7 +135,7 @@ def assess(
     assert member is not None
     trained = crossfits[0].rows if crossfits else first.train
     rows = np.concatenate([trained, first.test])
-    vectors = embed(member.network, dataset.graphs, rows, pooling="all", device=choose_device(device))
+    vectors = embed(member.network, dataset.graphs, rows, device=choose_device(device))
     member.network.cpu()
     reference = Reference.of(vectors[: len(trained)], first.seed)
     return Reliability(

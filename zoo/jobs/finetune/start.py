@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.methods import Dataset, Outcome
     from zoo.jobs.pretrained import Pretrained
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
     from zoo.registry.contracts import Task
     from zoo.training.settings import Mode
 
@@ -99,14 +99,20 @@ class Start:
         """Return the same start with random weights, for comparison."""
         return Start(self.backbone, from_scratch=True, outputs=self.outputs)
 
-    def initial(self, seed: int) -> tuple[CGCNN, dict[str, float]]:
+    def initial(self, seed: int) -> tuple[CrystalNetwork, dict[str, float]]:
         """Return the initial network of a fit and its learning rates by depth."""
         if self.backbone is None:
             return pretrained.new_network(seed, self.outputs, self.targets), {}
         network = self.backbone.network
         if self.from_scratch:
-            sizes = replace(network.architecture, targets=self.targets, pooling="all", experts=0, outputs=self.outputs)
-            return transfer.scratch(sizes, network.atom_table, seed), {}
+            size = network.architecture
+            own = {
+                "settings": size.transferred.settings,
+                "targets": self.targets,
+                "experts": 0,
+                "outputs": self.outputs,
+            }
+            return transfer.scratch(size.model_copy(update=own), network.atom_table, seed), {}
         experts = [each.network for each in self.experts]
         return transfer.transfer(network, self.mode, seed, experts=experts, outputs=self.outputs, targets=self.targets)
 

@@ -124,7 +124,9 @@ class FitStore:
             member, kept = None, values.pop("regressor", None)
             regressor = self._regressor(name, kept) if kept else None
             if scaler:
-                network = networks.load_network(self.folder / f"{name}.safetensors", Architecture(**architecture))
+                network = networks.load_network(
+                    self.folder / f"{name}.safetensors", Architecture.model_validate(architecture)
+                )
                 member = networks.Member(
                     network,
                     TargetScaler(**scaler),
@@ -153,7 +155,7 @@ class FitStore:
             "best_epoch": outcome.best_epoch,
             "seconds": outcome.seconds,
             "parameters": outcome.parameters,
-            "architecture": member.network.architecture.to_dict() if member else None,
+            "architecture": member.network.architecture.model_dump() if member else None,
             "scaler": asdict(member.scaler) if member else None,
             "others": [asdict(each) for each in member.others] if member else [],
             "seed": member.seed if member else 0,

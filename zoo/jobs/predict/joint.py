@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from zoo.data.structures.conversion import OnError
     from zoo.hub.pull import OriginChoice
     from zoo.jobs.predict.model import Model
-    from zoo.models.architecture import Pooling
 
 TARGETS_FILE = "targets.json"
 """File that makes a folder a run of several targets: the folder of each, by its column."""
@@ -131,7 +130,7 @@ class JointModel:
             rows.append(errors[0] if errors else row)
         return rows
 
-    def embed(self, structures: object, pooling: Pooling = "all") -> NDArray[Any]:
+    def embed(self, structures: object, pooling: str = "all") -> NDArray[Any]:
         """Return the vectors of the first target's network; see :meth:`zoo.Model.embed`."""
         return next(iter(self)).embed(structures, pooling)
 

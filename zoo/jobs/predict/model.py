@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from zoo._utils.devices import Device, choose_device
 from zoo._utils.progress import log_step
 from zoo._utils.wording import counted
 from zoo.data.crystal import SYMBOLS, Crystal
-from zoo.data.elements import known_elements
 from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.data.graphs.packing import PackedGraphs
@@ -26,8 +25,8 @@ from zoo.jobs.predict.columns import class_columns, names, note
 from zoo.jobs.predict.features import Featurizers, stacked
 from zoo.jobs.predict.notebook import model_html
 from zoo.models import torch_free
-from zoo.models.architecture import Pooling
 from zoo.models.checkpoint import weights
+from zoo.models.outline import elements_of, expert_sizes, outline
 from zoo.models.regression import blends
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ if TYPE_CHECKING:
     from zoo.data.graphs.memory import CrystalMemory
     from zoo.data.structures.conversion import OnError
     from zoo.jobs.predict.features import Rows
-    from zoo.models.cgcnn import CGCNN
     from zoo.models.checkpoint.schema import Config
     from zoo.models.checkpoint.weights import CheckpointArrays
     from zoo.models.inference import TorchPredictor
+    from zoo.models.network import CrystalNetwork
     from zoo.models.torch_free import Predictor
 
     _Input: TypeAlias = tuple[CrystalGraph, Rows]
@@ -75,7 +74,7 @@ class Model:
 
     @cached_property
     def _known(self) -> frozenset[int]:
-        return known_elements(self.checkpoint.atom_table)
+        return elements_of(self.config.architecture, self.checkpoint.atom_table)
 
     @cached_property
     def _alone(self) -> CheckpointArrays:
@@ -85,8 +84,8 @@ class Model:
     @cached_property
     def _predictors(self) -> Sequence[Predictor | TorchPredictor]:
         alone = self._alone
-        if self.device == "cpu" and torch_free.possible():
-            size = alone.config.architecture.sizes
+        size = alone.config.architecture
+        if self.device == "cpu" and torch_free.possible(size):
             return [torch_free.Predictor(size, alone.atom_table, member.tensors) for member in alone.members]
         from zoo.models.inference import TorchPredictor
 
@@ -99,7 +98,7 @@ class Model:
         return Featurizers(self.name, blend) if blend and blend.featurizers else None
 
     @cached_property
-    def networks(self) -> list[CGCNN]:
+    def networks(self) -> list[CrystalNetwork]:
         """The members as torch modules, in evaluation mode and on the model's device.
 
         Each takes a batched DGLGraph (see :func:`zoo.graph`) and returns scaled predictions of the first target, shape
@@ -110,7 +109,7 @@ class Model:
         return [member.network.to(self.device) for member in build(self._alone).members]
 
     @property
-    def network(self) -> CGCNN:
+    def network(self) -> CrystalNetwork:
         """The first network."""
         return self.networks[0]
 
@@ -231,30 +230,30 @@ class Model:
         if level is not None:
             intervals.check(self.name, self.checkpoint.members, level)
 
-    def embed(self, structures: object, pooling: Pooling = "all") -> NDArray[np.float64]:
+    def embed(self, structures: object, pooling: str = "all") -> NDArray[np.float64]:
         """Return the pooled embeddings of crystals, shape (n, d); from the first member if there are several.
 
         Parameters
         ----------
         structures : object
             As in :meth:`predict`.
-        pooling : {"all", "last"}
-            "all" concatenates the means over the cell of the outputs of the embedding and of every convolution;
-            "last" uses only the last convolution. The last layer is specific to the property that the network was
-            trained on; for other properties, all layers are far better features (docs/benchmarks/defaults.md).
+        pooling : str
+            "all" gives the vectors that describe a crystal best. A network may offer others: of CGCNN, "all"
+            concatenates the means over the cell of the outputs of the embedding and of every convolution, and "last"
+            uses only the last convolution, which is specific to the property that the network was trained on
+            (docs/benchmarks/defaults.md).
 
         Raises
         ------
         InputError
             As :meth:`predict` does.
         """
-        if pooling not in get_args(Pooling):
-            raise InputError(f"pooling {pooling!r}: there is {', '.join(get_args(Pooling))}")
+        body = self.config.architecture.pooled(pooling)
         converted = convert(structures)
         graphs = list(usable_items(self._graphs(converted.crystals), converted).values())
         if not graphs:
-            return np.empty((0, self.config.architecture.sizes.pooled_by(pooling)))
-        return self._predictors[0].embed(PackedGraphs.pack(graphs), pooling).astype(np.float64)
+            return np.empty((0, outline(body).vector_size))
+        return self._predictors[0].embed(PackedGraphs.pack(graphs), body).astype(np.float64)
 
     def predict_each(
         self, crystals: Sequence[Crystal], *, interval: float | None = None, memory: CrystalMemory | None = None
@@ -303,7 +302,7 @@ class Model:
         """Return the predictions of the K members and the disagreement in each, in the transformed space, (K, n)."""
         predictors, members = self._predictors, self._alone.members
         experts = predictors[0].expert_vectors(graphs)
-        inputs = blends.Inputs(features, experts, self.config.architecture.sizes.pooled_by("all"))
+        inputs = blends.Inputs(features, experts, expert_sizes(self.config.architecture))
         found = [
             blends.member_values(member, partial(predictor.predict_scaled, graphs, experts), inputs)
             for predictor, member in zip(predictors, members, strict=True)
@@ -330,7 +329,9 @@ class Model:
         far = np.zeros(len(inputs), dtype=bool)
         reference = self.checkpoint.reference
         if reference:
-            far = reference.is_far(self._predictors[0].embed(packed, "all").astype(np.float64))
+            far = reference.is_far(
+                self._predictors[0].embed(packed, self.config.architecture.transferred).astype(np.float64)
+            )
         columns: dict[str, list[Any]] = {
             "prediction": means.tolist(),
             "unit": [self.unit] * len(inputs),

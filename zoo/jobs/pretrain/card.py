@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from zoo.data.scaling import TargetScaler
     from zoo.jobs.pretrain.recipe import Recipe
     from zoo.jobs.pretrain.rows import PretrainingRows
-    from zoo.models.cgcnn import CGCNN
     from zoo.models.checkpoint.schema import Config
+    from zoo.models.network import CrystalNetwork
     from zoo.registry.contracts import Task
 
 SPLITS = "splits.json"
@@ -46,7 +46,7 @@ class Report:
 
 
 def measure(
-    network: CGCNN, rows: PretrainingRows, tasks: Sequence[Task], scalers: Sequence[TargetScaler], device: str
+    network: CrystalNetwork, rows: PretrainingRows, tasks: Sequence[Task], scalers: Sequence[TargetScaler], device: str
 ) -> list[Report]:
     """Return the errors of a network on all parts and subsets for each target, subsets first."""
     reports = []

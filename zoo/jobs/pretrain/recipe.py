@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zoo._utils import toml
 from zoo.data.tables.conditions import Condition
-from zoo.models.checkpoint.schema import ArchitectureConfig, GraphConfig
+from zoo.models.architecture import Architecture
+from zoo.models.checkpoint.schema import GraphConfig
 from zoo.registry import plugins
 from zoo.registry.cards import Line, Name
 from zoo.training.fit import FitSettings
@@ -153,7 +154,7 @@ class Recipe(_Strict):
     data: DataRecipe
     others: tuple[TargetRecipe, ...] = Field(default=(), max_length=15)
     start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    network: ArchitectureConfig
+    network: Architecture
     graph: GraphConfig
     fit: FitRecipe
     path: Path = Field(default=Path(), exclude=True)

@@ -25,6 +25,7 @@ from zoo.jobs.pretrain.rows import read_crystals, read_rows, select
 from zoo.jobs.pretrain.start import check_rows, initial_network, load
 from zoo.jobs.pretrain.start import provenance as start_provenance
 from zoo.models.checkpoint import networks
+from zoo.models.outline import outline
 from zoo.training import distributed, transfer
 from zoo.training.batches import LabelledGraphs
 from zoo.training.fit import fit
@@ -99,7 +100,7 @@ def pretrain(
     if devices > 1 and distributed.launched() is None:
         # Check the inputs and build the graphs once, before the processes are started.
         _check(recipe, out, device, devices, begin=not resume)
-        starts = load(recipe, recipe.network.sizes)
+        starts = load(recipe, recipe.network)
         _read(recipe, data or [_fetched(recipe, quiet=quiet)], starts, quiet=quiet)
         distributed.run_on_devices(devices)
         return []
@@ -114,8 +115,8 @@ def _check(recipe: Recipe, out: Path, device: Device, devices: int, *, begin: bo
         raise InputError(f"{out} exists; give another --out, or remove it")
     if begin and partial.exists():
         raise InputError(f"{partial} holds an unfinished run; give --resume to continue it, or remove it")
-    columns = atom_table().shape[1]
-    if recipe.network.atom_features != columns:
+    features, columns = outline(recipe.network.body).atom_features, atom_table().shape[1]
+    if features not in (0, columns):
         raise InputError(f"{recipe.path}: network.atom_features: must be {columns}, the columns of zoo's element table")
     if choose_device(device) == "cuda" and devices > (there := torch.cuda.device_count()):
         raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
@@ -139,7 +140,7 @@ def _pretrain(
     tasks, used = recipe.tasks, choose_device(device)
     if many := [task.name for task in tasks if len(task.classes) > 2]:
         raise InputError(f"{recipe.name}: the task {many[0]} has more than two classes; a backbone learns numbers")
-    architecture = recipe.network.sizes
+    architecture = recipe.network
     starts = load(recipe, architecture)
     origin = start_provenance(starts)  # read now, as the folders may change during a long training
     command = training_command(recipe, data, devices, nodes)
@@ -153,7 +154,7 @@ def _pretrain(
     if starts:
         network = initial_network(recipe, starts, architecture)
     else:
-        network = transfer.scratch(architecture, torch.from_numpy(atom_table().copy()), recipe.seed)
+        network = transfer.scratch(architecture, None, recipe.seed)
     settings = recipe.fit.settings(used)
     if main:
         partial.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from zoo.jobs.pretrain.recipe import Recipe
     from zoo.jobs.pretrained import Pretrained
     from zoo.models.architecture import Architecture
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
 _log = logging.getLogger("zoo")
 
@@ -41,26 +40,42 @@ def load(recipe: Recipe, architecture: Architecture) -> list[Pretrained]:
     """
     found = [pretrained.load(_place(recipe, name)) for name in recipe.start]
     settings = GraphSettings(**recipe.graph.model_dump())
+    if found:
+        _check_shapes(recipe, architecture, found)
     for backbone in found:
-        of_backbone = replace(backbone.network.architecture, experts=0).to_dict()
-        wanted = replace(architecture, targets=1, width=backbone.network.architecture.width).to_dict()
-        if different := [key for key in wanted if of_backbone[key] != wanted[key]]:
-            key = different[0]
-            raise InputError(
-                f"{recipe.path}: network.{key} is {wanted[key]}, and {of_backbone[key]} in {backbone.name}, from which "
-                "it starts; the shapes must be the same"
-            )
         if backbone.graph != settings:
             raise InputError(f"{recipe.path}: graph: not as in {backbone.name}, from which it starts")
-        if not np.array_equal(backbone.network.atom_table.numpy(), atom_table()):
+        table = backbone.network.atom_table
+        if table is not None and not np.array_equal(table.numpy(), atom_table()):
             raise InputError(f"{recipe.path}: start: {backbone.name} reads other features of elements than zoo's")
-    widths = [backbone.network.architecture.width for backbone in found]
-    if found and sum(widths) != architecture.width:
-        raise InputError(
-            f"{recipe.path}: network.width is {architecture.width}; {' and '.join(recipe.start)} side by side are "
-            f"{sum(widths)} wide"
-        )
     return found
+
+
+def _check_shapes(recipe: Recipe, architecture: Architecture, found: Sequence[Pretrained]) -> None:
+    """Check that the backbones, side by side if there are several, have the body and heads of the recipe."""
+    sizes = [backbone.network.architecture for backbone in found]
+    for backbone, size in zip(found, sizes, strict=True):
+        for key in ("network", "head", "head_layers", "outputs"):
+            _check_same(recipe, key, getattr(architecture, key), getattr(size, key), backbone.name)
+    joined, names = sizes[0].settings, " and ".join(backbone.name for backbone in found)
+    if len(found) > 1:
+        if (widening := architecture.plugin.widening) is None:
+            raise InputError(f"{recipe.path}: start: {architecture.network} starts from a single backbone")
+        try:
+            joined = widening.settings([size.settings for size in sizes])
+        except ValueError as error:
+            raise InputError(f"{recipe.path}: start: {names}: {error}") from error
+        names += " side by side"
+    for key, value in architecture.settings.model_dump().items():
+        _check_same(recipe, key, value, getattr(joined, key), names)
+
+
+def _check_same(recipe: Recipe, key: str, wanted: object, found: object, name: str) -> None:
+    if wanted != found:
+        raise InputError(
+            f"{recipe.path}: network.{key} is {wanted}, and {found} in {name}, from which it starts; the shapes must "
+            "be the same"
+        )
 
 
 def _place(recipe: Recipe, name: str) -> str:
@@ -77,12 +92,12 @@ def provenance(found: Sequence[Pretrained]) -> dict[str, Any]:
     }
 
 
-def initial_network(recipe: Recipe, found: Sequence[Pretrained], architecture: Architecture) -> CGCNN:
+def initial_network(recipe: Recipe, found: Sequence[Pretrained], architecture: Architecture) -> CrystalNetwork:
     """Return the initial network of a recipe: the backbones side by side, with their heads for the recipe's tasks.
 
     A head initially predicts on the target scale of its own training rows; training adapts it to the new scale.
     """
-    heads: dict[int, tuple[int, CGCNN]] = {}
+    heads: dict[int, tuple[int, CrystalNetwork]] = {}
     for place, backbone in enumerate(found):
         checkpoint = networks.load(backbone.pulled.directory)
         for index, each in enumerate(checkpoint.config.targets):

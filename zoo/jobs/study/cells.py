@@ -28,6 +28,7 @@ from zoo.jobs.predict.model import load
 from zoo.jobs.study.plan import plan
 from zoo.models.checkpoint import networks, weights
 from zoo.models.inference import expert_vectors, threads
+from zoo.models.outline import expert_sizes
 from zoo.models.regression.blends import Inputs
 from zoo.registry import plugins
 from zoo.training import transfer
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
     from zoo.jobs.study.plan import Cell, Method
     from zoo.jobs.study.preparation import Prepared
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
     from zoo.registry.contracts import Transform
     from zoo.training.settings import Mode
 
@@ -309,7 +310,7 @@ def fit(
 
 def _initial(
     backbone: Path | None, experts: Sequence[Path], mode: str, outputs: int, seed: int
-) -> tuple[CGCNN, dict[str, float]]:
+) -> tuple[CrystalNetwork, dict[str, float]]:
     """Return the initial network of a fit and its learning rates by depth."""
     if backbone is None:
         return pretrained.new_network(seed, outputs), {}
@@ -351,7 +352,7 @@ def _blend(
             settings = replace(settings, epochs=epochs or settings.epochs)
             members.insert(0, network_member(name, "study", initial, settings, vectors, "cpu"))
         frozen = None if vectors is None else vectors.numpy()
-        inputs = Inputs({STRUCTURE: features}, frozen, network.architecture.pooled_by("all"))
+        inputs = Inputs({STRUCTURE: features}, frozen, expert_sizes(network.architecture))
         scaler = UNSCALED if dataset.classes else TargetScaler.fit(dataset.targets[rows], dataset.transform)
         found = cross_fit(members, dataset, split, folds, inputs, lambda: networks.Member(network, scaler), processes=1)
     interval: dict[str, float | None] = {"coverage": None, "half_width": None}

@@ -10,6 +10,7 @@ from zoo.registry.cards import NAME, Card, CardArchitecture, CardGraph, Hub, Tra
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from zoo.models.architecture import Architecture
     from zoo.models.checkpoint.schema import Config
 
 
@@ -29,11 +30,16 @@ def described_by(config: Config, folder: Path | None = None) -> dict[str, Any]:
         "unit": target.unit,
         "transform": config.members[0].scaling.transform,
         "other_targets": [each.name for each in config.other_targets],
-        "architecture": CardArchitecture(**config.architecture.model_dump(include=set(CardArchitecture.model_fields))),
+        "architecture": CardArchitecture(**_sizes(config.architecture)),
         "graph": CardGraph(**config.graph.model_dump()),
         "elements": config.elements,
         "files": [describe_file(folder / name) for name in (WEIGHTS_FILE, CONFIG_FILE)] if folder else [],
     }
+
+
+def _sizes(architecture: Architecture) -> dict[str, Any]:
+    """Return the sizes as a card shows them: of frozen experts, the number."""
+    return architecture.model_dump() | {"experts": len(architecture.expert_bodies)}
 
 
 def describe_checkpoint(
@@ -55,7 +61,7 @@ def describe_checkpoint(
     name = config.name if NAME.fullmatch(config.name) else unnamed
     fields = {
         "name": name,
-        "title": f"CGCNN that predicts {config.target.name}",
+        "title": f"{config.architecture.network.upper()} that predicts {config.target.name}",
         "repo_id": f"local/{name}",
         **described_by(config, folder),
         "training": Training(source="not recorded", license="not recorded"),

@@ -20,10 +20,11 @@ from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import UNSCALED, TargetScaler
 from zoo.errors import CheckpointError, InputError
 from zoo.models.architecture import Architecture
-from zoo.models.cgcnn import CGCNN
 from zoo.models.checkpoint import networks, weights
-from zoo.models.checkpoint.schema import ArchitectureConfig, problem
-from zoo.models.checkpoint.tensors import is_counter, tensor_shapes
+from zoo.models.checkpoint.schema import problem
+from zoo.models.checkpoint.tensors import tensor_shapes
+from zoo.models.network import CrystalNetwork
+from zoo.models.outline import is_counter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -254,7 +255,7 @@ def _number(source: Path, values: Mapping[str, Any], key: str, default: float) -
 
 def _network(
     source: Path, state: Mapping[str, Tensor], table: NDArray[np.float32], radius: float, step: float
-) -> CGCNN:
+) -> CrystalNetwork:
     """Build the network from the tensors."""
     width, atom_features = state["embedding.weight"].shape
     gaussians = state["convs.0.fc_full.weight"].shape[1] - 2 * width
@@ -265,18 +266,20 @@ def _network(
             f"of {radius:g} Å; give --radius and --step as it was trained"
         )
     layers = {kind: {m[1] for name in state if (m := re.match(rf"{kind}\.(\d+)\.", name))} for kind in ("convs", "fcs")}
-    architecture = Architecture(
-        atom_features=atom_features,
-        width=width,
-        convolutions=len(layers["convs"]),
-        head=state["conv_to_fc.weight"].shape[0],
-        head_layers=1 + len(layers["fcs"]),
-        gaussians=gaussians,
-        gaussian_end=end,
-        outputs=state["fc_out.weight"].shape[0],
-    )
     try:
-        ArchitectureConfig(**architecture.to_dict())  # validates the sizes before memory is allocated
+        architecture = Architecture.model_validate(
+            {
+                "network": "cgcnn",
+                "atom_features": atom_features,
+                "width": width,
+                "convolutions": len(layers["convs"]),
+                "gaussians": gaussians,
+                "gaussian_end": end,
+                "head": state["conv_to_fc.weight"].shape[0],
+                "head_layers": 1 + len(layers["fcs"]),
+                "outputs": state["fc_out.weight"].shape[0],
+            }
+        )
     except ValidationError as error:
         raise CheckpointError(f"{source}: {problem(error)}") from error
     shapes = tensor_shapes(architecture)
@@ -288,6 +291,6 @@ def _network(
             have, want = (str(each.get(name, "absent")) for each in (found, shapes))
             shown = "".join(filter(str.isprintable, name))[:100]
             raise CheckpointError(f"{source}: its tensors do not fit a CGCNN: {shown} is {have}, expected {want}")
-    network = CGCNN(architecture, torch.from_numpy(table))
+    network = CrystalNetwork(architecture, torch.from_numpy(table))
     networks.load_stored(network, {**networks.stored_state(network), **state})
     return network.eval()

@@ -26,10 +26,8 @@ from zoo._utils import VERSION, files
 from zoo.data.crystal import SYMBOLS
 from zoo.data.elements import table_digest
 from zoo.errors import CheckpointError, InputError
-from zoo.models.cgcnn import CGCNN
 from zoo.models.checkpoint import weights
 from zoo.models.checkpoint.schema import (
-    ArchitectureConfig,
     BlendConfig,
     Config,
     DifficultyConfig,
@@ -41,8 +39,10 @@ from zoo.models.checkpoint.schema import (
     TargetConfig,
     problem,
 )
-from zoo.models.checkpoint.tensors import ATOM_TABLE, REFERENCE, SHARED, module_name, stored_name
+from zoo.models.checkpoint.tensors import REFERENCE, SHARED, module_name, stored_name
 from zoo.models.checkpoint.weights import CONFIG_FILE, WEIGHTS_FILE
+from zoo.models.network import CrystalNetwork
+from zoo.models.outline import ATOM_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ class Member:
 
     Parameters
     ----------
-    network : CGCNN
+    network : CrystalNetwork
     scaler : TargetScaler
         Scaling of the first target.
     seed : int
@@ -85,7 +85,7 @@ class Member:
         Divisor of the logits of classes; see :mod:`zoo.analysis.probabilities`.
     """
 
-    network: CGCNN
+    network: CrystalNetwork
     scaler: TargetScaler
     seed: int = 0
     others: tuple[TargetScaler, ...] = ()
@@ -183,9 +183,9 @@ def _describe(
         version=VERSION,
         target=targets[0],
         other_targets=list(targets[1:]),
-        architecture=ArchitectureConfig(**network.architecture.to_dict()),
+        architecture=network.architecture,
         graph=GraphConfig(cutoff=graph.cutoff, neighbors=graph.neighbors, ties=graph.ties),
-        element_table=table_digest(network.atom_table.cpu().numpy()),
+        element_table=None if network.atom_table is None else table_digest(network.atom_table.cpu().numpy()),
         elements=sorted(elements, key=SYMBOLS.index),
         members=[
             MemberConfig(
@@ -221,7 +221,9 @@ def _describe(
 def save(checkpoint: Checkpoint, directory: Path) -> None:
     """Write ``model.safetensors`` and ``config.json`` to an existing folder, each file atomically."""
     first = checkpoint.members[0].network
-    tensors: dict[str, Tensor] = {ATOM_TABLE: first.atom_table.to(torch.uint8)}
+    tensors: dict[str, Tensor] = {}
+    if first.atom_table is not None:
+        tensors[ATOM_TABLE] = first.atom_table.to(torch.uint8)
     shared = stored_state(first)
     for index, member in enumerate(checkpoint.members):
         for position, each in enumerate(member.regressors):
@@ -248,13 +250,12 @@ def load(directory: Path) -> Checkpoint:
 
 def build(arrays: CheckpointArrays) -> Checkpoint:
     """Build the networks of a checkpoint from its arrays."""
-    table = torch.from_numpy(arrays.atom_table)
+    table = None if arrays.atom_table is None else torch.from_numpy(arrays.atom_table)
     members: list[Member] = []
     for index, member in enumerate(arrays.members):
         if index in arrays.config.stored_networks:
-            network = CGCNN(arrays.config.architecture.sizes, table)
-            tensors = {name: torch.from_numpy(tensor) for name, tensor in member.tensors.items()}
-            load_stored(network, {**tensors, ATOM_TABLE: network.atom_table})
+            network = CrystalNetwork(arrays.config.architecture, table)
+            load_stored(network, {name: torch.from_numpy(tensor) for name, tensor in member.tensors.items()})
         else:
             network = members[0].network
         known = {each.name: getattr(member, each.name) for each in fields(member) if each.name != "tensors"}
@@ -262,28 +263,32 @@ def build(arrays: CheckpointArrays) -> Checkpoint:
     return Checkpoint(arrays.config, members, arrays.reference)
 
 
-def stored_state(network: CGCNN) -> dict[str, Tensor]:
+def stored_state(network: CrystalNetwork) -> dict[str, Tensor]:
     """Return the tensors of a network by their names in a checkpoint."""
-    return {stored_name(name): tensor for name, tensor in network.state_dict().items()}
+    prefix = network.architecture.plugin.tensor_prefix
+    return {stored_name(name, prefix): tensor for name, tensor in network.state_dict().items()}
 
 
-def load_stored(network: CGCNN, tensors: Mapping[str, Tensor]) -> None:
-    """Load all tensors of a network from a mapping with checkpoint names.
+def load_stored(network: CrystalNetwork, tensors: Mapping[str, Tensor]) -> None:
+    """Load all tensors of a network from a mapping with checkpoint names; the atom table may be left out.
 
     Raises
     ------
     RuntimeError
         If names or shapes do not match, as in ``load_state_dict``.
     """
-    network.load_state_dict({module_name(name): tensor for name, tensor in tensors.items()})
+    table = {name: tensor for name, tensor in network.state_dict().items() if name == f"body.{ATOM_TABLE}"}
+    given = {module_name(name): tensor for name, tensor in tensors.items() if name != ATOM_TABLE}
+    network.load_state_dict(table | given)
 
 
-def write_network(network: CGCNN, path: Path) -> None:
+def write_network(network: CrystalNetwork, path: Path) -> None:
     """Write the tensors of one network as safetensors, so that a job can be resumed; see :func:`load_network`."""
-    _write_tensors(stored_state(network), path)
+    table = {} if network.atom_table is None else {ATOM_TABLE: network.atom_table}
+    _write_tensors(stored_state(network) | table, path)
 
 
-def load_network(path: Path, architecture: Architecture) -> CGCNN:
+def load_network(path: Path, architecture: Architecture) -> CrystalNetwork:
     """Load a network written by :func:`write_network`.
 
     Raises
@@ -293,7 +298,7 @@ def load_network(path: Path, architecture: Architecture) -> CGCNN:
     """
     try:
         tensors = load_file(path)
-        network = CGCNN(architecture, tensors[ATOM_TABLE])
+        network = CrystalNetwork(architecture, tensors.get(ATOM_TABLE))
         load_stored(network, tensors)
     except (SafetensorError, OSError, KeyError, RuntimeError) as error:
         why = "".join(filter(str.isprintable, str(error)[:300]))

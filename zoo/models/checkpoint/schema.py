@@ -14,10 +14,12 @@ from pydantic import (
     model_validator,
 )
 
+from zoo._utils.validation import first_error
 from zoo.analysis.applicability import DISTANCES, REFERENCES
 from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.data.graphs.neighbors import GraphSettings
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import MAX_EXPERTS, Architecture
+from zoo.models.outline import expert_sizes
 from zoo.models.regression.classifiers import Link
 from zoo.registry.class_labels import MAX_CLASSES
 from zoo.registry.contracts import TaskKind, Transform
@@ -25,8 +27,8 @@ from zoo.registry.contracts import TaskKind, Transform
 if TYPE_CHECKING:
     from pydantic import SerializerFunctionWrapHandler
 
-MAX_MEMBERS, MAX_EXPERTS = 100, 16
-"""Maximum number of networks in a checkpoint, and of frozen experts per network."""
+MAX_MEMBERS = 100
+"""Maximum number of networks in a checkpoint."""
 
 MAX_REGRESSORS, MAX_FEATURIZERS = 16, 8
 """Maximum number of classical regressors per member, and of featurizers used by them."""
@@ -68,35 +70,6 @@ class _Sparse(_Strict):
 
 
 _SPARSE: dict[str, Any] = {"sparse": True}
-
-
-class ArchitectureConfig(_Sparse):
-    """Sizes of the network, bounded so that a malicious file cannot exhaust the memory."""
-
-    network: Literal["cgcnn"] = "cgcnn"
-    atom_features: int = Field(ge=1, le=1024)
-    width: int = Field(ge=1, le=1024)
-    convolutions: int = Field(ge=1, le=32)
-    head: int = Field(ge=1, le=4096)
-    head_layers: int = Field(ge=1, le=16)
-    gaussians: int = Field(ge=2, le=1024)
-    gaussian_end: float = Field(ge=0.1, le=100)
-    targets: int = Field(default=1, ge=1, le=16)
-    pooling: Literal["last", "all"] = "last"
-    experts: int = Field(default=0, ge=0, le=MAX_EXPERTS)
-    outputs: int = Field(default=1, ge=1, le=MAX_CLASSES, json_schema_extra=_SPARSE)
-
-    @model_validator(mode="after")
-    def _experts_and_classes_of_one_target(self) -> Self:
-        if (self.experts or self.outputs > 1) and self.targets > 1:
-            what = "experts" if self.experts else "classes"
-            raise ValueError(f"{what} go with one target, not with {self.targets}")
-        return self
-
-    @property
-    def sizes(self) -> Architecture:
-        """Sizes of the network as an `Architecture`."""
-        return Architecture(**self.model_dump(exclude={"network"}))
 
 
 class GraphConfig(_Strict):
@@ -247,9 +220,9 @@ class Config(_Sparse):
     version: Text
     target: TargetConfig
     other_targets: list[TargetConfig] = Field(default_factory=list, max_length=15)
-    architecture: ArchitectureConfig
+    architecture: Architecture
     graph: GraphConfig
-    element_table: str = Field(pattern="^[0-9a-f]{64}$")
+    element_table: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", json_schema_extra=_SPARSE)
     elements: list[Text] = Field(max_length=MAX_ATOMIC_NUMBER)
     members: list[MemberConfig] = Field(min_length=1, max_length=MAX_MEMBERS)
     reference: ReferenceConfig | None = None
@@ -258,6 +231,9 @@ class Config(_Sparse):
 
     @model_validator(mode="after")
     def _one_scaling_per_target(self) -> Self:
+        if self.architecture.targets > 1 and (self.architecture.experts or self.architecture.outputs > 1):
+            what = "experts" if self.architecture.experts else "classes"
+            raise ValueError(f"{what} go with one target, not with {self.architecture.targets}")
         others = self.architecture.targets - 1
         if len(self.other_targets) != others or any(len(each.other_scalings) != others for each in self.members):
             raise ValueError(f"architecture.targets is {others + 1}: each target needs a description and its scalings")
@@ -279,8 +255,9 @@ class Config(_Sparse):
             for each in member.regressors:
                 if missing := [name for name in each.featurizers if name not in known]:
                     raise ValueError(f"the blend does not describe the featurizer {missing[0]!r}")
-                if not all(0 <= expert < self.architecture.experts for expert in each.experts):
-                    raise ValueError(f"a regressor reads an expert, and there are {self.architecture.experts}")
+                experts = len(self.architecture.expert_bodies)
+                if not all(0 <= expert < experts for expert in each.experts):
+                    raise ValueError(f"a regressor reads an expert, and there are {experts}")
         return self
 
     @model_validator(mode="after")
@@ -319,8 +296,8 @@ class Config(_Sparse):
     def columns(self, regressor: RegressorConfig) -> int:
         """Return the number of input features of a regressor."""
         columns = {each.name: each.columns for each in self.blend.featurizers} if self.blend else {}
-        experts = len(regressor.experts) * self.architecture.sizes.pooled_by("all")
-        return sum(columns[name] for name in regressor.featurizers) + experts
+        sizes = expert_sizes(self.architecture)
+        return sum(columns[name] for name in regressor.featurizers) + sum(sizes[each] for each in regressor.experts)
 
     @property
     def graph_settings(self) -> GraphSettings:
@@ -330,7 +307,7 @@ class Config(_Sparse):
 
 def problem(error: ValidationError) -> str:
     """Describe a validation error in one printable line that names the field."""
-    first = error.errors()[0]
-    where = ".".join(str(part)[:60] for part in first["loc"]) or "the file"
+    place, first = first_error(error)
+    where = ".".join(str(part)[:60] for part in place) or "the file"
     why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"
     return "".join(filter(str.isprintable, why))

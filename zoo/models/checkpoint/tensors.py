@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from zoo.data.crystal import MAX_ATOMIC_NUMBER
 from zoo.errors import CheckpointError
+from zoo.models.outline import ATOM_TABLE, Shape, expert_sizes, is_counter, outline
 from zoo.models.regression.regressors import array_types
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 MAX_HEADER_BYTES = 16_000_000
 """Maximum size of the header of a weights file, which lists the tensors."""
 
-ATOM_TABLE = "atom_table"
-"""The table of atom features, shared by all members."""
-
 SHARED = "experts."
 """Prefix of the frozen tensors, which are shared by all members and stored once."""
 
@@ -34,69 +32,61 @@ MAX_REGRESSOR_BYTES = 2_000_000_000
 REFERENCE = "reference"
 """The vectors of training crystals; see :mod:`zoo.analysis.applicability`."""
 
-Shape = tuple[int, ...]
-
 
 def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
     """Return the shapes of a network's tensors by name, without its atom table.
 
     Tensors that exist in the original authors' program have the same names as there. :func:`module_name` maps the names
-    to those of :class:`zoo.models.cgcnn.CGCNN`.
+    to those of :class:`zoo.models.network.CrystalNetwork`.
     """
     size = architecture
-    normalize = size.pooling == "all"
-    shapes = dict(_head("", size, size.pooled, normalize=normalize))
-    shapes |= _body("", size)
+    normalize = size.plugin.normalized(size.settings)
+    body, experts = outline(size.body), [outline(each) for each in size.expert_bodies]
+    shapes = dict(_head("", size, body.vector_size, normalize=normalize))
+    shapes |= {size.plugin.tensor_prefix + name: shape for name, shape in body.shapes.items()}
     for other in range(size.targets - 1):
-        shapes |= _head(f"others.{other}.", size, size.pooled, normalize=normalize)
-    for expert in range(size.experts):
-        shapes |= _body(f"{SHARED}{expert}.", size)
-    if size.experts:
-        shapes |= _head("reader.", size, size.experts * size.pooled_by("all"), normalize=True)
+        shapes |= _head(f"others.{other}.", size, body.vector_size, normalize=normalize)
+    for place, expert in enumerate(experts):
+        shapes |= {f"{SHARED}{place}.{name}": shape for name, shape in expert.shapes.items()}
+    if experts:
+        shapes |= _head("reader.", size, sum(expert_sizes(size)), normalize=True)
     return shapes
 
 
 def module_name(stored: str) -> str:
-    """Convert the name of a tensor in a checkpoint to that in the state of a :class:`zoo.models.cgcnn.CGCNN`."""
+    """Convert the name of a tensor in a checkpoint to that in the state of a `CrystalNetwork`."""
     first, _, rest = stored.partition(".")
-    if first in ("atom_table", "embedding", "convs"):
-        return f"body.{stored}"
     if first in ("norm", "conv_to_fc", "fcs", "fc_out"):
         return f"heads.0.{stored}"
-    target, _, leaf = rest.partition(".")
-    return f"heads.{int(target) + 1}.{leaf}" if first == "others" and target.isdecimal() else stored
+    if first == "others":
+        target, _, leaf = rest.partition(".")
+        return f"heads.{int(target) + 1}.{leaf}"
+    return stored if first in ("body", "experts", "reader") else f"body.{stored}"
 
 
-def stored_name(module: str) -> str:
-    """Convert the name of a tensor in a network's state to that in a checkpoint; inverse of :func:`module_name`."""
+def stored_name(module: str, prefix: str) -> str:
+    """Convert the name of a tensor in a network's state to that in a checkpoint; inverse of :func:`module_name`.
+
+    Parameters
+    ----------
+    module : str
+    prefix : str
+        The prefix of the body's tensors; see :class:`zoo.registry.networks.Network`.
+    """
     first, _, rest = module.partition(".")
     if first == "body":
-        return rest
+        return rest if rest == ATOM_TABLE else prefix + rest
     target, _, leaf = rest.partition(".")
     if first == "heads":
         return leaf if target == "0" else f"others.{int(target) - 1}.{leaf}"
     return module
 
 
-def is_counter(name: str) -> bool:
-    """Return whether a tensor is an integer counter."""
-    return name.endswith("num_batches_tracked")
-
-
-def _body(prefix: str, size: Architecture) -> Iterator[tuple[str, Shape]]:
-    yield from _linear(f"{prefix}embedding", size.atom_features, size.width)
-    for layer in range(size.convolutions):
-        layer_prefix = f"{prefix}convs.{layer}"
-        yield from _linear(f"{layer_prefix}.fc_full", 2 * size.width + size.gaussians, 2 * size.width)
-        for norm, width in (("bn1", 2 * size.width), ("bn2", size.width)):
-            yield from _statistics(f"{layer_prefix}.{norm}", width)
-            yield f"{layer_prefix}.{norm}.weight", (width,)
-            yield f"{layer_prefix}.{norm}.bias", (width,)
-
-
 def _head(prefix: str, size: Architecture, inputs: int, *, normalize: bool) -> Iterator[tuple[str, Shape]]:
     if normalize:
-        yield from _statistics(f"{prefix}norm", inputs)
+        yield f"{prefix}norm.running_mean", (inputs,)
+        yield f"{prefix}norm.running_var", (inputs,)
+        yield f"{prefix}norm.num_batches_tracked", ()
     yield from _linear(f"{prefix}conv_to_fc", inputs, size.head)
     for layer in range(size.head_layers - 1):
         yield from _linear(f"{prefix}fcs.{layer}", size.head, size.head)
@@ -108,10 +98,18 @@ def _linear(name: str, inputs: int, outputs: int) -> Iterator[tuple[str, Shape]]
     yield f"{name}.bias", (outputs,)
 
 
-def _statistics(name: str, width: int) -> Iterator[tuple[str, Shape]]:
-    yield f"{name}.running_mean", (width,)
-    yield f"{name}.running_var", (width,)
-    yield f"{name}.num_batches_tracked", ()
+def atom_features(architecture: Architecture) -> int:
+    """Return the number of columns of the atom table of a network's checkpoint; 0 if it has none.
+
+    Raises
+    ------
+    CheckpointError
+        If two bodies would read different tables.
+    """
+    columns = {outline(each).atom_features for each in (architecture.body, *architecture.expert_bodies)} - {0}
+    if len(columns) > 1:
+        raise CheckpointError("the experts read other features of the elements than the network")
+    return columns.pop() if columns else 0
 
 
 def count_parameters(architecture: Architecture, members: int) -> int:
@@ -175,9 +173,10 @@ def _check_list(
     references: int,
     free: dict[str, tuple[str, Shape]],
 ) -> None:
+    columns = atom_features(architecture)
     kind, shape = listed.get(ATOM_TABLE, ("", ()))
     rows = shape[0] if len(shape) == 2 else 0
-    if (kind, shape) != ("U8", (rows, architecture.atom_features)) or not 2 <= rows <= MAX_ATOMIC_NUMBER + 1:
+    if columns and ((kind, shape) != ("U8", (rows, columns)) or not 2 <= rows <= MAX_ATOMIC_NUMBER + 1):
         raise CheckpointError(f"{path}: the atom table is missing or has the wrong shape or type")
     shapes = tensor_shapes(architecture)
     expected = {
@@ -187,8 +186,8 @@ def _check_list(
     }
     expected |= free
     if references:
-        expected[REFERENCE] = ("F16", (references, architecture.pooled_by("all")))
-    found = {name: entry for name, entry in listed.items() if name != ATOM_TABLE}
+        expected[REFERENCE] = ("F16", (references, outline(architecture.transferred).vector_size))
+    found = {name: entry for name, entry in listed.items() if not (columns and name == ATOM_TABLE)}
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             raise CheckpointError(f"{path}: tensor {name} is missing")

@@ -14,10 +14,11 @@ from zoo.analysis.applicability import Reference
 from zoo.analysis.difficulty import Difficulty
 from zoo.data.elements import table_digest
 from zoo.data.scaling import TargetScaler
-from zoo.errors import CheckpointError, InputError
+from zoo.errors import CheckpointError, InputError, PluginError
 from zoo.models.architecture import of_target
 from zoo.models.checkpoint.schema import Config, problem
-from zoo.models.checkpoint.tensors import ATOM_TABLE, REFERENCE, SHARED, count_parameters, read_tensors
+from zoo.models.checkpoint.tensors import REFERENCE, SHARED, count_parameters, read_tensors
+from zoo.models.outline import ATOM_TABLE
 from zoo.models.regression.blends import WeightedRegressor
 from zoo.models.regression.classifiers import from_tensors, kinds_of
 
@@ -63,14 +64,15 @@ class CheckpointArrays:
     Parameters
     ----------
     config : Config
-    atom_table : array of shape (elements, atom_features), uint8
+    atom_table : array of shape (elements, atom_features), uint8, or None
+        Features of the elements, if the network reads any.
     members : list of MemberArrays
     reference : Reference or None
         Reference vectors computed with the first member.
     """
 
     config: Config
-    atom_table: NDArray[np.uint8]
+    atom_table: NDArray[np.uint8] | None
     members: list[MemberArrays]
     reference: Reference | None = None
 
@@ -101,7 +103,10 @@ def read_config(directory: Path) -> Config:
         raise CheckpointError(f"{path}: {error}") from error
     except ValidationError as error:
         raise CheckpointError(f"{path}: {problem(error)}") from error
-    count = count_parameters(config.architecture.sizes, len(config.stored_networks))
+    try:
+        count = count_parameters(config.architecture, len(config.stored_networks))
+    except PluginError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     if count > MAX_PARAMETERS:
         raise CheckpointError(f"{path}: asks for {count:,} parameters in all; zoo loads {MAX_PARAMETERS:,} at most")
     return config
@@ -120,7 +125,7 @@ def read(directory: Path) -> CheckpointArrays:
     path = directory / WEIGHTS_FILE
     rows = config.reference.rows if config.reference else 0
     try:
-        tensors = read_tensors(path, config.architecture.sizes, config.stored_networks, rows, _kinds(config))
+        tensors = read_tensors(path, config.architecture, config.stored_networks, rows, _kinds(config))
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {WEIGHTS_FILE}; it is not a checkpoint of zoo's") from error
     except (SafetensorError, OSError) as error:
@@ -132,8 +137,8 @@ def read(directory: Path) -> CheckpointArrays:
             raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
         if name.endswith("running_var") and (tensor < 0).any():
             raise CheckpointError(f"{path}: tensor {name} holds a negative variance")
-    table = tensors.pop(ATOM_TABLE)
-    if table_digest(table) != config.element_table:
+    table = tensors.pop(ATOM_TABLE, None)
+    if (None if table is None else table_digest(table)) != config.element_table:
         raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG_FILE} names (SHA-256 differs)")
     shared = {name: tensors.pop(name) for name in list(tensors) if name.startswith(SHARED)}
     members: list[MemberArrays] = []
@@ -246,7 +251,7 @@ def select_target(checkpoint: CheckpointArrays, target: str | None = None) -> Ch
         update={
             "target": config.targets[index],
             "other_targets": [],
-            "architecture": config.architecture.model_copy(update={"targets": 1}),
+            "architecture": config.architecture.changed(targets=1),
             "members": configured,
         }
     )

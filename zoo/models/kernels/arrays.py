@@ -11,7 +11,7 @@ from zoo._utils import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.models.architecture import Architecture
+    from zoo.plugins.networks.cgcnn.settings import Settings
 
     Array = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ def pieces_of(edges: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def edges_of(
-    architecture: Architecture,
+    settings: Settings,
     distances: Array,
     degrees: NDArray[Any],
     neighbors: NDArray[np.int64],
@@ -54,7 +54,7 @@ def edges_of(
 
     Parameters
     ----------
-    architecture : Architecture
+    settings : Settings
     distances : array of shape (R,)
         In Å.
     degrees : array of shape (M,)
@@ -72,5 +72,5 @@ def edges_of(
     """
     assert compiled.gating is not None
     starts = np.cumsum(degrees, dtype=np.int64) - degrees
-    largest = compiled.gating.largest(distances, architecture.spacing, architecture.gaussians)
+    largest = compiled.gating.largest(distances, settings.spacing, settings.gaussians)
     return compiled.gating.Edges(*largest, starts, neighbors, counts, ends)

@@ -68,12 +68,13 @@ class Inputs:
     vectors : mapping of featurizer to array of shape (n, columns)
     experts : array of shape (n, D) or None
         Concatenated vectors of all frozen experts.
-    width : int
-        Number of columns per expert.
+    sizes : sequence of int
+        Number of columns of each expert.
     """
 
-    def __init__(self, vectors: Mapping[str, Array], experts: NDArray[Any] | None, width: int) -> None:
-        self._vectors, self._experts, self._width = vectors, experts, width
+    def __init__(self, vectors: Mapping[str, Array], experts: NDArray[Any] | None, sizes: Sequence[int]) -> None:
+        self._vectors, self._experts = vectors, experts
+        self._ends = np.cumsum([0, *sizes])
         self._made: dict[tuple[Any, ...], Array] = {}
 
     def of(self, featurizers: tuple[str, ...], experts: tuple[int, ...]) -> Array:
@@ -83,7 +84,7 @@ class Inputs:
             parts = [self._vectors[name] for name in featurizers]
             if experts:
                 assert self._experts is not None
-                columns = np.concatenate([np.arange(self._width) + each * self._width for each in experts])
+                columns = np.concatenate([np.arange(self._ends[each], self._ends[each + 1]) for each in experts])
                 parts.append(self._experts[:, columns].astype(np.float64))
             self._made[key] = np.concatenate(parts, axis=1)
         return self._made[key]

@@ -19,6 +19,7 @@ from zoo.jobs.finetune.blend import SharedFits, frozen_vectors
 from zoo.jobs.finetune.run import fit_start
 from zoo.jobs.methods import Dataset, Outcome
 from zoo.models.checkpoint.networks import Member
+from zoo.models.outline import expert_sizes
 from zoo.models.regression.blends import Inputs
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _cross_fits(
     vectors = frozen_vectors(
         start, initial, dataset, [record.crystal for record in rows.records], choose_device(device)
     )
-    inputs = Inputs({}, None, initial.architecture.pooled_by("all"))
+    inputs = Inputs({}, None, expert_sizes(initial.architecture))
     found = []
     with progress("cross-fitting the shared network", sum(map(len, rows.folds)), "fits", quiet=quiet) as bar:
         for split, folds in zip(splits, rows.folds, strict=True):

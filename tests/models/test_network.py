@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,14 +14,14 @@ from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.dgl_import import dgl
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.models.architecture import Architecture
+from zoo.models.architecture import Architecture, default_architecture
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from zoo.models.cgcnn import CGCNN
+    from zoo.models.network import CrystalNetwork
 
-SMALL = Architecture(width=16, convolutions=3, head=24, head_layers=2)
+SMALL = default_architecture(width=16, convolutions=3, head=24, head_layers=2)
 
 both_ways = pytest.mark.usefixtures("inner_loops")
 
@@ -37,12 +36,12 @@ def batch(graphs: PackedGraphs) -> GraphBatch:
     return GraphBatch.gather(graphs, np.arange(len(graphs)))
 
 
-def network(architecture: Architecture = SMALL) -> CGCNN:
+def network(architecture: Architecture = SMALL) -> CrystalNetwork:
     return unlike_the_initial(architecture)
 
 
 def test_each_target_has_a_head_and_single_takes_one(batch: GraphBatch) -> None:
-    model = network(replace(SMALL, targets=3)).eval()
+    model = network(SMALL.changed(targets=3)).eval()
     with torch.no_grad():
         everything = model.all_targets(batch)
         assert everything.shape == (len(batch), 3)
@@ -52,7 +51,7 @@ def test_each_target_has_a_head_and_single_takes_one(batch: GraphBatch) -> None:
 
 
 def test_single_takes_its_part_of_a_mixture(batch: GraphBatch) -> None:
-    model = network(replace(SMALL, pooling="all", experts=2, targets=3)).eval()
+    model = network(SMALL.changed(pooling="all", experts=2, targets=3)).eval()
     with torch.no_grad():
         everything = model.all_targets(batch)
         assert len(torch.unique(everything[0])) == 3
@@ -61,10 +60,10 @@ def test_single_takes_its_part_of_a_mixture(batch: GraphBatch) -> None:
 
 
 def test_a_mixture_is_the_mean_of_two_opinions(graphs: PackedGraphs, batch: GraphBatch) -> None:
-    model = network(replace(SMALL, pooling="all", experts=2)).eval()
+    model = network(SMALL.changed(pooling="all", experts=2)).eval()
     with torch.no_grad():
         vectors = model.expert_vectors(batch)
-        assert vectors.shape == (len(batch), 2 * 4 * SMALL.width)
+        assert vectors.shape == (len(batch), 2 * 4 * SMALL.settings.width)
         own, read = model.opinions(batch)[..., 0]
         assert torch.equal(read, model.reader(vectors))
         assert torch.equal(model(batch), (own + read) / 2)
@@ -81,18 +80,18 @@ def test_it_takes_a_dgl_graph_in_place_of_a_batch(graphs: PackedGraphs, batch: G
         expected = model(batch)
         assert torch.equal(model(batch.graph), expected)
         torch.testing.assert_close(model(dgl().batch(alone)), expected, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(model.embed(alone[3], "all"), model.embed(batch, "all")[3:4], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(model.embed(alone[3]), model.embed(batch)[3:4], rtol=1e-5, atol=1e-5)
 
 
 def test_vectors_of_all_layers_end_with_that_of_the_last(batch: GraphBatch) -> None:
     model = network().eval()
-    everything = model.embed(batch, "all")
-    assert everything.shape == (len(batch), 4 * SMALL.width)
-    assert torch.equal(everything[:, -SMALL.width :], model.embed(batch))
+    everything = model.body_as(model.architecture.transferred).embed(batch)
+    assert everything.shape == (len(batch), 4 * SMALL.settings.width)
+    assert torch.equal(everything[:, -SMALL.settings.width :], model.embed(batch))
 
 
 def test_experts_stay_as_they_are_while_the_rest_learns(batch: GraphBatch) -> None:
-    model = network(replace(SMALL, pooling="all", experts=2)).train()
+    model = network(SMALL.changed(pooling="all", experts=2)).train()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     target = torch.linspace(-1, 1, len(batch)).unsqueeze(1)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], weight_decay=0.1)
@@ -107,7 +106,7 @@ def test_experts_stay_as_they_are_while_the_rest_learns(batch: GraphBatch) -> No
 @both_ways
 def test_frozen_parts_keep_weights_and_statistics(batch: GraphBatch) -> None:
     model = network().train()
-    model.freeze("embedding", "convs")
+    model.freeze("body.embedding", "body.convs")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
     for _ in range(3):

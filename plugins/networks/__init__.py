@@ -1,0 +1,1 @@
+"""zoo's networks, each registered as a plugin in ``zoo.networks``."""

@@ -1,0 +1,50 @@
+"""Sizes of a CGCNN, bounded so that a malicious file cannot exhaust the memory."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Pooling: TypeAlias = Literal["last", "all"]
+
+
+class Settings(BaseModel):
+    """Sizes of a CGCNN.
+
+    Parameters
+    ----------
+    atom_features : int
+        Columns of the atom table.
+    width : int
+        Hidden features per atom.
+    convolutions : int
+        Number of graph convolutions.
+    gaussians : int
+        Number of Gaussians in the expansion of distances, centred from 0 to `gaussian_end` inclusive.
+    gaussian_end : float
+        Centre of the last Gaussian in Å; the width of each equals the spacing.
+    pooling : {"last", "all"}
+        A crystal's vector: the mean over the cell of the last convolution's output, as in the original; or the
+        concatenated means of the outputs of the embedding and all convolutions. The last layer of a pretrained network
+        is specific to its property, whereas the earlier ones describe the crystal (docs/benchmarks/defaults.md).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    atom_features: int = Field(ge=1, le=1024)
+    width: int = Field(ge=1, le=1024)
+    convolutions: int = Field(ge=1, le=32)
+    gaussians: int = Field(ge=2, le=1024)
+    gaussian_end: float = Field(ge=0.1, le=100)
+    pooling: Pooling = "last"
+
+    @property
+    def spacing(self) -> float:
+        """Distance from one Gaussian to the next, and the width of each, in Å."""
+        return self.gaussian_end / (self.gaussians - 1)
+
+    @property
+    def vector_size(self) -> int:
+        """Length of a crystal's vector."""
+        return self.width * (self.convolutions + 1 if self.pooling == "all" else 1)

@@ -1,0 +1,74 @@
+"""A registered network that is not zoo's own is trained, saved and loaded as any."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from support.tinyrecipe import EXAMPLE, RECIPE, write
+
+import zoo
+from zoo.errors import CheckpointError, InputError
+from zoo.jobs.pretrain.recipe import read_recipe
+from zoo.jobs.pretrain.run import pretrain
+from zoo.registry import plugins
+from zoo.registry.cards import Card
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pymatgen.core import Structure
+
+SCHNET = '[network]\nnetwork = "schnet"\nfeatures = 8\ninteractions = 1\ngaussians = 9\nhead = 8\nhead_layers = 1\n\n'
+TEXT = RECIPE[: RECIPE.index("[network]")] + SCHNET + RECIPE[RECIPE.index("[graph]") :]
+
+
+def test_a_network_of_a_plugin(schnet: Path, tmp_path: Path, real_structures: list[Structure]) -> None:
+    out = tmp_path / "out"
+    reports = pretrain(read_recipe(write(tmp_path / "recipe", TEXT)), [EXAMPLE], out, quiet=True)
+    assert all(np.isfinite(report.errors["mae"]) for report in reports)
+    config = json.loads((out / "config.json").read_text())
+    assert config["architecture"] == {
+        "network": "schnet",
+        "package": "schnet.py",
+        "features": 8,
+        "interactions": 1,
+        "gaussians": 9,
+        "cutoff": 8.0,
+        "head": 8,
+        "head_layers": 1,
+        "targets": 1,
+        "experts": 0,
+    }
+    assert "element_table" not in config
+    sizes = Card.read(out / "README.md").architecture
+    assert sizes is not None
+    assert sizes.model_dump() == config["architecture"]
+    model = zoo.load(out, device="cpu")
+    table = model.predict(real_structures[:4])
+    assert np.isfinite(table.prediction).all()
+    assert model.embed(real_structures[:4]).shape == (4, 8)
+    with pytest.raises(InputError, match=re.escape("pooling 'last': the network schnet has all")):
+        model.embed(real_structures[:4], pooling="last")
+
+    plugins.remove_files()
+    with pytest.raises(CheckpointError, match=re.escape("defined in schnet.py: give --plugin with that file")):
+        zoo.load(out)
+    config["architecture"]["package"] = "zoo-plugin-schnet 1.0"
+    (out / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=re.escape("zoo-plugin-schnet 1.0; pip install zoo-plugin-schnet")):
+        zoo.load(out)
+    config["architecture"]["features"] = 10**6
+    (out / "config.json").write_text(json.dumps(config))
+    plugins.add_file(schnet)
+    with pytest.raises(CheckpointError, match=re.escape("architecture.features: Input should be less than")):
+        zoo.load(out)
+
+
+@pytest.mark.usefixtures("schnet")
+def test_sizes_that_are_no_network_s_are_named_in_the_recipe(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=re.escape("network.width: there is no such key")):
+        read_recipe(write(tmp_path / "recipe", TEXT.replace("features = 8", "width = 8")))
