@@ -162,5 +162,5 @@ class Body(nn.Module):
 
     def expand(self, distances: Tensor) -> Tensor:
         """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""
-        exponents = -((distances.unsqueeze(1) - self.centers) / self.settings.spacing).square()
+        exponents: Tensor = -((distances.unsqueeze(1) - self.centers) / self.settings.spacing).square()
         return torch.exp(exponents.clamp(min=SMALLEST_EXPONENT)) * (exponents > SMALLEST_EXPONENT)
