@@ -7,7 +7,7 @@ import click
 from zoo import __version__
 from zoo.commands import console, hub
 from zoo.commands.environment import cache, doctor, plugins
-from zoo.commands.finetune import finetune
+from zoo.commands.finetune import finetune, report
 from zoo.commands.options import Group, common
 from zoo.commands.predict import predict
 from zoo.commands.pretrain import convert, fetch, pretrain
@@ -24,7 +24,7 @@ class Zoo(console.ErrorGroup, Group):
     cls=Zoo,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     sections={
-        "Your crystals": (finetune, predict, serve, study),
+        "Your crystals": (finetune, predict, report, serve, study),
         "Backbones": (list_backbones, show, hub.search, hub.pull, hub.push),
         "Installation": (doctor, plugins, cache),
         "Making and publishing backbones": (pretrain, fetch, convert, hub.publish),

@@ -11,7 +11,7 @@ from claims import SCARCE, mean
 
 from zoo._utils.wording import format_p
 from zoo.analysis import comparisons
-from zoo.jobs.comparison_table import markdown_table
+from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.registry import backbones
 from zoo.training.settings import FROM_SCRATCH
 

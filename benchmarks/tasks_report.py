@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.analysis.figures.style import COLORS, GREY, MARKERS
-from zoo.jobs.comparison_table import markdown_table
+from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.registry import plugins
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""``zoo finetune``."""
+"""``zoo finetune``, and ``zoo report`` about its result."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import click
 
 from zoo.commands.console import rejections, show_json, show_table, show_text
 from zoo.commands.options import (
+    FILE,
     FILE_OR_FOLDER,
     FOLDER,
     SEVERAL,
+    Command,
     DeclaredCommand,
     common,
     device_option,
@@ -108,11 +110,11 @@ def finetune(
     an id_prop.csv.
     """
     from zoo._utils.wording import error_title
-    from zoo.jobs.comparison_table import comparison_rows, fold_rows, intervals, least_important, verdict
     from zoo.jobs.finetune.folder import metrics, picture
     from zoo.jobs.finetune.joint.result import JointResult
     from zoo.jobs.finetune.options import Options, default_out
     from zoo.jobs.finetune.run import finetune as run
+    from zoo.jobs.reports.comparison_table import comparison_rows, fold_rows, intervals, least_important, verdict
 
     quiet = is_quiet(ctx)
     if backbone.lower() == "none" and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
@@ -158,3 +160,23 @@ def _show_several(result: JointResult, *, as_json: bool) -> None:
     show_table(header, rows, title=result.title, keep=["target"], drop=["R²", "rows"])
     rejected = rejections(result.rejected, result.folder / "rejected.csv")
     show_text("\n".join([*result.lines(), *rejected, f"models      {result.folder}"]), wrap=True)
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        ("Into the folder of the run", "zoo report runs/dielectric-multi-113k"),
+        ("As a file to send", "zoo report runs/dielectric-multi-113k --out dielectric.html"),
+    ],
+)
+@click.argument("run", type=FOLDER)
+@click.option("--out", type=FILE, help="HTML file to write.  [default: RUN/report.html]")
+@common
+def report(run: Path, out: Path | None) -> None:
+    """Write a page about the fine-tuned RUN: how good it is, where it errs, and what it was made of.
+
+    It is a single HTML file with its figures, for colleagues and for printing; it needs no network.
+    """
+    from zoo.jobs.reports.run import write_run_report
+
+    show_text(f"report  {write_run_report(run, out)}")

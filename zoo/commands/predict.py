@@ -124,10 +124,10 @@ def predict(
     reading = iter_records(paths, structures=structures, layout=layout, keep=keep, workers=spare_workers())
     with closing(reading) as rows:
         from zoo._utils.progress import progress
-        from zoo.jobs.comparison_table import prediction_rows
         from zoo.jobs.predict.files import predict_files
         from zoo.jobs.predict.joint import JointModel, load
         from zoo.jobs.predict.ranking import Ranking
+        from zoo.jobs.reports.comparison_table import prediction_rows
 
         ranking = Ranking(lowest, top) if sort or top else None
         found = [load(each, target=target, device=device) for each in models]

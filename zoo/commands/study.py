@@ -74,7 +74,7 @@ def study(
     """
     from zoo._utils.wording import counted
     from zoo.errors import InputError
-    from zoo.jobs.comparison_table import least_important, study_rows, study_verdicts
+    from zoo.jobs.reports.comparison_table import least_important, study_rows, study_verdicts
     from zoo.jobs.study.options import StudyRequest, read_study
     from zoo.jobs.study.run import run_study
     from zoo.registry.task_choice import name_of

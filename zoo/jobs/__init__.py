@@ -2,13 +2,12 @@
 
 Each job has its own package, and `estimators` gives fine-tuning and features the interface of scikit-learn. They share
 `crossfit` (cross-fitted blends), `pretrained` (loaded backbones), `lineage` (their training sets), `methods` and
-`baselines` (fits on one split), `fit_store` (finished fits and their history) and `comparison_table` (results as text
-and tables).
+`baselines` (fits on one split), `fit_store` (finished fits and their history) and `reports` (results as text, tables
+and pages).
 """
 
 __all__ = [
     "baselines",
-    "comparison_table",
     "crossfit",
     "estimators",
     "finetune",
@@ -18,5 +17,6 @@ __all__ = [
     "predict",
     "pretrain",
     "pretrained",
+    "reports",
     "study",
 ]

@@ -13,8 +13,8 @@ import pytest
 from support.notebook import tables
 
 from zoo.errors import InputError
-from zoo.jobs.comparison_table import comparison_rows, verdict
 from zoo.jobs.finetune.result import Result
+from zoo.jobs.reports.comparison_table import comparison_rows, verdict
 from zoo.registry import plugins
 from zoo.training.settings import FROM_SCRATCH
 

@@ -13,10 +13,10 @@ import pytest
 
 import zoo
 from zoo.errors import InputError
-from zoo.jobs.comparison_table import fold_rows, verdict
 from zoo.jobs.finetune import splitting
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
+from zoo.jobs.reports.comparison_table import fold_rows, verdict
 from zoo.registry import plugins
 from zoo.training.settings import FROM_SCRATCH
 

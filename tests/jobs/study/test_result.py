@@ -10,7 +10,7 @@ import pytest
 from support.knownstudy import make_study
 from support.notebook import tables
 
-from zoo.jobs.comparison_table import study_rows
+from zoo.jobs.reports.comparison_table import study_rows
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:

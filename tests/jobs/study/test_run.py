@@ -24,10 +24,10 @@ from zoo.cli import main
 
 from zoo.data.tables.conditions import Condition
 from zoo.errors import InputError
-from zoo.jobs.comparison_table import study_rows, study_verdicts
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.jobs.predict.model import load
+from zoo.jobs.reports.comparison_table import study_rows, study_verdicts
 from zoo.jobs.study.preparation import prepare
 from zoo.jobs.study.run import run_study
 from zoo.models.inference import threads

@@ -9,7 +9,7 @@ import pytest
 from support.metals import write_table
 
 import zoo
-from zoo.jobs.comparison_table import study_rows
+from zoo.jobs.reports.comparison_table import study_rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils.wording import listed
-from zoo.jobs import comparison_table
 from zoo.jobs.finetune import out_of_fold, splitting
+from zoo.jobs.reports import comparison_table
 from zoo.models.checkpoint.card import describe_checkpoint
 from zoo.registry.cards import Card, CardResult, CardRows, Hub, Training
 

@@ -15,11 +15,11 @@ from zoo._utils.wording import error_title, format_headline, probability_columns
 from zoo.analysis import known_crystals
 from zoo.analysis.known_crystals import KnownCrystals
 from zoo.data.tables.rejections import write_rejected
-from zoo.jobs import comparison_table
 from zoo.jobs.baselines import MAJORITY
 from zoo.jobs.finetune import out_of_fold, pictures, splitting
 from zoo.jobs.finetune.card import describe_run
 from zoo.jobs.fit_store import finite_json, history
+from zoo.jobs.reports import comparison_table
 from zoo.models.checkpoint import networks
 from zoo.registry import backbones, plugins, task_choice
 from zoo.registry.plugin_versions import versions

@@ -12,8 +12,8 @@ from zoo.analysis import conformal
 from zoo.analysis.difficulty import disagreement
 from zoo.analysis.metrics import row_errors
 from zoo.data.scaling import restored, transformed
-from zoo.jobs.comparison_table import markdown_table
 from zoo.jobs.finetune.blend import valid_range
+from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:

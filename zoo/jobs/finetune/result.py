@@ -15,9 +15,9 @@ from zoo._utils.wording import as_html, counted, format_headline, probability_co
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import Comparison, compare
 from zoo.errors import InputError
-from zoo.jobs.comparison_table import PART
 from zoo.jobs.finetune import splitting
 from zoo.jobs.predict.joint import read_folders
+from zoo.jobs.reports.comparison_table import PART
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Return the table of errors and the verdict, for notebooks."""
-        from zoo.jobs.comparison_table import comparison_rows, intervals, verdict
+        from zoo.jobs.reports.comparison_table import comparison_rows, intervals, verdict
 
         title = f"{self.table.target_column} by {self.model}: errors {self.basis}, {self.repeats}"
         return as_html(title, None, *comparison_rows(self), [verdict(self), intervals(self)])
@@ -389,7 +389,7 @@ class SavedResult:
 
     def _repr_html_(self) -> str:
         """Return the table of errors and the verdict, for notebooks."""
-        from zoo.jobs.comparison_table import comparison_rows
+        from zoo.jobs.reports.comparison_table import comparison_rows
 
         title = f"{self.target} by {self.model}: {counted(len(self.errors[self.model]), 'repetition')}, {self.folder}"
         return as_html(title, None, *comparison_rows(self), [str(self.metrics.get("verdict", ""))])

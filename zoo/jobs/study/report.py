@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import re
 import shlex
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,57 +12,21 @@ from zoo._utils import files
 from zoo._utils.wording import counted, error_title, format_p, interval, listed, with_unit
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.analysis.conformal import INTERVAL_LEVEL
+from zoo.analysis.reports import Page, Section, Table
 from zoo.data.tables.table import source_name
 from zoo.jobs import lineage
-from zoo.jobs.comparison_table import error_cell, markdown_table
+from zoo.jobs.reports.comparison_table import error_cell
 from zoo.jobs.study import figures, methods_text
 from zoo.registry.contracts import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.analysis.figures import Saved
     from zoo.jobs.study.options import StudyOptions
     from zoo.jobs.study.result import Study
 
 VERSIONS = ("crystal-zoo", "torch", "dgl", "numpy", "scipy", "statsmodels", "scikit-learn", "pymatgen", "matminer")
 """Packages whose versions may affect the results."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table in the report.
-
-    Parameters
-    ----------
-    title : str
-    header : list of str
-    rows : list of lists of str
-    note : str
-        Explanation of the columns.
-    """
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
-    note: str = ""
-
-    @property
-    def markdown(self) -> str:
-        """The table in Markdown."""
-        return markdown_table(self.header, [[cell.replace("|", "\\|") for cell in row] for row in self.rows])
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of the report, with heading, paragraphs, code, points, tables and pictures in this order."""
-
-    title: str
-    paragraphs: list[str] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    pictures: list[Saved] = field(default_factory=list)
-    points: list[str] = field(default_factory=list)
-    code: str = ""
 
 
 def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) -> Path:
@@ -83,8 +45,6 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
     Path
         Path of ``report.html``, a single file with embedded pictures, without scripts or external resources.
     """
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
     pictures, missing = figures.draw(study, folder / "figures")
     sections = [
         _answers(study),
@@ -95,17 +55,10 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
         _data(study),
         _reproduce(study),
     ]
-    found = {"sentence": headline(study), "study": study, "sections": sections, "facts": _facts(study)}
-    environment = Environment(
-        loader=PackageLoader("zoo.jobs.study", "templates"),
-        autoescape=select_autoescape(["html.j2"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"data_uri": _data_uri, "number": _number, "unbroken": _unbroken}
-    for name in ("report.md", "report.html"):
-        files.write_text(folder / name, environment.get_template(f"{name}.j2").render(**found))
+    title = f"{study.task.name}: {study.table.source.name}"
+    page = Page(title, headline(study), _facts(study), sections)
+    files.write_text(folder / "report.md", page.markdown)
+    files.write_text(folder / "report.html", page.html)
     return folder / "report.html"
 
 
@@ -148,8 +101,9 @@ def _answers(study: Study) -> Section:
             + (" Mixtures include them too." if "mixture" in study.options.modes else "")
         )
     if study.failed:
+        are = "is" if len(study.failed) == 1 else "are"
         paragraphs.append(
-            f"{counted(len(study.failed), 'cell')} failed. No number includes them; the last table has the reasons."
+            f"{counted(len(study.failed), 'cell')} failed and {are} left out; the last table has the reasons."
         )
     return Section("At each size", paragraphs, points=points)
 
@@ -351,19 +305,3 @@ def command(options: StudyOptions) -> str:
         else:
             words += [option, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
-
-
-def _unbroken(text: str) -> str:
-    """Prevent line breaks in equations, and between numbers and units."""
-    return re.sub(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<])|(?<=[=<±]) (?=\d)| (?=±)", "\u00a0", text)
-
-
-def _number(cell: str) -> str:
-    """Prevent line breaks in a cell that holds numbers."""
-    return cell.replace(" ", "\u00a0") if re.fullmatch(r"(to|[\d.,%±×()<+−–-]|\s)+", cell) else cell
-
-
-def _data_uri(picture: Saved) -> str:
-    """Return the data URI of a picture in SVG format."""
-    content: bytes = picture.path("svg").read_bytes()
-    return f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"

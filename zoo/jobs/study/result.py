@@ -102,7 +102,7 @@ class Study:
 
     def _repr_html_(self) -> str:
         """Return the table of errors and the conclusions, for notebooks."""
-        from zoo.jobs.comparison_table import study_rows, study_verdicts
+        from zoo.jobs.reports.comparison_table import study_rows, study_verdicts
 
         if not self.analysis.sizes:
             return as_html(f"Study of {self.table.target_column}", notes=["No cell was finished."])

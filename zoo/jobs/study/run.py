@@ -21,11 +21,12 @@ from zoo._utils import engines, files
 from zoo._utils.progress import progress
 from zoo._utils.wording import error_title
 from zoo.analysis import leaks
+from zoo.analysis.reports import Section
 from zoo.data.tables.table import source_name
 from zoo.jobs.crossfit.fit import folds_of
 from zoo.jobs.study import cells as study_cells
 from zoo.jobs.study.preparation import Prepared, prepare
-from zoo.jobs.study.report import Section, write_report
+from zoo.jobs.study.report import write_report
 from zoo.jobs.study.result import FailedCell, Study
 from zoo.models.checkpoint import networks
 from zoo.registry import plugins, task_choice

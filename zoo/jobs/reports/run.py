@@ -1,0 +1,321 @@
+"""The report of a run, from its folder: a self-contained HTML page that begins with the answer."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo._utils import files
+from zoo._utils.wording import counted, listed, with_unit
+from zoo.analysis import figures
+from zoo.analysis.figures import Saved
+from zoo.analysis.reports import Page, Section, Table
+from zoo.errors import InputError, ZooError
+from zoo.jobs.finetune.out_of_fold import MIN_OF_ELEMENT, SMALLEST, WORST
+from zoo.jobs.finetune.result import SavedResult
+from zoo.jobs.reports.comparison_table import comparison_rows
+from zoo.registry import plugins
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_BASES = {"test": "on test rows", "out_of_fold": "out of fold", "validation": "on validation rows"}
+"""Names of errors in ``metrics.json`` → what they are measured on."""
+
+_PARTS = {"on test rows": "test", "on validation rows": "validation"}
+"""What errors are measured on → column ``split`` of ``predictions.csv``."""
+
+
+def write_run_report(folder: Path, out: Path | None = None) -> Path:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of a finished run; those of earlier versions are read too.
+    out : Path, optional
+        The HTML file; by default ``report.html`` in the folder.
+
+    Returns
+    -------
+    Path
+        The file, with embedded pictures, without scripts or external resources.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a run, or the file cannot be written.
+    """
+    run = _Run(SavedResult.read(folder))
+    path = folder / "report.html" if out is None else out
+    with TemporaryDirectory() as drawings:
+        pictures, missing = run.pictures(Path(drawings))
+        sections = [
+            run.findings(),
+            Section("Figures", pictures=pictures, points=[f"Not drawn: {each}." for each in missing]),
+            Section("Tables", tables=run.tables()),
+            run.data(),
+            run.origin(),
+            Section("How to use it", code=f"zoo predict {folder} new/\nzoo serve {folder}"),
+        ]
+        page = Page(f"{folder.name}: {run.quantity}", run.answer, run.facts, sections)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.write_text(path, page.html)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}") from error
+    return path
+
+
+class _Run:
+    """What a run's folder tells, in words, tables and pictures."""
+
+    def __init__(self, saved: SavedResult) -> None:
+        self.saved, self.metrics = saved, saved.metrics
+        self.classes = list(self.metrics.get("classes", ()))
+        self.log = saved.headline.endswith("_log10")
+        self.task: str = self.metrics.get("task", "")
+        try:
+            label = plugins.task(self.task).label if self.task else ""
+        except ZooError:  # a task that is not installed, or the run has none
+            label = ""
+        self.quantity = label or saved.target
+        found = (part for part in self.metrics["methods"][saved.model] if part != "per_seed")
+        self.basis = _BASES.get(next(found, ""), "")
+        try:
+            self.rows = self._judged()
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{saved.folder}: its predictions cannot be read: {error}") from None
+
+    def _judged(self) -> pd.DataFrame:
+        """Return the rows on which the errors are measured, with ``id``, ``target`` and ``prediction``."""
+        import pandas as pd
+
+        if self.basis == "out of fold":
+            return pd.read_csv(self.saved.folder / "out_of_fold.csv", dtype={"id": str})
+        found = pd.read_csv(self.saved.folder / "predictions.csv", dtype={"id": str})
+        return found[found["split"] == _PARTS.get(self.basis, "test")]
+
+    def _out_of_fold(self) -> pd.DataFrame | None:
+        import pandas as pd
+
+        path = self.saved.folder / "out_of_fold.csv"
+        return pd.read_csv(path, dtype={"id": str, "formula": str}, keep_default_na=False) if path.exists() else None
+
+    @property
+    def repeats(self) -> str:
+        """Number of seeds or folds, such as "3 seeds"."""
+        folds = self.metrics.get("folds")
+        return counted(len(folds), "fold") if folds else counted(len(self.metrics.get("seeds", [0])), "seed")
+
+    @property
+    def answer(self) -> str:
+        """How good the predictions are, in a sentence."""
+        named = self.quantity if self.quantity == self.saved.target else f"the {_lower(self.quantity)}"
+        errors = self.saved.summary()[self.saved.model]
+        where = f"{self.basis} ({len(self.rows):,} predictions, {self.repeats})"
+        if self.classes and "accuracy" in errors:
+            return f"{errors['accuracy']['mean']:.1%} of the predicted classes of {named} are correct {where}."
+        mean = errors[self.saved.headline]["mean"]
+        size = f"a factor of {10**mean:.2f}" if self.log else f"{mean:.3g} {self.saved.unit}".rstrip()
+        kind = "root-mean-square" if "rmse" in self.saved.headline else "average"
+        return f"Predictions of {named} are off by {size} on {kind} {where}.".replace("on average on", "on average, on")
+
+    @property
+    def facts(self) -> str:
+        """The data and the model, in a line."""
+        rows = self.metrics.get("rows", {})
+        source = self.metrics.get("provenance", {}).get("data", {}).get("file", "")
+        parts = [f"{rows['used']:,} crystals" if "used" in rows else "", f"{rows.get('train', 0):,} training rows"]
+        return f"{self.saved.model}{f', {source}' if source else ''}: {', '.join(filter(None, [*parts, self.repeats]))}"
+
+    def findings(self) -> Section:
+        """Return the comparison, the intervals, what the pretrained networks contribute, and warnings."""
+        blend = self.metrics.get("blend", {})
+        verdict = str(self.metrics.get("verdict", ""))
+        points = [_sentence(each) for each in (self._intervals(), blend.get("transfer", ""), blend.get("model", ""))]
+        points += [_sentence(str(each)) for each in self.metrics.get("warnings", ())]
+        return Section("In short", [verdict] if verdict else [], points=list(filter(None, points)))
+
+    def _intervals(self) -> str:
+        found = self.metrics.get("intervals", {})
+        width = found.get("half_width", {})
+        sizes = [each for each in width.get("per_seed", ()) if each is not None]
+        if not sizes:
+            return ""
+        level, mean = width["level"], float(np.mean(sizes))
+        size = f"a factor of {10**mean:.3g}" if self.log else f"± {mean:.3g} {self.saved.unit}".rstrip()
+        measured = next((each.get("measured") for each in found.get("coverage", ()) if each["level"] == level), None)
+        if measured is None:
+            return f"{level:.0%} intervals are {size} wide on average; there are no test rows to measure their coverage"
+        return f"{measured:.1%} of the test rows lie inside their {level:.0%} intervals ({size})"
+
+    def pictures(self, folder: Path) -> tuple[list[Saved], list[str]]:
+        """Draw the predictions and the errors by element; return them, and what could not be drawn with reasons."""
+        saved, drawn, missing = [], [], []
+        if not self.classes and len(self.rows):
+            rows = self.rows
+            picture = figures.parity(
+                rows["target"].to_numpy(dtype=np.float64),
+                rows["prediction"].to_numpy(dtype=np.float64),
+                quantity=self.quantity,
+                unit=self.saved.unit,
+                log=self.log,
+                method=self.saved.model,
+            )
+            caption = picture.caption.replace("on test rows", self.basis)
+            saved.append(replace(picture.save(folder, "parity"), caption=caption))
+        table = self._out_of_fold()
+        if table is None:
+            missing.append("errors by element: the run keeps no formulas, because it was not cross-fitted")
+        else:
+            elements = [_elements(formula) for formula in table["formula"]]
+            picture = figures.element_errors(elements, self._errors(table), error_label=f"mean {self._error_label}")
+            caption = picture.caption.replace("on test rows", "out of fold, by fits that have not seen the row,")
+            drawn.append(replace(picture.save(folder, "elements"), caption=caption))
+        saved += [
+            Saved(self.saved.folder, name, title, alt, caption)
+            for name, title, alt, caption in _DRAWN
+            if (self.saved.folder / f"{name}.png").exists()
+        ]
+        return [*saved, *drawn], missing
+
+    @property
+    def _error_label(self) -> str:
+        if self.classes:
+            return "log-loss"
+        return "absolute error of log10" if self.log else with_unit("absolute error", self.saved.unit)
+
+    def _errors(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the out-of-fold errors by which the rows are ranked."""
+        if self.classes:
+            return np.asarray(table["log_loss"], dtype=np.float64)
+        target, prediction = (np.asarray(table[name], dtype=np.float64) for name in ("target", "prediction"))
+        if self.log:
+            target, prediction = np.log10(target), np.log10(prediction)
+        return np.asarray(np.abs(prediction - target))
+
+    def tables(self) -> list[Table]:
+        """Return the tables of errors, worst rows, elements, members and intervals."""
+        header, rows = comparison_rows(self.saved)
+        note = f"Mean ± sample standard deviation, {self.repeats}." if not self.repeats.startswith("1 ") else ""
+        found = [Table(f"Errors {self.basis}", header, rows, note), self._worst()]
+        if (table := self._out_of_fold()) is not None:
+            found.append(self._by_element(table))
+        if weights := self.metrics.get("blend", {}).get("weights"):
+            shown = [[name, f"{100 * weight:.0f} %"] for name, weight in weights.items() if weight >= SMALLEST]
+            note = "Weights come from out-of-fold predictions, and never saw a test row."
+            found.append(Table("Members of the blend", ["member", "weight"], shown, note))
+        if coverage := self.metrics.get("intervals", {}).get("coverage"):
+            shown = [[f"{each['level']:.0%}", _percent(each["measured"])] for each in coverage]
+            rule = _sentence(str(self.metrics["intervals"].get("rule", "")))
+            found.append(Table("Coverage of the intervals", ["level asked for", "test rows inside"], shown, rule))
+        return found
+
+    def _worst(self) -> Table:
+        title = "Rows that the model predicts worst"
+        table = self._out_of_fold()
+        header = ["id", "formula", with_unit("target", self.saved.unit), "prediction", self._error_label]
+        if table is None:
+            header.remove("formula")
+            table, where = self.rows, self.basis
+            if self.classes:
+                return Table(
+                    "Rows that the model predicts worst", header, [], "Not kept for runs without cross-fitting."
+                )
+        else:
+            where = "out of fold, by fits that have not seen the row"
+        errors = self._errors(table)
+        rows = []
+        for place in np.argsort(-errors, kind="stable")[:WORST]:
+            row = table.iloc[place]
+            numbers = [str(row[name]) if self.classes else f"{row[name]:.5g}" for name in ("target", "prediction")]
+            named = [str(row["id"]), *([str(row["formula"])] if "formula" in header else [])]
+            rows.append([*named, *numbers, f"{errors[place]:.3g}"])
+        note = f"{_sentence(where)} An error far larger than the others is often a mistake in the table."
+        return Table(title, header, rows, note)
+
+    def _by_element(self, table: pd.DataFrame) -> Table:
+        found: dict[str, list[float]] = defaultdict(list)
+        for formula, error in zip(table["formula"], self._errors(table), strict=True):
+            for element in _elements(formula):
+                found[element].append(float(error))
+        means = {name: float(np.mean(each)) for name, each in found.items() if len(each) >= MIN_OF_ELEMENT}
+        worst = sorted(means, key=lambda name: -means[name])[:WORST]
+        rows = [[name, str(len(found[name])), f"{means[name]:.3g}"] for name in worst]
+        note = f"The {len(rows)} elements with the largest errors among those in at least {MIN_OF_ELEMENT} rows."
+        return Table("Errors by element", ["element", "rows", f"mean {self._error_label}"], rows, note)
+
+    def data(self) -> Section:
+        """Return where the rows came from, and how they were split."""
+        rows, data = self.metrics.get("rows", {}), self.metrics.get("provenance", {}).get("data", {})
+        used, rejected = rows.get("used", 0), rows.get("rejected", 0)
+        target = with_unit(self.saved.target, self.saved.unit)
+        kinds = {"train": "training", "validation": "validation", "test": "test"}
+        parts = [f"{rows[name]:,} {kind}" for name, kind in kinds.items() if rows.get(name)]
+        points = [f"{data.get('file', 'The table')}: {used:,} rows used, {rejected:,} rejected. Target: {target}."]
+        points += (
+            [f"Rows of the first split: {listed(parts)}. Split: {self.metrics.get('split', '')}."] if parts else []
+        )
+        points += [f"SHA-256 {data['sha256']}"] if "sha256" in data else []
+        return Section("Data", points=points)
+
+    def origin(self) -> Section:
+        """Return the networks that the run started from, and the versions of what computed it."""
+        provenance = self.metrics.get("provenance", {})
+        backbone = provenance.get("backbone") or {}
+        rows = [["backbone", str(backbone["name"]), str(backbone["sha256"])]] if backbone else []
+        rows += [["frozen expert", name, digest] for name, digest in (provenance.get("experts") or {}).items()]
+        tables = [Table("Pretrained networks", ["use", "name", "SHA-256 of the weights"], rows)] if rows else []
+        versions = [f"{name} {version}" for name, version in self.metrics.get("versions", {}).items()]
+        points = [f"Mode: {provenance['mode']}."] if provenance.get("mode") else []
+        points += [f"Versions: {', '.join(versions)}."] if versions else []
+        points += ["metrics.json has all numbers, splits.json the identifiers of all rows, README.md the model card."]
+        return Section("Provenance", points=points, tables=tables)
+
+
+_DRAWN = (
+    (
+        "coverage",
+        "Coverage of the intervals",
+        "Fraction of the test rows inside their intervals, against the level asked for; the line is what was promised.",
+        "Measured against nominal coverage; the band holds 95 % of the seeds if all rows are exchangeable.",
+    ),
+    (
+        "confusion",
+        "Confusion matrix",
+        "Number of rows of each true class that were predicted as each class; the table of errors has the accuracy.",
+        "Rows: the true class; columns: the predicted one.",
+    ),
+    (
+        "reliability",
+        "Reliability of the probabilities",
+        "Frequency with which predicted classes are right, against their predicted probabilities; the line is ideal.",
+        "Predicted probability against frequency.",
+    ),
+)
+"""Pictures in a run's folder: name, title, alternative text, caption."""
+
+
+def _elements(formula: str) -> list[str]:
+    return re.findall(r"[A-Z][a-z]?", formula)
+
+
+def _lower(label: str) -> str:
+    """Write a label inside a sentence: "Bulk modulus K_VRH" → "bulk modulus K_VRH"."""
+    return label[0].lower() + label[1:] if label[1:2].islower() else label
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
+def _percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.1%}"
