@@ -12,6 +12,7 @@ from zoo.commands.options import Group, common
 from zoo.commands.predict import predict
 from zoo.commands.pretrain import convert, fetch, pretrain
 from zoo.commands.shelf import list_backbones, show
+from zoo.commands.start import BEGINNING, quickstart
 from zoo.commands.study import study
 from zoo.commands.web.serve import serve
 
@@ -23,10 +24,11 @@ class Zoo(console.ErrorGroup, Group):
 @click.group(
     cls=Zoo,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    invoke_without_command=True,
     sections={
         "Your crystals": (finetune, predict, report, serve, study),
         "Backbones": (list_backbones, show, hub.search, hub.pull, hub.push),
-        "Installation": (doctor, plugins, cache),
+        "Installation": (quickstart, doctor, plugins, cache),
         "Making and publishing backbones": (pretrain, fetch, convert, hub.publish),
     },
     examples=[
@@ -39,13 +41,16 @@ class Zoo(console.ErrorGroup, Group):
 )
 @click.version_option(__version__, "--version", prog_name="zoo")
 @common
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Pretrained crystal graph networks, fine-tuned on your few hundred crystals.
 
     --help after a command shows its options with examples. docs/reference/terminal.md is about output, and the
     completion of commands and names in the shell.
     """
     console.set_up_process()
+    if ctx.invoked_subcommand is None:
+        console.show_text(BEGINNING)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,10 +15,10 @@ from support.commandline import refused, zoo
 from zoo.cli import main
 
 from zoo import __version__
+from zoo.errors import DOCUMENTATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 # Each test is a process of its own.
@@ -54,6 +55,32 @@ def test_every_command_and_option_has_help(path: list[str], command: click.Comma
             assert parameter.help, f"{parameter.opts[0]} has no help"
             assert parameter.opts[-1] in printed
     assert zoo(*path, "-h").stdout == printed
+
+
+def test_pages_of_commands_are_in_the_documentation() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    pages = {path[0]: command.page for path, command in commands() if len(path) == 1}
+    assert {name for name, page in pages.items() if page} > {"finetune", "predict", "serve", "study", "push"}
+    assert [page for page in pages.values() if page and not (docs / f"{page}.md").is_file()] == []
+    said = zoo("serve", "--help").stdout.splitlines()[-2:]
+    assert said == ["Documentation:", f"  {DOCUMENTATION}/how-to/serve.html"]
+
+
+def test_alone_it_says_where_to_begin() -> None:
+    said = zoo().stdout
+    assert "Where to begin:" in said
+    for line in said.splitlines():
+        if line.startswith("  zoo "):
+            assert line.split()[1] in main.commands
+    assert zoo("--help").stdout != said
+
+
+def test_on_a_terminal_the_page_follows_an_error(on_a_terminal: Callable[..., list[str]]) -> None:
+    code = "import sys; sys.argv = ['zoo', 'finetune']; from zoo.cli import main\n"
+    code += "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 2"
+    lines = on_a_terminal(code, 200)
+    assert lines[-2].startswith("Error: there is no table: zoo finetune --task TASK data.csv.")
+    assert lines[-1] == f"See {DOCUMENTATION}/how-to/finetune.html"
 
 
 def complete(line: str) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from zoo import errors
 from zoo.errors import IntegrityError, UnknownNameError, ZooError
 
+DOCS = Path(__file__).parents[1] / "docs"
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
 
 
@@ -15,6 +18,14 @@ def test_all_are_zoo_errors_and_stand_in_the_overview() -> None:
     for each in ALL:
         assert issubclass(each, ZooError)
         assert f" {each.__name__} " in f" {errors.__doc__} "
+
+
+def test_their_pages_are_in_the_documentation() -> None:
+    pages = {each.page for each in ALL if each.page}
+    assert len(pages) > 4
+    for page in pages:
+        assert (DOCS / f"{page}.md").is_file(), page
+    assert not ZooError.page  # that of the command
 
 
 def test_only_bytes_that_are_not_the_pinned_ones_have_an_exit_code_of_their_own() -> None:

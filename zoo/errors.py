@@ -17,7 +17,7 @@
     └── DependencyError       a package that is missing or broken in this environment
 
 The command line prints ``str(error)`` and exits with ``error.exit_code``; it never shows a traceback for
-any of these.
+any of these. On a terminal, the address of the page that explains the matter follows.
 """
 
 from __future__ import annotations
@@ -29,10 +29,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+DOCUMENTATION = "https://crystal-zoo.github.io/crystal-zoo"
+"""Address of the documentation."""
+
+
 class ZooError(Exception):
-    """Base of all errors that zoo raises on purpose."""
+    """Base of all errors that zoo raises on purpose.
+
+    Attributes
+    ----------
+    exit_code : int
+    page : str
+        Page of the documentation that explains such errors, such as ``"how-to/share"``; empty for that of the command.
+    """
 
     exit_code: int = 2
+    page: str = ""
 
 
 class InputError(ZooError):
@@ -42,9 +54,13 @@ class InputError(ZooError):
 class InvalidDataError(InputError, ValueError):
     """Crystals, targets or parameters that an estimator cannot use; also a ValueError, as scikit-learn expects."""
 
+    page = "how-to/scikit-learn"
+
 
 class CardError(ZooError):
     """A model card that breaks its schema; names the file and the field."""
+
+    page = "reference/hub"
 
 
 class UnknownNameError(ZooError):
@@ -75,32 +91,47 @@ class UnknownNameError(ZooError):
 class NotPublishedError(ZooError):
     """A backbone that is registered, but whose weights do not exist yet."""
 
+    page = "reference/hub"
+
 
 class PluginError(ZooError):
     """A plugin that cannot be found, loaded, or told from another of the same name."""
+
+    page = "how-to/extend"
 
 
 class HubError(ZooError):
     """The Hugging Face Hub refused a request or cannot be reached."""
 
+    page = "reference/hub"
+
 
 class SourceError(ZooError):
     """A database refused a request or cannot be reached."""
+
+    page = "how-to/pretrain"
 
 
 class IntegrityError(ZooError):
     """Bytes whose SHA-256 is not the pinned one."""
 
     exit_code = 3
+    page = "reference/hub"
 
 
 class TrainingError(ZooError):
     """A training that diverged."""
 
+    page = "how-to/finetune"
+
 
 class CheckpointError(ZooError):
     """A checkpoint that this version cannot read, or whose settings it cannot honour."""
 
+    page = "reference/hub"
+
 
 class DependencyError(ZooError):
     """A package that is missing or broken in this environment."""
+
+    page = "install"

@@ -77,7 +77,7 @@ def test_what_is_printed_fits_the_terminal_and_breaks_no_word(
 ) -> None:
     code = f"from zoo.cli import main; main({command.split()!r})"
     lines, wide = ([line.rstrip() for line in on_a_terminal(code, width)] for width in (columns, 400))
-    assert max(map(len, lines)) <= columns
+    assert max(len(line) for line in lines if "https://" not in line) <= columns
     whole = {word for line in wide for word in line.split()}
     broken = {word for line in lines for word in line.split()} - whole
     assert not {word for word in broken if word.isalpha()} - {"no", "room", "in", "columns", "unpublished"}

@@ -14,6 +14,7 @@ __all__ = [
     "predict",
     "pretrain",
     "shelf",
+    "start",
     "study",
     "text_table",
     "web",

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from zoo.commands.text_table import lay_out
-from zoo.errors import ZooError
+from zoo.errors import DOCUMENTATION, ZooError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from zoo.data.tables.records import Rejection
@@ -75,7 +75,7 @@ class ErrorGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _one_line_errors():
+        with _one_line_errors(lambda: getattr(self.commands.get(ctx.invoked_subcommand or ""), "page", "")):
             return super().invoke(ctx)
 
 
@@ -113,24 +113,46 @@ def _standard_output_to_ourselves(*, restored: bool) -> Iterator[TextIO | None]:
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
+def _one_line_errors(page: Callable[[], str] = str) -> Iterator[None]:
+    """Turn errors into one line; `page` returns the page of the documentation about the command."""
     try:
         yield
     except ZooError as error:
-        raise failure(str(error), error.exit_code) from error
+        raise Failure(str(error), error.exit_code, error.page or page()) from error
     except BrokenPipeError:  # the reader closed our output; click handles this
         raise
     except OSError as error:  # a full disk, a folder without permission to write
         where = f"{error.filename}: " if error.filename else ""
         logging.getLogger("zoo").debug("operating system error", exc_info=True)
-        raise failure(f"{where}{error.strerror or error}", ZooError.exit_code) from error
+        raise Failure(f"{where}{error.strerror or error}", ZooError.exit_code) from error
 
 
-def failure(message: str, exit_code: int) -> click.ClickException:
-    """Return the exception that makes click print one line and exit with a code."""
-    ends = click.ClickException(one_line(message))
-    ends.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
-    return ends
+class Failure(click.ClickException):
+    """An error that is printed as one line.
+
+    Parameters
+    ----------
+    message : str
+    exit_code : int
+    page : str
+        Page of the documentation, whose address follows on a terminal.
+    """
+
+    def __init__(self, message: str, exit_code: int, page: str = "") -> None:
+        super().__init__(one_line(message))
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
+        self.page = page
+
+    def show(self, file: Any = None) -> None:
+        """Print the error."""
+        super().show(file)
+        if self.page and sys.stderr.isatty():
+            click.secho(f"See {page_address(self.page)}", err=True, dim=True)
+
+
+def page_address(page: str) -> str:
+    """Return the address of a page of the documentation."""
+    return f"{DOCUMENTATION}/{page}.html"
 
 
 def one_line(message: str) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=DeclaredCommand,
+    page="how-to/finetune",
     declared=("zoo.jobs.finetune.options:Options",),
     without=("data", "val", "baselines", "beside", "compare_scratch"),
     special={
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
         "Output": ("out", "resume", "as_json"),
     },
 )
-@click.argument("data", type=FILE_OR_FOLDER)
+@click.argument("data", type=FILE_OR_FOLDER, required=False)
 @click.option(
     "--baseline",
     "baselines",
@@ -116,6 +117,11 @@ def finetune(
     from zoo.jobs.finetune.run import finetune as run
     from zoo.jobs.reports.comparison_table import comparison_rows, fold_rows, intervals, least_important, verdict
 
+    if options["data"] is None:
+        raise InputError(
+            "there is no table: zoo finetune --task TASK data.csv. To try it on an example: zoo quickstart, then "
+            "zoo finetune --task dielectric zoo-quickstart/dielectric.csv"
+        )
     quiet = is_quiet(ctx)
     if backbone.lower() == "none" and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
         raise InputError("--mode says how a backbone is used; leave it out, or name a --backbone")
@@ -164,6 +170,7 @@ def _show_several(result: JointResult, *, as_json: bool) -> None:
 
 @click.command(
     cls=Command,
+    page="reference/report",
     examples=[
         ("Into the folder of the run", "zoo report runs/dielectric-multi-113k"),
         ("As a file to send", "zoo report runs/dielectric-multi-113k --out dielectric.html"),

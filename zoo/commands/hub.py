@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
+    page="reference/hub",
     examples=[
         ("Fetch a backbone and check it", "zoo pull multi-113k"),
         ("Fetch a stranger's model at a fixed commit, as a folder", "zoo pull hf://ada/hardness@main --to hardness"),
@@ -65,11 +66,12 @@ def pull(
         worst = max(failed, key=lambda error: error.exit_code)
         if len(refs) == 1:
             raise worst
-        raise console.failure(f"{len(failed)} of {len(refs)} could not be pulled", worst.exit_code)
+        raise console.Failure(f"{len(failed)} of {len(refs)} could not be pulled", worst.exit_code)
 
 
 @click.command(
     cls=Command,
+    page="how-to/share",
     examples=[
         ("See what would be sent", "zoo push runs/dielectric-multi-113k ada/dielectric --dry-run"),
         ("Send it to a private repository", "zoo push runs/dielectric-multi-113k ada/dielectric --private"),
@@ -128,6 +130,7 @@ def push(
 
 @click.command(
     cls=Command,
+    page="how-to/share",
     examples=[
         ("See what would be sent", "zoo publish --dry-run"),
         ("Send it to the repositories of an organisation", "zoo publish --org crystal-zoo"),
@@ -159,6 +162,7 @@ def publish(org: str | None, dry_run: bool) -> None:
 
 @click.command(
     cls=Command,
+    page="how-to/share",
     examples=[
         ("Models of a property", "zoo search bulk modulus"),
         ("Everything made with zoo, for a program", "zoo search --json"),

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 
+from zoo.commands.console import page_address
 from zoo.errors import InputError, ZooError
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -112,6 +113,8 @@ class Command(click.Command):
         What each does, and its command line.
     groups : mapping of str to sequence of str
         Title → names of parameters. Options in no group are listed first, those of every command last.
+    page : str
+        Page of the documentation, such as ``"how-to/share"``.
     """
 
     def __init__(
@@ -119,10 +122,11 @@ class Command(click.Command):
         *args: Any,
         examples: Sequence[tuple[str, str]] = (),
         groups: Mapping[str, Sequence[str]] | None = None,
+        page: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.examples, self.groups = examples, groups or {}
+        self.examples, self.groups, self.page = examples, groups or {}, page
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, by group, and those of every command."""
@@ -142,6 +146,8 @@ class Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples; a long command line is continued on the next line."""
         write_examples(self.examples, formatter)
+        if self.page:
+            formatter.write(f"\nDocumentation:\n  {page_address(self.page)}\n")
         super().format_epilog(ctx, formatter)
 
 

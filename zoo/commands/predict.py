@@ -32,6 +32,7 @@ class SeveralModels(Command):
 
 @click.command(
     cls=SeveralModels,
+    page="how-to/screen",
     examples=[
         (
             "All structure files of a folder, with 90 % intervals",

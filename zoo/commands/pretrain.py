@@ -30,6 +30,7 @@ CONVERSION = (
 
 @click.command(
     cls=Command,
+    page="how-to/pretrain",
     examples=[
         (
             "A shipped backbone once more, from a downloaded table",
@@ -90,6 +91,7 @@ def pretrain(
 
 @click.group(
     cls=Group,
+    page="how-to/pretrain",
     examples=[
         ("The defaults, with the key in MP_API_KEY", "zoo fetch materials-project --out mp.parquet"),
         (
@@ -139,6 +141,7 @@ def materials_project(ctx: click.Context, out: Path, fields: tuple[str, ...], li
 
 @click.group(
     cls=Group,
+    page="how-to/pretrain",
     examples=[
         ("The authors' formation energies", CONVERSION),
         ("Then use it as any other backbone", "zoo predict imported/formation-energy new/"),

@@ -20,6 +20,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
 
 @click.command(
     cls=DeclaredCommand,
+    page="how-to/study",
     declared=("zoo.jobs.study.options:StudyOptions", "zoo.jobs.study.options:StudyRequest"),
     without=("data", "title", "options"),
     special={

@@ -21,6 +21,7 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 @click.command(
     cls=Command,
+    page="how-to/serve",
     examples=[
         ("A page for a fine-tuned run, on this machine alone", "zoo serve runs/dielectric-multi-113k"),
         ("Two models side by side, on a free port, shown in the browser", "zoo serve multi-113k Eg-NM --port 0 --open"),
