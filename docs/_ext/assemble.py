@@ -31,6 +31,7 @@ MOUNTED = {
     "examples/README.md": "reference/examples.md",
     "examples/zoo-plugin-thermal/README.md": "reference/plugin-thermal.md",
     "examples/zoo-plugin-chgnet/README.md": "reference/plugin-chgnet.md",
+    "examples/zoo-plugin-schnet/README.md": "reference/plugin-schnet.md",
 }
 """Files outside of ``docs/`` and the pages that they become."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from zoo.registry.cards import Card
+    from zoo.registry.networks import Network
+    from zoo.registry.plugins import Plugin
 
 
 @click.command(
@@ -52,7 +54,7 @@ def doctor(online: bool, as_json: bool) -> None:
 )
 @common
 def plugins() -> None:
-    """Tasks, featurizers, baselines and backbones: zoo's own and those of other packages."""
+    """Tasks, featurizers, baselines, networks and backbones: zoo's own and those of other packages."""
 
 
 @plugins.command(
@@ -77,7 +79,7 @@ def list_plugins(check: bool, as_json: bool) -> None:
             "distribution": plugin.distribution,
             "version": plugin.version,
             "object": plugin.value,
-            "status": status(plugin, load=check),
+            "status": _conformance(plugin) if check and plugin.kind == "network" else status(plugin, load=check),
         }
         for plugin in installed()
     ]
@@ -89,6 +91,22 @@ def list_plugins(check: bool, as_json: bool) -> None:
         show_table(columns, cells, keep=("name",), drop=("version", "distribution"))
     if any("broken:" in row["status"] for row in rows):
         raise SystemExit(1)
+
+
+def _conformance(plugin: Plugin) -> str:
+    """Return the status of a network: unlike other plugins, it is also run, at its default sizes."""
+    from zoo.registry.plugin_checks import status
+    from zoo.registry.plugins import load_plugin
+    from zoo.testing import check_network
+
+    found = status(plugin, load=True)
+    if "broken:" in found:
+        return found
+    try:
+        check_network(cast("Network", load_plugin(plugin)))
+    except AssertionError as error:
+        return f"broken: {error}"
+    return found
 
 
 @click.group(

@@ -26,17 +26,8 @@ EPSILON = 1e-5
 MAX_EXPERTS = 16
 """Maximum number of frozen experts beside a network."""
 
-DEFAULT: dict[str, Any] = {
-    "network": "cgcnn",
-    "atom_features": 111,
-    "width": 64,
-    "convolutions": 4,
-    "gaussians": 41,
-    "gaussian_end": 8.0,
-    "head": 128,
-    "head_layers": 1,
-}
-"""Sizes of zoo's default network."""
+DEFAULT: dict[str, Any] = {"network": "cgcnn", "head": 128, "head_layers": 1}
+"""zoo's default network, with the default sizes of its settings."""
 
 NAME_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9._-]*:)?[A-Za-z][A-Za-z0-9._-]*$"
 """Names of networks, with or without their package."""
@@ -70,14 +61,14 @@ class BodyArchitecture(BaseModel):
         name = given.get("network", "cgcnn") if isinstance(given, dict) else None
         if not (isinstance(name, str) and re.match(NAME_PATTERN, name)):
             return given
+        if (name, type(given.get("settings"))) in _networks:  # not from a file, and validated before
+            return given
         own = {key: value for key, value in given.items() if key in cls.model_fields and key != "settings"}
         try:
             plugin, made = plugins.find("network", name), plugins.network(name)
         except (UnknownNameError, PluginError) as error:
             raise ValueError(_why_missing(name, given.get("package"), error)) from None
-        settings = given.get("settings")
-        if not isinstance(settings, made.settings):
-            settings = made.settings.model_validate({key: value for key, value in given.items() if key not in own})
+        settings = made.settings.model_validate({key: value for key, value in given.items() if key not in own})
         _networks[name, type(settings)] = made
         offered = "" if plugin.ours else f"{plugin.distribution} {plugin.version}".strip()
         return {"package": offered, **own, "settings": settings}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.models.architecture import Architecture, BodyArchitecture
+    from zoo.registry.networks import Network
 
 ATOM_TABLE = "atom_table"
 """Name of the buffer with the features of the elements, in a body and in a checkpoint."""
@@ -51,7 +52,12 @@ def is_counter(name: str) -> bool:
 
 @lru_cache(maxsize=64)
 def outline(architecture: BodyArchitecture) -> Outline:
-    """Return the outline of a body.
+    """Return the outline of a body; see :func:`outline_of`."""
+    return outline_of(architecture.plugin, architecture.settings)
+
+
+def outline_of(network: Network, settings: Any) -> Outline:
+    """Return the outline of a network's body with given settings.
 
     Torch is not needed for a network with a fast path. Of others, the module is built on torch's device ``meta``,
     which allocates nothing.
@@ -61,7 +67,6 @@ def outline(architecture: BodyArchitecture) -> Outline:
     PluginError
         If the network cannot be built.
     """
-    network, settings = architecture.plugin, architecture.settings
     if network.fast is not None:
         features = getattr(settings, "atom_features", 0)
         return Outline(network.fast.shapes(settings), network.fast.vector_size(settings), features)
@@ -75,9 +80,7 @@ def outline(architecture: BodyArchitecture) -> Outline:
         shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
         return Outline(shapes, int(body.vector_size), 0 if table is None else table.shape[1])
     except Exception as error:  # a plugin may raise anything
-        raise PluginError(
-            f"network {architecture.network!r} cannot be outlined on torch's device 'meta': {error}"
-        ) from error
+        raise PluginError(f"network {network.name!r} cannot be outlined on torch's device 'meta': {error}") from error
 
 
 def elements_of(architecture: BodyArchitecture, atom_table: NDArray[np.generic] | None) -> frozenset[int]:

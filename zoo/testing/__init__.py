@@ -19,18 +19,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from zoo.registry.contracts import Baseline, Task
-from zoo.testing.conformance import BASELINE_CHECKS, FEATURIZER_CHECKS, TASK_CHECKS, label
+from zoo.registry.networks import Network
+from zoo.testing.conformance import BASELINE_CHECKS, FEATURIZER_CHECKS, NETWORK_CHECKS, TASK_CHECKS, label
 from zoo.testing.hub_server import HubServer
 from zoo.testing.sample_crystals import crystals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from pymatgen.core import Structure
 
 __all__ = [
     "HubServer",
     "check_baseline",
     "check_featurizer",
+    "check_network",
     "check_task",
     "checks_for",
     "crystals",
@@ -66,13 +69,8 @@ def check_featurizer(featurizer: Any, structures: object = None) -> None:
     AssertionError
         Says what to correct.
     """
-    given = None
-    if structures is not None:
-        from zoo.data.structures.conversion import as_crystals
-
-        given = [crystal.to_structure() for crystal in as_crystals(structures)]
     for check in FEATURIZER_CHECKS:
-        check(featurizer, given)
+        check(featurizer, _structures(structures))
 
 
 def check_baseline(baseline: Baseline) -> None:
@@ -87,10 +85,38 @@ def check_baseline(baseline: Baseline) -> None:
         check(baseline)
 
 
+def check_network(network: Network, structures: object = None) -> None:
+    """Check that an object conforms to the network contract, at the default sizes of its settings.
+
+    Parameters
+    ----------
+    network : Network
+    structures : object, optional
+        Crystals to test it on, in any form that :meth:`zoo.Model.predict` takes; by default those of :func:`crystals`.
+
+    Raises
+    ------
+    AssertionError
+        Names the rule that is broken.
+    """
+    for check in NETWORK_CHECKS:
+        check(network, _structures(structures))
+
+
+def _structures(given: object) -> list[Structure] | None:
+    if given is None:
+        return None
+    from zoo.data.structures.conversion import as_crystals
+
+    return [crystal.to_structure() for crystal in as_crystals(given)]
+
+
 def checks_for(plugin: object) -> Sequence[Callable[..., None]]:
     """Return the checks that apply to a plugin; each is a function of the plugin."""
     if isinstance(plugin, Task):
         return TASK_CHECKS
+    if isinstance(plugin, Network):
+        return NETWORK_CHECKS
     return BASELINE_CHECKS if isinstance(plugin, Baseline) else FEATURIZER_CHECKS
 
 
@@ -129,7 +155,7 @@ def parametrize_with_checks(plugins: Iterable[object]) -> Any:
 
     Parameters
     ----------
-    plugins : iterable of Task, Baseline or Featurizer
+    plugins : iterable of Task, Baseline, Network or Featurizer
     """
     import pytest
 

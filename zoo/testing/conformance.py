@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.registry.contracts import ZOO_API, Task
 from zoo.registry.plugin_files import one_line_with_place
+from zoo.testing import network_checks
 from zoo.testing.baseline_checks import (
     baseline_can_be_cloned,
     baseline_fits_and_predicts,
@@ -280,6 +281,7 @@ FEATURIZER_CHECKS: _Checks = tuple(
         ),
     )
 )
+NETWORK_CHECKS: _Checks = tuple(map(_told, network_checks.NETWORK_CHECKS))
 BASELINE_CHECKS: _Checks = tuple(
     map(
         _told,

@@ -32,12 +32,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    atom_features: int = Field(ge=1, le=1024)
-    width: int = Field(ge=1, le=1024)
-    convolutions: int = Field(ge=1, le=32)
-    gaussians: int = Field(ge=2, le=1024)
-    gaussian_end: float = Field(ge=0.1, le=100)
-    pooling: Pooling = "last"
+    atom_features: int = Field(default=111, ge=1, le=1024)
+    width: int = Field(default=64, ge=1, le=1024)
+    convolutions: int = Field(default=4, ge=1, le=32)
+    gaussians: int = Field(default=41, ge=2, le=1024)
+    gaussian_end: float = Field(default=8.0, ge=0.1, le=100)
+    pooling: Pooling = Field(default="last", json_schema_extra={"sparse": True})
 
     @property
     def spacing(self) -> float:

@@ -94,7 +94,7 @@ def read_config(directory: Path) -> Config:
             )
         data = path.read_bytes()
         config = Config.model_validate_json(data)  # first, because it names the field
-        bounded.parse_json(data, MAX_CONFIG_BYTES)
+        given = bounded.parse_json(data, MAX_CONFIG_BYTES)["architecture"]
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {CONFIG_FILE}; it is not a checkpoint of zoo's") from error
     except OSError as error:
@@ -103,6 +103,12 @@ def read_config(directory: Path) -> Config:
         raise CheckpointError(f"{path}: {error}") from error
     except ValidationError as error:
         raise CheckpointError(f"{path}: {problem(error)}") from error
+    # A default may change with the version of a network; in a checkpoint, it would mean other numbers.
+    settings = config.architecture.settings
+    for name, field in type(settings).model_fields.items():
+        extra = field.json_schema_extra
+        if name not in given and not (isinstance(extra, dict) and extra.get("sparse")):
+            raise CheckpointError(f"{path}: architecture.{name}: Field required")
     try:
         count = count_parameters(config.architecture, len(config.stored_networks))
     except PluginError as error:

@@ -1,0 +1,89 @@
+"""A network written as CONTRIBUTING.md says, in the commands that take a backbone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from support.tinyrecipe import EXAMPLE, RECIPE, write
+from zoo.cli import main
+
+from zoo.models.checkpoint import weights
+from zoo.registry import plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+SIZES = '[network]\nnetwork = "schnet"\nfeatures = 8\ninteractions = 1\nhead = 8\nhead_layers = 1\n\n'
+
+
+def zoo(*arguments: object, code: int = 0) -> str:
+    plugins.remove_files()  # each command is a process of its own
+    done = CliRunner().invoke(main, [str(each) for each in arguments])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with schnet.py, a table, and the run of a pretraining."""
+    folder = tmp_path_factory.mktemp("schnet")
+    (code,) = re.findall(r"```python\n(# schnet\.py\n.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)
+    (folder / "schnet.py").write_text(code, encoding="utf-8")
+    pd.read_csv(EXAMPLE, comment="#").iloc[:40].to_csv(folder / "k.csv", index=False)
+    recipe = write(folder, RECIPE[: RECIPE.index("[network]")] + SIZES + RECIPE[RECIPE.index("[graph]") :])
+    zoo("pretrain", recipe, "--plugin", folder / "schnet.py", "--data", EXAMPLE, "--out", folder / "net", "-q")
+    yield folder
+    plugins.remove_files()
+
+
+@pytest.fixture
+def with_plugin(work: Path) -> Callable[..., str]:
+    return lambda *arguments, **options: zoo(*arguments, "--plugin", work / "schnet.py", **options)
+
+
+def test_it_is_checked_and_listed(with_plugin: Callable[..., str]) -> None:
+    listed = with_plugin("plugins", "list", "--check")
+    assert re.search(r"network +schnet +schnet\.py +ok", listed)
+    assert re.search(r"network +cgcnn +crystal-zoo +0\.1\.0 +ok", listed)
+
+
+def test_a_broken_one_is_named_with_the_rule(work: Path, tmp_path: Path) -> None:
+    text = (work / "schnet.py").read_text("utf-8").replace("make_filter(gaussians) * count", "make_filter(gaussians)")
+    (tmp_path / "schnet.py").write_text(text, encoding="utf-8")
+    listed = zoo("plugins", "list", "--check", "--plugin", tmp_path / "schnet.py", "--json", code=1)
+    assert "weight sums over atoms by 'copies' and sums over neighbours by 'count'" in listed
+
+
+@pytest.mark.parametrize("mode", ["full", "layerwise", "mixture"])
+def test_fine_tuning(work: Path, with_plugin: Callable[..., str], mode: str, tmp_path: Path) -> None:
+    options = ("--task", "bulk-modulus", "--mode", mode, "--epochs", 1, "-q")
+    with_plugin("finetune", work / "k.csv", "--backbone", work / "net", *options, "--out", tmp_path / "run")
+    size = weights.read_config(tmp_path / "run").architecture
+    assert size.network == "schnet"
+    networks = [each.network for each in size.expert_bodies]
+    assert networks == (["cgcnn"] * len(networks) if mode == "mixture" else [])
+    assert bool(networks) == (mode == "mixture")
+    predicted = with_plugin("predict", tmp_path / "run", work / "k.csv", "--out", tmp_path / "p.csv")
+    assert "40" in predicted
+    assert pd.read_csv(tmp_path / "p.csv", comment="#").prediction.notna().all()
+
+
+def test_it_is_shown_and_pretrained_further(work: Path, with_plugin: Callable[..., str], tmp_path: Path) -> None:
+    assert "schnet" in zoo("show", work / "net")  # a card is read without its network
+    text = (work / "tiny.toml").read_text().replace("seed = 3", f'seed = 4\nstart = ["{work / "net"}"]')
+    recipe = write(tmp_path, text)
+    with_plugin("pretrain", recipe, "--data", EXAMPLE, "--out", tmp_path / "on", "-q")
+    assert weights.read_config(tmp_path / "on").provenance["start"][0]["name"] == "net"
+
+
+def test_without_the_plugin_the_file_is_named(work: Path, tmp_path: Path) -> None:
+    shutil.copytree(work / "net", tmp_path / "net")
+    said = zoo("predict", tmp_path / "net", work / "k.csv", "--out", tmp_path / "p.csv", code=2)
+    assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())

@@ -1,0 +1,324 @@
+"""Checks of networks for :mod:`zoo.testing`: each looks at one rule of the contract."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from zoo.registry.contracts import ZOO_API
+from zoo.registry.networks import Network
+from zoo.testing.sample_crystals import crystals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from zoo.data.graphs.neighbors import CrystalGraph
+
+_TOLERANCE = 1e-4
+"""Relative to the largest component: sums in single precision depend on their order."""
+
+
+def network_is_one(network: Any, given: Any = None) -> None:
+    """Check that the object is a network for this version of the contracts, with a description."""
+    assert isinstance(network, Network), f"{network!r} is not a zoo.contracts.Network"
+    api = network.zoo_api
+    assert api == ZOO_API, f"{network.name} was written for zoo_api {api!r}; this version of zoo uses {ZOO_API}"
+    assert network.description, f"{_name(network)} needs a description: one sentence that says what it is"
+    _settings(network)
+    assert _structures(network, given), f"{_name(network)}: no sample crystal has only its elements; give structures"
+
+
+def network_sizes_are_bounded(network: Any, given: Any = None) -> None:  # noqa: ARG001
+    """Check that the settings refuse sizes out of bounds and unknown names."""
+    from pydantic import ValidationError
+
+    schema = network.settings.model_json_schema()
+    kept = _settings(network).model_dump()
+    for name, described in schema.get("properties", {}).items():
+        for inner in _described(described, schema):
+            kind = inner.get("type")
+            ends = {end: inner.get(end, inner.get(f"exclusive{end.capitalize()}")) for end in ("minimum", "maximum")}
+            if kind in ("integer", "number") and "enum" not in inner and "const" not in inner:
+                missing = [end for end, value in ends.items() if value is None]
+                assert not missing, f"{_name(network)}: settings.{name} has no {missing[0]}; every number needs bounds"
+            if kind == "string":
+                bounded = {"enum", "const", "maxLength"} & inner.keys()
+                assert bounded, f"{_name(network)}: settings.{name} is any text; name its choices or bound its length"
+        top = described.get("maximum", described.get("exclusiveMaximum"))
+        if top is None:
+            continue
+        try:
+            network.settings.model_validate(kept | {name: top + 1})
+        except ValidationError:
+            continue
+        raise AssertionError(f"{_name(network)}: settings.{name} = {top + 1} is out of bounds and accepted")
+
+
+def network_gives_one_vector_per_crystal(network: Any, given: Any = None) -> None:
+    """Check the shape and type of the vectors, and that they are finite and tell crystals apart."""
+    import torch
+
+    structures = _structures(network, given)
+    body = _built(network)
+    for attribute in ("embed", "vector_size", "depths"):
+        assert hasattr(body, attribute), f"{_name(network)}: its module has no {attribute}"
+    with torch.no_grad():
+        vectors = body.embed(_batch(_graphs(structures)))
+    assert isinstance(vectors, torch.Tensor), f"{_name(network)}: embed returns a {type(vectors).__name__}"
+    expected = (len(structures), body.vector_size)
+    assert tuple(vectors.shape) == expected, (
+        f"{_name(network)}: embed returns the shape {tuple(vectors.shape)} for {len(structures)} crystals and a "
+        f"vector_size of {body.vector_size}, not {expected}"
+    )
+    assert vectors.dtype == torch.float32, f"{_name(network)}: embed returns {vectors.dtype}, not torch.float32"
+    assert bool(vectors.isfinite().all()), f"{_name(network)}: embed returns numbers that are not finite"
+    same = len(structures) > 1 and bool((vectors == vectors[0]).all())
+    assert not same, f"{_name(network)}: all crystals have the same vector"
+
+
+def network_names_the_depths_of_its_parameters(network: Any, given: Any = None) -> None:  # noqa: ARG001
+    """Check that every parameter lies below one of the prefixes in ``depths``, and every prefix has a parameter."""
+    body = _built(network)
+    names = [name for name, _ in body.named_parameters()]
+    prefixes = [prefix for depth in body.depths for prefix in depth]
+    found = Counter(prefix for name in names for prefix in prefixes if name == prefix or name.startswith(f"{prefix}."))
+    empty = [prefix for prefix in prefixes if not found[prefix]]
+    assert not empty, f"{_name(network)}: depths names {empty[0]!r}, and no parameter is called so"
+    left = [name for name in names if not any(name == each or name.startswith(f"{each}.") for each in prefixes)]
+    assert not left, f"{_name(network)}: depths does not say how deep the parameter {left[0]!r} is"
+
+
+def network_ignores_order_of_atoms(network: Any, given: Any = None) -> None:
+    """Check invariance to the order of atoms."""
+    import numpy as np
+    from pymatgen.core import Structure
+
+    rng = np.random.default_rng(0)
+    shuffled = [
+        Structure.from_sites([each[int(i)] for i in rng.permutation(len(each))]) for each in _structures(network, given)
+    ]
+    _compare(network, given, shuffled, "the order of the atoms changes the vector")
+
+
+def network_ignores_choice_of_origin(network: Any, given: Any = None) -> None:
+    """Check invariance to a common translation of all atoms."""
+    moved = [each.copy() for each in _structures(network, given)]
+    for each in moved:
+        each.translate_sites(range(len(each)), [0.137, 0.291, 0.413])
+    _compare(network, given, moved, "a shift of all atoms changes the vector")
+
+
+def network_ignores_size_of_the_cell(network: Any, given: Any = None) -> None:
+    """Check that a supercell has the vector of the cell."""
+    supercells = [each * (1, 2, 1) for each in _structures(network, given)]
+    _compare(network, given, supercells, "a supercell has another vector than its cell")
+
+
+def network_ignores_rotations(network: Any, given: Any = None) -> None:
+    """Check invariance to a rotation of the whole crystal."""
+    import numpy as np
+    from pymatgen.core import Structure
+
+    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
+    turn *= np.sign(np.linalg.det(turn))
+    turned = [
+        Structure(each.lattice.matrix @ turn.T, each.species, each.frac_coords) for each in _structures(network, given)
+    ]
+    _compare(network, given, turned, "a rotation of the crystal changes the vector")
+
+
+def network_weights_copies_and_counts(network: Any, given: Any = None) -> None:
+    """Check that merged graphs, in which a node stands for several equal atoms, have the vectors of complete ones."""
+    import torch
+
+    graphs = _graphs(_structures(network, given))
+    body = _built(network)
+    with torch.no_grad():
+        merged, complete = body.embed(_batch(graphs)), body.embed(_complete(graphs))
+    _assert_close(
+        network,
+        merged.numpy(),
+        complete.numpy(),
+        "a graph in which equal atoms are merged has another vector than the complete one; weight sums over atoms by "
+        "'copies' and sums over neighbours by 'count'",
+    )
+
+
+def network_treats_crystals_alone(network: Any, given: Any = None) -> None:
+    """Check that the vector of a crystal does not depend on the others in the batch."""
+    import torch
+
+    graphs = _graphs(_structures(network, given))
+    body = _built(network)
+    with torch.no_grad():
+        together = body.embed(_batch(graphs))
+        alone = torch.cat([body.embed(_batch([graph])) for graph in graphs])
+    _assert_close(
+        network, together.numpy(), alone.numpy(), "a crystal's vector depends on the others in the batch (in eval mode)"
+    )
+
+
+def network_has_finite_gradients(network: Any, given: Any = None) -> None:
+    """Check that in training, gradients reach the parameters and are finite."""
+    body = _built(network).train()
+    body.embed(_batch(_graphs(_structures(network, given)))).square().sum().backward()
+    gradients = {name: parameter.grad for name, parameter in body.named_parameters()}
+    wrong = [name for name, each in gradients.items() if each is not None and not bool(each.isfinite().all())]
+    assert not wrong, f"{_name(network)}: the gradient of {wrong[0]} is not finite"
+    assert any(each is not None for each in gradients.values()), f"{_name(network)}: no parameter has a gradient"
+
+
+def network_can_be_saved_and_loaded(network: Any, given: Any = None) -> None:
+    """Check that a module with the same settings takes the tensors of another, by names and shapes known before."""
+    import torch
+    from safetensors.torch import load, save
+
+    from zoo.errors import PluginError
+    from zoo.models.outline import is_counter, outline_of
+
+    settings, first, second = _settings(network), _built(network), _built(network, seed=1)
+    try:
+        shapes = outline_of(network, settings).shapes
+    except PluginError as error:
+        raise AssertionError(str(error)) from error
+    state = {name: tensor for name, tensor in first.state_dict().items() if name != "atom_table"}
+    different = shapes.items() ^ {name: tuple(tensor.shape) for name, tensor in state.items()}.items()
+    assert not different, (
+        f"{_name(network)}: on torch's device 'meta' it has other tensors, such as {min(name for name, _ in different)}"
+    )
+    for name, tensor in state.items():
+        kind = torch.int64 if is_counter(name) else torch.float32
+        assert tensor.dtype == kind, f"{_name(network)}: {name} is {tensor.dtype}; a checkpoint holds {kind}"
+    second.load_state_dict(load(save({name: tensor.contiguous() for name, tensor in first.state_dict().items()})))
+    batch = _batch(_graphs(_structures(network, given)))
+    with torch.no_grad():
+        same = torch.equal(first.embed(batch), second.embed(batch))
+    assert same, f"{_name(network)}: after saving and loading, the vectors are others; keep all numbers in the state"
+
+
+def network_depends_on_the_seed_alone(network: Any, given: Any = None) -> None:  # noqa: ARG001
+    """Check that the same seed gives the same initial weights, and another seed others."""
+    import torch
+
+    first, second, other = (_built(network, seed).state_dict() for seed in (0, 0, 1))
+    same = all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert same, f"{_name(network)}: initial weights are not drawn from torch's generator alone"
+    changed = any(not torch.equal(tensor, other[name]) for name, tensor in first.items())
+    assert changed, f"{_name(network)}: initial weights do not depend on the seed; do not set one"
+
+
+def _name(network: Any) -> str:
+    return f"network {network.name!r}"
+
+
+def _settings(network: Any) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return network.settings()
+    except ValidationError as error:
+        name = ".".join(map(str, error.errors()[0]["loc"]))
+        raise AssertionError(f"{_name(network)}: settings.{name} has no default") from error
+
+
+def _described(described: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a JSON schema: choices, items and references resolved."""
+    if "$ref" in described:
+        described = schema["$defs"][described["$ref"].rpartition("/")[2]]
+    yield described
+    parts = [*described.get("anyOf", ()), *described.get("prefixItems", ()), *described.get("properties", {}).values()]
+    for part in [*parts, *([described["items"]] if isinstance(described.get("items"), dict) else [])]:
+        yield from _described(part, schema)
+
+
+def _built(network: Any, seed: int = 0) -> Any:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return network.build(_settings(network)).eval()
+
+
+def _structures(network: Any, given: Sequence[Structure] | None) -> list[Structure]:
+    from pymatgen.core import Element
+
+    found = list(crystals().values() if given is None else given)
+    made_for = network.elements
+    if made_for is None:
+        return found
+    return [each for each in found if {Element(symbol).Z for symbol in each.symbol_set} <= set(made_for)]
+
+
+def _graphs(structures: Sequence[Structure]) -> list[CrystalGraph]:
+    from zoo.data.crystal import Crystal
+    from zoo.data.graphs.neighbors import build_graph
+
+    return [build_graph(Crystal.from_structure(each)) for each in structures]
+
+
+def _batch(graphs: Sequence[CrystalGraph]) -> Any:
+    import numpy as np
+
+    from zoo.data.graphs.batch import GraphBatch
+    from zoo.data.graphs.packing import PackedGraphs
+
+    return GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)))
+
+
+def _complete(graphs: Sequence[CrystalGraph]) -> Any:
+    """Return a batch in which each atom and each neighbour is listed."""
+    import numpy as np
+    import torch
+
+    from zoo.data.graphs.batch import GraphBatch
+
+    sizes = np.array([len(graph) for graph in graphs])
+    starts = np.cumsum(sizes) - sizes
+    neighbors = [graph.neighbors.ravel() + start for graph, start in zip(graphs, starts, strict=True)]
+    distances = torch.from_numpy(np.concatenate([graph.distances.ravel() for graph in graphs]))
+    return GraphBatch(
+        torch.from_numpy(np.concatenate([graph.numbers for graph in graphs]).astype(np.int64)),
+        torch.ones(int(sizes.sum()), 1),
+        torch.from_numpy(np.repeat([graph.neighbors.shape[1] for graph in graphs], sizes).astype(np.int64)),
+        torch.from_numpy(np.concatenate(neighbors).astype(np.int64)),
+        distances,
+        torch.ones(len(distances), 1),
+        torch.from_numpy(sizes.astype(np.int64)),
+    )
+
+
+def _compare(network: Any, given: Any, changed: Sequence[Structure], what: str) -> None:
+    import torch
+
+    body = _built(network)
+    with torch.no_grad():
+        before, after = (body.embed(_batch(_graphs(each))).numpy() for each in (_structures(network, given), changed))
+    _assert_close(network, before, after, what)
+
+
+def _assert_close(network: Any, one: NDArray[np.float32], other: NDArray[np.float32], what: str) -> None:
+    import numpy as np
+
+    largest = max(float(np.abs(one).max(initial=0)), 1e-6)
+    assert bool((np.abs(one - other) <= _TOLERANCE * largest).all()), f"{_name(network)}: {what}"
+
+
+NETWORK_CHECKS = (
+    network_is_one,
+    network_sizes_are_bounded,
+    network_gives_one_vector_per_crystal,
+    network_names_the_depths_of_its_parameters,
+    network_ignores_order_of_atoms,
+    network_ignores_choice_of_origin,
+    network_ignores_size_of_the_cell,
+    network_ignores_rotations,
+    network_weights_copies_and_counts,
+    network_treats_crystals_alone,
+    network_has_finite_gradients,
+    network_can_be_saved_and_loaded,
+    network_depends_on_the_seed_alone,
+)
