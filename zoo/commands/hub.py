@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +13,6 @@ from zoo.commands.options import FOLDER, Command, common, is_quiet, json_option,
 from zoo.errors import InputError, ZooError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zoo.hub.publish import Parcel
     from zoo.hub.pull import Pulled
 
@@ -75,6 +74,10 @@ def pull(
     examples=[
         ("See what would be sent", "zoo push runs/dielectric-multi-113k ada/dielectric --dry-run"),
         ("Send it to a private repository", "zoo push runs/dielectric-multi-113k ada/dielectric --private"),
+        (
+            "Send it, and write the files of a page on the Hub on which people try it",
+            "zoo push runs/dielectric-multi-113k ada/dielectric --space",
+        ),
     ],
 )
 @click.argument("source", metavar="RUN|NAME", shell_complete=names("backbone"))
@@ -84,6 +87,14 @@ def pull(
 @click.option("--revision", metavar="BRANCH", help="Branch to push to; created if it does not exist.  [default: main]")
 @click.option("--license", metavar="ID", help="Licence, as the Hub writes it: cc-by-4.0, mit, …  [default: the card's]")
 @click.option("--package", type=FOLDER, help="Also write a Python package that registers the backbone.")
+@click.option(
+    "--space",
+    type=FOLDER,
+    is_flag=False,
+    flag_value="",
+    metavar="[DIR]",
+    help="Also write the files of a Space, a page on the Hub for trying the model.  [default: REPO-space]",
+)
 @click.option("--dry-run", is_flag=True, help="Show every file and the card; send nothing.")
 @common
 def push(
@@ -94,21 +105,31 @@ def push(
     revision: str | None,
     license: str | None,  # noqa: A002
     package: Path | None,
+    space: Path | None,
     dry_run: bool,
 ) -> None:
     """Put a fine-tuned run or a backbone on the Hugging Face Hub, with a card that says what it is.
 
     Log in once with 'hf auth login', or set HF_TOKEN; a token is never given on the command line.
     """
+    from zoo.commands.web.space import UNKNOWN, space_files, write_space
     from zoo.hub import publish as publishing
 
     if package is not None and package.exists():
         raise InputError(f"{package} exists already; choose another folder for the package")
+    if space is not None:
+        # An option without a value is an empty path, which is the folder "."
+        space = Path(f"{repo.rpartition('/')[2]}-space") if space == Path() else space
+        if space.exists():
+            raise InputError(f"{space} exists already; choose another folder for the Space")
     parcel = publishing.pack(source, repo, license=license)
     if dry_run:
         show_parcel(parcel)
         show_text()
         show_text(parcel.readme)
+        if space is not None:
+            for name, text in space_files(parcel.repo, UNKNOWN, parcel.card.title).items():
+                show_text(f"--- {space / name} ---\n{text}")
         show_text(f"dry run: nothing was sent to {parcel.repo}")
         return
     pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
@@ -120,6 +141,12 @@ def push(
     else:
         show_text(f"pushed     {pushed.url}")
     show_text(f"pull it    zoo pull hf://{pushed.repo}@{pushed.commit}")
+    if space is not None:
+        write_space(space_files(pushed.repo, pushed.commit, parcel.card.title), space)
+        show_text(
+            f"space      {space}: hf repos create {pushed.repo} --type space --space-sdk docker, "
+            f"then hf upload {pushed.repo} {space} --type space"
+        )
     if package is not None:
         publishing.write_package(pushed.entry, package, parcel.items)
         show_text(f"package    {package}: pip install it, and '{pushed.entry.name}' is a name like any other")

@@ -2,7 +2,7 @@
 
 `serve` is the command; `app` joins the parts: `guard` bounds requests, `uploads` reads the files in them, `service`
 predicts, `answers` describes what is sent, `openapi` documents it. `page/` holds the page, which loads nothing from
-elsewhere.
+elsewhere. `space` writes the files with which the Hugging Face Hub shows it.
 """
 
-__all__ = ["answers", "app", "guard", "openapi", "serve", "service", "uploads"]
+__all__ = ["answers", "app", "guard", "openapi", "serve", "service", "space", "uploads"]
