@@ -21,6 +21,7 @@ _HOMES = {
     "normalizing": "zoo.models.kernels",
     "convolving": "zoo.models.kernels",
     "trees": "zoo.models.kernels",
+    "updating": "zoo.models.kernels",
 }
 PARTS = tuple(_HOMES)
 MODULES = tuple(f"{home}.{name}" for name, home in _HOMES.items())
@@ -33,7 +34,7 @@ def _part(name: str) -> ModuleType | None:
         return None
 
 
-symmetry, nearest, merging, gating, normalizing, convolving, trees = map(_part, PARTS)
+symmetry, nearest, merging, gating, normalizing, convolving, trees, updating = map(_part, PARTS)
 
 
 def missing() -> list[str]:

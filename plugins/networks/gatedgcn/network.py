@@ -1,0 +1,24 @@
+"""GatedGCN as a plugin; imports torch only to build it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.plugins.networks.gatedgcn.settings import Settings
+
+from zoo.registry.networks import Network
+
+
+def _build(settings: Settings) -> Any:
+    from zoo.plugins.networks.gatedgcn.body import Body
+
+    return Body(settings)
+
+
+gatedgcn = Network(
+    name="gatedgcn",
+    settings=Settings,
+    build=_build,
+    description="Gated graph convolutions that update the edges too.",
+    citation="Bresson & Laurent, arXiv:1711.07553; Choudhary & DeCost, npj Comput. Mater. 7, 185 (2021)",
+)
