@@ -71,7 +71,7 @@ def _member(name: str, fit: Any, transform: Any = "identity") -> RegressorMember
 
 def _run(*members: RegressorMember, **options: Any) -> Any:
     dataset = Dataset(None, options.pop("targets", Y), "identity")  # type: ignore[arg-type]
-    inputs = Inputs({"x": options.pop("features", X)}, np.empty((ROWS, 0)), 0)
+    inputs = Inputs({"x": options.pop("features", X)}, np.empty((ROWS, 0)))
     idle = Member(None, TargetScaler("identity", 10.0, 1.0))  # type: ignore[arg-type]
     folds = options.pop("folds", FOLDS)
     return cross_fit(members, dataset, SPLIT, folds, inputs, lambda: idle, processes=1, **options)
@@ -141,9 +141,7 @@ def test_predictions_stay_in_the_valid_range() -> None:
 
 def test_a_saved_member_predicts_what_was_measured_where_parts_leave_the_valid_range() -> None:
     found = _run(GOOD, _member("mean", _mean_only), valid=(9.5, 10.5))
-    model = np.mean(
-        [member_values(member, pytest.fail, Inputs({"x": X}, None, 0))[0] for member in found.members], axis=0
-    )
+    model = np.mean([member_values(member, pytest.fail, Inputs({"x": X}, None))[0] for member in found.members], axis=0)
     assert (model[TEST] < 9.5).any()
     np.testing.assert_allclose(found.outcome.predictions[TEST], np.clip(model, 9.5, 10.5)[TEST], rtol=1e-12)
 

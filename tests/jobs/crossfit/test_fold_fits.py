@@ -45,7 +45,7 @@ class _Slope:
 
 def _run(*fits: Any, store: FitStore | None = None) -> Any:
     members = [RegressorMember(name, fit, "identity", ("x",)) for name, fit in zip("abc", fits, strict=False)]
-    inputs = Inputs({"x": X}, None, 0)
+    inputs = Inputs({"x": X}, None)
     return fit_all(members, Dataset(None, Y, "identity"), SPLITS, inputs, store, "cpu", 1, None)  # type: ignore[arg-type]
 
 

@@ -75,7 +75,7 @@ def test_boosted_trees_are_those_of_scikit_learn() -> None:
 def test_a_baseline_predicts_all_rows_of_a_split_in_the_unit_of_the_target(name: str) -> None:
     member = baseline_member(name, "log10")
     split = Split(0, np.arange(40), np.arange(40, 50), np.arange(50, 58))
-    outcome = member.outcome(_dataset(), split, Inputs({STRUCTURE: X}, None, 0))
+    outcome = member.outcome(_dataset(), split, Inputs({STRUCTURE: X}, None))
     assert np.isnan(outcome.predictions[58:]).all()
     logs = np.abs(np.log10(outcome.predictions[:58] / Y[:58]))
     assert logs[40:].mean() < 0.1
@@ -119,7 +119,7 @@ def test_predictions_stay_near_the_training_targets() -> None:
     split = Split(0, np.arange(40), np.arange(40, 50), np.arange(50, 60))
     far = X.copy()
     far[50:] *= 1000
-    outcome = member.outcome(_dataset(), split, Inputs({STRUCTURE: far}, None, 0))
+    outcome = member.outcome(_dataset(), split, Inputs({STRUCTURE: far}, None))
     logs, trained = np.log10(outcome.predictions), np.log10(Y[:40])
     assert np.abs(logs - trained.mean()).max() <= np.abs(trained - trained.mean()).max() + trained.std() * 1.001
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from support.tinyrecipe import EXAMPLE, RECIPE, write
+from support.tinyrecipe import EXAMPLE, RECIPE, example, ids, write
 
 import zoo
 from zoo.errors import CheckpointError, InputError
@@ -72,3 +72,23 @@ def test_a_network_of_a_plugin(schnet: Path, tmp_path: Path, real_structures: li
 def test_sizes_that_are_no_network_s_are_named_in_the_recipe(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=re.escape("network.width: there is no such key")):
         read_recipe(write(tmp_path / "recipe", TEXT.replace("features = 8", "width = 8")))
+
+
+@pytest.mark.usefixtures("schnet")
+def test_weights_in_half_precision_take_half_the_space_and_predict_as_measured(tmp_path: Path) -> None:
+    text = TEXT.replace("seed = 3", 'seed = 3\nweights = "float16"').replace("features = 8", "features = 64")
+    half, whole = tmp_path / "half", tmp_path / "whole"
+    reports = pretrain(read_recipe(write(tmp_path / "recipe", text)), [EXAMPLE], half, quiet=True)
+    pretrain(read_recipe(write(tmp_path / "other", text.replace("float16", "float32"))), [EXAMPLE], whole, quiet=True)
+    sizes = [(folder / "model.safetensors").stat().st_size for folder in (half, whole)]
+    assert 0.45 < sizes[0] / sizes[1] < 0.6
+    rows = example().set_index("material_id").loc[ids()["test"]]
+    found = zoo.load(half, device="cpu").predict([str(each) for each in rows.structure])
+    error = float(np.abs(found.prediction.to_numpy() - rows.K_VRH.to_numpy()).mean())
+    (test,) = (report for report in reports if report.part == "test")
+    assert error == pytest.approx(test.errors["mae"], rel=1e-5)
+    config = json.loads((half / "config.json").read_text())
+    del config["weights"]
+    (half / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"is F16 .*, expected F32"):
+        zoo.load(half)

@@ -28,7 +28,7 @@ class Member:
     regressors: tuple[WeightedRegressor, ...]
 
 
-INPUTS = Inputs({"a": np.array([[1.0], [2.0]]), "b": np.array([[10.0], [20.0]])}, np.arange(8.0).reshape(2, 4), 2)
+INPUTS = Inputs({"a": np.array([[1.0], [2.0]]), "b": np.array([[10.0], [20.0]])}, np.arange(8.0).reshape(2, 4), (2, 2))
 
 
 def test_vectors_stand_side_by_side_in_the_order_asked_for() -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from zoo._utils import toml
 from zoo.data.tables.conditions import Condition
 from zoo.models.architecture import Architecture
-from zoo.models.checkpoint.schema import GraphConfig
+from zoo.models.checkpoint.schema import GraphConfig, Weights
 from zoo.registry import plugins
 from zoo.registry.cards import Line, Name
 from zoo.training.fit import FitSettings
@@ -145,6 +145,8 @@ class Recipe(_Strict):
     start : list of str
         Backbones joined side by side to form the initial body: names, ``hf://…``, or folders relative to the recipe;
         see :mod:`zoo.jobs.pretrain.start`. If empty, the network is trained from scratch.
+    weights : {"float32", "float16"}
+        Number type of the weights in the file. The errors are those of the weights as they are stored.
     """
 
     name: Name
@@ -154,6 +156,7 @@ class Recipe(_Strict):
     data: DataRecipe
     others: tuple[TargetRecipe, ...] = Field(default=(), max_length=15)
     start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    weights: Weights = "float32"
     network: Architecture
     graph: GraphConfig
     fit: FitRecipe

@@ -181,6 +181,8 @@ def _pretrain(
         )
     if not main:
         return []
+    if recipe.weights == "float16":
+        networks.round_to_half(network)
     reports = measure(network, rows, tasks, scalers, used)
     checkpoint = networks.describe(
         [networks.Member(network.cpu(), scalers[0], recipe.seed, tuple(scalers[1:]))],
@@ -189,6 +191,7 @@ def _pretrain(
         targets=[networks.target(task.target, task, as_number=True) for task in tasks],
         graph=GraphSettings(**recipe.graph.model_dump()),
         elements=_elements(rows.graphs, train),
+        weights=recipe.weights,
         provenance={
             "recipe": recipe.model_dump(mode="json"),
             "recipe_sha256": recipe.digest,

@@ -37,6 +37,7 @@ from zoo.models.checkpoint.schema import (
     RegressorConfig,
     ScalingConfig,
     TargetConfig,
+    Weights,
     problem,
 )
 from zoo.models.checkpoint.tensors import REFERENCE, SHARED, module_name, stored_name
@@ -133,6 +134,7 @@ def describe(
     provenance: dict[str, Any] | None = None,
     reference: Reference | None = None,
     blend: BlendConfig | None = None,
+    weights: Weights = "float32",
 ) -> Checkpoint:
     """Combine networks of the same architecture with a configuration that describes their outputs.
 
@@ -154,6 +156,8 @@ def describe(
         Reference vectors computed with the first member.
     blend : BlendConfig, optional
         Required for members with regressors.
+    weights : {"float32", "float16"}
+        Number type in which the networks are stored; see :func:`round_to_half`.
 
     Raises
     ------
@@ -161,7 +165,7 @@ def describe(
         If a value is out of bounds; the message names it.
     """
     try:
-        config = _describe(members, name, targets, graph, elements, provenance, reference, blend)
+        config = _describe(members, name, targets, graph, elements, provenance, reference, blend, weights)
     except ValidationError as error:
         raise CheckpointError(f"{name}: {problem(error)}") from error
     return Checkpoint(config, list(members), reference)
@@ -176,6 +180,7 @@ def _describe(
     provenance: dict[str, Any] | None,
     reference: Reference | None,
     blend: BlendConfig | None,
+    stored: Weights,
 ) -> Config:
     network = members[0].network
     return Config(
@@ -184,6 +189,7 @@ def _describe(
         target=targets[0],
         other_targets=list(targets[1:]),
         architecture=network.architecture,
+        weights=stored,
         graph=GraphConfig(cutoff=graph.cutoff, neighbors=graph.neighbors, ties=graph.ties),
         element_table=None if network.atom_table is None else table_digest(network.atom_table.cpu().numpy()),
         elements=sorted(elements, key=SYMBOLS.index),
@@ -224,7 +230,7 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
     tensors: dict[str, Tensor] = {}
     if first.atom_table is not None:
         tensors[ATOM_TABLE] = first.atom_table.to(torch.uint8)
-    shared = stored_state(first)
+    shared, half = stored_state(first), checkpoint.config.weights == "float16"
     for index, member in enumerate(checkpoint.members):
         for position, each in enumerate(member.regressors):
             prefix = weights.regressor_prefix(index, position)
@@ -232,11 +238,12 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
         if index not in checkpoint.config.stored_networks:
             continue
         for name, tensor in stored_state(member.network).items():
+            stored = tensor.half() if half and tensor.is_floating_point() else tensor
             if name.startswith(SHARED):  # frozen, hence identical in all members
                 assert torch.equal(tensor, shared[name])
-                tensors[name] = tensor
+                tensors[name] = stored
             elif name != ATOM_TABLE:
-                tensors[f"members.{index}.{name}"] = tensor
+                tensors[f"members.{index}.{name}"] = stored
     if checkpoint.reference:
         tensors[REFERENCE] = torch.from_numpy(checkpoint.reference.vectors)
     _write_tensors(tensors, directory / WEIGHTS_FILE)
@@ -280,6 +287,23 @@ def load_stored(network: CrystalNetwork, tensors: Mapping[str, Tensor]) -> None:
     table = {name: tensor for name, tensor in network.state_dict().items() if name == f"body.{ATOM_TABLE}"}
     given = {module_name(name): tensor for name, tensor in tensors.items() if name != ATOM_TABLE}
     network.load_state_dict(table | given)
+
+
+@torch.no_grad()
+def round_to_half(network: CrystalNetwork) -> None:
+    """Round all parameters and statistics of a network in place to what half precision can store.
+
+    Raises
+    ------
+    CheckpointError
+        If one is too large for half precision.
+    """
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and name != f"body.{ATOM_TABLE}":
+            rounded = tensor.half().to(tensor.dtype)
+            if not bool(rounded.isfinite().all()):
+                raise CheckpointError(f"{name} is too large for half precision; store the network in float32")
+            tensor.copy_(rounded)
 
 
 def write_network(network: CrystalNetwork, path: Path) -> None:

@@ -43,6 +43,9 @@ MAX_EXPONENT = 100
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """A single printable line."""
 
+Weights = Literal["float32", "float16"]
+"""Number type in which the tensors of networks are stored; networks compute in single precision."""
+
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -221,6 +224,7 @@ class Config(_Sparse):
     target: TargetConfig
     other_targets: list[TargetConfig] = Field(default_factory=list, max_length=15)
     architecture: Architecture
+    weights: Weights = Field(default="float32", json_schema_extra=_SPARSE)
     graph: GraphConfig
     element_table: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", json_schema_extra=_SPARSE)
     elements: list[Text] = Field(max_length=MAX_ATOMIC_NUMBER)

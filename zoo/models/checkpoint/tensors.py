@@ -126,6 +126,7 @@ def read_tensors(
     members: Sequence[int],
     references: int = 0,
     regressors: Mapping[str, str] | None = None,
+    floats: str = "F32",
 ) -> dict[str, NDArray[Any]]:
     """Read a weights file that lists exactly the tensors of a checkpoint.
 
@@ -142,6 +143,8 @@ def read_tensors(
     regressors : mapping of prefix to kind, optional
         Regressors whose arrays are stored; see :mod:`zoo.models.regression.regressors`. Their sizes are limited only
         by a total of `MAX_REGRESSOR_BYTES`.
+    floats : {"F32", "F16"}
+        Type of the networks' parameters and statistics.
 
     Raises
     ------
@@ -161,7 +164,7 @@ def read_tensors(
             listed[name] = (str(entry.get_dtype()), tuple(entry.get_shape()))
         shapes = {name: shape for name, (_, shape) in listed.items()}
         free = _regressor_arrays(path, shapes, regressors or {})
-        _check_list(path, listed, architecture, members, references, free)
+        _check_list(path, listed, architecture, members, references, free, floats)
         return {name: weights.get_tensor(name) for name in listed}
 
 
@@ -172,6 +175,7 @@ def _check_list(
     members: Sequence[int],
     references: int,
     free: dict[str, tuple[str, Shape]],
+    floats: str,
 ) -> None:
     columns = atom_features(architecture)
     kind, shape = listed.get(ATOM_TABLE, ("", ()))
@@ -180,7 +184,7 @@ def _check_list(
         raise CheckpointError(f"{path}: the atom table is missing or has the wrong shape or type")
     shapes = tensor_shapes(architecture)
     expected = {
-        name if name.startswith(SHARED) else f"members.{index}.{name}": ("I64" if is_counter(name) else "F32", size)
+        name if name.startswith(SHARED) else f"members.{index}.{name}": ("I64" if is_counter(name) else floats, size)
         for index in members
         for name, size in shapes.items()
     }

@@ -131,7 +131,8 @@ def read(directory: Path) -> CheckpointArrays:
     path = directory / WEIGHTS_FILE
     rows = config.reference.rows if config.reference else 0
     try:
-        tensors = read_tensors(path, config.architecture, config.stored_networks, rows, _kinds(config))
+        floats = "F16" if config.weights == "float16" else "F32"
+        tensors = read_tensors(path, config.architecture, config.stored_networks, rows, _kinds(config), floats)
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {WEIGHTS_FILE}; it is not a checkpoint of zoo's") from error
     except (SafetensorError, OSError) as error:
@@ -143,6 +144,10 @@ def read(directory: Path) -> CheckpointArrays:
             raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
         if name.endswith("running_var") and (tensor < 0).any():
             raise CheckpointError(f"{path}: tensor {name} holds a negative variance")
+    if config.weights == "float16":
+        for name, tensor in tensors.items():
+            if tensor.dtype == np.float16 and name != REFERENCE:
+                tensors[name] = tensor.astype(np.float32)
     table = tensors.pop(ATOM_TABLE, None)
     if (None if table is None else table_digest(table)) != config.element_table:
         raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG_FILE} names (SHA-256 differs)")

@@ -69,10 +69,10 @@ class Inputs:
     experts : array of shape (n, D) or None
         Concatenated vectors of all frozen experts.
     sizes : sequence of int
-        Number of columns of each expert.
+        Number of columns of each expert; empty without experts.
     """
 
-    def __init__(self, vectors: Mapping[str, Array], experts: NDArray[Any] | None, sizes: Sequence[int]) -> None:
+    def __init__(self, vectors: Mapping[str, Array], experts: NDArray[Any] | None, sizes: Sequence[int] = ()) -> None:
         self._vectors, self._experts = vectors, experts
         self._ends = np.cumsum([0, *sizes])
         self._made: dict[tuple[Any, ...], Array] = {}
