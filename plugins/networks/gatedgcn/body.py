@@ -30,6 +30,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from zoo.plugins.networks.gatedgcn import accelerated
+from zoo.plugins.networks.gatedgcn.torch_free import ELEMENTS, EPSILON, SMALLEST_EXPONENT
 
 from zoo.data.graphs.dgl_import import dgl
 
@@ -38,15 +39,6 @@ if TYPE_CHECKING:
     from zoo.plugins.networks.gatedgcn.settings import Settings
 
     from zoo.data.graphs.batch import GraphBatch
-
-EPSILON = 1e-3
-"""Keeps the sum of gates from zero."""
-
-ELEMENTS = 119
-"""Rows of the embedding, by atomic number; the first is not used."""
-
-SMALLEST_EXPONENT = -50.0
-"""Gaussians below e^-50 are zero: their products with weights would be subnormal, which is slow."""
 
 
 def _single(values: Tensor) -> Tensor:

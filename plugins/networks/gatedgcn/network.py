@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from zoo.plugins.networks.gatedgcn import torch_free
 from zoo.plugins.networks.gatedgcn.settings import Settings
 
-from zoo.registry.networks import Network
+from zoo.registry.networks import FastPath, Network
 
 
 def _build(settings: Settings) -> Any:
@@ -21,4 +22,7 @@ gatedgcn = Network(
     build=_build,
     description="Gated graph convolutions that update the edges too.",
     citation="Bresson & Laurent, arXiv:1711.07553; Choudhary & DeCost, npj Comput. Mater. 7, 185 (2021)",
+    fast=FastPath(
+        torch_free.possible, torch_free.shapes, torch_free.vector_size, torch_free.ArrayBody, torch_free.embed
+    ),
 )
