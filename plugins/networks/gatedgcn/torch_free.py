@@ -96,25 +96,25 @@ class ArrayBody:
         weights = counts / np.repeat(np.add.reduceat(counts, first[:-1]), graphs.degrees)
         neighbors = graphs.neighbors + np.repeat(graphs.offsets[:-1], graphs.edges)
         kernel = compiled.updating.Graph(first, neighbors, weights, np.array([len(graphs.numbers)], dtype=np.int64))
-        atoms = own["embedding.weight"][graphs.numbers]
+        atoms: Array = own["embedding.weight"][graphs.numbers]
         edges = _silu(self._linear("expansion", self._expand(graphs.distances)))
         outputs = [atoms]
         for layer in (f"layers.{index}." for index in range(size.layers)):
             inner = self._norm(f"{layer}norm_atoms", atoms)
-            terms = self._linear(f"{layer}center", inner), inner @ self._of_neighbor(layer)
-            of_edges = self._linear(f"{layer}edge", edges)
-            new, totals = np.empty_like(edges), np.empty_like(terms[1])
-            kernel.update(0, new, totals, *terms, of_edges, edges)
+            of_centers, of_edges = self._linear(f"{layer}center", inner), self._linear(f"{layer}edge", edges)
+            of_neighbors: Array = inner @ self._of_neighbor(layer)
+            new, totals = np.empty(edges.shape, np.float32), np.empty(of_neighbors.shape, np.float32)
+            kernel.update(0, new, totals, of_centers, of_neighbors, of_edges, edges)
             edges = new
-            grouped = totals.reshape(len(atoms), -1, size.edge_width)
-            messages = (grouped[:, :-1] / (grouped[:, -1:] + EPSILON)).reshape(atoms.shape)
+            grouped: Array = totals.reshape(len(atoms), -1, size.edge_width)
+            messages: Array = (grouped[:, :-1] / (grouped[:, -1:] + np.float32(EPSILON))).reshape(atoms.shape)
             both = np.concatenate([inner, self._norm(f"{layer}norm_messages", messages)], axis=1)
-            atoms = atoms + self._linear(f"{layer}out", _silu(self._linear(f"{layer}hidden", both)))
+            change = self._linear(f"{layer}out", _silu(self._linear(f"{layer}hidden", both)))
+            atoms = np.add(atoms, change, dtype=np.float32)
             outputs.append(atoms)
         copies = graphs.copies.astype(np.float32)[:, None]
         sums = np.add.reduceat(np.concatenate(outputs, axis=1) * copies, graphs.offsets[:-1], axis=0)
-        means: Array = sums / np.add.reduceat(copies, graphs.offsets[:-1], axis=0)
-        return means
+        return np.divide(sums, np.add.reduceat(copies, graphs.offsets[:-1], axis=0), dtype=np.float32)
 
     def _of_neighbor(self, layer: str) -> Array:
         return np.concatenate([self.tensors[f"{layer}{name}.weight"] for name in ("neighbor", "value")]).T
@@ -140,7 +140,8 @@ class ArrayBody:
 
 def _silu(values: Array) -> Array:
     with np.errstate(over="ignore"):  # the quotient is then zero, as it should be
-        return values / (1 + np.exp(-values))
+        result: Array = values / (1 + np.exp(-values))
+    return result
 
 
 def embed(bodies: Sequence[Any], graphs: PackedGraphs) -> Array:
