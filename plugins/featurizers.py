@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.data.composition import Composition
 from zoo.data.graphs.neighbors import GraphSettings, build_graphs
 from zoo.data.structures.conversion import as_crystals
 from zoo.data.symmetry import find_symmetries
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from pymatgen.core import Composition as PymatgenComposition
     from pymatgen.core import Structure
 
     from zoo.data.crystal import Crystal
@@ -89,6 +91,10 @@ class Magpie:
     def featurize_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         """Return an array of shape (n, 132)."""
         return element_statistics(crystals) if crystals else np.empty((0, len(self.labels)))
+
+    def featurize_compositions(self, compositions: Sequence[PymatgenComposition]) -> NDArray[np.float64]:
+        """Return an array of shape (n, 132) from compositions of pymatgen."""
+        return self.featurize_crystals([Composition.from_pymatgen(each) for each in compositions])
 
 
 class MagpieStructure:

@@ -167,6 +167,11 @@ class Rooted(Counter):
         return np.array([[len(s), (s.frac_coords % 1).sum()] for s in structures])
 
 
+class Unreduced(Magpie):
+    def featurize_compositions(self, compositions):
+        return super().featurize_compositions(compositions) + 1.0
+
+
 class Twofold(Counter):
     def featurize_crystals(self, crystals):
         return np.array([[2.0 * len(crystal), crystal.volume] for crystal in crystals])
@@ -204,6 +209,7 @@ class Writing(Counter):
         (Twofold(), "featurize_crystals gives other values than featurize, in atoms"),
         (Narrow(), r"featurize_crystals returns \(5, 1\), not \(5, 2\)"),
         (Writing(), "featurize_crystals changes its input"),
+        (Unreduced(), "featurize_compositions gives other values than featurize, in MagpieData minimum Number"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )

@@ -74,7 +74,8 @@ class SeveralModels(Command):
 @click.option(
     "--structure",
     metavar="COLUMN",
-    help="Column of a table's structures, or of names of structure files.  [default: by its name, else by its cells]",
+    help="Column of a table's structures, names of structure files, or formulas.  [default: by its name, else by its "
+    "cells]",
 )
 @click.option("--sheet", help="Sheet of an Excel workbook.  [default: the only one with cells]")
 @click.option(

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,9 @@ class Crystal:
     numbers: NDArray[np.uint8]
     lattice: NDArray[np.float64]
     frac: NDArray[np.float64]
+
+    has_structure: ClassVar[bool] = True
+    """Whether there are a lattice and coordinates; a :class:`zoo.data.composition.Composition` has none."""
 
     def __post_init__(self) -> None:
         raw = np.asarray(self.numbers)

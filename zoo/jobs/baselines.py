@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from zoo._utils.progress import progress
+from zoo.data.composition import Composition, composition_vectors
 from zoo.data.graphs.memory import memory, vectors_kind
 from zoo.data.scaling import UNSCALED, TargetScaler
 from zoo.errors import InputError, PluginError
@@ -36,6 +37,9 @@ Features: TypeAlias = "NDArray[np.float64] | PluginError"
 
 MAJORITY = "majority"
 """Baseline of a classification that ignores the crystals."""
+
+COMPOSITION = {"magpie-structure": "magpie"}
+"""Featurizer of structures → the one that reads what is left of these if only a formula is known."""
 
 CHUNK = 50
 """Number of crystals per call of a featurizer."""
@@ -123,7 +127,9 @@ def fit_baselines(
     baselines = {shown: plugins.baseline(name) for shown, name in names.items()}
     digests = {shown: baseline_digest(name)[:12] for shown, name in names.items()}
     features = dict(known or {})
-    if kinds := {baseline.featurizer for baseline in baselines.values()} - features.keys():
+    replaced = COMPOSITION if crystals and isinstance(crystals[0], Composition) else {}
+    reads = {shown: replaced.get(each.featurizer, each.featurizer) for shown, each in baselines.items()}
+    if kinds := set(reads.values()) - features.keys():
         with progress("featurizing", len(kinds) * len(crystals), "crystals", quiet=quiet) as bar:
             features |= featurize(kinds, crystals, bar)
     outcomes: dict[str, list[Outcome]] = {shown: [] for shown in baselines}
@@ -134,7 +140,7 @@ def fit_baselines(
                 outcome = store.get(name)
                 if outcome is None:
                     try:
-                        outcome = fit_baseline(dataset, split, baseline, features[baseline.featurizer])
+                        outcome = fit_baseline(dataset, split, baseline, features[reads[shown]])
                     except PluginError as error:
                         raise PluginError(
                             f"{error}; finished fits are kept: continue with --resume, without this baseline if need be"
@@ -197,7 +203,9 @@ def _matrix(name: str, featurizer: Featurizer, crystals: Sequence[Crystal]) -> N
     """Call a featurizer, and check what it returns."""
     from_arrays = getattr(featurizer, "featurize_crystals", None)
     try:
-        if from_arrays is None:
+        if isinstance(crystals[0], Composition):
+            given = np.asarray(composition_vectors(name, featurizer, crystals))
+        elif from_arrays is None:
             given = np.asarray(featurizer.featurize([crystal.to_structure() for crystal in crystals]))
         else:
             given = np.asarray(from_arrays([_copy(crystal) for crystal in crystals]))
@@ -213,6 +221,20 @@ def _matrix(name: str, featurizer: Featurizer, crystals: Sequence[Crystal]) -> N
             f"and {labels} labels"
         )
     return matrix
+
+
+def composition_featurizer(name: str) -> str:
+    """Return the featurizer of compositions in place of a featurizer: itself, or the one that `COMPOSITION` names.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = COMPOSITION.get(name, name)
+    if not hasattr(plugins.featurizer(found), "featurize_compositions"):
+        raise InputError(f"the featurizer {name} reads structures, and the table has formulas alone")
+    return found
 
 
 def _copy(crystal: Crystal) -> Crystal:

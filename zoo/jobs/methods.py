@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo._utils.devices import Device, choose_device
 from zoo._utils.progress import log_step
-from zoo._utils.wording import counted, with_unit
+from zoo._utils.wording import counted, listed, with_unit
 from zoo.analysis import probabilities
 from zoo.data.crystal import SYMBOLS
 from zoo.data.graphs.memory import recalled_graphs
@@ -109,8 +109,12 @@ def build_dataset(
     max_rejected: float,
     rejected_out: Path | None = None,
     classes: int = 0,
+    *,
+    formulas: bool = False,
 ) -> tuple[Table, Dataset]:
     """Build the graphs of a table; crystals that the network does not support are rejected.
+
+    A table of formulas alone has none.
 
     Parameters
     ----------
@@ -129,6 +133,8 @@ def build_dataset(
         File for the rejected rows, written if there are too many.
     classes : int
         Number of classes of the task.
+    formulas : bool
+        Whether a table may hold formulas in place of structures.
 
     Returns
     -------
@@ -139,8 +145,23 @@ def build_dataset(
     Raises
     ------
     InputError
-        If too many rows are rejected.
+        If too many rows are rejected, or some rows have a structure and others a formula.
     """
+    if alone := [str(record.row) for record in table.records if not record.crystal.has_structure]:
+        if len(alone) < len(table.records):
+            shown = [*alone[:5], *([f"{len(alone) - 5} more"] if len(alone) > 5 else [])]
+            raise InputError(
+                f"{table.source}: {counted(len(alone), 'row')} with a formula and no structure ({listed(shown)}), and "
+                f"{len(table.records) - len(alone)} with one; the two are not mixed: leave these rows out, or give "
+                "the formulas of all rows"
+            )
+        if not formulas:
+            raise InputError(
+                f"{table.source} has formulas and no structures, which networks need; zoo finetune fits regressors to "
+                "formulas"
+            )
+        targets = np.array([record.target for record in table.records], dtype=np.float64)
+        return table, Dataset(PackedGraphs.none(), targets, transform, classes)
     records: list[Record] = []
     graphs: list[CrystalGraph] = []
     rejected = list(table.rejected)

@@ -237,6 +237,10 @@ class Featurizer(Protocol):
     :class:`zoo.Crystal` and returns what ``featurize`` returns for the same structures. zoo then calls only that
     method, and no pymatgen structures are made.
 
+    One that reads compositions alone may have a method ``featurize_compositions``, which takes a sequence of pymatgen
+    Compositions and returns what ``featurize`` returns for structures of these. It is what models of tables with
+    formulas and no structures are made of.
+
     Attributes
     ----------
     labels : list of str
@@ -356,8 +360,9 @@ def breach(kind: Kind, name: str, made: object) -> str | None:
             return f"is called {name!r}: {_UNUSABLE}"
         if not callable(getattr(made, "featurize", None)):
             return f"is {_described(made)}, without a method featurize"
-        if _has(made, "featurize_crystals") and not callable(getattr(made, "featurize_crystals", None)):
-            return f"is {_described(made)}, whose featurize_crystals is no method"
+        for method in ("featurize_crystals", "featurize_compositions"):
+            if _has(made, method) and not callable(getattr(made, method, None)):
+                return f"is {_described(made)}, whose {method} is no method"
         missing = [attribute for attribute in ("labels", "citations") if not _has(made, attribute)]
         return f"lacks {' and '.join(missing)}" if missing else None
     from zoo.registry.networks import Network  # which builds on this module

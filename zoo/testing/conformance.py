@@ -192,6 +192,18 @@ def featurizer_gives_the_same_for_arrays(featurizer: Any, structures: Any = None
     _compare(made, made.featurize(given), result, "featurize_crystals gives other values than featurize")
 
 
+def featurizer_gives_the_same_for_compositions(featurizer: Any, structures: Any = None) -> None:
+    """Check that ``featurize_compositions``, if defined, agrees with ``featurize``."""
+    import numpy as np
+
+    made, given = _made(featurizer), _crystals(structures)
+    if not hasattr(made, "featurize_compositions"):
+        return
+    result = made.featurize_compositions([structure.composition for structure in given])
+    assert isinstance(result, np.ndarray), f"{label(made)}: featurize_compositions returns a {type(result).__name__}"
+    _compare(made, made.featurize(given), result, "featurize_compositions gives other values than featurize")
+
+
 def _made(featurizer: Any) -> Any:
     is_factory = isinstance(featurizer, type) or not hasattr(featurizer, "featurize")
     made = featurizer() if is_factory and callable(featurizer) else featurizer
@@ -278,6 +290,7 @@ FEATURIZER_CHECKS: _Checks = tuple(
             featurizer_ignores_order_of_atoms,
             featurizer_ignores_choice_of_origin,
             featurizer_gives_the_same_for_arrays,
+            featurizer_gives_the_same_for_compositions,
         ),
     )
 )

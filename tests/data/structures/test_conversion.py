@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from ase import Atoms
 from ase.db import connect
-from pymatgen.core import Composition, Lattice, Molecule, Structure
+from pymatgen.core import Lattice, Molecule, Structure
 from pymatgen.entries.computed_entries import ComputedStructureEntry
 from pymatgen.io.ase import AseAtomsAdaptor
 
@@ -189,14 +189,13 @@ BAD = {
     "atoms 1.20 Å apart": changed(cell=[1.2, 5.6, 5.6]),
     "a Molecule is not a crystal structure: it has no cell": Molecule(["O"], [[0, 0, 0]]),
     "not periodic (pbc = T T F)": Structure(Lattice(np.eye(3) * 4, pbc=(True, True, False)), ["Si"], [[0, 0, 0]]),
-    "a Composition is not a structure": Composition("NaCl"),
     "a Lattice is not a structure": Lattice.cubic(3),
     "an int is not a structure": 3,
     "no structure is given": None,
     "no structure is given ": float("nan"),
     "no structure is given  ": pd.NA,
     "'salt.cif' is neither an existing file nor the text of a structure (CIF, POSCAR, JSON)": "salt.cif",
-    "'NaCl' is neither": "NaCl",
+    "'rocksalt' is neither": "rocksalt",
     "a list; give the structures in one flat list": [SALT],
     "unknown element 'Xx'": {**jarvis(SALT), "elements": ["Xx"] * 8},
     "24 coordinates do not fit 7 atoms": {**jarvis(SALT), "elements": ["Na"] * 7},

@@ -149,7 +149,16 @@ def build_graphs(
     fast = compiled.nearest is not None and settings.ties == "environment"
     stream = iter(crystals)
     while chunk := list(islice(stream, _CRYSTALS_PER_CHUNK)):
-        yield from _build_compiled(chunk, settings) if fast else _build(chunk, settings)
+        whole = [crystal for crystal in chunk if crystal.has_structure]
+        built = iter(_build_compiled(whole, settings) if fast and whole else _build(whole, settings))
+        for crystal in chunk:
+            yield (
+                next(built)
+                if crystal.has_structure
+                else InputError(
+                    f"only the formula {crystal.formula.replace(' ', '')} is known, and a graph needs a structure"
+                )
+            )
 
 
 def _build_compiled(crystals: Sequence[Crystal], settings: GraphSettings) -> list[CrystalGraph | InputError]:

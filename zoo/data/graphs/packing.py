@@ -80,6 +80,12 @@ class PackedGraphs:
         return parts[0] if len(parts) == 1 else cls.join(parts)
 
     @classmethod
+    def none(cls) -> PackedGraphs:
+        """Return no graphs, as there are of formulas."""
+        small, whole = np.empty(0, dtype=np.uint8), np.empty(0, dtype=np.int32)
+        return cls(small, whole, small, whole, np.empty(0, dtype=np.float32), small, np.zeros(1, dtype=np.int64))
+
+    @classmethod
     def join(cls, parts: Sequence[PackedGraphs]) -> PackedGraphs:
         """Concatenate one or more packed graphs."""
         sizes = np.concatenate([part.sizes for part in parts])

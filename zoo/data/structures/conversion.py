@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from zoo._utils.wording import counted, listed
+from zoo.data.composition import Composition, is_composition, is_formula
 from zoo.data.crystal import Crystal
 from zoo.data.structures.files import is_structure_file
 from zoo.data.structures.parse import DICTIONARY_KEYS, MISSING, is_dictionary, kind_of, parse, read_file
@@ -64,7 +65,8 @@ def convert(structures: object, *, on_error: OnError = "raise") -> Converted:
     structures : object
         pymatgen Structures, ASE Atoms, Crystals, dictionaries (of pymatgen, ASE or JARVIS, or with zoo's columns
         ``atomic_numbers``, ``lattice`` and ``frac_coords``), text of a CIF or POSCAR, paths of structure files, or
-        documents with a ``structure``: one of them, or several in a list, tuple, generator, NumPy array of objects,
+        documents with a ``structure``; or formulas (texts and pymatgen Compositions), for models that read compositions
+        alone: one of them, or several in a list, tuple, generator, NumPy array of objects,
         pandas Series, data frame of one column, or dictionary of identifiers to structures.
     on_error : {"raise", "skip"}
         Whether a structure that cannot be used ends in an error, or is left out with a warning that names it.
@@ -169,7 +171,7 @@ def _own_id(item: object) -> str:
 
 def _is_one(value: object) -> bool:
     """Return whether a value stands for a single structure rather than a collection."""
-    if isinstance(value, Crystal | str | bytes | PathLike):
+    if isinstance(value, Crystal | str | bytes | PathLike) or is_composition(value):
         return True
     if is_dictionary(value):
         return any(key in value for key in DICTIONARY_KEYS)
@@ -179,6 +181,8 @@ def _is_one(value: object) -> bool:
 def _crystal(item: object) -> Crystal:
     if isinstance(item, PathLike):
         return _read(Path(fspath(item)))
+    if isinstance(item, str) and is_formula(item) and item != "NaN" and not _exists(Path(item)):
+        return Composition.parse(item)
     if isinstance(item, str) and not _is_text(item):
         return _read(Path(item))
     if isinstance(item, list | tuple | set) and not hasattr(item, "structure"):  # a row of a DataFrame has one

@@ -12,10 +12,11 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import numpy as np
 
+from zoo.data.composition import Composition, is_composition
 from zoo.data.crystal import MAX_ATOMIC_NUMBER, MAX_ATOMS, Crystal
 from zoo.data.structures.atoms import (
     ASE_KEYS,
@@ -69,6 +70,8 @@ def parse(value: object) -> Crystal:
     """
     if isinstance(value, Crystal):
         return value
+    if is_composition(value):
+        return Composition.from_pymatgen(cast("Any", value))
     if isinstance(value, bytes):
         value = decode(value)
     if isinstance(value, str):

@@ -10,7 +10,8 @@
 5. the columns ``atomic_numbers`` (n), ``lattice`` (9, Å) and ``frac_coords`` (3n);
 6. the column ``file``: a path relative to the table;
 7. for ``id_prop.csv``, the file next to it that is named after the identifier;
-8. the only column whose cells are structures, or names of structure files.
+8. the only column whose cells are structures, or names of structure files;
+9. a column of formulas: compositions in place of crystals.
 
 **The identifier** comes from the column that :func:`zoo.data.tables.columns.ids.find_ids` finds, else it is the row's
 number.
@@ -27,11 +28,11 @@ from typing import TYPE_CHECKING
 
 from zoo.data.tables.cells import identifier, is_missing, number, part
 from zoo.data.tables.columns.ids import find_ids
-from zoo.data.tables.columns.names import required_column, target_column
+from zoo.data.tables.columns.names import find, required_column, target_column
 from zoo.data.tables.columns.names import split_column as column_of_parts
 from zoo.data.tables.columns.numbers import decimal_in
 from zoo.data.tables.columns.sample import Sample
-from zoo.data.tables.columns.structures import crystal_source, own_columns
+from zoo.data.tables.columns.structures import FORMULA_COLUMNS, FORMULAS, crystal_source, own_columns
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.records import Record, Rejection, shorten
 from zoo.errors import InputError
@@ -97,6 +98,9 @@ class RowReader:
         )
         self.self_contained = structures is None and not self.description.startswith("files ")
         """Whether the table itself holds the crystals, rather than file names."""
+        formulas = self.description.startswith(FORMULAS)
+        self.formula = "" if formulas or cells is None else find(source.columns, FORMULA_COLUMNS)
+        """Column of formulas beside the structures; empty if there is none."""
         self.yes_or_no = task is not None and not task.unit and task.valid == (0.0, 1.0)
         """Whether the property is binary, such as being a metal, so that True and False count as 1 and 0."""
         self.required = required_column(source, task) if task else ""
@@ -118,7 +122,7 @@ class RowReader:
 
     def rows(self, only: Collection[str] | None = None) -> Iterator[Row]:
         """Yield the rows, or only those with the identifiers in `only`."""
-        used = (self.id_column, *self.crystal_columns, self.target, self.required, self.split, *self.kept)
+        used = (self.id_column, *self.crystal_columns, self.formula, self.target, self.required, self.split, *self.kept)
         columns = list(dict.fromkeys(filter(None, used)))
         for row in self.source.rows(columns, self.select(only)):
             if only is None or self.identify(row) in only:
@@ -194,4 +198,9 @@ class RowReader:
         except InputError as error:
             value = shorten(row.cells.get(column)) if column else ""
             reason = " ".join(str(error).split())
+            if column == self.crystal_columns[0] and not value and not is_missing(row.cells.get(self.formula)):
+                reason = (
+                    "only a formula and no structure; add it, or learn from the formulas of all rows: "
+                    f"--structure {self.formula}"
+                )
             return Rejection(str(self.source.path), row.number, name, column, value, reason, filtered)

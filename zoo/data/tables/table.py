@@ -106,7 +106,7 @@ else:  # checked without importing pandas
 ID = "Column of the ids.  [default: by its name, else by its cells]"
 SHEET = "Sheet of an Excel workbook.  [default: the only one with cells]"
 DECIMAL = "Decimal sign of numbers.  [default: as the target's column tells, if it does]"
-STRUCTURE = "Column of the structures, or of names of structure files.  [default: by its name, else by its cells]"
+STRUCTURE = "Column of structures, names of structure files, or formulas.  [default: by its name, else by its cells]"
 """Help texts of the options that tell the layout of a table."""
 
 

@@ -25,7 +25,7 @@ from zoo.registry import plugins
 from zoo.training.kernel_regression import fit_kernel_classifier, fit_kernel_machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -154,6 +154,7 @@ def default_members(
     *,
     backbone: str = "",
     readout: ReadoutFit | None = None,
+    featurizer: str = STRUCTURE,
 ) -> list[RegressorMember]:
     """Return the regressors of ``--mode blend``.
 
@@ -171,6 +172,8 @@ def default_members(
         Name of the network's backbone, whose vectors are also read alone.
     readout : ReadoutFit, optional
         Fits a regression on the experts' predictions; see :func:`zoo.jobs.crossfit.readout.readout_fit`.
+    featurizer : str
+        What the members read besides the experts.
     """
     chosen = tuple(experts.index(name) for name in FROZEN if name in experts) or tuple(range(len(experts)))
     support = "svr"
@@ -181,19 +184,19 @@ def default_members(
         boosting = partial(fit_boosted_classifier, classes=dataset.classes)
     frozen = " + frozen vectors" if chosen else ""
     kinds: list[tuple[str, Fit, tuple[str, ...], tuple[int, ...]]] = [
-        (f"{support} on {STRUCTURE}", kernel, (STRUCTURE,), ()),
-        (f"gradient boosting on {STRUCTURE}", boosting, (STRUCTURE,), ()),
+        (f"{support} on {featurizer}", kernel, (featurizer,), ()),
+        (f"gradient boosting on {featurizer}", boosting, (featurizer,), ()),
     ]
     if chosen:
         kinds += [
-            (f"{support} on {STRUCTURE}{frozen}", kernel, (STRUCTURE,), chosen),
+            (f"{support} on {featurizer}{frozen}", kernel, (featurizer,), chosen),
             (f"{support} on frozen vectors", kernel, (), chosen),
         ]
     if backbone in experts and len(chosen) > 1:
         kinds.append((f"{support} on frozen vectors of {backbone}", kernel, (), (experts.index(backbone),)))
     if readout and not dataset.classes:
         kinds.append(("ridge on predictions of backbones", readout, (), tuple(range(len(experts)))))
-    read = tuple(dict.fromkeys((STRUCTURE, *beside)))
+    read = tuple(dict.fromkeys((featurizer, *beside)))
     if len(read) > 1:
         named = " + ".join(read)
         kinds += [
@@ -228,8 +231,12 @@ def network_member(
     return NetworkMember(f"{backbone} fine-tuned", key, initial, last, vectors, device)
 
 
-def baseline_member(name: str, transform: Transform, classes: int = 0) -> RegressorMember:
+def baseline_member(
+    name: str, transform: Transform, classes: int = 0, replaced: Mapping[str, str] | None = None
+) -> RegressorMember:
     """Return a registered baseline as a member; of a classification, with the number of classes.
+
+    A featurizer may be replaced by another.
 
     Raises
     ------
@@ -239,7 +246,8 @@ def baseline_member(name: str, transform: Transform, classes: int = 0) -> Regres
     baseline = plugins.baseline(name)
     digest = baselines.baseline_digest(name)
     files = tuple(plugins.files())
-    return RegressorMember(name, _BaselineFit(name, files, classes), transform, (baseline.featurizer,), (), digest)
+    read = (replaced or {}).get(baseline.featurizer, baseline.featurizer)
+    return RegressorMember(name, _BaselineFit(name, files, classes), transform, (read,), (), digest)
 
 
 @dataclass(frozen=True)

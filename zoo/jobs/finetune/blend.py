@@ -15,8 +15,10 @@ from zoo.data.graphs.memory import memory
 from zoo.data.scaling import UNSCALED, TargetScaler
 from zoo.errors import InputError, PluginError
 from zoo.jobs import baselines, pretrained
+from zoo.jobs.baselines import COMPOSITION
 from zoo.jobs.crossfit.fit import CrossFit, cross_fit, folds_of
 from zoo.jobs.crossfit.members import (
+    STRUCTURE,
     NetworkMember,
     RegressorMember,
     baseline_member,
@@ -64,10 +66,13 @@ class CrossFits:
         One per seed.
     features : dict of featurizer to array or PluginError
         Feature vectors of all rows.
+    compositions : bool
+        Whether the rows have formulas and no structures.
     """
 
     fits: list[CrossFit]
     features: dict[str, Features]
+    compositions: bool = False
 
     def config(self, task: Task) -> BlendConfig:
         """Return the checkpoint's blend configuration: the featurizers of the regressors and the clipping range."""
@@ -83,7 +88,7 @@ class CrossFits:
             labels = plugins.featurizer(name).labels
             described.append(FeaturizerConfig(name=name, columns=len(labels), labels_sha256=labels_digest(labels)))
         low, high = valid_range(task)
-        return BlendConfig(featurizers=described, low=low, high=high)
+        return BlendConfig(featurizers=described, low=low, high=high, compositions=self.compositions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +192,7 @@ def cross_fit_all(
     inputs = Inputs(usable, None if vectors is None else vectors.numpy(), expert_sizes(initial.architecture))
 
     say(f"{sum(map(len, folds[0]))} rows in {len(folds[0])} folds: each row is predicted by fits that have not seen it")
-    if options.fast:
+    if options.fast and not start.formulas:
         say("fast: no network is fine-tuned, which makes errors about 2 % larger (docs/benchmarks/defaults.md)")
     crossfits = []
     count = sum(len(plan) * len(each) for plan, each in zip(plans, folds, strict=True))
@@ -211,7 +216,7 @@ def cross_fit_all(
                     say=warn,
                 )
             )
-    return CrossFits(crossfits, features)
+    return CrossFits(crossfits, features, start.formulas)
 
 
 def frozen_vectors(
@@ -265,7 +270,8 @@ def _members(
     device : {"auto", "cpu", "cuda"}
     """
     if options.network_mode is None:
-        return [baseline_member(options.mode, dataset.transform, dataset.classes)]
+        replaced = COMPOSITION if start.formulas else {}
+        return [baseline_member(options.mode, dataset.transform, dataset.classes, replaced)]
     regressors = default_members(
         dataset,
         np.concatenate(folds),
@@ -273,8 +279,9 @@ def _members(
         options.beside,
         backbone=start.name,
         readout=readout_fit([pretrained.load_heads(each.pulled.directory) for each in start.experts]),
+        featurizer=COMPOSITION[STRUCTURE] if start.formulas else STRUCTURE,
     )
-    if options.fast:
+    if options.fast or start.formulas:
         return [*regressors]
     settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
     network = network_member(start.name, start.key, start.initial, settings, vectors, device)

@@ -60,10 +60,17 @@ def describe_run(result: Result, folder: Path) -> Card:
     parts = pool or f"{counts.train} training, {counts.val} validation"
     level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
     interval = f", interval={level:g}" if level else ""  # the highest level that the calibration rows allow
+    formulas = result.start.formulas
+    given = '["NaCl", "Ca(OH)2"]' if formulas else "structures"
+    noted = "elements that are not in the training set" if formulas else "crystals that are far from the training set"
     body = [
         f"# {config.name}",
         f"Predicts {_property(task)} ({_classes(task) or task.unit or 'no unit'}) from a "
-        f"crystal structure. Started from {origin}.",
+        + (
+            "formula. The table has no structures, so no backbone was used; polymorphs get the same prediction."
+            if formulas
+            else f"crystal structure. Started from {origin}."
+        ),
         beside,
         network,
         f"## Results {result.basis}",
@@ -81,9 +88,9 @@ def describe_run(result: Result, folder: Path) -> Card:
         f"{f', {filtered} {set_aside}' if filtered else ''} (`rejected.csv`). "
         f"Elements: {', '.join(config.elements)}.",
         "## Use",
-        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict(structures{interval})\n```',
+        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict({given}{interval})\n```',
         "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
-        f"extrapolation; {_columns(task)} `note` names crystals that are far from the training set.",
+        f"extrapolation; {_columns(task)} `note` names {noted}.",
     ]
     if task.citation:
         body += ["## Citation", task.citation]
@@ -91,7 +98,9 @@ def describe_run(result: Result, folder: Path) -> Card:
         config,
         folder,
         unnamed="run",  # a folder name is not always a valid card name
-        title=f"{task.name} fine-tuned from {pulled.name}" if pulled else f"{task.name} from scratch",
+        title=f"{task.name} fine-tuned from {pulled.name}"
+        if pulled
+        else f"{task.name} from {'formulas' if formulas else 'scratch'}",
         training=Training(source=result.table.source.name, license="that of the data", rows=counts, ids="splits.json"),
         results=[
             CardResult(

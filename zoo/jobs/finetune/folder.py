@@ -51,7 +51,8 @@ def write_run(result: Result, folder: Path) -> None:
     networks.save(result.checkpoint, folder)
     _json(folder / "metrics.json", metrics(result))
     _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.splits})
-    KnownCrystals.build((each.id, each.crystal) for each in result.records).write(folder / known_crystals.FILE)
+    if not result.start.formulas:
+        KnownCrystals.build((each.id, each.crystal) for each in result.records).write(folder / known_crystals.FILE)
     write_rejected(result.table.rejected, folder / "rejected.csv")
     named = history.columns(classes=bool(result.task.classes))
     _csv(folder / "history.csv", ["method", result.repeat, *named], _history(result))

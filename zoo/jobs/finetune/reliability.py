@@ -47,8 +47,8 @@ class Reliability:
     half_widths : list of float or None
         Half-width for each seed at the level :data:`zoo.analysis.conformal.INTERVAL_LEVEL`; for intervals scaled by a
         difficulty, the mean over the calibration rows.
-    reference : Reference
-        Reference vectors of the first seed's network and training rows.
+    reference : Reference or None
+        Reference vectors of the first seed's network and training rows; None if there are no structures.
     far : int
         Number of test rows of the first seed far from its training set, according to `reference`.
     tested : int
@@ -62,7 +62,7 @@ class Reliability:
     calibrations: list[tuple[float, ...]]
     coverage: dict[float, list[float | None]]
     half_widths: list[float | None]
-    reference: Reference
+    reference: Reference | None
     far: int
     tested: int
     rule: str = RULE
@@ -76,9 +76,12 @@ class Reliability:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measurements, JSON-serialisable."""
-        far = {"test_rows": self.far, "of": self.tested, "expected": 1 - self.reference.share}
+        far: dict[str, Any] = {}
+        if self.reference:
+            measured = {"test_rows": self.far, "of": self.tested, "expected": 1 - self.reference.share}
+            far = {"far_from_training": measured}
         if self.temperatures:
-            return {"rule": self.rule, "temperature": self.temperatures, "far_from_training": far}
+            return {"rule": self.rule, "temperature": self.temperatures, **far}
         return {
             "rule": self.rule,
             "calibration_rows": [len(each) for each in self.calibrations],
@@ -87,7 +90,7 @@ class Reliability:
                 for level, values in self.coverage.items()
             ],
             "half_width": {"level": conformal.INTERVAL_LEVEL, "per_seed": self.half_widths},
-            "far_from_training": far,
+            **far,
         }
 
 
@@ -135,16 +138,19 @@ def assess(
     assert member is not None
     trained = crossfits[0].rows if crossfits else first.train
     rows = np.concatenate([trained, first.test])
-    vectors = embed(member.network, dataset.graphs, rows, device=choose_device(device))
-    member.network.cpu()
-    reference = Reference.of(vectors[: len(trained)], first.seed)
+    reference, far = None, 0
+    if len(dataset.graphs):  # there are none of formulas
+        vectors = embed(member.network, dataset.graphs, rows, device=choose_device(device))
+        member.network.cpu()
+        reference = Reference.of(vectors[: len(trained)], first.seed)
+        far = int(reference.is_far(vectors[len(trained) :]).sum())
     return Reliability(
         calibrations=calibrations,
         coverage=coverage,
         half_widths=[conformal.half_width(each, conformal.INTERVAL_LEVEL) for each in calibrations],
         temperatures=[_temperature(each) for each in outcomes] if dataset.classes else [],
         reference=reference,
-        far=int(reference.is_far(vectors[len(trained) :]).sum()),
+        far=far,
         tested=len(first.test),
         rule=_rule(classes=bool(dataset.classes), crossed=bool(crossfits)),
     )

@@ -22,7 +22,15 @@ from zoo.jobs.finetune.blend import cross_fit_all
 from zoo.jobs.finetune.out_of_fold import carriers, transfer
 from zoo.jobs.finetune.result import Result
 from zoo.jobs.finetune.splitting import Rows
-from zoo.jobs.finetune.start import choice_split, compare_backbones, describe, prepare, provenance, row_warnings
+from zoo.jobs.finetune.start import (
+    choice_split,
+    compare_backbones,
+    describe,
+    of_formulas,
+    prepare,
+    provenance,
+    row_warnings,
+)
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.fit_store.history import LiveHistory
 from zoo.models.checkpoint import networks
@@ -90,6 +98,7 @@ def finetune(
             check(options, task)
             candidates = [replace(each, outputs=max(1, len(task.classes))) for each in prepare(options)]
             rows = read_rows(options, task, candidates, out, tell, warn)
+            candidates = [of_formulas(options, candidates[0].outputs)] if rows.formulas else candidates
             return fit_rows(options, candidates, rows, out, device, resume=resume, quiet=quiet, tell=tell, warn=warn)
         except KeyboardInterrupt:
             folder = partial_folder(out)

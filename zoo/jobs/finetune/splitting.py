@@ -70,6 +70,11 @@ class Rows:
     shared: list[SharedFits] = field(default_factory=list)
     learned_with: tuple[str, ...] = ()
 
+    @property
+    def formulas(self) -> bool:
+        """Whether the rows have formulas and no structures."""
+        return not self.table.records[0].crystal.has_structure
+
 
 def read(options: Options, task: Task, rejected_out: Path | None = None, *, sparse: bool = False) -> Table:
     """Read the table and, if given, the table of test rows; for `sparse` see :func:`zoo.data.tables.table.read_table`.
@@ -190,6 +195,7 @@ def read_dataset(
         options.max_rejected,
         rejected_out,
         len(task.classes),
+        formulas=True,
     )
     return table, dataset, target
 

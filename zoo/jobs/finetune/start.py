@@ -14,7 +14,9 @@ from zoo.data.elements import atom_table, known_elements
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError
 from zoo.jobs import lineage, pretrained
-from zoo.registry import task_choice
+from zoo.jobs.baselines import composition_featurizer
+from zoo.models.architecture import default_architecture
+from zoo.registry import plugins, task_choice
 from zoo.training import transfer
 from zoo.training.settings import BLEND, FROM_SCRATCH
 
@@ -55,6 +57,8 @@ class Start:
         Number of classes, or 1 for a number.
     targets : int
         Number of properties that the networks learn at once.
+    formulas : bool
+        Whether the table has formulas and no structures: no network is fitted.
     """
 
     backbone: Pretrained | None
@@ -63,10 +67,13 @@ class Start:
     from_scratch: bool = False
     outputs: int = 1
     targets: int = 1
+    formulas: bool = False
 
     @property
     def name(self) -> str:
-        """Name of the backbone, or "from scratch"."""
+        """Name of the backbone, "from scratch", or "formulas"."""
+        if self.formulas:
+            return "formulas"
         return self.backbone.name if self.backbone and not self.from_scratch else FROM_SCRATCH
 
     @property
@@ -101,6 +108,9 @@ class Start:
 
     def initial(self, seed: int) -> tuple[CrystalNetwork, dict[str, float]]:
         """Return the initial network of a fit and its learning rates by depth."""
+        if self.formulas:  # a checkpoint has one; this one is never asked
+            size = default_architecture(width=1, convolutions=1, head=1, gaussians=2, outputs=self.outputs)
+            return transfer.scratch(size, None, seed), {}
         if self.backbone is None:
             return pretrained.new_network(seed, self.outputs, self.targets), {}
         network = self.backbone.network
@@ -115,6 +125,29 @@ class Start:
             return transfer.scratch(size.model_copy(update=own), network.atom_table, seed), {}
         experts = [each.network for each in self.experts]
         return transfer.transfer(network, self.mode, seed, experts=experts, outputs=self.outputs, targets=self.targets)
+
+
+def of_formulas(options: Options, outputs: int = 1) -> Start:
+    """Return the starting point for a table with formulas and no structures.
+
+    Raises
+    ------
+    InputError
+        If the options ask for a network, a backbone, or a featurizer of structures.
+    """
+    asked = {
+        f"--mode {options.mode}": options.network_mode is not None and options.mode != BLEND,
+        f"--backbone {options.backbone}": options.backbone != "auto",
+        "--fast": options.fast,
+        "--compare scratch": options.compare_scratch,
+    }
+    if network := next((option for option, given in asked.items() if given), None):
+        raise InputError(f"{network}: the table has formulas and no structures, which networks need; leave it out")
+    own = [options.mode] if options.network_mode is None else []
+    read = [*options.beside, *(plugins.baseline(name).featurizer for name in (*own, *options.baselines))]
+    for name in read:
+        composition_featurizer(name)
+    return Start(None, outputs=outputs, formulas=True)
 
 
 def prepare(options: Options) -> list[Start]:
@@ -214,6 +247,11 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
     tried : dict of str to float
         Validation errors of all backbones, if they were compared.
     """
+    if start.formulas:
+        return [
+            "formulas and no structures: no backbone is used, as backbones read structures; the members of the model "
+            "read compositions, so polymorphs get the same prediction"
+        ]
     if start.backbone is None:
         return []
     pulled = start.backbone.pulled

@@ -70,6 +70,8 @@ def contributions(model: Model, crystal: Crystal) -> NDArray[np.float64]:
     if isinstance(found, InputError):
         raise found
     graph, rows = found
+    if graph is None:
+        raise InputError(f"{model.name} reads compositions, and its predictions have no contributions of atoms")
     whole, alone = _graphs(graph, np.ones((1, len(crystal)))), _graphs(graph, np.eye(len(crystal)))
     centers, _ = model._values(PackedGraphs.join([whole, alone]), stacked([rows] * (len(crystal) + 1)))
     if model.classes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.data.composition import Composition, composition_vectors
 from zoo.data.graphs.memory import vectors_kind
 from zoo.errors import CheckpointError, InputError, PluginError, UnknownNameError
 from zoo.models.regression.blends import labels_digest
@@ -75,7 +76,10 @@ class Featurizers:
         featurizer, columns = self._all[name]
         try:
             fast = getattr(featurizer, "featurize_crystals", None)
-            given = fast(crystals) if fast else featurizer.featurize([each.to_structure() for each in crystals])
+            if isinstance(crystals[0], Composition):
+                given = composition_vectors(name, featurizer, crystals)
+            else:
+                given = fast(crystals) if fast else featurizer.featurize([each.to_structure() for each in crystals])
             matrix = np.asarray(given, dtype=np.float64)
         except InputError:
             raise

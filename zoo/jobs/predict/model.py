@@ -12,6 +12,7 @@ import numpy as np
 from zoo._utils.devices import Device, choose_device
 from zoo._utils.progress import log_step
 from zoo._utils.wording import counted
+from zoo.data.composition import Composition
 from zoo.data.crystal import SYMBOLS, Crystal
 from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from zoo.models.network import CrystalNetwork
     from zoo.models.torch_free import Predictor
 
-    _Input: TypeAlias = tuple[CrystalGraph, Rows]
+    _Input: TypeAlias = tuple[CrystalGraph | None, Rows]
 
 CHUNK = 1000
 """Number of crystals that are predicted together."""
@@ -145,6 +146,11 @@ class Model:
         """Name of the predicted property."""
         return self.config.target.name
 
+    @property
+    def reads_compositions(self) -> bool:
+        """Whether the model was made from formulas: it reads the compositions of crystals, and formulas."""
+        return bool(self.config.blend and self.config.blend.compositions)
+
     def columns(self, interval: float | None = None) -> tuple[str, ...]:
         """Return the columns of a table of predictions, with an interval if one is asked for."""
         return names(self.classes, interval=interval is not None)
@@ -164,7 +170,8 @@ class Model:
         structures : object
             One ordered crystal or n of them: pymatgen Structures, ASE Atoms, Crystals, dictionaries, text of CIFs or
             POSCARs, or paths of structure files, in a list, generator, array, pandas Series, or dictionary of
-            identifiers to structures. :func:`zoo.read` gives those of a folder, table or archive.
+            identifiers to structures. :func:`zoo.read` gives those of a folder, table or archive. A model made from
+            formulas takes these as well, as texts or pymatgen Compositions.
         ids : sequence of n str, optional
             Identifiers of the rows; by default a Series' labels, a dictionary's keys, or positions.
         interval : float, optional
@@ -248,6 +255,8 @@ class Model:
         InputError
             As :meth:`predict` does.
         """
+        if self.reads_compositions:
+            raise InputError(f"{self.name} reads compositions and has no network, so it has no vectors of crystals")
         body = self.config.architecture.pooled(pooling)
         converted = convert(structures)
         graphs = list(usable_items(self._graphs(converted.crystals), converted).values())
@@ -288,6 +297,9 @@ class Model:
 
     def _inputs(self, crystals: Sequence[Crystal], memory: CrystalMemory | None = None) -> list[_Input | InputError]:
         """Build the graphs and the feature vectors for a blend's regressors; return the error where either fails."""
+        if self.reads_compositions and self._featurizers:
+            found = self._featurizers.vectors([Composition.of(each) for each in crystals], memory) if crystals else []
+            return [_paired(None, each) for each in found]
         graphs = self._graphs(crystals, memory)
         good = [crystal for crystal, graph in zip(crystals, graphs, strict=True) if not isinstance(graph, InputError)]
         vectors: Sequence[Rows | InputError] = [{}] * len(good)
@@ -320,7 +332,8 @@ class Model:
         if not inputs:
             return {name: [] for name in self.columns(interval)}
         members, blend = self._alone.members, self.config.blend
-        packed = PackedGraphs.pack([graph for graph, _ in inputs])
+        graphs = [graph for graph, _ in inputs if graph is not None]
+        packed = PackedGraphs.pack(graphs) if graphs else PackedGraphs.none()
         centers, disagreements = self._values(packed, stacked([rows for _, rows in inputs]))
         transform = members[0].scaler.transform
         values = restored(centers, transform)
@@ -351,38 +364,20 @@ class Model:
         return columns
 
 
-def _paired(graph: CrystalGraph, rows: Rows | InputError) -> _Input | InputError:
+def _paired(graph: CrystalGraph | None, rows: Rows | InputError) -> _Input | InputError:
     return rows if isinstance(rows, InputError) else (graph, rows)
 
 
 def load(
     ref: str | Path, *, target: str | None = None, device: Device = "auto", source: pull.OriginChoice = "auto"
 ) -> Model:
-    """Load a backbone or a fine-tuned run.
-
-    Parameters
-    ----------
-    ref : str or Path
-        Name of a registered backbone, a folder written by ``zoo finetune`` or ``zoo convert``, or
-        ``hf://owner/repo@revision``.
-    target : str, optional
-        Property to predict, by name or task, for a backbone that was trained on several properties; by default the
-        first.
-    device : {"auto", "cpu", "cuda"}
-    source : {"auto", "hub", "bundled"}
-        Source of the weights of a registered backbone.
+    """Load a backbone or a fine-tuned run of one target; see :func:`zoo.jobs.predict.joint.load`.
 
     Raises
     ------
     UnknownNameError, NotPublishedError, HubError, IntegrityError, CheckpointError
     InputError
-        If the checkpoint does not predict `target`.
-
-    Examples
-    --------
-    >>> import zoo
-    >>> zoo.load("dEf-10k").target
-    'formation_energy_per_atom'
+        If the checkpoint does not predict `target`, or the folder holds a run for each of several targets.
     """
     pulled = pull.pull(ref, source=source)
     start = time.monotonic()

@@ -196,7 +196,7 @@ def _probabilities(result: Result) -> str:
 def distant_rows(result: Result) -> str:
     """Return a sentence on the number of test rows far from the training set; empty without test rows."""
     found = result.reliability
-    if not found.tested:
+    if not found.tested or found.reference is None:
         return ""
     return (
         f"{found.far} of {found.tested} test rows of the first {result.repeat} are farther from its training set than "

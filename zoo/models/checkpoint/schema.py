@@ -157,12 +157,16 @@ class RegressorConfig(_Sparse):
         return self
 
 
-class BlendConfig(_Strict):
-    """Settings shared by all members of a blend; see :mod:`zoo.models.regression.blends`."""
+class BlendConfig(_Sparse):
+    """Settings shared by all members of a blend; see :mod:`zoo.models.regression.blends`.
+
+    With `compositions`, its regressors read compositions alone. The network, of weight 0, is then a formality.
+    """
 
     featurizers: list[FeaturizerConfig] = Field(default_factory=list, max_length=MAX_FEATURIZERS)
     low: float | None = Field(default=None, allow_inf_nan=False)
     high: float | None = Field(default=None, allow_inf_nan=False)
+    compositions: bool = Field(default=False, json_schema_extra=_SPARSE)
 
     @model_validator(mode="after")
     def _range_and_names_are_sound(self) -> Self:
@@ -249,6 +253,8 @@ class Config(_Sparse):
         if self.blend and self.other_targets:
             raise ValueError("a blend has one target")
         for member in self.members:
+            if self.blend and self.blend.compositions and (member.weight or any(e.experts for e in member.regressors)):
+                raise ValueError("a network reads structures, and the blend compositions alone")
             if not self.blend and (member.regressors or member.weight != 1 or member.difficulty):
                 raise ValueError("members have weights, regressors and a difficulty in a blend only")
             if (member.difficulty is None) != (self.members[0].difficulty is None):

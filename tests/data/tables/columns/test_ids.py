@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from support.rocksalt import BULK, CIFS, MODULI
 
-from zoo.data.tables.columns.ids import is_formula
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.inputs import iter_records
 from zoo.data.tables.table import Table, read_table
@@ -49,15 +48,6 @@ def test_of_several_columns_the_one_with_a_name_like_an_id() -> None:
         "DataFrame has no column of ids by its name (it might be remark or comment; --id names it): "
         "rows are called by their numbers",
     )
-
-
-def test_formulas_are_not_taken_for_ids_unasked() -> None:
-    table = read(PLAIN.assign(compound=NAMES))
-    assert [record.id for record in table.records] == ["1", "2", "3", "4"]
-    assert "(it might be compound; --id names it)" in table.notes[0]
-    assert ids(PLAIN.assign(compound=NAMES), layout=Layout(id="Compound")) == NAMES
-    assert all(map(is_formula, ["NaCl", "Ca(OH)2", "Li0.5CoO2", "Mg3[Si2O5](OH)4"]))
-    assert not any(map(is_formula, ["mp-149", "glass 1", "Xx2", "", "12", None, "1" * 5000 + "x"]))
 
 
 def test_no_column_of_ids_is_said_too(tmp_path: Path) -> None:

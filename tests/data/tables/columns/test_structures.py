@@ -78,13 +78,37 @@ def test_predictions_take_the_same_columns(tmp_path: Path) -> None:
     assert stream.notes == ["ids from column label, judging by its cells; --id names another"]
 
 
-def test_compositions_alone_are_named_as_such() -> None:
-    frame = pd.DataFrame({"material": NAMES, "K_VRH": list(MODULI.values())})
-    with pytest.raises(InputError) as error:
-        read(frame)
-    assert str(error.value) == (
-        "DataFrame: column 'material' holds compositions, but no column holds structures, and zoo learns from these: "
-        "add a column of structures, or name a folder of structure files with --structures (columns: material, K_VRH)"
-    )
+def test_formulas_take_the_place_of_structures_if_there_are_none() -> None:
+    table = read(frame := pd.DataFrame({"material": NAMES, "K_VRH": list(MODULI.values())}))
+    assert table.structure_source == "formulas alone, in column material"
+    assert [record.crystal.formula.replace("1", "").split() for record in table.records] == [
+        sorted(record.crystal.elements) for record in read(PLAIN).records
+    ]
     with pytest.raises(InputError, match="DataFrame: no crystals found: there is no column structure"):
         read(frame.assign(material=LABELS))
+    with pytest.raises(InputError, match="the columns 'material' and 'other' hold formulas; say which with"):
+        read(frame.assign(other=NAMES))
+    named = read(frame.assign(other=NAMES, formula=[*NAMES[:-1], "Na"]))  # sodium, not a missing value
+    assert [record.crystal.formula for record in named.records][-1] == "Na1"
+
+
+def test_symbols_of_elements_are_about_anything() -> None:
+    frame = pd.DataFrame({"dopant": ["Mg", "Ca", "Sr", "Ba"], "K_VRH": list(MODULI.values())})
+    with pytest.raises(InputError, match="no crystals found"):
+        read(frame)
+    assert read(frame, layout=Layout(structure="dopant")).records[0].crystal.formula == "Mg1"
+
+
+def test_a_structure_is_preferred_to_a_formula() -> None:
+    frame = PLAIN.assign(formula=NAMES)
+    assert all(record.crystal.has_structure for record in read(frame).records)
+    frame.loc[1, "cif"] = None
+    table = read(frame, max_rejected=0.5)
+    assert [(each.row, each.column, each.reason) for each in table.rejected] == [
+        (
+            2,
+            "cif",
+            "only a formula and no structure; add it, or learn from the formulas of all rows: --structure formula",
+        )
+    ]
+    assert not any(record.crystal.has_structure for record in read(frame, layout=Layout(structure="formula")).records)

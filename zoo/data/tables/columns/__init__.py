@@ -11,7 +11,6 @@ from zoo._utils import lazy
 if TYPE_CHECKING:
     from zoo.data.tables.columns.ids import IdColumn as IdColumn
     from zoo.data.tables.columns.ids import find_ids as find_ids
-    from zoo.data.tables.columns.ids import is_formula as is_formula
     from zoo.data.tables.columns.names import ID_COLUMNS as ID_COLUMNS
     from zoo.data.tables.columns.names import find as find
     from zoo.data.tables.columns.names import listed as listed

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.data.crystal import SYMBOLS
+from zoo.data.composition import is_formula
 from zoo.data.structures.parse import is_number
 from zoo.data.tables.cells import identifier, is_missing
 from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
@@ -25,7 +25,6 @@ _LONGEST_ID = 60
 _LIKE_AN_ID = re.compile(
     r"(?:^|[^a-z])(?:ids?|identifier|name|label|code|refcode|key|sample|entry|icsd|cod)(?:$|[^a-z])"
 )
-_FORMULA = re.compile(r"(?:[A-Z][a-z]?|[\d.()\[\]·*\s])+")
 
 
 @dataclass(frozen=True)
@@ -114,14 +113,6 @@ def _by_content(source: TableReader, cells: Mapping[str, Sequence[object]], uniq
     found = f"it might be {' or '.join(might[:3])}" if might else "no column has a different text in every row"
     unnamed = f"{source.path.name} has no column of ids by its name ({found}; --id names it)"
     return IdColumn("", f"{unnamed}: rows are called by their numbers")
-
-
-def is_formula(value: object) -> bool:
-    """Return whether a cell is a chemical formula, such as ``Ca(OH)2``."""
-    if not (isinstance(value, str) and _FORMULA.fullmatch(value.strip())):
-        return False
-    elements = re.findall(r"[A-Z][a-z]?", value)
-    return bool(elements) and all(element in SYMBOLS for element in elements)
 
 
 def _is_unique(values: Sequence[object]) -> bool:

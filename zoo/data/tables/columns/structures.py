@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from zoo.data.composition import Composition, is_formula
 from zoo.data.structures import parse as parsing
 from zoo.data.structures.containers.archives import is_archive, structure_lookup
 from zoo.data.structures.files import format_of
 from zoo.data.tables.cells import is_missing
-from zoo.data.tables.columns.ids import is_formula
 from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
 from zoo.data.tables.formats.reader import INDEX
 from zoo.errors import InputError
@@ -27,6 +27,10 @@ CrystalReader = Callable[[Mapping[str, object], str], "Crystal"]
 """Reads a crystal from a row's cells and identifier."""
 
 _STRUCTURE_COLUMNS = ("structure", "cif", "poscar", "atoms")
+FORMULA_COLUMNS = ("formula", "composition", "reduced_formula", "pretty_formula", "formula_pretty", "full_formula")
+FORMULAS = "formulas alone,"
+"""Beginning of the description of the crystals of a table without structures."""
+
 _LONGEST_PATH = 255
 
 
@@ -79,21 +83,37 @@ def crystal_source(
             both = " and ".join(map(repr, held))
             raise InputError(f"{source.path}: the columns {both} hold structures; say which with --structure")
         choices = [_of_column(name, source, structures, cells) for name in held]
+    if not choices and cells is not None and (name := _formula_column(source, cells)):
+        choices = [_of_formulas(name)]
     if not choices:
-        if formulas := [name for name in columns if name and cells and is_formula(cells.first(name))]:
-            raise InputError(
-                f"{source.path}: column {formulas[0]!r} holds compositions, but no column holds structures, and zoo "
-                "learns from these: add a column of structures, or name a folder of structure files with --structures "
-                f"(columns: {listed(columns)})"
-            )
         raise InputError(
-            f"{source.path}: no crystals found: there is no column structure, cif, poscar or file, nor the "
+            f"{source.path}: no crystals found: there is no column structure, cif, poscar, file or formula, nor the "
             f"columns {', '.join(parsing.ARRAYS)}; name the column with --structure, or a folder of structure files "
             f"with --structures (columns: {listed(columns)})"
         )
     (chosen, read, description), *others = choices
     also = f" (also present: {'; '.join(words for _, _, words in others)})" if others else ""
     return chosen, read, description + also
+
+
+def _formula_column(source: TableReader, cells: Sample) -> str:
+    """Return the column of formulas: one called like it, else the only one whose cells are formulas of compounds.
+
+    Raises
+    ------
+    InputError
+        If several might be it.
+    """
+    if named := find(source.columns, FORMULA_COLUMNS):
+        return named
+    held = cells.cells(*filter(None, source.columns))
+    found = [name for name, values in held.items() if _are_formulas(values) and _are_compounds(values)]
+    if len(found) > 1:
+        both = " and ".join(map(repr, found))
+        raise InputError(
+            f"{source.path}: there are no structures, and the columns {both} hold formulas; say which with --structure"
+        )
+    return found[0] if found else ""
 
 
 def own_columns(source: TableReader, used: Collection[str], cells: Sample | None = None) -> tuple[str, ...]:
@@ -138,11 +158,41 @@ def _of_column(
     name: str, source: TableReader, structures: Path | None, cells: Sample | None
 ) -> tuple[tuple[str, ...], CrystalReader, str]:
     """Return the crystals of a column: those in its cells, or in the files that these name."""
+    if cells is not None and is_formula(cells.first(name)) and _are_formulas(cells.cells(name)[name]):
+        return _of_formulas(name)
     if cells is not None and _kind(cells.first(name)) == "files":
         folder = structures or source.path.parent
         where = f"files of {structures}" if structures else "files"
         return (name,), _from_files(folder, name), f"{where} named in column {name}"
     return (name,), lambda row, _: parsing.parse(row.get(name)), f"column {name}"
+
+
+def _of_formulas(name: str) -> tuple[tuple[str, ...], CrystalReader, str]:
+    """Return compositions in place of crystals."""
+
+    def read(cells: Mapping[str, object], _identifier: str) -> Crystal:
+        value = cells.get(name)
+        if _has_no_formula(value):
+            raise InputError("no formula is given")
+        return Composition.parse(value)
+
+    return (name,), read, f"{FORMULAS} in column {name}"
+
+
+def _has_no_formula(value: object) -> bool:
+    """Return whether a cell is empty; ``Na``, which says so in other columns, is sodium."""
+    return is_missing(value) and not (is_formula(value) and value != "NaN")
+
+
+def _are_formulas(values: Sequence[object]) -> bool:
+    known = [value for value in values if not _has_no_formula(value)]
+    return bool(known) and all(map(is_formula, known))
+
+
+def _are_compounds(values: Sequence[object]) -> bool:
+    """Return whether most formulas have several elements: a column of element symbols may be about anything."""
+    known = [value for value in values if not _has_no_formula(value)]
+    return sum(len(set(re.findall(r"[A-Z][a-z]?", str(value)))) > 1 for value in known) > len(known) / 2
 
 
 def _from_arrays(columns: tuple[str, ...]) -> CrystalReader:

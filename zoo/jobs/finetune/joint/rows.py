@@ -118,6 +118,7 @@ def read_rows(
     splits = splitting.make_splits(options, records, stratify=several)
     folds = [cut(options, records, split, stratify=several) for split in splits] if options.cross_fitted else []
     network = start.name if options.network_mode is not None and not options.fast else None
+    network = None if found[0].formulas else network
     joint = JointRows(records, splits, folds, found, positions, _rejected(found), network)
     joint = replace(joint, of_target=[_with_splits(joint, target) for target in range(len(found))])
     tell(_described(options, joint))
@@ -175,7 +176,11 @@ def _kept(rows: Rows, use: Sequence[bool], first_rows: dict[str, int]) -> Rows:
     return replace(
         rows,
         table=replace(table, records=records, rejected=[*table.rejected, *twice]),
-        dataset=replace(dataset, graphs=dataset.graphs.select(chosen), targets=dataset.targets[chosen]),
+        dataset=replace(
+            dataset,
+            graphs=dataset.graphs if rows.formulas else dataset.graphs.select(chosen),
+            targets=dataset.targets[chosen],
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from zoo.jobs.finetune.joint.folder import write_folder
 from zoo.jobs.finetune.joint.result import JointResult
 from zoo.jobs.finetune.joint.rows import read_rows
 from zoo.jobs.finetune.run import check, fit_rows, open_store, partial_folder
-from zoo.jobs.finetune.start import prepare
+from zoo.jobs.finetune.start import of_formulas, prepare
 from zoo.registry import task_choice
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def finetune_jointly(
         check(each, task_choice.chosen(each.choice))
     (start,) = prepare(every[0])
     rows = read_rows(options, every, start, out, tell, warn)
+    start = of_formulas(options) if rows.of_target[0].formulas else start
     folder = partial_folder(out)
     digests = {f"rows of {each.table.target_column}": records_digest(each.table.records) for each in rows.of_target}
     first = replace(rows.of_target[0], splits=rows.splits)
