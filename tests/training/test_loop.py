@@ -184,3 +184,19 @@ def test_an_average_is_validated_and_kept(data: Data, tmp_path: Path) -> None:
     assert validation_mae(data, network) == pytest.approx(
         next(row["validation_mae"] for row in loop.history if row["validation_loss"] == best), rel=1e-4
     )
+
+
+def test_a_balance_may_begin_later(data: Data, tmp_path: Path) -> None:
+    """Before that, all targets weigh the same."""
+
+    def fitted(balance: str, balance_from: int) -> torch.Tensor:
+        network = blank()
+        settings = replace(SETTINGS, epochs=2, balance_from=balance_from)
+        run(data, tmp_path / f"{balance}-{balance_from}", network, settings, balance=balance)
+        return torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+    equal, relative = fitted("equal", 0), fitted("relative", 0)
+    assert torch.equal(fitted("relative", 2), equal)
+    later = fitted("relative", 1)
+    assert not torch.equal(later, equal)
+    assert not torch.equal(later, relative)

@@ -63,6 +63,8 @@ class FitSettings:
     edges_per_visit : int or None
         A crystal with more than k times as many distinct edges takes part in every (k + 1)-th epoch only, though in
         every fourth at least. Most of the time goes into few large cells otherwise.
+    balance_from : int
+        Number of epochs in which all targets weigh the same, before `balance` applies.
     """
 
     epochs: int = 100
@@ -77,6 +79,7 @@ class FitSettings:
     precision: Precision = "32-true"
     optimizer: Literal["adamw", "muon"] = "adamw"
     edges_per_visit: int | None = None
+    balance_from: int = 0
 
 
 @dataclass(frozen=True)

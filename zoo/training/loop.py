@@ -217,7 +217,11 @@ class Loop:
         return self.network.architecture.outputs > 1
 
     def _loss(self, output: Tensor, target: Tensor) -> Tensor:
-        return cross_entropy(output, target) if self._classes else masked_l1(output, target, self._balance)
+        return cross_entropy(output, target) if self._classes else masked_l1(output, target, self._balance_now)
+
+    @property
+    def _balance_now(self) -> Balance:
+        return self._balance if self._epoch >= self.settings.balance_from else "equal"
 
     def _error(self, output: Tensor, target: Tensor) -> float:
         """Return the mean absolute error of the first target in its unit, or the fraction of wrong classes."""

@@ -114,6 +114,7 @@ class FitRecipe(_Strict):
     balance: Balance = "equal"
     optimizer: Literal["adamw", "muon"] = "adamw"
     edges_per_visit: int | None = Field(default=None, ge=1)
+    balance_from: int = Field(default=0, ge=0)
 
     def settings(self, device: str) -> FitSettings:
         """Return the fit settings for a device, "cpu" or "cuda"."""
