@@ -52,9 +52,11 @@ def _forest_classifier(seed: int) -> Any:
 
 def _svc(seed: int) -> Any:  # noqa: ARG001
     from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.multiclass import OneVsRestClassifier
     from sklearn.svm import SVC
 
-    return _scaled_features(CalibratedClassifierCV(SVC(C=10.0, gamma=0.001), ensemble=False, cv=3))
+    machines = OneVsRestClassifier(SVC(C=10.0, gamma=0.001))
+    return _scaled_features(CalibratedClassifierCV(machines, ensemble=False, cv=3))
 
 
 def _logistic(seed: int) -> Any:  # noqa: ARG001
@@ -148,10 +150,11 @@ svc = Baseline(
     name="svc",
     classifier=_svc,
     grid={
-        "model__estimator__C": (1.0, 10.0, 100.0),
-        "model__estimator__gamma": (0.0001, 0.0003, 0.001, 0.003),
+        "model__estimator__estimator__C": (1.0, 10.0, 100.0),
+        "model__estimator__estimator__gamma": (0.0001, 0.0003, 0.001, 0.003),
     },
-    description="Support vector classification with a Gaussian kernel, with probabilities by Platt's method.",
+    description="Support vector machines with a Gaussian kernel, of more than two classes one for each against all "
+    "others; probabilities by Platt's method.",
     citation="C. Cortes, V. Vapnik, Machine Learning 20, 273 (1995), doi:10.1007/BF00994018",
 )
 

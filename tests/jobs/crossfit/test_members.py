@@ -16,6 +16,7 @@ from zoo.jobs.crossfit.members import (
     STRUCTURE,
     RegressorMember,
     baseline_member,
+    check_storable,
     default_members,
     fit_boosting,
     network_member,
@@ -25,6 +26,7 @@ from zoo.models.regression.blends import Inputs
 from zoo.registry import plugins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 X = np.random.default_rng(1).normal(size=(60, 6))
@@ -88,20 +90,32 @@ PIPELINES = """
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, Ridge, SGDClassifier
 from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from zoo import Baseline
 late = Baseline("late", lambda seed: make_pipeline(StandardScaler(), SimpleImputer(strategy="constant"), Ridge()))
 uncentred = Baseline("uncentred", lambda seed: make_pipeline(StandardScaler(with_mean=False), Ridge()))
+neighbours = Baseline("neighbours", lambda seed: KNeighborsRegressor())
+bayes = Baseline("bayes", classifier=lambda seed: make_pipeline(SimpleImputer(), GaussianNB()))
+broken = Baseline("broken", lambda seed: 1 / 0)
 started = Baseline("started", lambda seed: GradientBoostingRegressor(init=LinearRegression(), n_estimators=3))
 each = Baseline("each", classifier=lambda seed: SGDClassifier(loss="log_loss", random_state=seed))
 plain = Baseline("plain", lambda seed: make_pipeline(SimpleImputer(), StandardScaler(), Ridge()))
 """
 
 
-def test_a_baseline_that_arrays_do_not_express_is_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def pipelines(tmp_path: Path) -> Iterator[None]:
     (tmp_path / "mine.py").write_text(PIPELINES)
     plugins.add_file(tmp_path / "mine.py")
+    yield
+    plugins.remove_files()
+
+
+@pytest.mark.usefixtures("pipelines")
+def test_a_baseline_that_arrays_do_not_express_is_refused() -> None:
     features = X + 5
     gaps = features.copy()
     gaps[::3, 0] = np.nan
@@ -112,6 +126,16 @@ def test_a_baseline_that_arrays_do_not_express_is_refused(tmp_path: Path) -> Non
             baseline_member(name, "identity", classes).fit(given, target, 0)
     fitted, _ = baseline_member("plain", "identity").fit(gaps, X[:, 1], 0)
     assert np.abs(fitted.predict(gaps) - X[:, 1]).mean() < 0.1
+
+
+@pytest.mark.usefixtures("pipelines")
+def test_what_cannot_be_saved_is_refused_before_rows_are_read() -> None:
+    with pytest.raises(InputError, match="a KNeighborsRegressor cannot be saved in a model"):
+        check_storable("neighbours", "regression")
+    with pytest.raises(InputError, match="a GaussianNB cannot be saved in a model"):
+        check_storable("bayes", "classification")
+    for name in ("plain", "broken", "ridge"):  # the fit itself tells what is broken
+        check_storable(name, "regression")
 
 
 def test_predictions_stay_near_the_training_targets() -> None:

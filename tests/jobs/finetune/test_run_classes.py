@@ -119,6 +119,18 @@ def test_a_network_alone(mode: str, table: Path, backbone: Path, tmp_path: Path)
         assert "log-loss" in (tmp_path / "run" / "README.md").read_text().split("## Predicted classes")[0]
 
 
+@pytest.mark.parametrize("mode", ["svc", "logistic"])
+def test_a_baseline_as_the_model(mode: str, table: Path, backbone: Path, tmp_path: Path) -> None:
+    request = zoo.Options("metallicity", table, backbone=str(backbone), mode=mode, test=0.2)
+    result = zoo.finetune(request, tmp_path / "run", quiet=True)
+    tested = result.splits[0].test
+    known = {f"bulk {name}": structure for name, (structure, _) in structures().items()}
+    found = zoo.load(tmp_path / "run").predict([known[result.records[row].id] for row in tested])
+    expected = result.outcomes[result.model][0].predictions[tested]
+    np.testing.assert_allclose(found[PROBABILITIES], expected, atol=1e-6)
+    assert result.summary()[result.model]["accuracy"]["mean"] >= 0.9
+
+
 def test_what_cannot_be_learned_is_said(table: Path, backbone: Path, tmp_path: Path) -> None:
     rows = pd.read_csv(table)
     only, few = tmp_path / "only.csv", tmp_path / "few.csv"

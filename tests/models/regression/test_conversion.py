@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
 
 from zoo.errors import InputError
 from zoo.models.regression.classifiers import from_tensors, kinds_of
@@ -36,11 +39,17 @@ def scaled(model: Any) -> Any:
     return make_pipeline(SimpleImputer(), StandardScaler(), clip, model)
 
 
+def machines(**more: Any) -> Any:
+    settings = {"cv": 3, "ensemble": False, **more}
+    return CalibratedClassifierCV(OneVsRestClassifier(SVC(C=100.0, gamma=0.003)), **settings)
+
+
 MODELS = {
     "forest": lambda: make_pipeline(SimpleImputer(), RandomForestClassifier(20, random_state=0)),
     "extra trees": lambda: make_pipeline(SimpleImputer(), ExtraTreesClassifier(20, random_state=0)),
     "boosting": lambda: make_pipeline(SimpleImputer(), GradientBoostingClassifier(n_estimators=20, random_state=0)),
     "logistic": lambda: scaled(LogisticRegression()),
+    "svc": lambda: scaled(machines()),
     "frequencies": lambda: DummyClassifier(strategy="prior"),
 }
 
@@ -71,5 +80,17 @@ def test_a_class_without_training_rows_is_unlikely(model: str) -> None:
 
 def test_what_cannot_be_saved_is_named() -> None:
     features, target, _ = rows(2)
+    for model, message in [
+        (machines(ensemble=True), "can be saved in a model with ensemble=False"),
+        (machines(method="isotonic"), "with method='sigmoid', not 'isotonic'"),
+        (CalibratedClassifierCV(LogisticRegression(), ensemble=False), "around an SVC with a Gaussian kernel"),
+        (CalibratedClassifierCV(SVC(kernel="linear"), ensemble=False), "around an SVC with a Gaussian kernel"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            classifier_from_sklearn(model.fit(np.nan_to_num(features), target), COLUMNS, 2)
+    features, target, _ = rows(3)
+    three = CalibratedClassifierCV(SVC(gamma=0.01), ensemble=False).fit(np.nan_to_num(features), target)
+    with pytest.raises(InputError, match="a OneVsRestClassifier of it"):
+        classifier_from_sklearn(three, COLUMNS, 3)
     with pytest.raises(InputError, match="a GaussianNB cannot be saved in a model; what can: logistic regression"):
         classifier_from_sklearn(GaussianNB().fit(np.nan_to_num(features), target), COLUMNS, 2)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from zoo.models.regression.blends import Inputs
     from zoo.models.regression.classifiers import Classifier
     from zoo.models.regression.regressors import Regressor
-    from zoo.registry.contracts import Transform
+    from zoo.registry.contracts import TaskKind, Transform
     from zoo.training.fit import FitSettings
 
     Array = NDArray[np.float64]
@@ -53,6 +53,8 @@ FROZEN = ("multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
 
 BOOSTING = {"n_estimators": 300, "learning_rate": 0.05, "max_depth": 4, "subsample": 0.5, "max_features": 0.2}
 """Settings of gradient-boosted trees."""
+
+_TRIAL_ROWS = 30
 
 MAX_DEVIATION = 1e-3
 """Largest mean deviation of a converted baseline from the original, in scaled units: arrays have single precision."""
@@ -262,14 +264,40 @@ class _BaselineFit:
         for path in sorted(set(self.files) - set(plugins.files())):
             plugins.add_file(path)
         fitted, chosen = baselines.fit_estimator(plugins.baseline(self.name), features, target, seed, self.classes)
-        if self.classes:
-            classifier = classifier_from_sklearn(fitted, features.shape[1], self.classes)
-            ours = classifier.predict(features)[:, [int(each) for each in fitted.classes_]]
-            _check_same(self.name, ours / ours.sum(axis=1, keepdims=True), fitted.predict_proba(features))
-            return classifier, chosen
-        regressor = from_sklearn(fitted, features.shape[1])
-        _check_same(self.name, regressor.predict(features), np.ravel(fitted.predict(features)))
-        return regressor, chosen
+        return _stored(self.name, fitted, features, self.classes), chosen
+
+
+def check_storable(name: str, kind: TaskKind) -> None:
+    """Check that a fitted baseline can be saved in a model, by a fit to a few random rows.
+
+    Raises
+    ------
+    InputError
+        If it cannot, with the reason.
+    """
+    if plugins.find("baseline", name).ours:  # tests check these
+        return
+    baseline, random = plugins.baseline(name), np.random.default_rng(0)
+    classes = 2 if kind == "classification" else 0
+    try:
+        features = random.normal(size=(_TRIAL_ROWS, len(plugins.featurizer(baseline.featurizer).labels)))
+        target = np.arange(_TRIAL_ROWS) % 2 if classes else random.normal(size=_TRIAL_ROWS)
+        fitted = baseline.make(kind, 0).fit(features, target)
+    except Exception:  # the fit to the user's rows will tell
+        return
+    _stored(name, fitted, features, classes)
+
+
+def _stored(name: str, fitted: Any, features: Array, classes: int) -> Regressor | Classifier:
+    """Return a fitted baseline as arrays."""
+    if classes:
+        classifier = classifier_from_sklearn(fitted, features.shape[1], classes)
+        ours = classifier.predict(features)[:, [int(each) for each in fitted.classes_]]
+        _check_same(name, ours / ours.sum(axis=1, keepdims=True), fitted.predict_proba(features))
+        return classifier
+    regressor = from_sklearn(fitted, features.shape[1])
+    _check_same(name, regressor.predict(features), np.ravel(fitted.predict(features)))
+    return regressor
 
 
 def _check_same(name: str, ours: Array, theirs: Array) -> None:

@@ -17,6 +17,7 @@ from zoo.data.tables.rejections import remove_rejected_list
 from zoo.errors import InputError
 from zoo.jobs import lineage, methods
 from zoo.jobs.baselines import MAJORITY, check_kind, find_baselines, fit_baselines
+from zoo.jobs.crossfit.members import check_storable
 from zoo.jobs.finetune import reliability, splitting
 from zoo.jobs.finetune.blend import cross_fit_all
 from zoo.jobs.finetune.out_of_fold import carriers, transfer
@@ -121,6 +122,7 @@ def check(options: Options, task: Task) -> None:
     find_baselines(options.baselines, task.kind)
     if options.network_mode is None:
         check_kind(options.mode, task.kind)
+        check_storable(options.mode, task.kind)
     if options.beside and options.mode != "blend":
         raise InputError(f"--beside adds to what the members of a blend read; --mode {options.mode} has none")
     for name in options.beside:

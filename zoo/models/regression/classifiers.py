@@ -1,7 +1,8 @@
 """Classical classifiers stored as plain arrays: one regressor for each class.
 
 The regressors give a number for each class, which a link turns into probabilities: ``softmax`` takes the numbers as
-logits, as of gradient boosting and logistic regression; ``identity`` takes them as probabilities, as of a forest.
+logits, as of gradient boosting and logistic regression; ``sigmoid`` takes each as the logit of its class against all
+others, as of calibrated support vector machines; ``identity`` takes them as probabilities, as of a forest.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-Link = Literal["softmax", "identity"]
+Link = Literal["softmax", "sigmoid", "identity"]
 """How the numbers of the classes become probabilities."""
 
 ABSENT = -10.0
@@ -39,7 +40,7 @@ class Classifier:
     ----------
     parts : tuple of Regressor
         In the order of the classes.
-    link : {"softmax", "identity"}
+    link : {"softmax", "sigmoid", "identity"}
     """
 
     parts: tuple[Regressor, ...]
@@ -59,7 +60,8 @@ class Classifier:
         numbers = np.stack([part.predict(features) for part in self.parts], axis=1)
         if self.link == "softmax":
             return softmax(numbers)
-        positive = np.maximum(numbers, 0.0)
+        sigmoid = self.link == "sigmoid"
+        positive = np.exp(-np.logaddexp(0.0, -numbers)) if sigmoid else np.maximum(numbers, 0.0)
         total = positive.sum(axis=1, keepdims=True)
         shares: Array = np.divide(positive, total, out=np.full_like(positive, 1 / len(self.parts)), where=total > 0)
         return shares
@@ -120,11 +122,11 @@ def of_models(
         Returns the regressor of a model, with the preprocessing of its features.
     columns : int
         Number of features.
-    link : {"softmax", "identity"}
+    link : {"softmax", "sigmoid", "identity"}
     """
     parts = []
     for position in range(classes):
-        model = models.get(position, ABSENT if link == "softmax" else 0.0)
+        model = models.get(position, 0.0 if link == "identity" else ABSENT)
         if isinstance(model, float):
             model = LinearModel(np.zeros(columns), np.array([model]))
         parts.append(make(model))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from zoo.models.regression.classifiers import Link
     from zoo.models.regression.regressors import Model
 
     Array = NDArray[np.float64]
@@ -95,6 +97,8 @@ def classifier_from_sklearn(fitted: Any, columns: int, classes: int) -> Classifi
             _trees([each.tree_ for each in stage], float(offset), rate, columns)
             for stage, offset in zip(model.estimators_.T, offsets, strict=True)
         ]
+    elif name == "CalibratedClassifierCV":
+        logits = _calibrated(model)
     elif hasattr(model, "coef_") and hasattr(model, "predict_proba") and np.shape(model.coef_)[1] == columns:
         logits = [
             LinearModel(np.asarray(row, dtype=np.float64), np.array([float(offset)]))
@@ -103,11 +107,38 @@ def classifier_from_sklearn(fitted: Any, columns: int, classes: int) -> Classifi
     else:
         raise InputError(
             f"a {name} cannot be saved in a model; what can: logistic regression, forests, extra trees, gradient "
-            "boosting; before them imputer, scaler and np.clip"
+            "boosting, support vector machines with calibrated probabilities; before them imputer, scaler and np.clip"
         )
     if len(logits) == 1:  # the log-odds of the second of two classes
         return of_models({present[0]: 0.0, present[1]: logits[0]}, classes, make, columns)
-    return of_models(dict(zip(present, logits, strict=True)), classes, make, columns)
+    link: Link = "sigmoid" if name == "CalibratedClassifierCV" else "softmax"
+    return of_models(dict(zip(present, logits, strict=True)), classes, make, columns, link)
+
+
+def _calibrated(model: Any) -> list[Model]:
+    """Return the logits of support vector machines with Platt's calibration, each of one class against all others."""
+    (fitted, *others) = model.calibrated_classifiers_
+    machines = getattr(fitted.estimator, "estimators_", [fitted.estimator])
+    if others or not all(_is_gaussian(each, "SVC") and len(each.classes_) == 2 for each in machines):
+        raise InputError(
+            "a CalibratedClassifierCV can be saved in a model with ensemble=False, and around an SVC with a Gaussian "
+            "kernel and a number for gamma, or, of three classes or more, a OneVsRestClassifier of it"
+        )
+    if model.method != "sigmoid":
+        raise InputError(
+            f"a CalibratedClassifierCV can be saved in a model with method='sigmoid', not {model.method!r}"
+        )
+    logits: list[Model] = []
+    for machine, platt in zip(map(_kernel_machine, machines), fitted.calibrators, strict=True):
+        # Of a decision value f, the probability is 1 / (1 + exp(a f + b)).
+        logits.append(
+            replace(
+                machine,
+                coefficients=-platt.a_ * machine.coefficients,
+                intercept=-platt.a_ * machine.intercept - platt.b_,
+            )
+        )
+    return logits
 
 
 def _preprocessing(fitted: Any, columns: int) -> tuple[Callable[[Model, Array], Regressor], Any]:
@@ -136,10 +167,8 @@ def _model(fitted: Any, columns: int) -> Model:
     name = type(fitted).__name__
     if name == "DummyRegressor":
         return LinearModel(np.zeros(columns), np.ravel(fitted.constant_).astype(np.float64))
-    if name == "SVR" and fitted.kernel == "rbf" and not isinstance(fitted.gamma, str):
-        coefficients = np.ravel(fitted.dual_coef_)
-        intercept, gamma = np.ravel(fitted.intercept_), np.array([float(fitted.gamma)])
-        return KernelMachine(np.asarray(fitted.support_vectors_, dtype=np.float32), coefficients, intercept, gamma)
+    if _is_gaussian(fitted, "SVR"):
+        return _kernel_machine(fitted)
     if name in ("RandomForestRegressor", "ExtraTreesRegressor"):
         trees = [each.tree_ for each in fitted.estimators_]
         return _trees(trees, 0.0, 1 / len(trees), columns)
@@ -153,6 +182,17 @@ def _model(fitted: Any, columns: int) -> Model:
         at_zero = np.ravel(fitted.predict(np.zeros((1, columns)))).astype(np.float64)
         return LinearModel(np.ravel(fitted.coef_).astype(np.float64), at_zero)
     raise _unknown(fitted)
+
+
+def _is_gaussian(fitted: Any, name: str) -> bool:
+    """Whether it is a support vector machine whose kernel is a Gaussian with a given γ."""
+    return type(fitted).__name__ == name and fitted.kernel == "rbf" and not isinstance(fitted.gamma, str)
+
+
+def _kernel_machine(fitted: Any) -> KernelMachine:
+    coefficients, intercept = np.ravel(fitted.dual_coef_), np.ravel(fitted.intercept_)
+    vectors, gamma = np.asarray(fitted.support_vectors_, dtype=np.float32), np.array([float(fitted.gamma)])
+    return KernelMachine(vectors, coefficients, intercept, gamma)
 
 
 def _trees(trees: list[Any], base: float, rate: float, columns: int, output: int = 0) -> TreeEnsemble:
