@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils.bounded import read_json
-from zoo.analysis.known_crystals import FILE, KnownCrystals, Match
+from zoo.analysis.known_crystals import KnownCrystals, Match
 from zoo.data.crystal import Crystal
 from zoo.data.tables.inputs import iter_records
 from zoo.data.tables.records import Record
+from zoo.registry.backbones import CRYSTALS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,8 +53,8 @@ def make(paths: Sequence[Path]) -> None:
         if name in wanted:
             chosen.setdefault(name, crystal)
     known = KnownCrystals.build(chosen.items())
-    known.write(LISTS / FILE)
-    size = (LISTS / FILE).stat().st_size
+    known.write(LISTS / CRYSTALS_FILE)
+    size = (LISTS / CRYSTALS_FILE).stat().st_size
     print(f"{len(known):,} of {len(wanted):,} training crystals, {size:,} bytes")
 
 

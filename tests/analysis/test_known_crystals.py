@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from zoo.analysis import known_crystals
-from zoo.analysis.known_crystals import FILE, NEAR, SAME, KnownCrystals, Match, fingerprints
+from zoo.analysis.known_crystals import NEAR, SAME, KnownCrystals, Match, fingerprints
 from zoo.data.crystal import Crystal
 from zoo.errors import InputError
 from zoo.registry import backbones
+from zoo.registry.backbones import CRYSTALS_FILE
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-SHELF = Path(__file__).parents[2] / "cards" / "ids" / FILE
+SHELF = Path(__file__).parents[2] / "cards" / "ids" / CRYSTALS_FILE
 
 
 def crystal(structure: Structure) -> Crystal:
@@ -69,8 +70,8 @@ def test_a_crystal_is_recognised_in_any_description(real_structures: list[Struct
 
 def test_ids_of_several_lines_do_not_break_the_list(tmp_path: Path, real_structures: list[Structure]) -> None:
     rows = [("a\nb", crystal(real_structures[0])), ("c", crystal(real_structures[1]))]
-    KnownCrystals.build(rows).write(tmp_path / FILE)
-    assert sorted(KnownCrystals.read(tmp_path / FILE).ids) == ["a b", "c"]
+    KnownCrystals.build(rows).write(tmp_path / CRYSTALS_FILE)
+    assert sorted(KnownCrystals.read(tmp_path / CRYSTALS_FILE).ids) == ["a b", "c"]
 
 
 def test_strain_is_nearly_the_same_and_other_structures_are_not() -> None:
@@ -137,18 +138,22 @@ def test_the_shelf_lists_what_its_backbones_were_trained_on(shelf: KnownCrystals
 def test_a_list_is_read_as_it_was_written(real_structures: list[Structure], tmp_path: Path) -> None:
     rows = [(f"Ω{row}", crystal(structure)) for row, structure in enumerate(real_structures[:9])]
     known = KnownCrystals.build(rows)
-    known.write(tmp_path / "a" / FILE)
-    known.write(tmp_path / "b" / FILE)
-    assert (tmp_path / "a" / FILE).read_bytes() == (tmp_path / "b" / FILE).read_bytes()
-    again = KnownCrystals.read(tmp_path / "a" / FILE)
+    known.write(tmp_path / "a" / CRYSTALS_FILE)
+    known.write(tmp_path / "b" / CRYSTALS_FILE)
+    assert (tmp_path / "a" / CRYSTALS_FILE).read_bytes() == (tmp_path / "b" / CRYSTALS_FILE).read_bytes()
+    again = KnownCrystals.read(tmp_path / "a" / CRYSTALS_FILE)
     assert again.ids == known.ids
     assert again.keys.tolist() == known.keys.tolist()
     assert again.fingerprints.tolist() == known.fingerprints.tolist()
-    assert known_crystals.read_cached(tmp_path / "a" / FILE) is known_crystals.read_cached(tmp_path / "a" / FILE)
+    path = tmp_path / "a" / CRYSTALS_FILE
+    assert known_crystals.read_cached(path) is known_crystals.read_cached(path)
     assert known_crystals.read_cached(tmp_path / "none.gz") is None
+    some = known.only({"Ω3", "Ω7", "another"})
+    assert sorted(some.ids) == ["Ω3", "Ω7"]
+    assert some.matches([rows[3][1], rows[4][1]]) == [[Match("Ω3", same=True)], []]
     empty = KnownCrystals.build([])
-    empty.write(tmp_path / FILE)
-    assert KnownCrystals.read(tmp_path / FILE).matches([rows[0][1]]) == [[]]
+    empty.write(tmp_path / CRYSTALS_FILE)
+    assert KnownCrystals.read(tmp_path / CRYSTALS_FILE).matches([rows[0][1]]) == [[]]
 
 
 def test_a_crystal_without_a_graph_is_in_no_list_and_has_no_match(real_structures: list[Structure]) -> None:
@@ -163,9 +168,9 @@ def test_a_crystal_without_a_graph_is_in_no_list_and_has_no_match(real_structure
 def test_a_file_that_is_no_list_is_named(tmp_path: Path) -> None:
     whole = SHELF.read_bytes()
     for content in (b"", b"text", gzip.compress(b"text"), whole[: len(whole) // 2]):
-        (tmp_path / FILE).write_bytes(content)
+        (tmp_path / CRYSTALS_FILE).write_bytes(content)
         with pytest.raises(InputError, match=r"crystals\.safetensors\.gz: not a list of known crystals"):
-            KnownCrystals.read(tmp_path / FILE)
+            KnownCrystals.read(tmp_path / CRYSTALS_FILE)
 
 
 def test_the_same_is_nearer_than_nearly_the_same() -> None:

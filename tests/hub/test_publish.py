@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from zoo.analysis.known_crystals import KnownCrystals
 from zoo.errors import HubError, InputError
 from zoo.hub import card as hubcard
 from zoo.hub import publish, pull
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones
+from zoo.registry.backbones import CRYSTALS_FILE
 from zoo.registry.cards import LIBRARY, Card
 
 if TYPE_CHECKING:
@@ -48,6 +50,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def renamed(run: Path, folder: Path) -> Path:
+    """Write crystals that a run was trained on as a table with other ids."""
+    table = pd.read_csv(run.parent / "bulk_modulus.csv")
+    trained = backbones.training_ids(Card.read(run / "README.md"))
+    rows = table[table.material_id.isin(trained)].head(5)
+    rows.assign(material_id=[f"mine-{row}" for row in range(5)]).to_csv(folder / "mine.csv", index=False)
+    return folder / "mine.csv"
+
+
 def test_a_run_is_pushed_and_predicts_the_same_on_another_machine(machine: Machine, run: Path, tmp_path: Path) -> None:
     machine.server.token = TOKEN
     pushed = zoo(machine, "push", str(run), "ada/moduli", HF_TOKEN=TOKEN)
@@ -64,6 +75,7 @@ def test_a_run_is_pushed_and_predicts_the_same_on_another_machine(machine: Machi
         "README.md",
         "metrics.json",
         "splits.json",
+        CRYSTALS_FILE,
         "parity.png",
         "coverage.png",
         "elements.png",
@@ -77,13 +89,19 @@ def test_a_run_is_pushed_and_predicts_the_same_on_another_machine(machine: Machi
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
     assert len((tmp_path / "here.csv").read_text().splitlines()) > 20
     snapshot = tmp_path / "other" / "hub" / "models--ada--moduli" / "snapshots" / commit
-    fetched = {"model.safetensors", "config.json", "README.md", "splits.json"}
+    fetched = {"model.safetensors", "config.json", "README.md", "splits.json", CRYSTALS_FILE}
     assert {path.name for path in snapshot.iterdir()} == fetched, "pictures and errors are for people"
     # What it was trained on came along: to fine-tune from it on its own rows is called what it is.
     tune = ["finetune", table, "--task", "bulk-modulus", "--backbone", f"hf://ada/moduli@{commit}", "--mode", "full"]
     tuned = zoo(machine, *tune, "--epochs", "1", "--seed", "5", "--out", str(tmp_path / "tuned"), **other)
     assert tuned.returncode == 0, tuned.stderr
     assert "test rows are crystals that ada/moduli was trained on, on this very property" in tuned.stderr
+    # So did the list by which its crystals are recognised, whatever their ids.
+    salt = ["predict", f"hf://ada/moduli@{commit}", str(renamed(run, tmp_path)), "--known", "--out"]
+    known = zoo(machine, *salt, str(tmp_path / "known.csv"), **other)
+    assert known.returncode == 0, known.stderr
+    notes = pd.read_csv(tmp_path / "known.csv").note
+    assert notes.str.startswith("the same crystal as").all()
     for name in ("model.safetensors", "config.json"):
         assert (snapshot / name).read_bytes() == (run / name).read_bytes(), "bit-equal"
 
@@ -201,6 +219,9 @@ def test_the_entry_registers_what_was_pushed(here: Machine, run: Path, shelf: ob
     card = Card.read(tmp_path / "package" / "zoo_moduli" / "moduli.md")
     assert card.revision == pushed.commit
     assert backbones.training_ids(card) == backbones.training_ids(Card.read(run / "README.md")) != frozenset()
+    path = backbones.crystals_file(card)
+    assert path is not None
+    assert set(KnownCrystals.read(path).ids) == backbones.training_ids(card)
     project = (tmp_path / "package" / "pyproject.toml").read_text()
     assert '[project.entry-points."zoo.backbones"]\nzoo-moduli = "zoo_moduli"' in project
     with pytest.raises(InputError, match="already exists"):
@@ -290,6 +311,9 @@ def test_the_shelf_is_published_once_and_pinned(here: Machine, tmp_path: Path) -
         assert pull.verify(there.directory, card), "and it is what the card pins"
         assert there.card is not None
         assert backbones.training_ids(there.card) == backbones.training_ids(card) != frozenset()
+        listed = set(KnownCrystals.read(there.directory / CRYSTALS_FILE).ids)
+        assert len(listed) > 0.99 * len(backbones.training_ids(card))
+        assert listed <= backbones.training_ids(card)
         recipe = here.server.repositories[pushed.repo].files["recipe.toml"]
         assert there.card.training.recipe == "recipe.toml"
         assert recipe == (ours / str(card.training.recipe)).read_bytes()

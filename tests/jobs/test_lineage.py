@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from zoo.analysis import known_crystals
 from zoo.data.splits import make_split
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
@@ -20,6 +19,7 @@ from zoo.jobs import lineage, pretrained
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.registry import backbones, plugins
+from zoo.registry.backbones import CRYSTALS_FILE
 
 if TYPE_CHECKING:
     from zoo.data.tables.records import Record
@@ -134,7 +134,7 @@ def test_crystals_with_other_identifiers_are_seen_and_named(run: Path, data: Pat
 
 def test_nothing_is_recognised_without_a_list(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
-    (copy / known_crystals.FILE).unlink()
+    (copy / CRYSTALS_FILE).unlink()
     change(copy, "backbone", None)
     with pytest.raises(InputError, match="copy: there is no list of training crystals"):
         lineage.Recognizer([copy])

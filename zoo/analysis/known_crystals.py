@@ -27,16 +27,13 @@ from zoo.data.graphs.neighbors import GraphSettings, build_graphs
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from zoo.data.crystal import Crystal
     from zoo.data.graphs.neighbors import CrystalGraph
-
-FILE = "crystals.safetensors.gz"
-"""Name of a list of known crystals, which lies beside the lists of identifiers."""
 
 SAME, NEAR = (0.02, 0.008), (0.1, 0.06)
 """Largest differences between two crystals that count as the same or as nearly the same: of the logarithm of the volume
@@ -160,8 +157,13 @@ class KnownCrystals:
         order = rows[np.lexsort((rows, apart[rows].sum(axis=1), ~same[rows]))]
         return [Match(self.ids[start + row], bool(same[row])) for row in order]
 
-    def write(self, path: Path) -> None:
-        """Write the list to a file; equal lists give equal bytes."""
+    def only(self, ids: Container[str]) -> KnownCrystals:
+        """Return the list of those crystals whose identifiers are among `ids`."""
+        rows = [row for row, name in enumerate(self.ids) if name in ids]
+        return KnownCrystals([self.ids[row] for row in rows], self.keys[rows], self.fingerprints[rows])
+
+    def packed(self) -> bytes:
+        """Return the content of a file with the list; equal lists give equal bytes."""
         from safetensors.numpy import save
 
         text = np.frombuffer("\n".join(self.ids).encode(), dtype=np.uint8)
@@ -175,7 +177,11 @@ class KnownCrystals:
                 "fingerprints": np.ascontiguousarray(planes.transpose(0, 2, 1)),
             }
         )
-        write_bytes(path, gzip.compress(data, compresslevel=9, mtime=0))
+        return gzip.compress(data, compresslevel=9, mtime=0)
+
+    def write(self, path: Path) -> None:
+        """Write the list to a file."""
+        write_bytes(path, self.packed())
 
     @classmethod
     def read(cls, path: Path) -> KnownCrystals:
@@ -198,7 +204,7 @@ class KnownCrystals:
             steps = np.ascontiguousarray(arrays["keys"].reshape(4, len(ids)).T).view("<u4")[:, 0]
             planes = arrays["fingerprints"].reshape(_WIDTH + 1, 2, len(ids)).transpose(2, 0, 1)
             prints = np.ascontiguousarray(planes).view("<i2")[:, :, 0]
-        except (bounded.MalformedError, SafetensorError, KeyError, ValueError) as error:
+        except (bounded.MalformedError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: not a list of known crystals: {error}") from None
         return cls(ids, np.cumsum(steps, dtype=np.uint32), prints)
 

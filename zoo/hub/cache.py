@@ -22,6 +22,7 @@ from zoo.errors import CardError, HubError, IntegrityError
 from zoo.hub import client, errors
 from zoo.hub.errors import Asked
 from zoo.hub.locations import COMMIT, cache_root, repository, snapshot
+from zoo.registry.backbones import CRYSTALS_FILE
 from zoo.registry.cards import REQUIRED_FILES, Card
 
 if TYPE_CHECKING:
@@ -34,13 +35,16 @@ Origin = Literal["bundled", "cache", "hub", "directory"]
 IDS = ("splits.json", "splits.json.gz")
 """List of training ids, plain or compressed: fine-tuning counts the test rows among them."""
 
-OPTIONAL = ("README.md", *IDS)
+OPTIONAL = ("README.md", *IDS, CRYSTALS_FILE)
 
 MAX_WEIGHTS = 200_000_000
 """Largest size of weights in bytes; zoo's backbones have half a million."""
 
 MAX_TEXT = 1_000_000
 """Largest size of any other file in bytes."""
+
+MAX_CRYSTALS = 10_000_000
+"""Largest size of a list of training crystals in bytes; 100,000 crystals take a million."""
 
 ABANDONED = 86_400
 """Seconds after which a partial download is attributed to a killed process."""
@@ -267,6 +271,8 @@ def digests_of(folder: Path) -> dict[str, str]:
 
 def limit_of(name: str) -> int:
     """Return the size limit in bytes of a file without a pinned size."""
+    if name == CRYSTALS_FILE:
+        return MAX_CRYSTALS
     return MAX_WEIGHTS if name.endswith(".safetensors") else MAX_TEXT
 
 

@@ -97,7 +97,7 @@ def render(card: Card) -> str:
 def entry(card: Card, commit: str) -> Card:
     """Return the card that registers pushed weights: pinned to a commit and to the digests of the files.
 
-    It omits the list of training ids and the recipe, which stay in the repository;
+    It omits the lists of training ids and crystals and the recipe, which stay in the repository;
     :func:`zoo.hub.publish.write_package` copies them next to the card.
     """
     body = f"# {card.name}\n\nThe model card is at {endpoint()}/{card.repo_id}."

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils import files
-from zoo.analysis import periodic_table
+from zoo.analysis import known_crystals, periodic_table
 from zoo.errors import HubError, InputError
 from zoo.hub import card as hubcard
 from zoo.hub import pull
-from zoo.hub.cache import IDS, MAX_TEXT, MAX_WEIGHTS
+from zoo.hub.cache import IDS, MAX_TEXT, OPTIONAL, limit_of
 from zoo.hub.client import Client
 from zoo.hub.errors import TOKEN, endpoint
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones
+from zoo.registry.backbones import CRYSTALS_FILE
 from zoo.registry.cards import REQUIRED_FILES, Card, File
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
         recipe=recipe.name if recipe else None,
     )
     text = hubcard.render(described)
-    provenance = [item for item in (ids, recipe) if item is not None]
+    crystals = _crystals(pulled.directory, known) if ids else None
+    provenance = [item for item in (ids, crystals, recipe) if item is not None]
     items = [*required, Item(README, text.encode()), *provenance, *_extras(pulled.directory, described.body)]
     items = [item for item in items if item.name != hubcard.PICTURE]
     if checkpoint.config.elements:
@@ -196,7 +198,7 @@ def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revi
         except HubError as error:  # a repository without commits; any other error will recur when committing
             _log.debug("%s", error)
             remote = None
-        pinned = [item for item in parcel.items if item.name in (*REQUIRED_FILES, README)]
+        pinned = [item for item in parcel.items if item.name in (*REQUIRED_FILES, *OPTIONAL)]
         if remote and all(
             item.name in remote.files and remote.files[item.name].is_of(item.data, item.sha256) for item in pinned
         ):
@@ -222,7 +224,7 @@ def write_package(card: Card, folder: Path, items: Sequence[Item] = ()) -> None:
     folder : Path
         Must not exist; written atomically.
     items : sequence of Item
-        Pushed files. The list of training ids and the recipe are copied next to the card.
+        Pushed files. The lists of training ids and crystals and the recipe are copied next to the card.
 
     Raises
     ------
@@ -240,6 +242,8 @@ def write_package(card: Card, folder: Path, items: Sequence[Item] = ()) -> None:
             kind, suffix = ("recipe", "toml") if item.name == RECIPE else ("ids", item.name.partition(".")[2])
             named[kind] = f"{kind}/{card.name}.{suffix}"
             beside[named[kind]] = item.data
+        elif item.name == CRYSTALS_FILE:
+            beside[f"ids/{CRYSTALS_FILE}"] = item.data
     card = card.model_copy(update={"training": card.training.model_copy(update=named)})
     data = json.dumps(["*.md", "ids/*", "recipe/*"])
     project = (
@@ -344,6 +348,21 @@ def _ids(folder: Path, card: Card | None) -> Item | None:
     return Item(IDS[packed], data)
 
 
+def _crystals(folder: Path, card: Card | None) -> Item | None:
+    """Return the list by which the crystals among the training ids are recognised, if there is one."""
+    path = backbones.crystals_file(card) if card is not None else None
+    found = known_crystals.read_cached(path or folder / CRYSTALS_FILE)
+    if found is None:
+        return None
+    if path and card is not None:  # one list may serve several cards
+        found = found.only(backbones.training_ids(card))
+    item = Item(CRYSTALS_FILE, found.packed())
+    if item.size > limit_of(item.name):
+        _log.warning("%s is larger than %d MB and is not pushed", path or folder, limit_of(item.name) // 1_000_000)
+        return None
+    return item
+
+
 def _recipe(card: Card | None) -> Item | None:
     """Return the recipe file named by a card, if it exists."""
     if card is None or not card.source or not isinstance(card.training.recipe, str):
@@ -353,8 +372,8 @@ def _recipe(card: Card | None) -> Item | None:
 
 
 def _check(item: Item) -> None:
-    limit = MAX_WEIGHTS if item.name.endswith(".safetensors") else MAX_TEXT
+    limit = limit_of(item.name)
     if item.size > limit:
         raise InputError(f"{item.name} has {item.size:,} bytes; zoo pulls at most {limit:,}, so it does not push more")
-    if not item.name.endswith((".safetensors", ".png")) and TOKEN.search(item.data.decode(errors="replace")):
+    if not item.name.endswith((".safetensors", ".png", ".gz")) and TOKEN.search(item.data.decode(errors="replace")):
         raise InputError(f"{item.name} seems to contain a token of the Hub (hf_…); remove it. Nothing was sent")

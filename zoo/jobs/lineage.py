@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Record
     from zoo.jobs.predict.model import Model
     from zoo.jobs.pretrained import Pretrained
-    from zoo.registry.cards import Card
     from zoo.registry.contracts import Task
 
 
@@ -233,16 +232,10 @@ def _count(found: Sequence[TrainedOn], records: Sequence[Record], splits: Sequen
 def _crystals(pulled: pull.Pulled) -> tuple[frozenset[str] | None, Path | None]:
     """Return the identifiers of the training crystals of a checkpoint, and the list of their structures."""
     if pulled.card and (ids := backbones.training_ids(pulled.card)):
-        return ids, _list_beside(pulled.card)
+        return ids, backbones.crystals_file(pulled.card)
     digest = pulled.digests.get(weights.WEIGHTS_FILE) or pull.sha256(pulled.directory / weights.WEIGHTS_FILE)
     registered = _registered(digest)
     return registered.ids, registered.crystals
-
-
-def _list_beside(card: Card) -> Path | None:
-    """Return the path of the list of structures, which is beside that of identifiers; it need not exist."""
-    path = backbones.ids_file(card)
-    return path.with_name(known_crystals.FILE) if path else None
 
 
 def _registered(digest: str) -> TrainedOn:
@@ -250,7 +243,7 @@ def _registered(digest: str) -> TrainedOn:
     for card in backbones.cards():
         if any(file.sha256 == digest for file in card.files):
             targets = tuple((name, None) for name in (card.target, *card.other_targets))
-            return TrainedOn(targets, backbones.training_ids(card) or None, _list_beside(card), card.name)
+            return TrainedOn(targets, backbones.training_ids(card) or None, backbones.crystals_file(card), card.name)
     return TrainedOn((), None)
 
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("zoo")
 
+CRYSTALS_FILE = "crystals.safetensors.gz"
+"""List by which training crystals are recognised, beside that of their identifiers; see
+:mod:`zoo.analysis.known_crystals`."""
+
 MAX_IDS_BYTES = 50_000_000
 """Size limit of an unpacked list of training ids in bytes; 100,000 ids take two million."""
 
@@ -190,6 +194,12 @@ def weights_folder(card: Card) -> Path:
 def ids_file(card: Card) -> Path | None:
     """Return the list of training ids that a card names; None if it names none. The file need not exist."""
     return card_folder(card) / card.training.ids if card.training.ids is not None and card.source else None
+
+
+def crystals_file(card: Card) -> Path | None:
+    """Return the list by which the training crystals are recognised, beside that of their ids. It need not exist."""
+    path = ids_file(card)
+    return path.with_name(CRYSTALS_FILE) if path else None
 
 
 def training_ids(card: Card) -> frozenset[str]:

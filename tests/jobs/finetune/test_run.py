@@ -16,8 +16,7 @@ import pytest
 from support.interrupted import Cut, cut_after
 
 import zoo
-from zoo.analysis import known_crystals
-from zoo.analysis.known_crystals import FILE, KnownCrystals, Match
+from zoo.analysis.known_crystals import KnownCrystals, Match
 from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.errors import InputError, TrainingError
 from zoo.jobs import baselines, methods
@@ -25,6 +24,7 @@ from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones, plugins
+from zoo.registry.backbones import CRYSTALS_FILE
 
 if TYPE_CHECKING:
     from zoo.jobs.finetune.result import Result
@@ -241,7 +241,7 @@ def test_crystals_with_other_identifiers_are_recognised(data: Path, tmp_path: Pa
     assert sum(known[row] for row in tested) == own.overlap[0] + 1 == 9
     assert given.overlap == [sum(given.records[row].id in trained_on for row in given.splits[0].test)]
     # The run has a list of its own crystals, so that they are recognised as well.
-    (match,) = KnownCrystals.read(tmp_path / "own" / FILE).matches([given.records[0].crystal])
+    (match,) = KnownCrystals.read(tmp_path / "own" / CRYSTALS_FILE).matches([given.records[0].crystal])
     assert match == [Match("mine-0", same=True)]
 
 
@@ -253,7 +253,7 @@ def test_what_cannot_be_told_is_said(data: Path, tmp_path: Path, monkeypatch: py
     said: list[str] = []
     request = Options("bulk-modulus", tmp_path / "own.csv", backbone="dEf-10k", mode="full", epochs=1, test=0.3)
     with monkeypatch.context() as patch:
-        patch.setattr(known_crystals, "FILE", "none")  # the backbone's list of structures is missing
+        patch.setattr(backbones, "CRYSTALS_FILE", "none")  # the backbone's list of structures is missing
         found = finetune(request, tmp_path / "own", quiet=True, say=said.append)
     assert found.overlap is None
     assert UNKNOWN_IDS in said

@@ -237,6 +237,7 @@ def test_without_test_rows_all_rows_train_and_errors_are_out_of_fold(tmp_path: P
     assert len(honest) == 40
     # The errors are those of the out-of-fold predictions, recomputed from the files.
     predictions = pd.read_csv(out / "predictions.csv")
+    assert set(predictions.split) == {"out_of_fold"}
     sizes = np.abs(np.log10(predictions.prediction / predictions.target)).groupby(predictions.seed).mean()
     assert result.summary()["ridge"]["mae_log10"]["mean"] == pytest.approx(sizes.mean(), rel=1e-4)
     measured = json.loads((out / "metrics.json").read_text())["methods"]["ridge"]

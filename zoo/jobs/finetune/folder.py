@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo._utils.wording import error_title, format_headline, probability_columns
-from zoo.analysis import known_crystals
 from zoo.analysis.known_crystals import KnownCrystals
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs.baselines import MAJORITY
@@ -22,6 +21,7 @@ from zoo.jobs.fit_store import finite_json, history
 from zoo.jobs.reports import comparison_table
 from zoo.models.checkpoint import networks
 from zoo.registry import backbones, plugins, task_choice
+from zoo.registry.backbones import CRYSTALS_FILE
 from zoo.registry.plugin_versions import versions
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write_run(result: Result, folder: Path) -> None:
     _json(folder / "metrics.json", metrics(result))
     _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.splits})
     if not result.start.formulas:
-        KnownCrystals.build((each.id, each.crystal) for each in result.records).write(folder / known_crystals.FILE)
+        KnownCrystals.build((each.id, each.crystal) for each in result.records).write(folder / CRYSTALS_FILE)
     write_rejected(result.table.rejected, folder / "rejected.csv")
     named = history.columns(classes=bool(result.task.classes))
     _csv(folder / "history.csv", ["method", result.repeat, *named], _history(result))
@@ -197,14 +197,18 @@ def _versions() -> dict[str, str]:
 
 
 def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:
-    """Yield the rows of ``predictions.csv`` for some methods, in the columns `PREDICTIONS` and the seed or fold."""
+    """Yield the rows of ``predictions.csv`` for some methods, in the columns `PREDICTIONS` and the seed or fold.
+
+    Rows on which a model was cross-fitted are out of fold: each is predicted by fits that have not seen it.
+    """
     for method in methods:
+        held = "out_of_fold" if result.crossfits and method == result.model else ""
         for split, outcome in zip(result.splits, result.outcomes[method], strict=True):
             for part, rows in (("train", split.train), ("validation", split.val), ("test", split.test)):
                 for row in rows:
                     record = result.records[row]
                     shown = _shown(result, record.target, outcome.predictions[row])
-                    yield [record.id, part, *shown, split.fold or split.seed]
+                    yield [record.id, part if part == "test" else held or part, *shown, split.fold or split.seed]
 
 
 def read_rows(source: Path | BinaryIO, *, classes: bool) -> pd.DataFrame:

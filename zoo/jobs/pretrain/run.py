@@ -26,6 +26,7 @@ from zoo.jobs.pretrain.start import check_rows, initial_network, load
 from zoo.jobs.pretrain.start import provenance as start_provenance
 from zoo.models.checkpoint import networks
 from zoo.models.outline import outline
+from zoo.registry.backbones import CRYSTALS_FILE
 from zoo.training import distributed, transfer
 from zoo.training.batches import LabelledGraphs
 from zoo.training.fit import fit
@@ -214,7 +215,7 @@ def _pretrain(
         networks.save(checkpoint, done)
         ids = {part: [rows.ids[position] for position in positions] for part, positions in rows.parts.items()}
         (done / SPLITS).write_text(networks.to_json(ids), encoding="utf-8")
-        known_crystals.KnownCrystals.build(read_crystals(data, ids["train"])).write(done / known_crystals.FILE)
+        known_crystals.KnownCrystals.build(read_crystals(data, ids["train"])).write(done / CRYSTALS_FILE)
         if rows.rejected:
             write_rejected(rows.rejected, done / "rejected.csv")
         (done / "README.md").write_text(
