@@ -100,7 +100,7 @@ def parse_json(data: bytes | str, limit: int = MAX_BYTES, *, lenient: bool = Fal
             parse_int=number(_integer),
             parse_float=number(_real),
             parse_constant=number(_real),
-            object_pairs_hook=None if lenient else _unique,
+            object_pairs_hook=None if lenient else unique_keys,
         )
     except MalformedError:
         raise
@@ -200,7 +200,8 @@ def _parsed(kind: Callable[[str], T], text: str) -> T:
         raise MalformedError(f"{text[:12]!r} is not a number") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON (an ``object_pairs_hook``); raises `MalformedError` if a key is given twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise MalformedError(f"the key {_repeated(pairs)[:60]!r} is given twice")

@@ -13,7 +13,8 @@ from zoo.errors import InputError
 @pytest.mark.parametrize("cell", ["", " ", "NaN", "n/a", "None", None, math.nan])
 def test_missing(cell: object) -> None:
     assert is_missing(cell)
-    assert identifier(cell, 7) == "7"
+    is_word = isinstance(cell, str) and bool(cell.strip())
+    assert identifier(cell, 7) == (cell if is_word else "7")
     with pytest.raises(InputError, match=r"^no value$"):
         number(cell)
     with pytest.raises(InputError, match=r"^no value, so the row is neither"):
@@ -34,4 +35,5 @@ def test_no_numbers(cell: object) -> None:
 def test_other_cells() -> None:
     assert (number("True", yes_or_no=True), number(False, yes_or_no=True)) == (1.0, 0.0)
     assert (identifier(" mp-149 ", 1), identifier(17, 1), identifier("\ud800", 1)) == ("mp-149", "17", "\\ud800")
+    assert [identifier(name, 1) for name in ("Na", "NaN", "None", "n/a")] == ["Na", "NaN", "None", "n/a"]
     assert (part("1.0"), part(2), part("test")) == ("1", "2", "test")

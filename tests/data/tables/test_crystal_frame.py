@@ -26,6 +26,18 @@ def test_a_table_keeps_its_columns_as_numbers(tmp_path: Path) -> None:
     assert frame.attrs == {"skipped": []}
 
 
+def test_own_columns_with_the_names_of_structures_are_kept(tmp_path: Path) -> None:
+    rows = [{**row, "cif": "see the paper", "atoms": 2, "poscar": row["structure"]} for row in ROWS]
+    frame = read(write_csv(tmp_path / "k.csv", rows))
+    assert frame.columns.tolist() == ["structure", "K_VRH", "cif", "atoms", "formula"]
+    assert frame.atoms.tolist() == [2] * 4
+    renamed = [{**row, "structure": "rock salt", "crystal": row["structure"]} for row in ROWS]
+    frame = read(write_csv(tmp_path / "s.csv", renamed), structure="crystal")
+    assert frame.columns.tolist() == ["structure", "input_structure", "K_VRH", "formula", "atoms"]
+    assert set(frame.input_structure) == {"rock salt"}
+    assert isinstance(frame.structure["MgO"], zoo.Crystal)
+
+
 def test_a_folder_and_a_file(tmp_path: Path) -> None:
     for name, text in CIFS.items():
         (tmp_path / f"{name}.cif").write_text(text)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo._utils.bounded import MalformedError, unique_keys
 from zoo.data.crystal import MAX_ATOMS, Crystal
 from zoo.data.structures.species import ATOMIC_NUMBERS
 from zoo.data.structures.statements import Statements
@@ -35,7 +36,9 @@ def read_literal(text: str) -> Any:
         If the text is neither.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique_keys)
+    except MalformedError as error:
+        raise InputError(f"broken JSON: {error}") from None
     except _ATTEMPTS:
         pass
     if len(text) <= _MAX_LITERAL:
@@ -51,7 +54,9 @@ def _value(node: ast.expr) -> Any:
         case ast.Constant():
             return node.value
         case ast.Dict():
-            return {_value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+            return unique_keys(
+                [(_value(key), _value(value)) for key, value in zip(node.keys, node.values, strict=True) if key]
+            )
         case ast.List() | ast.Tuple() | ast.Set():
             return [_value(each) for each in node.elts]
         case ast.UnaryOp(op=ast.USub() | ast.UAdd()):

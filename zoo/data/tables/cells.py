@@ -30,6 +30,11 @@ def is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def is_empty(value: object) -> bool:
+    """Return whether a cell is empty; in a column of identifiers, ``Na`` and ``None`` are names like any other."""
+    return not value.strip() if isinstance(value, str) else is_missing(value)
+
+
 def number(value: object, *, yes_or_no: bool = False, decimal: DecimalSign | None = None) -> float:
     """Return the number in a cell.
 
@@ -115,7 +120,7 @@ def _with_point(text: str, decimal: DecimalSign) -> str:
 
 def identifier(value: object, row: int) -> str:
     """Return the identifier in a cell, or the row's number if there is none."""
-    if is_missing(value):
+    if is_empty(value):
         return str(row)
     # Half a surrogate pair, which JSON can spell, is in no file in UTF-8.
     return str(value).strip().encode(errors="backslashreplace").decode()

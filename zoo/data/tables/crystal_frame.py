@@ -54,8 +54,9 @@ def read(
     -------
     DataFrame
         A row for each crystal. The index holds the identifiers, as text; ``structure`` the crystals
-        (:class:`zoo.Crystal`), which everything in zoo takes; then come a table's own columns, and the reduced
-        ``formula`` and the number of ``atoms``, so that you can check what was read.
+        (:class:`zoo.Crystal`), which everything in zoo takes; then come a table's own columns, of which one called
+        ``structure`` becomes ``input_structure``, and the reduced ``formula`` and the number of ``atoms``, unless the
+        table has such columns, so that you can check what was read.
 
     Raises
     ------
@@ -89,15 +90,17 @@ def read(
         paths.append(Path(each))
     folder = Path(structures) if structures is not None else None
     stream = iter_records(paths, structures=folder, layout=Layout(id, structure, sheet), keep=None)
-    for note in stream.notes:
-        warnings.warn(note, stacklevel=2)
+    own = "input_structure" if "structure" in stream.kept else ""
     for item in stream:
         if isinstance(item, Rejection):
             rejected.append(item)
             continue
         ids.append(item.id)
         read_from = {"formula": item.crystal.formula, "atoms": len(item.crystal)}
-        rows.append({"structure": item.crystal, **read_from, **item.cells})
+        cells = {name if name != "structure" else own: cell for name, cell in item.cells.items()}
+        rows.append({**read_from, **cells, "structure": item.crystal})
+    for note in stream.notes:
+        warnings.warn(note, stacklevel=2)
     if rejected:
         _report(rejected, len(ids), on_error)
     if not rows:
@@ -105,7 +108,8 @@ def read(
             f"{', '.join(map(str, paths))}: there is no crystal"
             + (f" that can be used; {rejected[0]}" if rejected else "")
         )
-    columns = dict.fromkeys(["structure", *stream.kept, "formula", "atoms"])
+    kept = [name if name != "structure" else own for name in stream.kept]
+    columns = dict.fromkeys(["structure", *kept, "formula", "atoms"])
     frame = pd.DataFrame(rows, index=pd.Index(ids, name="id", dtype=object), columns=list(columns))
     for name in frame.columns[1:]:
         frame[name] = _typed(frame[name])

@@ -31,13 +31,11 @@ class RecordStream:
     """The records and rejections of files and tables in order; see :func:`iter_records`."""
 
     def __init__(self, parts: Sequence[_Files | RowReader], workers: int, min_parallel: int) -> None:
-        readers = [part for part in parts if isinstance(part, RowReader)]
-        self.kept = tuple(dict.fromkeys(column for reader in readers for column in reader.kept))
+        self._readers = [part for part in parts if isinstance(part, RowReader)]
+        self.kept = tuple(dict.fromkeys(column for reader in self._readers for column in reader.kept))
         """Columns of the tables that the records carry along."""
         self._workers, self._min_parallel = workers, min_parallel
         self._parts = iter(parts)
-        self.notes = [note for part in parts if isinstance(part, RowReader) for note in part.notes]
-        """What the user should know about how the columns of tables were taken."""
         self._parallel: ParallelReader | None = None
         self._current: Iterator[Record | Rejection] = iter(())
         self._open_next()
@@ -62,6 +60,11 @@ class RecordStream:
             if not self._open_next():
                 raise StopIteration
         return item
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about how the tables were taken, one line each; complete at the end."""
+        return [note for reader in self._readers for note in reader.notes]
 
     def close(self) -> None:
         """End the worker processes, if there are any."""

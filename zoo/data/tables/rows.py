@@ -26,7 +26,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from zoo.data.tables.cells import identifier, is_missing, number, part
+from zoo._utils.wording import counted
+from zoo.data.tables.cells import identifier, is_empty, is_missing, number, part
 from zoo.data.tables.columns.ids import find_ids
 from zoo.data.tables.columns.names import find, required_column, target_column
 from zoo.data.tables.columns.names import split_column as column_of_parts
@@ -89,10 +90,8 @@ class RowReader:
         self.target = target_column(source, task, target) if task else ""
         found = find_ids(source, told.id, cells, {self.target, told.structure or ""}, unique=task is not None)
         self.id_column = found.name
-        self.notes = [found.note] if found.note else []
-        """What the user should know about how the columns were taken, one line each."""
-        self.unnamed = 0
-        """Number of rows read without an identifier in the column."""
+        self._notes = [found.note] if found.note else []
+        self._unnamed = 0
         self.crystal_columns, self.crystal, self.description = crystal_source(
             source, structures, self.id_column, told.structure, cells
         )
@@ -108,12 +107,18 @@ class RowReader:
         for column in filter(None, (self.target, self.required)) if cells and not (task and task.classes) else ():
             self.decimals[column] = decimal_in(source, column, told.decimal)
             if self.decimals[column] == "," and told.decimal is None:
-                self.notes.append(f"{source.path.name}: numbers with decimal commas in column {column}")
+                self._notes.append(f"{source.path.name}: numbers with decimal commas in column {column}")
         self.split = column_of_parts(source, split_column) if split_column else ""
 
         self._cells = cells
         self.kept: tuple[str, ...] = ()
         """Further columns, whose cells the records carry along."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about how the table was taken, one line each; complete once all rows are read."""
+        unnamed = f"{counted(self._unnamed, 'row')} without an id in column {self.id_column}: called by the row number"
+        return [*self._notes, *self.source.notes, *([unnamed] if self._unnamed else [])]
 
     @property
     def own_columns(self) -> tuple[str, ...]:
@@ -168,7 +173,7 @@ class RowReader:
             Identifiers read so far, with their rows; a duplicate is rejected.
         """
         name = self.identify(row)
-        self.unnamed += bool(self.id_column) and is_missing(row.cells.get(self.id_column))
+        self._unnamed += bool(self.id_column) and is_empty(row.cells.get(self.id_column))
         column, target, filtered = "", None, False
         try:
             if row.problem:

@@ -13,7 +13,6 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from zoo._utils.progress import log_step
-from zoo._utils.wording import counted
 from zoo.data.tables.formats.frames import FRAME
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.readers import open_table
@@ -182,7 +181,7 @@ def read_table(
     else:
         opened = open_table(source, layout)
         reader = RowReader(opened, structures, task, target, split_column, layout=layout, sparse=sparse)
-        found = Table(opened.path, "", reader.target, [], [], reader.description, opened.columns, tuple(reader.notes))
+        found = Table(opened.path, "", reader.target, [], [], reader.description, opened.columns)
         results = _read(reader, only)
     records: list[Record] = []
     rejected = list(found.rejected)
@@ -192,9 +191,8 @@ def read_table(
         else:
             rejected.append(result)
     found = replace(found, records=records, rejected=rejected)
-    if not isinstance(source, Table) and reader.unnamed:
-        note = f"{counted(reader.unnamed, 'row')} without an id in column {reader.id_column}: called by the row number"
-        found = replace(found, notes=(*found.notes, note))
+    if not isinstance(source, Table):
+        found = replace(found, notes=tuple(reader.notes))
     if not records and not rejected:
         raise InputError(f"{found.source}: there are no rows" + (" with the requested ids" if only is not None else ""))
     if task is not None:

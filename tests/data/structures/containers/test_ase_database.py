@@ -121,3 +121,13 @@ def test_reading_changes_nothing(tmp_path: Path, real_structures: list[Structure
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert len(list(systems(tmp_path / "a b?.db"))) == 2
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_key_value_pairs_that_are_none(tmp_path: Path, real_structures: list[Structure]) -> None:
+    path = tmp_path / "a.db"
+    write(path, real_structures[:2])
+    with sqlite3.connect(path) as database:
+        database.execute("""UPDATE systems SET key_value_pairs = '["K_VRH", 1]' WHERE id = 1""")
+    (first, cells, arrays), (_, others, _) = systems(path)
+    assert (first, cells, arrays is None) == ("1", {"energy": 0.0}, False)
+    assert others["material"] == "mp-1"

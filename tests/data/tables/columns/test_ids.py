@@ -72,6 +72,14 @@ def test_rows_without_an_id_are_counted() -> None:
     assert table.notes == ("2 rows without an id in column material_id: called by the row number",)
 
 
+def test_elements_are_ids(tmp_path: Path) -> None:
+    PLAIN.assign(material_id=["Na", "NaN", "", "K"]).to_csv(tmp_path / "k.csv", index=False)
+    assert [record.id for record in read_table(tmp_path / "k.csv", BULK).records] == ["Na", "NaN", "3", "K"]
+    stream = iter_records([tmp_path / "k.csv"])
+    assert [record.id for record in stream] == ["Na", "NaN", "3", "K"]
+    assert stream.notes == ["1 row without an id in column material_id: called by the row number"]
+
+
 def test_two_columns_of_ids_that_disagree() -> None:
     frame = PLAIN.assign(material_id=["mp-1", "mp-2", "mp-3", "mp-4"], jid=["J1", "J2", "J3", "J4"])
     with pytest.raises(InputError) as error:

@@ -33,6 +33,14 @@ def test_a_workbook(tmp_path: Path, name: str) -> None:
     assert [record.id for record in iter_records([path])] == list(MODULI)
 
 
+def test_cells_that_are_not_read_are_told(tmp_path: Path) -> None:
+    path = book(tmp_path / "k.xlsx", a=FRAME.assign(**{"": [None, "measured twice", "", None]}))
+    table = read_table(path, BULK)
+    assert_rock_salt(table.records)
+    told = "k.xlsx: cells to the right of the last column with a name are not read, such as 'measured twice' in row 2"
+    assert table.notes == (told,)
+
+
 def test_sheets_are_named(tmp_path: Path) -> None:
     path = book(tmp_path / "k.xlsx", moduli=FRAME, notes=pd.DataFrame({"a": ["measured by hand"]}))
     assert message(path) == "several sheets hold cells (moduli, notes); say which with --sheet"

@@ -16,6 +16,7 @@ from support.rocksalt import (
     reasons,
 )
 
+from zoo.data.structures.dictionary import read_literal
 from zoo.data.structures.parse import read_file
 from zoo.data.tables.formats.json_tables import OneStructureError
 from zoo.data.tables.readers import open_table
@@ -150,3 +151,19 @@ def test_an_integer_of_thousands_of_digits(tmp_path: Path, name: str) -> None:
             open_table(path)
     else:
         assert [bool(row.problem) for row in open_table(path).rows(["id"], None)] == [False, True]
+
+
+def test_a_key_given_twice_is_no_table(tmp_path: Path) -> None:
+    """The second value would replace the first without a word."""
+    path = tmp_path / "table.json"
+    path.write_text('[{"id": "a", "K_VRH": 1, "K_VRH": 2}]')
+    with pytest.raises(InputError, match="broken JSON: the key 'K_VRH' is given twice"):
+        open_table(path)
+    path = tmp_path / "table.jsonl"
+    path.write_text('{"id": "a", "K_VRH": 1}\n{"id": "b", "K_VRH": 1, "K_VRH": 2}\n')
+    problems = [row.problem for row in open_table(path).rows(["id"], None)]
+    assert problems == ["", "broken JSON: the key 'K_VRH' is given twice"]
+    with pytest.raises(InputError, match="the key 'lattice' is given twice"):
+        read_literal('{"lattice": 1, "lattice": 2}')
+    with pytest.raises(InputError, match="broken JSON"):
+        read_literal("{'lattice': 1, 'lattice': 2}")

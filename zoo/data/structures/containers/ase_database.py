@@ -100,6 +100,8 @@ def _pairs(text: object) -> dict[str, Any]:
         pairs = json.loads(text) if isinstance(text, str) else {}
     except (ValueError, RecursionError):
         return {}
+    if not isinstance(pairs, Mapping):
+        return {}
     return {str(key): value for key, value in pairs.items() if isinstance(value, str | int | float | bool)}
 
 

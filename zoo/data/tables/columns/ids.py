@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data.composition import is_formula
 from zoo.data.structures.parse import is_number
-from zoo.data.tables.cells import identifier, is_missing
+from zoo.data.tables.cells import identifier, is_empty
 from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
 from zoo.data.tables.formats.reader import INDEX
 from zoo.data.tables.records import shorten
@@ -118,7 +118,7 @@ def _by_content(source: TableReader, cells: Mapping[str, Sequence[object]], uniq
 def _is_unique(values: Sequence[object]) -> bool:
     if not all(isinstance(value, str | int) for value in values):
         return False
-    cells = [str(value).strip() for value in values if not is_missing(value)]
+    cells = [str(value).strip() for value in values if not is_empty(value)]
     return len(cells) == len(values) > 1 and len(set(cells)) == len(cells)
 
 

@@ -122,10 +122,13 @@ def own_columns(source: TableReader, used: Collection[str], cells: Sample | None
         name
         for name in source.columns
         if name and not (name in used or name == INDEX or name.startswith("__index_level_"))
-        if name not in (*_STRUCTURE_COLUMNS, *parsing.ARRAYS)
     ]
-    held = cells.cells(*others) if cells else {}
-    return tuple(name for name in others if _holds(held.get(name, [])) != "structures")
+    if all(find(source.columns, (name,)) for name in parsing.ARRAYS):
+        others = [name for name in others if name.lower() not in parsing.ARRAYS]
+    if cells is None:  # names alone tell
+        return tuple(name for name in others if name not in _STRUCTURE_COLUMNS)
+    held = cells.cells(*others)
+    return tuple(name for name in others if not any(_kind(value) == "structures" for value in held[name]))
 
 
 def _by_name(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.data.tables.formats.compressed import ALWAYS_BYTES, MAX_BYTES, MAX_RATIO
 from zoo.data.tables.formats.reader import Row, Select, TableReader, check_columns
+from zoo.data.tables.records import shorten
 from zoo.errors import DependencyError, InputError
 
 if TYPE_CHECKING:
@@ -44,16 +45,24 @@ def open_excel(path: Path, sheet: str | None = None) -> TableReader:
         names.pop()
     check_columns(path, names)
 
+    notes: list[str] = []
+
     def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
         with _workbook(path) as book:
             body = _filled(book[name])
             next(body, None)
             for number, cells in enumerate(body, 1):
                 cut = any(isinstance(cell, str) and len(cell) >= MAX_CELL for cell in cells)
+                unread = [cell for cell in cells[len(names) :] if cell is not None and cell != ""]
+                if unread and not notes:
+                    notes.append(
+                        f"{path.name}: cells to the right of the last column with a name are not read, such as "
+                        f"{shorten(unread[0])!r} in row {number}"
+                    )
                 problem = f"a cell of {MAX_CELL:,} characters, where Excel cuts texts" if cut else ""
                 yield Row(number, dict(zip(names, (*cells, *[None] * len(names)), strict=False)), problem)
 
-    return TableReader(path, tuple(names), rows)
+    return TableReader(path, tuple(names), rows, notes=notes)
 
 
 def _check_size(path: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from zoo._utils.bounded import MalformedError, unique_keys
 from zoo.data.structures.containers.ase_database import is_ase_json, json_systems
 from zoo.data.structures.parse import is_structure
 from zoo.data.tables.formats.containers import numbered
@@ -63,12 +64,14 @@ def open_json(path: Path) -> TableReader:
 def _load_json(path: Path) -> Any:
     try:
         with open_text(path) as file:
-            return json.load(file)
+            return json.load(file, object_pairs_hook=unique_keys)
     except RecursionError:
         raise InputError(f"{path}: broken JSON: nested too deeply") from None
     except json.JSONDecodeError as error:
         hint = "; if each line is a separate object, name the file .jsonl" if error.msg == "Extra data" else ""
         raise InputError(f"{path}: broken JSON at line {error.lineno}: {error.msg}{hint}") from None
+    except MalformedError as error:
+        raise InputError(f"{path}: broken JSON: {error}") from None
     except UnicodeError:  # open_text's, which names the file
         raise
     except ValueError:
@@ -82,7 +85,7 @@ def _json_records(data: Any) -> list[Any]:
     if by_identifier := _by_identifier(data):
         return by_identifier
     if data.get("@class") == "DataFrame" and isinstance(data.get("data"), str):  # as monty writes a data frame
-        return _json_records(json.loads(data["data"]))
+        return _json_records(json.loads(data["data"], object_pairs_hook=unique_keys))
     if "columns" in data and "data" in data:
         columns, table = data["columns"], data["data"]
         index = data.get("index", [])
@@ -150,6 +153,8 @@ def _column_names(records: Iterable[Any]) -> tuple[str, ...]:
 def _json_row(number: int, record: Any) -> Row:
     if isinstance(record, dict):
         return Row(number, record)
+    if isinstance(record, MalformedError):
+        return Row(number, {}, f"broken JSON: {record}")
     return Row(number, {}, "not a JSON object with the table's columns")
 
 
@@ -166,7 +171,9 @@ def open_jsonl(path: Path) -> TableReader:
         for line in lines(path):
             if line.strip():
                 try:
-                    yield flat(json.loads(line))
+                    yield flat(json.loads(line, object_pairs_hook=unique_keys))
+                except MalformedError as error:
+                    yield error
                 except (ValueError, RecursionError):
                     yield None
 

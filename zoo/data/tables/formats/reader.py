@@ -47,6 +47,8 @@ class TableReader:
         Number of rows, if it is known without reading them.
     in_memory : bool
         Whether it is no file; `path` is then what stands for one in messages.
+    notes : list of str
+        What the user should know about how it was read, one line each; complete once all rows are read.
     """
 
     path: Path
@@ -55,6 +57,7 @@ class TableReader:
     headerless: bool = False
     count: int | None = None
     in_memory: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def check_columns(path: Path, columns: Iterable[str]) -> None:
