@@ -21,7 +21,7 @@ def test_cuda_that_is_not_there() -> None:
 
 
 def test_what_is_no_device_is_refused() -> None:
-    with pytest.raises(InputError, match="device 'tpu': there is auto, cpu, cuda"):
+    with pytest.raises(InputError, match="device 'tpu': use one of auto, cpu, cuda"):
         choose_device("tpu")  # type: ignore[arg-type]
 
 

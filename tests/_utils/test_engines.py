@@ -58,7 +58,7 @@ def test_one_worker_is_this_process() -> None:
 
 
 def test_engines_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InputError, match="--engine slurm: there is local, ray, dask"):
+    with pytest.raises(InputError, match="--engine slurm: use one of local, ray, dask"):
         check("slurm")
     with pytest.raises(InputError, match="--workers 0: at least one"):
         list(compute([Job("pid", os.getpid)], "local", 0))

@@ -161,7 +161,7 @@ def test_a_column_without_a_task(table: Path, backbone: Path, tmp_path: Path) ->
     options = ("--backbone", backbone, "--mode", "full", "--epochs", 1, "--out", tmp_path / "run")
     result = zoo("finetune", table, "--target", "K_VRH", "--unit", "GPa", *options)
     assert re.split(r"  +", result.stdout.splitlines()[1])[1] == "MAE (GPa)"
-    assert "K_VRH (GPa) is learnt as it is: the middle 90% of the training values span 1." in result.stderr
+    assert "K_VRH (GPa) is learned as it is: the middle 90% of the training values span 1." in result.stderr
     assert "--log takes log10" in result.stderr.replace("\n", " ")
     assert refused("finetune", table, "--task", "K_VRH").endswith(
         "--target COLUMN --unit UNIT takes any column without a task; a task of your own comes from --plugin FILE.py "
@@ -213,7 +213,7 @@ def test_two_targets_at_once(table: Path, backbone: Path, tmp_path: Path) -> Non
             ("--target", "K_VRH", "--target", "G_VRH", "--log-of", "K"),
             "--log names 'K', which is no target; there is K_VRH, G_VRH",
         ),
-        (("--target", "K_VRH", "--log", "--log-of", "K_VRH"), "--log-of says which targets are learnt in log10"),
+        (("--target", "K_VRH", "--log", "--log-of", "K_VRH"), "--log-of says which targets are learned in log10"),
         (
             ("--target", "K_VRH", "--target", "G_VRH", "--backbone", "all"),
             "--backbone all compares backbones on one target, and there are several; name one",

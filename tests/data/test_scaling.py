@@ -62,7 +62,7 @@ def test_equal_but_for_rounding_is_equal() -> None:
         TargetScaler.fit(np.array([0.1 + 0.2, 0.3, 0.3]) * 1e-20)
 
 
-def test_a_property_that_spans_decades_is_learnt_in_log10() -> None:
+def test_a_property_that_spans_decades_is_learned_in_log10() -> None:
     rng = np.random.default_rng(0)
     conductivities = 10 ** rng.uniform(-6, 1, 200)  # S/cm, from glasses to sintered pellets
     assert propose_transform(conductivities)[0] == "log10"

@@ -139,7 +139,7 @@ def test_no_row_is_left_out_for_a_transform_that_nobody_asked_for(table: Table) 
     assert methods.with_proposed_transform(task, dataset, [split]) == (
         task,
         dataset,
-        "sigma (S/cm) is learnt as it is: a test row has a value that is not positive, so it has no logarithm; "
+        "sigma (S/cm) is learned as it is: a test row has a value that is not positive, so it has no logarithm; "
         "--log takes log10",
     )
     every_row_is_tested = [replace(split, test=np.arange(30))]

@@ -39,8 +39,8 @@ def test_cells_that_name_a_class(classes, label, position):
         (("metal",), "1 classes; give 2 to 100"),
         (("metal", "Metal"), "'metal' and 'Metal' are read as the same class"),
         (("1", "1.0"), "'1' and '1.0' are read as the same class"),
-        (("metal", ""), "'' is no label"),
-        (("metal", "a\nb"), "is no label"),
+        (("metal", ""), "'' is not a label"),
+        (("metal", "a\nb"), "is not a label"),
     ],
 )
 def test_labels_that_make_no_sense_are_refused(classes, said):

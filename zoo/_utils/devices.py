@@ -23,7 +23,7 @@ def choose_device(device: Device) -> str:
         If CUDA is asked for and this torch sees no CUDA device.
     """
     if device not in get_args(Device):
-        raise InputError(f"device {device!r}: there is {', '.join(get_args(Device))}")
+        raise InputError(f"device {device!r}: use one of {', '.join(get_args(Device))}")
     if device == "cpu" or (device == "auto" and not _may_have_cuda()):
         return "cpu"
     import torch

@@ -92,7 +92,7 @@ def check(engine: str, workers: int | None = None) -> Engine:
         If it is not installed; says what to install.
     """
     if engine not in get_args(Engine):
-        raise InputError(f"--engine {engine}: there is {', '.join(get_args(Engine))}")
+        raise InputError(f"--engine {engine}: use one of {', '.join(get_args(Engine))}")
     if workers is not None and workers < 1:
         raise InputError(f"--workers {workers}: at least one is needed")
     if engine in _PACKAGES:

@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     help="Featurizer whose vectors the members of a blend may read too; repeatable.",
 )
 @click.option(
-    "--log-of", metavar="COLUMN", multiple=True, help="Of several targets, one that is learnt in log10; repeatable."
+    "--log-of", metavar="COLUMN", multiple=True, help="Of several targets, one that is learned in log10; repeatable."
 )
 @click.option("--compare", type=click.Choice(["scratch"]), multiple=True, help="Compare with training from scratch.")
 @click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")
@@ -126,7 +126,7 @@ def finetune(
     if backbone.lower() == "none" and ctx.get_parameter_source("mode") is click.core.ParameterSource.COMMANDLINE:
         raise InputError("--mode says how a backbone is used; leave it out, or name a --backbone")
     if log_of and options["log"] is not None:
-        raise InputError("--log-of says which targets are learnt in log10; leave out --log and --no-log")
+        raise InputError("--log-of says which targets are learned in log10; leave out --log and --no-log")
     options |= {name: options[name] or None for name in ("task", "target", "unit")} | {"log": log_of or options["log"]}
     request = Options(backbone=backbone, compare_scratch=bool(compare), **options)
     folder = out or default_out(request, resume=resume)

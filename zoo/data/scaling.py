@@ -34,7 +34,7 @@ LIMIT_MARGIN = 1.0
 """Number of standard deviations by which predictions may exceed the most extreme training target."""
 
 DECADES = 2.0
-"""Decades that the middle 90 % of a property's values span if it is better learnt in log10."""
+"""Decades that the middle 90 % of a property's values span if it is better learned in log10."""
 
 MIN_VALUES = 10
 """Fewest values from which a transform is proposed."""
@@ -116,7 +116,7 @@ def propose_transform(values: ArrayLike) -> tuple[Transform, str]:
 
     It is log10 if all values are positive and their middle 90 % (between the 5 % and 95 % quantiles) span at least
     two decades, as those of conductivities do; moduli, dielectric constants and gaps span 1 to 1.5. Otherwise the
-    values themselves are learnt.
+    values themselves are learned.
 
     Parameters
     ----------

@@ -201,7 +201,7 @@ def with_proposed_transform(task: Task, dataset: Dataset, splits: Iterable[Split
     transform, reason = propose_transform(dataset.targets[trained])
     if transform == "log10" and not (dataset.targets > 0).all():
         transform, reason = "identity", "a test row has a value that is not positive, so it has no logarithm"
-    what = f"{with_unit(task.target, task.unit)} is learnt "
+    what = f"{with_unit(task.target, task.unit)} is learned "
     if transform == "identity":
         return task, dataset, f"{what}as it is: {reason}; --log takes log10"
     note = f"{what}in log10: {reason}; --no-log takes the values themselves"

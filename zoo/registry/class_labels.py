@@ -33,7 +33,7 @@ def check(name: str, classes: object) -> None:
     for label in classes:
         if not label or label != label.strip() or not label.isprintable() or len(label) > MAX_LABEL:
             raise ValueError(
-                f"task {name!r}: classes: {label[:MAX_LABEL]!r} is no label: 1 to {MAX_LABEL} printable characters, "
+                f"task {name!r}: classes: {label[:MAX_LABEL]!r} is not a label: 1 to {MAX_LABEL} printable characters, "
                 "with no blank at either end"
             )
     read = [_plain(label) for label in classes]

@@ -25,7 +25,7 @@ DEFAULT_BACKBONE = "multi-113k"
 
 TARGET = "Column of the target: without --task, any property.  [default: the task's own]"
 UNIT = "Unit of a property without a task."
-LOG = "Whether a property without a task is learnt in log10.  [default: decided by the training rows]"
+LOG = "Whether a property without a task is learned in log10.  [default: decided by the training rows]"
 """Help texts of the options that describe a property without a task."""
 
 _WITHOUT = "--target COLUMN --unit UNIT takes any column without a task"
@@ -83,7 +83,7 @@ def choice(task: TaskChoice | None, target: str | None, unit: str | None, log: b
     unit : str or None
         Unit of a property without a task; None or "" for none.
     log : bool or None
-        Whether a property without a task is learnt in log10; None leaves it open, and the task has no transform.
+        Whether a property without a task is learned in log10; None leaves it open, and the task has no transform.
 
     Raises
     ------

@@ -232,7 +232,7 @@ def test_skipping_is_never_silent() -> None:
     assert found.positions == [0, 3]
     assert list(found.skipped) == [1, 2]
     assert found.skipped[2].startswith("partial occupancy")
-    with pytest.raises(InputError, match=r"^on_error='ignore': there is 'raise' and 'skip'$"):
+    with pytest.raises(InputError, match=r"^on_error='ignore': use 'raise' or 'skip'$"):
         convert([SALT], on_error="ignore")  # type: ignore[arg-type]
 
 

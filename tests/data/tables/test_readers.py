@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CONTENTS: dict[str, tuple[str, bytes, str]] = {
     "empty": ("a.csv", b"", "the file is empty"),
     "blank": ("a.csv", b"\n  \n", "the file is empty"),
-    "comments": ("a.csv", b"# nothing\n# more\n", "there is only comments"),
+    "comments": ("a.csv", b"# nothing\n# more\n", "there are only comments"),
     "header": ("a.csv", b"structure,K_VRH\n", "there are no rows"),
     "binary": (
         "a.csv",

@@ -86,7 +86,7 @@ def test_mistakes_are_told(backbone: Path) -> None:
     for model, labels, message in [
         (quick(backbone), ["metal"] * len(y), "y has one class only, 'metal'"),
         (quick(backbone), [None, *y[1:]], "row 0: y = None: no value"),
-        (quick(backbone), np.linspace(0, 1, len(y)), "y holds no classes: Unknown label type: continuous"),
+        (quick(backbone), np.linspace(0, 1, len(y)), "y does not hold classes: Unknown label type: continuous"),
         (quick(backbone), [1, *y[1:]], "y holds labels of several types: int and str"),
         (quick(backbone), ["metal"] * (len(y) - 1) + ["salt"], "fewer than two classes with two rows or more"),
         (quick(backbone), [str(row) for row in range(len(y))], "fewer than two classes with two rows or more"),
@@ -96,7 +96,7 @@ def test_mistakes_are_told(backbone: Path) -> None:
         (quick(backbone, task="metallicity"), ["metal"] * len(y), "all of the class 'metal'"),
         (quick(backbone, task="metallicity"), ["Metal", *np.where(METAL, "metal", "non-metal")[1:]], "in several ways"),
         (quick(backbone, task=order_of(60)), ["class 1", "class 2"] * 26, "52 usable rows for 60 classes"),
-        (quick(backbone, task="bulk-modulus"), y, "task bulk-modulus is no classification"),
+        (quick(backbone, task="bulk-modulus"), y, "task bulk-modulus is not a classification"),
         (quick(backbone, task="metallicity"), ["alloy", *y[1:]], "row 0: y = 'alloy': no class of metallicity"),
     ]:
         with pytest.raises(InvalidDataError, match=message):

@@ -210,7 +210,7 @@ def test_bad_tables_end_in_one_line(options: Options, moduli: Callable[[int], Pa
         finetune(replace(options, data=tmp_path / "equal.csv"), tmp_path / "equal", quiet=True)
     with pytest.raises(InputError, match=r"21 seeds: .* a checkpoint holds 100; give at most 10"):
         finetune(replace(options, seeds=21), tmp_path / "many", quiet=True)
-    with pytest.raises((InputError, UnknownNameError), match="--mode blent: there is blend"):
+    with pytest.raises((InputError, UnknownNameError), match="--mode blent: use one of blend"):
         replace(options, mode="blent")
 
 

@@ -47,7 +47,7 @@ def test_wrong_types_are_named(wrong: dict[str, Any], said: str) -> None:
         ({"batch_size": 1}, "--batch-size 1: must be at least 2"),
         ({"learning_rate": -1e-3}, "--learning-rate -0.001"),
         ({"patience": 0}, "--patience 0"),
-        ({"mode": "Head"}, "--mode Head: there is blend, mixture, full, head, layerwise, or a baseline"),
+        ({"mode": "Head"}, "--mode Head: use one of blend, mixture, full, head, layerwise, or a baseline"),
         ({"precision": "8"}, "--precision 8: must be one of 32-true"),
     ],
 )

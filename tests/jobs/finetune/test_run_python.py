@@ -29,7 +29,7 @@ def test_paths_names_and_none_as_they_come_to_hand(data: Path, backbone: Path) -
         "bulk-modulus", data, mode="mixture", backbone=None
     )
     assert zoo.registry.plugins.task("bulk-modulus").unit == "GPa"
-    with pytest.raises(zoo.ZooError, match="device 'gpu': there is auto, cpu, cuda"):
+    with pytest.raises(zoo.ZooError, match="device 'gpu': use one of auto, cpu, cuda"):
         zoo.load(backbone, device="gpu")  # type: ignore[arg-type]
 
 

@@ -37,7 +37,7 @@ def test_the_training_rows_choose_the_transform_of_a_property_without_a_task(opt
     lines: list[str] = []
     rows = read_rows(open_, open_.choice, prepare(options), tmp_path / "run", lines.append, print)  # type: ignore[arg-type]
     assert rows.task.transform == "identity"  # of a row with a negative value
-    assert lines[1].startswith("K_VRH (GPa) is learnt as it is: not all training values are positive")
+    assert lines[1].startswith("K_VRH (GPa) is learned as it is: not all training values are positive")
     assert lines[2].startswith("K_VRH is a column of the task bulk-modulus")
 
 

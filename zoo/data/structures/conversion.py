@@ -86,7 +86,7 @@ def convert(structures: object, *, on_error: OnError = "raise") -> Converted:
     (['ours', 'theirs'], ['Cl1 Na1', 'Cl1 Na1'])
     """
     if on_error not in ("raise", "skip"):
-        raise InputError(f"on_error={on_error!r}: there is 'raise' and 'skip'")
+        raise InputError(f"on_error={on_error!r}: use 'raise' or 'skip'")
     if _is_one(structures):
         return Converted([_crystal(structures)], [0], [_own_id(structures) or "0"])
     items, labels = _items(structures)

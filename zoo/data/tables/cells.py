@@ -114,7 +114,7 @@ def _with_point(text: str, decimal: DecimalSign) -> str:
     if not _NUMBER.fullmatch(text):
         return text
     if not _reads(text, decimal):
-        raise InputError(f"no number with a decimal {'comma' if decimal == ',' else 'point'}")
+        raise InputError(f"not a number with a decimal {'comma' if decimal == ',' else 'point'}")
     return text.replace("," if decimal == "." else ".", "").replace(",", ".")
 
 

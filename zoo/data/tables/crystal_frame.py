@@ -79,7 +79,7 @@ def read(
     import pandas as pd
 
     if on_error not in ("raise", "skip"):
-        raise InputError(f"on_error={on_error!r}: there is 'raise' and 'skip'")
+        raise InputError(f"on_error={on_error!r}: use 'raise' or 'skip'")
     ids: list[str] = []
     rows: list[dict[str, object]] = []
     rejected: list[Rejection] = []

@@ -77,7 +77,7 @@ def _open_file(path: Path, sheet: str | None) -> TableReader:
     if path.name.lower().endswith(_EXCEL):
         return open_excel(path, sheet)
     if sheet is not None:
-        raise InputError(f"{path}: --sheet {sheet}: the file is no Excel workbook")
+        raise InputError(f"{path}: --sheet {sheet}: the file is not an Excel workbook")
     name = uncompressed_name(path)
     if is_container(path) and not name.endswith(TEXT):
         return open_container(path)

@@ -102,7 +102,7 @@ class CrystalClassifier(ClassifierMixin, CrystalEstimator):  # type: ignore[misc
         try:
             check_classification_targets(np.asarray(known))
         except ValueError as error:
-            raise InputError(f"y holds no classes: {error}") from None
+            raise InputError(f"y does not hold classes: {error}") from None
         task = self._task_of(labels, name)
         named = {label: task.index(label) for label in labels}
         targets = [_index(value, named, task) for value in values]
@@ -113,7 +113,7 @@ class CrystalClassifier(ClassifierMixin, CrystalEstimator):  # type: ignore[misc
         if self.task is not None:
             task = chosen(self.task)
             if task.kind != "classification":
-                raise InputError(f"task {task.name} is no classification; use CrystalRegressor")
+                raise InputError(f"task {task.name} is not a classification; use CrystalRegressor")
             return task
         if len(labels) < 2:
             only = f"one class only, {labels[0]!r}" if labels else "no values"

@@ -159,7 +159,7 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
     def _targets(self, y: Any, name: str) -> Targets:
         transform = self.get_params()["transform"]
         if transform not in ("auto", "identity", "log10"):
-            raise InputError(f"transform={transform!r}: there is 'auto', 'identity' and 'log10'")
+            raise InputError(f"transform={transform!r}: use 'auto', 'identity' or 'log10'")
         options: dict[str, Any] = {"task": self.task, "unit": self.unit or None}
         if self.task is None:
             options |= {"target": name, "log": None if transform == "auto" else transform == "log10"}

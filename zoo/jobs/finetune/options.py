@@ -86,7 +86,7 @@ class Options:
     unit : str, list of str, or None
         Unit of a property without a task; None for none. A list for several, with "" for none.
     log : bool, list of str, or None
-        Whether a property without a task is learnt in log10; of several, a list names those that are. By default the
+        Whether a property without a task is learned in log10; of several, a list names those that are. By default the
         training rows decide; see :func:`zoo.data.scaling.propose_transform`.
     structures : Path or None
         Folder of structure files, for tables that contain only ids.
@@ -208,7 +208,7 @@ class Options:
             plugins.find("baseline", self.mode)
         except UnknownNameError as error:
             known = ", ".join((BLEND, *get_args(Mode)))
-            raise InputError(f"--mode {self.mode}: there is {known}, or a baseline ({error})") from None
+            raise InputError(f"--mode {self.mode}: use one of {known}, or a baseline ({error})") from None
 
     def _check_splits(self) -> None:
         values = {"--split-column": self.split_column, "--test-data": self.test_data, "--folds": self.folds}

@@ -138,7 +138,7 @@ class StudyOptions:
         known = (BLEND, *get_args(Mode))
         for mode in self.modes:
             if mode not in known and not (mode.startswith(FROZEN_PREFIX) and mode != FROZEN_PREFIX):
-                raise InputError(f"--modes {mode}: there is {', '.join(known)}, {FROZEN_PREFIX}ridge and so on")
+                raise InputError(f"--modes {mode}: use {', '.join(known)}, {FROZEN_PREFIX}ridge and so on")
         if self.fast and BLEND not in self.modes:
             raise InputError(
                 f"--fast leaves the network out of {BLEND}, which is not among --modes {','.join(self.modes)}"

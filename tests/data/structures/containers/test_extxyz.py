@@ -98,7 +98,7 @@ MUTATIONS = {
     "not a crystal: the frame has no Lattice": ("Lattice=", "cell="),
     "Lattice has 8 numbers, not 9": ("5.64 0.0 0.0 0.0", "5.64 0.0 0.0"),
     "Lattice is 'a 0.0 0.0": ('"5.64 0.0', '"a 0.0'),
-    "the frame says twice what its lattice is": ("pbc=", 'lattice="1 0 0 0 1 0 0 0 1" pbc='),
+    "the frame gives its lattice twice": ("pbc=", 'lattice="1 0 0 0 1 0 0 0 1" pbc='),
     "an Atoms that is not periodic (pbc = T T F)": ("T T T", "T T F"),
     "its positions may be fractional (Fractional); those of extended XYZ are Cartesian": ("pbc=", "Fractional=T pbc="),
     "pbc is 'T T', not three times T or F": ("T T T", "T T"),

@@ -69,8 +69,8 @@ def test_the_sign_can_be_told() -> None:
     comma, point = Layout(decimal=","), Layout(decimal=".")
     assert targets(["1,234", "17", "2,5"], comma) == [1.234, 17.0, 2.5]
     assert targets(["1,234", "17", "2.5"], point) == [1234.0, 17.0, 2.5]
-    assert targets(["1,5", "17.5"], comma) == [1.5, "no number with a decimal comma"]
-    assert targets(["1,5", "17.5"], point) == ["no number with a decimal point", 17.5]
+    assert targets(["1,5", "17.5"], comma) == [1.5, "not a number with a decimal comma"]
+    assert targets(["1,5", "17.5"], point) == ["not a number with a decimal point", 17.5]
     assert targets(["1.234", "1.234.567,8"], comma) == [1234.0, 1234567.8]
 
 

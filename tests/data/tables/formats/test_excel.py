@@ -47,7 +47,7 @@ def test_sheets_are_named(tmp_path: Path) -> None:
     assert_rock_salt(read_table(path, BULK, layout=Layout(sheet="moduli")).records)
     assert message(path, layout=Layout(sheet="Moduli")) == "there is no sheet 'Moduli' (sheets: moduli, notes)"
     FRAME.to_csv(tmp_path / "k.csv", index=False)
-    assert message(tmp_path / "k.csv", layout=Layout(sheet="a")) == "--sheet a: the file is no Excel workbook"
+    assert message(tmp_path / "k.csv", layout=Layout(sheet="a")) == "--sheet a: the file is not an Excel workbook"
     assert message(book(tmp_path / "e.xlsx", a=pd.DataFrame())) == "the workbook is empty"
 
 
@@ -77,7 +77,7 @@ def test_cells_that_hold_no_number(tmp_path: Path) -> None:
         "row 1 (NaCl), column K_VRH: no value",  # a formula that no program has computed
         "row 2 (KCl), column K_VRH = '#DIV/0!': not a number",
         "row 3 (MgO), column K_VRH = '2024-01-02 00:00:00': not a number",
-        "row 4 (LiF): a cell of 32,767 characters, where Excel cuts texts",
+        "row 4 (LiF): a cell of 32,767 characters, at which Excel cuts off text",
     ]
 
 

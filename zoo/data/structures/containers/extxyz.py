@@ -138,7 +138,7 @@ def read_pairs(comment: str) -> dict[str, str]:
         special = key.lower() in ("lattice", "pbc", "properties")
         key = key.lower() if special else key
         if special and key in pairs:
-            raise InputError(f"the frame says twice what its {key} is")
+            raise InputError(f"the frame gives its {key} twice")
         pairs[key] = "True" if value in _TRUE else "False" if value in _FALSE else value
         rest = rest[match.end() :].lstrip()
     return pairs

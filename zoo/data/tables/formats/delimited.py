@@ -54,7 +54,7 @@ def open_delimited(path: Path, *, tabs: bool) -> TableReader:
 
     head = list(itertools.islice(records(), 3))
     if not head:
-        raise InputError(f"{path}: there is only comments")
+        raise InputError(f"{path}: there are only comments")
     if isinstance(head[0], str):
         raise InputError(f"{path}: the header cannot be read: {head[0]}")
     headerless = path.name == "id_prop.csv" and (len(head[0]) == 1 or _begins_with_a_number(head[0][1]))

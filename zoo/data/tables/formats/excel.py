@@ -59,7 +59,7 @@ def open_excel(path: Path, sheet: str | None = None) -> TableReader:
                         f"{path.name}: cells to the right of the last column with a name are not read, such as "
                         f"{shorten(unread[0])!r} in row {number}"
                     )
-                problem = f"a cell of {MAX_CELL:,} characters, where Excel cuts texts" if cut else ""
+                problem = f"a cell of {MAX_CELL:,} characters, at which Excel cuts off text" if cut else ""
                 yield Row(number, dict(zip(names, (*cells, *[None] * len(names)), strict=False)), problem)
 
     return TableReader(path, tuple(names), rows, notes=notes)
