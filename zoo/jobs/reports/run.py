@@ -17,6 +17,7 @@ from zoo.analysis import figures
 from zoo.analysis.figures import Saved
 from zoo.analysis.reports import Page, Section, Table
 from zoo.errors import InputError, ZooError
+from zoo.jobs.finetune.folder import read_rows
 from zoo.jobs.finetune.out_of_fold import MIN_OF_ELEMENT, SMALLEST, WORST
 from zoo.jobs.finetune.result import SavedResult
 from zoo.jobs.reports.comparison_table import comparison_rows
@@ -96,11 +97,10 @@ class _Run:
 
     def _judged(self) -> pd.DataFrame:
         """Return the rows on which the errors are measured, with ``id``, ``target`` and ``prediction``."""
-        import pandas as pd
-
+        classes = "classes" in self.metrics
         if self.basis == "out of fold":
-            return pd.read_csv(self.saved.folder / "out_of_fold.csv", dtype={"id": str})
-        found = pd.read_csv(self.saved.folder / "predictions.csv", dtype={"id": str})
+            return read_rows(self.saved.folder / "out_of_fold.csv", classes=classes)
+        found = read_rows(self.saved.folder / "predictions.csv", classes=classes)
         return found[found["split"] == _PARTS.get(self.basis, "test")]
 
     def _out_of_fold(self) -> pd.DataFrame | None:
