@@ -188,6 +188,8 @@ class Recognizer:
         self._networks = [[each for each in lineage(pull.pull(folder)) if each.has_structures] for folder in folders]
         paths = dict.fromkeys(each.crystals for networks in self._networks for each in networks if each.crystals)
         self._lists = {path: found for path in paths if (found := known_crystals.read_cached(path))}
+        every = [each for networks in self._networks for each in networks]
+        self._ids = {path: listed_ids(each for each in every if each.crystals == path) for path in self._lists}
         if not self._lists:
             names = ", ".join(folder.name for folder in folders)
             raise InputError(f"{names}: there is no list of training crystals, so --known has nothing to compare with")
@@ -207,7 +209,7 @@ class Recognizer:
         """Return the training crystals of all networks that have the composition of a crystal, the nearest first."""
         found: dict[str, Neighbor] = {}
         for path, known in self._lists.items():
-            ids = listed_ids(each for networks in self._networks for each in networks if each.crystals == path)
+            ids = self._ids[path]
             found |= {each.id: each for each in known.nearest(crystal) if each.id in ids and each.id not in found}
         return sorted(found.values(), key=lambda each: each.distance)[:count]
 

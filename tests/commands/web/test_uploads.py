@@ -39,10 +39,11 @@ def test_crystals_and_atoms_are_limited() -> None:
     many = io.BytesIO(frame.encode() * (LIMITS.crystals + 1))
     with pytest.raises(InputError, match="501 crystals or more; at most 500 at once"):
         read_uploads([("a.xyz", many)])
-    side = 14
-    sites = [f"{x / side} {y / side} {z / side}" for x in range(side) for y in range(side) for z in range(side)]
-    edge = 3.0 * side
-    large = f"Cu\n1.0\n{edge} 0 0\n0 {edge} 0\n0 0 {edge}\nCu\n{len(sites)}\nDirect\n" + "\n".join(sites)
-    count = LIMITS.atoms // len(sites) + 1
-    with pytest.raises(InputError, match="at most 20,000 at once"):
-        read_uploads([(f"{number}.vasp", io.BytesIO(large.encode())) for number in range(count)])
+    ten = "\n".join(f"{x / 10} {y / 10} {z / 10}" for x in range(10) for y in range(10) for z in range(10))
+    thousand = f"Cu\n1.0\n30 0 0\n0 30 0\n0 0 30\nCu\n1000\nDirect\n{ten}".encode()
+    with pytest.raises(InputError, match="cells of 11,000 atoms or more; at most 10,000 at once"):
+        read_uploads([(f"{number}.vasp", io.BytesIO(thousand)) for number in range(12)])
+    one_more = thousand.replace(b"\n1000\n", b"\n1001\n") + b"\n0.05 0.05 0.05"
+    found = read_uploads([("large.vasp", io.BytesIO(one_more)), ("POSCAR", io.BytesIO(POSCAR))])
+    assert [each.reason for each in found.rejected] == ["a cell of 1,001 atoms; at most 1,000 here, or use zoo predict"]
+    assert len(found.records) == 1

@@ -29,7 +29,8 @@ class Limits(_Part):
     bytes: int = Field(description="Size of all files together, as sent.")
     files: int
     crystals: int
-    atoms: int = Field(description="Atoms in the cells of all crystals together.")
+    atoms: int = Field(description="Atoms in the cell of a crystal.")
+    all_atoms: int = Field(description="Atoms in the cells of all crystals together.")
 
 
 class ServedModel(_Part):

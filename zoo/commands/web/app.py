@@ -49,7 +49,10 @@ def create_app(service: Service, hosts: Collection[str] | None = None) -> Starle
     pool = ThreadPoolExecutor(min(4, cores()), thread_name_prefix="zoo-serve")
 
     async def run(function: Callable[..., BaseModel], *arguments: Any) -> BaseModel:
-        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+        except asyncio.CancelledError:
+            raise HTTPException(503, "the server is stopping") from None
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import gc
 import ipaddress
+import os
 import socket
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -100,6 +102,8 @@ def serve(
             click.launch(address)
         with suppress(KeyboardInterrupt):  # raised again by uvicorn once it has ended
             uvicorn.Server(settings).run(sockets=[listening])
+        sys.stdout.flush()
+        os._exit(0)  # without waiting for computations whose answers nobody awaits
 
 
 def _listen(host: str, port: int) -> socket.socket:

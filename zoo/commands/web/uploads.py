@@ -24,8 +24,9 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LIMITS = Limits(bytes=10_000_000, files=100, crystals=500, atoms=20_000)
-"""Limits of a request."""
+LIMITS = Limits(bytes=10_000_000, files=100, crystals=500, atoms=1_000, all_atoms=10_000)
+"""Limits of a request; one that reaches them is answered in half a minute. The time for finding the symmetry of a
+supercell, which some models read, grows with the square of its atoms."""
 
 _LONGEST_NAME = 120
 
@@ -75,15 +76,20 @@ def _read(path: Path, identifier: str, found: Upload) -> None:
         found.rejected.append(Rejected(file=path.name, id=identifier, reason=reason))
         return
     for item in read_structure_file(path, identifier):
-        if isinstance(item, Record):
+        if isinstance(item, Record) and len(item.crystal) > LIMITS.atoms:
+            reason = (
+                f"a cell of {counted(len(item.crystal), 'atom')}; at most {LIMITS.atoms:,} here, or use zoo predict"
+            )
+            found.rejected.append(Rejected(file=path.name, id=item.id, reason=reason))
+        elif isinstance(item, Record):
             found.records.append(item)
         else:
             found.rejected.append(Rejected(file=path.name, id=item.id, reason=item.reason))
     count, atoms = len(found.records) + len(found.rejected), sum(len(each.crystal) for each in found.records)
     if count > LIMITS.crystals:
         raise InputError(f"{counted(count, 'crystal')} or more; at most {LIMITS.crystals} at once, or use zoo predict")
-    if atoms > LIMITS.atoms:
-        raise InputError(f"cells of {atoms:,} atoms or more; at most {LIMITS.atoms:,} at once, or use zoo predict")
+    if atoms > LIMITS.all_atoms:
+        raise InputError(f"cells of {atoms:,} atoms or more; at most {LIMITS.all_atoms:,} at once, or use zoo predict")
 
 
 def _safe(name: str) -> str:
