@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TORCH := torch==2.13.0
 QUIET := --quiet --disable-pip-version-check
 
-.PHONY: demo test docs bench-setup bench bench-finetune lint imports format types check env clean
+.PHONY: demo test docs lowest bench-setup bench bench-finetune lint schemas imports format types check env clean
 
 demo: $(VENV)/.installed  ## fine-tune the bundled backbone on the bundled dielectric constants
 	rm -rf runs/demo runs/demo.partial
@@ -19,6 +19,21 @@ test: $(VENV)/.installed-dev  ## run all tests
 docs: $(VENV)/.installed-dev  ## the documentation site, in build/docs/html; a warning is an error
 	$(BIN)/python docs/_ext/assemble.py build/docs/source
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d build/docs/doctrees build/docs/source build/docs/html
+
+# What leans most on other packages: tables, crystals, plots, scikit-learn, DGL, the Hub, whole runs.
+LEANING := $(addprefix tests/,analysis/figures data/structures/test_parse.py data/tables/formats/test_excel.py \
+	data/tables/formats/test_frames.py data/tables/formats/test_json_tables.py data/tables/formats/test_parquet.py \
+	equivalence/test_networks.py hub/test_pull.py jobs/estimators/test_regressor.py jobs/finetune/test_run.py \
+	jobs/study/test_report.py jobs/test_baselines.py models/checkpoint/test_networks.py models/checkpoint/test_tensors.py \
+	models/test_message_passing.py plugins)
+
+lowest:  ## some tests with the lowest versions of the dependencies that pyproject.toml allows, in .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install $(QUIET) uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --resolution lowest-direct --requirements pyproject.toml
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --no-deps --editable .
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest hypothesis pytest
+	.venv-lowest/bin/python -m pytest -q $(LEANING)
 
 bench-setup: $(VENV)/.installed-dev  ## an environment for each program that zoo is compared with, and the crystals
 	mkdir -p .bench/data
@@ -38,6 +53,11 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint zoo
 
+schemas: $(VENV)/.installed-dev  ## workflows, forms for issues and CITATION.cff
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
+
 imports: $(VENV)/.installed-dev  ## packages import one way
 	$(BIN)/lint-imports
 
@@ -48,6 +68,8 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 check: lint imports format types test docs
+
+check: lint schemas imports format types test
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "zoo needs Python 3.11 or 3.12: make PYTHON=python3.11 …")'
@@ -63,4 +85,4 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml setup.py $(wildcard zo
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache zoo/*/kernels/*.so zoo/*/*/kernels/*.so
+	rm -rf $(VENV) .venv-lowest build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache zoo/*/kernels/*.so zoo/*/*/kernels/*.so

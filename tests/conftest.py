@@ -276,21 +276,35 @@ def on_a_terminal() -> Callable[..., list[str]]:
 
 
 @pytest.fixture(scope="session")
-def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Build the wheel of a source tree, once: ``build_wheel(folder[, C compiler])`` returns the file."""
+def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Copy a source tree, without what was made in it: ``source_tree(folder)`` returns a new folder each time."""
+
+    def copy(source: Path) -> Path:
+        target = tmp_path_factory.mktemp("source") / source.name
+        made = ("runs", "build", "dist", "*.egg-info", "__pycache__", "*.so", "*.pyd")
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*", *made))
+        return target
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def build_wheel(source_tree: Callable[[Path], Path]) -> Callable[..., Path]:
+    """Build the wheel of a source tree, once: ``build_wheel(folder[, VARIABLE=value])`` returns the file.
+
+    It has compiled parts where the zoo under test has them.
+    """
+    from zoo._utils import compiled
 
     @lru_cache
-    def build(source: Path, compiler: str | None = None) -> Path:
-        work = tmp_path_factory.mktemp("wheel")
-        # From a copy, so that nothing is left in the tree.
-        left_out = shutil.ignore_patterns(".*", "runs", "build", "dist", "*.egg-info", "__pycache__", "*.so")
-        shutil.copytree(source, work / source.name, ignore=left_out)
-        options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", work)
-        command = [sys.executable, "-m", "pip", "wheel", *map(str, options), str(work / source.name)]
-        environment = {**os.environ, **({"CC": compiler} if compiler else {})}
-        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, env=environment)
+    def build(source: Path, **variables: str) -> Path:
+        tree = source_tree(source)
+        options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", tree.parent)
+        command = [sys.executable, "-m", "pip", "wheel", *map(str, options), str(tree)]
+        environment = {**os.environ, "ZOO_PURE": "1" if compiled.missing() else "0", **variables}
+        done = subprocess.run(command, cwd=tree.parent, capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
-        (wheel,) = work.glob("*.whl")
+        (wheel,) = tree.parent.glob("*.whl")
         return wheel
 
     return build

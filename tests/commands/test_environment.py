@@ -17,6 +17,7 @@ from support.commandline import PLUGIN, zoo
 
 from zoo import __version__
 from zoo.commands.environment import Check, report
+from zoo.data.graphs import dgl_import
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,6 +154,12 @@ def test_torch_and_dgl_that_cannot_be_imported() -> None:
     (torch, torch_ok, why), (dgl, dgl_ok, _) = json.loads(done.stdout)
     assert (torch, torch_ok, dgl, dgl_ok) == ("torch", False, "dgl", False)
     assert why.startswith("torch cannot be imported")
+
+
+def test_where_there_is_no_dgl_its_absence_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dgl_import, "unavailable", lambda: "DGL has no release for this Python: …")
+    monkeypatch.setitem(sys.modules, "dgl", None)
+    assert named(report())["dgl"] == Check("dgl", None, "DGL has no release for this Python: …")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What is in the wheel, and what is not."""
+"""What is in the wheel and in the source distribution, and what is not."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import configparser
 import email
 import importlib.machinery
 import importlib.resources
+import os
+import subprocess
+import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
+from zoo import __version__
 from zoo._utils import compiled
 from zoo.registry import backbones
 from zoo.registry.cards import Card
@@ -24,6 +32,9 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Folder of the repository → the package that it becomes.
 PACKAGES = {"zoo": "zoo", "plugins": "zoo/plugins", "cards": "zoo/cards"}
+EXTENSIONS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+# What is compiled, and what compiling it needs; a wheel has the result.
+SOURCES = (".pyx", ".pxd", ".h", ".c")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +51,7 @@ def metadata(wheel: zipfile.ZipFile, name: str) -> str:
 def test_every_file_is_in_the_wheel_byte_by_byte(folder: str, wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     files = [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    files = [path for path in files if path.suffix not in (".so", ".pyd")]  # made where they are
+    files = [path for path in files if not path.name.endswith((*EXTENSIONS, *SOURCES))]
     assert files
     for path in files:
         inside = f"{PACKAGES[folder]}/{path.relative_to(ROOT / folder).as_posix()}"
@@ -70,20 +81,54 @@ def test_nothing_else_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
 
 
 @pytest.mark.skipif(bool(compiled.missing()), reason="no C compiler here")
-def test_compiled_parts_are_in_the_wheel_and_no_c_source(wheel: zipfile.ZipFile) -> None:
-    endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
-    parts = {name.split("/")[-1].partition(".")[0] for name in wheel.namelist() if name.endswith(endings)}
+def test_compiled_parts_are_in_the_wheel_without_sources_and_debugging_symbols(wheel: zipfile.ZipFile) -> None:
+    inside = [name for name in wheel.namelist() if name.endswith(EXTENSIONS)]
+    parts = {name.split("/")[-1].partition(".")[0] for name in inside}
     assert parts == {path.stem for path in (ROOT / "zoo").rglob("*.pyx")} == set(compiled.PARTS)
-    assert not [name for name in wheel.namelist() if name.endswith(".c")]
+    assert not [name for name in wheel.namelist() if name.endswith(SOURCES)]
+    if sys.platform == "linux":  # the names of the sections of an ELF file
+        for name in inside:
+            assert b".debug_" not in wheel.read(name)
+            assert b".symtab" not in wheel.read(name)
 
 
-def test_without_a_compiler_the_wheel_has_everything_else(
+def test_a_pure_wheel_has_everything_else_and_fits_every_platform(
     wheel: zipfile.ZipFile, build_wheel: Callable[..., Path]
 ) -> None:
-    plain = zipfile.ZipFile(build_wheel(ROOT, "/nowhere/cc"))
-    endings = tuple(importlib.machinery.EXTENSION_SUFFIXES)
-    assert not [name for name in plain.namelist() if name.endswith(endings)]
-    assert set(plain.namelist()) == {name for name in wheel.namelist() if not name.endswith(endings)}
+    # It needs no compiler.
+    path = build_wheel(ROOT, ZOO_PURE="1", CC="/nowhere/cc")
+    assert path.name.endswith("-py3-none-any.whl")
+    pure = zipfile.ZipFile(path)
+    assert set(pure.namelist()) == {name for name in wheel.namelist() if not name.endswith(EXTENSIONS)}
+    assert "Root-Is-Purelib: true" in metadata(pure, "WHEEL")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Microsoft's compiler is not named by CC")
+def test_there_is_no_wheel_for_a_platform_without_compiled_parts(source_tree: Callable[[Path], Path]) -> None:
+    tree = source_tree(ROOT)
+    code = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    environment = {**os.environ, "CC": "/nowhere/cc", "ZOO_PURE": "0"}
+    command = [sys.executable, "-c", code, str(tree.parent)]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1
+    assert "set the environment variable ZOO_PURE=1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tree.parent.glob("*.whl")) == []
+
+
+def test_the_source_distribution_holds_all_that_its_tests_need(source_tree: Callable[[Path], Path]) -> None:
+    tree = source_tree(ROOT)
+    files = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+    code = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tree.parent)]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(tree.parent / done.stdout.splitlines()[-1]) as archive:
+        inside = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    assert {"tests/conftest.py", "docs/tables.md", "benchmarks/tasks.py", "zoo/models/kernels/gating.pyx"} <= files
+    assert files - inside == set()
+    made = {name for name in inside - files if not name.startswith("crystal_zoo.egg-info/")}
+    assert made == {"PKG-INFO", "setup.cfg"} - files  # they are there if the tests run from such a distribution
 
 
 def test_bundled_weights_are_small_and_are_those_of_the_card(wheel: zipfile.ZipFile) -> None:
@@ -104,10 +149,35 @@ def test_every_declared_entry_point_is_in_the_wheel(wheel: zipfile.ZipFile) -> N
 
 def test_the_metadata_say_what_is_needed(wheel: zipfile.ZipFile) -> None:
     found = email.message_from_string(metadata(wheel, "METADATA"))
-    assert (found["Name"], found["Version"]) == (PROJECT["name"], PROJECT["version"])
+    assert (found["Name"], found["Version"]) == (PROJECT["name"], __version__)
     assert found["License-Expression"] == "MIT"
-    assert set(found["Requires-Python"].split(",")) == {">=3.11", "<3.13"}
+    assert found["Requires-Python"] == ">=3.11"
+    needed = {each.name: each for each in map(Requirement, found.get_all("Requires-Dist"))}
+    assert needed["dgl"].marker.evaluate({"python_version": "3.12"})
+    assert not needed["dgl"].marker.evaluate({"python_version": "3.13"})
+    assert found["Classifier"]
+    assert [line.split(", ")[0] for line in found.get_all("Project-URL")] == list(PROJECT["urls"])
     assert found.get_payload().startswith("# zoo")
+
+
+def test_the_conda_recipe_needs_the_same() -> None:
+    recipe = yaml.safe_load((ROOT / "packaging" / "recipe.yaml").read_text(encoding="utf-8"))
+    assert recipe["context"]["version"] == __version__
+    names = {"torch": "pytorch", "matplotlib": "matplotlib-base", "huggingface-hub": "huggingface_hub"}
+    expected = {"python": SpecifierSet()}
+    for requirement in map(Requirement, PROJECT["dependencies"]):
+        expected[names.get(requirement.name, requirement.name)] = requirement.specifier
+    lines = [line.partition(" ") for line in recipe["requirements"]["run"]]
+    assert {name: SpecifierSet(versions) for name, _, versions in lines} == expected
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (__version__, PROJECT["license"])
+    assert (citation["url"], citation["repository-code"]) == (
+        PROJECT["urls"]["Documentation"],
+        PROJECT["urls"]["Source"],
+    )
 
 
 def test_the_examples_are_found_by_the_package_too() -> None:

@@ -1,4 +1,4 @@
-"""The modules compiled by Cython, if zoo was installed where a C compiler was at hand.
+"""The modules compiled by Cython, if zoo was installed with them.
 
 A module that is missing is ``None`` here. Then code in NumPy, torch, DGL or spglib, in `zoo.data` and
 `zoo.models`, gives the same results; the tests compare both.
@@ -30,7 +30,7 @@ MODULES = tuple(f"{home}.{name}" for name, home in _HOMES.items())
 def _part(name: str) -> ModuleType | None:
     try:
         return import_module(f"{_HOMES[name]}.{name}")
-    except ImportError:  # there was no compiler, or it was compiled for another Python
+    except ImportError:  # a pure wheel, an editable install without a compiler, or compiled for another Python
         return None
 
 

@@ -211,7 +211,7 @@ def report(online: bool = False) -> list[Check]:
         Check("platform", None, system),
         *_dependencies(),
         _guarded("torch", _torch),
-        _guarded("dgl", _dgl),
+        _dgl(),
         _compiled(),
         *_caches(),
         *_backbones(),
@@ -268,10 +268,14 @@ def _torch() -> str:
     return f"{torch.__version__}, {torch.get_num_threads()} threads, devices: {', '.join(devices)}"
 
 
-def _dgl() -> str:
-    from zoo.data.graphs.dgl_import import state
+def _dgl() -> Check:
+    from importlib.util import find_spec
 
-    return state()
+    from zoo.data.graphs.dgl_import import state, unavailable
+
+    if (why := unavailable()) and not find_spec("dgl"):
+        return Check("dgl", None, why)
+    return _guarded("dgl", state)
 
 
 def _compiled() -> Check:
@@ -280,8 +284,9 @@ def _compiled() -> Check:
     if not (missing := compiled.missing()):
         return Check("compiled parts", True, ", ".join(compiled.PARTS))
     # Not a failure, because the implementations in NumPy and torch give the same results.
-    slow = "graphs take five to eight times as long, the rest about twice; install a C compiler and reinstall zoo"
-    return Check("compiled parts", None, f"{', '.join(missing)} missing: {slow}")
+    slow = "graphs take five to eight times as long, the rest about twice"
+    cure = "install a C compiler and reinstall zoo without ZOO_PURE"
+    return Check("compiled parts", None, f"{', '.join(missing)} missing: {slow}; {cure}")
 
 
 def _caches() -> list[Check]:

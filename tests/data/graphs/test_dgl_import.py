@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from zoo.data.graphs.dgl_import import dgl, state
+from zoo.errors import DependencyError
 
 # An import hook that stands before all others and fails as a broken installation would.
 BLOCKER = """
@@ -67,8 +69,21 @@ def test_state_says_which_and_how() -> None:
 
 def test_a_missing_dgl_is_said_with_the_remedy() -> None:
     first, second, left = blocked("dgl", "ModuleNotFoundError(\"No module named 'dgl'\", name='dgl')")
-    assert first == second == "DGL is not installed; run: pip install 'dgl>=2.1,<2.5'"
+    assert first == second
+    if sys.version_info < (3, 13):
+        assert first == "DGL is not installed; run: pip install 'dgl>=2.1,<2.5'"
     assert left == "[]"
+
+
+def test_where_there_is_no_dgl_what_works_without_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 13, 0))
+    monkeypatch.setitem(sys.modules, "dgl", None)
+    dgl.cache_clear()
+    try:
+        with pytest.raises(DependencyError, match=r"^DGL has no release for Python 3\.13: predictions"):
+            dgl()
+    finally:
+        dgl.cache_clear()
 
 
 def test_another_failure_than_graphbolts_is_passed_on_with_its_reason() -> None:

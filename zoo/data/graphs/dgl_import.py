@@ -20,6 +20,19 @@ from zoo.errors import DependencyError
 
 _log = logging.getLogger("zoo")
 
+NO_RELEASE = (3, 13)
+"""The first version of Python for which there is no DGL; pyproject.toml does not ask for it there."""
+
+
+def unavailable() -> str:
+    """Say what works without DGL where there is none for this Python; empty where it should be installed."""
+    if sys.version_info < NO_RELEASE:
+        return ""
+    return (
+        f"DGL has no release for Python {sys.version_info[0]}.{sys.version_info[1]}: predictions, and fine-tuning on a "
+        "CPU, work without it where zoo's compiled parts are installed; everything else needs Python 3.11 or 3.12"
+    )
+
 
 class _NoGraphbolt(ModuleType):
     """A module in which every public attribute is an empty class; DGL only subclasses them."""
@@ -53,7 +66,7 @@ def dgl() -> ModuleType:
         return import_module("dgl")
     except ModuleNotFoundError as error:
         if error.name == "dgl":
-            raise DependencyError("DGL is not installed; run: pip install 'dgl>=2.1,<2.5'") from error
+            raise DependencyError(unavailable() or "DGL is not installed; run: pip install 'dgl>=2.1,<2.5'") from error
         first: Exception = error
     except (ImportError, OSError) as error:
         first = error
