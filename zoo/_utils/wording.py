@@ -67,21 +67,30 @@ def format_factor(log10: float) -> str:
     return f"{10**log10:.3g}×"
 
 
+def headline_value(name: str, errors: Mapping[str, Mapping[str, float]], unit: str = "") -> str:
+    """Format the headline error of a task; an error of log10 also as a factor.
+
+    Examples
+    --------
+    >>> headline_value("mae_log10", {"mae_log10": {"mean": 0.0828, "std": 0.0052}})
+    '0.0828 ± 0.0052 (off by 1.21×)'
+    >>> headline_value("mae", {"mae": {"mean": 0.31, "std": float("nan")}}, "eV")
+    '0.31 eV'
+    """
+    found = errors[name]
+    shown = format_error(found["mean"], found["std"])
+    return f"{shown} (off by {format_factor(found['mean'])})" if name.endswith("_log10") else f"{shown} {unit}".rstrip()
+
+
 def format_headline(name: str, errors: Mapping[str, Mapping[str, float]], unit: str = "") -> str:
-    """Format the headline error of a task with its name; an error of log10 also as a factor.
+    """Format the headline error of a task with its name.
 
     Examples
     --------
     >>> format_headline("mae_log10", {"mae_log10": {"mean": 0.0828, "std": 0.0052}})
     'MAE log10 0.0828 ± 0.0052 (off by 1.21×)'
-    >>> format_headline("mae", {"mae": {"mean": 0.31, "std": float("nan")}}, "eV")
-    'MAE 0.31 eV'
     """
-    found = errors[name]
-    shown = f"{error_title(name)} {format_error(found['mean'], found['std'])}"
-    if name.endswith("_log10"):
-        return f"{shown} (off by {format_factor(found['mean'])})"
-    return f"{shown} {unit}".rstrip()
+    return f"{error_title(name)} {headline_value(name, errors, unit)}"
 
 
 def interval(low: float, high: float, digits: int = 1) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 
 from zoo._utils.wording import counted
 from zoo.analysis.figures.style import (
+    BLACK,
     BLUE,
-    DENSITY,
-    ORANGE,
     RASTER,
+    SCALE,
     Picture,
     axis_text,
     headline,
@@ -75,7 +75,7 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
     # On a linear scale, one element with a large error would give all others the same colour.
     wide = low > 0 and high / low > 3
     norm = LogNorm(low, high, clip=True) if wide else Normalize(low, high, clip=True)
-    cmap = mpl.colormaps[DENSITY]
+    cmap = mpl.colormaps[SCALE]
     figure, (axes,) = new_figure(width=8.2, height=4.6)
     for number, symbol in enumerate(SYMBOLS[1:], start=1):
         column, row = position(number)
@@ -180,12 +180,12 @@ def distance_errors(
     varies = np.ptp(x) > 0 and np.ptp(y) > 0
     rho = float(stats.spearmanr(x, y).statistic) if varies else float("nan")
     figure, (axes,) = new_figure()
-    axes.scatter(x, y, s=9, color=BLUE, alpha=0.25, linewidths=0, rasterized=len(x) > RASTER, label="a test row")
+    axes.scatter(x, y, s=11, color=BLUE, alpha=0.4, linewidths=0, rasterized=len(x) > RASTER, label="a test row")
     axes.errorbar(
         bins["distance"],
         bins["mean error"],
         bins["half width"],
-        color=ORANGE,
+        color=BLACK,
         marker="s",
         linewidth=1.6,
         capsize=3,

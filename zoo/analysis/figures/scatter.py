@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils.wording import with_unit
-from zoo.analysis.figures.style import DENSITY, GREY, RASTER, Picture, axis_text, headline, new_figure, plain_log_axis
+from zoo.analysis.figures.style import (
+    GREY,
+    RASTER,
+    Picture,
+    axis_text,
+    density_colors,
+    headline,
+    new_figure,
+    plain_log_axis,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -230,7 +239,7 @@ def _cloud(
         x[order],
         y[order],
         c=density[order],
-        cmap=DENSITY,
+        cmap=density_colors(),
         norm=PowerNorm(0.5, 0, 1),
         s=size,
         linewidths=0,

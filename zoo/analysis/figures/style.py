@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from zoo._utils.files import write_bytes
 from zoo.errors import InputError
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
@@ -25,8 +28,8 @@ GREY, BLACK = "#7f7f7f", "#1a1a1a"
 COLORS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-DENSITY = "cividis"
-"""Colour map of densities and errors: perceptually uniform, also for colour-blind readers."""
+SCALE = "cividis"
+"""Colour map of fields with text in them: perceptually uniform, also for colour-blind readers."""
 
 WIDTH = 5.2
 """Width in inches, chosen so that text is ten pixels high on a page 400 pixels wide."""
@@ -60,6 +63,14 @@ class Look:
     face: str
 
 
+def density_colors() -> Colormap:
+    """Return the colour map of points on white: `SCALE` without its lightest fifth, which is too faint in grey."""
+    import matplotlib as mpl
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(mpl.colormaps[SCALE](np.linspace(0, 0.8, 256)), "density")
+
+
 def looks(methods: Sequence[str], reference: str | None = None) -> dict[str, Look]:
     """Assign each method its own colour, marker and line style; the reference is grey with open markers."""
     found: dict[str, Look] = {}
@@ -73,8 +84,8 @@ def looks(methods: Sequence[str], reference: str | None = None) -> dict[str, Loo
     return {name: found[name] for name in methods}
 
 
-def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure that needs no display, and its axes from top to bottom, with a shared x-axis."""
+def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """Return a figure that needs no display, and its axes row by row; those of a single column share the x-axis."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -82,8 +93,27 @@ def new_figure(width: float = WIDTH, height: float = 3.9, rows: int = 1) -> tupl
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
-    return figure, list(axes)
+        axes = figure.subplots(rows, columns, squeeze=False, sharex=columns == 1)
+    return figure, list(axes.flat)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as ``.png`` and as ``.svg``, each completely or not at all, byte for byte the same every time.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    path : Path
+        Of one of the two files; the other stands beside it.
+    """
+    import matplotlib as mpl
+
+    metadata = {"png": {"Software": "crystal-zoo"}, "svg": {"Creator": "crystal-zoo", "Date": None}}
+    with mpl.rc_context(_RC):
+        for kind, each in metadata.items():
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, metadata=each, facecolor="white")
+            write_bytes(path.with_suffix(f".{kind}"), buffer.getvalue())
 
 
 def plain_log_axis(axis: Any, ticks: Sequence[float] | None = None) -> None:
@@ -234,17 +264,8 @@ class Picture:
 
     def save(self, folder: Path, name: str) -> Saved:
         """Write ``name.png``, ``name.svg`` and ``name.csv``; each is written completely or not at all."""
-        import matplotlib as mpl
-
         folder.mkdir(parents=True, exist_ok=True)
-        with mpl.rc_context(_RC):
-            for kind, metadata in (
-                ("png", {"Software": "crystal-zoo"}),
-                ("svg", {"Creator": "crystal-zoo", "Date": None}),
-            ):
-                buffer = io.BytesIO()
-                self.figure.savefig(buffer, format=kind, metadata=metadata, facecolor="white")
-                write_bytes(folder / f"{name}.{kind}", buffer.getvalue())
+        save_figure(self.figure, folder / f"{name}.png")
         write_bytes(folder / f"{name}.csv", self.data.to_csv(index=False, float_format="%.8g").encode())
         return Saved(folder, name, self.title, self.alt, self.caption, wide=self.figure.get_figwidth() > 1.2 * WIDTH)
 

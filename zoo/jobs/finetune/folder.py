@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import error_title, format_headline, probability_columns
+from zoo._utils.wording import error_title, format_headline, headline_value, probability_columns
 from zoo.analysis.known_crystals import KnownCrystals
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs.baselines import MAJORITY
@@ -261,6 +261,7 @@ def _draw_parity(result: Result, path: Path) -> None:
         log=result.task.transform == "log10",
         caption=f"{result.judged_rows}, {format_headline(headline, result.summary()[result.model], unit)}",
         error=error_title(headline, unit),
+        means={method: headline_value(headline, errors, unit) for method, errors in result.summary().items()},
         repeat=result.repeat,
     )
 
