@@ -23,7 +23,7 @@ docs: $(VENV)/.installed-dev  ## the documentation site, in build/docs/html; a w
 # What leans most on other packages: tables, crystals, plots, scikit-learn, DGL, the Hub, whole runs.
 LEANING := $(addprefix tests/,analysis/figures data/structures/test_parse.py data/tables/formats/test_excel.py \
 	data/tables/formats/test_frames.py data/tables/formats/test_json_tables.py data/tables/formats/test_parquet.py \
-	equivalence/test_networks.py hub/test_pull.py jobs/estimators/test_regressor.py jobs/finetune/test_run.py \
+	hub/test_pull.py jobs/estimators/test_regressor.py jobs/finetune/test_run.py \
 	jobs/study/test_report.py jobs/test_baselines.py models/checkpoint/test_networks.py models/checkpoint/test_tensors.py \
 	models/test_message_passing.py plugins)
 
@@ -32,7 +32,7 @@ lowest:  ## some tests with the lowest versions of the dependencies that pyproje
 	.venv-lowest/bin/python -m pip install $(QUIET) uv
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --resolution lowest-direct --requirements pyproject.toml
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest --no-deps --editable .
-	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest hypothesis pytest
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest ase hypothesis pytest
 	.venv-lowest/bin/python -m pytest -q $(LEANING)
 
 bench-setup: $(VENV)/.installed-dev  ## an environment for each program that zoo is compared with, and the crystals
@@ -67,9 +67,7 @@ format: $(VENV)/.installed-dev
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
-check: lint imports format types test docs
-
-check: lint schemas imports format types test
+check: lint schemas imports format types test docs
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12) and "zoo needs Python 3.11 or 3.12: make PYTHON=python3.11 …")'
