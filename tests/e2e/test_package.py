@@ -76,8 +76,12 @@ def test_nothing_else_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert outside == {"zoo", next(name for name in outside if name.endswith(".dist-info"))}
     assert not [name for name in names if "test_" in name or "make_examples" in name or "plugin_thermal" in name]
     packages = {name.rpartition("/")[0] for name in names if name.endswith(".py")}
-    inside = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "zoo").rglob("*.py")}
-    assert packages == inside | {"zoo/plugins", "zoo/cards", "zoo/examples"}
+    inside = {
+        f"{PACKAGES[top]}/{path.parent.relative_to(ROOT / top).as_posix()}".removesuffix("/.")
+        for top in ("zoo", "plugins")
+        for path in (ROOT / top).rglob("*.py")
+    }
+    assert packages == inside | {"zoo/cards", "zoo/examples"}
 
 
 @pytest.mark.skipif(bool(compiled.missing()), reason="no C compiler here")
@@ -125,7 +129,7 @@ def test_the_source_distribution_holds_all_that_its_tests_need(source_tree: Call
     assert done.returncode == 0, done.stderr
     with tarfile.open(tree.parent / done.stdout.splitlines()[-1]) as archive:
         inside = {member.name.partition("/")[2] for member in archive if member.isfile()}
-    assert {"tests/conftest.py", "docs/tables.md", "benchmarks/tasks.py", "zoo/models/kernels/gating.pyx"} <= files
+    assert {"tests/conftest.py", "docs/tutorial.md", "benchmarks/tasks.py", "zoo/models/kernels/gating.pyx"} <= files
     assert files - inside == set()
     made = {name for name in inside - files if not name.startswith("crystal_zoo.egg-info/")}
     assert made == {"PKG-INFO", "setup.cfg"} - files  # they are there if the tests run from such a distribution
