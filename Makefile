@@ -18,7 +18,7 @@ test: $(VENV)/.installed-dev  ## run all tests
 
 docs: $(VENV)/.installed-dev  ## the documentation site, in build/docs/html; a warning is an error
 	$(BIN)/python docs/_ext/assemble.py build/docs/source
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d build/docs/doctrees build/docs/source build/docs/html
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d build/docs/doctrees build/docs/source build/docs/html
 
 # What leans most on other packages: tables, crystals, plots, scikit-learn, DGL, the Hub, whole runs.
 LEANING := $(addprefix tests/,analysis/figures data/structures/test_parse.py data/tables/formats/test_excel.py \

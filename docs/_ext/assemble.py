@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import backbone_pages
 import command_pages
+import notebooks
 from project import REPOSITORY, ROOT, SITE
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def write(folder: Path) -> None:
         there = folder / path.relative_to(ROOT / "docs")
         there.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, there)
+    notebooks.write(folder, known)
     backbone_pages.write_figures(folder / "backbones")
     (folder / "backbones" / "index.md").write_text(backbone_pages.index(), encoding="utf-8")
     command_pages.write(folder / "reference" / "commands")

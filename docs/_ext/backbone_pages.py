@@ -73,7 +73,7 @@ def page(card: Card) -> str:
         "network": card.architecture.network if card.architecture else "",
         "training rows": f"{training.rows.train:,}" if training.rows else "not trained yet",
         "elements": str(len(card.elements)) if card.elements else "",
-        "weights": f"{card.size / 1e6:.2f} MB" if card.published else "not published yet",
+        "weights": f"{card.size / 1e6:.2f} MB" if card.size else "not published yet",
         "data": f"{training.source}, {training.license}",
         "recipe": f"[{training.recipe}]({training.recipe})" if training.recipe else "",
         "other names": ", ".join(f"`{alias}`" for alias in card.aliases),
