@@ -30,7 +30,7 @@ def links(page: str) -> str:
     """Return the line below the title of a page that leads to the notebook."""
     name = page.rpartition("/")[2].replace(".md", ".ipynb")
     colab = COLAB + page.replace(".md", ".ipynb")
-    return f"[Open in Colab]({colab}) · <a href=\"{name}\" download>Download the notebook</a>"
+    return f'[Open in Colab]({colab}) · <a href="{name}" download>Download the notebook</a>'
 
 
 def write(folder: Path, known: Mapping[str, str]) -> None:
@@ -43,4 +43,6 @@ def write(folder: Path, known: Mapping[str, str]) -> None:
             there.parent.mkdir(parents=True, exist_ok=True)
             jupytext.write(notebook, there)
             text = (folder / page).read_text(encoding="utf-8")
-            (folder / page).write_text(re.sub(r"(?m)^(# .*)$", rf"\1\n\n{links(page)}", text, count=1), encoding="utf-8")
+            (folder / page).write_text(
+                re.sub(r"(?m)^(# .*)$", rf"\1\n\n{links(page)}", text, count=1), encoding="utf-8"
+            )
