@@ -189,6 +189,9 @@ def test_two_targets_at_once(table: Path, backbone: Path, tmp_path: Path) -> Non
     predicted = zoo("predict", out, table, "--out", tmp_path / "p.csv")
     assert "prediction_K_VRH,unit_K_VRH" in (tmp_path / "p.csv").read_text().splitlines()[0]
     assert re.split(r"  +", predicted.stdout.splitlines()[1]) == ["id", "K_VRH, K_VRH", "G_VRH, G_VRH", "note"]
+    reports = zoo("report", out).stdout.split()
+    assert reports[1::2] == [str(out / target / "report.html") for target in ("K_VRH", "G_VRH")]
+    assert "each with a report in its folder" in refused("report", out, "--out", tmp_path / "r.html")
     zoo("predict", out, table, "--out", tmp_path / "one.csv", "--target", "G_VRH")
     assert (tmp_path / "one.csv").read_text().startswith("id,prediction,unit,")
 

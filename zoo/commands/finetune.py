@@ -182,8 +182,16 @@ def _show_several(result: JointResult, *, as_json: bool) -> None:
 def report(run: Path, out: Path | None) -> None:
     """Write a page about the fine-tuned RUN: how good it is, where it errs, and what it was made of.
 
-    It is a single HTML file with its figures, for colleagues and for printing; it needs no network.
+    It is a single HTML file with its figures, for colleagues and for printing; it needs no network. Of a run of several
+    targets, each has one.
     """
+    from zoo.jobs.predict.joint import read_folders
     from zoo.jobs.reports.run import write_run_report
 
-    show_text(f"report  {write_run_report(run, out)}")
+    below = read_folders(run) or {"": run}
+    if out and len(below) > 1:
+        raise InputError(
+            f"--out: {run} has several targets, each with a report in its folder; name one, or leave it out"
+        )
+    for folder in below.values():
+        show_text(f"report  {write_run_report(folder, out)}")

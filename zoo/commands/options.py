@@ -45,7 +45,7 @@ class CommaSeparated(click.ParamType[tuple[Any, ...]]):
 def _one_target(_ctx: click.Context, _param: click.Parameter, value: Sequence[str]) -> str | None:
     if len(value) > 1:
         shown = " ".join(f"--target {column}" for column in value)
-        raise InputError(f"{shown}: a run has one target; start one for each")
+        raise InputError(f"{shown}: a study has one target; start one for each")
     return value[0] if value else None
 
 

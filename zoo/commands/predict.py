@@ -127,13 +127,12 @@ def predict(
     with closing(reading) as rows:
         from zoo._utils.progress import progress
         from zoo.jobs.predict.files import predict_files
-        from zoo.jobs.predict.joint import JointModel, load
+        from zoo.jobs.predict.joint import load_each
         from zoo.jobs.predict.ranking import Ranking
         from zoo.jobs.reports.comparison_table import prediction_rows
 
         ranking = Ranking(lowest, top) if sort or top else None
-        found = [load(each, target=target, device=device) for each in models]
-        loaded = [one for each in found for one in (each if isinstance(each, JointModel) else [each])]
+        loaded = load_each(models, target=target, device=device)
         with progress("predicting", count_records(paths), "crystals", quiet=is_quiet(ctx)) as bar:
             done = predict_files(
                 loaded, paths, out, rows=rows, interval=interval, ranking=ranking, known=known, bar=bar

@@ -81,9 +81,9 @@ def serve(
     with listening:
         from zoo.commands.web.app import create_app
         from zoo.commands.web.service import Service
-        from zoo.jobs.predict import load
+        from zoo.jobs.predict.joint import load_each
 
-        service = Service([load(each, device=device) for each in models], interval)
+        service = Service(load_each(models, device=device), interval)
         service.warm_up()
         local = _is_local(host)
         app = create_app(service, LOCAL if local else None)

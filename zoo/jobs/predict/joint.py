@@ -190,6 +190,12 @@ def load(
     return cast("Model", joint) if target is None else joint[target]
 
 
+def load_each(refs: Sequence[str | Path], *, target: str | None = None, device: Device = "auto") -> list[Model]:
+    """Load models, of a run of several targets one for each; see :func:`load`."""
+    found = [load(ref, target=target, device=device) for ref in refs]
+    return [model for each in found for model in (each if isinstance(each, JointModel) else [each])]
+
+
 def read_folders(folder: Path) -> dict[str, Path] | None:
     """Return the folder of each target of a run of several targets; None if a folder is no such run.
 
