@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FILES = [path for path in FILES if path.is_file()]
-OTHERS = [ROOT / "examples" / "README.md", *sorted(ROOT.glob("examples/zoo-plugin-*/README.md"))]
+OTHERS = [ROOT / "CHANGELOG.md", ROOT / "examples" / "README.md", *sorted(ROOT.glob("examples/zoo-plugin-*/README.md"))]
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=indent)```[ ]*$", re.MULTILINE | re.DOTALL
 )
