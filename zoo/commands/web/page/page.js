@@ -196,7 +196,7 @@ async function contribute(crystal) {
   const explained = make("p", { class: "soft small" },
     "What the network reads from each atom in its surroundings alone. Their average is near the prediction, but not equal to it. ",
     service.models.some(model => model.reads_crystal) ? "What a model reads from the whole crystal counts the same for every atom." : "");
-  const options = found.map((each, column) => (each.values.length ? make("option", { value: column }, service.models[column].name) : null));
+  const options = found.map((each, column) => (each.values.length ? make("option", { value: column }, `${service.models[column].name}: blue lowest, red highest`) : null));
   if (!options.some(Boolean)) {
     place.replaceChildren(...parts);
     return;
