@@ -42,5 +42,6 @@ html_js_files = ["zoom.js"]
 html_extra_path = [str(HERE.parent / "build" / "docs" / "extra")]
 html_copy_source = False
 html_show_sourcelink = False
+smartquotes = False  # -- is an option
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"

@@ -39,7 +39,7 @@ def _parts(command: click.Command, name: str, level: int) -> Iterator[str]:
     rows: dict[str, list[str]] = {"Options": [], **{title: [] for title in groups}, COMMON: []}
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and parameter.name != "help":
+        if record is not None and record[1] and "--help" not in parameter.opts:
             names, text = (each.replace("|", r"\|") for each in record)
             rows[titles.get(parameter.name or "", "Options")].append(f"| `{names}` | {_code(text)} |")
     for title, found in rows.items():

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-COLAB = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github") + "/blob/gh-pages/"
+COLAB = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github") + "/blob/notebooks/"
 INSTALL = f"""# In Colab: install zoo.
 import sys
 
@@ -29,8 +29,7 @@ def is_notebook(file: str) -> bool:
 def links(page: str) -> str:
     """Return the line below the title of a page that leads to the notebook."""
     name = page.rpartition("/")[2].replace(".md", ".ipynb")
-    colab = COLAB + page.replace(".md", ".ipynb")
-    return f'[Open in Colab]({colab}) · <a href="{name}" download>Download the notebook</a>'
+    return f'[Open in Colab]({COLAB}{name}) · <a href="{name}" download>Download the notebook</a>'
 
 
 def write(folder: Path, known: Mapping[str, str]) -> None:
