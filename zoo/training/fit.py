@@ -12,8 +12,8 @@ import torch
 
 from zoo._utils.devices import choose_device
 from zoo.errors import TrainingError
-from zoo.models.accelerated import threads_for
 from zoo.models.inference import expert_vectors
+from zoo.models.threads import threads_for
 from zoo.training.averaging import weights
 from zoo.training.distributed import process_group
 from zoo.training.loop import Loop

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def _build(settings: Settings) -> Any:
     import torch
+    from zoo.plugins.networks.cgcnn.body import Body
 
     from zoo.data.elements import atom_table
-    from zoo.models.body import Body
 
     table = torch.tensor(atom_table())
     if table.shape[1] != settings.atom_features:  # an imported checkpoint has its own

@@ -50,7 +50,7 @@ def _shapes(size: Settings) -> Iterator[tuple[str, Shape]]:
 
 
 class ArrayBody:
-    """The layers before pooling; see :class:`zoo.models.body.Body`.
+    """The layers before pooling; see :class:`zoo.plugins.networks.cgcnn.body.Body`.
 
     Parameters
     ----------
@@ -89,7 +89,15 @@ def embed(bodies: Sequence[ArrayBody], graphs: PackedGraphs) -> Array:
         expanded: dict[tuple[int, float], Any] = {}
         for size in (body.settings for body in bodies):
             if (size.gaussians, size.gaussian_end) not in expanded:
-                edges = edges_of(size, chosen.distances, chosen.degrees, chosen.neighbors + shift, counts, ends)
+                edges = edges_of(
+                    size.spacing,
+                    size.gaussians,
+                    chosen.distances,
+                    chosen.degrees,
+                    chosen.neighbors + shift,
+                    counts,
+                    ends,
+                )
                 expanded[size.gaussians, size.gaussian_end] = edges
         parts = [body.embed(chosen, expanded[body.settings.gaussians, body.settings.gaussian_end]) for body in bodies]
         return np.concatenate(parts, axis=1)

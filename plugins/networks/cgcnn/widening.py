@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+    from zoo.plugins.networks.cgcnn.body import Body
     from zoo.plugins.networks.cgcnn.settings import Settings
-
-    from zoo.models.body import Body
 
 
 def copy_side_by_side(bodies: Sequence[Body], wide: Body) -> list[Tensor]:

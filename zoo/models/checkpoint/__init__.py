@@ -1,8 +1,7 @@
 """Checkpoints: all reading and writing of networks on disk.
 
 `schema` defines the contents of ``config.json``, and `tensors` those of ``model.safetensors``. `weights` reads a folder
-as NumPy arrays, without torch. `networks` builds, describes and saves torch networks. `convert` imports checkpoints of
-the original CGCNN.
+as NumPy arrays, without torch. `networks` builds, describes and saves torch networks.
 """
 
 from typing import TYPE_CHECKING
@@ -10,8 +9,6 @@ from typing import TYPE_CHECKING
 from zoo._utils import lazy
 
 if TYPE_CHECKING:
-    from zoo.models.checkpoint.convert import convert_cgcnn as convert_cgcnn
-    from zoo.models.checkpoint.convert import read_atom_init as read_atom_init
     from zoo.models.checkpoint.networks import Checkpoint as Checkpoint
     from zoo.models.checkpoint.networks import Member as Member
     from zoo.models.checkpoint.networks import build as build

@@ -11,8 +11,6 @@ from zoo._utils import compiled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from zoo.plugins.networks.cgcnn.settings import Settings
-
     Array = NDArray[np.float32]
 
 EDGES_PER_PIECE = 4096
@@ -43,7 +41,8 @@ def pieces_of(edges: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def edges_of(
-    settings: Settings,
+    spacing: float,
+    gaussians: int,
     distances: Array,
     degrees: NDArray[Any],
     neighbors: NDArray[np.int64],
@@ -54,7 +53,10 @@ def edges_of(
 
     Parameters
     ----------
-    settings : Settings
+    spacing : float
+        Distance between the centres of neighbouring Gaussians in Å, which is also their width.
+    gaussians : int
+        Number of Gaussians, the first at 0.
     distances : array of shape (R,)
         In Å.
     degrees : array of shape (M,)
@@ -72,5 +74,5 @@ def edges_of(
     """
     assert compiled.gating is not None
     starts = np.cumsum(degrees, dtype=np.int64) - degrees
-    largest = compiled.gating.largest(distances, settings.spacing, settings.gaussians)
+    largest = compiled.gating.largest(distances, spacing, gaussians)
     return compiled.gating.Edges(*largest, starts, neighbors, counts, ends)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from support.reference import unlike_the_initial
+from zoo.plugins.networks.cgcnn.accelerated_batchnorm import Bonds, convolve
 
 from zoo._utils import compiled
 from zoo.data.crystal import Crystal
 from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.models.accelerated_batchnorm import Bonds, convolve
 from zoo.models.architecture import default_architecture
 from zoo.models.kernels import arrays
 

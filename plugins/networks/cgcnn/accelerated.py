@@ -2,13 +2,11 @@
 
 Statistics are fixed in prediction and in fine-tuning. The crystals of a batch are then independent, and each piece of
 the batch passes through all convolutions in one thread, forwards and backwards. The result is that of
-:class:`zoo.models.body.Convolution`, which is used everywhere else and is the reference (tests/equivalence).
+``body.Convolution``, which is used everywhere else and is the reference (tests/equivalence).
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,21 +14,19 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from zoo._utils import compiled
-from zoo._utils.workers import in_threads
 from zoo.models.kernels import arrays
+from zoo.models.threads import for_each_piece, unlimited_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor, nn
+    from zoo.plugins.networks.cgcnn.settings import Settings
 
     from zoo.data.graphs.batch import GraphBatch
-    from zoo.plugins.networks.cgcnn.settings import Settings
 
     Layer = tuple[nn.Linear, nn.BatchNorm1d, nn.BatchNorm1d]
     """Linear map, normalisation of the edges and normalisation of the sums of a convolution."""
-
-_threads: ContextVar[int | None] = ContextVar("threads", default=None)
 
 
 def possible(atoms: Tensor, batch: GraphBatch) -> bool:
@@ -61,28 +57,6 @@ def convolve(atoms: Tensor, batch: GraphBatch, settings: Settings, layers: Seque
     return averages
 
 
-@contextmanager
-def threads_for(edges: float) -> Iterator[None]:
-    """Limit torch to one thread per `EDGES_PER_PIECE` edges of a batch inside the block, and to the previous number.
-
-    For small batches, torch's threads mostly wait for each other, in particular if another program uses the same cores.
-    :func:`convolve` is not affected.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, max(1, int(edges / arrays.EDGES_PER_PIECE))))
-    token = _threads.set(before)
-    try:
-        yield
-    finally:
-        _threads.reset(token)
-        torch.set_num_threads(before)
-
-
-def for_each_piece(run: Callable[[int], None], pieces: int, threads: int | None = None) -> None:
-    """Call a function with the index of each piece, in `threads` threads (by default as many as torch uses)."""
-    in_threads(run, pieces, threads or torch.get_num_threads())
-
-
 class _Convolutions(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -107,7 +81,7 @@ class _Convolutions(torch.autograd.Function):
         )
         averages = atoms.new_empty(len(batch), atoms.shape[1] * (len(layers) + 1))
         out = averages.numpy()
-        for_each_piece(lambda piece: run.run(piece, out), len(edges), _threads.get())
+        for_each_piece(lambda piece: run.run(piece, out), len(edges), unlimited_threads())
         if needs_gradient:
             ctx.run, ctx.pieces = run, len(edges)
             ctx.save_for_backward(*parameters)
@@ -119,7 +93,7 @@ class _Convolutions(torch.autograd.Function):
         assert compiled.convolving is not None
         parameters = ctx.saved_tensors  # raises an error if they have been changed since
         backward = compiled.convolving.Gradients(ctx.run, gradients[0].contiguous().numpy())
-        for_each_piece(backward.run, ctx.pieces, _threads.get())
+        for_each_piece(backward.run, ctx.pieces, unlimited_threads())
         of_layers = [backward.layer(layer) for layer in range(len(parameters) // 6)]
         return (
             torch.from_numpy(backward.atoms()),
@@ -135,7 +109,7 @@ def edges_of(batch: GraphBatch, settings: Settings) -> Any:
     pieces = arrays.pieces_of(np.diff(np.cumsum(degrees)[ends - 1], prepend=0))
     last = np.append(pieces[1:] != pieces[:-1], True)
     distances, neighbors, counts = (each.numpy() for each in (batch.distances, batch.neighbors, batch.counts))
-    return arrays.edges_of(settings, distances, degrees, neighbors, counts, ends[last])
+    return arrays.edges_of(settings.spacing, settings.gaussians, distances, degrees, neighbors, counts, ends[last])
 
 
 def layer_arrays(layer: Layer) -> tuple[Any, ...]:

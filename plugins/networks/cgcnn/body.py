@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 from torch.nn import functional
+from zoo.plugins.networks.cgcnn import accelerated, accelerated_batchnorm
 
 from zoo.data.graphs.dgl_import import dgl
-from zoo.models import accelerated, accelerated_batchnorm
 from zoo.models.architecture import EPSILON
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from zoo.plugins.networks.cgcnn.settings import Settings
 
     from zoo.data.graphs.batch import GraphBatch
-    from zoo.plugins.networks.cgcnn.settings import Settings
 
 SMALLEST_EXPONENT = -50.0
 """Gaussians below e^-50 are zero: their products with weights would be subnormal, which is slow."""

