@@ -69,8 +69,9 @@ def check_featurizer(featurizer: Any, structures: object = None) -> None:
     AssertionError
         Says what to correct.
     """
+    given = _structures(structures)  # before the loop: a generator can be read only once
     for check in FEATURIZER_CHECKS:
-        check(featurizer, _structures(structures))
+        check(featurizer, given)
 
 
 def check_baseline(baseline: Baseline) -> None:
@@ -99,8 +100,9 @@ def check_network(network: Network, structures: object = None) -> None:
     AssertionError
         Names the rule that is broken.
     """
+    given = _structures(structures)  # before the loop: a generator can be read only once
     for check in NETWORK_CHECKS:
-        check(network, _structures(structures))
+        check(network, given)
 
 
 def _structures(given: object) -> list[Structure] | None:
