@@ -13,7 +13,8 @@ The features :math:`v_i` of an atom start as a trained vector of its element, th
 
 :math:`w_{ij}` is the fraction of atom i's neighbours that an edge stands for, :math:`\mathrm{LN}` layer normalisation.
 If atoms are wider than edges, each gate serves several of their features. The vector of a crystal holds the means over
-its atoms of :math:`v_i` before the first layer and after each.
+its atoms of :math:`v_i` before the first layer and after each, and, if asked for, those of
+:math:`\sum_j w_{ij}\,e_{ij}`.
 
 Gated edges that are updated: X. Bresson & T. Laurent, "Residual gated graph ConvNets", arXiv:1711.07553; V. P. Dwivedi
 et al., "Benchmarking graph neural networks", arXiv:2003.00982, who call it GatedGCN; for crystals, with SiLU, in the
@@ -143,13 +144,24 @@ class Body(nn.Module):
         weights = batch.counts / neighbors[batch.centers]
         compiled = accelerated.possible(edges, batch)
         graph = accelerated.CompiledGraph(batch, weights) if compiled else batch.graph
+        around = [self._around(batch, edges, weights)]
         with graph.local_scope():
             graph.edata["weight"] = weights
             for layer in cast("list[Layer]", list(self.layers)):
                 atoms, edges = layer(graph, outputs[-1], edges)
                 outputs.append(atoms)
+                around.append(self._around(batch, edges, weights))
+        if self.settings.pooling == "both":
+            outputs += around
         vectors: Tensor = batch.mean(torch.cat(outputs, dim=1))
         return vectors
+
+    def _around(self, batch: GraphBatch, edges: Tensor, weights: Tensor) -> Tensor:
+        """Return the mean over the edges of each atom, shape (M, edge_width); nothing if they are not pooled."""
+        if self.settings.pooling == "atoms":
+            return edges[:0]
+        means = edges.new_zeros(len(batch.numbers), edges.shape[1])
+        return means.index_add_(0, batch.centers, edges * weights)
 
     def _expand(self, distances: Tensor) -> Tensor:
         """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Pooling: TypeAlias = Literal["atoms", "both"]
 
 
 class Settings(BaseModel):
@@ -22,6 +24,10 @@ class Settings(BaseModel):
         Number of Gaussians in the expansion of distances, centred from 0 to `gaussian_end` inclusive.
     gaussian_end : float
         Centre of the last Gaussian in Å; the width of each equals the spacing.
+    pooling : {"atoms", "both"}
+        A crystal's vector: the means over its atoms of the features before the first layer and after each; or these and
+        the means over its edges of theirs. What a network knows of geometry is in its edges, and helps for properties
+        that it was not trained on (docs/how-to/pretrain.md).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +37,7 @@ class Settings(BaseModel):
     layers: int = Field(default=4, ge=1, le=16)
     gaussians: int = Field(default=32, ge=2, le=1024)
     gaussian_end: float = Field(default=8.0, ge=0.1, le=100)
+    pooling: Pooling = "atoms"
 
     @model_validator(mode="after")
     def _whole_groups(self) -> Self:
@@ -46,4 +53,5 @@ class Settings(BaseModel):
     @property
     def vector_size(self) -> int:
         """Length of a crystal's vector."""
-        return self.width * (self.layers + 1)
+        pooled = self.width + self.edge_width if self.pooling == "both" else self.width
+        return pooled * (self.layers + 1)

@@ -98,7 +98,7 @@ class ArrayBody:
         kernel = compiled.updating.Graph(first, neighbors, weights, np.array([len(graphs.numbers)], dtype=np.int64))
         atoms: Array = own["embedding.weight"][graphs.numbers]
         edges = _silu(self._linear("expansion", self._expand(graphs.distances)))
-        outputs = [atoms]
+        outputs, around = [atoms], [edges]
         for layer in (f"layers.{index}." for index in range(size.layers)):
             inner = self._norm(f"{layer}norm_atoms", atoms)
             of_centers, of_edges = self._linear(f"{layer}center", inner), self._linear(f"{layer}edge", edges)
@@ -112,6 +112,9 @@ class ArrayBody:
             change = self._linear(f"{layer}out", _silu(self._linear(f"{layer}hidden", both)))
             atoms = np.add(atoms, change, dtype=np.float32)
             outputs.append(atoms)
+            around.append(edges)
+        if size.pooling == "both":
+            outputs += [np.add.reduceat(each * weights[:, None], first[:-1], axis=0) for each in around]
         copies = graphs.copies.astype(np.float32)[:, None]
         sums = np.add.reduceat(np.concatenate(outputs, axis=1) * copies, graphs.offsets[:-1], axis=0)
         return np.divide(sums, np.add.reduceat(copies, graphs.offsets[:-1], axis=0), dtype=np.float32)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from zoo.data.graphs.neighbors import CrystalGraph
 
 # More than a block of features of an edge, and two groups of values.
-SMALL = Settings(width=160, edge_width=80, layers=2, gaussians=9)
+SMALL = Settings(width=160, edge_width=80, layers=2, gaussians=9, pooling="both")
 needs_compiler = pytest.mark.skipif(bool(compiled.missing()), reason="zoo was installed without a C compiler")
 
 
@@ -79,7 +79,7 @@ def plainly(body: Body, graph: CrystalGraph) -> NDArray[np.float64]:
     distances = np.asarray(graph.distances, dtype=np.float64)
     spacing = settings.gaussian_end / (settings.gaussians - 1)
     edges = silu(linear("expansion", np.exp(-(((distances[..., None] - places) / spacing) ** 2))))
-    means = [atoms.mean(axis=0)]
+    means, around = [atoms.mean(axis=0)], [edges.mean(axis=(0, 1))]
     for layer in (f"layers.{index}." for index in range(settings.layers)):
         inner = np.stack([norm(f"{layer}norm_atoms", each) for each in atoms])
         new_atoms, new_edges = atoms.copy(), edges.copy()
@@ -97,7 +97,8 @@ def plainly(body: Body, graph: CrystalGraph) -> NDArray[np.float64]:
             new_atoms[i] += linear(f"{layer}out", hidden)
         atoms, edges = new_atoms, new_edges
         means.append(atoms.mean(axis=0))
-    return np.concatenate(means)
+        around.append(edges.mean(axis=(0, 1)))
+    return np.concatenate([*means, *around])
 
 
 def test_it_computes_its_equations(way: str, graphs: list[CrystalGraph], batch: GraphBatch) -> None:
@@ -106,6 +107,16 @@ def test_it_computes_its_equations(way: str, graphs: list[CrystalGraph], batch: 
     expected = np.stack([plainly(body, graph) for graph in graphs])
     assert found.shape == (len(graphs), SMALL.vector_size)
     assert found == pytest.approx(expected, abs=2e-5), way
+
+
+def test_vectors_for_other_properties_hold_edges_too(batch: GraphBatch) -> None:
+    trained = Settings(width=8, edge_width=4, layers=2)
+    body, other = network(trained), network(gatedgcn.transferred(trained))
+    other.load_state_dict(body.state_dict())
+    vectors, more = body.embed(batch), other.embed(batch)
+    assert vectors.shape[1] == trained.vector_size == 24
+    assert more.shape[1] == 36
+    assert torch.equal(more[:, :24], vectors)
 
 
 def gradients(body: Body, batch: GraphBatch, weights: torch.Tensor) -> list[torch.Tensor]:

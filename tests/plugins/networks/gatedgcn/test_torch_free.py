@@ -19,7 +19,7 @@ from zoo.data.graphs.packing import PackedGraphs
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-SMALL = Settings(width=24, edge_width=12, layers=3, gaussians=9)
+SMALL = Settings(width=24, edge_width=12, layers=3, gaussians=9, pooling="both")
 pytestmark = pytest.mark.skipif(not torch_free.possible(), reason="zoo was installed without a C compiler")
 
 
