@@ -57,7 +57,7 @@ def test_it_begins_with_the_error_and_needs_nothing_else(cross_fitted: tuple[Res
     assert words(path).index(answer) < 50
     assert list(path.parent.iterdir()) == [path]
     assert not re.search(r"<script|https?://(?!www\.w3\.org)|url\(", page)
-    assert page.count("data:image/svg+xml;base64,") == 2
+    assert page.count("data:image/svg+xml;base64,") >= 2
 
 
 def test_worst_rows_and_elements_are_those_of_the_files(cross_fitted: tuple[Result, Path]) -> None:
