@@ -71,7 +71,7 @@ def _member(name: str, fit: Any, transform: Any = "identity") -> RegressorMember
 
 def _run(*members: RegressorMember, **options: Any) -> Any:
     dataset = Dataset(None, options.pop("targets", Y), "identity")  # type: ignore[arg-type]
-    inputs = Inputs({"x": options.pop("features", X)}, np.empty((ROWS, 0)))
+    inputs = Inputs({"x": options.pop("features", X)}, np.empty((ROWS, 0)), (0,))
     idle = Member(None, TargetScaler("identity", 10.0, 1.0))  # type: ignore[arg-type]
     folds = options.pop("folds", FOLDS)
     return cross_fit(members, dataset, SPLIT, folds, inputs, lambda: idle, processes=1, **options)
