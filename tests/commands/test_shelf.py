@@ -42,6 +42,7 @@ def test_list_shows_what_there_is() -> None:
         "dEf-NM",
         "Eg-NM",
         "multi-113k",
+        "multi-113k-gatedgcn",
         "multi-113k-wide",
     ]
     ours = rows["dEf-10k"]

@@ -39,7 +39,7 @@ def test_another_package_changes_what_is_read_beside_its_own_backbones_alone() -
     at_hand = [each.name for each in pretrained.available(source.graph)]
     assert at_hand == [*ours, "multi-113k-wide", "zoo-copycat:dEf-10k"]  # wide, whose body is another
     wide = pretrained.load("multi-113k-wide")
-    assert [each.name for each in pretrained.experts(wide)] == ["multi-113k-wide"]
+    assert [each.name for each in pretrained.experts(wide)] == ["multi-113k-gatedgcn", "multi-113k-wide"]
 
 
 def test_damaged_weights_of_a_package_are_left_out(copied: Path, caplog: pytest.LogCaptureFixture) -> None:

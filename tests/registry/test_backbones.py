@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     Shelf = Callable[..., Path]
 
-OURS = ["dEf-10k", "dEf-54k", "dEf-91k", "dEf-113k", "dEf-113k-mp", "dEf-NM", "Eg-NM", "multi-113k", "multi-113k-wide"]
+OURS = [
+    "dEf-10k",
+    "dEf-54k",
+    "dEf-91k",
+    "dEf-113k",
+    "dEf-113k-mp",
+    "dEf-NM",
+    "Eg-NM",
+    "multi-113k",
+    "multi-113k-gatedgcn",
+    "multi-113k-wide",
+]
 
 
 def test_ours_are_listed_in_order_of_size() -> None:

@@ -225,6 +225,7 @@ def test_the_names_are_there() -> None:
         "dEf-54k",
         "dEf-91k",
         "dEf-NM",
+        "multi-113k-gatedgcn",
         "multi-113k-wide",
         "multi-113k",
     ]
