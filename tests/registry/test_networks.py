@@ -82,3 +82,5 @@ net = Network("net", Settings, print)
         Architecture.model_validate({"network": "net", "head": 8, "head_layers": 1})
     size = Architecture.model_validate({"network": "other-package:net", "head": 8, "head_layers": 1})
     assert size.package == "other-package 1.2"
+    recorded = {"network": "net", "package": "one-package 1.1", "head": 8, "head_layers": 1}  # as in a checkpoint
+    assert Architecture.model_validate(recorded).plugin is plugins.network("one-package:net")

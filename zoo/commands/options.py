@@ -83,7 +83,7 @@ def common(function: F) -> F:
             expose_value=False,
             is_eager=True,
             callback=_add_plugins,
-            help="Also use the tasks, featurizers and baselines in this Python file.",
+            help="Also use the tasks, featurizers, baselines and networks in this Python file.",
         ),
         click.option(
             "-v",

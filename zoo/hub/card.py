@@ -203,7 +203,7 @@ def _body(card: Card, config: Config, text: str) -> str:
             f"Predicting {quantity} of ordered inorganic crystals like those that it was trained on, to rank or screen "
             "candidates before a calculation or an experiment; and fine-tuning on a small set of another property.",
         ]
-    parts += ["## How to load", _how_to_load(card)]
+    parts += ["## How to load", _how_to_load(card, config)]
     if "\n## Limits" not in text:
         limits = [
             "It sees elements and geometry only: no temperature, pressure, magnetic order, defects or disorder.",
@@ -223,10 +223,13 @@ def _body(card: Card, config: Config, text: str) -> str:
     return "\n\n".join(parts)
 
 
-def _how_to_load(card: Card) -> str:
+def _how_to_load(card: Card, config: Config) -> str:
     reference = f"hf://{card.repo_id}"
+    bodies = (config.architecture, *config.architecture.expert_bodies)
+    recorded = [each.package.partition(" ")[0] for each in bodies if each.package and not each.package.endswith(".py")]
+    packages = dict.fromkeys([LIBRARY, *recorded])
     return f"""```
-pip install {LIBRARY}
+pip install {" ".join(packages)}
 ```
 
 ```python

@@ -65,7 +65,8 @@ class BodyArchitecture(BaseModel):
             return given
         own = {key: value for key, value in given.items() if key in cls.model_fields and key != "settings"}
         try:
-            plugin, made = plugins.find("network", name), plugins.network(name)
+            plugin = plugins.find("network", _qualified(name, given.get("package")))
+            made = plugins.network(plugin.qualified)
         except (UnknownNameError, PluginError) as error:
             raise ValueError(_why_missing(name, given.get("package"), error)) from None
         settings = made.settings.model_validate({key: value for key, value in given.items() if key not in own})
@@ -116,6 +117,12 @@ class BodyArchitecture(BaseModel):
             known = ", ".join(dict.fromkeys(["all", *choices]))
             raise InputError(f"pooling {pooling!r}: the network {self.network} has {known}")
         return self.body.model_copy(update={"settings": self.settings.model_copy(update={"pooling": pooling})})
+
+
+def _qualified(name: str, package: object) -> str:
+    """Return the name by which a network is found: with the package that a checkpoint records, if that is installed."""
+    recorded = f"{package.partition(' ')[0]}:{name}" if isinstance(package, str) and package else name
+    return recorded if any(each.qualified == recorded for each in plugins.plugins("network")) else name
 
 
 def _why_missing(name: str, package: object, error: Exception) -> str:

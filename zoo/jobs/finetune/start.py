@@ -286,12 +286,15 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
     return [line]
 
 
-def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: str) -> list[str]:
+def row_warnings(
+    start: Start, task: Task, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: str
+) -> list[str]:
     """Return warnings about rows seen in pretraining that the errors are measured on.
 
     Parameters
     ----------
     start : Start
+    task : Task
     leaks, seen
         Results of :func:`zoo.jobs.lineage.count_leaks` and :func:`zoo.jobs.lineage.count_seen`; the messages give the
         numbers for the first seed.
@@ -312,11 +315,13 @@ def row_warnings(start: Start, leaks: dict[str, list[int]], seen: Sequence[int] 
             for name, counts in leaks.items()
         ]
     elif seen and max(seen):
-        names = ", ".join(each.name for each in start.pretrained if each.name not in unlisted)
-        targets = ", ".join(dict.fromkeys(target for each in start.pretrained for target in each.targets))
+        names = [each.name for each in start.pretrained if each.name not in unlisted]
+        learned = dict.fromkeys(target for each in start.pretrained for target in each.targets)
+        others = ", ".join(target for target in learned if target not in task.columns)
+        who = names[0] if len(names) == 1 else f"at least one of {', '.join(names)}"
         lines.append(
-            f"{seen[0]} of {judged} are crystals that {names} saw in training, "
-            f"with another property ({targets}): no leak of the target"
+            f"{seen[0]} of {judged} are crystals that {who} saw in training, with another property ({others}): "
+            "no leak of the target"
         )
     elif seen is None and len(unlisted) < len(start.pretrained):
         lines.append(UNKNOWN_IDS)
