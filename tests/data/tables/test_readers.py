@@ -48,9 +48,9 @@ CONTENTS: dict[str, tuple[str, bytes, str]] = {
     "no crystal": (
         "a.csv",
         b"id,K_VRH\nx,1\n",
-        "no crystals found: there is no column structure, cif, poscar or file, nor the columns atomic_numbers, "
-        "lattice, frac_coords; name the column with --structure, or a folder of structure files with --structures "
-        "(columns: id, K_VRH)",
+        "no crystals found: there is no column structure, cif, poscar, file or formula, nor the columns "
+        "atomic_numbers, lattice, frac_coords; name the column with --structure, or a folder of structure files with "
+        "--structures (columns: id, K_VRH)",
     ),
     "no target": (
         "a.csv",

@@ -9,6 +9,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 import zoo
+from zoo.data.graphs.batch import GraphBatch
 from zoo.data.graphs.dgl_import import dgl
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def test_a_models_network_reads_the_graph_that_its_predictions_are_made_of(
     assert model.network is model.networks[0]
     with torch.no_grad():
         found = scaler.unscale(model.network(graphs).numpy())
-        vectors = model.network.embed(graphs, "all")
+        vectors = model.network.body_as(model.network.architecture.transferred).embed(GraphBatch.of(graphs))
     assert found == pytest.approx(model.predict(structures).prediction.to_numpy(), abs=1e-5)
     assert vectors.numpy() == pytest.approx(model.embed(structures), abs=1e-5)
 

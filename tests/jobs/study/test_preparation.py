@@ -11,11 +11,10 @@ from click.testing import CliRunner
 from support.tinystudy import options, write_table
 from zoo.cli import main
 
-from zoo.analysis import known_crystals
 from zoo.analysis.leaks import UNKNOWN_IDS
 from zoo.data.tables.conditions import Condition
 from zoo.jobs.study.preparation import prepare
-from zoo.registry import plugins
+from zoo.registry import backbones, plugins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +49,7 @@ def test_rows_that_conditions_and_pretraining_leave(
     own = prepare(options(tmp_path / "mine.csv", sizes=None, unseen=True))
     assert {record.id for record in own.records} == {names[name] for name in ids - seen}
     assert not any(line == UNKNOWN_IDS for line in caplog.messages)
-    monkeypatch.setattr(known_crystals, "FILE", "none")  # a backbone that has a list of identifiers alone
+    monkeypatch.setattr(backbones, "CRYSTALS_FILE", "none")  # a backbone that has a list of identifiers alone
     assert len(prepare(options(tmp_path / "mine.csv", sizes=None, unseen=True)).records) == len(ids)
     assert f"--unseen: {UNKNOWN_IDS}" in caplog.messages
     hard = prepare(options(table, sizes=None, where=(Condition(column="K_VRH", above=100.0),)))

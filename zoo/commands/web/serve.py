@@ -27,10 +27,6 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
     examples=[
         ("A page for a fine-tuned run, on this machine alone", "zoo serve runs/dielectric-multi-113k"),
         ("Two models side by side, on a free port, shown in the browser", "zoo serve multi-113k Eg-NM --port 0 --open"),
-        (
-            "Ask it from elsewhere, for example with curl",
-            "curl -F files=@NaCl.cif -F files=@POSCAR http://127.0.0.1:8000/api/predict",
-        ),
     ],
 )
 @click.argument("models", metavar="MODEL…", nargs=-1, required=True, shell_complete=names("backbone"))
