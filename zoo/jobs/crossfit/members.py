@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 STRUCTURE = "magpie-structure"
 
-FROZEN = ("multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
+FROZEN = ("multi-113k-gatedgcn", "multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
 """Experts whose frozen vectors are features of a kernel machine; if none of these is available, all experts."""
 
 
