@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 """The gated edge updates of a graph network, and their gradients, compiled: one pass over the edges.
 
-For an edge from neighbour j to centre i, with z the sum of a term of the centre, one of the neighbour and one of the edge:
-its features grow by z σ(z), and the centre's sums by w σ(z) ⊙ v_j for each group of the neighbour's values, and by w σ(z).
+For an edge from neighbour j to centre i, with z the sum of a term of the centre, one of the neighbour and one of the
+edge: its features grow by z σ(z), and the centre's sums by w σ(z) ⊙ v_j for each group of the neighbour's values, and
+by w σ(z).
 """
 
 from zoo.models.kernels.shapes cimport check_shapes
