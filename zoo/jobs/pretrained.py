@@ -117,8 +117,8 @@ def experts(backbone: Pretrained) -> list[Pretrained]:
 
     They are the backbones with the same body, and those of other networks, that read the same graphs. They are limited
     to those that ship with zoo or with the backbone's own package, so that other installed packages do not change
-    results. The list is empty if there is none, as may be the case for an imported checkpoint. A backbone that cannot
-    be loaded is logged and left out.
+    results. The list is empty if the shelf has bodies of its network, but none like its own, as may be the case for an
+    imported checkpoint. A backbone that cannot be loaded is logged and left out.
 
     Raises
     ------
@@ -126,7 +126,11 @@ def experts(backbone: Pretrained) -> list[Pretrained]:
         If there are more experts than a checkpoint can hold.
     """
     own = backbones.distribution(backbone.pulled.card) if backbone.pulled.card else None
-    candidates = _registered(("bundled", "cached"), distributions=(plugins.OURS, own))
+    candidates = list(_registered(("bundled", "cached"), distributions=(plugins.OURS, own)))
+    size = backbone.network.architecture
+    known = [each.network.architecture for each in candidates if each.network.architecture.network == size.network]
+    if known and not any(each.same_body(size) for each in known):
+        return []
     found = [each for each in candidates if _may_be_read_beside(each, backbone)]
     if len(found) > MAX_EXPERTS:
         raise InputError(

@@ -205,7 +205,7 @@ def test_of_a_mixture_the_body_that_was_trained_counts(tmp_path: Path) -> None:
         tmp_path / "run",
         quiet=True,
     )
-    assert weights.read_config(tmp_path / "run").architecture.experts > 1
+    assert len(weights.read_config(tmp_path / "run").architecture.expert_bodies) > 1
     text = starting("run", width=64, **WIDE).replace("gaussians = 41", 'gaussians = 41\npooling = "all"')
     strangers = parts([each for each in example().material_id[40:] if each not in set(known_rows("dEf-113k"))])
     pretrain(read_recipe(write(tmp_path, text, strangers)), [EXAMPLE], tmp_path / "out", quiet=True)
