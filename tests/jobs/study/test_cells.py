@@ -53,6 +53,7 @@ def test_a_cell_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_a_cell_that_lacks_something_is_computed_again(
     missing: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING", logger="zoo")
     store = FitStore(tmp_path, resume=True)
     store.put_json(CELL.key, {key: value for key, value in finished([2.0, 3.0, 3.0]).items() if key != missing})
     assert cells.read(store, CELL, 3) is None
