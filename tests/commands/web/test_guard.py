@@ -146,6 +146,7 @@ def test_a_request_cut_in_the_middle(server) -> None:
             head = "POST /api/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n"
             head += f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n"
             line.sendall(head.encode() + multipart(("a.cif", b"data_x"))[:100])
+    assert ask(f"{server.address}/api/models")[0] == 200
 
 
 def test_a_page_of_another_name_cannot_read_it(server) -> None:
