@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import pytest
 
-from zoo.models.architecture import Architecture, default_architecture, of_target
+from zoo.models.architecture import Architecture, BodyArchitecture, default_architecture, of_target
 from zoo.models.outline import outline
 
 
@@ -22,3 +25,14 @@ def test_the_tensors_of_one_target() -> None:
     tensors = {"convs.0.bn1.bias": 0, "fc_out.bias": 1, "others.0.fc_out.bias": 2, "others.1.fc_out.bias": 3}
     for target in range(3):
         assert of_target(tensors, target) == {"convs.0.bn1.bias": 0, "fc_out.bias": target + 1}
+
+
+def test_an_architecture_is_the_same_in_another_process() -> None:
+    """Workers get architectures from the process that starts them, and derive others from them."""
+    size = default_architecture(width=8, convolutions=2)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(transferred, size).result() == size.transferred
+
+
+def transferred(size: Architecture) -> BodyArchitecture:
+    return size.transferred

@@ -61,15 +61,15 @@ class BodyArchitecture(BaseModel):
         name = given.get("network", "cgcnn") if isinstance(given, dict) else None
         if not (isinstance(name, str) and re.match(NAME_PATTERN, name)):
             return given
-        if (name, type(given.get("settings"))) in _networks:  # not from a file, and validated before
-            return given
         own = {key: value for key, value in given.items() if key in cls.model_fields and key != "settings"}
         try:
             plugin = plugins.find("network", _qualified(name, given.get("package")))
             made = plugins.network(plugin.qualified)
         except (UnknownNameError, PluginError) as error:
             raise ValueError(_why_missing(name, given.get("package"), error)) from None
-        settings = made.settings.model_validate({key: value for key, value in given.items() if key not in own})
+        settings = given.get("settings")
+        if type(settings) is not made.settings:  # from a file, where they stand beside the other keys
+            settings = made.settings.model_validate({key: value for key, value in given.items() if key not in own})
         _networks[name, type(settings)] = made
         offered = "" if plugin.ours else f"{plugin.distribution} {plugin.version}".strip()
         return {"package": offered, **own, "settings": settings}
