@@ -68,7 +68,9 @@ class BodyArchitecture(BaseModel):
         except (UnknownNameError, PluginError) as error:
             raise ValueError(_why_missing(name, given.get("package"), error)) from None
         settings = given.get("settings")
-        if type(settings) is not made.settings:  # from a file, where they stand beside the other keys
+        if isinstance(settings, BaseModel) and type(settings) is not made.settings:  # the plugin's file was read again
+            settings = made.settings.model_validate(settings.model_dump())
+        elif not isinstance(settings, BaseModel):  # from a file, where they stand beside the other keys
             settings = made.settings.model_validate({key: value for key, value in given.items() if key not in own})
         _networks[name, type(settings)] = made
         offered = "" if plugin.ours else f"{plugin.distribution} {plugin.version}".strip()
