@@ -38,7 +38,7 @@ def in_process(small: Path, few: Path, large: Path | None, few_large: Path | Non
         what: str, peer: str, task: str, data: Path, bounds: tuple[float | None, float | None], note: str = ""
     ) -> None:
         if python_of(peer):
-            threads = 2 if task in ("step", "inference") else 1
+            threads = 1 if task.startswith(("graphs", "cif")) else 2
             against = "cgcnn2, the authors' routine" if task == "graphs_authors" else peer
             if task in ("step", "inference") or peer == "plain":  # of what network
                 against = shown.get(peer, peer)
@@ -60,6 +60,9 @@ def in_process(small: Path, few: Path, large: Path | None, few_large: Path | Non
         add(f"inference, {name}", "matgl", "inference", data, (None, None))
         add(f"inference, {name}", "naive", "inference", data, (None, None))
         add(f"inference, {name}", "plain", "inference", data, (None, None))
+    for name, data in sets:
+        add(f"training step of GatedGCN, {name}", "cgcnn2", "step_gatedgcn", data, (1, 2))
+        add(f"inference of GatedGCN, {name}", "cgcnn2", "inference_gatedgcn", data, (None, None))
     for peer, at_least in (("alignn", 10), ("chgnet", None)):
         add("training step, 16 small cells", peer, "step", few, (at_least, None))
         add("inference, 16 small cells", peer, "inference", few, (None, None))
@@ -168,7 +171,7 @@ def main() -> None:
     sections: list[tuple[str, Callable[[], list[Line]]]] = [
         ("in process", lambda: in_process(small, few, large, few_large, some)),
         ("commands", lambda: commands(cifs)),
-        ("memory and scaling", lambda: [Line(*row) for row in scaling.measure(cells, WORK, BIN)]),
+        ("memory and scaling", lambda: [Line(*row) for row in scaling.measure(drawn, WORK, BIN)]),
     ]
     lines = []
     for name, section in sections:

@@ -86,4 +86,5 @@ def inference(data: Path) -> Work:
 
 if __name__ == "__main__":
     tasks = {"graphs": graphs, "graphs_authors": graphs_authors, "cif": cif, "step": step, "inference": inference}
+    tasks |= {"step_gatedgcn": step, "inference_gatedgcn": inference}
     serve(tasks, ("cgcnn2", "torch", "pymatgen"))

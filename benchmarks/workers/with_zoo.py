@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,11 @@ def network() -> CrystalNetwork:
     return CrystalNetwork(sizes, torch.from_numpy(atom_table().copy()))
 
 
+def gated_network() -> CrystalNetwork:
+    """Return a network of the sizes of ``multi-113k-gatedgcn``."""
+    return CrystalNetwork(default_architecture(network="gatedgcn", width=128, edge_width=64, layers=4, head=HEAD))
+
+
 def graphs(data: Path, settings: GraphSettings | None = None) -> Work:
     """Crystals as arrays → packed graphs."""
     cells = crystals(data)
@@ -49,9 +56,9 @@ def cif(data: Path) -> Work:
     return lambda: PackedGraphs.pack(list(build_graphs(map(reading.read_file, files))))
 
 
-def step(data: Path) -> Work:
+def step(data: Path, make: Callable[[], CrystalNetwork] = network) -> Work:
     """One training step, its batch put together anew."""
-    packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
+    packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), make()
     target = torch.randn(len(packed))
 
     def loss() -> torch.Tensor:
@@ -61,10 +68,10 @@ def step(data: Path) -> Work:
     return training(model, loss)
 
 
-def inference(data: Path) -> Work:
+def inference(data: Path, make: Callable[[], CrystalNetwork] = network) -> Work:
     """One batch of predictions, put together anew, as ``zoo predict`` makes them."""
-    packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), network()
-    if not torch_free.possible(network().architecture):
+    packed, model = PackedGraphs.pack(list(build_graphs(crystals(data)[:BATCH]))), make()
+    if not torch_free.possible(model.architecture):
         through_torch = TorchPredictor(model, "cpu")
         return lambda: through_torch.predict_scaled(packed)
     tensors = {name: tensor.numpy() for name, tensor in stored_state(model).items()}
@@ -80,5 +87,7 @@ if __name__ == "__main__":
         "cif": cif,
         "step": step,
         "inference": inference,
+        "step_gatedgcn": partial(step, make=gated_network),
+        "inference_gatedgcn": partial(inference, make=gated_network),
     }
     serve(tasks, ("crystal-zoo", "torch", "dgl", "pymatgen"))
