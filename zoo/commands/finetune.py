@@ -26,7 +26,7 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zoo.jobs.finetune.joint.result import JointResult
+    from zoo.jobs.reports.saved_runs import JointResult
 
 
 @click.command(
@@ -112,10 +112,10 @@ def finetune(
     """
     from zoo._utils.wording import error_title
     from zoo.jobs.finetune.folder import metrics, picture
-    from zoo.jobs.finetune.joint.result import JointResult
     from zoo.jobs.finetune.options import Options, default_out
     from zoo.jobs.finetune.run import finetune as run
     from zoo.jobs.reports.comparison_table import comparison_rows, fold_rows, intervals, least_important, verdict
+    from zoo.jobs.reports.saved_runs import JointResult
 
     if options["data"] is None:
         raise InputError(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.jobs.finetune.result import Result
 from support.runfiles import RUN_FILES
 
-from zoo.jobs.finetune.folder import read_rows
+from zoo.jobs.reports.saved_runs import read_rows
 
 
 def test_the_folder_is_complete(run: tuple[Result, Path]) -> None:

@@ -46,20 +46,6 @@ def test_a_result_is_shown_in_a_line(run: tuple[Result, Path]) -> None:
     assert found.records == found.table.records
 
 
-def test_a_result_is_read_back_from_its_folder(run: tuple[Result, Path]) -> None:
-    result, out = run
-    found = Result.load(out)
-    assert (found.model, found.target, found.unit, found.headline) == (result.model, "K_VRH", "GPa", "mae_log10")
-    assert list(found.summary()) == list(result.summary())
-    for method, errors in result.summary().items():
-        for name, error in errors.items():
-            assert found.summary()[method][name] == pytest.approx(error, nan_ok=True)
-            for ours, theirs in zip(found.errors[method], result.errors[method], strict=True):
-                assert ours[name] == pytest.approx(theirs[name], nan_ok=True)
-    assert found.headline_comparisons == result.headline_comparisons
-    assert repr(found).startswith(f"<Result of {out}: K_VRH by tiny (full), MAE log10 ")
-
-
 def test_frame_holds_every_prediction_of_every_method(run: tuple[Result, Path]) -> None:
     result, out = run
     frame = result.frame()
@@ -85,14 +71,6 @@ def test_a_notebook_shows_the_comparison(run: tuple[Result, Path]) -> None:
     assert tables(kept) == tables(shown)
     assert len(shown) < 5000
     assert "http" not in shown
-
-
-@pytest.mark.parametrize("content", [None, "no json", "[]", '{"model": "x"}'])
-def test_a_folder_that_is_no_run_is_named(content: str | None, tmp_path: Path) -> None:
-    if content:
-        (tmp_path / "metrics.json").write_text(content)
-    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
-        Result.load(tmp_path)
 
 
 def test_parity_shows_the_test_rows_with_the_label_of_the_task(run: tuple[Result, Path]) -> None:

@@ -13,7 +13,7 @@ from support.interrupted import Cut, cut_after
 from zoo.data.splits import make_split
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
-from zoo.jobs.finetune import run as job
+from zoo.jobs.finetune import target as job
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.jobs.finetune.start import choice_split

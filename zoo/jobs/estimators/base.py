@@ -155,7 +155,7 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     @property
     def out_of_fold_(self) -> pd.DataFrame:
         """Out-of-fold prediction, interval and error of each training row: ``out_of_fold.csv`` of the run."""
-        from zoo.jobs.finetune.folder import read_rows
+        from zoo.jobs.reports.saved_runs import read_rows
 
         check_is_fitted(self)
         if "out_of_fold.csv" not in self._files:

@@ -16,9 +16,9 @@ from zoo.analysis.known_crystals import KnownCrystals
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs.baselines import MAJORITY
 from zoo.jobs.finetune import out_of_fold, pictures, splitting
-from zoo.jobs.finetune.card import describe_run
 from zoo.jobs.fit_store import finite_json, history
 from zoo.jobs.reports import comparison_table
+from zoo.jobs.reports.card import describe_run
 from zoo.models.checkpoint import networks
 from zoo.registry import backbones, plugins, task_choice
 from zoo.registry.backbones import CRYSTALS_FILE
@@ -27,9 +27,7 @@ from zoo.registry.plugin_versions import versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-    from typing import BinaryIO
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
@@ -209,24 +207,6 @@ def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:
                     record = result.records[row]
                     shown = _shown(result, record.target, outcome.predictions[row])
                     yield [record.id, part if part == "test" else held or part, *shown, split.fold or split.seed]
-
-
-def read_rows(source: Path | BinaryIO, *, classes: bool) -> pd.DataFrame:
-    """Read the rows of a CSV file of a run.
-
-    Ids, formulas and labels are texts, whatever they are: the formula NaN, and a class NA or 1.
-
-    Parameters
-    ----------
-    source : Path or file
-        ``predictions.csv``, ``comparison.csv`` or ``out_of_fold.csv``.
-    classes : bool
-        Whether targets and predictions are labels.
-    """
-    import pandas as pd
-
-    texts = dict.fromkeys(("id", "unit", *(("target", "prediction") if classes else ())), str)
-    return pd.read_csv(source, dtype=texts, keep_default_na=False, na_values=[""]).fillna({"unit": ""})
 
 
 def _shown(result: Result, target: float | None, prediction: NDArray[np.float64]) -> list[Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from zoo.analysis.comparisons import Comparison, compare
 from zoo.errors import InputError
 from zoo.jobs.finetune import splitting
 from zoo.jobs.predict.joint import read_folders
-from zoo.jobs.reports.comparison_table import PART
+from zoo.jobs.reports.saved_runs import JointResult, SavedResult
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from zoo.data.tables.table import Table
     from zoo.hub.pull import Pulled
     from zoo.jobs.crossfit.fit import CrossFit
-    from zoo.jobs.finetune.joint.result import JointResult
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.reliability import Reliability
     from zoo.jobs.finetune.start import Start
@@ -286,114 +283,4 @@ class Result:
         """
         if read_folders(Path(folder)) is None:
             return SavedResult.read(Path(folder))
-        from zoo.jobs.finetune.joint.result import JointResult
-
         return JointResult.load(Path(folder))
-
-
-@dataclass(frozen=True, eq=False)
-class SavedResult:
-    """The result of a fine-tuning as its folder tells it; ``zoo.load(folder)`` is the model.
-
-    Parameters
-    ----------
-    folder : Path
-    metrics : dict
-        The content of ``metrics.json``.
-    """
-
-    folder: Path
-    metrics: dict[str, Any]
-
-    @classmethod
-    def read(cls, folder: Path) -> SavedResult:
-        """Read the folder of a run; raises `InputError` if it is none."""
-        path = folder / "metrics.json"
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if not (isinstance(found, dict) and {"model", "methods", "target"} <= found.keys()):
-                raise InputError(f"{path} does not describe a run")
-        except FileNotFoundError:
-            raise InputError(f"{folder} is not the folder of a run: metrics.json is missing") from None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read: {error}") from None
-        return cls(folder, found)
-
-    @property
-    def model(self) -> str:
-        """Name of the run's model among the methods."""
-        return str(self.metrics["model"])
-
-    @property
-    def target(self) -> str:
-        """Column of the target."""
-        return str(self.metrics["target"])
-
-    @property
-    def unit(self) -> str:
-        """Unit of the target."""
-        return str(self.metrics.get("unit", ""))
-
-    @property
-    def headline(self) -> str:
-        """Name of the task's error metric; see :attr:`Result.headline`."""
-        return str(self.metrics.get("headline") or next(iter(self.summary()[self.model])))
-
-    @property
-    def basis(self) -> str:
-        """What the errors are measured on; see :attr:`Result.basis`."""
-        return next(basis for basis, part in PART.items() if part in self.metrics["methods"][self.model])
-
-    @cached_property
-    def errors(self) -> dict[str, list[dict[str, float]]]:
-        """Errors by method, one dict per seed; see :attr:`Result.errors`."""
-        summary = self.summary()
-        return {
-            method: [{name: _number(each.get(name)) for name in summary[method]} for each in found["per_seed"]]
-            for method, found in self.metrics["methods"].items()
-        }
-
-    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Return the mean and standard deviation over seeds, by method and error; see :meth:`Result.summary`."""
-        return {
-            method: {
-                name: {key: _number(value) for key, value in error.items()}
-                for part, errors in found.items()
-                if part != "per_seed"
-                for name, error in errors.items()
-            }
-            for method, found in self.metrics["methods"].items()
-        }
-
-    @property
-    def headline_comparisons(self) -> dict[str, Comparison]:
-        """Comparisons of the MAE, or of that of log10, with training from scratch; see `Result`."""
-        kept = {"mae": "against_scratch", "mae_log10": "against_scratch_log10"}.get(self.headline, "")
-        return {method: Comparison(**each) for method, each in self.metrics.get(kept, {}).items()}
-
-    def frame(self) -> pd.DataFrame:
-        """Return the predictions of all methods for all rows; see :meth:`Result.frame`."""
-        import pandas as pd
-
-        from zoo.jobs.finetune.folder import read_rows
-
-        classes = "classes" in self.metrics
-        own = read_rows(self.folder / "predictions.csv", classes=classes)
-        own.insert(0, "method", self.model)
-        others = self.folder / "comparison.csv"
-        return pd.concat([own, read_rows(others, classes=classes)], ignore_index=True) if others.exists() else own
-
-    def __repr__(self) -> str:
-        error = format_headline(self.headline, self.summary()[self.model], self.unit)
-        return f"<Result of {self.folder}: {self.target} by {self.model}, {error}>"
-
-    def _repr_html_(self) -> str:
-        """Return the table of errors and the verdict, for notebooks."""
-        from zoo.jobs.reports.comparison_table import comparison_rows
-
-        title = f"{self.target} by {self.model}: {counted(len(self.errors[self.model]), 'repetition')}, {self.folder}"
-        return as_html(title, None, *comparison_rows(self), [str(self.metrics.get("verdict", ""))])
-
-
-def _number(value: float | None) -> float:
-    return nan if value is None else float(value)

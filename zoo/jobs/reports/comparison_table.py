@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.analysis.comparisons import Comparison
-    from zoo.jobs.finetune.result import Result, SavedResult
+    from zoo.jobs.finetune.result import Result
     from zoo.jobs.predict.files import Predicted
     from zoo.jobs.predict.model import Model
+    from zoo.jobs.reports.saved_runs import SavedResult
     from zoo.jobs.study.result import Study
 
 

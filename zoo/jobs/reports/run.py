@@ -17,10 +17,9 @@ from zoo.analysis import figures
 from zoo.analysis.figures import Saved
 from zoo.analysis.reports import Page, Section, Table
 from zoo.errors import InputError, ZooError
-from zoo.jobs.finetune.folder import read_rows
 from zoo.jobs.finetune.out_of_fold import MIN_OF_ELEMENT, SMALLEST, WORST
-from zoo.jobs.finetune.result import SavedResult
 from zoo.jobs.reports.comparison_table import comparison_rows
+from zoo.jobs.reports.saved_runs import SavedResult, read_rows
 from zoo.registry import plugins
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from zoo._utils import workers
-from zoo.jobs.finetune.joint.result import JointResult
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
+from zoo.jobs.reports.saved_runs import JointResult
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
 TARGETS = ("K_VRH", "G_VRH")

@@ -10,8 +10,8 @@ import pytest
 
 from zoo.jobs.finetune.joint.fits import shared_fits
 from zoo.jobs.finetune.joint.rows import read_rows
-from zoo.jobs.finetune.run import open_store
 from zoo.jobs.finetune.start import prepare
+from zoo.jobs.finetune.target import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zoo.jobs.finetune.joint.result import JointResult
+    from zoo.jobs.reports.saved_runs import JointResult
 
 
 def test_files_of_a_run(run: tuple[JointResult, Path], frame: pd.DataFrame) -> None:

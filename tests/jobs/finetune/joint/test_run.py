@@ -13,9 +13,9 @@ from support.interrupted import Cut, cut_after
 
 import zoo
 from zoo.errors import InputError
-from zoo.jobs.finetune.joint.result import JointResult
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
+from zoo.jobs.reports.saved_runs import JointResult
 from zoo.models.checkpoint import weights
 
 if TYPE_CHECKING:

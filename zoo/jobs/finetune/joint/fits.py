@@ -16,7 +16,7 @@ from zoo.errors import InputError, TrainingError
 from zoo.jobs.crossfit.fold_fits import fit_all
 from zoo.jobs.crossfit.members import network_member, rows_of_fit
 from zoo.jobs.finetune.blend import SharedFits, frozen_vectors
-from zoo.jobs.finetune.run import fit_start
+from zoo.jobs.finetune.target import fit_start
 from zoo.jobs.methods import Dataset, Outcome
 from zoo.models.checkpoint.networks import Member
 from zoo.models.outline import expert_sizes

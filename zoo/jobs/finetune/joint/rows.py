@@ -16,8 +16,8 @@ from zoo.errors import InputError
 from zoo.jobs.crossfit.fit import MIN_ROWS as MIN_FOLD_ROWS
 from zoo.jobs.finetune import splitting
 from zoo.jobs.finetune.blend import cut
-from zoo.jobs.finetune.run import with_transform
 from zoo.jobs.finetune.splitting import Rows
+from zoo.jobs.finetune.target import with_transform
 from zoo.registry import task_choice
 
 if TYPE_CHECKING:

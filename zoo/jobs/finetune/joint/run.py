@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from zoo.data.tables.records import records_digest
 from zoo.jobs.finetune.joint.fits import shared_fits
 from zoo.jobs.finetune.joint.folder import write_folder
-from zoo.jobs.finetune.joint.result import JointResult
 from zoo.jobs.finetune.joint.rows import read_rows
-from zoo.jobs.finetune.run import check, fit_rows, open_store, partial_folder
 from zoo.jobs.finetune.start import of_formulas, prepare
+from zoo.jobs.finetune.target import check, fit_rows, open_store, partial_folder
+from zoo.jobs.reports.saved_runs import JointResult
 from zoo.registry import task_choice
 
 if TYPE_CHECKING:

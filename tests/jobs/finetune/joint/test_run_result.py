@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from zoo.errors import CheckpointError, InputError
-from zoo.jobs.finetune.joint.result import JointResult
+from zoo.jobs.reports.saved_runs import JointResult
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zoo.errors import InputError
-from zoo.jobs.finetune.run import read_rows
 from zoo.jobs.finetune.splitting import read_dataset
 from zoo.jobs.finetune.start import prepare
+from zoo.jobs.finetune.target import read_rows
 from zoo.registry import plugins
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from zoo.jobs.finetune.run import finetune
 if TYPE_CHECKING:
     from zoo.jobs.finetune.result import Result
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="session")
