@@ -6,6 +6,8 @@ Everything here is imported when it is first used, so ``import zoo`` costs nothi
 ``load(ref)``                 a backbone or a fine-tuned run, as a :class:`Model` that predicts and embeds
 ``finetune(options, out)``    fine-tune a backbone on a table; returns a :class:`Result`
 ``Options``                   the options of a fine-tuning
+``SavedResult``               the result of a run, read from its folder
+``JointResult``               the results of a run of several targets
 ``CrystalRegressor``          fine-tuning as a scikit-learn regressor
 ``CrystalClassifier``         the same for classes
 ``CrystalFeaturizer``         feature vectors of crystals as a scikit-learn transformer
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from zoo.jobs.predict.model import Model as Model
     from zoo.jobs.predict.ranking import Ranking as Ranking
     from zoo.jobs.predict.structure_graph import graph as graph
+    from zoo.jobs.reports.saved_runs import JointResult as JointResult
+    from zoo.jobs.reports.saved_runs import SavedResult as SavedResult
     from zoo.jobs.study.options import StudyOptions as StudyOptions
     from zoo.jobs.study.result import Study as Study
     from zoo.jobs.study.run import run_study

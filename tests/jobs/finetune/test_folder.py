@@ -29,7 +29,7 @@ def test_predictions_metrics_and_splits_agree(run: tuple[Result, Path]) -> None:
     metrics = json.loads((out / "metrics.json").read_text())
     splits = json.loads((out / "splits.json").read_text())
     predictions = pd.read_csv(out / "predictions.csv")
-    assert list(predictions.columns) == ["id", "split", "target", "prediction", "unit", "seed"]
+    assert list(predictions.columns) == ["id", "split", "target", "prediction", "unit", "seed", "formula"]
     assert set(predictions.unit) == {"GPa"}
     for seed, each in zip((0, 1), metrics["methods"][result.model]["per_seed"], strict=True):
         test = predictions[(predictions.seed == seed) & (predictions.split == "test")]

@@ -49,7 +49,7 @@ def test_a_result_is_shown_in_a_line(run: tuple[Result, Path]) -> None:
 def test_frame_holds_every_prediction_of_every_method(run: tuple[Result, Path]) -> None:
     result, out = run
     frame = result.frame()
-    assert list(frame) == ["method", "id", "split", "target", "prediction", "unit", "seed"]
+    assert list(frame) == ["method", "id", "split", "target", "prediction", "unit", "seed", "formula"]
     assert list(frame.method.unique()) == [result.model, *(name for name in result.outcomes if name != result.model)]
     assert len(frame) == sum(
         len(split.train) + len(split.val) + len(split.test) for split in result.splits for _ in result.outcomes

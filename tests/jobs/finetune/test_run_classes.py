@@ -37,7 +37,7 @@ def blend(table: Path, backbone: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_errors_are_those_of_the_written_predictions(blend: tuple[Result, Path]) -> None:
     result, folder = blend
     found = pd.read_csv(folder / "predictions.csv").query("split == 'test'")
-    assert list(found.columns) == ["id", "split", "target", "prediction", *PROBABILITIES, "seed"]
+    assert list(found.columns) == ["id", "split", "target", "prediction", *PROBABILITIES, "seed", "formula"]
     truth, p = (found.target == "metal").to_numpy(), found[PROBABILITIES].to_numpy()
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
     errors = result.summary()[result.model]

@@ -73,7 +73,7 @@ def test_files_tell_folds_in_place_of_seeds(folds: tuple[Result, Path, list[str]
         assert parts["test"] == names[index::3]
         assert sorted(parts["train"] + parts["validation"] + parts["test"]) == sorted(names)
     predictions = pd.read_csv(out / "predictions.csv")
-    assert list(predictions.columns) == ["id", "split", "target", "prediction", "unit", "fold"]
+    assert list(predictions.columns) == ["id", "split", "target", "prediction", "unit", "fold", "formula"]
     assert sorted(predictions[predictions.split == "test"].id.astype(str)) == sorted(names)
     assert "fold" in pd.read_csv(out / "comparison.csv").columns
     assert set(pd.read_csv(out / "history.csv").fold) == {1, 2, 3}

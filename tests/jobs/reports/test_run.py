@@ -8,6 +8,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pytest
 from support.browser import CHROMIUM, browser
@@ -75,13 +76,31 @@ def test_worst_rows_and_elements_are_those_of_the_files(cross_fitted: tuple[Resu
             assert f"{each['level']:.0%} {each['measured']:.1%}" in text
 
 
-def test_a_run_without_folds_says_what_is_missing(run: tuple[Result, Path], tmp_path: Path) -> None:
+def test_a_run_that_was_not_cross_fitted_has_its_test_rows_by_element(run: tuple[Result, Path], tmp_path: Path) -> None:
     result, folder = run
     text = words(write_run_report(folder, tmp_path / "report.html"))
-    assert "Not drawn: errors by element: the run keeps no formulas, because it was not cross-fitted." in text
+    (rows,) = result.judged
+    assert "Mean error on test rows of the crystals that contain an element" in text
+    assert f"{len(rows)} predictions on test rows; the line is a perfect prediction." in text
+    errors = dict.fromkeys(result.records[row].id for row in rows)
+    for row in rows:
+        ratio = result.outcomes[result.model][0].predictions[row] / result.dataset.targets[row]
+        errors[result.records[row].id] = abs(np.log10(ratio))
+    worst = max(errors, key=lambda each: errors[each])
+    (record,) = (each for each in result.records if each.id == worst)
+    assert f"{worst} {record.crystal.formula} {record.target:.5g}" in text
     assert result.model in text
     verdict = json.loads((folder / "metrics.json").read_text())["verdict"]
     assert verdict.split(":")[0] in text
+
+
+def test_a_run_of_an_earlier_version_says_what_is_missing(run: tuple[Result, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "old"
+    shutil.copytree(run[1], copy)
+    pd.read_csv(copy / "predictions.csv").drop(columns="formula").to_csv(copy / "predictions.csv", index=False)
+    text = words(write_run_report(copy))
+    assert "Not drawn: errors by element: this run was made by an earlier version, which kept no formulas." in text
+    assert "Rows that the model predicts worst" in text
 
 
 def test_classes_have_a_share_of_correct_predictions(tmp_path: Path, run: tuple[Result, Path]) -> None:
@@ -95,8 +114,16 @@ def test_classes_have_a_share_of_correct_predictions(tmp_path: Path, run: tuple[
     metrics |= {"task": "metallicity", "classes": ["metal", "non-metal"], "headline": "log_loss", "intervals": {}}
     metrics |= {"methods": {metrics["model"]: method}, "against_scratch": {}, "against_scratch_log10": {}}
     (copy / "metrics.json").write_text(json.dumps(metrics))
+    rows = pd.read_csv(copy / "predictions.csv").drop(columns="unit")
+    metal = rows.index % 2 == 0
+    rows["target"], rows["prediction"] = np.where(metal, "metal", "non-metal"), "metal"
+    rows.insert(4, "probability_metal", 0.75)
+    rows.insert(5, "probability_non-metal", 0.25)
+    rows.to_csv(copy / "predictions.csv", index=False)
     text = words(write_run_report(copy))
     assert "75.0% of the predicted classes of the metallicity are correct on test rows" in text
+    first = rows[(rows["split"] == "test") & (rows["target"] == "non-metal")].iloc[0]
+    assert f"{first.id} {first.formula} non-metal metal {-np.log(0.25):.3g}" in text
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path, run: tuple[Result, Path]) -> None:

@@ -40,7 +40,9 @@ MAX_BINS = 8
 """Maximum number of bins along the distance; all hold equal numbers of rows."""
 
 
-def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, error_label: str) -> Picture:
+def element_errors(
+    elements: Sequence[Sequence[str]], errors: ArrayLike, *, error_label: str, basis: str = ""
+) -> Picture:
     """Draw a periodic table with the mean error of the crystals that contain each element.
 
     Parameters
@@ -51,6 +53,8 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
         Absolute errors.
     error_label : str
         Name of the error, with its unit.
+    basis : str
+        What kind of rows these are, for the caption, such as "on test rows" or "out of fold".
 
     Examples
     --------
@@ -126,8 +130,8 @@ def element_errors(elements: Sequence[Sequence[str]], errors: ArrayLike, *, erro
         "Error by element",
         f"Periodic table of the mean error of crystals that contain each of {len(found)} elements; it is largest for "
         f"{', '.join(worst)}.",
-        "Mean error on test rows of the crystals that contain an element, and below it the number of errors. Dotted "
-        f"frames: {FEW_ERRORS} or fewer.",
+        f"Mean error{basis and f' {basis}'} of the crystals that contain an element, and below it the number of "
+        f"errors. Dotted frames: {FEW_ERRORS} or fewer.",
     )
 
 

@@ -103,6 +103,7 @@ def parity(
     unit: str = "",
     log: bool = False,
     method: str = "",
+    basis: str = "",
 ) -> Picture:
     """Plot predictions against reference values; the diagonal is a perfect prediction.
 
@@ -114,13 +115,15 @@ def parity(
         Logarithmic axes. Predictions that they cannot show (a negative modulus) are counted in the caption.
     method : str
         Name of the method.
+    basis : str
+        What kind of rows these are, for the caption, such as "on test rows" or "out of fold".
 
     Examples
     --------
     >>> from zoo.figures import parity
     >>> picture = parity([10, 100, 200], [12, 95, 205], quantity="Bulk modulus K_VRH", unit="GPa", method="rf")
     >>> picture.caption
-    '3 predictions on test rows; the line is a perfect prediction. Mean absolute error 4 GPa.'
+    '3 predictions; the line is a perfect prediction. Mean absolute error 4 GPa.'
     """
     import pandas as pd
 
@@ -136,7 +139,7 @@ def parity(
         f"Scatter plot of {len(y):,} predictions of {quantity} by {method or 'the model'} against their reference "
         f"values; the mean absolute error is {absolute:.3g} {unit}".rstrip()
         + ".",
-        f"{len(y):,} predictions on test rows; the line is a perfect prediction. Mean absolute error "
+        f"{len(y):,} predictions{basis and f' {basis}'}; the line is a perfect prediction. Mean absolute error "
         f"{absolute:.3g} {unit}".rstrip()
         + f".{lost}",
     )

@@ -54,7 +54,7 @@ def write_run(result: Result, folder: Path) -> None:
     write_rejected(result.table.rejected, folder / "rejected.csv")
     named = history.columns(classes=bool(result.task.classes))
     _csv(folder / "history.csv", ["method", result.repeat, *named], _history(result))
-    columns = [*prediction_columns(result), result.repeat]
+    columns = prediction_columns(result)
     _csv(folder / "predictions.csv", columns, predictions(result, [result.model]))
     others = [method for method in result.outcomes if method != result.model]
     if others:
@@ -89,9 +89,10 @@ PREDICTIONS = ["id", "split", "target", "prediction", "unit"]
 
 
 def prediction_columns(result: Result) -> list[str]:
-    """Return the columns of ``predictions.csv``, without the seed or fold."""
+    """Return the columns of ``predictions.csv``."""
     classes = result.task.classes
-    return [*PREDICTIONS[:-1], *probability_columns(classes)] if classes else PREDICTIONS
+    shown = [*PREDICTIONS[:-1], *probability_columns(classes)] if classes else PREDICTIONS
+    return [*shown, result.repeat, "formula"]
 
 
 def metrics(result: Result) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def _versions() -> dict[str, str]:
 
 
 def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:
-    """Yield the rows of ``predictions.csv`` for some methods, in the columns `PREDICTIONS` and the seed or fold.
+    """Yield the rows of ``predictions.csv`` for some methods, in the columns `prediction_columns`.
 
     Rows on which a model was cross-fitted are out of fold: each is predicted by fits that have not seen it.
     """
@@ -206,7 +207,8 @@ def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:
                 for row in rows:
                     record = result.records[row]
                     shown = _shown(result, record.target, outcome.predictions[row])
-                    yield [record.id, part if part == "test" else held or part, *shown, split.fold or split.seed]
+                    part_shown = part if part == "test" else held or part
+                    yield [record.id, part_shown, *shown, split.fold or split.seed, record.crystal.formula]
 
 
 def _shown(result: Result, target: float | None, prediction: NDArray[np.float64]) -> list[Any]:

@@ -228,7 +228,7 @@ class Result:
         from zoo.jobs.finetune.folder import prediction_columns, predictions
 
         rows = [[method, *row] for method in self.outcomes for row in predictions(self, [method])]
-        found = pd.DataFrame(rows, columns=["method", *prediction_columns(self), self.repeat])
+        found = pd.DataFrame(rows, columns=["method", *prediction_columns(self)])
         return found.astype(dict.fromkeys(probability_columns(self.task.classes) or ["prediction"], "float64"))
 
     def parity(self) -> Picture:
@@ -256,6 +256,7 @@ class Result:
             unit=self.unit,
             log=self.task.transform == "log10",
             method=self.model,
+            basis=self.basis,
         )
 
     def _repr_html_(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils import files
-from zoo._utils.wording import counted, listed, with_unit
+from zoo._utils.wording import counted, listed, probability_columns, with_unit
 from zoo.analysis import figures
 from zoo.analysis.figures import Saved
+from zoo.analysis.metrics import row_errors
 from zoo.analysis.reports import Page, Section, Table
 from zoo.errors import InputError, ZooError
 from zoo.jobs.finetune.out_of_fold import MIN_OF_ELEMENT, SMALLEST, WORST
@@ -91,6 +91,7 @@ class _Run:
         self.basis = _BASES.get(next(found, ""), "")
         try:
             self.rows = self._judged()
+            self.unseen, self.unseen_basis = self._unseen()
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{saved.folder}: its predictions cannot be read: {error}") from None
 
@@ -102,11 +103,16 @@ class _Run:
         found = read_rows(self.saved.folder / "predictions.csv", classes=classes)
         return found[found["split"] == _PARTS.get(self.basis, "test")]
 
-    def _out_of_fold(self) -> pd.DataFrame | None:
-        import pandas as pd
+    def _unseen(self) -> tuple[pd.DataFrame, str]:
+        """Return the rows predicted by fits that have not seen them, and what they are called.
 
+        Out of fold these are all rows of the table; of a run that was not cross-fitted, those on which its errors are
+        measured. They have a column ``formula``, except in runs of earlier versions.
+        """
         path = self.saved.folder / "out_of_fold.csv"
-        return pd.read_csv(path, dtype={"id": str, "formula": str}, keep_default_na=False) if path.exists() else None
+        if path.exists():
+            return read_rows(path, classes=bool(self.classes)), "out of fold"
+        return self.rows, self.basis
 
     @property
     def repeats(self) -> str:
@@ -168,17 +174,21 @@ class _Run:
                 unit=self.saved.unit,
                 log=self.log,
                 method=self.saved.model,
+                basis=self.basis,
             )
-            caption = picture.caption.replace("on test rows", self.basis)
-            saved.append(replace(picture.save(folder, "parity"), caption=caption))
-        table = self._out_of_fold()
-        if table is None:
-            missing.append("errors by element: the run keeps no formulas, because it was not cross-fitted")
+            saved.append(picture.save(folder, "parity"))
+        if not len(self.unseen):
+            missing.append("errors by element: no row was held out")
+        elif "formula" not in self.unseen:
+            missing.append("errors by element: this run was made by an earlier version, which kept no formulas")
         else:
-            elements = [_elements(formula) for formula in table["formula"]]
-            picture = figures.element_errors(elements, self._errors(table), error_label=f"mean {self._error_label}")
-            caption = picture.caption.replace("on test rows", "out of fold, by fits that have not seen the row,")
-            drawn.append(replace(picture.save(folder, "elements"), caption=caption))
+            picture = figures.element_errors(
+                [_elements(formula) for formula in self.unseen["formula"]],
+                self._errors(self.unseen),
+                error_label=f"mean {self._error_label}",
+                basis=self.unseen_basis,
+            )
+            drawn.append(picture.save(folder, "elements"))
         saved += [
             Saved(self.saved.folder, name, title, alt, caption)
             for name, title, alt, caption in _DRAWN
@@ -193,21 +203,19 @@ class _Run:
         return "absolute error of log10" if self.log else with_unit("absolute error", self.saved.unit)
 
     def _errors(self, table: pd.DataFrame) -> NDArray[np.float64]:
-        """Return the out-of-fold errors by which the rows are ranked."""
+        """Return the errors by which the rows are ranked."""
         if self.classes:
-            return np.asarray(table["log_loss"], dtype=np.float64)
-        target, prediction = (np.asarray(table[name], dtype=np.float64) for name in ("target", "prediction"))
-        if self.log:
-            target, prediction = np.log10(target), np.log10(prediction)
-        return np.asarray(np.abs(prediction - target))
+            truth = [self.classes.index(label) for label in table["target"]]
+            return row_errors(truth, table[probability_columns(self.classes)].to_numpy(dtype=np.float64))
+        return row_errors(table["target"], table["prediction"], log10=self.log)
 
     def tables(self) -> list[Table]:
         """Return the tables of errors, worst rows, elements, members and intervals."""
         header, rows = comparison_rows(self.saved)
         note = f"Mean ± sample standard deviation, {self.repeats}." if not self.repeats.startswith("1 ") else ""
         found = [Table(f"Errors {self.basis}", header, rows, note), self._worst()]
-        if (table := self._out_of_fold()) is not None:
-            found.append(self._by_element(table))
+        if "formula" in self.unseen:
+            found.append(self._by_element(self.unseen))
         if weights := self.metrics.get("blend", {}).get("weights"):
             shown = [[name, f"{100 * weight:.0f} %"] for name, weight in weights.items() if weight >= SMALLEST]
             note = "Weights come from out-of-fold predictions, and never saw a test row."
@@ -220,17 +228,10 @@ class _Run:
 
     def _worst(self) -> Table:
         title = "Rows that the model predicts worst"
-        table = self._out_of_fold()
+        table = self.unseen
         header = ["id", "formula", with_unit("target", self.saved.unit), "prediction", self._error_label]
-        if table is None:
+        if "formula" not in table:
             header.remove("formula")
-            table, where = self.rows, self.basis
-            if self.classes:
-                return Table(
-                    "Rows that the model predicts worst", header, [], "Not kept for runs without cross-fitting."
-                )
-        else:
-            where = "out of fold, by fits that have not seen the row"
         errors = self._errors(table)
         rows = []
         for place in np.argsort(-errors, kind="stable")[:WORST]:
@@ -238,7 +239,7 @@ class _Run:
             numbers = [str(row[name]) if self.classes else f"{row[name]:.5g}" for name in ("target", "prediction")]
             named = [str(row["id"]), *([str(row["formula"])] if "formula" in header else [])]
             rows.append([*named, *numbers, f"{errors[place]:.3g}"])
-        note = f"{_sentence(where)} An error far larger than the others is often a mistake in the table."
+        note = f"{_sentence(self.unseen_basis)} An error far larger than the others is often a mistake in the table."
         return Table(title, header, rows, note)
 
     def _by_element(self, table: pd.DataFrame) -> Table:

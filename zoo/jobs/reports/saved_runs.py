@@ -243,7 +243,7 @@ def read_rows(source: Path | BinaryIO, *, classes: bool) -> pd.DataFrame:
     """
     import pandas as pd
 
-    texts = dict.fromkeys(("id", "unit", *(("target", "prediction") if classes else ())), str)
+    texts = dict.fromkeys(("id", "unit", "formula", *(("target", "prediction") if classes else ())), str)
     return pd.read_csv(source, dtype=texts, keep_default_na=False, na_values=[""]).fillna({"unit": ""})
 
 

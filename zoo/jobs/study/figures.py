@@ -129,6 +129,7 @@ def _parity(study: Study, analysis: Analysis) -> Picture:
         unit=study.task.unit,
         log=analysis.log,
         method=f"{method}, {size:,} training rows",
+        basis="on test rows",
     )
 
 
@@ -140,8 +141,9 @@ def _errors_of_best(study: Study, analysis: Analysis) -> tuple[str, int, dict[in
 def _elements(study: Study, analysis: Analysis) -> Picture:
     method, size, errors = _errors_of_best(study, analysis)
     elements = [study.records[row].crystal.elements for seed in errors for row in study.splits[size, seed].test]
+    label = f"mean {error_label(study)}"
     picture = figures.element_errors(
-        elements, np.concatenate(list(errors.values())), error_label=f"mean {error_label(study)}"
+        elements, np.concatenate(list(errors.values())), error_label=label, basis="on test rows"
     )
     return _by(picture, method, size)
 

@@ -34,7 +34,7 @@ def test_predictions_of_all_targets_stand_in_one_row(run: tuple[JointResult, Pat
     _, out = run
     found = pd.read_csv(out / "predictions.csv")
     assert list(found.columns) == [
-        *("id", "split", "seed", "target_K_VRH", "prediction_K_VRH", "unit_K_VRH"),
+        *("id", "split", "seed", "formula", "target_K_VRH", "prediction_K_VRH", "unit_K_VRH"),
         *("target_G_VRH", "prediction_G_VRH", "unit_G_VRH"),
     ]
     assert sorted(found.id) == sorted(frame.material_id.drop(5))

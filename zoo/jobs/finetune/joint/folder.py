@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from zoo.jobs.finetune.joint.rows import JointRows
 
-_OF_ROW = {"predictions.csv": ("id", "split", "seed", "fold"), "out_of_fold.csv": ("id", "formula")}
+_OF_ROW = {"predictions.csv": ("id", "split", "seed", "fold", "formula"), "out_of_fold.csv": ("id", "formula")}
 """Files that are joined, and their columns that belong to the row, not to a target."""
 
 
