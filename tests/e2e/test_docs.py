@@ -5,6 +5,7 @@ examples/:
 
 - ``python`` blocks share their names, as the cells of a notebook do;
 - a ``console`` block is executed line by line (``$ zoo …``);
+- a ``toml`` block that begins with ``# NAME.toml`` becomes that file, for the blocks after it;
 - ``<!-- not run: REASON -->`` before a block leaves it out, ``<!-- fails -->`` expects its last line to fail.
 """
 
@@ -128,6 +129,8 @@ def test_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             exec(compile("\n" * (block.line - 1) + block.body, str(path), "exec"), names)
         elif block.runs and block.language == "console":
             run_console(block)
+        elif block.language == "toml" and (named := re.match(r"# ([\w-]+\.toml)\b", block.body)):
+            (tmp_path / named[1]).write_text(block.body, encoding="utf-8")
 
 
 def run_console(block: Block) -> None:
