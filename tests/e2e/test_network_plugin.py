@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -18,6 +19,8 @@ from zoo.registry import plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from support.hubmachine import Machine
 
 ROOT = Path(__file__).parents[2]
 SIZES = '[network]\nnetwork = "schnet"\nfeatures = 8\ninteractions = 1\nhead = 8\nhead_layers = 1\n\n'
@@ -61,7 +64,27 @@ def test_a_broken_one_is_named_with_the_rule(work: Path, tmp_path: Path) -> None
     assert "weight sums over atoms by 'copies' and sums over neighbours by 'count'" in listed
 
 
-@pytest.mark.parametrize("mode", ["full", "layerwise", "mixture"])
+def test_a_broken_one_is_not_trained(work: Path, tmp_path: Path) -> None:
+    text = (work / "schnet.py").read_text("utf-8").replace("make_filter(gaussians) * count", "make_filter(gaussians)")
+    (tmp_path / "schnet.py").write_text(text, encoding="utf-8")
+    (tmp_path / "never_read.csv").write_text("\n")
+    given = ("--plugin", tmp_path / "schnet.py", "--data", tmp_path / "never_read.csv", "--out", tmp_path / "net")
+    said = " ".join(zoo("pretrain", work / "tiny.toml", *given, code=2).split())
+    assert "weight sums over atoms by 'copies' and sums over neighbours by 'count'; it was not trained" in said
+    assert {each.name for each in tmp_path.iterdir()} == {"schnet.py", "never_read.csv"}
+
+
+def test_two_of_one_name_are_an_error_that_names_both(work: Path, tmp_path: Path) -> None:
+    shutil.copy(work / "schnet.py", tmp_path / "other.py")
+    both = ("--plugin", work / "schnet.py", "--plugin", tmp_path / "other.py")
+    listed = json.loads(zoo("plugins", "list", "--check", "--json", *both, code=1))
+    found = [each["status"] for each in listed if each["name"] == "schnet"]
+    assert len(found) == 2
+    assert all("two networks of one name" in each and "schnet.py" in each and "other.py" in each for each in found)
+    assert {each["status"] for each in listed if each["name"] == "cgcnn"} == {"ok"}
+
+
+@pytest.mark.parametrize("mode", ["full", "head", "layerwise", "mixture"])
 def test_fine_tuning(work: Path, with_plugin: Callable[..., str], mode: str, tmp_path: Path) -> None:
     options = ("--task", "bulk-modulus", "--mode", mode, "--epochs", 1, "-q")
     with_plugin("finetune", work / "k.csv", "--backbone", work / "net", *options, "--out", tmp_path / "run")
@@ -83,7 +106,41 @@ def test_it_is_shown_and_pretrained_further(work: Path, with_plugin: Callable[..
     assert weights.read_config(tmp_path / "on").provenance["start"][0]["name"] == "net"
 
 
+def test_a_study_with_its_backbone(work: Path, with_plugin: Callable[..., str], tmp_path: Path) -> None:
+    sizes = ("--sizes", "12", "--seeds", 2, "--epochs", 1, "--modes", "full", "--baselines", "mean", "--workers", 2)
+    out = tmp_path / "study"
+    with_plugin("study", work / "k.csv", "--task", "bulk-modulus", "--backbones", work / "net", *sizes, "--out", out)
+    results = pd.read_parquet(out / "results.parquet")
+    methods = {method.rpartition("/")[2] for method in results.method}
+    assert methods == {"net", "mean", "from scratch"}
+    assert results.mae.notna().all()
+
+
+def test_it_is_pushed_and_pulled(
+    work: Path, with_plugin: Callable[..., str], here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "model.safetensors" in with_plugin("push", work / "net", "ada/net", "--dry-run")
+    assert "defined in schnet.py: give --plugin" in zoo("push", work / "net", "ada/net", "--dry-run", code=2)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with_plugin("push", work / "net", "ada/net")
+    name = f"hf://ada/net@{here.server.repositories['ada/net'].commit}"
+    assert "ada/net" in with_plugin("pull", name)
+    for model, file in ((work / "net", "here.csv"), (name, "there.csv")):
+        with_plugin("predict", model, work / "k.csv", "--out", tmp_path / file)
+    assert (tmp_path / "here.csv").read_text() == (tmp_path / "there.csv").read_text()
+    said = zoo("predict", name, work / "k.csv", "--out", tmp_path / "p.csv", code=2)
+    assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
+
+
 def test_without_the_plugin_the_file_is_named(work: Path, tmp_path: Path) -> None:
     shutil.copytree(work / "net", tmp_path / "net")
     said = zoo("predict", tmp_path / "net", work / "k.csv", "--out", tmp_path / "p.csv", code=2)
+    assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
+
+
+def test_a_recipe_that_starts_from_it_names_the_file(work: Path, tmp_path: Path) -> None:
+    recipe = write(
+        tmp_path, (work / "tiny.toml").read_text().replace("seed = 3", f'seed = 4\nstart = ["{work / "net"}"]')
+    )
+    said = zoo("pretrain", recipe, "--data", EXAMPLE, "--out", tmp_path / "on", code=2)
     assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())

@@ -79,11 +79,11 @@ def test_double_precision_equals_the_reference(batch: GraphBatch, graphs: list[C
     assert model(batch.double()).detach().numpy() == pytest.approx(expected.detach().numpy(), abs=1e-5)
 
 
-POOLINGS = [SMALL, SMALL.changed(pooling="all")]
+POOLINGS = [SMALL, SMALL.changed(pooling="all"), SMALL.changed(pooling="mean-max-min")]
 
 
 @every_way
-@pytest.mark.parametrize("architecture", POOLINGS, ids=["last", "all"])
+@pytest.mark.parametrize("architecture", POOLINGS, ids=["last", "all", "mean-max-min"])
 @pytest.mark.parametrize("mode", MODES)
 def test_single_precision_equals_the_reference(
     batch: GraphBatch, graphs: list[CrystalGraph], mode: str, architecture: Architecture
@@ -94,7 +94,7 @@ def test_single_precision_equals_the_reference(
 
 
 @every_way
-@pytest.mark.parametrize("architecture", POOLINGS, ids=["last", "all"])
+@pytest.mark.parametrize("architecture", POOLINGS, ids=["last", "all", "mean-max-min"])
 @pytest.mark.parametrize("mode", MODES)
 def test_gradients_equal_the_references(
     batch: GraphBatch, graphs: list[CrystalGraph], mode: str, architecture: Architecture
@@ -184,8 +184,9 @@ def _predict(model: CrystalNetwork, structure: Structure) -> float:
         return float(model.double()(GraphBatch.gather(graphs, np.array([0])).double()))
 
 
-def test_symmetry_of_the_prediction(real_structures: list[Structure]) -> None:
-    model = network(default_architecture()).eval()
+@pytest.mark.parametrize("pooling", ["last", "mean-max-min"])
+def test_symmetry_of_the_prediction(real_structures: list[Structure], pooling: str) -> None:
+    model = network(default_architecture(pooling=pooling)).eval()
     rng = np.random.default_rng(3)
     for structure in real_structures[::4]:
         expected = _predict(model, structure)

@@ -21,6 +21,16 @@ def test_sizes_that_follow_from_others() -> None:
     assert Architecture.model_validate(size.model_dump()) == size
 
 
+def test_pooling_changes_vectors_and_no_tensors() -> None:
+    size = default_architecture(width=8, convolutions=3)
+    rich = size.changed(pooling="mean-max-min")
+    assert outline(rich.body).vector_size == 3 * 4 * 8
+    assert rich.transferred == rich.body == size.pooled("mean-max-min")
+    assert rich.same_body(size)
+    assert not rich.same_body(size.changed(width=16))
+    assert not rich.same_body(size.changed(gaussian_end=6.0)), "of equal shapes, and other distances"
+
+
 def test_the_tensors_of_one_target() -> None:
     tensors = {"convs.0.bn1.bias": 0, "fc_out.bias": 1, "others.0.fc_out.bias": 2, "others.1.fc_out.bias": 3}
     for target in range(3):

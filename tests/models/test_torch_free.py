@@ -34,8 +34,10 @@ SHAPES = {
     "as published": default_architecture(),
     "two layers after pooling": SMALL,
     "all layers pooled": SMALL.changed(pooling="all"),
+    "mean, largest and smallest": SMALL.changed(pooling="mean-max-min"),
     "fewer Gaussians than are summed at once": SMALL.changed(gaussians=6),
     "experts": SMALL.changed(pooling="all", experts=2),
+    "experts with largest and smallest": SMALL.changed(pooling="mean-max-min", experts=2),
 }
 
 

@@ -29,11 +29,10 @@ def reference_forward(model: CrystalNetwork, graphs: Sequence[CrystalGraph]) -> 
     Every atom and every neighbour is computed, whether or not symmetry repeats it. A mixture must be in evaluation
     mode, in which its reader leaves out nothing.
     """
-    layers = reference_layers(model.body, graphs)
-    own = _read_out(model.heads[0], torch.cat(layers, dim=1) if model.body.settings.pooling == "all" else layers[-1])
+    own = _read_out(model.heads[0], reference_vectors(model.body, graphs))
     if not model.experts:
         return own
-    read = torch.cat([layer for expert in model.experts for layer in reference_layers(expert, graphs)], dim=1)
+    read = torch.cat([reference_vectors(expert, graphs) for expert in model.experts], dim=1)
     return (own + _read_out(model.reader, read)) / 2
 
 
@@ -44,8 +43,19 @@ def _read_out(head: Head, pooled: Tensor) -> Tensor:
     return head.fc_out(hidden)[:, 0]
 
 
+def reference_vectors(body: Body, graphs: Sequence[CrystalGraph]) -> Tensor:
+    """Return the vectors of crystals, pooled in a loop over them."""
+    layers = reference_layers(body, graphs)
+    atoms = (layers[-1] if body.settings.pooling == "last" else torch.cat(layers, dim=1)).split(
+        [len(each) for each in graphs]
+    )
+    if body.settings.pooling == "mean-max-min":
+        return torch.stack([torch.cat([each.mean(0), each.amax(0), each.amin(0)]) for each in atoms])
+    return torch.stack([each.mean(0) for each in atoms])
+
+
 def reference_layers(model: Body, graphs: Sequence[CrystalGraph]) -> list[Tensor]:
-    """Return the means over each crystal of what comes after the embedding and after each convolution."""
+    """Return the features of all atoms of all cells after the embedding and after each convolution."""
     offsets = np.cumsum([0, *(len(graph) for graph in graphs)])
     dtype = model.embedding.weight.dtype
     numbers = [int(z) for graph in graphs for z in graph.numbers]
@@ -58,14 +68,13 @@ def reference_layers(model: Body, graphs: Sequence[CrystalGraph]) -> list[Tensor
     mu = torch.arange(model.settings.gaussians) * step
     u = torch.exp(-((distances[:, :, None] - mu) ** 2) / step**2)
     n, k = neighbors.shape
-    sizes = [len(graph) for graph in graphs]
-    layers = [torch.stack([atoms.mean(0) for atoms in v.split(sizes)])]
+    layers = [v]
     for conv in model.convs:
         z = torch.cat([v[:, None, :].expand(n, k, -1), v[neighbors], u], dim=2)
         gated = _norm(conv.bn1, conv.fc_full(z).reshape(n * k, -1)).reshape(n, k, -1)
         gate, core = gated.chunk(2, dim=2)
         v = functional.softplus(v + _norm(conv.bn2, (torch.sigmoid(gate) * functional.softplus(core)).sum(1)))
-        layers.append(torch.stack([atoms.mean(0) for atoms in v.split(sizes)]))
+        layers.append(v)
     return layers
 
 

@@ -111,6 +111,29 @@ class RootOfZero(Sound):
         return vectors + torch.sqrt(vectors - vectors.detach())
 
 
+class Detached(Sound):
+    def embed(self, batch: GraphBatch) -> torch.Tensor:
+        return super().embed(batch).detach()
+
+
+class Random(Sound):
+    def embed(self, batch: GraphBatch) -> torch.Tensor:
+        return nn.functional.dropout(super().embed(batch), 0.1)
+
+
+class OfOtherNames(Sound):
+    def embed(self, batch: GraphBatch) -> torch.Tensor:
+        found: torch.Tensor = batch.graph.ndata["feat"]
+        return found
+
+
+class Narrow(Sound):
+    """Right at its default width alone."""
+
+    def embed(self, batch: GraphBatch) -> torch.Tensor:
+        return super().embed(batch)[:, :8]
+
+
 class Depthless(Sound):
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
@@ -179,6 +202,10 @@ def test_a_sound_network_passes(sound: Network) -> None:
         (network(WithoutCopies), "weight sums over atoms by 'copies' and sums over neighbours by 'count'"),
         (network(OfTheBatch), "a crystal's vector depends on the others in the batch"),
         (network(RootOfZero), "is not finite"),
+        (network(Detached), "what embed returns has no gradient, so nothing can be trained"),
+        (network(Random), "it is not deterministic in evaluation mode: the same batch has other vectors the second"),
+        (network(OfOtherNames), "embed raises KeyError: 'feat'; batch.graph has the node data 'number' and 'copies'"),
+        (network(lambda _settings: None), "build returns None, not a torch module"),
         (network(Double), "scale is torch.float64; a checkpoint holds torch.float32"),
         (network(Hidden), "after saving and loading, the vectors are others; keep all numbers in the state"),
         (network(Reading), "cannot be outlined on torch's device 'meta'"),
@@ -192,6 +219,13 @@ def test_the_rule_that_is_broken_is_named(broken: Network, rule: str) -> None:
     assert rule in str(caught.value)
     assert str(caught.value).count("\n") == 0
     assert "net" in str(caught.value)
+
+
+def test_what_is_computed_is_checked_at_given_sizes() -> None:
+    check_network(network(Sound, WithoutDefault), settings=WithoutDefault(width=16))
+    check_network(network(Narrow))
+    with pytest.raises(AssertionError, match=r"embed returns the shape \(5, 8\) .* vector_size of 16"):
+        check_network(network(Narrow), settings=Settings(width=16))
 
 
 def test_crystals_can_be_given(real_structures: list[Any]) -> None:

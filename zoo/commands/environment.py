@@ -97,11 +97,15 @@ def _conformance(plugin: Plugin) -> str:
     """Return the status of a network: unlike other plugins, it is also run, at its default sizes."""
     from zoo.registry.plugin_checks import status
     from zoo.registry.plugins import load_plugin
+    from zoo.registry.plugins import plugins as installed
     from zoo.testing import check_network
 
     found = status(plugin, load=True)
     if "broken:" in found:
         return found
+    if same := [each for each in installed("network") if each.name.lower() == plugin.name.lower() and each != plugin]:
+        others = " and ".join(str(each) for each in same)
+        return f"broken: {plugin} has the name of {others}; two networks of one name cannot be told apart"
     try:
         check_network(cast("Network", load_plugin(plugin)))
     except AssertionError as error:

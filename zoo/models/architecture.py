@@ -71,7 +71,11 @@ class BodyArchitecture(BaseModel):
         if isinstance(settings, BaseModel) and type(settings) is not made.settings:  # the plugin's file was read again
             settings = made.settings.model_validate(settings.model_dump())
         elif not isinstance(settings, BaseModel):  # from a file, where they stand beside the other keys
-            settings = made.settings.model_validate({key: value for key, value in given.items() if key not in own})
+            others = {key: value for key, value in given.items() if key not in own}
+            if "network" not in given and (wrong := [key for key in others if key not in made.settings.model_fields]):
+                names = ", ".join(each.name for each in plugins.plugins("network"))
+                raise ValueError(f"{wrong[0]} is no setting of {name}, which is meant without network = …: {names}")
+            settings = made.settings.model_validate(others)
         _networks[name, type(settings)] = made
         offered = "" if plugin.ours else f"{plugin.distribution} {plugin.version}".strip()
         return {"package": offered, **own, "settings": settings}
@@ -102,7 +106,13 @@ class BodyArchitecture(BaseModel):
 
     def same_body(self, other: BodyArchitecture) -> bool:
         """Return whether both have bodies of the same tensors, whatever their vectors are made of."""
-        return self.network == other.network and self.transferred.settings == other.transferred.settings
+        from zoo.models.outline import outline
+
+        if self.network != other.network:
+            return False
+        one, two = self.transferred, other.transferred
+        sizes, others = (each.settings.model_dump(exclude={"pooling"}) for each in (one, two))
+        return sizes == others and (one.settings == two.settings or outline(one).shapes == outline(two).shapes)
 
     def pooled(self, pooling: str) -> BodyArchitecture:
         """Return the body with the same tensors and another pooling; of "all", see `transferred`.

@@ -20,13 +20,22 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.registry.contracts import Baseline, Task
 from zoo.registry.networks import Network
-from zoo.testing.conformance import BASELINE_CHECKS, FEATURIZER_CHECKS, NETWORK_CHECKS, TASK_CHECKS, label
+from zoo.testing.conformance import (
+    BASELINE_CHECKS,
+    FEATURIZER_CHECKS,
+    NETWORK_CHECKS,
+    NETWORK_CHECKS_AT_SIZES,
+    TASK_CHECKS,
+    label,
+)
 from zoo.testing.hub_server import HubServer
+from zoo.testing.network_checks import at_sizes
 from zoo.testing.sample_crystals import crystals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from pydantic import BaseModel
     from pymatgen.core import Structure
 
 __all__ = [
@@ -86,14 +95,17 @@ def check_baseline(baseline: Baseline) -> None:
         check(baseline)
 
 
-def check_network(network: Network, structures: object = None) -> None:
-    """Check that an object conforms to the network contract, at the default sizes of its settings.
+def check_network(network: Network, structures: object = None, settings: BaseModel | None = None) -> None:
+    """Check that an object conforms to the network contract.
 
     Parameters
     ----------
     network : Network
     structures : object, optional
         Crystals to test it on, in any form that :meth:`zoo.Model.predict` takes; by default those of :func:`crystals`.
+    settings : BaseModel, optional
+        Sizes at which to check what it computes, and nothing else; by default, everything is checked, at the default
+        sizes of its settings. ``zoo pretrain`` checks networks of other packages at the sizes of the recipe.
 
     Raises
     ------
@@ -101,7 +113,9 @@ def check_network(network: Network, structures: object = None) -> None:
         Names the rule that is broken.
     """
     given = _structures(structures)  # before the loop: a generator can be read only once
-    for check in NETWORK_CHECKS:
+    if settings is not None:
+        network = at_sizes(network, settings)
+    for check in NETWORK_CHECKS if settings is None else NETWORK_CHECKS_AT_SIZES:
         check(network, given)
 
 

@@ -295,6 +295,7 @@ FEATURIZER_CHECKS: _Checks = tuple(
     )
 )
 NETWORK_CHECKS: _Checks = tuple(map(_told, network_checks.NETWORK_CHECKS))
+NETWORK_CHECKS_AT_SIZES: _Checks = tuple(map(_told, network_checks.NETWORK_CHECKS_AT_SIZES))
 BASELINE_CHECKS: _Checks = tuple(
     map(
         _told,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
 
 from zoo.registry.contracts import ZOO_API
 from zoo.registry.networks import Network
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 
 _TOLERANCE = 1e-4
 """Relative to the largest component: sums in single precision depend on their order."""
+
+
+class _Fixed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def network_is_one(network: Any, given: Any = None) -> None:
@@ -67,8 +74,7 @@ def network_gives_one_vector_per_crystal(network: Any, given: Any = None) -> Non
     for attribute in ("embed", "vector_size", "depths"):
         assert hasattr(body, attribute), f"{_name(network)}: its module has no {attribute}"
     with torch.no_grad():
-        vectors = body.embed(_batch(_graphs(structures)))
-    assert isinstance(vectors, torch.Tensor), f"{_name(network)}: embed returns a {type(vectors).__name__}"
+        vectors = _embed(network, body, _batch(_graphs(structures)))
     expected = (len(structures), body.vector_size)
     assert tuple(vectors.shape) == expected, (
         f"{_name(network)}: embed returns the shape {tuple(vectors.shape)} for {len(structures)} crystals and a "
@@ -78,6 +84,22 @@ def network_gives_one_vector_per_crystal(network: Any, given: Any = None) -> Non
     assert bool(vectors.isfinite().all()), f"{_name(network)}: embed returns numbers that are not finite"
     same = len(structures) > 1 and bool((vectors == vectors[0]).all())
     assert not same, f"{_name(network)}: all crystals have the same vector"
+
+
+def network_is_deterministic(network: Any, given: Any = None) -> None:
+    """Check that in evaluation mode, the same batch has the same vectors again."""
+    import torch
+
+    body, batch = _built(network), _batch(_graphs(_structures(network, given)))
+    with torch.no_grad():
+        first, again = (_embed(network, body, batch).numpy() for _ in range(2))
+    _assert_close(
+        network,
+        first,
+        again,
+        "it is not deterministic in evaluation mode: the same batch has other vectors the second time; switch off "
+        "dropout and other random numbers unless self.training",
+    )
 
 
 def network_names_the_depths_of_its_parameters(network: Any, given: Any = None) -> None:  # noqa: ARG001
@@ -138,7 +160,7 @@ def network_weights_copies_and_counts(network: Any, given: Any = None) -> None:
     graphs = _graphs(_structures(network, given))
     body = _built(network)
     with torch.no_grad():
-        merged, complete = body.embed(_batch(graphs)), body.embed(_complete(graphs))
+        merged, complete = _embed(network, body, _batch(graphs)), _embed(network, body, _complete(graphs))
     _assert_close(
         network,
         merged.numpy(),
@@ -155,8 +177,8 @@ def network_treats_crystals_alone(network: Any, given: Any = None) -> None:
     graphs = _graphs(_structures(network, given))
     body = _built(network)
     with torch.no_grad():
-        together = body.embed(_batch(graphs))
-        alone = torch.cat([body.embed(_batch([graph])) for graph in graphs])
+        together = _embed(network, body, _batch(graphs))
+        alone = torch.cat([_embed(network, body, _batch([graph])) for graph in graphs])
     _assert_close(
         network, together.numpy(), alone.numpy(), "a crystal's vector depends on the others in the batch (in eval mode)"
     )
@@ -165,7 +187,12 @@ def network_treats_crystals_alone(network: Any, given: Any = None) -> None:
 def network_has_finite_gradients(network: Any, given: Any = None) -> None:
     """Check that in training, gradients reach the parameters and are finite."""
     body = _built(network).train()
-    body.embed(_batch(_graphs(_structures(network, given)))).square().sum().backward()
+    vectors = _embed(network, body, _batch(_graphs(_structures(network, given))))
+    assert vectors.requires_grad, (
+        f"{_name(network)}: what embed returns has no gradient, so nothing can be trained; do not detach it or compute "
+        "it without gradients"
+    )
+    vectors.square().sum().backward()
     gradients = {name: parameter.grad for name, parameter in body.named_parameters()}
     wrong = [name for name, each in gradients.items() if each is not None and not bool(each.isfinite().all())]
     assert not wrong, f"{_name(network)}: the gradient of {wrong[0]} is not finite"
@@ -196,7 +223,7 @@ def network_can_be_saved_and_loaded(network: Any, given: Any = None) -> None:
     second.load_state_dict(load(save({name: tensor.contiguous() for name, tensor in first.state_dict().items()})))
     batch = _batch(_graphs(_structures(network, given)))
     with torch.no_grad():
-        same = torch.equal(first.embed(batch), second.embed(batch))
+        same = torch.equal(_embed(network, first, batch), _embed(network, second, batch))
     assert same, f"{_name(network)}: after saving and loading, the vectors are others; keep all numbers in the state"
 
 
@@ -240,7 +267,23 @@ def _built(network: Any, seed: int = 0) -> Any:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return network.build(_settings(network)).eval()
+        body = network.build(_settings(network))
+    assert isinstance(body, torch.nn.Module), f"{_name(network)}: build returns {body!r:.60}, not a torch module"
+    return body.eval()
+
+
+def _embed(network: Any, body: Any, batch: Any) -> Any:
+    import torch
+
+    try:
+        vectors = body.embed(batch)
+    except KeyError as error:
+        raise AssertionError(
+            f"{_name(network)}: embed raises KeyError: {error}; batch.graph has the node data 'number' and 'copies' "
+            "and the edge data 'distance' and 'count'"
+        ) from error
+    assert isinstance(vectors, torch.Tensor), f"{_name(network)}: embed returns {vectors!r:.60}, not a tensor"
+    return vectors
 
 
 def _structures(network: Any, given: Sequence[Structure] | None) -> list[Structure]:
@@ -296,7 +339,9 @@ def _compare(network: Any, given: Any, changed: Sequence[Structure], what: str) 
 
     body = _built(network)
     with torch.no_grad():
-        before, after = (body.embed(_batch(_graphs(each))).numpy() for each in (_structures(network, given), changed))
+        before, after = (
+            _embed(network, body, _batch(_graphs(each))).numpy() for each in (_structures(network, given), changed)
+        )
     _assert_close(network, before, after, what)
 
 
@@ -307,10 +352,16 @@ def _assert_close(network: Any, one: NDArray[np.float32], other: NDArray[np.floa
     assert bool((np.abs(one - other) <= _TOLERANCE * largest).all()), f"{_name(network)}: {what}"
 
 
+def at_sizes(network: Any, settings: Any) -> Any:
+    """Return the network at fixed sizes: whatever it is asked for, it builds those."""
+    return replace(network, settings=_Fixed, build=lambda _settings: network.build(settings), fast=None)
+
+
 NETWORK_CHECKS = (
     network_is_one,
     network_sizes_are_bounded,
     network_gives_one_vector_per_crystal,
+    network_is_deterministic,
     network_names_the_depths_of_its_parameters,
     network_ignores_order_of_atoms,
     network_ignores_choice_of_origin,
@@ -322,3 +373,9 @@ NETWORK_CHECKS = (
     network_can_be_saved_and_loaded,
     network_depends_on_the_seed_alone,
 )
+NETWORK_CHECKS_AT_SIZES = tuple(
+    check
+    for check in NETWORK_CHECKS
+    if check not in (network_is_one, network_sizes_are_bounded, network_depends_on_the_seed_alone)
+)
+"""Those of what is computed, for any sizes; the others are of the plugin as a whole."""

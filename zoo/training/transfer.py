@@ -90,7 +90,11 @@ def transfer(
     """
     size = source.architecture
     beside = experts if mode == "mixture" else ()
-    alike = all(each.architecture.same_body(size) for each in beside)
+    alike = all(
+        each.architecture.network == size.network
+        and each.architecture.transferred.settings == size.transferred.settings
+        for each in beside
+    )
     size = size.model_copy(
         update={
             "settings": settings or size.transferred.settings,

@@ -44,17 +44,21 @@ def fixed(layers: Sequence[Layer]) -> bool:
     return bool(layers) and not any(norm.training for _, *norms in layers for norm in norms)
 
 
-def convolve(atoms: Tensor, batch: GraphBatch, settings: Settings, layers: Sequence[Layer]) -> Tensor:
+def convolve(
+    atoms: Tensor, batch: GraphBatch, settings: Settings, layers: Sequence[Layer], *, pooled: bool = True
+) -> Tensor:
     """Pass atoms of shape (M, F) through all convolutions, and average over the atoms of each crystal.
 
     Returns
     -------
-    tensor of shape (B, F × (convolutions + 1))
-        Averages before the first convolution, then after each.
+    tensor of shape (B, F × (convolutions + 1)), or (M, F × (convolutions + 1)) if not pooled
+        Averages before the first convolution, then after each; or the features of each atom.
     """
+    # Each atom is its own average if it counts as a crystal.
+    groups = (batch.sizes, batch.copies) if pooled else (torch.ones_like(batch.degrees), torch.ones_like(batch.copies))
     parameters = [parameter for layer in layers for module in layer for parameter in (module.weight, module.bias)]
-    averages: Tensor = _Convolutions.apply(atoms, batch, settings, layers, *parameters)  # type: ignore[no-untyped-call]
-    return averages
+    made: Tensor = _Convolutions.apply(atoms, batch, groups, settings, layers, *parameters)  # type: ignore[no-untyped-call]
+    return made
 
 
 class _Convolutions(torch.autograd.Function):
@@ -63,6 +67,7 @@ class _Convolutions(torch.autograd.Function):
         ctx: Any,
         atoms: Tensor,
         batch: GraphBatch,
+        groups: tuple[Tensor, Tensor],
         settings: Settings,
         layers: Sequence[Layer],
         *parameters: Tensor,
@@ -70,16 +75,17 @@ class _Convolutions(torch.autograd.Function):
         assert compiled.convolving is not None
         needs_gradient = any(ctx.needs_input_grad)
         edges = edges_of(batch, settings)
+        sizes, copies = groups
         run = compiled.convolving.Convolutions(
             compiled.convolving.Layers([layer_arrays(layer) for layer in layers]),
             edges,
-            batch.sizes.numpy(),
-            batch.copies.numpy(),
+            sizes.numpy(),
+            copies.numpy(),
             atoms.detach().contiguous().numpy(),
             needs_gradient,
             len(batch.neighbors) > arrays.EDGES_PER_PIECE,
         )
-        averages = atoms.new_empty(len(batch), atoms.shape[1] * (len(layers) + 1))
+        averages = atoms.new_empty(len(sizes), atoms.shape[1] * (len(layers) + 1))
         out = averages.numpy()
         for_each_piece(lambda piece: run.run(piece, out), len(edges), unlimited_threads())
         if needs_gradient:
@@ -97,7 +103,7 @@ class _Convolutions(torch.autograd.Function):
         of_layers = [backward.layer(layer) for layer in range(len(parameters) // 6)]
         return (
             torch.from_numpy(backward.atoms()),
-            *(None, None, None),
+            *(None, None, None, None),
             *(torch.from_numpy(gradient) for of_layer in of_layers for gradient in of_layer),
         )
 

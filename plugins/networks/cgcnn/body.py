@@ -37,6 +37,11 @@ def at_least_single(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
+def mean_max_min(batch: GraphBatch, values: Tensor) -> Tensor:
+    """Return mean, largest and smallest value over the atoms of each cell: (M, F) → (B, 3 F)."""
+    return torch.cat([batch.mean(values), batch.largest(values), batch.smallest(values)], dim=1)
+
+
 class WeightedBatchNorm(nn.BatchNorm1d):
     """Batch normalisation of rows with multiplicities; statistics have at least single precision.
 
@@ -136,15 +141,17 @@ class Body(nn.Module):
         self.depths = (("embedding",), *((f"convs.{layer}",) for layer in range(size.convolutions)))
 
     def embed(self, batch: GraphBatch) -> Tensor:
-        """Return the crystal vectors, shape (B, width), or (B, width × (convolutions + 1)) for all layers."""
-        everything: bool = self.settings.pooling == "all"
+        """Return the crystal vectors, shape (B, vector_size)."""
+        pooling = self.settings.pooling
         atoms = functional.embedding(batch.numbers, self.embedding(self.atom_table))
         convolutions = cast("list[Convolution]", list(self.convs))
         layers = [(each.fc_full, each.bn1, each.bn2) for each in convolutions]
         compiled = accelerated.possible(atoms, batch)
         if compiled and accelerated.fixed(layers):
+            if pooling == "mean-max-min":
+                return mean_max_min(batch, accelerated.convolve(atoms, batch, self.settings, layers, pooled=False))
             averages: Tensor = accelerated.convolve(atoms, batch, self.settings, layers)
-            return averages if everything else averages[:, -self.settings.width :]
+            return averages if pooling == "all" else averages[:, -self.settings.width :]
         outputs = [atoms]
         gaussians = self.expand(batch.distances)
         if compiled:
@@ -157,7 +164,9 @@ class Body(nn.Module):
                 graph.edata["weight"], graph.edata["gaussians"] = batch.weights, gaussians
                 for convolution in convolutions:
                     outputs.append(convolution(graph, outputs[-1]))
-        vectors: Tensor = batch.mean(torch.cat(outputs, dim=1) if everything else outputs[-1])
+        if pooling == "mean-max-min":
+            return mean_max_min(batch, torch.cat(outputs, dim=1))
+        vectors: Tensor = batch.mean(torch.cat(outputs, dim=1) if pooling == "all" else outputs[-1])
         return vectors
 
     def expand(self, distances: Tensor) -> Tensor:

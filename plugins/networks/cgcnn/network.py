@@ -26,7 +26,7 @@ def _build(settings: Settings) -> Any:
 
 
 def _transferred(settings: Settings) -> Settings:
-    return settings.model_copy(update={"pooling": "all"})
+    return settings if settings.pooling == "mean-max-min" else settings.model_copy(update={"pooling": "all"})
 
 
 def _normalized(settings: Settings) -> bool:

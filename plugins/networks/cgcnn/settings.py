@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Pooling: TypeAlias = Literal["last", "all"]
+Pooling: TypeAlias = Literal["last", "all", "mean-max-min"]
 
 
 class Settings(BaseModel):
@@ -24,10 +24,12 @@ class Settings(BaseModel):
         Number of Gaussians in the expansion of distances, centred from 0 to `gaussian_end` inclusive.
     gaussian_end : float
         Centre of the last Gaussian in Å; the width of each equals the spacing.
-    pooling : {"last", "all"}
-        A crystal's vector: the mean over the cell of the last convolution's output, as in the original; or the
-        concatenated means of the outputs of the embedding and all convolutions. The last layer of a pretrained network
-        is specific to its property, whereas the earlier ones describe the crystal (docs/benchmarks/defaults.md).
+    pooling : {"last", "all", "mean-max-min"}
+        A crystal's vector: the mean over the cell of the last convolution's output, as in the original; the
+        concatenated means of the outputs of the embedding and all convolutions; or these means, then the largest and
+        then the smallest value over the atoms of each component. The last layer of a pretrained network is specific to
+        its property, whereas the earlier ones describe the crystal (docs/benchmarks/defaults.md). Largest and smallest
+        values are for properties that a few atoms of the cell decide. The tensors of the body are the same for all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,4 +49,6 @@ class Settings(BaseModel):
     @property
     def vector_size(self) -> int:
         """Length of a crystal's vector."""
-        return self.width * (self.convolutions + 1 if self.pooling == "all" else 1)
+        if self.pooling == "last":
+            return self.width
+        return self.width * (self.convolutions + 1) * (3 if self.pooling == "mean-max-min" else 1)

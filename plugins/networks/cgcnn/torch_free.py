@@ -70,10 +70,17 @@ class ArrayBody:
         """Return the vectors of graphs, shape (n, d), given their edges as one piece."""
         assert compiled.convolving is not None
         size = self.settings
-        atoms, copies = self.elements[graphs.numbers], graphs.copies.astype(np.float32)[:, None]
-        averages = np.empty((len(graphs), size.width * (size.convolutions + 1)), dtype=np.float32)
-        compiled.convolving.Convolutions(self.layers, edges, graphs.sizes, copies, atoms, False, False).run(0, averages)
-        return averages if size.pooling == "all" else averages[:, -size.width :]
+        atoms, sizes = self.elements[graphs.numbers], graphs.sizes
+        copies = weights = graphs.copies.astype(np.float32)[:, None]
+        if size.pooling == "mean-max-min":  # each atom is its own average if it counts as a crystal
+            sizes, weights = np.ones(len(atoms), dtype=sizes.dtype), np.ones_like(copies)
+        found = np.empty((len(sizes), size.width * (size.convolutions + 1)), dtype=np.float32)
+        compiled.convolving.Convolutions(self.layers, edges, sizes, weights, atoms, False, False).run(0, found)
+        if size.pooling == "mean-max-min":
+            first = graphs.offsets[:-1]
+            means = np.add.reduceat(found * copies, first) / np.add.reduceat(copies, first)
+            return np.concatenate([means, np.maximum.reduceat(found, first), np.minimum.reduceat(found, first)], axis=1)
+        return found if size.pooling == "all" else found[:, -size.width :]
 
 
 def embed(bodies: Sequence[ArrayBody], graphs: PackedGraphs) -> Array:

@@ -248,7 +248,8 @@ class Model:
             "all" gives the vectors that describe a crystal best. A network may offer others: of CGCNN, "all"
             concatenates the means over the cell of the outputs of the embedding and of every convolution, and "last"
             uses only the last convolution, which is specific to the property that the network was trained on
-            (docs/benchmarks/defaults.md).
+            (docs/benchmarks/defaults.md). "mean-max-min" adds the largest and smallest values over the atoms, as "all"
+            does for a CGCNN that was trained with them.
 
         Raises
         ------

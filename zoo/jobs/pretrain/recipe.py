@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -10,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zoo._utils import toml
 from zoo.data.tables.conditions import Condition
+from zoo.errors import InputError
 from zoo.models.architecture import Architecture
+from zoo.models.checkpoint import weights
 from zoo.models.checkpoint.schema import GraphConfig, Weights
 from zoo.registry import plugins
 from zoo.registry.cards import Line, Name
@@ -194,5 +197,20 @@ def read_recipe(path: Path) -> Recipe:
     InputError
         If the file is missing or not TOML, or has an unknown, missing or invalid key; the message names it.
     """
-    recipe, raw = toml.read(path, Recipe)
+    try:
+        recipe, raw = toml.read(path, Recipe)
+    except InputError:
+        _check_starts(path)
+        raise
     return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})
+
+
+def _check_starts(path: Path) -> None:
+    """Read the configuration of the folders that a recipe starts from; it names the package of a missing network."""
+    try:
+        starts = tomllib.loads(path.read_text(encoding="utf-8")).get("start", ())
+    except (OSError, ValueError):
+        return
+    for folder in (path.parent / name for name in starts if isinstance(name, str)):
+        if folder.is_dir():
+            weights.read_config(folder)

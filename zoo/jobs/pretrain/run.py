@@ -13,13 +13,13 @@ from zoo._utils import resuming
 from zoo._utils.devices import choose_device
 from zoo._utils.progress import progress
 from zoo.analysis import known_crystals
-from zoo.data.crystal import SYMBOLS
+from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.data.scaling import TargetScaler
 from zoo.data.sources import materials_project
 from zoo.data.tables.rejections import write_rejected
-from zoo.errors import InputError
+from zoo.errors import InputError, PluginError
 from zoo.jobs.pretrain.card import SPLITS, describe_backbone, measure, training_command
 from zoo.jobs.pretrain.rows import read_crystals, read_rows, select
 from zoo.jobs.pretrain.start import check_rows, initial_network, load
@@ -93,6 +93,8 @@ def pretrain(
     ------
     InputError
         If a row of the recipe is missing from the tables, or `out` or an unfinished run exists.
+    PluginError
+        If the recipe's network is that of another package and breaks the contract of networks.
     SourceError
         If the table cannot be fetched from the database.
     """
@@ -116,11 +118,29 @@ def _check(recipe: Recipe, out: Path, device: Device, devices: int, *, begin: bo
         raise InputError(f"{out} exists; give another --out, or remove it")
     if begin and partial.exists():
         raise InputError(f"{partial} holds an unfinished run; give --resume to continue it, or remove it")
+    if begin and recipe.network.package:
+        _check_contract(recipe)
     features, columns = outline(recipe.network.body).atom_features, atom_table().shape[1]
     if features not in (0, columns):
         raise InputError(f"{recipe.path}: network.atom_features: must be {columns}, the columns of zoo's element table")
     if choose_device(device) == "cuda" and devices > (there := torch.cuda.device_count()):
         raise InputError(f"--devices {devices}: this machine has {there} GPU(s)")
+
+
+def _check_contract(recipe: Recipe) -> None:
+    """Check a network of another package before it is trained for hours; it takes a second."""
+    from zoo.testing import check_network, crystals
+
+    plugin = recipe.network.plugin
+    taken = set(plugin.elements or range(1, MAX_ATOMIC_NUMBER + 1))
+    known = [each for each in crystals().values() if taken.issuperset(each.atomic_numbers)]
+    if not known:  # it is made for other elements, and no crystal of those is at hand
+        return
+    try:
+        with torch.random.fork_rng(devices=[]):
+            check_network(plugin, known, recipe.network.settings)
+    except AssertionError as error:
+        raise PluginError(f"{recipe.path}: {error}; it was not trained") from error
 
 
 def _pretrain(

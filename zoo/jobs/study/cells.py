@@ -216,10 +216,10 @@ def compute(
         JSON-serialisable; ``predictions`` contains those for the test rows, in the task's unit, or the probabilities of
         all classes.
     """
+    for path in sorted(set(plugin_files) - set(plugins.files())):
+        plugins.add_file(path)
     if cell.method.baseline is not None:
         assert features is not None
-        for path in sorted(set(plugin_files) - set(plugins.files())):
-            plugins.add_file(path)
         outcome = baselines.fit_baseline(dataset, split, plugins.baseline(cell.method.baseline), features)
         interval = _interval(dataset, split, outcome)
     elif cell.method.mode == BLEND:
