@@ -79,7 +79,7 @@ def _draw(result: Result, folder: Path) -> None:
     _draw_parity(result, folder / picture(result))
     split = result.splits[0]
     calibrated = result.crossfits[0].rows if result.crossfits else split.val
-    if len(split.test):
+    if result.reliability.measured_levels:
         pictures.coverage(
             result.reliability.coverage, len(calibrated), len(split.test), folder / "coverage.png", repeat=result.repeat
         )

@@ -74,6 +74,11 @@ class Reliability:
         found = [value for value in values if value is not None]
         return float(np.mean(found)) if found and len(found) == len(values) else None
 
+    @property
+    def measured_levels(self) -> list[float]:
+        """Levels whose coverage was measured for at least one seed."""
+        return [level for level, found in self.coverage.items() if any(each is not None for each in found)]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the measurements, JSON-serialisable."""
         far: dict[str, Any] = {}

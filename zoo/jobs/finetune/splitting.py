@@ -352,7 +352,8 @@ def sentence(options: Options, splits: Sequence[Split], parts: str) -> str:
         test = options.test_data
         source = f"column `{options.split_column}`" if test is None else f"table `{source_name(test)}`"
         return f"{seeds}, with the test rows of the {source} ({counts}; ids in `splits.json`)"
-    return f"{seeds}, each with its own {options.split} split ({counts}; ids in `splits.json`)"
+    own = "each with its own" if len(splits) > 1 else "with its own"
+    return f"{seeds}, {own} {options.split} split ({counts}; ids in `splits.json`)"
 
 
 def provenance(options: Options, table: Table, splits: Sequence[Split]) -> dict[str, Any]:

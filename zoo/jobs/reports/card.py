@@ -60,6 +60,7 @@ def describe_run(result: Result, folder: Path) -> Card:
     parts = pool or f"{counts.train} training, {counts.val} validation"
     level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
     interval = f", interval={level:g}" if level else ""  # the highest level that the calibration rows allow
+    over = "Mean ± standard deviation over" if len(result.splits) > 1 else "Errors of"
     formulas = result.start.formulas
     given = '["NaCl", "Ca(OH)2"]' if formulas else "structures"
     noted = "elements that are not in the training set" if formulas else "crystals that are far from the training set"
@@ -77,7 +78,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         comparison_table.markdown_table(header, rows),
         comparison_table.verdict(result),
         by_fold,
-        f"Mean ± standard deviation over {splitting.sentence(options, result.splits, parts)}. "
+        f"{over} {splitting.sentence(options, result.splits, parts)}. "
         f"{_trained(result, chose)}{'; the test rows were predicted once' if counts.test else ''}.",
         out_of_fold.describe(result) if result.crossfits else "",
         "\n".join(f"- {line}." for line in result.warned),
@@ -157,7 +158,7 @@ def _reliability(result: Result, chose: str) -> list[str]:
             "## Intervals",
             sentences,
             _calibrated(result, chose),
-            "![Nominal against measured coverage](coverage.png)" if len(result.splits[0].test) else "",
+            "![Nominal against measured coverage](coverage.png)" if result.reliability.measured_levels else "",
         ]
     rows = "out-of-fold predictions" if result.crossfits else f"the validation rows, which also chose the epoch{chose}"
     return [
