@@ -17,6 +17,7 @@ test: $(VENV)/.installed-dev  ## run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 docs: $(VENV)/.installed-dev  ## the documentation site, in build/docs/html; a warning is an error
+	rm -rf build/docs/html
 	$(BIN)/python docs/_ext/assemble.py build/docs/source
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs -d build/docs/doctrees build/docs/source build/docs/html
 
