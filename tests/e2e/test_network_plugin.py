@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from support.tinyrecipe import EXAMPLE, RECIPE, write
 from zoo.cli import main
 
+from zoo._utils import workers
 from zoo.models.checkpoint import weights
 from zoo.registry import plugins
 
@@ -82,6 +83,17 @@ def test_two_of_one_name_are_an_error_that_names_both(work: Path, tmp_path: Path
     assert len(found) == 2
     assert all("two networks of one name" in each and "schnet.py" in each and "other.py" in each for each in found)
     assert {each["status"] for each in listed if each["name"] == "cgcnn"} == {"ok"}
+
+
+def test_it_is_a_member_of_the_default_blend_fitted_in_other_processes(
+    work: Path, with_plugin: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    options = ("--task", "bulk-modulus", "--epochs", 1, "--out", tmp_path / "run")
+    said = with_plugin("finetune", work / "k.csv", "--backbone", work / "net", *options)
+    assert "left out" not in said
+    (seed,) = json.loads((tmp_path / "run" / "metrics.json").read_text())["blend"]["per_seed"]
+    assert "net fine-tuned" in seed["out_of_fold_mae"]
 
 
 @pytest.mark.parametrize("mode", ["full", "head", "layerwise", "mixture"])

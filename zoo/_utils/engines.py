@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    Prepare = Callable[[], object] | None
     Run = Callable[[Mapping[int, "Job"]], Iterator["JobResult | _WorkerDeath"]]
 
 Engine = Literal["local", "ray", "dask"]
@@ -108,6 +109,7 @@ def compute(
     workers: int | None = None,
     *,
     say: Callable[[str], None] = lambda _line: None,
+    prepare: Callable[[], object] | None = None,
 ) -> Iterator[JobResult]:
     """Run all jobs, and yield each result as soon as it is available.
 
@@ -120,6 +122,9 @@ def compute(
         jobs run in this process.
     say : callable
         Receives a line when a worker dies.
+    prepare : callable, optional
+        Called in each worker of ``local`` before it receives a job, and by the others before each job; for example, it
+        loads plugins. Picklable.
 
     Raises
     ------
@@ -129,7 +134,7 @@ def compute(
     check(engine, workers)
     if not jobs:
         return
-    with _ENGINES[engine](workers) as run:
+    with _ENGINES[engine](workers, prepare) as run:
         waiting = dict(enumerate(jobs))
         suspects: list[int] = []
         while waiting:
@@ -152,9 +157,11 @@ def compute(
                 say(f"a worker process died while running {names}; trying again, one at a time")
 
 
-def _call(index: int, call: Callable[[], Any]) -> JobResult:
+def _call(index: int, call: Callable[[], Any], prepare: Prepare = None) -> JobResult:
     """Run a job in a worker; an exception becomes a failure, so that other jobs continue."""
     try:
+        if prepare:
+            prepare()
         return JobResult(index, call())
     except BaseException as error:  # third-party plugins may raise anything
         if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
@@ -163,8 +170,15 @@ def _call(index: int, call: Callable[[], Any]) -> JobResult:
         return JobResult(index, failure=reason if isinstance(error, ZooError) else f"{type(error).__name__}: {reason}")
 
 
+def _begin(prepare: Prepare) -> None:
+    """Begin a worker process of this machine."""
+    end_with_parent()
+    if prepare:
+        prepare()
+
+
 @contextmanager
-def _local(workers: int | None) -> Iterator[Run]:
+def _local(workers: int | None, prepare: Prepare) -> Iterator[Run]:
     """Run jobs in processes of this machine."""
     from joblib import Parallel, cpu_count, delayed, parallel_config
 
@@ -176,7 +190,7 @@ def _local(workers: int | None) -> Iterator[Run]:
                 running.add(index)
                 yield delayed(_call)(index, job.call)
 
-        with parallel_config("loky", idle_worker_timeout=IDLE_WORKER_TIMEOUT, initializer=end_with_parent):
+        with parallel_config("loky", idle_worker_timeout=IDLE_WORKER_TIMEOUT, initializer=_begin, initargs=(prepare,)):
             # No job is submitted before a worker is free, so that few jobs are affected if one dies.
             parallel = Parallel(
                 workers or cpu_count(), return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1
@@ -193,7 +207,7 @@ def _local(workers: int | None) -> Iterator[Run]:
 
 
 @contextmanager
-def _ray(workers: int | None) -> Iterator[Run]:
+def _ray(workers: int | None, prepare: Prepare) -> Iterator[Run]:
     """Run jobs as tasks of Ray."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry unless the user opts in
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # the future default; silences a warning
@@ -217,7 +231,7 @@ def _ray(workers: int | None) -> Iterator[Run]:
         running: dict[Any, int] = {}
         while True:
             for index, job in islice(waiting, slots - len(running)):
-                running[call.remote(index, job.call)] = index
+                running[call.remote(index, job.call, prepare)] = index
             if not running:
                 return
             (done, *_), _ = ray.wait(list(running))
@@ -235,7 +249,7 @@ def _ray(workers: int | None) -> Iterator[Run]:
 
 
 @contextmanager
-def _dask(workers: int | None) -> Iterator[Run]:
+def _dask(workers: int | None, prepare: Prepare) -> Iterator[Run]:
     """Run jobs as futures of Dask."""
     from dask.distributed import as_completed
 
@@ -249,7 +263,7 @@ def _dask(workers: int | None) -> Iterator[Run]:
 
             def submit(count: int) -> None:
                 for index, job in islice(waiting, count):
-                    future = client.submit(_call, index, job.call, pure=False)
+                    future = client.submit(_call, index, job.call, prepare, pure=False)
                     running[future] = index
                     finished.add(future)
 
@@ -292,7 +306,7 @@ def _dask_client(workers: int | None) -> Iterator[Any]:
         yield client
 
 
-_ENGINES: dict[Engine, Callable[[int | None], AbstractContextManager[Run]]] = {
+_ENGINES: dict[Engine, Callable[[int | None, Prepare], AbstractContextManager[Run]]] = {
     "local": _local,
     "ray": _ray,
     "dask": _dask,

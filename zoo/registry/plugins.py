@@ -1,19 +1,14 @@
 """Plugins: listed without being imported, loaded one at a time, and isolated from each other.
 
-A package registers a plugin through an entry point, and the entry point's name is what users type::
-
-    [project.entry-points."zoo.tasks"]
-    hardness = "my_package:hardness"
-
-Plugins that ship with zoo are registered in the same way. Installed plugins cannot disturb each other or zoo:
+Packages, zoo included, register plugins through entry points, whose names are what users type. They cannot disturb each
+other or zoo:
 
 - :func:`plugins` reads the metadata of the installed distributions and imports nothing;
 - a plugin that cannot be loaded breaks only itself (:func:`check` says why; :func:`load` raises);
 - a name that zoo uses means zoo's plugin; where two other packages share a name, the user must say
   ``distribution:name``, which always works.
 
-``ZOO_PLUGINS=off`` leaves third-party distributions out. A file given with ``--plugin FILE.py``
-(:func:`add_file`) was asked for by name and is always used.
+``ZOO_PLUGINS=off`` leaves third-party distributions out, but not files given with ``--plugin`` (:func:`add_file`).
 """
 
 from __future__ import annotations
@@ -23,7 +18,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -33,6 +28,7 @@ from zoo.registry.contracts import ZOO_API, Baseline, Featurizer, Kind, Task, br
 from zoo.registry.plugin_files import one_line_with_place, read_plugin_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from importlib.metadata import Distribution
 
     from zoo.registry.networks import Network
@@ -272,7 +268,7 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     Parameters
     ----------
     path : path
-        The file; its code is executed. A file that was added before is read again.
+        Its code is executed, again if it was added before.
 
     Returns
     -------
@@ -305,9 +301,15 @@ def remove_files() -> None:
     _files.found.clear()
 
 
-def files() -> list[Path]:
-    """Return the added files, so that another process can add them too."""
-    return list(_files.found)
+def adding_files() -> Callable[[], None] | None:
+    """Return a picklable function that adds the same files in another process; None if there are none."""
+    return partial(_add, tuple(_files.found)) if _files.found else None
+
+
+def _add(files: Sequence[Path]) -> None:
+    for file in files:
+        if file not in _files.found:
+            add_file(file)
 
 
 def _third_parties_wanted() -> bool:
@@ -394,6 +396,4 @@ def remedy(plugin: Plugin) -> str:
     """Return what a user can do about a broken plugin."""
     if plugin.origin is not None:
         return "correct the file"
-    if plugin.ours:
-        return f"reinstall {OURS}"
-    return f"try: pip install --upgrade {plugin.distribution}"
+    return f"reinstall {OURS}" if plugin.ours else f"try: pip install --upgrade {plugin.distribution}"

@@ -13,6 +13,7 @@ from zoo._utils import engines, workers
 from zoo._utils.devices import choose_device
 from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
 from zoo.models.inference import threads
+from zoo.registry import plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,7 +100,7 @@ def fit_all(
     # On a GPU one after another; in a worker process, of a search for example, other processes use the other cores.
     here = choose_device(device) != "cpu" or multiprocessing.parent_process() is not None
     number = 1 if here else min(processes or workers.cores(), max(1, len(jobs)))
-    for done in engines.compute(jobs, workers=number):
+    for done in engines.compute(jobs, workers=number, prepare=plugins.adding_files()):
         keep(*missing[done.index], done.value, done.failure)
     fits = {
         member.name: [found[m, k] for k in range(len(splits))]

@@ -247,22 +247,18 @@ def baseline_member(
     """
     baseline = plugins.baseline(name)
     digest = baselines.baseline_digest(name)
-    files = tuple(plugins.files())
     read = (replaced or {}).get(baseline.featurizer, baseline.featurizer)
-    return RegressorMember(name, _BaselineFit(name, files, classes), transform, (read,), (), digest)
+    return RegressorMember(name, _BaselineFit(name, classes), transform, (read,), (), digest)
 
 
 @dataclass(frozen=True)
 class _BaselineFit:
-    """Fits a registered baseline, also in a worker process, which has yet to load the files given with ``--plugin``."""
+    """Fits a registered baseline; picklable."""
 
     name: str
-    files: tuple[Any, ...]
     classes: int
 
     def __call__(self, features: Array, target: Array, seed: int) -> Fitted:
-        for path in sorted(set(self.files) - set(plugins.files())):
-            plugins.add_file(path)
         fitted, chosen = baselines.fit_estimator(plugins.baseline(self.name), features, target, seed, self.classes)
         return _stored(self.name, fitted, features, self.classes), chosen
 

@@ -187,7 +187,6 @@ def compute(
     experts: Mapping[str, Path],
     features: baselines.Features | None,
     epochs: int | None,
-    plugin_files: Sequence[Path] = (),
     folds: Sequence[NDArray[np.int64]] = (),
 ) -> dict[str, Any]:
     """Compute a cell, either in a worker process or in the main process.
@@ -205,8 +204,6 @@ def compute(
         Feature vectors for a baseline or a blend's regressors, or the error if they could not be computed.
     epochs : int or None
         Number of epochs; by default the tuned number.
-    plugin_files : sequence of Path
-        Files given with ``--plugin``, to be loaded in worker processes.
     folds : sequence of array
         Folds of a blend; see :func:`zoo.jobs.crossfit.fit.folds_of`.
 
@@ -216,8 +213,6 @@ def compute(
         JSON-serialisable; ``predictions`` contains those for the test rows, in the task's unit, or the probabilities of
         all classes.
     """
-    for path in sorted(set(plugin_files) - set(plugins.files())):
-        plugins.add_file(path)
     if cell.method.baseline is not None:
         assert features is not None
         outcome = baselines.fit_baseline(dataset, split, plugins.baseline(cell.method.baseline), features)

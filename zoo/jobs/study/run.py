@@ -156,7 +156,6 @@ def jobs(prepared: Prepared, cells: Sequence[Cell], *, quiet: bool) -> list[engi
                 prepared.expert_folders(cell.method),
                 vectors.get((cell.method.backbone, cell.method.baseline or cell.method.mode)),
                 prepared.options.epochs,
-                plugins.files(),
                 _folds(prepared, cell),
             ),
         )
@@ -188,7 +187,7 @@ def _compute(
     failed: dict[Cell, str] = {}
     work = jobs(prepared, missing, quiet=quiet)
     with progress("study", len(missing), "cells", quiet=quiet) as bar:
-        for done in engines.compute(work, engine, workers, say=say):
+        for done in engines.compute(work, engine, workers, say=say, prepare=plugins.adding_files()):
             cell = missing[done.index]
             if done.failure:
                 failed[cell] = done.failure
