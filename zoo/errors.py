@@ -6,13 +6,13 @@
     ├── InputError            a table, a structure file or an option that cannot be used
     │   └── InvalidDataError  the same in an estimator; also a ValueError, as scikit-learn expects
     ├── CardError             a model card that breaks its schema
-    ├── UnknownNameError      no backbone, task, featurizer, baseline of that name
+    ├── UnknownNameError      no backbone, task, featurizer, baseline of that name; also a ValueError
     ├── NotPublishedError     a backbone that is registered but has no weights yet
     ├── PluginError           a plugin that cannot be found, loaded or trusted to be one
     ├── HubError              the Hugging Face Hub refused, or cannot be reached
     ├── SourceError           a database refused, or cannot be reached
     ├── IntegrityError        exit code 3: bytes that are not the ones that were pinned
-    ├── TrainingError         a training that diverged
+    ├── TrainingError         a training that diverged; also a ValueError
     ├── CheckpointError       a checkpoint that this version cannot read or honour
     └── DependencyError       a package that is missing or broken in this environment
 
@@ -63,8 +63,10 @@ class CardError(ZooError):
     page = "reference/hub"
 
 
-class UnknownNameError(ZooError):
+class UnknownNameError(ZooError, ValueError):
     """No backbone, task, featurizer or baseline has the name that was asked for.
+
+    Also a ValueError, as scikit-learn expects of a parameter that has no such value.
 
     Parameters
     ----------
@@ -119,8 +121,8 @@ class IntegrityError(ZooError):
     page = "reference/hub"
 
 
-class TrainingError(ZooError):
-    """A training that diverged."""
+class TrainingError(ZooError, ValueError):
+    """A training that diverged; also a ValueError, as scikit-learn expects of data that cannot be fitted."""
 
     page = "how-to/finetune"
 

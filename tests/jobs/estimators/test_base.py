@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import zoo
 from zoo.data.graphs.memory import memory
-from zoo.errors import InputError, InvalidDataError
+from zoo.errors import InputError, InvalidDataError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,6 +179,33 @@ def test_crystals_that_cannot_be_predicted(moduli_frame: pd.DataFrame, fitted_bl
     np.testing.assert_array_equal(frame.prediction.isna(), [False, True, True, False])
     np.testing.assert_array_equal(frame.prediction[[0, 3]], model.predict([first, second]))
     assert "no features for the element Xe" in frame.note[1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"backbone": "multi"}, UnknownNameError, "no backbone is called 'multi'"),
+        ({"backbone": "/no/such"}, InvalidDataError, "/no/such is not a directory"),
+        ({"task": "bulk"}, UnknownNameError, "no task is called 'bulk'"),
+        ({"mode": "blend", "beside": "magpi"}, UnknownNameError, "no featurizer is called 'magpi'"),
+        ({"mode": "blend", "beside": 3}, InvalidDataError, "beside=3: must be the name of a featurizer"),
+        ({"mode": "svm"}, InvalidDataError, "--mode svm: use one of"),
+    ],
+)
+def test_names_that_nothing_has_are_value_errors(
+    wrong: dict[str, object], error: type[Exception], message: str, moduli_frame: pd.DataFrame, backbone: Path
+) -> None:
+    model = quick(backbone).set_params(**wrong)
+    with pytest.raises(ValueError, match=message) as caught:
+        model.fit(moduli_frame.structure[:30], moduli_frame.K_VRH[:30])
+    assert type(caught.value) is error
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the overflow
+def test_data_that_cannot_be_trained_on_are_a_value_error(moduli_frame: pd.DataFrame, backbone: Path) -> None:
+    hopeless = quick(backbone).set_params(mode="full", epochs=1, task=None)
+    with pytest.raises(ValueError, match="the training diverged"):
+        hopeless.fit(moduli_frame.structure[:30], np.linspace(1, 2, 30) * 1e300)
 
 
 def test_other_mistakes(moduli_frame: pd.DataFrame, backbone: Path) -> None:

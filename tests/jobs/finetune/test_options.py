@@ -69,6 +69,16 @@ def test_default_folders_do_not_collide(tmp_path: Path, monkeypatch: pytest.Monk
     assert default_out(Options("dielectric", tmp_path / "d.csv", backbone=None)) == Path("runs/dielectric-scratch")
 
 
+def test_a_run_on_formulas_is_not_named_after_a_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = tmp_path / "k.csv"
+    data.write_text("formula,K_VRH\nMgO,160\nNaCl,25\nSi,98\n", encoding="utf-8")
+    assert default_out(Options("bulk-modulus", data)) == Path("runs/bulk-modulus-formulas")
+    assert default_out(Options("bulk-modulus", data, mode="svr")) == Path("runs/bulk-modulus-svr")
+    data.write_text("formula,structure,K_VRH\nMgO,MgO.cif,160\nNaCl,NaCl.cif,25\n", encoding="utf-8")
+    assert default_out(Options("bulk-modulus", data)) == Path("runs/bulk-modulus-multi-113k")
+
+
 def test_a_later_run_never_takes_the_name_of_one_that_was_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,13 +9,14 @@ between is left to spglib, whose answer then depends on the order in which it lo
 
 import numpy as np
 
-from libc.math cimport acos, fabs, rint, sqrt
+from libc.math cimport acos, fabs, floor, rint, sqrt
 from libc.stdlib cimport free, malloc
 
 cdef enum:
     MAX_OPERATIONS = 48
     REACH = 2  # images of a basis vector: sums of up to two of each
     IMAGES = 125
+    MIN_BOXED = 64  # atoms from which a grid saves time
 
 
 cdef struct Crystal:
@@ -27,6 +28,10 @@ cdef struct Crystal:
     int *image  # the atom that an operation takes each atom to
     int *rarest
     Py_ssize_t rare
+    int *first  # the first atom of each box of a grid over the cell, or -1
+    int *next  # the next atom of its box, or -1; ascending
+    int boxes  # along each vector
+    double reach[3]  # fractional coordinates: atoms further apart than that are not within `outer`
 
 
 cdef struct Limits:
@@ -104,7 +109,7 @@ cdef int _operations(
     int *rotations, double *translations, double *basis, int *orbits,
 ) noexcept nogil:
     cdef Crystal crystal
-    cdef void *memory = malloc(n * (3 * sizeof(double) + 4 * sizeof(int)))
+    cdef void *memory = malloc(n * (3 * sizeof(double) + 6 * sizeof(int)))
     cdef Py_ssize_t i
     cdef int found = 0
     if memory == NULL:
@@ -113,7 +118,9 @@ cdef int _operations(
     crystal.places = <double *>memory
     crystal.species = <int *>(crystal.places + 3 * n)
     crystal.origin, crystal.image = crystal.species + n, crystal.species + 2 * n
-    crystal.rarest = crystal.species + 3 * n
+    crystal.rarest, crystal.first, crystal.next = (
+        crystal.species + 3 * n, crystal.species + 4 * n, crystal.species + 5 * n
+    )
     for i in range(n):
         crystal.species[i], crystal.origin[i], orbits[i] = numbers[i], <int>i, -1
     for i in range(9):
@@ -122,8 +129,10 @@ cdef int _operations(
         crystal.places[i] = frac[i]
     _change_basis(&crystal, lattice)  # to the reduced one
     _find_rarest(&crystal)
+    _fill_boxes(&crystal, limits.outer)
     if _make_primitive(&crystal, limits):
         _find_rarest(&crystal)
+        _fill_boxes(&crystal, limits.outer)
         for i in range(crystal.n):
             orbits[crystal.origin[i]] = crystal.origin[i]
         for i in range(9):
@@ -219,6 +228,37 @@ cdef void _find_rarest(Crystal *crystal) noexcept nogil:
         if crystal.species[i] == least:
             crystal.rarest[crystal.rare] = <int>i
             crystal.rare += 1
+
+
+cdef void _fill_boxes(Crystal *crystal, double outer) noexcept nogil:
+    """Sort the atoms of a large cell into boxes, so that an atom near a place is found in constant time."""
+    cdef double area[3]
+    cdef double volume = fabs(_triple(crystal.basis, crystal.basis + 3, crystal.basis + 6))
+    cdef const double *one
+    cdef const double *other
+    cdef Py_ssize_t i, k, box
+    crystal.boxes = 1
+    while crystal.n >= MIN_BOXED and (crystal.boxes + 1) ** 3 <= crystal.n:
+        crystal.boxes += 1
+    for k in range(3):  # in fractions of the distance between opposite faces; some more, for rounding
+        one, other = crystal.basis + 3 * ((k + 1) % 3), crystal.basis + 3 * ((k + 2) % 3)
+        area[0] = one[1] * other[2] - one[2] * other[1]
+        area[1] = one[2] * other[0] - one[0] * other[2]
+        area[2] = one[0] * other[1] - one[1] * other[0]
+        crystal.reach[k] = outer * sqrt(_dot(area, area)) / volume * (1 + 1e-6) + 1e-9
+        if not crystal.reach[k] < 0.25:  # a flat cell
+            crystal.boxes = 1
+    for box in range(crystal.boxes ** 3):
+        crystal.first[box] = -1
+    for i in range(crystal.n - 1, -1, -1):
+        box = 0
+        for k in range(3):
+            box = box * crystal.boxes + _box(crystal.places[3 * i + k], crystal.boxes)
+        crystal.next[i], crystal.first[box] = crystal.first[box], <int>i
+
+
+cdef inline int _box(double place, int boxes) noexcept nogil:
+    return max(0, min(<int>((place - floor(place)) * boxes), boxes - 1))
 
 
 cdef bint _make_primitive(Crystal *crystal, const Limits *limits) noexcept nogil:
@@ -403,30 +443,44 @@ cdef double _misses(Crystal *crystal, const int *rotation, double *shift, double
     cdef double apart[3]
     cdef double offset[3]
     cdef double mean[3]
-    cdef double square, largest = 0.0
-    cdef Py_ssize_t i, j, k
-    cdef bint met
+    cdef double nearest[3]
+    cdef double square, met_square, largest = 0.0
+    cdef Py_ssize_t i, k
+    cdef int low[3]
+    cdef int high[3]
+    cdef int a, b, c, j, met, boxes = crystal.boxes
     mean[0] = mean[1] = mean[2] = 0.0
     for i in range(crystal.n):
         _rotate(rotation, crystal.places + 3 * i, turned)
-        met = False
-        for j in range(crystal.n):
-            if crystal.species[j] != crystal.species[i]:
-                continue
-            for k in range(3):
-                apart[k] = crystal.places[3 * j + k] - turned[k] - shift[k]
-                apart[k] -= rint(apart[k])
-            _to_cartesian(crystal.basis, apart, offset)
-            square = _dot(offset, offset)
-            if square < outer * outer:
-                met = True
-                largest = max(largest, square)
-                crystal.image[i] = <int>j
-                for k in range(3):
-                    mean[k] += apart[k] / crystal.n
-                break
-        if not met:
+        for k in range(3):
+            turned[k] += shift[k]
+            low[k] = _box(turned[k] - crystal.reach[k], boxes)
+            high[k] = _box(turned[k] + crystal.reach[k], boxes)
+            high[k] += boxes if high[k] < low[k] else 0
+        met, met_square = -1, 0
+        for a in range(low[0], high[0] + 1):
+            for b in range(low[1], high[1] + 1):
+                for c in range(low[2], high[2] + 1):
+                    j = crystal.first[(a % boxes * boxes + b % boxes) * boxes + c % boxes]
+                    while j >= 0 and (met < 0 or j < met):  # the first atom that is near
+                        if crystal.species[j] == crystal.species[i]:
+                            for k in range(3):
+                                apart[k] = crystal.places[3 * j + k] - turned[k]
+                                apart[k] -= rint(apart[k])
+                            _to_cartesian(crystal.basis, apart, offset)
+                            square = _dot(offset, offset)
+                            if square < outer * outer:
+                                met, met_square = j, square
+                                for k in range(3):
+                                    nearest[k] = apart[k]
+                                break
+                        j = crystal.next[j]
+        if met < 0:
             return outer
+        largest = max(largest, met_square)
+        crystal.image[i] = met
+        for k in range(3):
+            mean[k] += nearest[k] / crystal.n
     for k in range(3):
         shift[k] += mean[k]
     return sqrt(largest)

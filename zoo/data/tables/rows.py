@@ -97,8 +97,9 @@ class RowReader:
         )
         self.self_contained = structures is None and not self.description.startswith("files ")
         """Whether the table itself holds the crystals, rather than file names."""
-        formulas = self.description.startswith(FORMULAS)
-        self.formula = "" if formulas or cells is None else find(source.columns, FORMULA_COLUMNS)
+        self.formulas = self.description.startswith(FORMULAS)
+        """Whether the rows have formulas and no structures."""
+        self.formula = "" if self.formulas or cells is None else find(source.columns, FORMULA_COLUMNS)
         """Column of formulas beside the structures; empty if there is none."""
         self.yes_or_no = task is not None and not task.unit and task.valid == (0.0, 1.0)
         """Whether the property is binary, such as being a metal, so that True and False count as 1 and 0."""

@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import replace
 from io import BytesIO
 from numbers import Integral
@@ -72,7 +73,9 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         Raises
         ------
         InvalidDataError
-            If crystals or targets cannot be used; the message names the position. Nothing is changed then.
+            If crystals, targets or parameters cannot be used; the message names the position. Nothing is changed then.
+        UnknownNameError, TrainingError
+            If nothing has the name that a parameter gives, or if the training diverges. Both are ValueErrors.
         """
         with rows.value_errors(), tempfile.TemporaryDirectory() as folder:
             targets = self._targets(y, str(getattr(y, "name", None) or "target"))
@@ -107,7 +110,7 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             seed=self._seed(),
             test=0.0,
             epochs=self.epochs,
-            beside=(self.beside,) if isinstance(self.beside, str) else tuple(self.beside),
+            beside=self._featurizers(),
             fast=self.fast,
             max_rejected=1.0,
             **targets.options,
@@ -118,6 +121,13 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         return (
             replace(asked, data=Table.of(table.records, targets.name, name=rows.NAME)) if rejected else asked
         ), rejected
+
+    def _featurizers(self) -> tuple[str, ...]:
+        if isinstance(self.beside, str):
+            return (self.beside,)
+        if not isinstance(self.beside, Iterable):
+            raise InputError(f"beside={self.beside!r}: must be the name of a featurizer, or a list of them")
+        return tuple(self.beside)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):

@@ -62,8 +62,11 @@ class CrystalFeaturizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         UnknownNameError
             If there is no featurizer or backbone of the name.
+        InvalidDataError
+            If it is a folder that holds no checkpoint.
         """
-        self.get_feature_names_out()
+        with rows.value_errors():
+            self.get_feature_names_out()
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:  # noqa: N803

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
@@ -12,6 +13,8 @@ from pydantic.dataclasses import dataclass
 from zoo._utils.validation import LaxPath, Number, Whole, validated
 from zoo.data.splits import How
 from zoo.data.tables.formats.layout import DecimalSign, Layout
+from zoo.data.tables.readers import open_table
+from zoo.data.tables.rows import RowReader
 from zoo.data.tables.table import DECIMAL, ID, SHEET, STRUCTURE, Table, TableSource, no_table
 from zoo.errors import InputError, UnknownNameError
 from zoo.models.checkpoint.schema import MAX_FEATURIZERS, MAX_MEMBERS
@@ -325,10 +328,12 @@ class Options:
 def default_out(options: Options, *, resume: bool = False) -> Path:
     """Return the default run folder, ``runs/TASK-BACKBONE`` or ``runs/TASK-BACKBONE-N``.
 
-    N is one more than the highest number in use. For a baseline alone, its name replaces that of the backbone. With
-    `resume`, the folder is that of the unfinished run with the highest number, if there is one.
+    N is one more than the highest number in use. For a baseline alone, its name replaces that of the backbone, and for
+    a table of formulas alone, which no backbone reads, "formulas" does. With `resume`, the folder is that of the
+    unfinished run with the highest number, if there is one.
     """
     backbone = options.chosen_backbone() if options.network_mode else options.mode
+    backbone = "formulas" if options.network_mode and _has_formulas(options) else backbone
     source = Path(backbone or "scratch").name.split("@")[0]
     names = "+".join(task_choice.name_of(each.choice) for each in options.each())
     stem = f"{names}-{source.split(':')[-1]}"
@@ -342,3 +347,12 @@ def default_out(options: Options, *, resume: bool = False) -> Path:
     unfinished = [number for number, partial in taken.items() if partial]
     number = max(unfinished) if resume and unfinished else max(taken, default=0) + 1
     return runs / (stem if number == 1 else f"{stem}-{number}")
+
+
+def _has_formulas(options: Options) -> bool:
+    """Return whether the table has formulas and no structures; False if it cannot be read, as the run will say."""
+    if isinstance(options.data, Table):
+        return any(not record.crystal.has_structure for record in options.data.records[:1])
+    with suppress(InputError):
+        return RowReader(open_table(options.data, options.layout), options.structures, layout=options.layout).formulas
+    return False
