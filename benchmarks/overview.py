@@ -19,7 +19,7 @@ NAMES = {
     "blend": "zoo's default: the blend",
     "mixture": "fine-tuned + all backbones",
     "full": "fine-tuned backbone",
-    "head": "its last layers fine-tuned",
+    "head": "new head, frozen backbone",
     "frozen-svr": "SVM on a frozen backbone",
     "svr": "SVM on descriptors",
     "rf": "random forest",

@@ -196,15 +196,14 @@ def unit(task: BenchmarkTask) -> str:
 def picture(means: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str, path: Path) -> None:
     """Draw error against method, a panel a task and a marker a number of rows."""
     shown = [task for task in tasks if task.name in set(means["task"])]
-    names = list(dict.fromkeys([default, *means["method"]]))
-    names = [name for name in names if name in set(means["method"])]
     across = min(len(shown), 3)
     down = -(-len(shown) // across)
-    width = 0.9 + max(2.4, 0.24 * len(names))
+    width = 0.9 + max(2.4, 0.24 * means.groupby("task")["method"].nunique().max())
     figure, panels = new_figure(width * across + 0.4, 3.0 * down + 0.4, down, across)
     for axes, task in zip(panels, shown, strict=False):
         axes.tick_params(axis="x", labelbottom=True)
         part = means[means["task"] == task.name]
+        names = [name for name in dict.fromkeys([default, *part["method"]]) if name in set(part["method"])]
         for i, (size, each) in enumerate(part.groupby("size")):
             by = each.set_index("method").reindex(names)
             color = COLORS[i % len(COLORS)]
