@@ -34,12 +34,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture(autouse=True)
-def as_talkative_as_before() -> Iterator[None]:
-    """A command with ``-q`` or ``-v`` says for the whole process how much is told: no test tells the next."""
-    log = logging.getLogger("zoo")
-    level = log.level
-    yield
-    log.setLevel(level)
+def as_talkative_as_usual() -> None:
+    """How much ``-q`` or ``-v`` lets a process say holds for no other test, even if a shared fixture ran it."""
+    logging.getLogger("zoo").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,7 +56,6 @@ def as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     yield
     plugins.remove_files()
-    logging.getLogger("zoo").setLevel(logging.NOTSET)
 
 
 @pytest.fixture
