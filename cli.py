@@ -23,6 +23,7 @@ class Zoo(console.ErrorGroup, Group):
 
 @click.group(
     cls=Zoo,
+    page="index",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     invoke_without_command=True,
     sections={
@@ -45,8 +46,7 @@ class Zoo(console.ErrorGroup, Group):
 def main(ctx: click.Context) -> None:
     """Pretrained crystal graph networks, fine-tuned on your few hundred crystals.
 
-    --help after a command shows its options with examples. docs/reference/terminal.md is about output, and the
-    completion of commands and names in the shell.
+    --help after a command shows its options with examples.
     """
     console.set_up_process()
     if ctx.invoked_subcommand is None:

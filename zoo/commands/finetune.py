@@ -53,7 +53,7 @@ if TYPE_CHECKING:
             "zoo finetune --task band-gap gaps.csv --structures cifs --split-column fold",
         ),
         (
-            "Two properties at once, of which rows may lack one",
+            "Two properties at once; a row may lack one of them",
             "zoo finetune data.csv --target eij_max --unit C/m2 --target gap --unit eV",
         ),
     ],
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     help="Featurizer whose vectors the members of a blend may read too; repeatable.",
 )
 @click.option(
-    "--log-of", metavar="COLUMN", multiple=True, help="Of several targets, one that is learned in log10; repeatable."
+    "--log-of", metavar="COLUMN", multiple=True, help="One of several targets, to be learned in log10; repeatable."
 )
 @click.option("--compare", type=click.Choice(["scratch"]), multiple=True, help="Compare with training from scratch.")
 @click.option("--out", type=FOLDER, help="Folder of the run.  [default: runs/TASK-BACKBONE]")
@@ -182,8 +182,8 @@ def _show_several(result: JointResult, *, as_json: bool) -> None:
 def report(run: Path, out: Path | None) -> None:
     """Write a page about the fine-tuned RUN: how good it is, where it errs, and what it was made of.
 
-    It is a single HTML file with its figures, for colleagues and for printing; it needs no network. Of a run of several
-    targets, each has one.
+    It is one HTML file with all figures, to send to colleagues or to print; it needs no network. A run of several
+    targets has one page for each.
     """
     from zoo.jobs.predict.joint import read_folders
     from zoo.jobs.reports.run import write_run_report

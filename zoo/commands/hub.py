@@ -22,18 +22,23 @@ if TYPE_CHECKING:
     page="reference/hub",
     examples=[
         ("Fetch a backbone and check it", "zoo pull multi-113k"),
-        ("Fetch a stranger's model at a fixed commit, as a folder", "zoo pull hf://ada/hardness@main --to hardness"),
+        (
+            "Fetch somebody else's model at a fixed commit, as a folder",
+            "zoo pull hf://ada/hardness@0123456789abcdef0123456789abcdef01234567 --to hardness",
+        ),
     ],
 )
 @click.argument("names", nargs=-1, shell_complete=names("backbone"))
 @click.option("--all", "everything", is_flag=True, help="Every registered backbone that has weights.")
-@click.option("--to", type=FOLDER, help="Also copy it into this folder; several go into folders of their names in it.")
+@click.option(
+    "--to", type=FOLDER, help="Also copy the model into this folder; several go into subfolders with their names."
+)
 @click.option(
     "--source",
     type=click.Choice(["auto", "hub", "bundled"]),
     default="auto",
     show_default=True,
-    help="Where to take the weights from; auto takes the bundle if there is one: the same bytes, by SHA-256.",
+    help="Where to take the weights from. auto prefers the copies in the package, which have the same SHA-256.",
 )
 @click.option("--force", is_flag=True, help="Download again even if the files are there; overwrite what is in --to.")
 @common
@@ -211,7 +216,9 @@ def search(text: tuple[str, ...], as_json: bool) -> None:
     elif found:
         header = ("reference", "target", "unit", "metrics", "from")
         show_table(header, [each.row() for each in found], keep=("reference",), drop=("from", "unit"))
-        show_text("What is on the Hub is its owners' word; 'zoo pull' checks what it can, 'zoo list' shows zoo's own.")
+        show_text(
+            "These errors are their owners' claims; nobody has checked them. 'zoo list' shows zoo's own backbones."
+        )
     else:
         show_text("no model found; 'zoo list' shows those that are registered here", err=True)
 

@@ -39,15 +39,15 @@ class SeveralModels(Command):
             "zoo predict runs/dielectric-multi-113k new/ --interval 0.9",
         ),
         (
-            "The 20 highest, with a note on crystals that were trained on",
+            "The 20 highest, with a note on crystals from the training sets",
             "zoo predict runs/dielectric-multi-113k candidates.csv --top 20 --known",
         ),
         ("Two models at once", "zoo predict dEf-91k Eg-NM -- candidates.csv --keep batch"),
     ],
     groups={
-        "Crystals": ("structures", "structure", "id", "sheet", "decimal"),
+        "Crystals": ("structures", "structure", "id", "sheet"),
         "Model": ("target", "interval", "known", "device"),
-        "Output": ("out", "top", "lowest", "sort", "keep", "as_json"),
+        "Output": ("out", "top", "lowest", "sort", "keep"),
     },
 )
 @click.argument("model", shell_complete=names("backbone"))
@@ -63,23 +63,25 @@ class SeveralModels(Command):
     help='Columns of tables to copy, separated by commas; "" for none.  [default: all but structures]',
 )
 @click.option(
-    "--known", is_flag=True, help="Note which crystals are in the training sets of the model and its backbones."
+    "--known",
+    is_flag=True,
+    help="Note the crystals on which the model, or a backbone that it started from, was trained.",
 )
 @click.option(
     "--structures",
     type=FILE_OR_FOLDER,
     help="Folder or .zip of structure files, for tables with ids but no structures.",
 )
-@click.option("--id", metavar="COLUMN", help="Column of a table's ids.  [default: by its name, else by its cells]")
+@click.option("--id", metavar="COLUMN", help="Column of a table's ids.  [default: found by name, else by content]")
 @click.option(
     "--structure",
     metavar="COLUMN",
-    help="Column of a table's structures, names of structure files, or formulas.  [default: by its name, else by its "
-    "cells]",
+    help="Column of a table's structures, names of structure files, or formulas.  [default: found by name, "
+    "else by content]",
 )
-@click.option("--sheet", help="Sheet of an Excel workbook.  [default: the only one with cells]")
+@click.option("--sheet", help="Sheet of an Excel workbook.  [default: the only one with data]")
 @click.option(
-    "--target", help="Property to predict, of several.  [default: of a backbone the first, of a run all of them]"
+    "--target", help="Property to predict, if the model has several.  [default: the first of a backbone, all of a run]"
 )
 @click.option(
     "--interval",
@@ -111,7 +113,7 @@ def predict(
     """Predict a property of crystals with MODEL: a backbone, a run's folder, or hf://owner/repo@rev.
 
     INPUTS are structure files, folders or archives of them (.zip, .tar.gz), tables, databases of ASE (.db) and extended
-    XYZ. docs/reference/crystals.md lists the formats. Several models, ended by --, read them once.
+    XYZ. To predict with several models at once, end their list with -- (see the last example).
     """
     from zoo._utils.wording import counted
     from zoo.data.tables.formats.layout import Layout

@@ -23,12 +23,12 @@ Pretrained crystal graph networks, fine-tuned on your few hundred crystals.
 
 Where to begin:
 
-  zoo quickstart                            an example table and a notebook, in a folder to try things in
+  zoo quickstart                            a folder with an example table and a notebook
   zoo predict multi-113k NaCl.cif           formation energies, band gaps and more of your CIFs and POSCARs
   zoo finetune --task dielectric data.csv   a model from your own table of crystals and values
-  zoo serve multi-113k                      a page in the browser, to drop crystals on
+  zoo serve multi-113k                      the same on a page in your browser
   zoo list                                  all backbones
-  zoo doctor                                whether everything is installed
+  zoo doctor                                is everything installed, and does it work?
 
 zoo --help lists all commands; the documentation is at {DOCUMENTATION}/"""
 """What ``zoo`` says without a command."""

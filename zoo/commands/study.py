@@ -35,7 +35,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
             "zoo study --task bulk-modulus moduli.csv --sizes 100,200 --seeds 5 --dry-run",
         ),
         (
-            "Two ways of transfer and a random forest, at two sizes, over five seeds",
+            "Two kinds of transfer and a random forest, at two sizes, with five seeds",
             "zoo study --task bulk-modulus moduli.csv --sizes 100,200 --seeds 5 --modes mixture,full --baselines rf",
         ),
         ("A study that is described in a file", "zoo study studies/bulk-modulus.toml --data-dir data"),
@@ -45,7 +45,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
             *("task", "target", "unit", "log", "id", "structure", "sheet", "decimal", "structures", "max_rejected"),
             *("where", "unseen", "rows", "data_dir"),
         ),
-        "Methods": ("sizes", "backbones", "modes", "baselines", "scratch", "epochs"),
+        "Methods": ("sizes", "backbones", "modes", "fast", "baselines", "scratch", "epochs"),
         "Test rows": ("test", "split", "seeds", "seed", "significance", "strict"),
         "Computing": ("engine", "workers", "dry_run"),
         "Output": ("out", "report", "as_json"),
@@ -56,7 +56,7 @@ def _conditions(_ctx: click.Context, _param: click.Parameter, value: tuple[str, 
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the table named in a study's file.  [default: the file's]",
+    help="Folder of the table, for a study described in a file.  [default: that of the file]",
 )
 @click.option("--report/--no-report", default=True, help="Whether to write report.html and figures.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
@@ -70,8 +70,8 @@ def study(
     The reference is training from scratch on the same rows. Finished cells are kept in the study's folder: the same
     command resumes an interrupted study, and sizes, methods and seeds can be added later.
 
-    DATA may also be a study's TOML file. Its keys are these options (data is the table, max_rejected is
-    --max-rejected); options on the command line take precedence. Exit code 1: some cells failed; the rest is there.
+    DATA may also be a TOML file that describes a study. Its keys are these options (data is the table, max_rejected is
+    --max-rejected); options on the command line take precedence. The exit code is 1 if some cells failed.
     """
     from zoo._utils.wording import counted
     from zoo.errors import InputError

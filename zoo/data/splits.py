@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 How = Literal["random", "composition", "chemsys"]
 
+SPLIT = (
+    "How rows are split: at random, or so that rows of one composition, or of one set of elements (chemsys), stay on "
+    "one side."
+)
+"""Help text of the option ``split``."""
+
 MIN_VALIDATION_ROWS = 20
 VALIDATION_FRACTION = 0.2
 """If `n_train` is given, the validation set is cut to this fraction of it (but at least `MIN_VALIDATION_ROWS`), because

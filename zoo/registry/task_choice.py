@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_BACKBONE = "multi-113k"
 """Backbone for tasks without a recommendation: the best one on most properties (docs/benchmarks/transfer.md)."""
 
-TARGET = "Column of the target: without --task, any property.  [default: the task's own]"
+TARGET = "Column of the target; without --task, any property.  [default: the task's own]"
 UNIT = "Unit of a property without a task."
 LOG = "Whether a property without a task is learned in log10.  [default: decided by the training rows]"
 """Help texts of the options that describe a property without a task."""

@@ -34,14 +34,14 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen at. The default is reached from this machine alone, 0.0.0.0 from the whole network.",
+    help="Address to listen on. The default is reached from this machine alone, 0.0.0.0 from the whole network.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
-    help="Port to listen at; 0 for a free one.",
+    help="Port to listen on; 0 for a free one.",
 )
 @click.option(
     "--interval",

@@ -102,10 +102,10 @@ else:  # checked without importing pandas
     TableSource = Annotated[Any, BeforeValidator(_table_source)]
 
 
-ID = "Column of the ids.  [default: by its name, else by its cells]"
-SHEET = "Sheet of an Excel workbook.  [default: the only one with cells]"
-DECIMAL = "Decimal sign of numbers.  [default: as the target's column tells, if it does]"
-STRUCTURE = "Column of structures, names of structure files, or formulas.  [default: by its name, else by its cells]"
+ID = "Column of the ids.  [default: found by name, else by content]"
+SHEET = "Sheet of an Excel workbook.  [default: the only one with data]"
+DECIMAL = "Decimal sign of numbers.  [default: found from the target column]"
+STRUCTURE = "Column of structures, names of structure files, or formulas.  [default: found by name, else by content]"
 """Help texts of the options that tell the layout of a table."""
 
 

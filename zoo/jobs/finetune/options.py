@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from zoo._utils.validation import LaxPath, Number, Whole, validated
-from zoo.data.splits import How
+from zoo.data.splits import SPLIT, How
 from zoo.data.tables.formats.layout import DecimalSign, Layout
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.rows import RowReader
@@ -118,14 +118,14 @@ class Options:
         str | None,
         BeforeValidator(_backbone),
         Field(
-            description="Name, folder or hf://owner/repo@rev; all takes the best on the validation rows, none starts "
-            "from random weights.  [default: recommended by the task]"
+            description="Name, folder or hf://owner/repo@rev; all tries every backbone and keeps the best on "
+            "validation rows, none starts from random weights.  [default: recommended by the task]"
         ),
     ] = "auto"
     mode: Annotated[
         str,
         Field(
-            description="What is fitted. blend: a network and classical regressors, weighed by cross-validation; "
+            description="What to fit. blend: a network and classical regressors, weighed by cross-validation; "
             "mixture: all weights of the network, with a head that also reads zoo's other backbones, frozen; full: all "
             "weights; head: the head alone; layerwise: all weights, the early layers more slowly; or a baseline, for "
             "example svr."
@@ -137,10 +137,7 @@ class Options:
     seed: Annotated[Whole, Field(description="The first seed.")] = 0
     split: Annotated[
         How,
-        Field(
-            description="What training and test rows must not share: nothing but the row itself, the composition, or "
-            "the set of elements."
-        ),
+        Field(description=SPLIT),
     ] = "random"
     test: Annotated[
         Number,
@@ -180,11 +177,11 @@ class Options:
     target: Annotated[
         Texts | None,
         Field(
-            description="Column of the target: without --task, any property. Repeated, several are learned at once, "
-            "and rows may lack values.  [default: the task's own]"
+            description="Column of the target; without --task, any property. Repeat it to learn several at once; rows "
+            "may lack values.  [default: the task's own]"
         ),
     ] = None
-    unit: Annotated[Texts | None, Field(description=f"{UNIT} Of several targets, one for each.")] = None
+    unit: Annotated[Texts | None, Field(description=f"{UNIT} Repeated for several targets.")] = None
     log: Annotated[Switch | None, Field(description=LOG)] = None
     structures: Annotated[
         LaxPath | None,

@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from zoo._utils import engines, toml
 from zoo._utils.validation import validated
 from zoo.analysis.comparisons import MIN_SEEDS
-from zoo.data.splits import How
+from zoo.data.splits import SPLIT, How
 from zoo.data.tables.conditions import Condition
 from zoo.data.tables.formats.layout import DecimalSign, Layout
 from zoo.data.tables.table import DECIMAL, ID, SHEET, STRUCTURE, TableSource, no_table
@@ -75,13 +75,13 @@ class StudyOptions:
     modes: Annotated[
         Distinct[str],
         Field(
-            description="How backbones are used. blend: fine-tuned, and weighed with classical regressors; fine-tuned "
-            "alone: mixture, full, layerwise, head; as a frozen embedding for a baseline: frozen-ridge and so on."
+            description="How backbones are used. blend: fine-tuned, and weighed with classical regressors; mixture, "
+            "full, layerwise, head: fine-tuned alone; frozen-ridge and the like: a baseline on the frozen embedding."
         ),
     ] = (BLEND, "full")
     baselines: Annotated[
         Distinct[str],
-        Field(description="Baselines: rf, svr, lasso, pls, ridge, mean; of classes rf, svc, logistic, majority."),
+        Field(description="Baselines: rf, svr, lasso, pls, ridge, mean; for classes rf, svc, logistic, majority."),
     ] = ()
     fast: Annotated[bool, Field(description=FAST)] = False
     scratch: Annotated[bool, Field(description="Whether to train from scratch too, as the reference.")] = True
@@ -89,10 +89,7 @@ class StudyOptions:
     seed: Annotated[int, Field(description="The first seed.")] = 0
     split: Annotated[
         How,
-        Field(
-            description="What training and test rows must not share: nothing but the row itself, the composition, or "
-            "the set of elements."
-        ),
+        Field(description=SPLIT),
     ] = "random"
     test: Annotated[float, Field(description="Fraction of rows held out for the test error.")] = 0.1
     significance: Annotated[
