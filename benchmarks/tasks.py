@@ -113,10 +113,13 @@ def write_table(task: BenchmarkTask, settings: Settings) -> Path:
     else:
         frame = pd.read_parquet(settings.folder / task.file)
     values = frame.pop(task.column)
-    derived = {"": values, "sqrt": np.sqrt(values), "is-zero": (values == 0).astype(float).where(values.notna())}
+    if task.derive == "sqrt":
+        values = np.sqrt(values)
+    elif task.derive == "is-zero":
+        values = (values == 0).astype(float).where(values.notna())
     kept = ["material_id", "structure", "atomic_numbers", "lattice", "frac_coords", task.folds]
     frame = frame[[column for column in kept if column in frame]]
-    frame[plugins.task(task.task).target] = derived[task.derive]
+    frame[plugins.task(task.task).target] = values
     path = settings.work / "tables" / f"{task.name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.dropna().to_parquet(path, index=False)
