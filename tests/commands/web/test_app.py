@@ -12,6 +12,7 @@ import pytest
 from support.webclient import ask, send
 
 from zoo import __version__
+from zoo.commands.web.app import PAGE
 from zoo.jobs.predict import load
 
 if TYPE_CHECKING:
@@ -98,15 +99,22 @@ def test_fifty_requests_at_once_get_the_same_answer(server, cifs: dict[str, Path
 
 
 def test_the_page_loads_nothing_from_elsewhere(server) -> None:
-    for name in ("", "docs", "style.css", "page.js", "drawing.js", "elements.js", "docs.js"):
+    for name in ("", "docs", *(f"page/{each.name}" for each in PAGE.iterdir())):
         status, text = ask(f"{server.address}/{name}")
         assert status == 200
         assert "http://" not in text
         assert "https://" not in text
 
 
-@pytest.mark.parametrize("path", ["nothing", "../serve.py", "%2e%2e/serve.py", "api/predict"])
+@pytest.mark.parametrize("path", ["nothing", "page/", "../serve.py", "page/../serve.py", "page/%2e%2e/serve.py"])
 def test_other_addresses_are_refused_in_json(server, path: str) -> None:
     status, found = ask(f"{server.address}/{path}")
-    assert status in (404, 405)
-    assert found["error"].endswith(("/docs lists what there is", "/docs lists what is"))
+    assert status == 404
+    assert found["error"].endswith(" here; /docs lists what there is")
+
+
+def test_what_is_sent_to_is_not_read(server) -> None:
+    status, found = ask(f"{server.address}/api/predict")
+    assert (status, found["error"]) == (405, "/api/predict takes POST and not GET; /docs says what is sent there")
+    status, found = ask(f"{server.address}/", b"")
+    assert (status, found["error"]) == (405, "/ takes GET, HEAD and not POST; /docs says what is sent there")

@@ -42,6 +42,7 @@ _atom_site_occupancy
 Na1 Na 0 0 0 0.5
 Cl1 Cl 0.5 0.5 0.5 1
 """
+FRAME = '1\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3 pbc="T T T"\nSi 0 0 0\n'
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,25 @@ def test_without_a_length_they_are_refused_too(server) -> None:
     status, found = ask(
         f"{server.address}/api/predict", pieces(), content_type=f"multipart/form-data; boundary={BOUNDARY}"
     )
-    assert (status, found["error"]) == (413, guard.TOO_LARGE)
+    assert (status, found["error"]) == (413, "more than 10 MB; send fewer files at once, or use zoo predict")
+
+
+def test_a_crystal_as_json_is_small(server) -> None:
+    body = b"{" + b",".join(b'"%d": 1' % number for number in range(100_000)) + b"}"
+    status, found = ask(f"{server.address}/api/contributions", body, content_type="application/json")
+    assert (status, found["error"]) == (413, "more than 1 MB")
+    status, found = ask(f"{server.address}/api/contributions", body[:500_000], content_type="application/json")
+    assert status == 422
+    assert found["error"].startswith("not a structure: ")
+
+
+def test_nothing_is_predicted_from_a_form_without_its_end(server) -> None:
+    """The file that was cut would be missing from the answer."""
+    body = multipart(("a.xyz", FRAME.encode()), ("b.xyz", FRAME.encode()))
+    kind = f"multipart/form-data; boundary={BOUNDARY}"
+    assert ask(f"{server.address}/api/predict", body, content_type=kind)[0] == 200
+    status, found = ask(f"{server.address}/api/predict", body[:-60], content_type=kind)
+    assert (status, found["error"]) == (400, "the request ended before it was complete")
 
 
 def memory(server) -> int:
@@ -117,8 +136,7 @@ def test_too_many_files_and_crystals_are_refused(server) -> None:
     status, found = send(server.address, *files)
     assert status == 400
     assert f"Maximum number of files is {LIMITS.files}" in found["error"]
-    frame = '1\nLattice="3 0 0 0 3 0 0 0 3" Properties=species:S:1:pos:R:3 pbc="T T T"\nSi 0 0 0\n'
-    status, found = send(server.address, ("many.xyz", frame.encode() * (LIMITS.crystals + 1)))
+    status, found = send(server.address, ("many.xyz", FRAME.encode() * (LIMITS.crystals + 1)))
     assert status == 422
     assert "at most 500 at once, or use zoo predict" in found["error"]
 
@@ -154,7 +172,8 @@ def test_a_page_of_another_name_cannot_read_it(server) -> None:
     status, found = ask(f"{server.address}/api/models", Host="evil.example")
     assert status == 400
     assert "localhost" in found["error"]
-    assert ask(f"{server.address}/api/models", Host=f"localhost:{server.port}")[0] == 200
+    for name in ("localhost", "LOCALHOST", "[::1]"):
+        assert ask(f"{server.address}/api/models", Host=f"{name}:{server.port}")[0] == 200
 
 
 def scope(**headers: str) -> dict[str, Any]:

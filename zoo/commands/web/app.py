@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
 
     from pydantic import BaseModel
+    from starlette.datastructures import FormData
 
     from zoo.commands.web.service import Service
 
 PAGE = Path(__file__).parent / "page"
 """Folder of the page."""
+
+_CUT = "the request ended before it was complete"
 
 
 def create_app(service: Service, hosts: Collection[str] | None = None) -> Starlette:
@@ -69,13 +73,16 @@ def create_app(service: Service, hosts: Collection[str] | None = None) -> Starle
     async def description(_request: Request) -> Response:
         return JSONResponse(document())
 
+    async def page(_request: Request) -> Response:
+        return FileResponse(PAGE / "index.html")
+
     async def documentation(_request: Request) -> Response:
         return FileResponse(PAGE / "docs.html")
 
     async def predict(request: Request) -> Response:
         if not request.headers.get("content-type", "").startswith("multipart/form-data"):
             return error(415, "send structure files as multipart/form-data, in fields called files")
-        async with request.form(max_files=LIMITS.files, max_fields=10, max_part_size=10_000) as form:
+        async with _form(request) as form:
             sent = [each for each in form.getlist("files") if isinstance(each, UploadFile) and each.filename]
             if not sent:
                 return error(400, "there is no file; send structure files in fields called files")
@@ -90,13 +97,8 @@ def create_app(service: Service, hosts: Collection[str] | None = None) -> Starle
         return _json(found, 422 if isinstance(found, Failure) else 200)
 
     async def contributions(request: Request) -> Response:
-        try:
-            structure = Structure.model_validate_json(await request.body())
-        except ValidationError as wrong:
-            first = wrong.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            return error(422, f"not a structure: {place and f'{place}: '}{first['msg']}")
-        return _json(await run(service.contributions, structure))
+        body = await request.body()
+        return _json(await run(lambda: service.contributions(_structure(body))))
 
     return Starlette(
         routes=[
@@ -106,7 +108,8 @@ def create_app(service: Service, hosts: Collection[str] | None = None) -> Starle
             Route("/api/contributions", contributions, methods=["POST"]),
             Route("/openapi.json", description),
             Route("/docs", documentation),
-            Mount("/", StaticFiles(directory=PAGE, html=True)),
+            Route("/", page),
+            Mount("/page", StaticFiles(directory=PAGE)),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
         exception_handlers={
@@ -118,6 +121,40 @@ def create_app(service: Service, hosts: Collection[str] | None = None) -> Starle
         },
         lifespan=lifespan,
     )
+
+
+class _Parts(MultiPartParser):
+    """The parts of a form, of which it is known whether the last one has come."""
+
+    complete = False
+
+    def on_end(self) -> None:
+        self.complete = True
+
+
+@asynccontextmanager
+async def _form(request: Request) -> AsyncIterator[FormData]:
+    """Give the form in a request, whose files are closed afterwards."""
+    parts = _Parts(request.headers, request.stream(), max_files=LIMITS.files, max_fields=10, max_part_size=10_000)
+    try:
+        form = await parts.parse()
+    except MultiPartException as wrong:
+        raise HTTPException(400, wrong.message) from None
+    try:
+        if not parts.complete:
+            raise HTTPException(400, _CUT)
+        yield form
+    finally:
+        await form.close()
+
+
+def _structure(body: bytes) -> Structure:
+    try:
+        return Structure.model_validate_json(body)
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"not a structure: {place and f'{place}: '}{first['msg']}") from None
 
 
 def _json(answer: BaseModel, status: int = 200) -> Response:
@@ -136,7 +173,8 @@ async def _refused(request: Request, wrong: Exception) -> Response:
     if wrong.status_code == 404:
         message = f"there is no {request.url.path} here; /docs lists what there is"
     elif wrong.status_code == 405:
-        message = f"{request.method} is not possible here; /docs lists what is"
+        allowed = ", ".join(sorted((wrong.headers or {}).get("Allow", "GET").split(", ")))
+        message = f"{request.url.path} takes {allowed} and not {request.method}; /docs says what is sent there"
     return error(wrong.status_code, message, dict(wrong.headers or {}))
 
 
@@ -146,7 +184,7 @@ async def _unusable(_request: Request, wrong: Exception) -> Response:
 
 async def _gone(_request: Request, _wrong: Exception) -> Response:
     """Answer a client that is gone; nobody reads it."""
-    return error(400, "the request ended before it was complete")
+    return error(400, _CUT)
 
 
 async def _broken(_request: Request, _wrong: Exception) -> Response:

@@ -25,6 +25,9 @@ MAX_SECONDS = 60.0
 _OVERHEAD = 200_000
 """Bytes of a request besides the files: names, borders between the parts."""
 
+_MAX_JSON = 1_000_000
+"""Bytes of a request without files: a crystal of 10,000 atoms has fewer."""
+
 _DRAINED = 300_000_000
 """Bytes of a body that are read, and thrown away, so that a client that is still sending sees the answer."""
 
@@ -63,27 +66,30 @@ class Guard:
                 MutableHeaders(scope=message).update(_HEADERS)
             await send(message)
 
-        refusal = self._refusal(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        files = headers.get("content-type", "").startswith("multipart/form-data")
+        most = LIMITS.bytes + _OVERHEAD if files else _MAX_JSON
+        refusal = self._refusal(headers, most)
         if refusal is None and scope["method"] == "POST" and self._waiting >= MAX_WAITING:
             refusal = error(503, "the server is busy; try again in a few seconds", {"retry-after": "3"})
         if refusal is not None:
-            if "expect" not in Headers(scope=scope):  # the client waits for leave to send
+            if "expect" not in headers:  # the client waits for leave to send
                 await _drain(receive)
             await refusal(scope, receive, sending)
             return
         self._waiting += scope["method"] == "POST"
         try:
-            await self._app(scope, _bounded(receive), sending)
+            await self._app(scope, _bounded(receive, most), sending)
         finally:
             self._waiting -= scope["method"] == "POST"
 
-    def _refusal(self, headers: Headers) -> JSONResponse | None:
-        if self._hosts is not None and _name(headers.get("host", "")) not in self._hosts:
+    def _refusal(self, headers: Headers, most: int) -> JSONResponse | None:
+        if self._hosts is not None and _name(headers.get("host", "")).lower() not in self._hosts:
             return error(400, "this server answers to the name localhost alone; zoo serve --host changes that")
         length = headers.get("content-length", "0")
         if not length.isdecimal():
             return error(400, "the header Content-Length is not a number")
-        return _too_large() if int(length) > LIMITS.bytes + _OVERHEAD else None
+        return error(413, _too_large(most)) if int(length) > most else None
 
 
 def error(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -91,11 +97,9 @@ def error(status: int, message: str, headers: dict[str, str] | None = None) -> J
     return JSONResponse({"error": message, "rejected": []}, status, headers)
 
 
-def _too_large() -> JSONResponse:
-    return error(413, TOO_LARGE)
-
-
-TOO_LARGE = f"more than {LIMITS.bytes // 1_000_000} MB; send fewer files at once, or use zoo predict"
+def _too_large(most: int) -> str:
+    advice = "" if most == _MAX_JSON else "; send fewer files at once, or use zoo predict"
+    return f"more than {most // 1_000_000} MB{advice}"
 
 
 def _name(host: str) -> str:
@@ -103,7 +107,7 @@ def _name(host: str) -> str:
     return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """Return a function that receives as `receive` does, until the body is too large or too slow."""
     received, end = 0, asyncio.get_running_loop().time() + MAX_SECONDS
     complete = False
@@ -119,9 +123,9 @@ def _bounded(receive: Receive) -> Receive:
             raise HTTPException(408, f"the request did not arrive within {MAX_SECONDS:g} seconds") from None
         complete = not message.get("more_body", False)
         received += len(message.get("body", b""))
-        if received > LIMITS.bytes + _OVERHEAD:
+        if received > most:
             await _drain(receive)
-            raise HTTPException(413, TOO_LARGE)
+            raise HTTPException(413, _too_large(most))
         return message
 
     return bounded

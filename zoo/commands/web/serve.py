@@ -76,18 +76,24 @@ def serve(
     listening = _listen(host, port)
     with listening:
         from zoo.commands.web.app import create_app
+        from zoo.commands.web.connections import Connection
         from zoo.commands.web.service import Service
         from zoo.jobs.predict.joint import load_each
 
         service = Service(load_each(models, device=device), interval)
         service.warm_up()
-        local = _is_local(host)
-        app = create_app(service, LOCAL if local else None)
+        local = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+        app = create_app(service, LOCAL | {_bracketed(host)} if local else None)
         gc.freeze()
         gc.set_threshold(700, 10, 10)  # Python's default: a server lives long
         log_level = "critical" if is_quiet(ctx) else "error"
         settings = uvicorn.Config(
-            app, log_level=log_level, access_log=False, limit_concurrency=500, timeout_graceful_shutdown=5
+            app,
+            http=Connection,
+            log_level=log_level,
+            access_log=False,
+            limit_concurrency=500,
+            timeout_graceful_shutdown=5,
         )
         address = _address(host, listening)
         if not is_quiet(ctx):
@@ -121,14 +127,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _address(host: str, listening: socket.socket) -> str:
     """Return the address for a browser on this machine."""
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}"
+    return f"http://{_bracketed(shown)}:{listening.getsockname()[1]}"
+
+
+def _bracketed(host: str) -> str:
+    """Return an address as it stands in URLs and in the header Host."""
+    return f"[{host}]" if ":" in host else host.lower()

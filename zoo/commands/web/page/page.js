@@ -23,7 +23,7 @@ Cl1 Cl 0.5 0 0 1
 
 const find = id => document.getElementById(id);
 const drawing = new Drawing(find("canvas"));
-let service = null, crystals = [], tables = [], chosen = null, busy = 0;
+let service = null, crystals = [], tables = [], chosen = null;
 
 /** Make an element: make("p", {class: "soft"}, "text", other element …). */
 function make(tag, attributes = {}, ...inside) {
@@ -42,7 +42,7 @@ const digits = value => {
   return (size >= 1000 ? value.toFixed(0) : value === 0 ? "0" : value.toPrecision(3)).replace("-", "−");
 };
 const formula = text => text.split(/([0-9.]+)/).filter(Boolean).map(part => (/^[0-9.]+$/.test(part) ? make("sub", {}, part) : part));
-const percent = value => `${Math.round(100 * value)} %`;
+const percent = value => `${Math.round(100 * value)}\u00a0%`;
 const shownUnit = unit => (unit ? `\u00a0${unit}` : "");
 const describe = model => `${model.label}${model.unit ? ` (${model.unit})` : ""}`;
 /** Return a text with what follows an underscore as a subscript: E_g. */
@@ -91,7 +91,6 @@ async function send(files) {
   }
   const form = new FormData();
   for (const file of files) form.append("files", file, file.name);
-  busy += 1;
   say(files.length === 1 ? `Reading ${files[0].name} …` : `Reading ${files.length} files …`);
   try {
     const found = await ask("api/predict", { method: "POST", body: form });
@@ -106,8 +105,6 @@ async function send(files) {
     say("");
     if (error.rejected?.length) for (const each of error.rejected) complain(each.file, each.reason);
     else complain("", error.message);
-  } finally {
-    busy -= 1;
   }
 }
 
@@ -172,7 +169,7 @@ function known(crystal) {
   if (!crystal.known.length) return make("p", {}, `No crystal of the composition ${crystal.formula} is in the training sets.`);
   const rows = crystal.known.map(each => {
     const change = Math.round(1000 * (each.volume - 1)) / 10;
-    const volume = each.relation === "the same crystal" && Math.abs(change) < 0.5 ? "" : `, ${Math.abs(change)} % ${change < 0 ? "smaller" : "larger"} volume`;
+    const volume = each.relation === "the same crystal" && Math.abs(change) < 0.5 ? "" : `, ${Math.abs(change)}\u00a0% ${change < 0 ? "smaller" : "larger"} volume`;
     return make("li", {}, `${each.id}: ${each.relation}${volume}`);
   });
   return make("ul", {}, ...rows);
