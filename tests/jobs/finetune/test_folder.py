@@ -9,13 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from support.runfiles import RUN_FILES
+
+from zoo.hub import pull
+from zoo.jobs import lineage
+from zoo.jobs.finetune.options import Options
+from zoo.jobs.finetune.run import finetune
+from zoo.jobs.reports.saved_runs import read_rows
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from zoo.jobs.finetune.result import Result
-from support.runfiles import RUN_FILES
-
-from zoo.jobs.reports.saved_runs import read_rows
 
 
 def test_the_folder_is_complete(run: tuple[Result, Path]) -> None:
@@ -38,6 +44,22 @@ def test_predictions_metrics_and_splits_agree(run: tuple[Result, Path]) -> None:
         parts = [set(splits[str(seed)][part]) for part in ("train", "validation", "test")]
         assert sum(len(part) for part in parts) == len(set.union(*parts)) == 58
     assert metrics["rows"] == {"used": 58, "rejected": 2, "train": 40, "validation": 12, "test": 6}
+
+
+def test_the_rows_of_a_cross_fit_train_and_no_others(moduli: Callable[[int], Path], tmp_path: Path) -> None:
+    for n_train in (None, 30):
+        out = tmp_path / f"run-{n_train}"
+        options = Options("bulk-modulus", moduli(60), mode="mean", n_train=n_train, baselines=("ridge",))
+        finetune(options, out, quiet=True)
+        splits = json.loads((out / "splits.json").read_text())["0"]
+        predictions, held = pd.read_csv(out / "predictions.csv"), pd.read_csv(out / "out_of_fold.csv")
+        assert set(splits["train"]) == set(held.id) == set(predictions.id[predictions.split == "out_of_fold"])
+        assert len(held) == (n_train or 54)
+        assert set(splits["validation"]) == set(predictions.id[predictions.split == "validation"])
+        assert len(splits["validation"]) == (6 if n_train else 0)
+        assert lineage.training_ids(pull.pull(out)) >= set(held.id)
+        compared = pd.read_csv(out / "comparison.csv")
+        assert compared.split.value_counts().to_dict() == {"train": n_train or 48, "validation": 6, "test": 6}
 
 
 def test_rejected_rows_are_reported_with_their_reasons(run: tuple[Result, Path]) -> None:

@@ -48,7 +48,7 @@ def write_run(result: Result, folder: Path) -> None:
     """
     networks.save(result.checkpoint, folder)
     _json(folder / "metrics.json", metrics(result))
-    _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.splits})
+    _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.used})
     if not result.start.formulas:
         KnownCrystals.build((each.id, each.crystal) for each in result.records).write(folder / CRYSTALS_FILE)
     write_rejected(result.table.rejected, folder / "rejected.csv")
@@ -201,14 +201,14 @@ def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:
     Rows on which a model was cross-fitted are out of fold: each is predicted by fits that have not seen it.
     """
     for method in methods:
-        held = "out_of_fold" if result.crossfits and method == result.model else ""
-        for split, outcome in zip(result.splits, result.outcomes[method], strict=True):
-            for part, rows in (("train", split.train), ("validation", split.val), ("test", split.test)):
+        own = method == result.model
+        trained = "out_of_fold" if result.crossfits and own else "train"
+        for split, outcome in zip(result.used if own else result.splits, result.outcomes[method], strict=True):
+            for part, rows in ((trained, split.train), ("validation", split.val), ("test", split.test)):
                 for row in rows:
                     record = result.records[row]
                     shown = _shown(result, record.target, outcome.predictions[row])
-                    part_shown = part if part == "test" else held or part
-                    yield [record.id, part_shown, *shown, split.fold or split.seed, record.crystal.formula]
+                    yield [record.id, part, *shown, split.fold or split.seed, record.crystal.formula]
 
 
 def _shown(result: Result, target: float | None, prediction: NDArray[np.float64]) -> list[Any]:

@@ -138,6 +138,16 @@ class Result:
         return {"train": len(first.train), "val": len(first.val), "test": len(first.test)}
 
     @cached_property
+    def used(self) -> list[Split]:
+        """The splits as the run's model used them; see :func:`zoo.jobs.finetune.splitting.as_cross_fitted`."""
+        if not self.crossfits:
+            return self.splits
+        return [
+            splitting.as_cross_fitted(split, each.rows)
+            for split, each in zip(self.splits, self.crossfits, strict=True)
+        ]
+
+    @cached_property
     def judged(self) -> list[NDArray[np.int64]]:
         """Rows on which the errors are measured, one array per seed; see :func:`zoo.jobs.finetune.splitting.judged`."""
         return [splitting.judged(self.options, split) for split in self.splits]

@@ -245,6 +245,11 @@ def judged(options: Options, split: Split) -> NDArray[np.int64]:
     return np.sort(pool(options, split)) if options.cross_fitted else split.val
 
 
+def as_cross_fitted(split: Split, rows: NDArray[np.int64]) -> Split:
+    """Return a split as a cross-fit of some rows uses it: all of these train, and the other validation rows do not."""
+    return replace(split, train=rows, val=np.setdiff1d(split.val, rows))
+
+
 def describe_rows(options: Options, table: Table, task: Task, split: Split) -> str:
     """Return a line on the rows of a table, their targets, and their use."""
     files = f"{table.source.name} and {table.test.source.name}" if table.test else table.source.name

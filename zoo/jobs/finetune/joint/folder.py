@@ -36,7 +36,7 @@ def write_folder(rows: JointRows, folders: Mapping[str, str], folder: Path) -> N
     (folder / TARGETS_FILE).write_text(to_json({"format": 1, "targets": dict(folders)}), encoding="utf-8")
     result = JointResult.load(folder)
     (folder / "metrics.json").write_text(to_json(result.metrics), encoding="utf-8")
-    splits = {split.label if split.fold else str(split.seed): split.as_ids(rows.records) for split in rows.splits}
+    splits = {split.label if split.fold else str(split.seed): split.as_ids(rows.records) for split in rows.used}
     (folder / "splits.json").write_text(to_json(splits), encoding="utf-8")
     write_rejected(rows.rejected, folder / "rejected.csv")
     order = [record.id for record in rows.records]

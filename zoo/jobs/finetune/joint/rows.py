@@ -71,6 +71,16 @@ class JointRows:
         """Columns of the targets."""
         return [rows.table.target_column for rows in self.of_target]
 
+    @property
+    def used(self) -> list[Split]:
+        """The splits as the models use them; see :func:`zoo.jobs.finetune.splitting.as_cross_fitted`."""
+        if not self.folds:
+            return self.splits
+        return [
+            splitting.as_cross_fitted(split, np.sort(np.concatenate(folds)))
+            for split, folds in zip(self.splits, self.folds, strict=True)
+        ]
+
     def parts(self, target: int, rows: Positions) -> Positions:
         """Return those of some rows that have a value of a target, as positions among its rows."""
         place = np.full(len(self.records), -1)
