@@ -38,11 +38,18 @@ def versions(used: Iterable[Plugin]) -> dict[str, str]:
         source = _source(plugin)
         if plugin.origin is not None and source is not None:
             found[plugin.distribution] = f"SHA-256 {hashlib.sha256(source.read_bytes()).hexdigest()}"
-        for name in (plugin.distribution, *_required(plugin), *(_imported(source) if source else ())):
-            with suppress(PackageNotFoundError):
-                found[name] = version(name)
+        found |= installed((plugin.distribution, *_required(plugin), *(_imported(source) if source else ())))
     found.pop(OURS, None)
     return dict(sorted(found.items()))
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those distributions that are installed."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _source(plugin: Plugin) -> Path | None:

@@ -122,6 +122,17 @@ def test_a_member_that_fails_is_named_and_left_out() -> None:
         _run(_member("odd", _fails), say=said.append)
 
 
+def test_members_without_the_vectors_that_they_read_are_named_together() -> None:
+    said: list[str] = []
+    reading = [RegressorMember(name, _mean_only, "identity", ("x", "lost")) for name in ("one", "other")]
+    found = _run(GOOD, *reading, broken={"lost": "featurizer 'lost' failed"}, say=said.append)
+    assert found.failed == dict.fromkeys(("one", "other"), "featurizer 'lost' failed")
+    assert said == ["one and other are left out of the blend: featurizer 'lost' failed"]
+    assert found.weights == {"good": 1.0}
+    with pytest.raises(TrainingError, match="every member of the blend failed; one: featurizer 'lost' failed"):
+        _run(*reading, broken={"lost": "featurizer 'lost' failed"}, say=said.append)
+
+
 def test_equal_targets_and_equal_predictions() -> None:
     with pytest.raises(InputError, match="all 50 training targets are equal"):
         _run(GOOD, targets=np.full(ROWS, 2.0))

@@ -43,8 +43,10 @@ class _Slope:
         return Regressor(model, np.zeros(1), np.zeros(1), one, np.array([np.inf]), np.array([0.0, 1.0])), {}
 
 
-def _run(*fits: Any, store: FitStore | None = None) -> Any:
-    members = [RegressorMember(name, fit, "identity", ("x",)) for name, fit in zip("abc", fits, strict=False)]
+def _run(*fits: Any, store: FitStore | None = None, names: str = "abc", digest: str = "") -> Any:
+    members = [
+        RegressorMember(name, fit, "identity", ("x",), digest=digest) for name, fit in zip(names, fits, strict=False)
+    ]
     inputs = Inputs({"x": X}, None)
     return fit_all(members, Dataset(None, Y, "identity"), SPLITS, inputs, store, "cpu", 1, None)  # type: ignore[arg-type]
 
@@ -79,8 +81,18 @@ def test_finished_fits_are_read_again(tmp_path: Path) -> None:
     again, failed = _run(broken, broken, store=store)
     assert failed == {}
     np.testing.assert_array_equal(again["a"][2].predictions, first["a"][2].predictions)
-    (kept,) = store.folder.glob("member-1-*-3.json")
+    (kept,) = (path for path in store.folder.glob("*-3.json") if '"name":"b"' in path.read_text().replace(" ", ""))
     kept.unlink()
     again, failed = _run(broken, broken, store=store)
     assert list(again) == ["a"]
     assert failed == {"b": "ValueError: no luck"}
+
+
+def test_a_finished_fit_is_that_of_its_member_whatever_the_order(tmp_path: Path) -> None:
+    store = FitStore(tmp_path / "cells", resume=False)
+    _run(_Slope(), store=store)
+    broken = _Slope(fails_at=_scaled(SPLITS[2]))
+    fits, failed = _run(broken, broken, store=store, names="ba")
+    assert (list(fits), list(failed)) == (["a"], ["b"])
+    fits, failed = _run(broken, store=store, digest="of another plugin")
+    assert (list(fits), list(failed)) == ([], ["a"])

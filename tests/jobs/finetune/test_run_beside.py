@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import zoo
 from zoo.errors import InputError, UnknownNameError
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
+from zoo.jobs.reports.run import write_run_report
 from zoo.registry import plugins
 
 if TYPE_CHECKING:
@@ -87,8 +89,16 @@ def test_a_featurizer_that_fails_costs_only_the_members_that_read_it(
     oracle(data, tmp_path, broken="raise RuntimeError('no idea')")
     with caplog.at_level(logging.WARNING, logger="zoo"):
         finetune(request(data, backbone, beside=("oracle",)), tmp_path / "run", quiet=True)
-    assert "members that read oracle are left out of the blend" in caplog.text
+    (told,) = [line for line in caplog.messages if "left out of the blend" in line]
+    assert told.startswith("svr on magpie-structure + oracle and gradient boosting on magpie-structure + oracle are ")
+    assert "featurizer 'oracle' failed: RuntimeError: no idea" in told
     assert "oracle" not in (tmp_path / "run" / "config.json").read_text()
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    lost = metrics["blend"]["per_seed"][0]["left_out"]
+    assert list(lost) == ["svr on magpie-structure + oracle", "gradient boosting on magpie-structure + oracle"]
+    reason = "- gradient boosting on magpie-structure + oracle was left out: featurizer 'oracle' failed: RuntimeError"
+    assert reason in (tmp_path / "run" / "README.md").read_text()
+    assert "magpie-structure + oracle was left out" in write_run_report(tmp_path / "run").read_text()
 
 
 def test_mistakes_are_told_before_anything_is_read(data: Path, backbone: Path, tmp_path: Path) -> None:

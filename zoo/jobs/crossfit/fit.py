@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo._utils.wording import listed
 from zoo.analysis import conformal
 from zoo.analysis.blending import blend_weights
 from zoo.analysis.difficulty import Difficulty, disagreement, fit_difficulty, held_out_scales
@@ -34,7 +35,7 @@ from zoo.models.checkpoint.schema import FOLD_RESIDUALS
 from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -183,6 +184,7 @@ def cross_fit(
     device: Device = "cpu",
     processes: int | None = None,
     valid: Valid = (None, None),
+    broken: Mapping[str, str] | None = None,
     bar: Bar | None = None,
     say: Callable[[str], None] = _log.warning,
 ) -> CrossFit:
@@ -208,10 +210,12 @@ def cross_fit(
         By default one per core.
     valid : (low, high)
         Range to which predictions are clipped.
+    broken : mapping of str to str, optional
+        Featurizers without vectors, with the reason; the members that read one are left out.
     bar : Bar, optional
         Progress bar, advanced by one for each fit.
     say : callable
-        Called with a line for each member that is left out.
+        Called with a line for each reason for which members are left out.
 
     Raises
     ------
@@ -225,14 +229,15 @@ def cross_fit(
         TargetScaler.fit(dataset.targets[rows], dataset.transform)  # raises an error if all targets are equal
     unseen = np.setdiff1d(np.concatenate([split.train, split.val, split.test]), rows)
     splits = [replace(split, train=np.setdiff1d(rows, fold), val=fold, test=unseen) for fold in folds]
-    left_out = _left_out(members, len(rows))
+    left_out = _left_out(members, len(rows), broken or {})
     if bar and left_out:
         bar.skip(len(folds) * len(left_out), f"{next(iter(left_out))}: left out")
     members = [each for each in members if each.name not in left_out]
     fits, failed = fit_all(members, dataset, splits, inputs, store, device, processes, bar)
     failed = left_out | failed
-    for name, why in failed.items():
-        say(f"{name} is left out of the blend: {why}")
+    for why in dict.fromkeys(failed.values()):
+        names = [name for name, reason in failed.items() if reason == why]
+        say(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out of the blend: {why}")
     if not fits:
         raise TrainingError(f"every member of the blend failed; {next(iter(failed))}: {next(iter(failed.values()))}")
     transform = dataset.transform
@@ -308,10 +313,18 @@ def cross_fit(
     )
 
 
-def _left_out(members: Sequence[NetworkMember | RegressorMember], rows: int) -> dict[str, str]:
-    """Return the members that there are too few rows for, with the reason."""
-    why = f"it needs {MIN_NETWORK_ROWS} rows besides the test rows, and there are {rows}"
-    return {each.name: why for each in members if isinstance(each, NetworkMember) and rows < MIN_NETWORK_ROWS}
+def _left_out(
+    members: Sequence[NetworkMember | RegressorMember], rows: int, broken: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the members with too few rows, or without the vectors that they read, with the reason."""
+    found = {}
+    for each in members:
+        if isinstance(each, NetworkMember):
+            if rows < MIN_NETWORK_ROWS:
+                found[each.name] = f"it needs {MIN_NETWORK_ROWS} rows besides the test rows, and there are {rows}"
+        elif lost := [name for name in each.featurizers if name in broken]:
+            found[each.name] = broken[lost[0]]
+    return found
 
 
 def _transfers(member: NetworkMember | RegressorMember) -> bool:

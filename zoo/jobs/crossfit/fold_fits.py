@@ -64,7 +64,7 @@ def fit_all(
     for m in range(len(members)):
         for k, split in enumerate(splits):
             shared = getattr(members[m], "fits", ())
-            outcome = shared[k] if shared else store.get(_key(members[m], m, split, k)) if store else None
+            outcome = shared[k] if shared else store.get(_key(members[m], split, k)) if store else None
             if outcome is None:
                 missing.append((m, k))
             else:
@@ -85,7 +85,7 @@ def fit_all(
         else:
             found[m, k] = outcome
             if store:
-                store.put(_key(members[m], m, splits[k], k), outcome)
+                store.put(_key(members[m], splits[k], k), outcome)
         if bar:
             bar.advance(1, f"{members[m].name}, fold {k + 1}")
 
@@ -110,9 +110,10 @@ def fit_all(
     return fits, failed
 
 
-def _key(member: NetworkMember | RegressorMember, number: int, split: Split, fold: int) -> str:
-    kind = member.key if isinstance(member, NetworkMember) else "regressor"
-    return f"member-{number}-{kind}-{hashlib.sha256(split.label.encode()).hexdigest()[:8]}-{fold + 1}"
+def _key(member: NetworkMember | RegressorMember, split: Split, fold: int) -> str:
+    kind, definition = (member.key, "") if isinstance(member, NetworkMember) else ("regressor", member.digest)
+    name, where = (hashlib.sha256(text.encode()).hexdigest()[:8] for text in (member.name + definition, split.label))
+    return f"member-{kind}-{name}-{where}-{fold + 1}"
 
 
 def _fit(

@@ -121,7 +121,7 @@ class RegressorMember:
     experts : tuple of int
         Indices of the network's frozen experts whose vectors are additional features.
     digest : str
-        Identifies the member's definition.
+        Identifies a plugin's definition: finished fits of another one with the same name are not reused.
     """
 
     name: str

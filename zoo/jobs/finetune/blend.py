@@ -184,10 +184,8 @@ def cross_fit_all(
     with progress("featurizing", len(names) * len(crystals), "crystals", quiet=quiet) as bar:
         features = baselines.featurize(names, crystals, bar)
     broken = {name: error for name, error in features.items() if isinstance(error, PluginError)}
-    for name, error in broken.items():
-        warn(f"members that read {name} are left out of the blend: {error}")
-        if options.network_mode is None:
-            raise error
+    if broken and options.network_mode is None:
+        raise next(iter(broken.values()))
     usable = {name: each for name, each in features.items() if not isinstance(each, PluginError)}
     inputs = Inputs(usable, None if vectors is None else vectors.numpy(), expert_sizes(initial.architecture))
 
@@ -198,11 +196,10 @@ def cross_fit_all(
     count = sum(len(plan) * len(each) for plan, each in zip(plans, folds, strict=True))
     with progress("cross-fitting", count, "fits", quiet=quiet) as bar:
         for split, parts, plan in zip(splits, folds, plans, strict=True):
-            members = [each for each in plan if not broken.keys() & set(_featurizers(each))]
             idle = partial(_idle, initial, dataset, np.concatenate(parts))
             crossfits.append(
                 cross_fit(
-                    members,
+                    plan,
                     dataset,
                     split,
                     parts,
@@ -212,6 +209,7 @@ def cross_fit_all(
                     device=device,
                     processes=processes,
                     valid=valid_range(task),
+                    broken={name: str(error) for name, error in broken.items()},
                     bar=bar,
                     say=warn,
                 )

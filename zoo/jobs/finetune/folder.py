@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import platform
-from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +20,7 @@ from zoo.jobs.reports.card import describe_run
 from zoo.models.checkpoint import networks
 from zoo.registry import backbones, plugins, task_choice
 from zoo.registry.backbones import CRYSTALS_FILE
-from zoo.registry.plugin_versions import versions
+from zoo.registry.plugin_versions import installed, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -143,7 +141,7 @@ def metrics(result: Result) -> dict[str, Any]:
         "verdict": comparison_table.verdict(result),
         "intervals": result.reliability.to_dict(),
         "provenance": result.checkpoint.config.provenance,
-        "versions": {"python": platform.python_version(), **_versions(), **versions(_plugins_used(result))},
+        "versions": {"python": platform.python_version(), **installed(PACKAGES), **versions(_plugins_used(result))},
     }
 
 
@@ -185,14 +183,6 @@ def _plugins_used(result: Result) -> Iterator[Plugin]:
     if result.backbone and result.backbone.card:
         package = backbones.distribution(result.backbone.card)
         yield from (plugin for plugin in plugins.plugins("backbone") if plugin.distribution == package)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def predictions(result: Result, methods: Iterable[str]) -> Iterator[list[Any]]:

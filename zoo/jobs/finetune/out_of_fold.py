@@ -204,7 +204,7 @@ def _disagreements(result: Result) -> str:
 
 
 def _mean_of_member(result: Result, name: str) -> NDArray[np.float64]:
-    """Return a member's out-of-fold transformed out-of-fold predictions, averaged over seeds; NaN if there are none."""
+    """Return a member's out-of-fold predictions, transformed and averaged over seeds; NaN for rows in no fold."""
     found = np.stack([each.parts[name] for each in result.crossfits if name in each.parts])
     count = np.isfinite(found).sum(axis=0)
     return np.where(count, np.nansum(found, axis=0) / np.maximum(count, 1), np.nan)

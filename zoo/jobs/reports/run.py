@@ -147,6 +147,8 @@ class _Run:
         verdict = str(self.metrics.get("verdict", ""))
         points = [_sentence(each) for each in (self._intervals(), blend.get("transfer", ""), blend.get("model", ""))]
         points += [_sentence(str(each)) for each in self.metrics.get("warnings", ())]
+        lost = (each.get("left_out", {}) for each in blend.get("per_seed", ()))
+        points += dict.fromkeys(_sentence(f"{name} was left out: {why}") for each in lost for name, why in each.items())
         return Section("In short", [verdict] if verdict else [], points=list(filter(None, points)))
 
     def _intervals(self) -> str:
@@ -159,7 +161,7 @@ class _Run:
         size = f"a factor of {10**mean:.3g}" if self.log else f"± {mean:.3g} {self.saved.unit}".rstrip()
         measured = next((each.get("measured") for each in found.get("coverage", ()) if each["level"] == level), None)
         if measured is None:
-            return f"{level:.0%} intervals are {size} wide on average; there are no test rows to measure their coverage"
+            return f"{level:.0%} intervals are {size} on average; there are no test rows to measure their coverage"
         return f"{measured:.1%} of the test rows lie inside their {level:.0%} intervals ({size})"
 
     def pictures(self, folder: Path) -> tuple[list[Saved], list[str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import fields
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,8 @@ from zoo.data.tables.table import source_name
 from zoo.jobs import lineage
 from zoo.jobs.reports.comparison_table import error_cell
 from zoo.jobs.study import figures, methods_text
+from zoo.jobs.study.preparation import MIXED
+from zoo.registry.plugin_versions import installed
 from zoo.registry.contracts import Task
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _answers(study: Study) -> Section:
         paragraphs.append(
             f"Backbones trained on this very property: {listed(same)}. Their gain is that of more data, not of "
             "transfer from another property."
-            + (" Mixtures include them too." if "mixture" in study.options.modes else "")
+            + (" Mixtures and blends read them too." if set(MIXED) & set(study.options.modes) else "")
         )
     if study.failed:
         are = "is" if len(study.failed) == 1 else "are"
@@ -205,8 +206,9 @@ def _interval_table(study: Study) -> Table:
         f"Intervals at {INTERVAL_LEVEL:.0%}",
         ["training rows", "method", "test rows inside", "worst seed", "half-width"],
         rows,
-        "Split-conformal: a quantile of the errors on validation rows. These train no method, but choose the epoch of "
-        f"a network. The nominal level is {INTERVAL_LEVEL:.0%}; with few validation rows it varies between seeds.",
+        "A quantile of the errors on validation rows, which train no method, but choose the epoch of a network; of a "
+        f"blend, of its out-of-fold errors. The nominal level is {INTERVAL_LEVEL:.0%}; where such rows are few, coverage "
+        "varies between seeds.",
     )
 
 
@@ -245,7 +247,7 @@ def _backbones(study: Study) -> list[Table]:
             counts = f"{card.training.rows.train:,} rows" if card.training.rows else ""
             pretrained = with_unit(card.target, card.unit)
             what = [card.title, pretrained, ", ".join(filter(None, [card.training.source, counts]))]
-        used = "compared" if name in study.backbones else "expert in mixtures"
+        used = "compared" if name in study.backbones else "frozen expert"
         rows.append([name, used, *what, str(study.settings.get("weights", {}).get(name, ""))])
     header = ["backbone", "use", "title", "pretrained on", "source", "SHA-256 of the weights"]
     return [Table("Backbones", header, rows)] if rows else []
@@ -264,7 +266,7 @@ def _data(study: Study) -> Section:
 
 
 def _reproduce(study: Study) -> Section:
-    versions = [f"{name} {metadata.version(name)}" for name in VERSIONS]
+    versions = [f"{name} {version}" for name, version in installed(VERSIONS).items()]
     return Section(
         "How to reproduce",
         [
