@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zoo.registry import plugins
-from zoo.registry.plugin_versions import versions
+from zoo.registry.plugin_versions import installed, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,3 +57,7 @@ def test_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
 def test_a_module_without_source_has_its_package_alone(install: Callable[..., Path]) -> None:
     install("zoo-gone", {"tasks": {"hardness": "gone.tasks:hardness"}})
     assert versions([plugins.find("task", "hardness")]) == {"zoo-gone": "1.2"}
+
+
+def test_what_is_not_installed_has_no_version() -> None:
+    assert installed(("numpy", "no-such-distribution")) == {"numpy": version("numpy")}

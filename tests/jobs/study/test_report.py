@@ -169,15 +169,16 @@ def test_it_says_how_it_was_made(study: Study, page: str) -> None:
     assert re.search(r"scipy \d+\.\d+", text)
 
 
-def test_what_a_mixture_reads_is_told(study: Study, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["mixture", "blend"])
+def test_what_a_mixture_reads_is_told(study: Study, tmp_path: Path, mode: str) -> None:
     """Backbones that learned the very property count, whether they are compared or read beside."""
     read = {name: pull.pull(name) for name in ("Eg-NM", "multi-113k")}
-    asked = replace(study.options, modes=("mixture",))
+    asked = replace(study.options, modes=(mode,))
     gaps = replace(study, options=asked, task=plugins.task("band-gap"), others=read)
     text = words(write_report(gaps, tmp_path).read_text(encoding="utf-8"))
     assert "Backbones trained on this very property: Eg-NM and multi-113k." in text
-    assert "Mixtures include them too." in text
-    assert "Eg-NM expert in mixtures CGCNN pretrained on" in text
+    assert "Mixtures and blends read them too." in text
+    assert "Eg-NM frozen expert CGCNN pretrained on" in text
 
 
 def test_a_cell_that_failed_is_named_and_escaped(page: str) -> None:

@@ -73,12 +73,16 @@ def finetune(
             rows = read_rows(options, task, candidates, out, tell, warn)
             candidates = [of_formulas(options, candidates[0].outputs)] if rows.formulas else candidates
             return fit_rows(options, candidates, rows, out, device, resume=resume, quiet=quiet, tell=tell, warn=warn)
-        except KeyboardInterrupt:
-            folder = partial_folder(out)
+        except BaseException as error:
+            folder, what = partial_folder(out), "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped"
+            told = isinstance(error, KeyboardInterrupt | OSError)  # other errors say what to do
             if kept := sum(map(FitStore.count, folder.rglob("cells"))):
                 again = f"the same command with --resume continues, {folder} removed starts again"
-                _log.warning("interrupted; %s kept in %s: %s", counted(kept, "finished fit"), folder, again)
+                if told:
+                    _log.warning("%s; %s kept in %s: %s", what, counted(kept, "finished fit"), folder, again)
             else:
-                shutil.rmtree(folder, ignore_errors=True)
-                _log.warning("interrupted before a fit was finished; nothing is kept: run the same command again")
+                if (folder / "cells").is_dir():
+                    shutil.rmtree(folder, ignore_errors=True)
+                if told:
+                    _log.warning("%s before a fit was finished; nothing is kept: run the same command again", what)
             raise

@@ -287,7 +287,7 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
 
 
 def row_warnings(
-    start: Start, task: Task, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: str
+    start: Start, task: Task, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: Sequence[str]
 ) -> list[str]:
     """Return warnings about rows seen in pretraining that the errors are measured on.
 
@@ -297,10 +297,15 @@ def row_warnings(
     task : Task
     leaks, seen
         Results of :func:`zoo.jobs.lineage.count_leaks` and :func:`zoo.jobs.lineage.count_seen`; the messages give the
-        numbers for the first seed.
-    judged : str
-        Number and kind of these rows, for example "50 test rows".
+        largest number of a seed.
+    judged : sequence of str
+        Number and kind of these rows for each seed, for example "50 test rows".
     """
+
+    def most(counts: Sequence[int]) -> str:
+        worst = int(np.argmax(counts))
+        return f"{counts[worst]} of {judged[worst]}"
+
     lines = []
     unlisted = lineage.without_list(start.pretrained)
     if unlisted:
@@ -310,7 +315,7 @@ def row_warnings(
         )
     if leaks:
         lines += [
-            f"{counts[0]} of {judged} are crystals that {name} was trained on, on this very property: "
+            f"{most(counts)} are crystals that {name} was trained on, on this very property: "
             "their error says nothing about new crystals"
             for name, counts in leaks.items()
         ]
@@ -320,7 +325,7 @@ def row_warnings(
         others = ", ".join(target for target in learned if target not in task.columns)
         who = names[0] if len(names) == 1 else f"at least one of {', '.join(names)}"
         lines.append(
-            f"{seen[0]} of {judged} are crystals that {who} saw in training, with another property ({others}): "
+            f"{most(seen)} are crystals that {who} saw in training, with another property ({others}): "
             "no leak of the target"
         )
     elif seen is None and len(unlisted) < len(start.pretrained):

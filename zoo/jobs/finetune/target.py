@@ -129,7 +129,7 @@ def fit_rows(
     leaks = lineage.count_leaks(start.pretrained, task, table.records, judged)
     warned = rows.warned + splitting.warnings(options, table, splits)
     kind = "test rows" if len(splits[0].test) else "rows"
-    warned += row_warnings(start, task, leaks, seen, f"{len(judged[0].test)} {kind}")
+    warned += row_warnings(start, task, leaks, seen, [f"{len(split.test)} {kind}" for split in judged])
     for line in describe(start, options, task, tried):
         tell(line)
     for line in warned:

@@ -165,7 +165,7 @@ def predict_files(
             if not counts[True]:
                 raise _no_crystal(paths, rejected, counts[False])
     except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}") from error
+        raise InputError(f"{out} cannot be written: {error.strerror or error}") from error
     count, top = counts[True], ranking.top if ranking else None
     return Predicted(
         count,

@@ -70,7 +70,7 @@ def write_run_report(folder: Path, out: Path | None = None) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             files.write_text(path, page.html)
         except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}") from error
+            raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
     return path
 
 
