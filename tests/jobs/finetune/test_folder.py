@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-
 from support.runfiles import RUN_FILES
 
 from zoo.hub import pull

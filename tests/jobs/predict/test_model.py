@@ -116,7 +116,7 @@ def test_what_is_no_structure_is_named(model: Model) -> None:
     disordered[0] = {"Si": 0.5, "Ge": 0.5}
     with pytest.raises(InputError, match=r"^partial occupancy"):
         model.predict(disordered)
-    with pytest.raises(InputError, match="2 ids were given for 1 structures"):
+    with pytest.raises(InputError, match="2 ids were given for 1 structure"):
         model.predict(samples.crystals()["Si"], ids=["a", "b"])
 
 

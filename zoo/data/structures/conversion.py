@@ -57,7 +57,7 @@ class Converted:
     skipped: dict[int, str] = field(default_factory=dict)
 
 
-def convert(structures: object, *, on_error: OnError = "raise") -> Converted:
+def convert(structures: object, *, ids: Sequence[str] | None = None, on_error: OnError = "raise") -> Converted:
     """Convert one structure or any collection of structures.
 
     Parameters
@@ -68,13 +68,16 @@ def convert(structures: object, *, on_error: OnError = "raise") -> Converted:
         documents with a ``structure``; or formulas (texts and pymatgen Compositions), for models that read compositions
         alone: one of them, or several in a list, tuple, generator, NumPy array of objects,
         pandas Series, data frame of one column, or dictionary of identifiers to structures.
+    ids : sequence of str, optional
+        Identifiers of all structures, in place of their own.
     on_error : {"raise", "skip"}
         Whether a structure that cannot be used ends in an error, or is left out with a warning that names it.
 
     Raises
     ------
     InputError
-        If the input holds no structures, or one cannot be used; the message names its position, counted from 0.
+        If the input holds no structures, there are more or fewer `ids`, or a structure cannot be used; the message
+        names its position, counted from 0.
 
     Examples
     --------
@@ -87,22 +90,24 @@ def convert(structures: object, *, on_error: OnError = "raise") -> Converted:
     """
     if on_error not in ("raise", "skip"):
         raise InputError(f"on_error={on_error!r}: use 'raise' or 'skip'")
+    crystals: dict[int, Crystal] = {}
+    names: list[str] = []
+    skipped: dict[int, str] = {}
     if _is_one(structures):
-        return Converted([_crystal(structures)], [0], [_own_id(structures) or "0"])
-    items, labels = _items(structures)
-    found = Converted([], [], [])
-    names: dict[int, str] = {}
-    for position, item in enumerate(items):
-        names[position] = labels[position] if labels else _own_id(item) or str(position)
-        try:
-            found.crystals.append(_crystal(item))
-        except InputError as error:
-            found.skipped[position] = str(error)
-        else:
-            found.positions.append(position)
-            found.ids.append(names[position])
-    _report(found.skipped, names, on_error)
-    return found
+        crystals[0], names = _crystal(structures), [_own_id(structures) or "0"]
+    else:
+        items, labels = _items(structures)
+        for position, item in enumerate(items):
+            names.append(labels[position] if labels else _own_id(item) or str(position))
+            try:
+                crystals[position] = _crystal(item)
+            except InputError as error:
+                skipped[position] = str(error)
+    given = names if ids is None else [str(name) for name in ids]
+    if len(given) != len(names):
+        raise InputError(f"{len(given)} ids were given for {counted(len(names), 'structure')}")
+    _report(skipped, dict(enumerate(given)), on_error)
+    return Converted(list(crystals.values()), list(crystals), [given[position] for position in crystals], skipped)
 
 
 def as_crystals(structures: object) -> list[Crystal]:

@@ -143,8 +143,7 @@ class Result:
         if not self.crossfits:
             return self.splits
         return [
-            splitting.as_cross_fitted(split, each.rows)
-            for split, each in zip(self.splits, self.crossfits, strict=True)
+            splitting.as_cross_fitted(split, each.rows) for split, each in zip(self.splits, self.crossfits, strict=True)
         ]
 
     @cached_property

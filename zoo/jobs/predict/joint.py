@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -102,12 +102,7 @@ class JointModel:
         """
         import pandas as pd
 
-        converted = convert(structures, on_error=on_error)
-        if ids is not None:
-            given = [str(name) for name in ids]
-            if len(given) != (count := len(converted.crystals) + len(converted.skipped)):
-                raise InputError(f"{len(given)} ids were given for {count} structures")
-            converted = replace(converted, ids=[given[position] for position in converted.positions])
+        converted = convert(structures, ids=ids, on_error=on_error)
         for model in self:
             model.check_interval(interval)
         rows: list[dict[str, Any] | InputError] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -207,12 +207,7 @@ class Model:
         """
         import pandas as pd
 
-        converted = convert(structures, on_error=on_error)
-        if ids is not None:
-            given = [str(name) for name in ids]
-            if len(given) != (count := len(converted.crystals) + len(converted.skipped)):
-                raise InputError(f"{len(given)} ids were given for {count} structures")
-            converted = replace(converted, ids=[given[position] for position in converted.positions])
+        converted = convert(structures, ids=ids, on_error=on_error)
         self.check_interval(interval)
         found = usable_items(self._inputs(converted.crystals), converted, on_error=on_error)
         crystals, inputs = [converted.crystals[place] for place in found], list(found.values())

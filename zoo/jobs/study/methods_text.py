@@ -41,8 +41,8 @@ def procedure(study: Study) -> list[str]:
     points = [
         f"Rows: {seeds}, {span} test rows, {SPLITS[options.split]}; they are the same for every method and size. The "
         "training rows of a size are among those of every larger size. Validation rows (20, or a fifth of the training "
-        "rows if that is more, but at most a tenth of all rows) choose the epoch of a network and calibrate intervals; a "
-        "blend does both without them. Test rows are predicted once.",
+        "rows if that is more, but at most a tenth of all rows) choose the epoch of a network and calibrate intervals; "
+        "a blend does both without them. Test rows are predicted once.",
         f"Networks: crystal graph convolutional networks, trained for {epochs}. From scratch is the same network with "
         "random initial weights, and settings tuned for that. A transfer starts from the weights of a backbone.",
     ]

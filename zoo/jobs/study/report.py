@@ -17,8 +17,8 @@ from zoo.jobs import lineage
 from zoo.jobs.reports.comparison_table import error_cell
 from zoo.jobs.study import figures, methods_text
 from zoo.jobs.study.preparation import MIXED
-from zoo.registry.plugin_versions import installed
 from zoo.registry.contracts import Task
+from zoo.registry.plugin_versions import installed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,8 +207,8 @@ def _interval_table(study: Study) -> Table:
         ["training rows", "method", "test rows inside", "worst seed", "half-width"],
         rows,
         "A quantile of the errors on validation rows, which train no method, but choose the epoch of a network; of a "
-        f"blend, of its out-of-fold errors. The nominal level is {INTERVAL_LEVEL:.0%}; where such rows are few, coverage "
-        "varies between seeds.",
+        f"blend, of its out-of-fold errors. The nominal level is {INTERVAL_LEVEL:.0%}; where such rows are few, "
+        "coverage varies between seeds.",
     )
 
 
