@@ -77,6 +77,18 @@ def test_it_begins_where_the_others_ended(first: tuple[list[Report], Path], tmp_
     assert f"starting from `tiny` (SHA-256 {digest[:12]}…)" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_a_body_goes_on_with_another_pooling(first: tuple[list[Report], Path], tmp_path: Path) -> None:
+    """The body is the same, the heads read longer vectors."""
+    text = starting(first[1], learning_rate="1e-12", epochs="1").replace("[network]", '[network]\npooling = "all"')
+    pretrain(read_recipe(write(tmp_path / "recipe", text)), [EXAMPLE], tmp_path / "out", quiet=True)
+    ours, theirs = (load_file(folder / weights.WEIGHTS_FILE) for folder in (tmp_path / "out", first[1]))
+    convolutions = [name for name in theirs if name.endswith("fc_full.weight")]
+    for name in convolutions:
+        assert ours[name] == pytest.approx(theirs[name], abs=1e-6)
+    head = "members.0.conv_to_fc.weight"
+    assert ours[head].shape[1] == (1 + len(convolutions)) * theirs[head].shape[1]
+
+
 def test_rows_that_a_start_was_trained_on_judge_nothing(tmp_path: Path) -> None:
     known = backbones.training_ids(backbones.get("dEf-91k"))
     judges = [*ids()["validation"], *ids()["test"]]

@@ -66,7 +66,8 @@ def _check_shapes(recipe: Recipe, architecture: Architecture, found: Sequence[Pr
         except ValueError as error:
             raise InputError(f"{recipe.path}: start: {names}: {error}") from error
         names += " side by side"
-    for key, value in architecture.settings.model_dump().items():
+    other_vectors = {"pooling"} if len(found) == 1 and architecture.same_body(sizes[0]) else set()
+    for key, value in architecture.settings.model_dump(exclude=other_vectors).items():
         _check_same(recipe, key, value, getattr(joined, key), names)
 
 
@@ -95,10 +96,12 @@ def provenance(found: Sequence[Pretrained]) -> dict[str, Any]:
 def initial_network(recipe: Recipe, found: Sequence[Pretrained], architecture: Architecture) -> CrystalNetwork:
     """Return the initial network of a recipe: the backbones side by side, with their heads for the recipe's tasks.
 
-    A head initially predicts on the target scale of its own training rows; training adapts it to the new scale.
+    A head initially predicts on the target scale of its own training rows; training adapts it to the new scale. With
+    another pooling than in the backbone, the heads have other inputs and start from random weights.
     """
     heads: dict[int, tuple[int, CrystalNetwork]] = {}
-    for place, backbone in enumerate(found):
+    other_vectors = len(found) == 1 and found[0].network.architecture.settings != architecture.settings
+    for place, backbone in enumerate(() if other_vectors else found):
         checkpoint = networks.load(backbone.pulled.directory)
         for index, each in enumerate(checkpoint.config.targets):
             for target, task in enumerate(recipe.tasks):
