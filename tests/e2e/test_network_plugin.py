@@ -140,8 +140,10 @@ def test_it_is_pushed_and_pulled(
     for model, file in ((work / "net", "here.csv"), (name, "there.csv")):
         with_plugin("predict", model, work / "k.csv", "--out", tmp_path / file)
     assert (tmp_path / "here.csv").read_text() == (tmp_path / "there.csv").read_text()
-    said = zoo("predict", name, work / "k.csv", "--out", tmp_path / "p.csv", code=2)
-    assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
+    recipe = write(tmp_path, (work / "tiny.toml").read_text().replace("seed = 3", f'seed = 4\nstart = "{name}"'))
+    for given in (("predict", name, work / "k.csv", "--out", tmp_path / "p.csv"), ("pretrain", recipe)):
+        said = zoo(*given, code=2)
+        assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
 
 
 def test_without_the_plugin_the_file_is_named(work: Path, tmp_path: Path) -> None:

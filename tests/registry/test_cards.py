@@ -144,12 +144,12 @@ def test_model_index_has_the_hubs_shape_and_the_measured_values() -> None:
         (changed("name: net-1", "name: ../net-1"), "zoo.name", "../net-1"),
         (changed("transform: log10", "transform: ln"), "zoo.transform", "'ln'"),
         (changed("width: 64", "width: 64000000"), "zoo.architecture.width", "64000000"),
-        (changed("cutoff: 8,", "cutoff: 0,"), "zoo.graph.cutoff", "greater than 0"),
-        (changed('"No"', "No"), "zoo.elements.2", "valid string"),  # YAML reads a bare No as false
+        (changed("cutoff: 8,", "cutoff: 0,"), "zoo.graph.cutoff", "must be more than 0"),
+        (changed('"No"', "No"), "zoo.elements.2", "must be text"),  # YAML reads a bare No as false
         (changed('elements: [O, Si, "No"]', "elements: []"), "zoo", "elements: must be given"),
         (changed("ids: splits/net-1.json", "ids: ../../secret"), "zoo.training", "'..'"),
         (changed("license: cc-by-4.0\n", ""), "license", "is missing"),
-        (changed("license: cc-by-4.0\n", "license: [1, 2]\n"), "license", "valid string"),
+        (changed("license: cc-by-4.0\n", "license: [1, 2]\n"), "license", "must be text"),
         ("---\nlicense: mit\n---\n", "zoo", "is missing"),
     ],
 )

@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from zoo._utils.validation import first_error
+from zoo._utils.validation import first_error, reason
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Model = TypeVar("Model", bound=BaseModel)
+
+KINDS = {
+    "extra_forbidden": "there is no such key",
+    "tuple_type": "must be a list",
+    "bool_type": "must be true or false",
+}
+"""pydantic's error types → what is said of a key, where TOML has words of its own."""
 
 
 def read(path: Path, kind: type[Model]) -> tuple[Model, bytes]:
@@ -41,6 +48,5 @@ def read(path: Path, kind: type[Model]) -> tuple[Model, bytes]:
     except ValidationError as error:
         place, first = first_error(error)
         key = ".".join(map(str, place))
-        what = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-        where = f"{path}: {key}" if key else f"{path}"
-        raise InputError(f"{where}: {what.removeprefix('Value error, ')}") from error
+        what = KINDS.get(first["type"]) or reason(first)
+        raise InputError(f"{path}: {key}: {what}" if key else f"{path}: {what}") from error

@@ -22,7 +22,9 @@ Options = TypeVar("Options", bound=type[Any])
 TYPES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
     "string_type": "text",
     "texts_type": "text, or a list of texts",
     "bool_type": "True or False",
@@ -83,6 +85,22 @@ def first_error(error: ValidationError) -> tuple[tuple[int | str, ...], ErrorDet
     return first["loc"], first
 
 
+def reason(problem: ErrorDetails) -> str:
+    """Say what is wrong with a value, whose name stands before it: ``must be at least 1``."""
+    kind = problem["type"]
+    if kind.startswith("missing"):
+        return "is missing"
+    if kind in TYPES:
+        return f"must be {TYPES[kind]}"
+    if kind == "literal_error":
+        choices = problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
+        return f"must be one of {choices}" if "," in choices else f"must be {choices}"
+    text = problem["msg"].removeprefix("Value error, ")
+    for words, plain in WORDS.items():
+        text = text.replace(words, plain)
+    return text
+
+
 def describe(error: ValidationError, names: Sequence[str] = ()) -> str:
     """Describe the first problem: ``epochs=2.0: must be a whole number``, ``--patience 0: must be at least 1``.
 
@@ -100,17 +118,12 @@ def describe(error: ValidationError, names: Sequence[str] = ()) -> str:
     name = ".".join(place)
     option = f"--{name.replace('_', '-')}"
     if kind.startswith("missing"):
-        return f"{option} is missing"
+        return f"{option} {reason(problem)}"
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{option}: there is no such option"
     if kind in TYPES:
         text = repr(value)
         shown = text if len(text) <= 60 and text.isprintable() else type(value).__name__
-        return f"{name}={shown}: must be {TYPES[kind]}"
-    reason = problem["msg"].removeprefix("Value error, ")
-    for words, plain in WORDS.items():
-        reason = reason.replace(words, plain)
-    if kind == "literal_error":
-        reason = f"must be one of {problem['ctx']['expected'].replace(' or ', ', ').replace(chr(39), '')}"
+        return f"{name}={shown}: {reason(problem)}"
     shown = "" if isinstance(value, dict | list | tuple) else f" {value}"
-    return f"{option}{shown}: {reason}"
+    return f"{option}{shown}: {reason(problem)}"

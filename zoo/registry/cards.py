@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from zoo._utils.validation import reason
 from zoo.errors import CardError
 from zoo.registry import front_matter
 from zoo.registry.contracts import Transform
@@ -383,14 +384,14 @@ class Card(Backbone):
 
 def _first_problem(error: ValidationError) -> str:
     """Return the first invalid field with the reason, and the number of other problems."""
-    problems = error.errors(include_url=False, include_context=False)
+    problems = error.errors(include_url=False)
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"]) or "front matter"
-    reason = first["msg"].removeprefix("Value error, ")
+    what = reason(first)
     shown = "" if isinstance(first["input"], dict | list | BaseModel) else f" (it is {str(first['input'])[:60]!r})"
     if first["type"] == "extra_forbidden":
-        reason, shown = "no such field; look for a spelling mistake", ""
+        what, shown = "no such field; look for a spelling mistake", ""
     elif first["type"] == "missing":
-        reason, shown = "is missing", ""
+        shown = ""
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    return f"{field}: {reason}{shown}{more}"
+    return f"{field}: {what}{shown}{more}"

@@ -36,24 +36,25 @@ def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
-        ("epochs = 2", "epoch = 2", "fit.epochs: Field required"),
+        ("epochs = 2", "epoch = 2", "fit.epochs: is missing"),
         ("epochs = 2", "epochs = 2\nmomentum = 0.9", "fit.momentum: there is no such key"),
-        ("epochs = 2", 'epochs = "two"', "fit.epochs: Input should be a valid integer"),
-        ("epochs = 2", "epochs = 0", "fit.epochs: Input should be greater than or equal to 1"),
+        ("epochs = 2", 'epochs = "two"', "fit.epochs: must be a whole number"),
+        ("epochs = 2", "epochs = 0", "fit.epochs: must be at least 1"),
         ("learning_rate = 1e-2", "learning_rate = -1.0", "fit.learning_rate: "),
-        ("width = 8", "width = 100000", "network.width: Input should be less than or equal to 1024"),
+        ("width = 8", "width = 100000", "network.width: must be at most 1024"),
         ('ties = "environment"', 'ties = "coin"', "graph.ties: "),
         ('name = "tiny"', 'name = "../tiny"', "name: String should match pattern"),
-        ('name = "tiny"', "", "name: Field required"),
+        ('name = "tiny"', "", "name: is missing"),
         ('name = "tiny"', 'name = "tiny"\nepochs = 3', "epochs: there is no such key"),
         ('ids = "ids.json"', 'ids = "ids.json"\nfetch = {database = "oqmd", fields = ["x"]}', "data.fetch.database: "),
+        ("seed = 3", "seed = 3\nstart = 3", "start: must be a list"),
         ("[network]", "[network", "is not valid TOML: "),
         ('ids = "ids.json"', "", "data: give ids or split, and not both"),
         ('ids = "ids.json"', 'ids = "ids.json"\nwhere = [{column = "x", above = 0}]', "where goes with split"),
         (
             'ids = "ids.json"',
             "split = {test = 0.1, validation = 1.5}",
-            "data.split.validation: Input should be less than 1",
+            "data.split.validation: must be less than 1",
         ),
         (
             'ids = "ids.json"',
@@ -68,6 +69,12 @@ def test_a_broken_recipe_names_its_key(before: str, after: str, message: str, tm
         read_recipe(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("start", ['"dEf-10k"', '["dEf-10k"]'])
+def test_a_single_start_may_be_given_as_text(start: str, tmp_path: Path) -> None:
+    path = write(tmp_path, RECIPE.replace("seed = 3", f"seed = 3\nstart = {start}"))
+    assert read_recipe(path).start == ("dEf-10k",)
 
 
 def test_a_recipe_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_network_of_a_plugin(schnet: Path, tmp_path: Path, real_structures: li
     config["architecture"]["features"] = 10**6
     (out / "config.json").write_text(json.dumps(config))
     plugins.add_file(schnet)
-    with pytest.raises(CheckpointError, match=re.escape("architecture.features: Input should be less than")):
+    with pytest.raises(CheckpointError, match=re.escape("architecture.features: must be at most")):
         zoo.load(out)
 
 

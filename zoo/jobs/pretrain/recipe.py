@@ -7,15 +7,16 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from zoo._utils import toml
 from zoo.data.tables.conditions import Condition
-from zoo.errors import InputError
+from zoo.errors import InputError, ZooError
+from zoo.hub.pull import pull
 from zoo.models.architecture import Architecture
 from zoo.models.checkpoint import weights
 from zoo.models.checkpoint.schema import GraphConfig, Weights
-from zoo.registry import plugins
+from zoo.registry import backbones, plugins
 from zoo.registry.cards import Line, Name
 from zoo.training.fit import FitSettings
 from zoo.training.losses import Balance
@@ -131,6 +132,10 @@ class FitRecipe(_Strict):
         return "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
 
 
+def _listed(given: object) -> object:
+    return (given,) if isinstance(given, str) else given
+
+
 class Recipe(_Strict):
     """A complete description of a pretraining.
 
@@ -146,9 +151,10 @@ class Recipe(_Strict):
         Seed of the initial weights and the order of batches.
     others : list of TargetRecipe
         Additional properties that are trained simultaneously, with a shared body and one head per property.
-    start : list of str
-        Backbones joined side by side to form the initial body: names, ``hf://…``, or folders relative to the recipe;
-        see :mod:`zoo.jobs.pretrain.start`. If empty, the network is trained from scratch.
+    start : list of str, or str
+        Backbone to continue from, or several, which are joined side by side to form the initial body: names,
+        ``hf://…``, or folders relative to the recipe; see :mod:`zoo.jobs.pretrain.start`. If empty, the network is
+        trained from scratch.
     weights : {"float32", "float16"}
         Number type of the weights in the file. The errors are those of the weights as they are stored.
     """
@@ -159,7 +165,7 @@ class Recipe(_Strict):
     seed: int = Field(ge=0)
     data: DataRecipe
     others: tuple[TargetRecipe, ...] = Field(default=(), max_length=15)
-    start: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    start: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)] = ()
     weights: Weights = "float32"
     network: Architecture
     graph: GraphConfig
@@ -196,21 +202,35 @@ def read_recipe(path: Path) -> Recipe:
     ------
     InputError
         If the file is missing or not TOML, or has an unknown, missing or invalid key; the message names it.
+    CheckpointError
+        If its network is not installed, and a backbone that it starts from says which package has it.
     """
     try:
         recipe, raw = toml.read(path, Recipe)
     except InputError:
-        _check_starts(path)
+        _look_for_package(path)
         raise
     return recipe.model_copy(update={"path": path, "digest": hashlib.sha256(raw).hexdigest()})
 
 
-def _check_starts(path: Path) -> None:
-    """Read the configuration of the folders that a recipe starts from; it names the package of a missing network."""
+def place(path: Path, name: str) -> str:
+    """Return the name of a backbone to start from unchanged; resolve a folder relative to the recipe."""
+    beside = path.parent / name
+    return str(beside) if name not in backbones.named() and beside.is_dir() else name
+
+
+def _look_for_package(path: Path) -> None:
+    """If a recipe's network is not installed, read the backbones that it starts from; they say which package has it."""
     try:
-        starts = tomllib.loads(path.read_text(encoding="utf-8")).get("start", ())
-    except (OSError, ValueError):
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        network, starts = given["network"]["network"], _listed(given["start"])
+        if any(network in (each.name, each.qualified) for each in plugins.plugins("network")):
+            return
+    except (OSError, ValueError, LookupError, TypeError):
         return
-    for folder in (path.parent / name for name in starts if isinstance(name, str)):
-        if folder.is_dir():
-            weights.read_config(folder)
+    for name in starts if isinstance(starts, list | tuple) else ():
+        try:
+            directory = pull(place(path, name)).directory
+        except (ZooError, OSError, TypeError):  # that the network is unknown says enough
+            continue
+        weights.read_config(directory)

@@ -11,8 +11,8 @@ from zoo.data.elements import atom_table
 from zoo.data.graphs.neighbors import GraphSettings
 from zoo.errors import InputError
 from zoo.jobs import lineage, pretrained
+from zoo.jobs.pretrain import recipe as recipes
 from zoo.models.checkpoint import networks
-from zoo.registry import backbones
 from zoo.training import transfer
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def load(recipe: Recipe, architecture: Architecture) -> list[Pretrained]:
     ZooError
         If a backbone cannot be loaded; see :func:`zoo.jobs.pretrained.load`.
     """
-    found = [pretrained.load(_place(recipe, name)) for name in recipe.start]
+    found = [pretrained.load(recipes.place(recipe.path, name)) for name in recipe.start]
     settings = GraphSettings(**recipe.graph.model_dump())
     if found:
         _check_shapes(recipe, architecture, found)
@@ -77,12 +77,6 @@ def _check_same(recipe: Recipe, key: str, wanted: object, found: object, name: s
             f"{recipe.path}: network.{key} is {wanted}, and {found} in {name}, from which it starts; the shapes must "
             "be the same"
         )
-
-
-def _place(recipe: Recipe, name: str) -> str:
-    """Return a backbone's name unchanged; resolve a folder relative to the recipe."""
-    beside = recipe.path.parent / name
-    return str(beside) if name not in backbones.named() and beside.is_dir() else name
 
 
 def provenance(found: Sequence[Pretrained]) -> dict[str, Any]:

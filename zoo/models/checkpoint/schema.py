@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from zoo._utils.validation import first_error
+from zoo._utils.validation import first_error, reason
 from zoo.analysis.applicability import DISTANCES, REFERENCES
 from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS
 from zoo.data.graphs.neighbors import GraphSettings
@@ -319,5 +319,5 @@ def problem(error: ValidationError) -> str:
     """Describe a validation error in one printable line that names the field."""
     place, first = first_error(error)
     where = ".".join(str(part)[:60] for part in place) or "the file"
-    why = f"{where}: {first['msg'].removeprefix('Value error, ')[:300]}"
+    why = f"{where}: {reason(first)[:300]}"
     return "".join(filter(str.isprintable, why))

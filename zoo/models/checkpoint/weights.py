@@ -108,7 +108,7 @@ def read_config(directory: Path) -> Config:
     for name, field in type(settings).model_fields.items():
         extra = field.json_schema_extra
         if name not in given and not (isinstance(extra, dict) and extra.get("sparse")):
-            raise CheckpointError(f"{path}: architecture.{name}: Field required")
+            raise CheckpointError(f"{path}: architecture.{name}: is missing")
     try:
         count = count_parameters(config.architecture, len(config.stored_networks))
     except PluginError as error:

@@ -144,7 +144,7 @@ ODD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "variance": (_set("convs.0.bn1.running_var", torch.full((128,), -1.0)), "holds a negative variance"),
     "expanded": (_set("fc_out.weight", torch.zeros(1, 1).expand(1, 10**12)), "has 1,000,000,000,000 elements"),
-    "wide": (_set("conv_to_fc.weight", torch.zeros(1, 1).expand(5000, 64)), "head: Input should be less than"),
+    "wide": (_set("conv_to_fc.weight", torch.zeros(1, 1).expand(5000, 64)), "head: must be at most"),
     "many layers": (_set("convs.999999999.x", torch.zeros(1)), "convs.4.bn1.bias is absent"),
     "args": (lambda raw: raw.update(args=["radius", 8]), "its args is not a dictionary but a list"),
     "radius": (lambda raw: raw["args"].update(radius="wide"), "radius is not a finite number"),
@@ -153,7 +153,7 @@ ODD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "neighbours per atom; choose 1 to 255",
     ),
     "normalizer": (lambda raw: raw.update(normalizer=[0, 1]), "its normalizer is not a dictionary but a list"),
-    "std": (lambda raw: raw["normalizer"].update(std=torch.zeros(1)), "std: Input should be greater than 0"),
+    "std": (lambda raw: raw["normalizer"].update(std=torch.zeros(1)), "std: must be more than 0"),
     "mean": (lambda raw: raw["normalizer"].update(mean=torch.tensor(float("nan"))), "mean is not a finite number"),
     "vector of means": (lambda raw: raw["normalizer"].update(mean=torch.zeros(3)), "mean is not a finite number"),
 }
