@@ -52,6 +52,15 @@ def test_the_data_set_has_the_rows_of_the_table_in_their_order(table: Table) -> 
     assert (dataset.transform, len(dataset.graphs)) == ("log10", len(table.records))
 
 
+@pytest.mark.parametrize(
+    ("factor", "told"), [(1e60, r"row \d+ has the value \d.*e\+6\d"), (1e-60, r"no value is larger than \d.*e-5\d")]
+)
+def test_values_that_cannot_be_computed_with_are_refused(table: Table, factor: float, told: str) -> None:
+    records = [replace(record, target=(record.target or 0.0) * factor) for record in table.records]
+    with pytest.raises(InputError, match=rf"k\.csv: column K_VRH: {told}, and zoo learns values of up to 1e\+50"):
+        build_dataset(replace(table, records=records), "identity", GraphSettings(), EVERYTHING, "zoo", 0.1)
+
+
 def test_a_crystal_of_unknown_elements_is_rejected_with_its_reason(table: Table) -> None:
     oxides = [record for record in table.records if "O" in record.crystal.elements]
     assert 0 < len(oxides) < len(table.records)

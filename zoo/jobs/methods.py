@@ -48,6 +48,9 @@ SCRATCH = FitSettings(batch_size=32, learning_rate=2e-3, weight_decay=1e-1, aver
 _FITTING = threading.Lock()
 """Lock held during a fit: torch's random state is global to the process, and must depend on the seed alone."""
 
+LARGEST, SMALLEST = 1e50, 1e-50
+"""Range of the largest absolute target: errors are squared, and so are deviations from the mean."""
+
 STEPS = 1500
 """Target number of optimiser steps of a fit: small training sets need more epochs."""
 
@@ -145,7 +148,8 @@ def build_dataset(
     Raises
     ------
     InputError
-        If too many rows are rejected, or some rows have a structure and others a formula.
+        If too many rows are rejected, some rows have a structure and others a formula, or targets are far too large or
+        too small to compute with.
     """
     if alone := [str(record.row) for record in table.records if not record.crystal.has_structure]:
         if len(alone) < len(table.records):
@@ -160,8 +164,7 @@ def build_dataset(
                 f"{table.source} has formulas and no structures, which networks need; zoo finetune fits regressors to "
                 "formulas"
             )
-        targets = np.array([record.target for record in table.records], dtype=np.float64)
-        return table, Dataset(PackedGraphs.none(), targets, transform, classes)
+        return table, Dataset(PackedGraphs.none(), _targets(table), transform, classes)
     records: list[Record] = []
     graphs: list[CrystalGraph] = []
     rejected = list(table.rejected)
@@ -176,10 +179,24 @@ def build_dataset(
             records.append(record)
             graphs.append(graph)
     check_rejected_fraction(table.source, len(records), rejected, max_rejected, rejected_out)
-    targets = np.array([record.target for record in records], dtype=np.float64)
-    dataset = Dataset(PackedGraphs.pack(graphs), targets, transform, classes)
+    table = replace(table, records=records, rejected=rejected)
+    dataset = Dataset(PackedGraphs.pack(graphs), _targets(table), transform, classes)
     log_step(start, f"graphs of {len(graphs)} crystals: cutoff {settings.cutoff:g} Å, {settings.neighbors} neighbours")
-    return replace(table, records=records, rejected=rejected), dataset
+    return table, dataset
+
+
+def _targets(table: Table) -> NDArray[np.float64]:
+    """Return the targets of a table; refuse those that cannot be squared."""
+    targets = np.array([record.target for record in table.records], dtype=np.float64)
+    row = int(np.abs(targets).argmax())
+    value, record = targets[row], table.records[row]
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        few = f"no value is larger than {value:.3g}" if abs(value) < 1 else f"row {record.row} has the value {value:.3g}"
+        raise InputError(
+            f"{table.source}: column {table.target_column}: {few}, and zoo learns values of up to {LARGEST:g} of which "
+            f"the largest is at least {SMALLEST:g}; correct it, or give the values in another unit"
+        )
+    return targets
 
 
 def with_proposed_transform(task: Task, dataset: Dataset, splits: Iterable[Split]) -> tuple[Task, Dataset, str]:
