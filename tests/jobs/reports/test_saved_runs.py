@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from zoo.errors import InputError
+from zoo.jobs.finetune.folder import metrics
 from zoo.jobs.finetune.result import Result
+from zoo.jobs.reports.comparison_table import comparison_rows
+from zoo.jobs.reports.saved_runs import SavedResult
+from zoo.models.checkpoint.networks import to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +32,17 @@ def test_a_result_is_read_back_from_its_folder(run: tuple[Result, Path]) -> None
                 assert ours[name] == pytest.approx(theirs[name], nan_ok=True)
     assert found.headline_comparisons == result.headline_comparisons
     assert repr(found).startswith(f"<Result of {out}: K_VRH by tiny (full), MAE log10 ")
+
+
+@pytest.mark.parametrize("transform", ["identity", "log10"])
+def test_comparisons_of_the_root_mean_square_error_are_read_back(run: tuple[Result, Path], transform: str) -> None:
+    result, out = run
+    task = replace(result.task, metric="rmse", transform=transform)
+    squared = replace(result, task=task)
+    found = SavedResult(out, json.loads(to_json(metrics(squared))))
+    assert found.headline == squared.headline == ("rmse_log10" if transform == "log10" else "rmse")
+    assert found.headline_comparisons == squared.headline_comparisons != result.headline_comparisons
+    assert comparison_rows(found) == comparison_rows(squared)
 
 
 @pytest.mark.parametrize("content", [None, "no json", "[]", '{"model": "x"}'])

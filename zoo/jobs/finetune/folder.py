@@ -137,12 +137,17 @@ def metrics(result: Result) -> dict[str, Any]:
         },
         "against_scratch": {method: asdict(each) for method, each in result.comparisons.items()},
         "against_scratch_log10": {method: asdict(each) for method, each in result.log_comparisons.items()},
+        **({f"against_scratch_{result.headline}": _rmse_comparisons(result)} if result.task.metric == "rmse" else {}),
         **({"blend": _blend(result)} if result.crossfits else {}),
         "verdict": comparison_table.verdict(result),
         "intervals": result.reliability.to_dict(),
         "provenance": result.checkpoint.config.provenance,
         "versions": {"python": platform.python_version(), **installed(PACKAGES), **versions(_plugins_used(result))},
     }
+
+
+def _rmse_comparisons(result: Result) -> dict[str, Any]:
+    return {method: asdict(each) for method, each in result.headline_comparisons.items()}
 
 
 def _blend(result: Result) -> dict[str, Any]:

@@ -99,8 +99,9 @@ class SavedResult:
 
     @property
     def headline_comparisons(self) -> dict[str, Comparison]:
-        """Comparisons of the MAE, or of that of log10, with training from scratch; see `Result`."""
-        kept = {"mae": "against_scratch", "mae_log10": "against_scratch_log10"}.get(self.headline, "")
+        """Comparisons of the task's error metric with training from scratch; see `Result`."""
+        name = self.headline
+        kept = "against_scratch" if name in ("mae", "log_loss") else f"against_scratch_{name.removeprefix('mae_')}"
         return {method: Comparison(**each) for method, each in self.metrics.get(kept, {}).items()}
 
     def frame(self) -> pd.DataFrame:
