@@ -22,6 +22,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from support.tinystudy import options
 from zoo.cli import main
 
+from zoo._utils import resuming
 from zoo.data.tables.conditions import Condition
 from zoo.errors import InputError
 from zoo.jobs.finetune.options import Options
@@ -205,6 +206,15 @@ def test_a_mixture_of_other_backbones_is_another_study(table: Path, tmp_path: Pa
     note.write_text(json.dumps(settings))
     with pytest.raises(InputError, match=r"other settings \(mixtures of dEf-10k\)"):
         run_study(asked, tmp_path, report=False, quiet=True)
+
+
+def test_one_process_at_a_time_writes_a_study(table: Path, tmp_path: Path) -> None:
+    with (
+        resuming.exclusive(tmp_path / "study"),
+        pytest.raises(InputError, match="study: another process is writing it; wait for it"),
+    ):
+        run_study(options(table), tmp_path / "study", quiet=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_study_goes_on(table: Path, tmp_path: Path) -> None:

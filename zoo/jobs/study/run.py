@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from zoo._utils import engines, files
+from zoo._utils import engines, files, resuming
 from zoo._utils.progress import progress
 from zoo._utils.wording import error_title
 from zoo.analysis import leaks
@@ -87,11 +87,27 @@ def run_study(
     Raises
     ------
     ZooError
-        If the options or the data cannot be used, or `out` contains a study with other settings.
+        If the options or the data cannot be used, `out` contains a study with other settings, or another process is
+        writing it.
     """
     out = Path(out)
     chosen = engines.check(engine, workers)
-    prepared = prepare(options)
+    with resuming.exclusive(out):
+        return _run(prepare(options), out, chosen, workers, strict=strict, report=report, quiet=quiet, say=say)
+
+
+def _run(
+    prepared: Prepared,
+    out: Path,
+    engine: Engine,
+    workers: int | None,
+    *,
+    strict: bool,
+    report: bool,
+    quiet: bool,
+    say: Callable[[str], None],
+) -> Study:
+    options = prepared.options
     found = leaks.find(prepared.records, prepared.splits, prepared.trained_on, options.split, prepared.by_structure)
     lines = [
         introduction(prepared),
@@ -110,7 +126,7 @@ def run_study(
     missing = [cell for cell in cells if read_cell(prepared, store, cell) is None]
     say(f"{len(cells)} cells, {len(missing)} to do")
     try:
-        reasons = _compute(prepared, missing, store, chosen, workers, quiet=quiet, say=say)
+        reasons = _compute(prepared, missing, store, engine, workers, quiet=quiet, say=say)
     except KeyboardInterrupt:
         kept = len(cells) - sum(read_cell(prepared, store, cell) is None for cell in cells)
         _log.warning("interrupted; %d of %d cells are kept in %s: the same command continues", kept, len(cells), out)
