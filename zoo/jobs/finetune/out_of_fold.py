@@ -64,10 +64,10 @@ def transfer(crossfits: Sequence[CrossFit]) -> str:
 
     The out-of-fold error of the model is compared with that of a blend of the members that read no pretrained network.
     """
-    pairs = [(each.error, each.untransferred) for each in crossfits if each.untransferred]
-    if not pairs:
+    pairs = [(each.error, each.untransferred) for each in crossfits if each.untransferred is not None]
+    ours, without = np.mean(pairs, axis=0) if pairs else (0.0, 0.0)
+    if not ours:
         return ""
-    ours, without = np.mean(pairs, axis=0)
     claim = "transfer helps" if without > (1 + MIN_GAIN) * ours else "transfer does not help here"
     change = f"{100 * abs(without / ours - 1):.1f} % {'higher' if without >= ours else 'lower'}"
     return f"{claim}: without pretrained networks the out-of-fold error is {change}"

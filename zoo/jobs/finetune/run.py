@@ -83,6 +83,6 @@ def finetune(
             else:
                 if (folder / "cells").is_dir():
                     shutil.rmtree(folder, ignore_errors=True)
-                if told:
+                if told and not folder.exists():
                     _log.warning("%s before a fit was finished; nothing is kept: run the same command again", what)
             raise

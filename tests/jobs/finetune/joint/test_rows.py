@@ -83,6 +83,11 @@ def test_a_target_with_too_few_values(options: Options, frame: pd.DataFrame, tmp
     table["G_VRH"] = np.where(table.part == "train", frame.G_VRH, np.nan)
     with pytest.raises(InputError, match=r"with a value of G_VRH, and too few of them are test rows of seed 0"):
         read(replace(options, data=table), tmp_path / "run")
+    alike = table.assign(G_VRH=np.where(frame.index < 12, 50.0 + frame.index, np.nan))
+    alike.loc[:11, "structure"] = frame.structure[0]  # copies of one crystal, none of which is a validation row
+    whole = replace(options, data=alike, split_column=None, split="composition", test=0.0, seed=1)
+    with pytest.raises(InputError, match=r"with a value of G_VRH, and too few of them are validation rows of seed 1"):
+        read(whole, tmp_path / "run")
     table["G_VRH"] = np.nan
     with pytest.raises(InputError, match=r"60 of 60 rows cannot be used \(60 × no value\)"):
         read(replace(options, data=table), tmp_path / "run")

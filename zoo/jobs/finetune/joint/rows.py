@@ -200,6 +200,8 @@ def _with_splits(joint: JointRows, target: int) -> Rows:
     for split, folds in zip(joint.splits, joint.folds or [[]] * len(joint.splits), strict=True):
         train, val, test = (joint.parts(target, part) for part in (split.train, split.val, split.test))
         missing = "test" if len(split.test) and not len(test) else ""
+        if not (len(split.test) or folds or len(val)):  # the errors are those of the validation rows
+            missing = "validation"
         in_folds = [len(joint.parts(target, fold)) for fold in folds]
         if not len(train) or (folds and (np.count_nonzero(in_folds) < 2 or sum(in_folds) < MIN_FOLD_ROWS)):
             missing = "training"
