@@ -191,10 +191,10 @@ def _targets(table: Table) -> NDArray[np.float64]:
     row = int(np.abs(targets).argmax())
     value, record = targets[row], table.records[row]
     if value and not SMALLEST <= abs(value) <= LARGEST:
-        few = f"no value is larger than {value:.3g}" if abs(value) < 1 else f"row {record.row} has the value {value:.3g}"
+        given = f"no value is larger than {value:.3g}" if abs(value) < 1 else f"{value:.3g} in row {record.row}"
         raise InputError(
-            f"{table.source}: column {table.target_column}: {few}, and zoo learns values of up to {LARGEST:g} of which "
-            f"the largest is at least {SMALLEST:g}; correct it, or give the values in another unit"
+            f"{table.source}: column {table.target_column}: {given}, and the largest value must be from {SMALLEST:g} "
+            f"to {LARGEST:g} in size; correct it, or give the values in another unit"
         )
     return targets
 
