@@ -14,6 +14,7 @@ from support.reference import reference_forward, unlike_the_initial
 from zoo._utils import compiled
 from zoo.data.crystal import Crystal
 from zoo.data.graphs.batch import GraphBatch
+from zoo.data.graphs.dgl_import import Substitute
 from zoo.data.graphs.neighbors import CrystalGraph, build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.models.architecture import Architecture, default_architecture
@@ -37,8 +38,9 @@ def graphs(real_structures: list[Structure]) -> list[CrystalGraph]:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def batch(graphs: list[CrystalGraph]) -> GraphBatch:
+    """A new one each time, because it keeps its DGLGraph."""
     return GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)))
 
 
@@ -57,7 +59,7 @@ def in_mode(model: CrystalNetwork, mode: str) -> CrystalNetwork:
 
 @pytest.fixture(params=["compiled", "DGL", "indexed"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compiled kernels; the DGL layer, which is the way without them; the same on torch's indices, as on CUDA."""
+    """The compiled kernels; the DGL layer, which is the way without them; the same without DGL."""
     if request.param == "compiled":
         if compiled.missing():
             pytest.skip("zoo was installed without a C compiler")
@@ -66,6 +68,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(compiled, part, None)
     if request.param == "indexed":
         monkeypatch.setattr("zoo.data.graphs.batch.in_dgl", lambda _device: False)
+        monkeypatch.setattr("zoo.plugins.networks.cgcnn.body.dgl", lambda: Substitute("dgl"))
 
 
 every_way = pytest.mark.usefixtures("way")

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
-from zoo.data.graphs.dgl_import import dgl, state
+import zoo
+from zoo.data.graphs.dgl_import import Substitute, dgl, state
+from zoo.data.graphs.message_passing import IndexedGraph, in_dgl
 from zoo.errors import DependencyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymatgen.core import Structure
 
 # An import hook that stands before all others and fails as a broken installation would.
 BLOCKER = """
@@ -67,23 +75,50 @@ def test_state_says_which_and_how() -> None:
     assert (how == "complete") == real
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="there is no DGL to install")
 def test_a_missing_dgl_is_said_with_the_remedy() -> None:
     first, second, left = blocked("dgl", "ModuleNotFoundError(\"No module named 'dgl'\", name='dgl')")
     assert first == second
-    if sys.version_info < (3, 13):
-        assert first == "DGL is not installed; run: pip install 'dgl>=2.1,<2.5'"
+    assert first == "DGL is not installed; run: pip install 'dgl>=2.1,<2.5'"
     assert left == "[]"
 
 
-def test_where_there_is_no_dgl_what_works_without_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_release(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Python for which there is no DGL."""
     monkeypatch.setattr(sys, "version_info", (3, 13, 0))
     monkeypatch.setitem(sys.modules, "dgl", None)
     dgl.cache_clear()
-    try:
-        with pytest.raises(DependencyError, match=r"^DGL has no release for Python 3\.13: predictions"):
-            dgl()
-    finally:
-        dgl.cache_clear()
+    in_dgl.cache_clear()
+    yield
+    dgl.cache_clear()
+    in_dgl.cache_clear()
+
+
+@pytest.mark.usefixtures("no_release")
+def test_where_there_is_no_dgl_messages_are_passed_without_it(real_structures: list[Structure]) -> None:
+    graph = zoo.graph(real_structures[0])
+    assert isinstance(graph, IndexedGraph)
+    function = zoo.dgl().function
+    graph.update_all(function.copy_e("count", "m"), function.sum("m", "neighbors"))
+    assert set(graph.ndata["neighbors"].flatten().tolist()) == {12}
+
+
+@pytest.mark.usefixtures("no_release")
+def test_where_there_is_no_dgl_the_rest_of_it_is_missed() -> None:
+    for miss in (lambda: dgl().DGLGraph, lambda: dgl().function.u_dot_v):
+        with pytest.raises(DependencyError, match=r"is missing\. DGL has no release for Python 3\.13: predictions"):
+            miss()
+
+
+def test_messages_are_described_as_dgl_describes_them() -> None:
+    substitute = Substitute("dgl").function
+    for function in (dgl().function, substitute):
+        for message in (function.u_mul_e("a", "w", "m"), function.u_mul_e(rhs_field="w", out="m", lhs_field="a")):
+            assert (message.name, message.lhs_field, message.rhs_field, message.out_field) == ("u_mul_e", "a", "w", "m")
+        for message in (function.copy_u("a", "m"), function.copy_u(out="m", u="a")):
+            assert (message.name, message.in_field, message.out_field) == ("copy_u", "a", "m")
+        assert (function.sum("m", "total").name, function.sum(msg="m", out="total").out_field) == ("sum", "total")
 
 
 def test_another_failure_than_graphbolts_is_passed_on_with_its_reason() -> None:

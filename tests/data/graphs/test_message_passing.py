@@ -10,7 +10,7 @@ import torch
 
 from zoo.data.crystal import Crystal
 from zoo.data.graphs.batch import GraphBatch
-from zoo.data.graphs.dgl_import import dgl
+from zoo.data.graphs.dgl_import import Substitute, dgl
 from zoo.data.graphs.message_passing import IndexedGraph
 from zoo.data.graphs.neighbors import build_graph
 from zoo.data.graphs.packing import PackedGraphs
@@ -53,18 +53,20 @@ def test_both_graphs_pass_the_same_messages(batch: GraphBatch) -> None:
 @pytest.mark.parametrize("reduction", ["sum", "mean", "max", "min"])
 @pytest.mark.parametrize("message", ["copy_u", "copy_e", "u_mul_e", "u_sub_v", "v_div_e"])
 def test_messages_and_reductions_are_those_of_dgl(batch: GraphBatch, message: str, reduction: str) -> None:
-    function, double, found = dgl().function, batch.double(), []
+    real, substitute, double, found = dgl().function, Substitute("dgl").function, batch.double(), []
     generator = torch.Generator().manual_seed(0)
     values = torch.randn(2, len(batch.numbers), 3, dtype=torch.float64, generator=generator)
     weights = torch.rand(len(batch.distances), 3, dtype=torch.float64, generator=generator) + 0.5
     fields = [{"u": "a", "v": "b", "e": "w"}[end] for end in message.replace("copy_", "").split("_") if len(end) == 1]
-    for graph in (IndexedGraph(double), double.graph):
+    for graph, function in ((double.graph, real), (IndexedGraph(double), real), (IndexedGraph(double), substitute)):
         with graph.local_scope():
             graph.ndata["a"], graph.ndata["b"] = values
             graph.edata["w"] = weights
             graph.update_all(getattr(function, message)(*fields, "m"), getattr(function, reduction)("m", "out"))
             found.append(graph.ndata["out"])
-    torch.testing.assert_close(*found, rtol=1e-12, atol=1e-12)
+    expected, indexed, substituted = found
+    torch.testing.assert_close(indexed, expected, rtol=1e-12, atol=1e-12)
+    assert torch.equal(substituted, indexed)
     for mine, theirs in zip(IndexedGraph(double).edges(), double.graph.edges(), strict=True):
         assert torch.equal(mine, theirs)
     assert torch.equal(IndexedGraph(double).batch_num_nodes(), double.graph.batch_num_nodes())

@@ -3,17 +3,20 @@
 The DGL 2.1 wheel imports ``dgl.graphbolt`` eagerly, whose compiled library exists for torch 2.0 to 2.2.1 only.
 With a newer torch ``import dgl`` fails, although zoo does not use graphbolt. A failed import is therefore retried with
 an empty module in place of graphbolt.
+
+Where there is no DGL for this Python, :class:`Substitute` has what :mod:`zoo.data.graphs.message_passing` needs of it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from zoo.errors import DependencyError
@@ -29,9 +32,36 @@ def unavailable() -> str:
     if sys.version_info < NO_RELEASE:
         return ""
     return (
-        f"DGL has no release for Python {sys.version_info[0]}.{sys.version_info[1]}: predictions, and fine-tuning on a "
-        "CPU, work without it where zoo's compiled parts are installed; everything else needs Python 3.11 or 3.12"
+        f"DGL has no release for Python {sys.version_info[0]}.{sys.version_info[1]}: predictions and training work "
+        "without it; networks of plugins that need more of it than message passing need Python 3.11 or 3.12"
     )
+
+
+class _Functions:
+    """The functions of ``dgl.function``, such as ``u_mul_e`` and ``sum``: they say what is read and written."""
+
+    _NAMES = re.compile("copy_[ue]|[uve]_(?:add|sub|mul|div)_[uve]|sum|mean|max|min")
+    _ARGUMENTS = ("u", "e", "lhs_field", "rhs_field", "msg", "out")
+
+    def __getattr__(self, name: str) -> Any:
+        if not self._NAMES.fullmatch(name):
+            raise DependencyError(f"dgl.function.{name} is missing. {unavailable()}")
+        return partial(self._described, name)
+
+    def _described(self, name: str, /, *fields: str, **named: str) -> SimpleNamespace:
+        left, *right, out = [*fields, *(named[each] for each in self._ARGUMENTS if each in named)]
+        return SimpleNamespace(name=name, in_field=left, lhs_field=left, rhs_field="".join(right), out_field=out)
+
+
+class Substitute(ModuleType):
+    """A module that describes messages as DGL does, and has nothing else."""
+
+    function = _Functions()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise DependencyError(f"dgl.{name} is missing. {unavailable()}")
 
 
 class _NoGraphbolt(ModuleType):
@@ -53,7 +83,7 @@ def _forget_dgl() -> None:
 
 @lru_cache(maxsize=1)
 def dgl() -> ModuleType:
-    """Import DGL and return it.
+    """Import DGL and return it, or a :class:`Substitute` where there is none for this Python.
 
     Raises
     ------
@@ -66,7 +96,9 @@ def dgl() -> ModuleType:
         return import_module("dgl")
     except ModuleNotFoundError as error:
         if error.name == "dgl":
-            raise DependencyError(unavailable() or "DGL is not installed; run: pip install 'dgl>=2.1,<2.5'") from error
+            if unavailable():
+                return Substitute("dgl")
+            raise DependencyError("DGL is not installed; run: pip install 'dgl>=2.1,<2.5'") from error
         first: Exception = error
     except (ImportError, OSError) as error:
         first = error

@@ -1,7 +1,7 @@
 """Message passing where DGL has no kernels, on torch's index operations.
 
-The DGL wheels of the package registry support only CPUs, and only single and double precision. On other devices
-:class:`IndexedGraph` takes the place of ``DGLGraph``.
+The DGL wheels of the package registry support only CPUs, and only single and double precision. On other devices, and
+where there is no DGL for this Python, :class:`IndexedGraph` takes the place of ``DGLGraph``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from zoo.data.graphs.dgl_import import dgl
+from zoo.data.graphs.dgl_import import Substitute, dgl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ _REDUCTIONS = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin"}
 def in_dgl(device: str) -> bool:
     """Return whether the installed DGL supports a type of device."""
     if device == "cpu":
-        return True
+        return not isinstance(dgl(), Substitute)
     try:
         dgl().graph(([0], [0])).to(device)
     except Exception:  # DGLError, KeyError or AssertionError: it depends on the builds of DGL and torch

@@ -31,7 +31,7 @@ def graph(structure: object, model: Model | None = None) -> Any:
 
     Returns
     -------
-    DGLGraph of M nodes and R edges
+    DGLGraph, or IndexedGraph where there is no DGL for this Python, of M nodes and R edges
         Node data ``number`` (M,), atomic numbers, and ``copies`` (M, 1); edge data ``distance`` (R,) in Å and ``count``
         (R, 1).
 
