@@ -22,15 +22,18 @@ PARTS = ("bench", "bench-finetune")
 """The commands of the Makefile that measure."""
 
 EXPLANATION = """\
-Small cells: 256 of `flla_2015` (Faber et al. 2015, in matminer 0.3.2) in random order. Large cells: 256 drawn from the
-table given with `DATA=`, 20 to 200 atoms. A ratio says how many times longer the peer takes: medians of rounds in
-turn, after one that does not count; the last numbers of `details` are the smallest and largest ratio of one round.
-CGCNN of both sides: 64 wide, 4 convolutions, head of 128, batches of 256 put together anew in each step. MEGNet:
-matgl's default sizes. ALIGNN: 4 + 4 layers, 256 wide, as its published models, on 16 crystals because of the time that
-it takes. CHGNet: as published, on as many, energies without forces. *The authors' routine* is the neighbour search of
-the original, which cgcnn2 still carries; *naive DGL CGCNN* the published network written plainly with DGL; `cgcnn-pr`
-and `cgcnn-ft` are cgcnn2's commands. zoo's inference is what `zoo predict` runs, some
-crystals in each thread. *At least* and *goal* were set beforehand; *met* says which was reached."""
+A ratio says how many times longer the other program takes. Both are measured in turn, after a warm-up round; times are
+medians over the rounds, and the last numbers of *details* are the smallest and the largest ratio of a round. *At least*
+and *goal* were set beforehand; *met* says which of them was reached.
+
+- **Small cells**: 256 of `flla_2015` (Faber et al. 2015, in matminer 0.3.2) in random order. **Large cells**: 256 drawn
+  from the table given with `DATA=`, 20 to 200 atoms.
+- **CGCNN**, of both programs: 64 wide, 4 convolutions, a head of 128, batches of 256 assembled anew in each step.
+  **MEGNet**: matgl's default sizes. **ALIGNN**: 4 + 4 layers, 256 wide, like its published models, on 16 crystals
+  because it takes long. **CHGNet**: as published, on 16 crystals too, energies without forces.
+- *The authors' routine* is the neighbour search of the original CGCNN, which cgcnn2 still contains. *Naive DGL CGCNN*
+  is the published network written plainly with DGL. `cgcnn-pr` and `cgcnn-ft` are commands of cgcnn2.
+- Inference with zoo is what `zoo predict` runs, some crystals in each thread."""
 
 
 @dataclass
@@ -125,7 +128,7 @@ def keep(part: str, lines: list[Line], seconds: float, text: str = "") -> None:
     measured = [Line(**line) for each in parts.values() for line in each["lines"]]
     texts = [each["text"] for each in parts.values() if each["text"]]
     missing = [f"`make {name}` was not run on this machine." for name in PARTS if name not in parts]
-    page = f"""# Results
+    page = f"""# Speed beside other programs
 
 Made by `make bench-setup`, then {" and ".join(made)}.
 

@@ -79,16 +79,15 @@ def write(
         f"Written by `{how}`, with every number on this page and the picture; errors of all seeds: "
         f"[{report.with_suffix('.csv').name}]({report.with_suffix('.csv').name}).",
         f"The default is the mode `{default}`. A ratio is its mean error divided by that of the best of the single "
-        "methods beside it, which only the test rows tell: nobody could have chosen it beforehand. All methods of a "
-        "row have the same test rows and know the same other rows. Errors are mean absolute errors in the unit given; "
-        "tasks learned in log10 have the error of log10, and classes the log-loss. ± is the standard error of the mean "
-        "over seeds or official "
-        "folds.",
-        "*Tuned*: the defaults of zoo were chosen while looking at errors on this task. The other tasks say what to "
+        "methods beside it. Which one that is can be seen on the test rows only, so nobody could have chosen it "
+        "beforehand. All methods of a row have the same test rows and know the same other rows. Errors are mean "
+        "absolute errors in the unit given; tasks learned in log10 have the error of log10, and classes the log-loss. "
+        "± is the standard error of the mean over seeds or official folds. `--tasks NAME` computes a single task.",
+        "*Tuned*: the defaults of zoo were chosen while looking at errors on this task. The other tasks show what to "
         "expect of a new property.",
         _summary(found, tuned),
-        f"![Error of each method, a panel a task]({os.path.relpath(image, report.parent)})",
-        *_tables(means, found, tasks, default, how),
+        f"![Error of each method, one panel per task]({os.path.relpath(image, report.parent)})",
+        *_tables(means, found, tasks, default),
     ]
     report.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
 
@@ -147,11 +146,8 @@ def _summary(found: pd.DataFrame, tuned: set[str]) -> str:
     return markdown_table(head, rows) if rows else "The default, or every other method, is missing: no ratio."
 
 
-def _tables(
-    means: pd.DataFrame, found: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str, how: str
-) -> Iterator[str]:
+def _tables(means: pd.DataFrame, found: pd.DataFrame, tasks: Sequence[BenchmarkTask], default: str) -> Iterator[str]:
     known = found.set_index(["task", "size"])
-    program = shlex.join(_without(shlex.split(how), "--tasks"))
     for task in tasks:
         part = means[means["task"] == task.name]
         if part.empty:
@@ -169,20 +165,17 @@ def _tables(
             rows.append([f"{size:,}", str(int(each["seeds"].max())), *cells, best, shown])
         note = ", tuned" if task.tuned else ""
         yield f"## {task.title} ({unit(task)}{note})"
-        yield f"`{program} --tasks {task.name}`"
         yield markdown_table(head, rows)
 
 
-def _without(words: list[str], option: str) -> list[str]:
-    if option not in words:
-        return words
-    at = words.index(option)
-    return words[:at] + words[at + 2 :]
-
-
 def _number(row: pd.Series, least: float) -> str:
-    text = f"{row['error']:.4g}" + ("" if np.isnan(row["spread"]) else f" ± {row['spread']:.1g}")
+    text = f"{row['error']:.4g}" + ("" if np.isnan(row["spread"]) else f" ± {_one_digit(row['spread'])}")
     return f"**{text}**" if row["error"] == least else text
+
+
+def _one_digit(value: float) -> str:
+    """Format a number with one significant digit and without an exponent."""
+    return str(np.format_float_positional(float(f"{value:.1g}"), trim="-"))
 
 
 def unit(task: BenchmarkTask) -> str:

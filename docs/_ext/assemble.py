@@ -36,6 +36,12 @@ MOUNTED = {
 }
 """Files outside of ``docs/`` and the pages that they become."""
 
+NUMBERS = re.compile(r"(?<=\d) (?=%|±)|(?<=\*) (?=±)|(?<=[±<]) (?=[\d.])|(?<=%) (?=±)")
+"""Blanks between numbers, and between them and their units, at which no line may end."""
+
+DIGEST = re.compile(r"\b([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{16})\b(?= \|)")
+"""A SHA-256 in a table, which may be broken into lines."""
+
 FENCE = re.compile(r"^ *(`{3,}).*?^ *\1 *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
 
@@ -53,7 +59,7 @@ def pages() -> dict[str, str]:
 
 
 def translate(text: str, file: str, known: Mapping[str, str]) -> str:
-    """Return the text of a page with links that hold on the site.
+    """Return the text of a page with links that hold on the site, and with numbers and units that stay together.
 
     Parameters
     ----------
@@ -87,11 +93,14 @@ def translate(text: str, file: str, known: Mapping[str, str]) -> str:
         kind = "tree" if (ROOT / linked).is_dir() else "blob"
         return f"{REPOSITORY}/{kind}/main/{linked}{mark}{anchor}"
 
+    def prose(part: str) -> str:
+        return DIGEST.sub(r"\1<wbr>\2<wbr>\3<wbr>\4", NUMBERS.sub("\u00a0", LINK.sub(target, part)))
+
     parts, last = [], 0
     for fence in FENCE.finditer(text):
-        parts += [LINK.sub(target, text[last : fence.start()]), fence[0]]
+        parts += [prose(text[last : fence.start()]), fence[0]]
         last = fence.end()
-    return "".join([*parts, LINK.sub(target, text[last:])])
+    return "".join([*parts, prose(text[last:])])
 
 
 def contents(page: str, known: Mapping[str, str]) -> str:

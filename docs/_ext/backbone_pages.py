@@ -90,7 +90,8 @@ def page(card: Card) -> str:
         ]
     if card.elements:
         alt = f"Periodic table with the {len(card.elements)} elements of the training set."
-        parts += ["## Elements", f"![{alt}]({SITE}backbones/{card.name}-elements.png)"]
+        said = f"Blue: the {len(card.elements)} elements of the training set. The backbone has never seen the others."
+        parts += ["## Elements", f"![{alt}]({SITE}backbones/{card.name}-elements.png)", said]
     return "\n\n".join(parts) + "\n"
 
 
@@ -98,10 +99,10 @@ def index() -> str:
     """Return the page that lists the backbones."""
     rows = []
     for card in cards():
-        error = f"{card.test_mae:.3g} {card.unit}" if card.test_mae is not None else ""
+        error = f"{card.test_mae:.3g}\u00a0{card.unit}" if card.test_mae is not None else ""
         count = f"{card.training.rows.train:,}" if card.training.rows else ""
         rows.append(f"| [{card.name}]({card.name}.md) | {card.title} | {count} | {error} |")
-    table = "\n".join(["| name | | training rows | error on test rows |", "|---|---|---|---|", *rows])
+    table = "\n".join(["| name | what it is | training rows | error on test rows |", "|---|---|---|---|", *rows])
     names = "\n".join(card.name for card in cards())
     return f"""# Backbones
 

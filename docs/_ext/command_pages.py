@@ -46,7 +46,7 @@ def _parts(command: click.Command, name: str, level: int) -> Iterator[str]:
         if found and not (title == COMMON and level > 1):
             heading = title if level == 1 else f"{title} of {name}"
             yield f"{'#' * (level + 1)} {heading}"
-            yield "\n".join(["| option | |", "|---|---|", *found])
+            yield "\n".join(["| option | meaning |", "|---|---|", *found])
     if isinstance(command, click.Group):
         for each in command.commands.values():
             yield from _parts(each, f"{name} {each.name}", level + 1)

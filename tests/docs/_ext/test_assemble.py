@@ -38,6 +38,14 @@ def test_every_document_and_card_is_a_page(assemble: Any) -> None:
     assert len(set(pages.values())) == len(pages)
 
 
+def test_numbers_stay_with_their_units_and_digests_may_be_broken(assemble: Any) -> None:
+    digest = "0123456789abcdef" * 4
+    text = f"| 0.1 ± 0.02 | **−5 %** | {digest} |\n\n```text\n0.1 ± 0.02\n```\n"
+    broken = "<wbr>".join(["0123456789abcdef"] * 4)
+    expected = f"| 0.1\u00a0±\u00a00.02 | **−5\u00a0%** | {broken} |\n\n```text\n0.1 ± 0.02\n```\n"
+    assert assemble.translate(text, "README.md", {"README.md": "index.md"}) == expected
+
+
 @pytest.mark.parametrize(
     ("file", "link", "expected"),
     [
