@@ -141,4 +141,4 @@ def test_equal_methods_are_not_different() -> None:
 
 def test_a_notebook_shows_a_comparison_in_a_sentence() -> None:
     worse = Comparison(-0.1234, 0.00001, "paired t-test over 5 seeds", 5)._repr_html_()
-    assert "12.3% higher than the reference&#x27;s; paired t-test over 5 seeds: p &lt; 0.0001." in worse
+    assert "12.3 % higher than the reference&#x27;s; paired t-test over 5 seeds: p &lt; 0.0001." in worse

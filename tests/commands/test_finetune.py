@@ -161,7 +161,7 @@ def test_a_column_without_a_task(table: Path, backbone: Path, tmp_path: Path) ->
     options = ("--backbone", backbone, "--mode", "full", "--epochs", 1, "--out", tmp_path / "run")
     result = zoo("finetune", table, "--target", "K_VRH", "--unit", "GPa", *options)
     assert re.split(r"  +", result.stdout.splitlines()[1])[1] == "MAE (GPa)"
-    assert "K_VRH (GPa) is learned as it is: the middle 90% of the training values span 1." in result.stderr
+    assert "K_VRH (GPa) is learned as it is: the middle 90 % of the training values span 1." in result.stderr
     assert "--log takes log10" in result.stderr.replace("\n", " ")
     assert refused("finetune", table, "--task", "K_VRH").endswith(
         "--target COLUMN --unit UNIT takes any column without a task; a task of your own comes from --plugin FILE.py "

@@ -93,6 +93,39 @@ def format_headline(name: str, errors: Mapping[str, Mapping[str, float]], unit: 
     return f"{error_title(name)} {headline_value(name, errors, unit)}"
 
 
+def percent(fraction: float, digits: int = 1) -> str:
+    """Format a fraction in per cent.
+
+    Examples
+    --------
+    >>> percent(0.8977), percent(0.9, 0)
+    ('89.8 %', '90 %')
+    """
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def error_label(quantity: str, unit: str = "", *, log: bool = False) -> str:
+    """Format the absolute error of a quantity for the axis of a figure.
+
+    Parameters
+    ----------
+    quantity : str
+        Its last word is the symbol.
+    unit : str
+    log : bool
+        Whether the error is that of log10.
+
+    Examples
+    --------
+    >>> error_label("Band gap E_g", "eV"), error_label("Bulk modulus K_VRH", "GPa", log=True)
+    ('absolute error of E_g (eV)', 'absolute error of log10(K_VRH / GPa)')
+    """
+    symbol = quantity.split()[-1]
+    if log:
+        return f"absolute error of log10({f'{symbol} / {unit}' if unit else symbol})"
+    return with_unit(f"absolute error of {symbol}", unit)
+
+
 def interval(low: float, high: float, digits: int = 1) -> str:
     """Format an interval of fractions in per cent.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from zoo._utils.wording import as_html, format_p
+from zoo._utils.wording import as_html, format_p, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """Return the comparison as a sentence, for notebooks."""
-        change = f"The error is {abs(self.gain):.1%} {'lower' if self.gain > 0 else 'higher'} than the reference's"
+        change = f"The error is {percent(abs(self.gain))} {'lower' if self.gain > 0 else 'higher'} than the reference's"
         return as_html(f"{change}; {self.test}: p = {format_p(self.p)}.".replace("= <", "<"))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo._utils.wording import percent
 from zoo.data.graphs.neighbors import GraphSettings, build_graphs
 from zoo.errors import InputError
 
@@ -132,9 +133,9 @@ class Leaks:
         shares = self.across
         lines = [
             f"{copies} of {self.rows:,} rows are copies of one another, {near} are near copies{more}",
-            f"of the test rows, {shares['duplicates']:.1%} have a copy among the rows trained on, "
-            f"{shares['near']:.1%} a near copy, {shares['compositions']:.1%} their composition, "
-            f"{shares['chemsys']:.1%} their set of elements (--split {self.split})",
+            f"of the test rows, {percent(shares['duplicates'])} have a copy among the rows trained on, "
+            f"{percent(shares['near'])} a near copy, {percent(shares['compositions'])} their composition, "
+            f"{percent(shares['chemsys'])} their set of elements (--split {self.split})",
         ]
         for each in self.pretrained:
             if not each.listed:
@@ -143,7 +144,7 @@ class Leaks:
                 share = sum(each.test) / sum(seed.test for seed in self.seeds)
                 lines.append(
                     f"backbone {each.backbone} was trained, perhaps on another property, on {each.rows:,} of the "
-                    f"{self.rows:,} crystals and {share:.1%} of the test rows"
+                    f"{self.rows:,} crystals and {percent(share)} of the test rows"
                 )
         listed = [each for each in self.pretrained if each.listed]
         if listed and not unseen and not any(each.rows or each.by_structure for each in listed):
@@ -163,7 +164,8 @@ class Leaks:
         for name, what in (("near", "a near copy"), ("compositions", "their composition")):
             if shares[name]:
                 raise InputError(
-                    f"--strict: {shares[name]:.1%} of the test rows have {what} among the rows trained on; {remedy}"
+                    f"--strict: {percent(shares[name])} of the test rows have {what} among the rows trained on; "
+                    f"{remedy}"
                 )
         for each in self.pretrained:
             if not each.listed:

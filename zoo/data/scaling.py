@@ -132,9 +132,9 @@ def propose_transform(values: ArrayLike) -> tuple[Transform, str]:
     --------
     >>> import numpy as np
     >>> propose_transform(np.geomspace(0.001, 10, 50))
-    ('log10', 'the middle 90% of the training values span 3.6 decades')
+    ('log10', 'the middle 90 % of the training values span 3.6 decades')
     >>> propose_transform(np.linspace(5, 400, 50))
-    ('identity', 'the middle 90% of the training values span 1.2 decades')
+    ('identity', 'the middle 90 % of the training values span 1.2 decades')
     >>> propose_transform(np.linspace(-1, 1, 50))
     ('identity', 'not all training values are positive')
     """
@@ -144,7 +144,7 @@ def propose_transform(values: ArrayLike) -> tuple[Transform, str]:
     if not (array > 0).all():
         return "identity", "not all training values are positive"
     low, high = np.quantile(np.log10(array), (0.05, 0.95))
-    reason = f"the middle 90% of the training values span {high - low:.1f} decades"
+    reason = f"the middle 90 % of the training values span {high - low:.1f} decades"
     return ("log10" if high - low >= DECADES else "identity"), reason
 
 

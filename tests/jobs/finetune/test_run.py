@@ -54,7 +54,7 @@ def test_intervals_are_calibrated_on_validation_rows_and_measured_on_test_rows(
     assert found["coverage"][3]["measured"] is None
     card = (out / "README.md").read_text()
     assert re.search(
-        r"of the test rows lie inside their 90% intervals \(a factor of .*\); 12 calibration rows per seed\.", card
+        r"of the test rows lie inside their 90 % intervals \(a factor of .*\); 12 calibration rows per seed\.", card
     )
     assert "test rows of the first seed are farther" in card
     zoo.load(out).predict([], interval=0.95)  # the two seeds have 24 rows together

@@ -114,7 +114,7 @@ def test_a_column_without_a_task(data: Path, backbone: Path, tmp_path: Path) -> 
     without = zoo.Options(data=frame, target="sigma", unit="S/cm", **base)
     found = zoo.finetune(without, tmp_path / "run", quiet=True, say=said.append)
     task = zoo.Task("sigma", "sigma", "S/cm", transform="log10", valid=(0.0, np.inf))
-    assert any(line.startswith("sigma (S/cm) is learned in log10: the middle 90%") for line in said)
+    assert any(line.startswith("sigma (S/cm) is learned in log10: the middle 90 %") for line in said)
     assert found.errors == zoo.finetune(zoo.Options(task, frame, **base), tmp_path / "task", quiet=True).errors
     assert found.errors == zoo.finetune(replace(without, log=True), tmp_path / "log", quiet=True).errors
     config = json.loads((tmp_path / "run" / "config.json").read_text())

@@ -113,7 +113,7 @@ def test_few_validation_rows_give_no_interval_and_none_is_recommended(
     found = zoo.finetune(request, tmp_path / "run", quiet=True)
     assert [len(each) for each in found.reliability.calibrations] == [4, 4, 4]
     card = (tmp_path / "run" / "README.md").read_text()
-    assert "No interval at 90%: 4 calibration rows are too few." in card
+    assert "No interval at 90 %: 4 calibration rows are too few." in card
     assert "interval=" not in card
     for level in (0.5, 0.9):
         with pytest.raises(zoo.ZooError, match=r"run has 4 calibration rows a network, and an interval needs 9"):

@@ -34,7 +34,7 @@ def test_a_card_of_one_seed_and_few_rows_claims_no_deviation_and_no_interval(bac
     text = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
     assert "standard deviation over 1 seed" not in text
     assert "Errors of 1 seed, with its own random split (" in text
-    assert "No interval at 90%: 2 calibration rows are too few." in text
+    assert "No interval at 90 %: 2 calibration rows are too few." in text
     assert not result.reliability.measured_levels
     assert "coverage.png" not in text
     assert not (tmp_path / "run" / "coverage.png").exists()

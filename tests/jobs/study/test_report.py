@@ -152,7 +152,7 @@ def test_every_cell_names_its_column_for_a_telephone(page: str) -> None:
 
 
 def test_measured_coverage_is_told(page: str) -> None:
-    assert "Intervals at 90%" in words(page)
+    assert "Intervals at 90 %" in words(page)
     assert "60 rf 85.0 % 80.0 % factor 1.41" in words(page)  # 10 to the mean half-width, 0.15
 
 

@@ -114,8 +114,12 @@ def _symbols(text: str) -> Markup:
     return Markup(found)  # noqa: S704 - escaped above
 
 
-def _number(cell: str) -> str:
-    """Prevent line breaks in a cell that holds numbers."""
+def _number(cell: str) -> str | Markup:
+    """Prevent line breaks in a cell that holds numbers, and allow them in a digest."""
+    from markupsafe import Markup
+
+    if re.fullmatch(r"[0-9a-f]{64}", cell):
+        return Markup("<wbr>").join(cell[place : place + 16] for place in range(0, 64, 16))
     return cell.replace(" ", "\u00a0") if re.fullmatch(r"(to|[\d.,%±×()<+−–-]|\s)+", cell) else cell
 
 

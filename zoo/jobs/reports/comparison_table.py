@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import error_title, format_error, format_factor, format_p, probability_columns
+from zoo._utils.wording import error_title, format_error, format_factor, format_p, percent, probability_columns
 from zoo.analysis import probabilities
 from zoo.analysis.conformal import INTERVAL_LEVEL
 from zoo.training.settings import FROM_SCRATCH
@@ -166,8 +166,9 @@ def intervals(result: Result) -> str:
     inside = found.measured(INTERVAL_LEVEL)
     widths = [width for width in found.half_widths if width is not None]
     rows = min(len(each.rows) for each in result.crossfits) if result.crossfits else min(map(len, found.calibrations))
+    level = percent(INTERVAL_LEVEL, 0)
     if not widths:
-        return f"No interval at {INTERVAL_LEVEL:.0%}: {rows} calibration rows are too few."
+        return f"No interval at {level}: {rows} calibration rows are too few."
     width = float(np.mean(widths))
     unit = f" {result.task.unit}" if result.task.unit else ""
     size = f"a factor of {10**width:.3g}" if result.task.transform == "log10" else f"± {width:.3g}{unit}"
@@ -176,9 +177,9 @@ def intervals(result: Result) -> str:
         mean += ", wider where the members disagree"
     if inside is None:
         count = f"{rows} calibration rows per {result.repeat}"
-        return f"{INTERVAL_LEVEL:.0%} intervals: {size}{mean}; {count}, and no test rows to measure their coverage on."
+        return f"{level} intervals: {size}{mean}; {count}, and no test rows to measure their coverage on."
     return (
-        f"{inside:.1%} of the test rows lie inside their {INTERVAL_LEVEL:.0%} intervals ({size}{mean}); "
+        f"{percent(inside)} of the test rows lie inside their {level} intervals ({size}{mean}); "
         f"{rows} calibration rows per {result.repeat}."
     )
 
@@ -187,10 +188,10 @@ def _probabilities(result: Result) -> str:
     """Return a sentence that compares the probabilities of the predicted classes with how often they are right."""
     pairs = list(zip(result.judged, result.outcomes[result.model], strict=True))
     likeliest = np.concatenate([outcome.predictions[rows].max(axis=1) for rows, outcome in pairs])
-    right = np.mean([errors["accuracy"] for errors in result.errors[result.model]])
+    right = float(np.mean([errors["accuracy"] for errors in result.errors[result.model]]))
     return (
-        f"Probabilities, {result.basis}: that of the predicted class is {likeliest.mean():.1%} on average, and "
-        f"{right:.1%} of the predictions are correct."
+        f"Probabilities, {result.basis}: that of the predicted class is {percent(likeliest.mean())} on average, and "
+        f"{percent(right)} of the predictions are correct."
     )
 
 
@@ -271,7 +272,7 @@ def _predicted(row: Mapping[str, Any]) -> str:
     """Format a prediction: a number with its unit, or a class with its probability."""
     if isinstance(row["prediction"], str):
         (column,) = probability_columns([row["prediction"]])
-        return f"{row['prediction']} ({row[column]:.0%})"
+        return f"{row['prediction']} ({percent(row[column], 0)})"
     return f"{row['prediction']:.5g} {row['unit']}".rstrip()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils import files
-from zoo._utils.wording import counted, listed, probability_columns, with_unit
+from zoo._utils.wording import counted, error_label, listed, percent, probability_columns, with_unit
 from zoo.analysis import figures
 from zoo.analysis.figures import Saved
 from zoo.analysis.metrics import row_errors
@@ -127,7 +127,7 @@ class _Run:
         errors = self.saved.summary()[self.saved.model]
         where = f"{self.basis} ({len(self.rows):,} predictions, {self.repeats})"
         if self.classes and "accuracy" in errors:
-            return f"{errors['accuracy']['mean']:.1%} of the predicted classes of {named} are correct {where}."
+            return f"{percent(errors['accuracy']['mean'])} of the predicted classes of {named} are correct {where}."
         mean = errors[self.saved.headline]["mean"]
         size = f"a factor of {10**mean:.2f}" if self.log else f"{mean:.3g} {self.saved.unit}".rstrip()
         kind = "root-mean-square" if "rmse" in self.saved.headline else "average"
@@ -159,10 +159,11 @@ class _Run:
             return ""
         level, mean = width["level"], float(np.mean(sizes))
         size = f"a factor of {10**mean:.3g}" if self.log else f"± {mean:.3g} {self.saved.unit}".rstrip()
+        named = f"{percent(level, 0)} intervals"
         measured = next((each.get("measured") for each in found.get("coverage", ()) if each["level"] == level), None)
         if measured is None:
-            return f"{level:.0%} intervals are {size} on average; there are no test rows to measure their coverage"
-        return f"{measured:.1%} of the test rows lie inside their {level:.0%} intervals ({size})"
+            return f"{named} are {size} on average; there are no test rows to measure their coverage"
+        return f"{percent(measured)} of the test rows lie inside their {named} ({size})"
 
     def pictures(self, folder: Path) -> tuple[list[Saved], list[str]]:
         """Draw the predictions and the errors by element; return them, and what could not be drawn with reasons."""
@@ -202,7 +203,7 @@ class _Run:
     def _error_label(self) -> str:
         if self.classes:
             return "log-loss"
-        return "absolute error of log10" if self.log else with_unit("absolute error", self.saved.unit)
+        return error_label(self.quantity, self.saved.unit, log=self.log)
 
     def _errors(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """Return the errors by which the rows are ranked."""
@@ -223,7 +224,7 @@ class _Run:
             note = "Weights come from out-of-fold predictions, and never saw a test row."
             found.append(Table("Members of the blend", ["member", "weight"], shown, note))
         if coverage := self.metrics.get("intervals", {}).get("coverage"):
-            shown = [[f"{each['level']:.0%}", _percent(each["measured"])] for each in coverage]
+            shown = [[percent(each["level"], 0), _percent(each["measured"])] for each in coverage]
             rule = _sentence(str(self.metrics["intervals"].get("rule", "")))
             found.append(Table("Coverage of the intervals", ["level asked for", "test rows inside"], shown, rule))
         return found
@@ -239,7 +240,7 @@ class _Run:
         for place in np.argsort(-errors, kind="stable")[:WORST]:
             row = table.iloc[place]
             numbers = [str(row[name]) if self.classes else f"{row[name]:.5g}" for name in ("target", "prediction")]
-            named = [str(row["id"]), *([str(row["formula"])] if "formula" in header else [])]
+            named = [str(row["id"]), *([_reduced(str(row["formula"]))] if "formula" in header else [])]
             rows.append([*named, *numbers, f"{errors[place]:.3g}"])
         note = f"{_sentence(self.unseen_basis)} An error far larger than the others is often a mistake in the table."
         return Table(title, header, rows, note)
@@ -310,6 +311,14 @@ def _elements(formula: str) -> list[str]:
     return re.findall(r"[A-Z][a-z]?", formula)
 
 
+def _reduced(formula: str) -> str:
+    """Return a formula as it is usually written: "O3 Sb2" → "Sb2O3"."""
+    from pymatgen.core import Composition
+
+    usual: str = Composition(formula).reduced_formula
+    return usual
+
+
 def _lower(label: str) -> str:
     """Write a label inside a sentence: "Bulk modulus K_VRH" → "bulk modulus K_VRH"."""
     return label[0].lower() + label[1:] if label[1:2].islower() else label
@@ -320,4 +329,4 @@ def _sentence(text: str) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.1%}"
+    return "n/a" if value is None else percent(value)

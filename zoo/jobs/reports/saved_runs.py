@@ -8,7 +8,7 @@ from functools import cached_property
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from zoo._utils.wording import as_html, counted, format_headline
+from zoo._utils.wording import as_html, counted, format_headline, percent
 from zoo.analysis.comparisons import Comparison
 from zoo.errors import InputError
 from zoo.jobs.predict.joint import read_folders
@@ -226,7 +226,7 @@ class JointResult:
 def _coverage(result: SavedResult) -> str:
     for each in result.metrics.get("intervals", {}).get("coverage", []):
         if each["level"] == 0.9 and each["measured"] is not None:
-            return f"{each['measured']:.1%} of the test rows lie inside their 90% intervals"
+            return f"{percent(each['measured'])} of the test rows lie inside their 90 % intervals"
     return ""
 
 

@@ -246,10 +246,11 @@ class Analysis:
         return answer
 
     def _sentence(self, size: int) -> str:
-        best, scratch = self.best("transfer", size), self.error_of(FROM_SCRATCH, size)
-        found = self.comparison(best, FROM_SCRATCH, size) if best and scratch else None
-        if best is None or found is None:
+        chosen, scratch = self.best("transfer", size), self.error_of(FROM_SCRATCH, size)
+        found = self.comparison(chosen, FROM_SCRATCH, size) if chosen and scratch else None
+        if chosen is None or found is None:
             return self._without_comparison(size)
+        best = named(chosen)
         where, amount, detail = f"at {size:,} rows", f"{100 * abs(found.paired.gain):.1f} %", evidence(found)
         side = "lower" if found.paired.gain > 0 else "higher"
         of = f"the {self.error_words}"
@@ -275,7 +276,7 @@ class Analysis:
         if found is None:
             return ""
         side = "lower" if found.paired.gain > 0 else "higher"
-        said = f"the error of {transfer} is {100 * abs(found.paired.gain):.1f} % {side}"
+        said = f"the error of {named(str(transfer))} is {100 * abs(found.paired.gain):.1f} % {side}"
         against = f"Against {classical}, the best classical method,"
         if not found.paired.tested:
             return f"{against} {said} (not tested: {too_few(found.paired.seeds)})"
@@ -296,6 +297,18 @@ class Analysis:
         if len(means) == 1:
             said = f"The {of} at {size:,} rows is {means[best]:.3g} ({best})"
         return f"{said}; {missing}, so no gain of transfer is stated"
+
+
+def named(method: str) -> str:
+    """Name a method in a sentence.
+
+    Examples
+    --------
+    >>> named("multi-113k"), named("multi-113k, blend, fast")
+    ('multi-113k', 'multi-113k (blend, fast)')
+    """
+    backbone, _, way = method.partition(", ")
+    return f"{backbone} ({way})" if way else backbone
 
 
 def too_few(seeds: int) -> str:

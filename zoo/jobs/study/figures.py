@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo._utils.wording import short, with_unit
+from zoo._utils import wording
+from zoo._utils.wording import short
 from zoo.analysis import figures
 from zoo.errors import ZooError
 from zoo.jobs.predict import model as prediction
+from zoo.registry import plugins
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -60,14 +62,17 @@ def error_label(study: Study) -> str:
     """Return the axis label for absolute errors, with the unit."""
     if study.task.classes:
         return "log-loss"
-    symbol = _quantity(study).split()[-1]
-    if study.analysis.log:
-        return f"absolute error of log10({f'{symbol} / {study.task.unit}' if study.task.unit else symbol})"
-    return with_unit(f"absolute error of {symbol}", study.task.unit)
+    return wording.error_label(_quantity(study), study.task.unit, log=study.analysis.log)
 
 
 def _quantity(study: Study) -> str:
     return study.task.label or study.table.target_column
+
+
+def _label(target: str) -> str:
+    """Return the label of a column that a task of zoo is about; otherwise its name."""
+    labels = {task.target: task.label for task in plugins.tasks()}
+    return labels.get(target) or target
 
 
 def _mean_label(study: Study) -> str:
@@ -218,7 +223,7 @@ def _source_target(study: Study, analysis: Analysis) -> Picture:
     picture = figures.source_target(
         predicted,
         np.array([study.records[i].target for i in rows], dtype=np.float64),
-        source_name=f"{model.target} by {short(backbone)}",
+        source_name=f"{_label(model.target)} by {short(backbone)}",
         source_unit=model.unit,
         target_name=_quantity(study),
         target_unit=study.task.unit,

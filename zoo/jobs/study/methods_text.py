@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo._utils.wording import counted
+from zoo._utils.wording import counted, percent
 from zoo.analysis.comparisons import CONFIDENCE, MIN_SEEDS, RESAMPLES
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def statistics(study: Study) -> list[str]:
         "resampled t-test (C. Nadeau, Y. Bengio, Mach. Learn. 52, 239 (2003)) replaces 1/n, for n seeds, by "
         "1/n + n_test/n_train in the variance of the mean difference. It is too strict if a small training set is "
         "drawn from a large table.",
-        f"Intervals: {CONFIDENCE:.0%} bootstrap intervals of the relative gain over paired seeds, bias-corrected and "
-        f"accelerated, {RESAMPLES:,} resamples, fixed seed (scipy.stats.bootstrap). They are not corrected for the "
-        "number of comparisons, and with few seeds they are too narrow: an interval may exclude zero although the "
-        "test finds no difference.",
+        f"Intervals: {percent(CONFIDENCE, 0)} bootstrap intervals of the relative gain over paired seeds, "
+        f"bias-corrected and accelerated, {RESAMPLES:,} resamples, fixed seed (scipy.stats.bootstrap). They are not "
+        "corrected for the number of comparisons, and with few seeds they are too narrow: an interval may exclude zero "
+        "although the test finds no difference.",
     ]

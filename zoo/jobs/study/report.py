@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils import files
-from zoo._utils.wording import counted, error_title, format_p, interval, listed, with_unit
+from zoo._utils.wording import counted, error_title, format_p, interval, listed, percent, with_unit
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.analysis.conformal import INTERVAL_LEVEL
 from zoo.analysis.reports import Page, Section, Table
@@ -203,12 +203,12 @@ def _interval_table(study: Study) -> Table:
                 [f"{size:,}", str(method), f"{100 * covered.mean():.1f} %", f"{100 * covered.min():.1f} %", shown]
             )
     return Table(
-        f"Intervals at {INTERVAL_LEVEL:.0%}",
+        f"Intervals at {percent(INTERVAL_LEVEL, 0)}",
         ["training rows", "method", "test rows inside", "worst seed", "half-width"],
         rows,
         "A quantile of the errors on validation rows, which train no method, but choose the epoch of a network; of a "
-        f"blend, of its out-of-fold errors. The nominal level is {INTERVAL_LEVEL:.0%}; where such rows are few, "
-        "coverage varies between seeds.",
+        f"blend, of its out-of-fold errors. The nominal level is {percent(INTERVAL_LEVEL, 0)}; where such rows are "
+        "few, coverage varies between seeds.",
     )
 
 
