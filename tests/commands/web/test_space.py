@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.metadata import requires
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import yaml
 from click.testing import CliRunner
+from packaging.requirements import Requirement
 from support.commandline import refused, zoo
 from zoo.cli import main
 
@@ -36,6 +38,9 @@ def test_the_card_is_valid_for_any_title() -> None:
 def test_the_command_in_the_image_is_one_of_ours() -> None:
     text = space_files("ada/moduli", COMMIT, "Moduli")["Dockerfile"]
     assert f"crystal-zoo[web]=={__version__}" in text
+    (torch,) = (each for each in map(Requirement, requires("crystal-zoo") or []) if each.name == "torch")
+    (pinned,) = re.findall(r" torch==(\S+) --index-url https://download.pytorch.org/whl/cpu", text)
+    assert torch.specifier.contains(pinned)
     found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
     assert found is not None
     program, name, *arguments = json.loads(found[1])

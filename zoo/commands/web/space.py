@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 PORT = 7860
 """Port at which a Space is reached."""
 
+TORCH = "2.13.0"
+"""The newest version that zoo takes: a newer one would be replaced by one with CUDA."""
+
 UNKNOWN = "COMMIT"
 """Stands for the commit of a model that was not pushed yet."""
 
@@ -46,13 +49,17 @@ the settings of this Space.
 _DOCKERFILE = """\
 FROM python:3.11-slim
 
-RUN useradd --create-home --uid 1000 user
+# OpenMP, which DGL needs.
+RUN apt-get update \\
+    && apt-get install --yes --no-install-recommends libgomp1 \\
+    && rm -rf /var/lib/apt/lists/* \\
+    && useradd --create-home --uid 1000 user
 USER user
 ENV PATH=/home/user/.local/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /home/user
 
 # torch for the CPU first: the default brings gigabytes of CUDA.
-RUN pip install --no-cache-dir --user torch --index-url https://download.pytorch.org/whl/cpu \\
+RUN pip install --no-cache-dir --user torch=={torch} --index-url https://download.pytorch.org/whl/cpu \\
     && pip install --no-cache-dir --user "crystal-zoo[web]=={version}"
 
 EXPOSE {port}
@@ -73,7 +80,7 @@ def space_files(repo: str, commit: str, title: str) -> dict[str, str]:
         Title of the model's card.
     """
     heading = " ".join(title.split())
-    values = {"repo": repo, "commit": commit, "port": PORT, "version": __version__}
+    values = {"repo": repo, "commit": commit, "port": PORT, "version": __version__, "torch": TORCH}
     return {
         "README.md": _README.format(title=json.dumps(heading, ensure_ascii=False), heading=heading, **values),
         "Dockerfile": _DOCKERFILE.format(**values),
