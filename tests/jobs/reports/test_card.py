@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 from support.tinyrecipe import example
 
+from zoo.errors import InputError
+from zoo.hub import pull
+from zoo.jobs import lineage
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
+from zoo.registry.cards import Card
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from zoo.jobs.finetune.result import Result
-from zoo.registry.cards import Card
 
 
 def test_card_names_backbone_data_and_results(run: tuple[Result, Path], data: Path) -> None:
@@ -38,3 +42,27 @@ def test_a_card_of_one_seed_and_few_rows_claims_no_deviation_and_no_interval(bac
     assert not result.reliability.measured_levels
     assert "coverage.png" not in text
     assert not (tmp_path / "run" / "coverage.png").exists()
+
+
+def test_a_baseline_does_not_start_from_the_backbone_that_measures_distances(
+    moduli: Callable[[int], Path], tmp_path: Path
+) -> None:
+    request = Options("bulk-modulus", moduli(60), backbone="dEf-10k", mode="mean")
+    result = finetune(request, tmp_path / "run", quiet=True)
+    text = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")
+    used = result.start.backbone
+    assert used is not None
+    assert "Predicts Bulk modulus" in text
+    assert f"by the baseline `mean`. The network of dEf-10k (weights SHA-256 {used.digest}) only tells how far" in text
+    assert "Started from" not in text
+    assert "`spread` is the standard deviation over the fits without a fold each" in text
+    assert Card.read(tmp_path / "run" / "README.md").title == "bulk-modulus by mean"
+    # That this network has seen test rows says nothing about the errors, but it does about those of a later run.
+    assert (result.warned, result.overlap, result.leaks) == ([], None, {})
+    known = lineage.training_ids(used.pulled)
+    assert known
+    assert lineage.training_ids(pull.pull(tmp_path / "run")) == known | {
+        result.records[row].id for row in result.crossfits[0].rows
+    }
+    with pytest.raises(InputError, match="--backbone all compares backbones, and --mode mean reads none; leave out"):
+        Options("bulk-modulus", request.data, backbone="all", mode="mean")

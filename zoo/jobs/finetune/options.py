@@ -209,6 +209,8 @@ class Options:
         except UnknownNameError as error:
             known = ", ".join((BLEND, *get_args(Mode)))
             raise InputError(f"--mode {self.mode}: use one of {known}, or a baseline ({error})") from None
+        if self.backbone == "all":
+            raise InputError(f"--backbone all compares backbones, and --mode {self.mode} reads none; leave out one")
 
     def _check_splits(self) -> None:
         values = {"--split-column": self.split_column, "--test-data": self.test_data, "--folds": self.folds}

@@ -59,6 +59,9 @@ class Start:
         Number of properties that the networks learn at once.
     formulas : bool
         Whether the table has formulas and no structures: no network is fitted.
+    unread : bool
+        Whether the model does not read the backbone, as of a baseline: it only tells how far a crystal is from the
+        training set.
     """
 
     backbone: Pretrained | None
@@ -68,6 +71,7 @@ class Start:
     outputs: int = 1
     targets: int = 1
     formulas: bool = False
+    unread: bool = False
 
     @property
     def name(self) -> str:
@@ -98,8 +102,8 @@ class Start:
 
     @property
     def pretrained(self) -> list[Pretrained]:
-        """The experts and the backbone, without duplicates."""
-        backbone = [self.backbone] if self.backbone else []
+        """The experts and the backbone, without duplicates, as far as the model reads them."""
+        backbone = [self.backbone] if self.backbone and not self.unread else []
         return list({each.name: each for each in (*self.experts, *backbone)}.values())
 
     def scratch(self) -> Start:
@@ -173,7 +177,8 @@ def prepare(options: Options) -> list[Start]:
 
 def _with_experts(backbone: Pretrained, mode: Mode | None) -> Start:
     experts = tuple(pretrained.experts(backbone)) if mode == "mixture" else ()
-    return Start(backbone, "full" if mode is None or (mode == "mixture" and not experts) else mode, experts)
+    full = mode is None or (mode == "mixture" and not experts)
+    return Start(backbone, "full" if full else mode, experts, unread=mode is None)
 
 
 def choice_split(splits: Sequence[Split]) -> Split:
@@ -336,9 +341,11 @@ def row_warnings(
 def provenance(start: Start, options: Options, task: Task, table: Table) -> dict[str, Any]:
     """Return a JSON-serialisable record of the origin of a run's weights, and of a task that no plugin defines."""
     backbone = start.backbone
+    # The checkpoint holds the network of a backbone that is not read, and another run may start from it.
+    unread = [backbone] if backbone and start.unread else []
     return {
         "backbone": None
-        if backbone is None
+        if backbone is None or unread
         else {
             "name": backbone.name,
             "origin": backbone.pulled.origin,
@@ -347,7 +354,7 @@ def provenance(start: Start, options: Options, task: Task, table: Table) -> dict
         },
         "mode": options.shown_mode if options.cross_fitted else start.mode if backbone else None,
         "experts": {each.name: each.digest for each in start.experts},
-        "ancestors": lineage.ancestors(start.pretrained),
+        "ancestors": sorted({*lineage.ancestors([*start.pretrained, *unread]), *(each.digest for each in unread)}),
         "data": {"file": table.source.name, "sha256": table.sha256, "rows": len(table.records)},
         **({} if task_choice.plugin_of(options.choice) else {"task": task_choice.definition(task)}),
     }

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def describe_run(result: Result, folder: Path) -> Card:
     """Return the model card of a run; `folder` holds the weights."""
-    task, options, config = result.task, result.options, result.checkpoint.config
-    pulled = result.backbone
+    task, options, config, start = result.task, result.options, result.checkpoint.config, result.start
+    pulled = None if start.unread else result.backbone
     header, rows = comparison_table.comparison_rows(result)
     per_seed = result.summary()[result.model]
     by_fold = comparison_table.markdown_table(*comparison_table.fold_rows(result)) if result.repeat == "fold" else ""
@@ -61,27 +61,34 @@ def describe_run(result: Result, folder: Path) -> Card:
     level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
     interval = f", interval={level:g}" if level else ""  # the highest level that the calibration rows allow
     over = "Mean ± standard deviation over" if len(result.splits) > 1 else "Errors of"
-    formulas = result.start.formulas
+    formulas = start.formulas
+    if formulas:
+        made = "formula. The table has no structures, so no backbone was used; polymorphs get the same prediction."
+    elif options.network_mode is None:
+        unread = start.backbone
+        made = f"crystal structure by the baseline `{options.mode}`."
+        if unread:
+            made += (
+                f" The network of {unread.name} (weights SHA-256 {unread.digest}) only tells how far a crystal is from "
+                "the training set."
+            )
+    else:
+        made = f"crystal structure. Started from {origin}."
     given = '["NaCl", "Ca(OH)2"]' if formulas else "structures"
     noted = "elements that are not in the training set" if formulas else "crystals that are far from the training set"
     body = [
         f"# {config.name}",
-        f"Predicts {_property(task)} ({_classes(task) or task.unit or 'no unit'}) from a "
-        + (
-            "formula. The table has no structures, so no backbone was used; polymorphs get the same prediction."
-            if formulas
-            else f"crystal structure. Started from {origin}."
-        ),
+        f"Predicts {_property(task)} ({_classes(task) or task.unit or 'no unit'}) from a {made}",
         beside,
         network,
         f"## Results {result.basis}",
         comparison_table.markdown_table(header, rows),
         comparison_table.verdict(result),
         by_fold,
+        "\n".join(f"- {line}." for line in result.warned),
         f"{over} {splitting.sentence(options, result.splits, parts)}. "
         f"{_trained(result, chose)}{'; the test rows were predicted once' if counts.test else ''}.",
         out_of_fold.describe(result) if result.crossfits else "",
-        "\n".join(f"- {line}." for line in result.warned),
         *_reliability(result, chose),
         "## Data",
         f"`{result.table.source.name}`, SHA-256 {result.table.sha256}{test_file}, "
@@ -91,7 +98,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         "## Use",
         f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict({given}{interval})\n```',
         "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
-        f"extrapolation; {_columns(task)} `note` names {noted}.",
+        f"extrapolation; {_columns(result)} `note` names {noted}.",
     ]
     if task.citation:
         body += ["## Citation", task.citation]
@@ -99,9 +106,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         config,
         folder,
         unnamed="run",  # a folder name is not always a valid card name
-        title=f"{task.name} fine-tuned from {pulled.name}"
-        if pulled
-        else f"{task.name} from {'formulas' if formulas else 'scratch'}",
+        title=f"{task.name} {_title(result)}",
         training=Training(source=result.table.source.name, license="that of the data", rows=counts, ids="splits.json"),
         results=[
             CardResult(
@@ -140,13 +145,23 @@ def _classes(task: Task) -> str:
     return f"one of {listed([f'`{label}`' for label in task.classes])}" if task.classes else ""
 
 
-def _columns(task: Task) -> str:
-    if task.classes:
+def _title(result: Result) -> str:
+    """Return what a run's model was made from, behind the name of its task."""
+    if result.start.formulas:
+        return "from formulas"
+    if result.options.network_mode is None:
+        return f"by {result.options.mode}"
+    return f"fine-tuned from {result.backbone.name}" if result.backbone else "from scratch"
+
+
+def _columns(result: Result) -> str:
+    if result.task.classes:
         return (
             "the columns `probability_…` hold a probability for each class, and `spread` is the standard deviation "
             "over the members of that of the predicted class."
         )
-    return "`spread` is the standard deviation over the seeds' networks, not an error bar; `lower` and `upper` are."
+    members = "fits without a fold each" if result.crossfits else "seeds' networks"
+    return f"`spread` is the standard deviation over the {members}, not an error bar; `lower` and `upper` are."
 
 
 def _reliability(result: Result, chose: str) -> list[str]:
