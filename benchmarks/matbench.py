@@ -21,7 +21,7 @@ import tasks
 import tasks_report
 
 from zoo import __version__
-from zoo.jobs.reports.comparison_table import markdown_table
+from zoo._utils.wording import markdown_table
 from zoo.registry import plugins
 
 BENCHMARK, FORMAT = "matbench_v0.1", "0.6"

@@ -24,11 +24,11 @@ import shelf
 from claims import CLAIMS, TITLES, Study
 from PIL import Image
 
+from zoo._utils.wording import markdown_table
 from zoo.analysis import figures
 from zoo.analysis.figures.__main__ import columns
 from zoo.data.tables.readers import open_table
 from zoo.data.tables.rows import RowReader
-from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.jobs.study.analysis import Analysis
 from zoo.jobs.study.options import read_study
 from zoo.jobs.study.plan import plan

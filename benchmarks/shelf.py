@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from claims import SCARCE, mean
 
-from zoo._utils.wording import format_p
+from zoo._utils.wording import format_p, markdown_table
 from zoo.analysis import comparisons
-from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.registry import backbones
 from zoo.training.settings import FROM_SCRATCH
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from zoo._utils.wording import markdown_table
 from zoo.analysis.figures.style import COLORS, MARKERS, axis_text, new_figure, save_figure
-from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.registry import plugins
 
 if TYPE_CHECKING:

@@ -176,6 +176,20 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    r"""Format a table in Markdown.
+
+    Examples
+    --------
+    >>> print(markdown_table(["id", "error"], [["a|b", "0.1"]]))
+    | id | error |
+    | --- | --- |
+    | a\|b | 0.1 |
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
 def short(name: str, longest: int = 30) -> str:
     """Shorten a name in the middle, so that a folder's path leaves room for the picture.
 

@@ -12,10 +12,11 @@ import pytest
 from rich.console import Console
 from rich.markdown import Markdown
 
+from zoo._utils.wording import markdown_table
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import Comparison, compare
 from zoo.jobs.predict.ranking import Ranking
-from zoo.jobs.reports.comparison_table import comparison_rows, markdown_table, prediction_rows, verdict
+from zoo.jobs.reports.comparison_table import comparison_rows, prediction_rows, verdict
 from zoo.registry import plugins
 
 TARGET = np.linspace(20, 200, 30)

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from zoo._utils.wording import markdown_table
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,12 +38,7 @@ class Table:
     @property
     def markdown(self) -> str:
         """The table in Markdown."""
-        cells = [
-            self.header,
-            ["---"] * len(self.header),
-            *([cell.replace("|", "\\|") for cell in row] for row in self.rows),
-        ]
-        return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+        return markdown_table(self.header, self.rows)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import probability_columns, with_unit
+from zoo._utils.wording import markdown_table, probability_columns, with_unit
 from zoo.analysis import conformal
 from zoo.analysis.difficulty import disagreement
 from zoo.analysis.metrics import row_errors
 from zoo.data.scaling import restored, transformed
 from zoo.jobs.finetune.blend import valid_range
-from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo._utils.wording import listed
+from zoo._utils.wording import listed, markdown_table
 from zoo.jobs.finetune import out_of_fold, splitting
 from zoo.jobs.reports import comparison_table
 from zoo.models.checkpoint.card import describe_checkpoint
@@ -25,7 +25,7 @@ def describe_run(result: Result, folder: Path) -> Card:
     pulled = None if start.unread else result.backbone
     header, rows = comparison_table.comparison_rows(result)
     per_seed = result.summary()[result.model]
-    by_fold = comparison_table.markdown_table(*comparison_table.fold_rows(result)) if result.repeat == "fold" else ""
+    by_fold = markdown_table(*comparison_table.fold_rows(result)) if result.repeat == "fold" else ""
     counts = CardRows(**result.row_counts)
     origin = (
         f"the backbone {pulled.name} ({pulled.origin}"
@@ -82,7 +82,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         beside,
         network,
         f"## Results {result.basis}",
-        comparison_table.markdown_table(header, rows),
+        markdown_table(header, rows),
         comparison_table.verdict(result),
         by_fold,
         "\n".join(f"- {line}." for line in result.warned),
@@ -178,7 +178,7 @@ def _reliability(result: Result, chose: str) -> list[str]:
     rows = "out-of-fold predictions" if result.crossfits else f"the validation rows, which also chose the epoch{chose}"
     return [
         "## Predicted classes",
-        comparison_table.markdown_table(*comparison_table.confusion_rows(result)),
+        markdown_table(*comparison_table.confusion_rows(result)),
         f"Rows: the true class; columns: the predicted one, the most probable; {result.basis}, all {result.repeat}s.",
         "![Confusion matrix](confusion.png)",
         "## Probabilities",

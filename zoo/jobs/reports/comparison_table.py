@@ -274,9 +274,3 @@ def _predicted(row: Mapping[str, Any]) -> str:
         (column,) = probability_columns([row["prediction"]])
         return f"{row['prediction']} ({percent(row[column], 0)})"
     return f"{row['prediction']:.5g} {row['unit']}".rstrip()
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Format a table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

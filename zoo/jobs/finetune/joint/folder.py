@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from zoo._utils.wording import counted, listed
+from zoo._utils.wording import counted, listed, markdown_table
 from zoo.data.tables.rejections import write_rejected
 from zoo.jobs.predict.joint import TARGETS_FILE
-from zoo.jobs.reports.comparison_table import markdown_table
 from zoo.jobs.reports.saved_runs import JointResult
 from zoo.models.checkpoint.networks import to_json
 
