@@ -123,15 +123,21 @@ def test_an_interrupted_run_goes_on(options: Options, run: tuple[JointResult, Pa
     )
 
 
-def test_folders_have_names_that_any_system_takes(options: Options, frame: pd.DataFrame, tmp_path: Path) -> None:
-    table = frame.rename(columns={"K_VRH": "K (GPa)", "G_VRH": "K/GPa"})
+@pytest.mark.parametrize(
+    ("columns", "folders"),
+    [(("K (GPa)", "K/GPa"), ["K-GPa", "K-GPa-2"]), (("cells", "Metrics.json"), ["cells-2", "Metrics.json-2"])],
+)
+def test_folders_have_names_that_any_system_takes(
+    columns: tuple[str, str], folders: list[str], options: Options, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    table = frame.rename(columns=dict(zip(("K_VRH", "G_VRH"), columns, strict=True)))
     out = tmp_path / "out"
     finetune(
-        Options(data=table, target=["K (GPa)", "K/GPa"], backbone=options.backbone, mode="mean", split_column="part"),
+        Options(data=table, target=columns, backbone=options.backbone, mode="mean", split_column="part"),
         out,
         quiet=True,
     )
-    assert sorted(path.name for path in out.iterdir() if path.is_dir()) == ["K-GPa", "K-GPa-2"]
+    assert {path.name for path in out.iterdir() if path.is_dir()} == set(folders)
     model = zoo.load(out)
-    assert model.targets == ("K (GPa)", "K/GPa")
-    assert zoo.load(out, target="K/GPa").directory == out / "K-GPa-2"
+    assert model.targets == columns
+    assert zoo.load(out, target=columns[1]).directory == out / folders[1]

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _OF_ROW = {"predictions.csv": ("id", "split", "seed", "fold", "formula"), "out_of_fold.csv": ("id", "formula")}
 """Files that are joined, and their columns that belong to the row, not to a target."""
 
+FILES = ("metrics.json", "splits.json", "rejected.csv", "history.csv", "readme.md", *_OF_ROW)
+"""Files that cover all targets, in lower case."""
+
 
 def write_folder(rows: JointRows, folders: Mapping[str, str], folder: Path) -> None:
     """Write the files that cover all targets.

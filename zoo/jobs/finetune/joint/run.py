@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from zoo.data.tables.records import records_digest
 from zoo.jobs.finetune.joint.fits import shared_fits
-from zoo.jobs.finetune.joint.folder import write_folder
+from zoo.jobs.finetune.joint.folder import FILES, write_folder
 from zoo.jobs.finetune.joint.rows import read_rows
 from zoo.jobs.finetune.start import of_formulas, prepare
 from zoo.jobs.finetune.target import check, fit_rows, open_store, partial_folder
+from zoo.jobs.predict.joint import TARGETS_FILE
 from zoo.jobs.reports.saved_runs import JointResult
 from zoo.registry import task_choice
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from zoo._utils.devices import Device
     from zoo.jobs.finetune.options import Options
+
+
+OWN = ("cells", "settings", TARGETS_FILE, *FILES)
+"""Names that no target's folder has, in lower case: those of the finished fits, of their settings, and of files."""
 
 
 def finetune_jointly(
@@ -92,12 +97,15 @@ def finetune_jointly(
 
 
 def _folders(columns: Sequence[str]) -> list[str]:
-    """Return the names of the targets' folders: the columns, in letters that any file system takes."""
+    """Return the names of the targets' folders: the columns, in letters that any file system takes.
+
+    The names of the run's own files and folders are avoided.
+    """
     names: list[str] = []
     for column in columns:
         name = stem = re.sub(r"[^A-Za-z0-9_.+-]+", "-", column).strip("-.")[:60] or "target"
         number = 2
-        while name.casefold() in map(str.casefold, names):
+        while name.casefold() in {*OWN, *map(str.casefold, names)}:
             name, number = f"{stem}-{number}", number + 1
         names.append(name)
     return names
