@@ -177,8 +177,8 @@ def prepare(options: Options) -> list[Start]:
 
 def _with_experts(backbone: Pretrained, mode: Mode | None) -> Start:
     experts = tuple(pretrained.experts(backbone)) if mode == "mixture" else ()
-    full = mode is None or (mode == "mixture" and not experts)
-    return Start(backbone, "full" if full else mode, experts, unread=mode is None)
+    used = "full" if mode is None or (mode == "mixture" and not experts) else mode
+    return Start(backbone, used, experts, unread=mode is None)
 
 
 def choice_split(splits: Sequence[Split]) -> Split:
