@@ -80,7 +80,12 @@ def smaller(source: Path, target: Path) -> None:
 def scatter(folder: Path) -> float:
     """Draw ΔEf against Eg of all crystals; returns Pearson's r."""
     source, target = columns(folder / "mp.parquet", ("formation_energy_per_atom", "band_gap"))
-    names = {"source_name": "ΔEf", "source_unit": "eV/atom", "target_name": "Eg", "target_unit": "eV"}
+    names = {
+        "source_name": "Formation energy ΔE_f",
+        "source_unit": "eV/atom",
+        "target_name": "Band gap E_g",
+        "target_unit": "eV",
+    }
     saved = figures.source_target(source, target, **names).save(PAGES, "formation-energy-band-gap")
     smaller(saved.path("png"), saved.path("png"))
     for kind in ("svg", "csv"):  # of 91,147 points

@@ -103,7 +103,7 @@ def test_what_test_rows_share(real_structures: list[Structure]) -> None:
     ]
     text = "\n".join(found.lines())
     assert "2 of 8 rows are copies of one another" in text
-    assert "33.3 % have a copy among the rows trained on" in text
+    assert "33.3 % have a copy among the training rows" in text
     assert "told was trained, perhaps on another property, on 2 of the 8 crystals and 33.3 % of the test rows" in text
     assert "silent does not say" in text
     with pytest.raises(InputError, match=r"33\.3 % of the test rows have a near copy .*--split composition keeps them"):
@@ -114,7 +114,7 @@ def test_strict_refuses_compositions_and_pretraining_too(real_structures: list[S
     crystals = [*map(crystal, (salt(), caesium_like(), *real_structures[:4]))]
     records = [Record(f"mp-{i}", each, 1.0, i, "t.csv") for i, each in enumerate(crystals)]
     shared = leaks.find(records, {(2, 0): split([0, 2], [3], [1, 4])}, {}, "random")
-    with pytest.raises(InputError, match=r"50\.0 % of the test rows have their composition among the rows trained on"):
+    with pytest.raises(InputError, match=r"50\.0 % of the test rows have their composition among the training rows"):
         shared.check()
     apart = {(2, 0): split([0, 1], [3], [4, 5])}
     leaks.find(records, apart, {"told": frozenset({"mp-0"})}, "composition").check()

@@ -133,7 +133,7 @@ class Leaks:
         shares = self.across
         lines = [
             f"{copies} of {self.rows:,} rows are copies of one another, {near} are near copies{more}",
-            f"of the test rows, {percent(shares['duplicates'])} have a copy among the rows trained on, "
+            f"of the test rows, {percent(shares['duplicates'])} have a copy among the training rows, "
             f"{percent(shares['near'])} a near copy, {percent(shares['compositions'])} their composition, "
             f"{percent(shares['chemsys'])} their set of elements (--split {self.split})",
         ]
@@ -164,8 +164,7 @@ class Leaks:
         for name, what in (("near", "a near copy"), ("compositions", "their composition")):
             if shares[name]:
                 raise InputError(
-                    f"--strict: {percent(shares[name])} of the test rows have {what} among the rows trained on; "
-                    f"{remedy}"
+                    f"--strict: {percent(shares[name])} of the test rows have {what} among the training rows; {remedy}"
                 )
         for each in self.pretrained:
             if not each.listed:
