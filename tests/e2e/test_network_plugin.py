@@ -146,6 +146,34 @@ def test_it_is_pushed_and_pulled(
         assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
 
 
+def test_another_file_than_that_of_the_training_is_told(work: Path, tmp_path: Path) -> None:
+    (tmp_path / "schnet.py").write_text((work / "schnet.py").read_text("utf-8") + "# changed\n", encoding="utf-8")
+    plugins.add_file(work / "schnet.py")
+    recorded = weights.read_config(work / "net").architecture.package
+    assert re.fullmatch(r"schnet\.py [0-9a-f]{12}", recorded)
+    for file, told in ((work / "schnet.py", 0), (tmp_path / "schnet.py", 1)):
+        given = ("--plugin", file, "--out", tmp_path / "p.csv")
+        said = " ".join(zoo("predict", work / "net", work / "k.csv", *given).split())
+        assert said.count(f"was made with the network schnet of {recorded}; that of schnet.py ") == told
+
+
+def test_a_card_on_the_hub_says_what_defines_the_network(with_plugin: Callable[..., str], work: Path) -> None:
+    said = with_plugin("push", work / "net", "ada/net", "--dry-run")
+    assert "The network is defined in `schnet.py`, which is not in this repository." in said
+    assert 'zoo.registry.add_file("schnet.py")\nmodel = zoo.load("hf://ada/net")' in said
+    assert "schnet.py defines the network and is not sent; put it into a package" in " ".join(said.split())
+
+
+def test_an_error_in_its_code_is_told_in_one_line(work: Path, tmp_path: Path) -> None:
+    text = (work / "schnet.py").read_text("utf-8").replace("return batch.mean(atoms)", "return batch.mode(atoms)")
+    (tmp_path / "schnet.py").write_text(text, encoding="utf-8")
+    given = ("--plugin", tmp_path / "schnet.py", "--out", tmp_path / "p.csv")
+    said = " ".join(zoo("predict", work / "net", work / "k.csv", *given, code=2).split())
+    assert (
+        "network 'schnet' raises AttributeError: 'GraphBatch' object has no attribute 'mode' (schnet.py, line" in said
+    )
+
+
 def test_without_the_plugin_the_file_is_named(work: Path, tmp_path: Path) -> None:
     shutil.copytree(work / "net", tmp_path / "net")
     said = zoo("predict", tmp_path / "net", work / "k.csv", "--out", tmp_path / "p.csv", code=2)

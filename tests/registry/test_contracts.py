@@ -119,10 +119,10 @@ def test_requirement_and_baseline_have_usable_defaults():
 
 
 def test_breach():
-    assert contracts.breach("task", "Hardness", HARDNESS) is None
-    assert contracts.breach("task", "stiffness", HARDNESS).startswith("calls itself 'hardness'")
-    assert contracts.breach("baseline", "hardness", HARDNESS) == "is a Task, not a zoo.contracts.Baseline"
-    assert contracts.breach("task", "hardness", Task) == "is the class Task, not a zoo.contracts.Task"
+    assert contracts.breach("task", "Hardness", HARDNESS, Task) is None
+    assert contracts.breach("task", "stiffness", HARDNESS, Task).startswith("calls itself 'hardness'")
+    assert contracts.breach("baseline", "hardness", HARDNESS, Baseline) == "is a Task, not a zoo.contracts.Baseline"
+    assert contracts.breach("task", "hardness", Task, Task) == "is the class Task, not a zoo.contracts.Task"
     assert contracts.breach("featurizer", "magpie", Magpie()) is None
     assert contracts.breach("featurizer", "magpie", HARDNESS) == "is a Task, without a method featurize"
     assert contracts.breach("backbone", "cards", contracts).endswith("not a package with a folder of cards")

@@ -52,6 +52,11 @@ def test_the_vectors_of_a_network_that_says_nothing_else_are_always_the_same_and
         (lambda: Network("net", dict, print), "settings=<class 'dict'> is not a pydantic model"),
         (lambda: Network("net", Loose, print), 'settings need model_config = ConfigDict(extra="forbid", frozen=True)'),
         (lambda: Network("net", Taken, print), "settings.targets is a name that zoo uses"),
+        (
+            lambda: Network("net", Settings, print, elements=("Si",)),
+            "('Si',) is not a tuple of atomic numbers, 1 to 118",
+        ),
+        (lambda: Network("net", Settings, print, elements=(119,)), "(119,) is not a tuple of atomic numbers, 1 to 118"),
         (lambda: Network("net", Settings, "SchNet"), "build='SchNet' must be a function that returns a module"),
     ],
 )
@@ -81,6 +86,10 @@ net = Network("net", Settings, print)
     with pytest.raises(ValidationError, match="one-package:net or other-package:net"):
         Architecture.model_validate({"network": "net", "head": 8, "head_layers": 1})
     size = Architecture.model_validate({"network": "other-package:net", "head": 8, "head_layers": 1})
-    assert size.package == "other-package 1.2"
-    recorded = {"network": "net", "package": "one-package 1.1", "head": 8, "head_layers": 1}  # as in a checkpoint
-    assert Architecture.model_validate(recorded).plugin is plugins.network("one-package:net")
+    assert (size.network, size.package) == ("net", "other-package 1.2")
+    assert size.plugin is plugins.network("other-package:net")
+    recorded = {"network": "NET", "package": "one-package 1.1", "head": 8, "head_layers": 1}  # as in a checkpoint
+    size = Architecture.model_validate(recorded)
+    assert size.plugin is plugins.network("one-package:net")
+    assert (size.network, size.package, size.installed) == ("net", "one-package 1.1", "one-package 1.2")
+    assert size.as_installed() == size.changed(package="one-package 1.2")

@@ -1,5 +1,7 @@
 """Plugins in a single file: what is found in it, and where it is broken."""
 
+import hashlib
+import json
 import sys
 
 import pytest
@@ -20,7 +22,8 @@ def test_what_a_file_offers_each_once_in_its_order(tmp_path):
     made += "_hidden = tasks.gw_gap\nfirst = tasks.band_gap\nagain = first\n"
     made += "class Counter:\n    name = 'counter'\n    def featurize(self, structures): ...\n"
     file.write_text(made + HARDNESS)
-    found = read_plugin_file(file, "mine.py")
+    found, digest = read_plugin_file(file, "mine.py")
+    assert digest == hashlib.sha256(file.read_bytes()).hexdigest()
     assert [(kind, name, attribute) for kind, name, attribute, _ in found] == [
         ("task", "band-gap", "first"),
         ("featurizer", "counter", "Counter"),
@@ -32,7 +35,7 @@ def test_what_a_file_offers_each_once_in_its_order(tmp_path):
 def test_classes_of_a_file_are_found_by_pickle_and_a_file_called_json_shadows_nothing(tmp_path):
     file = tmp_path / "json.py"
     file.write_text("class Counter:\n    name = 'counter'\n    def featurize(self, structures): ...\n")
-    ((_, _, _, counter),) = read_plugin_file(file, "json.py")
+    ((_, _, _, counter),), _ = read_plugin_file(file, "json.py")
     assert sys.modules[counter.__module__].Counter is counter
     assert not hasattr(sys.modules["json"], "Counter")
 
@@ -65,6 +68,16 @@ def test_the_place_is_where_it_was_raised():
     assert one_line_with_place(caught.value) == f"ValueError: on purpose (test_plugin_files.py, line {number})"
 
 
+def test_the_place_is_in_the_code_of_the_plugin_rather_than_of_a_library():
+    def fail():
+        json.loads("{")
+
+    with pytest.raises(ValueError, match="Expecting") as caught:
+        fail()
+    number = fail.__code__.co_firstlineno + 1
+    assert one_line_with_place(caught.value).endswith(f"(test_plugin_files.py, line {number})")
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -72,6 +85,7 @@ def test_the_place_is_where_it_was_raised():
         ("x = 1\ntask = = 2\n", ", line 2: not valid Python"),
         ("x = 1\nif x:\ny = 2\n", ", line 3: not valid Python"),
         ("a = 1\0", "not valid Python"),
+        ("import no_such_module_of_zoo", "; install the package that has no_such_module_of_zoo, or correct the file"),
         ("\n\nraise RuntimeError('on purpose')", ", line 3: RuntimeError: on purpose"),
         ("import sys\nsys.exit(4)", ", line 2: SystemExit: 4"),
         ("import surely_not_installed", ", line 1: ModuleNotFoundError"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 import torch
@@ -29,6 +29,16 @@ class Unbounded(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     width: int = Field(default=8, ge=1)
+
+
+class OutOfBounds(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    width: int = Field(default=65, ge=1, le=64)
+
+
+class AnyLength(Settings):
+    widths: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (8,)
 
 
 class WithoutDefault(BaseModel):
@@ -146,6 +156,18 @@ class Misnamed(Sound):
         self.depths = (("embedding",), ("message",), ("layers.0",))
 
 
+class Flat(Sound):
+    def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
+        self.depths: Any = ("embedding", "message")
+
+
+class FewElements(Sound):
+    def __init__(self, settings: Any) -> None:
+        super().__init__(settings)
+        self.embedding = nn.Embedding(90, settings.width)
+
+
 class Double(Sound):
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
@@ -190,6 +212,11 @@ def test_a_sound_network_passes(sound: Network) -> None:
         (replace(network(Sound), elements=(118,)), "no sample crystal has only its elements"),
         (network(Sound, Unbounded), "settings.width has no maximum; every number needs bounds"),
         (network(Sound, WithoutDefault), "settings.width has no default"),
+        (network(Sound, OutOfBounds), "settings.width has the default 65, which must be at most 64"),
+        (network(Sound, AnyLength), "settings.widths is a list of any length; bound its length"),
+        (network(FewElements), "for Th, element 90; take all elements up to 118, or name those that it takes"),
+        (network(Flat), "depths has 'embedding' in place of a tuple of prefixes"),
+        (replace(network(Sound), tensor_prefix="net."), "leave out tensor_prefix"),
         (network(WrongShape), "embed returns the shape (10, 8) for 5 crystals and a vector_size of 8, not (5, 8)"),
         (network(Half), "embed returns torch.float16, not torch.float32"),
         (network(Constant), "all crystals have the same vector"),
@@ -230,6 +257,10 @@ def test_what_is_computed_is_checked_at_given_sizes() -> None:
 
 def test_crystals_can_be_given(real_structures: list[Any]) -> None:
     check_network(replace(network(Sound), elements=tuple(range(1, 100))), real_structures[:3])
+
+
+def test_a_network_that_names_its_elements_need_not_take_others() -> None:
+    check_network(replace(network(FewElements), elements=tuple(range(1, 90))))
 
 
 def test_the_checks_of_a_network_are_offered_to_pytest() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import UnknownNameError, ZooError
 from zoo.hub import pull
 from zoo.hub.errors import endpoint
+from zoo.models.architecture import distribution_of
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones, front_matter
 from zoo.registry.cards import LIBRARY, NAME, Card, Hub, Training
@@ -223,27 +224,40 @@ def _body(card: Card, config: Config, text: str) -> str:
     return "\n\n".join(parts)
 
 
+def plugin_files(config: Config) -> list[str]:
+    """Return the single files that define networks of a checkpoint; they are not stored with it."""
+    return [name for name in _offering(config) if name.endswith(".py")]
+
+
+def _offering(config: Config) -> list[str]:
+    """Return the packages and files that offer the networks of a checkpoint, besides zoo itself."""
+    bodies = (config.architecture, *config.architecture.expert_bodies)
+    return list(dict.fromkeys(distribution_of(each.package) for each in bodies if each.package))
+
+
 def _how_to_load(card: Card, config: Config) -> str:
     reference = f"hf://{card.repo_id}"
-    bodies = (config.architecture, *config.architecture.expert_bodies)
-    recorded = [each.package.partition(" ")[0] for each in bodies if each.package and not each.package.endswith(".py")]
-    packages = dict.fromkeys([LIBRARY, *recorded])
+    packages = [LIBRARY, *(name for name in _offering(config) if not name.endswith(".py"))]
+    defined = plugin_files(config)
+    needed = "".join(f"\n\nThe network is defined in `{name}`, which is not in this repository." for name in defined)
+    option = "".join(f" --plugin {name}" for name in defined)
+    added = "".join(f'zoo.registry.add_file("{name}")\n' for name in defined)
     return f"""```
 pip install {" ".join(packages)}
-```
+```{needed}
 
 ```python
 import zoo
 from pymatgen.core import Lattice, Structure
 
-model = zoo.load("{reference}")
+{added}model = zoo.load("{reference}")
 salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0, 0]])
 print(model.predict(salt))
 ```
 
-or `zoo predict {reference} structures/`, and to go on from it
-`zoo finetune --task TASK --backbone {reference} data.csv`. `@COMMIT` behind the name pins the bytes. The files are
-safetensors and JSON; nothing is unpickled."""
+or `zoo predict {reference} structures/{option}`, and to go on from it
+`zoo finetune --task TASK --backbone {reference} data.csv{option}`. `@COMMIT` behind the name pins the bytes. The
+files are safetensors and JSON; nothing is unpickled."""
 
 
 def _without(text: str, *titles: str) -> str:

@@ -17,7 +17,7 @@ from zoo.data.graphs.memory import memory, vectors_kind
 from zoo.data.scaling import UNSCALED, TargetScaler
 from zoo.errors import InputError, PluginError
 from zoo.jobs.methods import Outcome
-from zoo.registry import plugins
+from zoo.registry import plugin_versions, plugins
 from zoo.registry.plugin_files import one_line_with_place
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def baseline_digest(name: str) -> str:
     """Return the SHA-256 of the definition of a baseline, including its featurizer and grid."""
     baseline = plugins.baseline(name)
     parts = [
-        plugins.identity("baseline", name),
-        plugins.identity("featurizer", baseline.featurizer),
+        plugin_versions.identity("baseline", name),
+        plugin_versions.identity("featurizer", baseline.featurizer),
         {key: [str(value) for value in values] for key, values in baseline.grid.items()},
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

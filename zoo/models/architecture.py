@@ -44,7 +44,8 @@ class BodyArchitecture(BaseModel):
     network : str
         Name of the network, or ``distribution:name``.
     package : str
-        The package that offers it and its version, or the file; empty for zoo's own networks.
+        The package that offers it and its version, or the file and the first digits of its SHA-256; empty for zoo's
+        own networks.
     settings : BaseModel
         The network's own settings.
     """
@@ -76,9 +77,10 @@ class BodyArchitecture(BaseModel):
                 names = ", ".join(each.name for each in plugins.plugins("network"))
                 raise ValueError(f"{wrong[0]} is no setting of {name}, which is meant without network = …: {names}")
             settings = made.settings.model_validate(others)
+        # One spelling of a name: the package tells networks of one name apart, except if one of them is zoo's own.
+        name = name if plugin.ours and plugin.duplicate else plugin.name
         _networks[name, type(settings)] = made
-        offered = "" if plugin.ours else f"{plugin.distribution} {plugin.version}".strip()
-        return {"package": offered, **own, "settings": settings}
+        return {"package": _package(plugin), **own, "network": name, "settings": settings}
 
     @model_serializer(mode="wrap")
     def _flat(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -92,7 +94,18 @@ class BodyArchitecture(BaseModel):
     @property
     def plugin(self) -> Network:
         """The network as registered."""
-        return _networks.get((self.network, type(self.settings))) or plugins.network(self.network)
+        known = _networks.get((self.network, type(self.settings)))
+        return known or plugins.network(self.offered_by.qualified)
+
+    @property
+    def offered_by(self) -> plugins.Plugin:
+        """What registers the network here."""
+        return plugins.find("network", _qualified(self.network, self.package))
+
+    @property
+    def installed(self) -> str:
+        """What `package` would be here: another version may compute other vectors."""
+        return _package(self.offered_by)
 
     @property
     def body(self) -> BodyArchitecture:
@@ -131,9 +144,22 @@ class BodyArchitecture(BaseModel):
         return self.body.model_copy(update={"settings": self.settings.model_copy(update={"pooling": pooling})})
 
 
+def _package(plugin: plugins.Plugin) -> str:
+    return "" if plugin.ours else f"{plugin.distribution} {plugin.version}".strip()
+
+
+def distribution_of(package: str) -> str:
+    """Return the recorded package of a network, or the file, without its version.
+
+    >>> distribution_of("zoo-plugin-schnet 0.1.0"), distribution_of("my net.py")
+    ('zoo-plugin-schnet', 'my net.py')
+    """
+    return package if package.endswith(".py") else package.rpartition(" ")[0] or package
+
+
 def _qualified(name: str, package: object) -> str:
     """Return the name by which a network is found: with the package that a checkpoint records, if that is installed."""
-    recorded = f"{package.partition(' ')[0]}:{name}" if isinstance(package, str) and package else name
+    recorded = f"{distribution_of(package)}:{name}" if isinstance(package, str) and package else name
     return recorded if any(each.qualified == recorded for each in plugins.plugins("network")) else name
 
 
@@ -141,9 +167,9 @@ def _why_missing(name: str, package: object, error: Exception) -> str:
     """Say what to do about a network that cannot be loaded; no code is ever fetched."""
     if not (isinstance(error, UnknownNameError) and isinstance(package, str) and package and package.isprintable()):
         return str(error)
-    if package.endswith(".py"):
-        return f"the network {name!r} is defined in {package[:200]}: give --plugin with that file"
-    distribution = package[:200].partition(" ")[0]
+    distribution = distribution_of(package[:200])
+    if distribution.endswith(".py"):
+        return f"the network {name!r} is defined in {distribution}: give --plugin with that file"
     return f"the network {name!r} is not installed: it is in the package {package[:200]}; pip install {distribution}"
 
 
@@ -180,6 +206,13 @@ class Architecture(BodyArchitecture):
     def expert_bodies(self) -> tuple[BodyArchitecture, ...]:
         """What each of the frozen experts is."""
         return self.experts if isinstance(self.experts, tuple) else (self.transferred,) * self.experts
+
+    def as_installed(self) -> Architecture:
+        """Return the architecture with the packages that offer its networks here."""
+        experts = self.experts
+        if isinstance(experts, tuple):
+            experts = tuple(each.model_copy(update={"package": each.installed}) for each in experts)
+        return self.model_copy(update={"package": self.installed, "experts": experts})
 
     def changed(self, **sizes: Any) -> Architecture:
         """Return the architecture with other sizes.

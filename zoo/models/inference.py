@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from zoo.data.graphs.batch import GraphBatch
+from zoo.models.network import vectors_of
 from zoo.models.outline import outline
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def embed(
     module = network.to(device).body_as(size)
     mode = module.training
     module.eval()
-    found = _run(network, module.embed, graphs, rows, device).reshape(len(rows), outline(size).vector_size)
+    vectors = _run(network, lambda batch: vectors_of(size, module, batch), graphs, rows, device)
     module.train(mode)
-    return found
+    return vectors.reshape(len(rows), outline(size).vector_size)
 
 
 def expert_vectors(

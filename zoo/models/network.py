@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from zoo.data.graphs.batch import GraphBatch
+from zoo.errors import PluginError, ZooError
 from zoo.models.heads import Head
 from zoo.models.outline import ATOM_TABLE, expert_sizes, outline
+from zoo.registry.plugin_files import one_line_with_place
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +29,23 @@ def build_body(architecture: BodyArchitecture, atom_table: Tensor | None = None)
         # A copy, because weight averaging writes into buffers.
         body.register_buffer(ATOM_TABLE, atom_table.to(torch.get_default_dtype(), copy=True))
     return body
+
+
+def vectors_of(architecture: BodyArchitecture, body: Any, batch: GraphBatch) -> Tensor:
+    """Return the vectors of the crystals of a batch from a body.
+
+    Raises
+    ------
+    PluginError
+        If the code of another package raises anything but an error of zoo's, or runs out of memory.
+    """
+    try:
+        vectors: Tensor = body.embed(batch)
+    except Exception as error:
+        if not architecture.package or isinstance(error, ZooError | MemoryError | torch.cuda.OutOfMemoryError):
+            raise
+        raise PluginError(f"network {architecture.network!r} raises {one_line_with_place(error)}") from error
+    return vectors
 
 
 class CrystalNetwork(nn.Module):
@@ -109,8 +128,7 @@ class CrystalNetwork(nn.Module):
 
     def embed(self, batch: GraphBatch | Any) -> Tensor:
         """Return the vectors of the crystals that the heads read; shape (B, d)."""
-        vectors: Tensor = self.body.embed(GraphBatch.of(batch))
-        return vectors
+        return vectors_of(self.architecture, self.body, GraphBatch.of(batch))
 
     def body_as(self, architecture: BodyArchitecture) -> Any:
         """Return a body for prediction with this network's tensors and other settings, such as another pooling."""
@@ -125,7 +143,8 @@ class CrystalNetwork(nn.Module):
         """Return the concatenated vectors of all experts for each crystal; shape (B, D)."""
         batch = GraphBatch.of(batch)
         with torch.no_grad():
-            return torch.cat([expert.embed(batch) for expert in cast("list[Any]", self.experts)], dim=1)
+            pairs = zip(self.architecture.expert_bodies, self.experts, strict=True)
+            return torch.cat([vectors_of(size, expert, batch) for size, expert in pairs], dim=1)
 
     def opinions(self, batch: GraphBatch | Any) -> Tensor:
         """Return the scaled predictions whose mean is the final one, shape (opinions, B, targets × outputs).

@@ -68,6 +68,9 @@ class Widening:
     copy: Callable[[Sequence[Any], Any], Sequence[Tensor]]
 
 
+_ATOMIC_NUMBERS = range(1, 119)
+
+
 def _itself(settings: Any) -> Any:
     return settings
 
@@ -150,5 +153,10 @@ class Network:
             )
         if taken := [name for name in settings.model_fields if name in ZOO_SIZES]:
             raise TypeError(f"network {self.name!r}: settings.{taken[0]} is a name that zoo uses; choose another")
+        elements: object = self.elements
+        if not (
+            elements is None or (isinstance(elements, tuple) and all(each in _ATOMIC_NUMBERS for each in elements))
+        ):
+            raise TypeError(f"network {self.name!r}: elements={elements!r} is not a tuple of atomic numbers, 1 to 118")
         if not callable(vars(self)["build"]):
             raise TypeError(f"network {self.name!r}: build={self.build!r} must be a function that returns a module")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from zoo.errors import PluginError, ZooError
 from zoo.registry import backbones, plugins
 from zoo.registry.contracts import Baseline, Task
+from zoo.registry.plugin_versions import installed, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,23 +67,8 @@ def problems(plugin: Plugin) -> list[str]:
 
 
 def _missing_requirements(plugin: Plugin) -> Iterator[str]:
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        lines = requires(plugin.distribution) or []
-    except PackageNotFoundError:
-        return
-    for line in lines:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            found = version(requirement.name)
-        except PackageNotFoundError:
-            found = ""
+    for requirement in requirements(plugin.distribution):
+        found = installed([requirement.name]).get(requirement.name, "")
         if not found or not requirement.specifier.contains(found, prereleases=True):
             have = f"{requirement.name} {found} is installed" if found else "it is not installed"
-            yield f"{plugin} needs {line}, but {have}; try: pip install '{line}'"
+            yield f"{plugin} needs {requirement}, but {have}; try: pip install '{requirement}'"

@@ -9,7 +9,7 @@ from importlib.abc import SourceLoader
 from importlib.util import module_from_spec, spec_from_loader
 from inspect import getattr_static
 from pathlib import Path
-from traceback import TracebackException
+from traceback import TracebackException, walk_tb
 from typing import TYPE_CHECKING
 
 from zoo.errors import PluginError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-def read_plugin_file(file: Path, shown: str) -> list[tuple[Kind, str, str, object]]:
+def read_plugin_file(file: Path, shown: str) -> tuple[list[tuple[Kind, str, str, object]], str]:
     """Run a Python file and collect the plugins at its top level.
 
     Parameters
@@ -33,9 +33,11 @@ def read_plugin_file(file: Path, shown: str) -> list[tuple[Kind, str, str, objec
 
     Returns
     -------
-    list of (kind, name, attribute, object)
+    contents : list of (kind, name, attribute, object)
         In the order of the file, each object once. What the file imports, and names that start with an
         underscore, are left out.
+    digest : str
+        SHA-256 of the file.
 
     Raises
     ------
@@ -52,8 +54,14 @@ def read_plugin_file(file: Path, shown: str) -> list[tuple[Kind, str, str, objec
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         what = error.msg if isinstance(error, SyntaxError) else str(error)
         raise PluginError(f"{shown}{where}: not valid Python: {what}") from error
-    return list(_contents(_run(file, source, shown), _imported_names(tree), shown))
+    contents = list(_contents(_run(file, source, shown), _imported_names(tree), shown))
+    return contents, sha256(source).hexdigest()
 
+
+_LIBRARIES = sys.stdlib_module_names | {
+    *("dgl", "numpy", "pandas", "pydantic", "pydantic_core", "pymatgen", "scipy", "sklearn", "torch", "zoo")
+}
+"""Packages in whose code no author of a plugin looks for a mistake."""
 
 LONGEST_MESSAGE = 300
 """Characters of a plugin's error message that are shown."""
@@ -69,12 +77,11 @@ def one_line(error: BaseException) -> str:
 
 
 def one_line_with_place(error: BaseException) -> str:
-    """Return type and message of an exception, and the file and line where it was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})" if trace else ""
-    return one_line(error) + where
+    """Return type and message of an exception, and the innermost line of a plugin that led to it, or of all lines."""
+    lines = list(walk_tb(error.__traceback__))
+    own = [each for each in lines if str(each[0].f_globals.get("__name__")).partition(".")[0] not in _LIBRARIES]
+    places = [f" ({Path(frame.f_code.co_filename).name}, line {line})" for frame, line in own or lines]
+    return one_line(error) + (places[-1] if places else "")
 
 
 class _Source(SourceLoader):
@@ -111,7 +118,9 @@ def _run(file: Path, source: bytes, shown: str) -> ModuleType:
                 line = trace.tb_lineno
             trace = trace.tb_next
         where = f", line {line}" if line else ""
-        raise PluginError(f"{shown}{where}: {one_line(error)}; correct the file") from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        remedy = f"install the package that has {missing}, or correct the file" if missing else "correct the file"
+        raise PluginError(f"{shown}{where}: {one_line(error)}; {remedy}") from error
     return module
 
 

@@ -10,11 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.registry import plugins
 from zoo.registry.plugins import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from packaging.requirements import Requirement
+
+    from zoo.registry.contracts import Kind
     from zoo.registry.plugins import Plugin
 
 
@@ -36,9 +40,10 @@ def versions(used: Iterable[Plugin]) -> dict[str, str]:
         if plugin.ours:
             continue
         source = _source(plugin)
-        if plugin.origin is not None and source is not None:
-            found[plugin.distribution] = f"SHA-256 {hashlib.sha256(source.read_bytes()).hexdigest()}"
-        found |= installed((plugin.distribution, *_required(plugin), *(_imported(source) if source else ())))
+        if plugin.origin is not None:
+            found[plugin.distribution] = f"SHA-256 {_digest(source)}"
+        required = (each.name for each in requirements(plugin.distribution))
+        found |= installed((plugin.distribution, *required, *(_imported(source) if source else ())))
     found.pop(OURS, None)
     return dict(sorted(found.items()))
 
@@ -52,6 +57,19 @@ def installed(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def identity(kind: Kind, name: str) -> str:
+    """Return a string that changes with the plugin: the digest of its file, or its package, version and module."""
+    plugin = plugins.find(kind, name)
+    if plugin.origin is not None:
+        return _digest(_source(plugin))
+    named = f"{plugin.distribution} {plugin.version} {plugin.value}"
+    return named if plugin.ours else f"{named} {_digest(_source(plugin))}".rstrip()  # the version of ours is sufficient
+
+
+def _digest(source: Path | None) -> str:
+    return hashlib.sha256(source.read_bytes()).hexdigest() if source else ""
+
+
 def _source(plugin: Plugin) -> Path | None:
     """Return the file of a plugin's module."""
     if plugin.origin is not None:
@@ -63,14 +81,19 @@ def _source(plugin: Plugin) -> Path | None:
     return None
 
 
-def _required(plugin: Plugin) -> Iterator[str]:
-    """Yield the names of the distributions required by a plugin's distribution, without extras."""
+def requirements(distribution: str) -> Iterator[Requirement]:
+    """Yield what a distribution requires here, without its extras; lines that cannot be read are left out."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    with suppress(PackageNotFoundError, InvalidRequirement):
-        for requirement in map(Requirement, requires(plugin.distribution) or []):
+    try:
+        lines = requires(distribution) or []
+    except PackageNotFoundError:
+        return
+    for line in lines:
+        with suppress(InvalidRequirement):
+            requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                yield requirement.name
+                yield requirement
 
 
 def _imported(source: Path) -> Iterator[str]:

@@ -13,7 +13,6 @@ other or zoo:
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from contextlib import suppress
@@ -25,17 +24,22 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from zoo.errors import PluginError, UnknownNameError
 from zoo.registry.contracts import ZOO_API, Baseline, Featurizer, Kind, Task, breach
+from zoo.registry.networks import Network
 from zoo.registry.plugin_files import one_line_with_place, read_plugin_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.metadata import Distribution
 
-    from zoo.registry.networks import Network
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+CONTRACTS: dict[Kind, type[Any]] = {"task": Task, "baseline": Baseline, "network": Network}
 OURS = "crystal-zoo"
 """The distribution whose plugins come first and stay when third parties are switched off."""
+
+
+DIGITS = 12
+"""Digits of the SHA-256 of a single file that stand for its version."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Plugin:
     name : str
         The name that users type.
     distribution, version : str
-        The installed package that offers it; for a single file, the file's name and ``""``.
+        The installed package that offers it; of a single file, its name and the first digits of its SHA-256.
     value : str
         Where the object is: ``"package.module:object"``.
     origin : str or None
@@ -180,7 +184,7 @@ def load_plugin(plugin: Plugin) -> object:
             made = made()
             api = getattr(made, "zoo_api", ZOO_API)
         outdated = bool(api != ZOO_API)
-        wrong = None if outdated else breach(plugin.kind, plugin.name, made)
+        wrong = None if outdated else breach(plugin.kind, plugin.name, made, CONTRACTS.get(plugin.kind))
     except BaseException as error:  # a plugin may raise anything, and must break nothing but itself
         if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
             raise
@@ -244,20 +248,6 @@ def with_own_featurizer(plugin: Plugin, made: Baseline) -> Baseline:
     return made
 
 
-def identity(kind: Kind, name: str) -> str:
-    """Return a string that changes with the plugin: the digest of its file, or its package, version and module."""
-    plugin = find(kind, name)
-    if plugin.origin is not None:
-        return hashlib.sha256(Path(plugin.origin).expanduser().read_bytes()).hexdigest()
-    named = f"{plugin.distribution} {plugin.version} {plugin.value}"
-    if plugin.ours:  # the version is sufficient
-        return named
-    load_plugin(plugin)
-    source = getattr(sys.modules.get(plugin.value.partition(":")[0].strip()), "__file__", None)
-    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
-    return f"{named} {digest}".rstrip()
-
-
 def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     """Make the plugins of a single Python file available, without packaging.
 
@@ -284,8 +274,9 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     taken = {other.name for other in _files.found if other != file}
     distribution = str(file) if file.name in taken else file.name
     found: dict[Plugin, object] = {}
-    for kind, name, attribute, value in read_plugin_file(file, shown=str(path)):
-        plugin = Plugin(kind, name, distribution, "", f"{file.name}:{attribute}", origin=str(path))
+    contents, digest = read_plugin_file(file, shown=str(path))
+    for kind, name, attribute, value in contents:
+        plugin = Plugin(kind, name, distribution, digest[:DIGITS], f"{file.name}:{attribute}", origin=str(path))
         clash = next((other for other in found if other.kind == kind and _is_called(other, name)), None)
         if clash is not None:
             raise PluginError(f"{path}: {clash.value} and {plugin.value} are both a {kind} called {name!r}")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from zoo._utils.validation import first_error, reason
 from zoo.registry.contracts import ZOO_API
 from zoo.registry.networks import Network
-from zoo.testing.sample_crystals import crystals
+from zoo.registry.plugin_files import one_line_with_place
+from zoo.testing import _sample_graphs as sample_graphs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core import Structure
 
-    from zoo.data.graphs.neighbors import CrystalGraph
 
 _TOLERANCE = 1e-4
 """Relative to the largest component: sums in single precision depend on their order."""
@@ -36,7 +37,9 @@ def network_is_one(network: Any, given: Any = None) -> None:
     assert api == ZOO_API, f"{network.name} was written for zoo_api {api!r}; this version of zoo uses {ZOO_API}"
     assert network.description, f"{_name(network)} needs a description: one sentence that says what it is"
     _settings(network)
-    assert _structures(network, given), f"{_name(network)}: no sample crystal has only its elements; give structures"
+    assert sample_graphs.structures(network, given), (
+        f"{_name(network)}: no sample crystal has only its elements; give structures"
+    )
 
 
 def network_sizes_are_bounded(network: Any, given: Any = None) -> None:  # noqa: ARG001
@@ -55,6 +58,10 @@ def network_sizes_are_bounded(network: Any, given: Any = None) -> None:  # noqa:
             if kind == "string":
                 bounded = {"enum", "const", "maxLength"} & inner.keys()
                 assert bounded, f"{_name(network)}: settings.{name} is any text; name its choices or bound its length"
+            if kind == "array":
+                assert "maxItems" in inner, (
+                    f"{_name(network)}: settings.{name} is a list of any length; bound its length"
+                )
         top = described.get("maximum", described.get("exclusiveMaximum"))
         if top is None:
             continue
@@ -69,12 +76,12 @@ def network_gives_one_vector_per_crystal(network: Any, given: Any = None) -> Non
     """Check the shape and type of the vectors, and that they are finite and tell crystals apart."""
     import torch
 
-    structures = _structures(network, given)
+    structures = sample_graphs.structures(network, given)
     body = _built(network)
     for attribute in ("embed", "vector_size", "depths"):
         assert hasattr(body, attribute), f"{_name(network)}: its module has no {attribute}"
     with torch.no_grad():
-        vectors = _embed(network, body, _batch(_graphs(structures)))
+        vectors = _embed(network, body, sample_graphs.batch(sample_graphs.graphs(structures)))
     expected = (len(structures), body.vector_size)
     assert tuple(vectors.shape) == expected, (
         f"{_name(network)}: embed returns the shape {tuple(vectors.shape)} for {len(structures)} crystals and a "
@@ -86,11 +93,44 @@ def network_gives_one_vector_per_crystal(network: Any, given: Any = None) -> Non
     assert not same, f"{_name(network)}: all crystals have the same vector"
 
 
+def network_takes_its_elements(network: Any, given: Any = None) -> None:
+    """Check that each element that the network says it takes, or each that there is, has a vector of finite numbers."""
+    import numpy as np
+    import torch
+
+    from zoo.data.crystal import MAX_ATOMIC_NUMBER, SYMBOLS
+    from zoo.data.elements import known_elements
+
+    body = _built(network)
+    table = getattr(body, "atom_table", None)
+    known = frozenset(range(1, MAX_ATOMIC_NUMBER + 1)) if table is None else known_elements(table.numpy())
+    graph = min(sample_graphs.graphs(sample_graphs.structures(network, given)), key=len)
+    made_of = {number: replace(graph, numbers=np.full_like(graph.numbers, number)) for number in sorted(known)}
+    taken = [number for number in made_of if network.elements is None or number in network.elements]
+
+    def fails(numbers: list[int]) -> str | None:
+        try:
+            with torch.no_grad():
+                vectors = _embed(network, body, sample_graphs.batch([made_of[number] for number in numbers]))
+        except Exception as error:
+            return f"raises {one_line_with_place(error)}"
+        return None if bool(vectors.isfinite().all()) else "returns numbers that are not finite"
+
+    if not fails(taken):
+        return
+    for number in taken:
+        why = fails([number])
+        assert not why, (
+            f"{_name(network)}: embed {why} for {SYMBOLS[number]}, element {number}; take all elements up to "
+            f"{MAX_ATOMIC_NUMBER}, or name those that it takes: elements=(…)"
+        )
+
+
 def network_is_deterministic(network: Any, given: Any = None) -> None:
     """Check that in evaluation mode, the same batch has the same vectors again."""
     import torch
 
-    body, batch = _built(network), _batch(_graphs(_structures(network, given)))
+    body, batch = _built(network), sample_graphs.batch(sample_graphs.graphs(sample_graphs.structures(network, given)))
     with torch.no_grad():
         first, again = (_embed(network, body, batch).numpy() for _ in range(2))
     _assert_close(
@@ -98,7 +138,7 @@ def network_is_deterministic(network: Any, given: Any = None) -> None:
         first,
         again,
         "it is not deterministic in evaluation mode: the same batch has other vectors the second time; switch off "
-        "dropout and other random numbers unless self.training",
+        "dropout and other random numbers unless self.training, and change no tensor of the batch in place",
     )
 
 
@@ -106,6 +146,12 @@ def network_names_the_depths_of_its_parameters(network: Any, given: Any = None) 
     """Check that every parameter lies below one of the prefixes in ``depths``, and every prefix has a parameter."""
     body = _built(network)
     names = [name for name, _ in body.named_parameters()]
+    layers = body.depths if isinstance(body.depths, tuple | list) else [body.depths]
+    wrong = [each for each in layers if not (isinstance(each, tuple | list) and all(isinstance(p, str) for p in each))]
+    assert not wrong, (
+        f"{_name(network)}: depths has {wrong[0]!r} in place of a tuple of prefixes; one prefix is written "
+        '(("embedding",), …)'
+    )
     prefixes = [prefix for depth in body.depths for prefix in depth]
     found = Counter(prefix for name in names for prefix in prefixes if name == prefix or name.startswith(f"{prefix}."))
     empty = [prefix for prefix in prefixes if not found[prefix]]
@@ -121,14 +167,15 @@ def network_ignores_order_of_atoms(network: Any, given: Any = None) -> None:
 
     rng = np.random.default_rng(0)
     shuffled = [
-        Structure.from_sites([each[int(i)] for i in rng.permutation(len(each))]) for each in _structures(network, given)
+        Structure.from_sites([each[int(i)] for i in rng.permutation(len(each))])
+        for each in sample_graphs.structures(network, given)
     ]
     _compare(network, given, shuffled, "the order of the atoms changes the vector")
 
 
 def network_ignores_choice_of_origin(network: Any, given: Any = None) -> None:
     """Check invariance to a common translation of all atoms."""
-    moved = [each.copy() for each in _structures(network, given)]
+    moved = [each.copy() for each in sample_graphs.structures(network, given)]
     for each in moved:
         each.translate_sites(range(len(each)), [0.137, 0.291, 0.413])
     _compare(network, given, moved, "a shift of all atoms changes the vector")
@@ -136,7 +183,7 @@ def network_ignores_choice_of_origin(network: Any, given: Any = None) -> None:
 
 def network_ignores_size_of_the_cell(network: Any, given: Any = None) -> None:
     """Check that a supercell has the vector of the cell."""
-    supercells = [each * (1, 2, 1) for each in _structures(network, given)]
+    supercells = [each * (1, 2, 1) for each in sample_graphs.structures(network, given)]
     _compare(network, given, supercells, "a supercell has another vector than its cell")
 
 
@@ -148,7 +195,8 @@ def network_ignores_rotations(network: Any, given: Any = None) -> None:
     turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))
     turn *= np.sign(np.linalg.det(turn))
     turned = [
-        Structure(each.lattice.matrix @ turn.T, each.species, each.frac_coords) for each in _structures(network, given)
+        Structure(each.lattice.matrix @ turn.T, each.species, each.frac_coords)
+        for each in sample_graphs.structures(network, given)
     ]
     _compare(network, given, turned, "a rotation of the crystal changes the vector")
 
@@ -157,10 +205,13 @@ def network_weights_copies_and_counts(network: Any, given: Any = None) -> None:
     """Check that merged graphs, in which a node stands for several equal atoms, have the vectors of complete ones."""
     import torch
 
-    graphs = _graphs(_structures(network, given))
+    graphs = sample_graphs.graphs(sample_graphs.structures(network, given))
     body = _built(network)
     with torch.no_grad():
-        merged, complete = _embed(network, body, _batch(graphs)), _embed(network, body, _complete(graphs))
+        merged, complete = (
+            _embed(network, body, sample_graphs.batch(graphs)),
+            _embed(network, body, sample_graphs.complete(graphs)),
+        )
     _assert_close(
         network,
         merged.numpy(),
@@ -174,11 +225,11 @@ def network_treats_crystals_alone(network: Any, given: Any = None) -> None:
     """Check that the vector of a crystal does not depend on the others in the batch."""
     import torch
 
-    graphs = _graphs(_structures(network, given))
+    graphs = sample_graphs.graphs(sample_graphs.structures(network, given))
     body = _built(network)
     with torch.no_grad():
-        together = _embed(network, body, _batch(graphs))
-        alone = torch.cat([_embed(network, body, _batch([graph])) for graph in graphs])
+        together = _embed(network, body, sample_graphs.batch(graphs))
+        alone = torch.cat([_embed(network, body, sample_graphs.batch([graph])) for graph in graphs])
     _assert_close(
         network, together.numpy(), alone.numpy(), "a crystal's vector depends on the others in the batch (in eval mode)"
     )
@@ -187,7 +238,7 @@ def network_treats_crystals_alone(network: Any, given: Any = None) -> None:
 def network_has_finite_gradients(network: Any, given: Any = None) -> None:
     """Check that in training, gradients reach the parameters and are finite."""
     body = _built(network).train()
-    vectors = _embed(network, body, _batch(_graphs(_structures(network, given))))
+    vectors = _embed(network, body, sample_graphs.batch(sample_graphs.graphs(sample_graphs.structures(network, given))))
     assert vectors.requires_grad, (
         f"{_name(network)}: what embed returns has no gradient, so nothing can be trained; do not detach it or compute "
         "it without gradients"
@@ -205,6 +256,7 @@ def network_can_be_saved_and_loaded(network: Any, given: Any = None) -> None:
     from safetensors.torch import load, save
 
     from zoo.errors import PluginError
+    from zoo.models.checkpoint.tensors import module_name, stored_name
     from zoo.models.outline import is_counter, outline_of
 
     settings, first, second = _settings(network), _built(network), _built(network, seed=1)
@@ -213,6 +265,12 @@ def network_can_be_saved_and_loaded(network: Any, given: Any = None) -> None:
     except PluginError as error:
         raise AssertionError(str(error)) from error
     state = {name: tensor for name, tensor in first.state_dict().items() if name != "atom_table"}
+    prefix = network.tensor_prefix
+    lost = [name for name in state if module_name(stored_name(f"body.{name}", prefix)) != f"body.{name}"]
+    assert not lost, (
+        f"{_name(network)}: with tensor_prefix={prefix!r}, {lost[0]} is not found again in a checkpoint; leave out "
+        "tensor_prefix"
+    )
     different = shapes.items() ^ {name: tuple(tensor.shape) for name, tensor in state.items()}.items()
     assert not different, (
         f"{_name(network)}: on torch's device 'meta' it has other tensors, such as {min(name for name, _ in different)}"
@@ -221,7 +279,7 @@ def network_can_be_saved_and_loaded(network: Any, given: Any = None) -> None:
         kind = torch.int64 if is_counter(name) else torch.float32
         assert tensor.dtype == kind, f"{_name(network)}: {name} is {tensor.dtype}; a checkpoint holds {kind}"
     second.load_state_dict(load(save({name: tensor.contiguous() for name, tensor in first.state_dict().items()})))
-    batch = _batch(_graphs(_structures(network, given)))
+    batch = sample_graphs.batch(sample_graphs.graphs(sample_graphs.structures(network, given)))
     with torch.no_grad():
         same = torch.equal(_embed(network, first, batch), _embed(network, second, batch))
     assert same, f"{_name(network)}: after saving and loading, the vectors are others; keep all numbers in the state"
@@ -246,10 +304,13 @@ def _settings(network: Any) -> Any:
     from pydantic import ValidationError
 
     try:
-        return network.settings()
+        made = network.settings()
+        return network.settings.model_validate(made.model_dump())  # pydantic does not check defaults by itself
     except ValidationError as error:
-        name = ".".join(map(str, error.errors()[0]["loc"]))
-        raise AssertionError(f"{_name(network)}: settings.{name} has no default") from error
+        place, first = first_error(error)
+        name, missing = ".".join(map(str, place)), first["type"] == "missing"
+        what = "has no default" if missing else f"has the default {first['input']!r:.60}, which {reason(first)}"
+        raise AssertionError(f"{_name(network)}: settings.{name} {what}") from error
 
 
 def _described(described: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -286,61 +347,14 @@ def _embed(network: Any, body: Any, batch: Any) -> Any:
     return vectors
 
 
-def _structures(network: Any, given: Sequence[Structure] | None) -> list[Structure]:
-    from pymatgen.core import Element
-
-    found = list(crystals().values() if given is None else given)
-    made_for = network.elements
-    if made_for is None:
-        return found
-    return [each for each in found if {Element(symbol).Z for symbol in each.symbol_set} <= set(made_for)]
-
-
-def _graphs(structures: Sequence[Structure]) -> list[CrystalGraph]:
-    from zoo.data.crystal import Crystal
-    from zoo.data.graphs.neighbors import build_graph
-
-    return [build_graph(Crystal.from_structure(each)) for each in structures]
-
-
-def _batch(graphs: Sequence[CrystalGraph]) -> Any:
-    import numpy as np
-
-    from zoo.data.graphs.batch import GraphBatch
-    from zoo.data.graphs.packing import PackedGraphs
-
-    return GraphBatch.gather(PackedGraphs.pack(graphs), np.arange(len(graphs)))
-
-
-def _complete(graphs: Sequence[CrystalGraph]) -> Any:
-    """Return a batch in which each atom and each neighbour is listed."""
-    import numpy as np
-    import torch
-
-    from zoo.data.graphs.batch import GraphBatch
-
-    sizes = np.array([len(graph) for graph in graphs])
-    starts = np.cumsum(sizes) - sizes
-    neighbors = [graph.neighbors.ravel() + start for graph, start in zip(graphs, starts, strict=True)]
-    distances = torch.from_numpy(np.concatenate([graph.distances.ravel() for graph in graphs]))
-    return GraphBatch(
-        torch.from_numpy(np.concatenate([graph.numbers for graph in graphs]).astype(np.int64)),
-        torch.ones(int(sizes.sum()), 1),
-        torch.from_numpy(np.repeat([graph.neighbors.shape[1] for graph in graphs], sizes).astype(np.int64)),
-        torch.from_numpy(np.concatenate(neighbors).astype(np.int64)),
-        distances,
-        torch.ones(len(distances), 1),
-        torch.from_numpy(sizes.astype(np.int64)),
-    )
-
-
 def _compare(network: Any, given: Any, changed: Sequence[Structure], what: str) -> None:
     import torch
 
     body = _built(network)
     with torch.no_grad():
         before, after = (
-            _embed(network, body, _batch(_graphs(each))).numpy() for each in (_structures(network, given), changed)
+            _embed(network, body, sample_graphs.batch(sample_graphs.graphs(each))).numpy()
+            for each in (sample_graphs.structures(network, given), changed)
         )
     _assert_close(network, before, after, what)
 
@@ -361,6 +375,7 @@ NETWORK_CHECKS = (
     network_is_one,
     network_sizes_are_bounded,
     network_gives_one_vector_per_crystal,
+    network_takes_its_elements,
     network_is_deterministic,
     network_names_the_depths_of_its_parameters,
     network_ignores_order_of_atoms,

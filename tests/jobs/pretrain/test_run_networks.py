@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def test_a_network_of_a_plugin(schnet: Path, tmp_path: Path, real_structures: li
     config = json.loads((out / "config.json").read_text())
     assert config["architecture"] == {
         "network": "schnet",
-        "package": "schnet.py",
+        "package": f"schnet.py {hashlib.sha256(schnet.read_bytes()).hexdigest()[:12]}",
         "features": 8,
         "interactions": 1,
         "gaussians": 9,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.data.graphs.neighbors import CrystalGraph, build_graphs
 from zoo.errors import InputError
-from zoo.registry import plugins
+from zoo.registry import plugin_versions, plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -112,4 +112,4 @@ def recalled_graphs(
 
 def vectors_kind(featurizer: str) -> Hashable:
     """Return the kind of a registered featurizer's vectors, which changes with its code."""
-    return "featurizer", plugins.identity("featurizer", featurizer), type(plugins.featurizer(featurizer))
+    return "featurizer", plugin_versions.identity("featurizer", featurizer), type(plugins.featurizer(featurizer))

@@ -177,6 +177,8 @@ def _plugins_used(result: Result) -> Iterator[Plugin]:
     """Yield the plugins that the numbers depend on."""
     if task := task_choice.plugin_of(result.options.choice):
         yield task
+    size = result.checkpoint.config.architecture
+    yield from (body.offered_by for body in (size, *size.expert_bodies))
     blend = result.checkpoint.config.blend
     for featurizer in blend.featurizers if blend else ():
         yield plugins.find("featurizer", featurizer.name)

@@ -28,7 +28,7 @@ from zoo.jobs.finetune.start import (
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.fit_store.history import LiveHistory
 from zoo.models.checkpoint import networks
-from zoo.registry import plugins, task_choice
+from zoo.registry import plugin_versions, plugins, task_choice
 from zoo.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def check(options: Options, task: Task) -> None:
     if options.beside and options.mode != "blend":
         raise InputError(f"--beside adds to what the members of a blend read; --mode {options.mode} has none")
     for name in options.beside:
-        plugins.identity("featurizer", name)
+        plugins.load("featurizer", name)
 
 
 def read_rows(
@@ -235,7 +235,9 @@ def open_store(
     read |= also or {}
     if table.test:
         read["test_data_sha256"] = table.test.sha256
-    read |= {f"featurizer {name}": plugins.identity("featurizer", name) for name in options.beside}
+    read |= {f"featurizer {name}": plugin_versions.identity("featurizer", name) for name in options.beside}
+    sizes = [each.network.architecture for start in candidates for each in start.pretrained]
+    read |= {f"network {size.network}": size.installed for size in sizes if size.installed}
     digests = {each.name: each.digest for start in candidates for each in start.pretrained}
     fingerprint = options.fingerprint(read, list(digests.values()), len(splits[0].train))
     repeat = "fold" if splits[0].fold else "seed"

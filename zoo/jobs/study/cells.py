@@ -105,6 +105,8 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
     options, table = prepared.options, prepared.table
     fit = {FROM_SCRATCH: methods.SCRATCH, "transfer": methods.TRANSFER}
     backbones = prepared.backbones | prepared.others
+    sizes = [weights.read_config(pulled.directory).architecture for pulled in backbones.values()]
+    of_plugins = {size.network: size.installed for size in sizes if size.installed}
     fitted = sorted({method.baseline for method in plan(options) if method.baseline})
     found = {
         "format": FORMAT,
@@ -117,6 +119,7 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
         **{name: getattr(options, name) for name in ("split", "test", "epochs", "target")},
         "fit": {name: asdict(settings) for name, settings in fit.items()},
         "weights": {name: pull.sha256(pulled.directory / weights.WEIGHTS_FILE) for name, pulled in backbones.items()},
+        **({"networks": of_plugins} if of_plugins else {}),
         "mixtures": prepared.experts,
         "baselines": {name: baselines.baseline_digest(name) for name in fitted},
     }

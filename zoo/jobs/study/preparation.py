@@ -109,6 +109,10 @@ class Prepared:
         return {name: pulled[name].directory for name in self.experts[method.backbone]}
 
 
+def _described(graph: GraphSettings) -> str:
+    return f"cutoff {graph.cutoff:g}, neighbors {graph.neighbors}, ties {graph.ties}"
+
+
 def prepare(options: StudyOptions) -> Prepared:
     """Fetch the backbones, read the table, build the graphs and draw the splits.
 
@@ -126,8 +130,12 @@ def prepare(options: StudyOptions) -> Prepared:
             check_kind(method.baseline, task.kind)
     backbones = {name: pull.pull(name) for name in options.backbones or ()}
     for name, pulled in backbones.items():
-        if weights.read_config(pulled.directory).graph_settings != GraphSettings():
-            raise InputError(f"{name} needs different graph settings; a study compares networks on the same graphs")
+        wanted, given = weights.read_config(pulled.directory).graph_settings, GraphSettings()
+        if wanted != given:
+            raise InputError(
+                f"{name} has graphs with {_described(wanted)}; a study compares networks on zoo's, with "
+                f"{_described(given)}"
+            )
     experts, others = _experts(options, backbones)
     learned = {name: lineage.lineage(pulled) for name, pulled in (backbones | others).items()}
     table = read_table(

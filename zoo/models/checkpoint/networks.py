@@ -188,7 +188,7 @@ def _describe(
         version=VERSION,
         target=targets[0],
         other_targets=list(targets[1:]),
-        architecture=network.architecture,
+        architecture=network.architecture.as_installed(),
         weights=stored,
         graph=GraphConfig(cutoff=graph.cutoff, neighbors=graph.neighbors, ties=graph.ties),
         element_table=None if network.atom_table is None else table_digest(network.atom_table.cpu().numpy()),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +17,7 @@ from zoo.analysis.difficulty import Difficulty
 from zoo.data.elements import table_digest
 from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError, PluginError
-from zoo.models.architecture import of_target
+from zoo.models.architecture import distribution_of, of_target
 from zoo.models.checkpoint.schema import Config, problem
 from zoo.models.checkpoint.tensors import REFERENCE, SHARED, count_parameters, read_tensors
 from zoo.models.outline import ATOM_TABLE
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+_log = logging.getLogger("zoo")
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -115,7 +119,19 @@ def read_config(directory: Path) -> Config:
         raise CheckpointError(f"{path}: {error}") from error
     if count > MAX_PARAMETERS:
         raise CheckpointError(f"{path}: asks for {count:,} parameters in all; zoo loads {MAX_PARAMETERS:,} at most")
+    for body in (config.architecture, *config.architecture.expert_bodies):
+        if body.package not in (here := body.installed, distribution_of(here)):
+            _warn_of_other_code(directory, body.network, body.package, here)
     return config
+
+
+@cache
+def _warn_of_other_code(directory: Path, network: str, recorded: str, here: str) -> None:
+    """Warn, once, that a network's code may have changed since a checkpoint was made."""
+    _log.warning(
+        "%s was made with the network %s of %s; that of %s may give other numbers",
+        *(directory, network, recorded, here or "zoo"),
+    )
 
 
 def read(directory: Path) -> CheckpointArrays:
