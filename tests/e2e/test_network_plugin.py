@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -54,7 +55,7 @@ def with_plugin(work: Path) -> Callable[..., str]:
 
 def test_it_is_checked_and_listed(with_plugin: Callable[..., str]) -> None:
     listed = with_plugin("plugins", "list", "--check")
-    assert re.search(r"network +schnet +schnet\.py +ok", listed)
+    assert re.search(r"network +schnet +schnet\.py +[0-9a-f]{12} +ok", listed)
     assert re.search(r"network +cgcnn +crystal-zoo +0\.1\.0 +ok", listed)
 
 
@@ -102,6 +103,11 @@ def test_fine_tuning(work: Path, with_plugin: Callable[..., str], mode: str, tmp
     with_plugin("finetune", work / "k.csv", "--backbone", work / "net", *options, "--out", tmp_path / "run")
     size = weights.read_config(tmp_path / "run").architecture
     assert size.network == "schnet"
+    file = work / "schnet.py"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert size.package == f"schnet.py {digest[:12]}"
+    versions = json.loads((tmp_path / "run" / "metrics.json").read_text())["versions"]
+    assert versions["schnet.py"] == f"SHA-256 {digest}"
     networks = [each.network for each in size.expert_bodies]
     assert set(networks) == ({"cgcnn", "gatedgcn"} if mode == "mixture" else set())
     assert bool(networks) == (mode == "mixture")
@@ -146,22 +152,26 @@ def test_it_is_pushed_and_pulled(
         assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
 
 
-def test_another_file_than_that_of_the_training_is_told(work: Path, tmp_path: Path) -> None:
+def test_another_file_than_that_of_the_training_is_told(
+    work: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "schnet.py").write_text((work / "schnet.py").read_text("utf-8") + "# changed\n", encoding="utf-8")
     plugins.add_file(work / "schnet.py")
     recorded = weights.read_config(work / "net").architecture.package
     assert re.fullmatch(r"schnet\.py [0-9a-f]{12}", recorded)
     for file, told in ((work / "schnet.py", 0), (tmp_path / "schnet.py", 1)):
         given = ("--plugin", file, "--out", tmp_path / "p.csv")
-        said = " ".join(zoo("predict", work / "net", work / "k.csv", *given).split())
-        assert said.count(f"was made with the network schnet of {recorded}; that of schnet.py ") == told
+        zoo("predict", work / "net", work / "k.csv", *given)
+        assert caplog.text.count(f"was made with the network schnet of {recorded}; that of schnet.py ") == told
 
 
-def test_a_card_on_the_hub_says_what_defines_the_network(with_plugin: Callable[..., str], work: Path) -> None:
+def test_a_card_on_the_hub_says_what_defines_the_network(
+    with_plugin: Callable[..., str], work: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     said = with_plugin("push", work / "net", "ada/net", "--dry-run")
     assert "The network is defined in `schnet.py`, which is not in this repository." in said
     assert 'zoo.registry.add_file("schnet.py")\nmodel = zoo.load("hf://ada/net")' in said
-    assert "schnet.py defines the network and is not sent; put it into a package" in " ".join(said.split())
+    assert "schnet.py defines the network and is not sent; put it into a package" in caplog.text
 
 
 def test_an_error_in_its_code_is_told_in_one_line(work: Path, tmp_path: Path) -> None:

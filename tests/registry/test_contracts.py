@@ -112,6 +112,20 @@ def test_a_task_that_makes_no_sense_is_refused(arguments, said):
         Task("hardness", target="H_V", unit="GPa", **arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"column": 3}, "column=3 and reason='' must be strings"),
+        ({"reason": None}, "column='gap' and reason=None must be strings"),
+        ({"above": "0"}, "above='0' is not a finite number"),
+        ({"above": nan}, "above=nan is not a finite number"),
+    ],
+)
+def test_a_requirement_of_wrong_types_is_refused_when_it_is_made(arguments, said):
+    with pytest.raises(TypeError, match=said):
+        Requirement(**{"column": "gap", "above": 0.0, **arguments})
+
+
 def test_requirement_and_baseline_have_usable_defaults():
     assert Requirement("band_gap", above=0.0).reason == ""
     baseline = Baseline("zero", build=lambda seed: seed)

@@ -87,7 +87,7 @@ net = Network("net", Settings, print)
         Architecture.model_validate({"network": "net", "head": 8, "head_layers": 1})
     size = Architecture.model_validate({"network": "other-package:net", "head": 8, "head_layers": 1})
     assert (size.network, size.package) == ("net", "other-package 1.2")
-    assert size.plugin is plugins.network("other-package:net")
+    assert size.plugin is plugins.network("other-package:net") is plugins.network("Other_Package:net")
     recorded = {"network": "NET", "package": "one-package 1.1", "head": 8, "head_layers": 1}  # as in a checkpoint
     size = Architecture.model_validate(recorded)
     assert size.plugin is plugins.network("one-package:net")

@@ -140,3 +140,6 @@ def test_too_few_rows_for_the_processes(data: Data) -> None:
     few = replace(train, rows=train.rows[:2])
     with pytest.raises(InputError, match="2 training rows cannot be shared by 3 processes"):
         Loop(blank(), few, validation, [scaler], SETTINGS, 3, {}, "equal", ProcessGroup("cpu", 0, 3))
+    rare = replace(SETTINGS, edges_per_visit=1)  # so that there are epochs in which neither row takes part
+    with pytest.raises(InputError, match="2 training rows are too few for edges_per_visit"):
+        Loop(blank(), few, validation, [scaler], rare, 3, {}, "equal", ProcessGroup("cpu"))

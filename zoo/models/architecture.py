@@ -160,7 +160,7 @@ def distribution_of(package: str) -> str:
 def _qualified(name: str, package: object) -> str:
     """Return the name by which a network is found: with the package that a checkpoint records, if that is installed."""
     recorded = f"{distribution_of(package)}:{name}" if isinstance(package, str) and package else name
-    return recorded if any(each.qualified == recorded for each in plugins.plugins("network")) else name
+    return recorded if any(plugins.is_called(each, recorded) for each in plugins.plugins("network")) else name
 
 
 def _why_missing(name: str, package: object, error: Exception) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from zoo._utils import bounded
 from zoo.errors import CardError, PluginError, UnknownNameError, ZooError
+from zoo.registry.plugins import OURS, canonical, load_plugin, plugins
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -69,15 +70,11 @@ def files() -> list[Path]:
     PluginError
         If a package cannot be imported or has no cards.
     """
-    from zoo.registry.plugins import plugins
-
     return [file for plugin in plugins("backbone") for file in _files(plugin)]
 
 
 def shelf() -> list[Card]:
     """Return the cards that ship with zoo."""
-    from zoo.registry.plugins import OURS
-
     return [entry.card for entry in _entries() if entry.card is not None and entry.distribution == OURS]
 
 
@@ -118,7 +115,7 @@ def get(name: str) -> Card:
     entries = _entries()
     distribution, colon, rest = name.partition(":")
     if colon:
-        entries = [entry for entry in entries if _canonical(entry.distribution) == _canonical(distribution)]
+        entries = [entry for entry in entries if canonical(entry.distribution) == canonical(distribution)]
     found = _find(entries, rest if colon else name)
     if not found:
         # The name may belong to a package that could not be read.
@@ -250,15 +247,8 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", fold(name))]
 
 
-def _canonical(distribution: str) -> str:
-    """Return a distribution's name as packaging tools compare it."""
-    return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
-
-
 def _entries() -> list[_Entry]:
     """Read the cards of all packages; those that cannot be read become entries with an error."""
-    from zoo.registry.plugins import plugins
-
     return [entry for plugin in plugins("backbone") for entry in _of_plugin(plugin)]
 
 
@@ -267,8 +257,6 @@ def _find(entries: list[_Entry], name: str) -> list[_Entry]:
 
     Those of zoo take precedence, and names over aliases: no package can take over a name of zoo, and no alias a name.
     """
-    from zoo.registry.plugins import OURS
-
     key = fold(name)
     for group in ([entry for entry in entries if entry.distribution == OURS], entries):
         found = [entry for entry in group if fold(entry.name) == key] or [
@@ -289,8 +277,6 @@ def _of_plugin(plugin: Plugin) -> list[_Entry]:
 
 def _files(plugin: Plugin) -> list[Path]:
     """Return the files of a package's cards; raises `PluginError` if it cannot be imported or has none."""
-    from zoo.registry.plugins import load_plugin
-
     folders = [Path(folder) for folder in getattr(load_plugin(plugin), "__path__", [])]
     found = [file for folder in folders for file in folder.glob("*.md") if file.name.lower() != "readme.md"]
     if not found:

@@ -77,6 +77,13 @@ class Requirement:
     above: float
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        column, above, reason = vars(self)["column"], vars(self)["above"], vars(self)["reason"]
+        if not (isinstance(column, str) and isinstance(reason, str)):
+            raise TypeError(f"requirement: column={column!r} and reason={reason!r} must be strings")
+        if not (isinstance(above, Real) and isfinite(above)):
+            raise TypeError(f"requirement: above={above!r} is not a finite number")
+
 
 @dataclass(frozen=True)
 class Task:

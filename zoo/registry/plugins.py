@@ -14,6 +14,7 @@ other or zoo:
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -133,17 +134,28 @@ def find(kind: Kind, name: str) -> Plugin:
         If several distributions offer the name and none of them is zoo, or the only one is switched off.
     """
     known = plugins(kind)
-    matches = _meant([plugin for plugin in known if _is_called(plugin, name)])
+    matches = _meant([plugin for plugin in known if is_called(plugin, name)])
     if len(matches) == 1:
         return matches[0]
     if matches:
         who = " and ".join(str(plugin).partition(" of ")[2] for plugin in matches)
         how = " or ".join(plugin.qualified for plugin in matches)
         raise PluginError(f"{kind} {name!r} is offered by {who}; say which one: {how}")
-    hidden = [plugin for plugin in _listed(kind, third_parties=True) if _is_called(plugin, name)]
+    hidden = [plugin for plugin in _listed(kind, third_parties=True) if is_called(plugin, name)]
     if hidden:
         raise PluginError(f"{hidden[0]} is switched off by ZOO_PLUGINS=off; unset ZOO_PLUGINS to use it")
     raise UnknownNameError(kind, name, [plugin.qualified if ":" in name else plugin.name for plugin in known])
+
+
+def canonical(distribution: str) -> str:
+    """Return a distribution's name as packaging tools compare it."""
+    return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
+
+
+def is_called(plugin: Plugin, name: str) -> bool:
+    """Return whether a name, or ``distribution:name``, means a plugin, in any case and spelling of packaging tools."""
+    distribution, _, bare = name.rpartition(":")
+    return plugin.name.lower() == bare.lower() and canonical(distribution) in ("", canonical(plugin.distribution))
 
 
 def load(kind: Kind, name: str) -> object:
@@ -216,7 +228,11 @@ def task(name: str) -> Task:
 
 def tasks() -> list[Task]:
     """Load all tasks, ours first; broken ones are left out (:func:`check` says why)."""
-    return [cast("Task", load_plugin(plugin)) for plugin in plugins("task") if check(plugin) is None]
+    found = []
+    for plugin in plugins("task"):
+        with suppress(PluginError):
+            found.append(cast("Task", load_plugin(plugin)))
+    return found
 
 
 def featurizer(name: str) -> Featurizer:
@@ -240,7 +256,7 @@ def network(name: str) -> Network:
 
 def with_own_featurizer(plugin: Plugin, made: Baseline) -> Baseline:
     """Return a baseline with a qualified featurizer name, so that another package's cannot be taken instead."""
-    offered = [each for each in plugins("featurizer") if _is_called(each, made.featurizer)]
+    offered = [each for each in plugins("featurizer") if is_called(each, made.featurizer)]
     if len(offered) > 1:
         for distribution in (plugin.distribution, OURS):
             if meant := next((each for each in offered if each.distribution == distribution), None):
@@ -277,7 +293,7 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
     contents, digest = read_plugin_file(file, shown=str(path))
     for kind, name, attribute, value in contents:
         plugin = Plugin(kind, name, distribution, digest[:DIGITS], f"{file.name}:{attribute}", origin=str(path))
-        clash = next((other for other in found if other.kind == kind and _is_called(other, name)), None)
+        clash = next((other for other in found if other.kind == kind and is_called(other, name)), None)
         if clash is not None:
             raise PluginError(f"{path}: {clash.value} and {plugin.value} are both a {kind} called {name!r}")
         found[plugin] = value
@@ -363,11 +379,6 @@ def _described(distribution: Distribution | None) -> tuple[str, str]:
             metadata = distribution.metadata
             return metadata["Name"] or "unknown", metadata["Version"] or ""
     return "unknown", ""
-
-
-def _is_called(plugin: Plugin, name: str) -> bool:
-    distribution, _, bare = name.rpartition(":")
-    return plugin.name.lower() == bare.lower() and distribution.lower() in ("", plugin.distribution.lower())
 
 
 def _object_behind(plugin: Plugin) -> Any:

@@ -85,7 +85,7 @@ class ShuffledOrder:
     every: NDArray[np.int64] | None = None
 
     @cached_property
-    def _share(self) -> int:
+    def share(self) -> int:
         """Number of rows per epoch on each process."""
         if self.every is None:
             return self.rows // self.world_size
@@ -98,12 +98,12 @@ class ShuffledOrder:
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
-        return self._share // min(self.batch_size, self._share)
+        return self.share // min(self.batch_size, self.share)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[NDArray[np.int64]]:
         """Yield the positions of each batch of an epoch, from batch `start` on."""
         order = np.random.default_rng([self.seed, epoch]).permutation(self._taking_part(epoch))
-        share = order[self.rank :: self.world_size][: self._share]
+        share = order[self.rank :: self.world_size][: self.share]
         size = min(self.batch_size, len(share))
         for batch in range(start, len(self)):
             yield share[batch * size : (batch + 1) * size]

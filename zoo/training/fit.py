@@ -38,7 +38,7 @@ class FitSettings:
     Parameters
     ----------
     epochs : int
-        Most epochs; early stopping may end sooner.
+        Maximum number of epochs; early stopping may end sooner.
     batch_size : int
         Crystals per step.
     learning_rate : float

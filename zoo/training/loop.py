@@ -81,12 +81,14 @@ class Loop:
         balance: Balance,
         group: ProcessGroup,
     ) -> None:
-        if len(train.rows) < group.world_size:
-            raise InputError(f"{len(train.rows)} training rows cannot be shared by {group.world_size} processes")
         self.network, self.settings, self._scalers = network, settings, scalers
         self._balance, self._group = balance, group
         every = None if settings.edges_per_visit is None else visits(train, settings.edges_per_visit)
         self._order = ShuffledOrder(len(train.rows), settings.batch_size, seed, group.rank, group.world_size, every)
+        if not self._order.share:
+            few = len(train.rows) < group.world_size
+            why = f"cannot be shared by {group.world_size} processes" if few else "are too few for edges_per_visit"
+            raise InputError(f"{len(train.rows)} training rows {why}")
         self._train, self._validation = (BatchMaker(data, scalers, group.device) for data in (train, validation))
         groups: dict[float, list[nn.Parameter]] = {}
         for name, parameter in network.named_parameters():
