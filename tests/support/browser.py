@@ -96,6 +96,12 @@ class Tab:
         node = self._ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self._ask("DOM.setFileInputFiles", nodeId=node, files=[str(each) for each in paths])
 
+    def drop_files(self, x: int, y: int, *paths: Path) -> None:
+        """Drop files and folders at a place."""
+        data = {"items": [], "files": [str(each) for each in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self._ask("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
     def press(self, key: str, code: int, text: str = "") -> None:
         """Press a key."""
         named = {"key": key, "code": key, "windowsVirtualKeyCode": code}

@@ -108,6 +108,19 @@ def test_a_wrong_file_gets_one_message_and_the_page_goes_on(
     assert tab.run("document.querySelectorAll('.problem').length") == 0
 
 
+def test_files_are_dropped_and_a_folder_is_not_one(tab: Tab, server, cifs: dict[str, Path], tmp_path: Path) -> None:
+    show(tab, server)
+    tab.drop_files(300, 150, cifs["Si"], tmp_path)
+    tab.wait(f"{ROWS} === 1")
+    assert tab.run("[...document.querySelectorAll('.problem')].map(each => each.textContent)") == [
+        f"{tmp_path.name}: cannot be read; if it is a folder, choose the files in it Dismiss"
+    ]
+    tab.drop_files(300, 150, tmp_path)
+    tab.wait("document.getElementById('status').textContent === ''")
+    tab.wait("document.querySelectorAll('.problem').length === 1")
+    assert tab.run(ROWS) == 1
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_it_fits_and_can_be_read(

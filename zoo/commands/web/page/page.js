@@ -81,9 +81,26 @@ async function ask(address, options = {}) {
   return found;
 }
 
-async function send(files) {
-  if (!files.length || !service) return;
+/** Return the files that can be read, and complain of the others. */
+async function readable(files) {
+  const found = [];
+  for (const file of files) {
+    try {
+      await file.slice(0, 1).arrayBuffer();
+      found.push(file);
+    } catch {
+      complain(file.name, "cannot be read; if it is a folder, choose the files in it");
+    }
+  }
+  return found;
+}
+
+async function send(given) {
+  if (!given.length || !service) return;
   find("problems").replaceChildren();
+  say("");
+  const files = await readable(given);
+  if (!files.length) return;
   const { limits } = service, size = files.reduce((sum, file) => sum + file.size, 0);
   if (files.length > limits.files) return complain("", `${files.length} files; at most ${limits.files} at once, or use zoo predict`);
   if (size > limits.bytes) {
