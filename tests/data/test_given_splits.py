@@ -87,7 +87,7 @@ def test_fewer_training_rows_on_the_same_test_rows() -> None:
         (["1", "2", "train", "test"] * 5, 1, "k.csv row 1, column s = '1' and 9 more rows: write train, val or test"),
         (["train"] * 20, 1, "--split-column s: no usable row is a test row"),
         (["test", "val"] * 10, 1, "--split-column s: no usable row is a train row"),
-        (["test"] * 18 + ["train"] * 2, 1, "20 usable rows, 18 of them test rows, leave too few to train on"),
+        (["test"] * 18 + ["train"] * 2, 1, "20 usable rows, 18 of them test rows: too few to train on"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(parts: list[str], seeds: int, message: str) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from zoo._utils.wording import counted
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -188,9 +189,10 @@ def divide(
     order = _order(groups, labels, np.random.default_rng([seed, 0]))
     drawn = _take(groups, order, max(1, floor(val * len(records) + 0.5)))
     if len(records) < MIN_ROWS or len(groups) - drawn < 2:
-        raise InputError(
-            f"{len(records)} usable rows, {len(test)} of them test rows, leave too few to train on and to validate with"
-        )
+        held = f", {len(test)} of them test rows" if len(test) else ""
+        together = f", in {counted(len(groups), 'group')}" if len(groups) < len(rest) else ""
+        why = f"; at least {MIN_ROWS} are needed" if len(records) < MIN_ROWS else together
+        raise InputError(f"{counted(len(records), 'usable row')}{held}: too few to train on and to validate with{why}")
     validation, pool = (_rows(groups[i] for i in part) for part in (order[:drawn], order[drawn:]))
     pool = pool[_order([[row] for row in pool], labels, np.random.default_rng([seed, 1]))]
     return shortened(Split(seed, pool, validation, np.asarray(test, dtype=np.int64), fold), n_train)

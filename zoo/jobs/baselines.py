@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from zoo._utils.progress import progress
+from zoo._utils.wording import counted
 from zoo.data.composition import Composition, composition_vectors
 from zoo.data.graphs.memory import memory, vectors_kind
 from zoo.data.scaling import UNSCALED, TargetScaler
@@ -40,6 +41,9 @@ MAJORITY = "majority"
 
 COMPOSITION = {"magpie-structure": "magpie"}
 """Featurizer of structures → the one that reads what is left of these if only a formula is known."""
+
+MIN_OF_CLASS = 5
+"""Number of rows of a class below which not every baseline can be fitted, and not even each fold has one."""
 
 CHUNK = 50
 """Number of crystals per call of a featurizer."""
@@ -319,6 +323,11 @@ def fit_estimator(
     model : scikit-learn regressor or classifier
     chosen : dict of str to str
         Hyper-parameters chosen by the search.
+
+    Raises
+    ------
+    InputError
+        If a class has too few rows for a baseline that cross-validates itself.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
@@ -337,5 +346,14 @@ def fit_estimator(
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(features, targets)
+        try:
+            model.fit(features, targets)
+        except ValueError:
+            fewest = np.unique(targets, return_counts=True)[1].min() if classes else MIN_OF_CLASS
+            if fewest >= MIN_OF_CLASS:
+                raise
+            raise InputError(
+                f"a class has {counted(int(fewest), 'row')} to train on, too few for the baseline's cross-validation; "
+                f"give {MIN_OF_CLASS} or more of each class, or leave the class out"
+            ) from None
     return model, {name: str(value) for name, value in getattr(model, "best_params_", {}).items()}

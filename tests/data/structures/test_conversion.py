@@ -134,6 +134,16 @@ def test_identifiers_are_labels_keys_or_positions() -> None:
     assert convert(pd.Series([SILICON, SALT, SALT])[1:]).ids == ["1", "2"]
 
 
+def test_row_labels_of_those_that_can_be_used() -> None:
+    series = pd.Series([SALT, "no crystal", SALT], index=[7, 3, 5], dtype=object)
+    with pytest.warns(UserWarning, match="1 of 3"):
+        found = convert(series, on_error="skip")
+    labels = found.labels([0, 1])
+    assert labels is not None
+    assert labels.tolist() == [7, 5]
+    assert convert([SALT]).labels([0]) is None
+
+
 def test_a_row_of_ases_database(tmp_path: Path) -> None:
     with connect(tmp_path / "a.db") as database:
         database.write(ase(SALT))

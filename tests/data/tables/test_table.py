@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from support.rocksalt import (
     BULK,
+    FRAME,
     ROWS,
     SALT,
     message,
@@ -16,6 +17,7 @@ from support.rocksalt import (
 )
 
 from zoo.data.tables.table import read_table
+from zoo.errors import InputError
 from zoo.registry.contracts import Task
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -88,3 +90,15 @@ def test_a_usable_row_is_not_the_duplicate_of_a_broken_one(tmp_path: Path) -> No
         "below the physical range of bulk-modulus",
         "duplicate id",
     ]
+
+
+def test_labels_in_place_of_numbers_say_what_to_do(tmp_path: Path) -> None:
+    frame = FRAME.assign(K_VRH=["hard", "soft", "hard", "soft"])
+    with pytest.raises(InputError) as error:
+        read_table(frame, BULK)
+    assert str(error.value) == (
+        "DataFrame: column 'K_VRH' holds labels, such as 'hard' and 'soft', and no numbers; to learn classes, give a "
+        "task of kind 'classification' (docs/reference/plugins.md), or use zoo.CrystalClassifier"
+    )
+    with pytest.raises(InputError, match=r"4 of 4 rows cannot be used .4 × not a number"):
+        read_table(FRAME.assign(K_VRH=["24 GPa", "17.4 GPa", "160 GPa", "67 GPa"]), BULK)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from pymatgen.core import Lattice, Structure
 from sklearn.base import clone
@@ -21,8 +23,6 @@ from zoo.errors import InputError, InvalidDataError, UnknownNameError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pandas as pd
 
 XENON = Structure.from_spacegroup("Fm-3m", Lattice.cubic(6.2), ["Xe"], [[0, 0, 0]])
 """A crystal that a blind backbone cannot take."""
@@ -186,10 +186,14 @@ def test_crystals_that_cannot_be_predicted(moduli_frame: pd.DataFrame, fitted_bl
     [
         ({"backbone": "multi"}, UnknownNameError, "no backbone is called 'multi'"),
         ({"backbone": "/no/such"}, InvalidDataError, "/no/such is not a directory"),
-        ({"task": "bulk"}, UnknownNameError, "no task is called 'bulk'"),
+        (
+            {"task": "bulk"},
+            UnknownNameError,
+            "no task is called 'bulk'.* task=None takes any",
+        ),
         ({"mode": "blend", "beside": "magpi"}, UnknownNameError, "no featurizer is called 'magpi'"),
         ({"mode": "blend", "beside": 3}, InvalidDataError, "beside=3: must be the name of a featurizer"),
-        ({"mode": "svm"}, InvalidDataError, "--mode svm: use one of"),
+        ({"mode": "svm"}, InvalidDataError, "^mode svm: use one of"),
     ],
 )
 def test_names_that_nothing_has_are_value_errors(
@@ -208,6 +212,35 @@ def test_data_that_cannot_be_trained_on_are_a_value_error(moduli_frame: pd.DataF
         hopeless.fit(moduli_frame.structure[:30], np.linspace(1, 2, 30) * 1e300)
 
 
+def test_rows_in_another_order_are_told(moduli_frame: pd.DataFrame, backbone: Path) -> None:
+    x, y = moduli_frame.structure[:30], moduli_frame.K_VRH[:30]
+    model = zoo.CrystalRegressor(mode="mean", backbone=str(backbone))
+    with pytest.warns(UserWarning, match="the same labels in different orders, and are paired by position"):
+        model.fit(x, y[::-1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for other in (y, y.reset_index(drop=True), y.to_numpy()[::-1], y.rename(str.upper)[::-1]):
+            model.fit(x, other)
+
+
+def test_predictions_keep_the_index(moduli_frame: pd.DataFrame, ridge: zoo.CrystalRegressor) -> None:
+    shuffled = moduli_frame.reset_index(drop=True).iloc[[7, 3, 5]]
+    for given in (shuffled.structure, shuffled[["structure"]]):
+        frame = ridge.predict_frame(given)
+        assert frame.index.tolist() == [7, 3, 5]
+        assert frame.id.tolist() == ["7", "3", "5"]
+        assert frame.prediction.tolist() == ridge.predict(list(shuffled.structure)).tolist()
+    assert ridge.predict_frame(list(shuffled.structure)).index.tolist() == [0, 1, 2]
+    named = dict(zip("123", shuffled.structure, strict=True))  # as rows are counted elsewhere
+    assert ridge.predict_frame(named).id.tolist() == ["1", "2", "3"]
+    lenient = pickle.loads(pickle.dumps(ridge)).set_params(on_error="skip")
+    series = pd.Series([shuffled.structure[7], "no crystal", shuffled.structure[5]], list("abc"))
+    with pytest.warns(UserWarning, match="1 of 3"):
+        frame = lenient.predict_frame(series)
+    assert frame.id.tolist() == frame.index.tolist() == ["a", "b", "c"]
+    assert frame.prediction.isna().tolist() == [False, True, False]
+
+
 def test_other_mistakes(moduli_frame: pd.DataFrame, backbone: Path) -> None:
     x, y = list(moduli_frame.structure[:30]), list(moduli_frame.K_VRH[:30])
     for model, given, message in [
@@ -215,10 +248,15 @@ def test_other_mistakes(moduli_frame: pd.DataFrame, backbone: Path) -> None:
         (quick(backbone), ([], []), "there are no crystals"),
         (quick(backbone), (x[:5], y[:5]), "5 usable rows"),
         (zoo.CrystalRegressor(mode="mean", backbone=str(backbone)), (x, [1.0] * 30), "equal"),
-        (quick(backbone, unit="eV"), (x, y), "--unit with --task bulk-modulus: a task has its own unit"),
+        (quick(backbone, unit="eV"), (x, y), "^unit with task bulk-modulus: a task has its own unit"),
         (quick(backbone, transform="ln"), (x, y), "transform='ln'"),
-        (quick(backbone).set_params(mode="none"), (x, y), "--mode none"),
+        (quick(backbone).set_params(mode="none"), (x, y), "^mode none"),
         (quick(backbone, on_error="ignore"), (x, y), "on_error='ignore'"),
+        (quick(backbone, random_state="a"), (x, y), "random_state='a': must be a whole number"),
+        (quick(backbone, random_state=-1), (x, y), "^random_state -1 is negative"),
+        (quick(backbone), (x, dict(enumerate(y))), "a dict as y; give a list of targets"),
+        (quick(backbone), (x, ["hard", "soft"] * 15), "^y = 'hard' …: no numbers; CrystalClassifier learns classes"),
+        (quick(backbone), (x, [True, False] * 15), "^y = True …: no numbers; CrystalClassifier learns classes"),
     ]:
         with pytest.raises(InvalidDataError, match=message):
             model.fit(*given)

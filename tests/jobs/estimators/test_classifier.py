@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 from support.metals import structures
 
 import zoo
-from zoo.errors import InvalidDataError
+from zoo.errors import InvalidDataError, TrainingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,9 +90,10 @@ def test_mistakes_are_told(backbone: Path) -> None:
         (quick(backbone), [1, *y[1:]], "y holds labels of several types: int and str"),
         (quick(backbone), ["metal"] * (len(y) - 1) + ["salt"], "fewer than two classes with two rows or more"),
         (quick(backbone), [str(row) for row in range(len(y))], "fewer than two classes with two rows or more"),
+        (quick(backbone), [label.encode() for label in y], "y does not hold classes: .* bytes"),
         (quick(backbone), y[:-1], "X has 52 crystals and y has 51 values"),
         (quick(backbone), ["Metal", *y[1:]], "'Metal' and 'metal' are read as the same class"),
-        (quick(backbone, fast=True), y, "--fast leaves the fine-tuned network out of a blend"),
+        (quick(backbone, fast=True), y, "^fast leaves the fine-tuned network out of a blend"),
         (quick(backbone, task="metallicity"), ["metal"] * len(y), "all of the class 'metal'"),
         (quick(backbone, task="metallicity"), ["Metal", *np.where(METAL, "metal", "non-metal")[1:]], "in several ways"),
         (quick(backbone, task=order_of(60)), ["class 1", "class 2"] * 26, "52 usable rows for 60 classes"),
@@ -132,6 +133,17 @@ def test_three_classes_one_of_them_absent_and_labels_that_look_like_nothing(back
     absent = quick(backbone, task=order_of(3, "")).fit(CRYSTALS, METAL.astype(int))
     assert absent.classes_.tolist() == [0, 1, 2]
     assert absent.predict_proba(CRYSTALS)[:, 2].max() < 0.1
+
+
+def test_whole_numbers_beside_floats_are_numbers(backbone: Path) -> None:
+    model = quick(backbone).fit(CRYSTALS, [1 if metal else 0.0 for metal in METAL])
+    assert model.predict(CRYSTALS).dtype == np.float64
+
+
+def test_a_class_of_three_rows_is_too_few_for_support_vectors(backbone: Path) -> None:
+    rare = ["rare" if row < 3 else str(metal) for row, metal in enumerate(METAL)]
+    with pytest.raises(TrainingError, match=r"svc: a class has \d rows? to train on, too few .*; give 5 or more"):
+        quick(backbone).set_params(mode="svc").fit(CRYSTALS, rare)
 
 
 def test_pipelines_and_searches(backbone: Path) -> None:

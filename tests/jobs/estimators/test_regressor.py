@@ -12,6 +12,7 @@ from sklearn.base import clone
 from support.commandline import zoo as command
 
 import zoo
+from zoo.errors import InvalidDataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +96,11 @@ def test_a_property_without_a_task(moduli_frame: pd.DataFrame, backbone: Path) -
     assert zoo.CrystalRegressor(mine, mode="mean", backbone=str(backbone)).fit(structures, y).task_ == mine
 
 
+def test_an_interval_needs_a_level(moduli_frame: pd.DataFrame, ridge: zoo.CrystalRegressor) -> None:
+    with pytest.raises(InvalidDataError, match="level=None: give the level"):
+        ridge.predict_interval(moduli_frame.structure[:2], None)  # type: ignore[arg-type]
+
+
 def test_the_network_can_be_left_out_and_featurizers_added(moduli_frame: pd.DataFrame, backbone: Path) -> None:
     structures, y = moduli_frame.structure[:30], moduli_frame.K_VRH[:30]
     model = zoo.CrystalRegressor("bulk-modulus", backbone=str(backbone), fast=True, beside="magpie")
@@ -104,5 +110,5 @@ def test_the_network_can_be_left_out_and_featurizers_added(moduli_frame: pd.Data
     assert np.abs(model.predict(structures) - y).mean() < np.abs(y.mean() - y).mean()
     with pytest.raises(zoo.ZooError, match="'soap'"):  # one name, and not four letters
         clone(model).set_params(beside="soap").fit(structures, y)
-    with pytest.raises(ValueError, match="--fast leaves the fine-tuned network out of a blend"):
+    with pytest.raises(ValueError, match=r"^fast leaves the fine-tuned network out of"):
         clone(model).set_params(mode="ridge").fit(structures, y)

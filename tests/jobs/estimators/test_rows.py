@@ -56,6 +56,7 @@ def test_crystals_that_cannot_be_used_are_skipped_on_request() -> None:
 )
 @pytest.mark.filterwarnings("ignore:A column-vector y")
 def test_targets_come_in_any_column(given: object) -> None:
+    assert rows.column(iter([1, 2]), "E") == [1, 2]
     assert [rows.number(value) for value in rows.column(given, "E")] == [1.0, 2.0]
 
 
@@ -106,6 +107,18 @@ def test_lengths_are_compared() -> None:
     usable, problems = rows.Targets("y", [1.0] * 4, [1] * 4, {}).given_to(records, 4, pd.Series(["a", None, 2, np.nan]))
     assert [record.group for record in usable] == ["a", "2"]
     assert problems == {1: "group = None: no value", 3: "group = nan: no value"}
+
+
+def test_errors_are_in_the_words_of_python() -> None:
+    """Not in those of the command line, whose options they are."""
+    for said, message in [
+        ("--max-rejected 2: too many", "max_rejected 2: too many"),
+        ("leave out --mode, and --seed 3", "leave out mode, and random_state 3"),
+        ("Fe--O at -0.5--0.2 eV", "Fe--O at -0.5--0.2 eV"),
+    ]:
+        with pytest.raises(InvalidDataError) as caught, rows.value_errors():
+            raise InputError(said)
+        assert str(caught.value) == message
 
 
 def test_errors_of_estimators_are_value_errors_as_well() -> None:

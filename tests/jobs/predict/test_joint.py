@@ -46,6 +46,7 @@ def test_all_targets_are_predicted(folder: Path, real_structures: list[Structure
     assert list(found.prediction_e) == list(own.prediction)
     assert list(found.prediction_e2) == pytest.approx(2 * own.prediction, rel=1e-5)
     assert list(model.predict(iter(real_structures[:2]), ids=["a", "b"]).id) == ["a", "b"]
+    assert model.predict(pd.Series(real_structures[:2], ["a", "b"])).index.tolist() == ["a", "b"]
     assert model.embed(real_structures[:1]).shape == zoo.load(folder / "one").embed(real_structures[:1]).shape
     assert repr(model) == "<JointModel both: e (eV/atom) and e2 (eV/atom)>"
     assert "e2 (eV/atom)" in model._repr_html_()

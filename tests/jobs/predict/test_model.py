@@ -94,6 +94,15 @@ def test_a_single_structure_works_where_a_list_does(model: Model) -> None:
     assert len(model.predict([])) == 0
 
 
+def test_predictions_can_be_assigned_to_the_rows_of_a_frame(model: Model, real_structures: list[Structure]) -> None:
+    frame = pd.DataFrame({"structure": pd.Series(real_structures[:4], dtype=object)}).iloc[[2, 0, 3]]
+    frame["prediction"] = model.predict(frame.structure).prediction
+    assert frame.prediction.tolist() == model.predict(frame.structure.tolist()).prediction.tolist()
+    frame.loc[0, "structure"] = "no crystal"
+    with pytest.warns(UserWarning, match="1 of 3"):
+        assert model.predict(frame[["structure"]], on_error="skip").index.tolist() == [2, 3]
+
+
 def test_batches_do_not_mix(model: Model, real_structures: list[Structure]) -> None:
     many = real_structures * 8  # more than one batch
     together = model.predict(many).prediction.to_numpy()

@@ -22,6 +22,7 @@ from zoo.data.structures.parse import DICTIONARY_KEYS, MISSING, is_dictionary, k
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
 T = TypeVar("T")
@@ -49,15 +50,22 @@ class Converted:
         positions.
     skipped : dict of int to str
         Positions of the structures that cannot be used, with the reasons.
+    index : pandas Index or None
+        Row labels of a Series or a data frame, with those that were skipped; None for anything else.
     """
 
     crystals: list[Crystal]
     positions: list[int]
     ids: list[str]
     skipped: dict[int, str] = field(default_factory=dict)
+    index: pd.Index | None = None
+
+    def labels(self, places: Iterable[int]) -> pd.Index | None:
+        """Return the row labels of some of the crystals, by their places, for a table of results; None for numbers."""
+        return None if self.index is None else self.index[[self.positions[place] for place in places]]
 
 
-def convert(structures: object, *, ids: Sequence[str] | None = None, on_error: OnError = "raise") -> Converted:
+def convert(structures: Any, *, ids: Sequence[str] | None = None, on_error: OnError = "raise") -> Converted:
     """Convert one structure or any collection of structures.
 
     Parameters
@@ -107,7 +115,10 @@ def convert(structures: object, *, ids: Sequence[str] | None = None, on_error: O
     if len(given) != len(names):
         raise InputError(f"{len(given)} ids were given for {counted(len(names), 'structure')}")
     _report(skipped, dict(enumerate(given)), on_error)
-    return Converted(list(crystals.values()), list(crystals), [given[position] for position in crystals], skipped)
+    index = structures.index if _pandas(structures) else None
+    return Converted(
+        list(crystals.values()), list(crystals), [given[position] for position in crystals], skipped, index
+    )
 
 
 def as_crystals(structures: object) -> list[Crystal]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from zoo.data.structures.parse import MISSING
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zoo.data.tables.formats.layout import DecimalSign
+
+NOT_A_NUMBER = "not a number"
+"""Reason why a cell holds no target."""
 
 _YES_OR_NO = {"true": 1.0, "false": 0.0}
 """Spellings of a binary property, which is 1 or 0."""
@@ -55,14 +60,14 @@ def number(value: object, *, yes_or_no: bool = False, decimal: DecimalSign | Non
         raise InputError("no value")
     if yes_or_no and str(value).strip().lower() in _YES_OR_NO:
         return _YES_OR_NO[str(value).strip().lower()]
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
-        raise InputError("not a number")
+    if isinstance(value, bool) or not isinstance(value, str | Real | Decimal) or "_" in str(value):
+        raise InputError(NOT_A_NUMBER)
     if isinstance(value, str) and decimal:
         value = _with_point(value.strip(), decimal)
     try:
         return float(value)
     except (ValueError, OverflowError):
-        raise InputError("not a number") from None
+        raise InputError(NOT_A_NUMBER) from None
 
 
 def decimal_sign(cells: Iterable[object]) -> DecimalSign | None:

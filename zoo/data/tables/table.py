@@ -13,6 +13,8 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from zoo._utils.progress import log_step
+from zoo._utils.wording import listed
+from zoo.data.tables.cells import NOT_A_NUMBER
 from zoo.data.tables.formats.frames import FRAME
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.readers import open_table
@@ -197,6 +199,7 @@ def read_table(
         raise InputError(f"{found.source}: there are no rows" + (" with the requested ids" if only is not None else ""))
     if task is not None:
         _check_scale(found.source, found.target_column, task, records)
+    _check_numbers(found, task)
     check_rejected_fraction(found.source, len(records), rejected, max_rejected, rejected_out)
     origin = f", crystals from {found.structure_source}" if found.structure_source else ""
     log_step(start, f"read {found.source}: {len(records)} rows used, {len(rejected)} left out{origin}")
@@ -251,6 +254,19 @@ def _content_digest(target_column: str, rows: Iterable[Record | Rejection]) -> s
         else:
             sha.update(f"\n{row}".encode())
     return sha.hexdigest()
+
+
+def _check_numbers(table: Table, task: Task | None) -> None:
+    """Refuse a column of labels, of which each is in several rows and none is a number, unless they are classes."""
+    rows = [each for each in table.rejected if each.column == table.target_column and each.reason == NOT_A_NUMBER]
+    labels = list(dict.fromkeys(each.value for each in rows))
+    if task is None or table.records or not labels or 2 * len(labels) > len(rows):
+        return
+    shown = listed([repr(label) for label in labels[:3]])
+    raise InputError(
+        f"{table.source}: column {table.target_column!r} holds labels, such as {shown}, and no numbers; to learn "
+        "classes, give a task of kind 'classification' (docs/reference/plugins.md), or use zoo.CrystalClassifier"
+    )
 
 
 def _check_scale(path: Path, column: str, task: Task, records: Sequence[Record]) -> None:

@@ -78,6 +78,7 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             If nothing has the name that a parameter gives, or if the training diverges. Both are ValueErrors.
         """
         with rows.value_errors(), tempfile.TemporaryDirectory() as folder:
+            rows.warn_if_shuffled(X, y)
             targets = self._targets(y, str(getattr(y, "name", None) or "target"))
             crystals, skipped = rows.read(X, self.on_error)
             total = len(crystals) + len(skipped)
@@ -132,7 +133,11 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+        try:
+            return int(check_random_state(self.random_state).randint(2**31 - 1))
+        except ValueError:
+            known = "a whole number, a NumPy RandomState or None"
+            raise InputError(f"random_state={self.random_state!r}: must be {known}") from None
 
     def _run(self, options: Options, folder: Path) -> Task:
         """Run the job of ``zoo finetune``, and return the task that it used."""
@@ -187,7 +192,7 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         DataFrame of n rows
             ``id`` (the label of a Series or the position), the prediction and what belongs to it, ``note``,
             ``formula`` and ``atoms``. With ``on_error="skip"``, a crystal that cannot be used has no prediction, and
-            its note says why.
+            its note says why. The index is that of a Series or data frame.
         """
         import pandas as pd
 
@@ -199,24 +204,24 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         model, found = self.model_, {}
         with rows.value_errors():
             model.check_interval(interval)
-            records, skipped = rows.read(X, self.on_error)
+            given = rows.converted(X, self.on_error)
             failed: dict[int, str] = {}
-            for start in range(0, len(records), CHUNK):
-                chunk = records[start : start + CHUNK]
-                predicted = model.predict_each([each.crystal for each in chunk], interval=interval, memory=memory)
-                for record, row in zip(chunk, predicted, strict=True):
-                    position = record.row - 1
+            for start in range(0, len(given.crystals), CHUNK):
+                chunk = given.crystals[start : start + CHUNK]
+                predicted = model.predict_each(chunk, interval=interval, memory=memory)
+                for place, (crystal, row) in enumerate(zip(chunk, predicted, strict=True), start):
+                    position = given.positions[place]
                     if isinstance(row, InputError):
                         failed[position] = str(row)
                     else:
-                        name = record.id if record.id != str(record.row) else str(position)
-                        content = {"formula": record.crystal.formula, "atoms": len(record.crystal)}
-                        found[position] = {"id": name, **row, **content}
-            rows.refuse_or_skip(failed, len(records) + len(skipped), self.on_error)
-        for position, reason in (skipped | failed).items():
-            found[position] = {"id": str(position), "note": reason}
+                        content = {"formula": crystal.formula, "atoms": len(crystal)}
+                        found[position] = {"id": given.ids[place], **row, **content}
+            rows.refuse_or_skip(failed, len(given.crystals) + len(given.skipped), self.on_error)
+        for position, reason in (given.skipped | failed).items():
+            name = position if given.index is None else given.index[position]
+            found[position] = {"id": str(name), "note": reason}
         names = [*model.columns(interval), *READ_COLUMNS]
-        return pd.DataFrame([found[position] for position in sorted(found)], columns=names)
+        return pd.DataFrame([found[position] for position in sorted(found)], given.index, names)
 
     def save(self, folder: str | Path) -> Path:
         """Write the folder of a run, as ``zoo finetune`` does; :func:`zoo.load` reads it.

@@ -101,7 +101,7 @@ class CrystalClassifier(ClassifierMixin, CrystalEstimator):  # type: ignore[misc
         labels = _distinct(known)
         try:
             check_classification_targets(np.asarray(known))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:  # the latter for labels in bytes
             raise InputError(f"y does not hold classes: {error}") from None
         task = self._task_of(labels, name)
         named = {label: task.index(label) for label in labels}
@@ -142,8 +142,8 @@ def _own_labels(classes: Sequence[str], named: dict[Any, int | None]) -> NDArray
         if len(labels) > 1:
             raise InputError(f"y names the class {text!r} in several ways: {listed([repr(each) for each in labels])}")
         own.append(labels[0] if labels else _typed(text, next(iter(named), text)))
-    same = len({type(label) for label in own}) == 1
-    return np.array(own, dtype=None if same else object)
+    types = {type(label) for label in own}
+    return np.array(own, dtype=None if len(types) == 1 or types == {int, float} else object)
 
 
 def _typed(text: str, like: object) -> Any:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from zoo.errors import InputError
+from zoo.data.structures.parse import is_number
+from zoo.data.tables.records import shorten
+from zoo.errors import InputError, InvalidDataError
 from zoo.jobs.estimators import rows
 from zoo.jobs.estimators.base import CrystalEstimator
 from zoo.jobs.estimators.rows import Targets
@@ -154,6 +156,8 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
         level : float
             From 0.5 to below 1.
         """
+        if level is None:
+            raise InvalidDataError("level=None: give the level of the intervals, for example 0.9")
         return self.predict_frame(X, interval=level)[["lower", "upper"]].to_numpy(dtype=np.float64)
 
     def _targets(self, y: Any, name: str) -> Targets:
@@ -166,7 +170,13 @@ class CrystalRegressor(RegressorMixin, CrystalEstimator):  # type: ignore[misc]
         elif transform != "auto":
             options["task"] = replace(chosen(self.task), transform=transform)
         given = rows.column(y, type(self).__name__)
+        if given and all(map(_is_label, given)):
+            raise InputError(f"y = {shorten(repr(given[0]))} …: no numbers; CrystalClassifier learns classes")
         return Targets(name, [_number(value) for value in given], given, options)
+
+
+def _is_label(value: object) -> bool:
+    return isinstance(value, bool) or (isinstance(value, str) and not is_number(value))
 
 
 def _number(value: object) -> float | InputError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,12 @@ import numpy as np
 
 from zoo._utils.wording import counted, listed
 from zoo.data.structures.conversion import convert
+from zoo.data.structures.parse import kind_of
 from zoo.data.tables.records import Record, shorten
-from zoo.errors import InputError, InvalidDataError
+from zoo.errors import InputError, InvalidDataError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from zoo.data.structures.conversion import Converted, OnError
     from zoo.data.tables.records import Rejection
@@ -25,17 +28,44 @@ NAME = "crystals"
 """What stands for the table's name in messages and cards."""
 
 _SHOWN = 5
+_OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?![\w-])")
 
 
 @contextmanager
 def value_errors() -> Iterator[None]:
-    """Raise an :class:`InvalidDataError` for every :class:`InputError` inside the block."""
+    """Raise an :class:`InvalidDataError` for every :class:`InputError` inside the block, in the words of Python.
+
+    Options of the command line that it names become parameters: ``--on-error`` is ``on_error``.
+    """
     try:
         yield
     except InvalidDataError:
         raise
+    except UnknownNameError as error:
+        if error.kind != "task":
+            raise
+        advice = "task=None takes any property; a zoo.Task describes one"
+        raise UnknownNameError(error.kind, error.name, error.known, advice) from None
     except InputError as error:
-        raise InvalidDataError(str(error)) from error
+        raise InvalidDataError(_OPTION.sub(lambda found: _parameter(found[1]), str(error))) from error
+
+
+def _parameter(option: str) -> str:
+    return "random_state" if option == "seed" else option.replace("-", "_")
+
+
+def converted(structures: object, on_error: OnError) -> Converted:
+    """Return the crystals that can be used; see :func:`zoo.data.structures.conversion.convert`.
+
+    Raises
+    ------
+    InputError
+        If there are none, or one cannot be used and `on_error` is "raise".
+    """
+    found = convert(structures, on_error=on_error)
+    if not found.crystals:
+        raise InputError("there are no crystals" if not found.skipped else "none of the crystals can be used")
+    return found
 
 
 def read(structures: object, on_error: OnError) -> tuple[list[Record], dict[int, str]]:
@@ -47,12 +77,10 @@ def read(structures: object, on_error: OnError) -> tuple[list[Record], dict[int,
     Raises
     ------
     InputError
-        If there are no crystals, or one cannot be used and `on_error` is "raise".
+        As :func:`converted` does.
     """
-    found = convert(structures, on_error=on_error)
-    if not found.crystals:
-        raise InputError("there are no crystals" if not found.skipped else "none of the crystals can be used")
-    names = _labels(structures, found)
+    found = converted(structures, on_error)
+    names = _labels(found)
     records = [
         Record(name, crystal, None, position + 1, NAME)
         for name, crystal, position in zip(names, found.crystals, found.positions, strict=True)
@@ -60,15 +88,29 @@ def read(structures: object, on_error: OnError) -> tuple[list[Record], dict[int,
     return records, found.skipped
 
 
-def _labels(structures: Any, found: Converted) -> list[str]:
-    index = getattr(structures, "index", None) if hasattr(structures, "iloc") else None
-    if index is not None:
-        own = index.name is not None or any(isinstance(label, str) for label in index)
+def _labels(found: Converted) -> list[str]:
+    if found.index is not None:
+        own = found.index.name is not None or any(isinstance(label, str) for label in found.index)
     else:
         own = found.ids != [str(position) for position in found.positions]
     if own and len(set(found.ids)) == len(found.ids):
         return found.ids
     return [str(position + 1) for position in found.positions]
+
+
+def warn_if_shuffled(structures: Any, targets: Any) -> None:
+    """Warn if two Series have the same labels in different orders, since rows are paired by position."""
+    if not (hasattr(structures, "iloc") and hasattr(targets, "iloc")):
+        return
+    one, other = structures.index, targets.index
+    if len(one) != len(other) or one.equals(other):
+        return
+    if one.is_unique and len(one.union(other, sort=False)) == len(one):
+        warnings.warn(
+            "X and y have the same labels in different orders, and are paired by position; y.loc[X.index] is in the "
+            "order of X",
+            stacklevel=4,
+        )
 
 
 @dataclass(frozen=True)
@@ -140,7 +182,9 @@ def column(y: Any, estimator: str) -> list[Any]:
     """
     if y is None:
         raise InputError(f"{estimator} requires y to be passed, but the target y is None")
-    given = y.to_numpy(dtype=object) if hasattr(y, "to_numpy") else y
+    if isinstance(y, Mapping | set | frozenset):
+        raise InputError(f"{kind_of(y)} as y; give a list of targets in the order of the crystals")
+    given = y.to_numpy(dtype=object) if hasattr(y, "to_numpy") else list(y) if isinstance(y, Iterator) else y
     values = given if isinstance(given, np.ndarray) else np.asarray(given, dtype=object)
     if values.ndim == 2 and values.shape[1] == 1:
         from sklearn.exceptions import DataConversionWarning

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 TEST_FRACTION = 0.1
 
+MAX_SEED = 2**31 - 1
+"""Largest seed; scikit-learn takes twice as large ones."""
+
 
 def _backbone(value: object) -> object:
     """Convert a folder path to a string, and "none" from the command line to None."""
@@ -134,7 +137,7 @@ class Options:
     seeds: Annotated[
         Whole, Field(ge=1, le=MAX_MEMBERS, description="Number of repetitions, each with its own split.")
     ] = 1
-    seed: Annotated[Whole, Field(description="The first seed.")] = 0
+    seed: Annotated[Whole, Field(le=MAX_SEED, description="The first seed.")] = 0
     split: Annotated[
         How,
         Field(description=SPLIT),

@@ -15,6 +15,7 @@ from zoo.data.splits import MIN_ROWS, cut_folds, divide, make_split
 from zoo.data.tables.table import read_table, source_name
 from zoo.errors import InputError
 from zoo.jobs import methods
+from zoo.jobs.baselines import MIN_OF_CLASS
 from zoo.models.checkpoint import networks
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ COLUMNS = ("split", "splits", "fold", "folds", "set")
 
 MAX_RATIO, MIN_COMPARED = 20.0, 5
 """Ratio of the medians of two tables that indicates different units, and the minimum number of rows to check it."""
-
-MIN_OF_CLASS = 5
-"""Number of rows of a class below which there is a warning: not even each fold has one."""
 
 _SHOWN = 3
 

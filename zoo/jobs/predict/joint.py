@@ -110,7 +110,7 @@ class JointModel:
             rows += self._chunk(converted.crystals[start : start + single.CHUNK], interval)
         found = usable_items(rows, converted, on_error=on_error)
         table = [{"id": converted.ids[place], **row} for place, row in found.items()]
-        return pd.DataFrame(table, columns=list(self.columns(interval)))
+        return pd.DataFrame(table, converted.labels(found), list(self.columns(interval)))
 
     def _chunk(self, crystals: Sequence[Crystal], interval: float | None) -> list[dict[str, Any] | InputError]:
         memory = CrystalMemory()

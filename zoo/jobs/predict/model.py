@@ -187,6 +187,7 @@ class Model:
             for a single member), both in ``unit``; with `interval`, the bounds ``lower`` and ``upper``, also in
             ``unit``; ``note``, which lists elements missing from the training set and flags crystals far from it.
             Of classes, ``prediction`` is a label, and ``probability_LABEL`` holds the probability of each class.
+            The index is that of a Series or data frame, so that results can be assigned to its rows.
 
         Raises
         ------
@@ -217,7 +218,7 @@ class Model:
             for name, values in self._predict(crystals[chunk], inputs[chunk], interval).items():
                 columns[name] += values
         columns["id"] = [converted.ids[place] for place in found]
-        return pd.DataFrame(columns, columns=list(self.columns(interval)))
+        return pd.DataFrame(columns, converted.labels(found), list(self.columns(interval)))
 
     def check_interval(self, level: float | None) -> None:
         """Check that the checkpoint supports intervals at a given level.

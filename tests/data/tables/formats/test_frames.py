@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,6 +38,28 @@ def test_frames(frame: pd.DataFrame) -> None:
     assert_rock_salt(table.records)
     assert (table.source.name, table.target_column) == ("DataFrame", "K_VRH")
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_row_labels_of_a_larger_frame_are_ids() -> None:
+    """A frame of some rows, or of shuffled ones: its row numbers would be those of other rows in the whole one."""
+    unnamed = FRAME.drop(columns="material_id")
+
+    def ids(frame: pd.DataFrame) -> list[str]:
+        return [record.id for record in read_table(frame, BULK).records]
+
+    assert ids(unnamed) == ids(unnamed.set_axis([1, 2, 3, 4])) == ["1", "2", "3", "4"]
+    assert ids(unnamed.iloc[::-1]) == ["3", "2", "1", "0"]
+    assert ids(unnamed.iloc[2:]) == ["2", "3"]
+    assert ids(unnamed.set_axis([0, 0, 1, 1])) == ["1", "2", "3", "4"], "they repeat"
+    assert ids(FRAME.iloc[::-1]) == list(MODULI)[::-1]
+    own = unnamed.assign(remark=["w", "x", "y", "z"])
+    assert ids(own.iloc[::-1]) == ["z", "y", "x", "w"], "judging by their cells"
+
+
+def test_numbers_of_exact_arithmetic() -> None:
+    """As columns of decimals in Parquet are."""
+    frame = FRAME.assign(K_VRH=[Decimal("24.0"), Decimal("17.4"), Fraction(160), Decimal(67)])
+    assert [record.target for record in read_table(frame, BULK).records] == [24.0, 17.4, 160.0, 67.0]
 
 
 def test_whole_numbers_are_numbers(tmp_path: object) -> None:

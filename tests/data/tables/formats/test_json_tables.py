@@ -167,3 +167,11 @@ def test_a_key_given_twice_is_no_table(tmp_path: Path) -> None:
         read_literal('{"lattice": 1, "lattice": 2}')
     with pytest.raises(InputError, match="broken JSON"):
         read_literal("{'lattice': 1, 'lattice': 2}")
+
+
+@pytest.mark.parametrize("text", ["[]", '{"data": [], "meta": {}}', '{"columns": ["id"], "index": [], "data": []}'])
+def test_a_table_without_rows_says_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "table.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"table\.json: there are no rows$"):
+        open_table(path)

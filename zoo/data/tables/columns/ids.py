@@ -49,8 +49,9 @@ def find_ids(
     """Choose the column of identifiers.
 
     It is the one asked for; else the first of `ID_COLUMNS`, unless it merely counts the rows and another one does not;
-    else the labels of pandas; else the only column that holds a different short text in every row, of several the only
-    one that is named like an identifier. Otherwise there is none, and rows are called by their numbers.
+    else the row labels of pandas that are texts; else the only column that holds a different short text in every row,
+    of several the only one that is named like an identifier; else the row labels that are numbers. Otherwise there is
+    none, and rows are called by their numbers.
 
     Parameters
     ----------
@@ -76,11 +77,12 @@ def find_ids(
     named = list(dict.fromkeys(filter(None, (find(columns, (name,)) for name in ID_COLUMNS))))
     if cells is not None and len(named) > 1:
         return _of_several(source, named, cells.cells(*named))
-    if name := find(columns, (*ID_COLUMNS, *_INDEX_COLUMNS)):
-        return IdColumn(name)
-    if cells is None:
-        return IdColumn("")
-    return _by_content(source, cells.cells(*(name for name in columns if name and name not in taken)), unique)
+    labels = find(columns, _INDEX_COLUMNS)
+    if named or cells is None or (labels and not all(isinstance(cell, int) for cell in cells.cells(labels)[labels])):
+        return IdColumn(named[0] if named else labels)
+    others = cells.cells(*(name for name in columns if name and name not in (*taken, labels)))
+    found = _by_content(source, others, unique)
+    return found if found.name or not labels else IdColumn(labels)
 
 
 def _of_several(source: TableReader, named: Sequence[str], cells: Mapping[str, Sequence[object]]) -> IdColumn:

@@ -22,7 +22,7 @@ FRAME = Path("DataFrame")
 
 
 def open_frame(frame: pd.DataFrame) -> TableReader:
-    """Open a DataFrame; its row labels are a column too, unless they are just row numbers.
+    """Open a DataFrame; its row labels are a column too, unless they are just row numbers, or repeat.
 
     Parameters
     ----------
@@ -58,11 +58,18 @@ def open_frame(frame: pd.DataFrame) -> TableReader:
 
 def _labels(frame: pd.DataFrame) -> str:
     """Return the name of the column of row labels; empty if they are just row numbers."""
+    from pandas.api.types import is_integer_dtype
+
     if frame.index.nlevels > 1:
         raise InputError(f"{FRAME}: its rows have labels in {frame.index.nlevels} levels; reset_index() makes columns")
     if frame.index.name is not None:
         return str(frame.index.name)
-    return INDEX if any(isinstance(label, str) for label in frame.index) else ""
+    if any(isinstance(label, str) for label in frame.index):
+        return INDEX
+    # Whole numbers in another order, or with gaps, tell the rows of a larger frame.
+    told = is_integer_dtype(frame.index) and frame.index.is_unique
+    counted = any(np.array_equal(frame.index, np.arange(len(frame)) + start) for start in (0, 1))
+    return INDEX if told and not counted else ""
 
 
 def _cells(column: pd.Series) -> list[object]:

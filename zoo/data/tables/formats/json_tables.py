@@ -50,8 +50,10 @@ def open_json(path: Path) -> TableReader:
             f"{path}: not a table in a known layout; zoo reads a list of objects, pandas' orient='split', "
             "and an object of columns"
         ) from None
+    if not records:
+        raise InputError(f"{path}: there are no rows")
     columns = _column_names(records)
-    if records and not columns:
+    if not columns:
         raise InputError(f"{path}: a list, but not of objects")
 
     def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
