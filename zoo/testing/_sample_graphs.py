@@ -9,9 +9,22 @@ from zoo.testing.sample_crystals import crystals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from pymatgen.core import Structure
 
     from zoo.data.graphs.neighbors import CrystalGraph
+
+_TOLERANCE = 1e-4
+"""Relative to the largest component: sums in single precision depend on their order."""
+
+
+def are_close(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Return whether vectors are the same but for the rounding of sums."""
+    import numpy as np
+
+    largest = max(float(np.abs(one).max(initial=0)), 1e-6)
+    return bool((np.abs(one - other) <= _TOLERANCE * largest).all())
 
 
 def structures(network: Any, given: Sequence[Structure] | None) -> list[Structure]:

@@ -6,13 +6,12 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
 from zoo._utils.validation import first_error, reason
 from zoo.registry.contracts import ZOO_API
 from zoo.registry.networks import Network
 from zoo.registry.plugin_files import one_line_with_place
 from zoo.testing import _sample_graphs as sample_graphs
+from zoo.testing._network_extras import fast_path_difference, widening_difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from pymatgen.core import Structure
-
-
-_TOLERANCE = 1e-4
-"""Relative to the largest component: sums in single precision depend on their order."""
-
-
-class _Fixed(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def network_is_one(network: Any, given: Any = None) -> None:
@@ -250,6 +241,21 @@ def network_has_finite_gradients(network: Any, given: Any = None) -> None:
     assert any(each is not None for each in gradients.values()), f"{_name(network)}: no parameter has a gradient"
 
 
+def network_predicts_the_same_without_torch(network: Any, given: Any = None) -> None:
+    """Check that the fast path, if there is one, has the tensors of the module and gives its vectors."""
+    if network.fast is not None and network.fast.possible():
+        wrong = fast_path_difference(network, _settings(network), _trained(network), given)
+        assert not wrong, f"{_name(network)}: {wrong}"
+
+
+def network_can_be_widened(network: Any, given: Any = None) -> None:
+    """Check that bodies side by side, if the network offers that, give the vectors of each."""
+    if network.widening is not None:
+        bodies = [_trained(network, seed) for seed in range(2)]
+        wrong = widening_difference(network, _settings(network), bodies, given)
+        assert not wrong, f"{_name(network)}: {wrong}"
+
+
 def network_can_be_saved_and_loaded(network: Any, given: Any = None) -> None:
     """Check that a module with the same settings takes the tensors of another, by names and shapes known before."""
     import torch
@@ -333,6 +339,19 @@ def _built(network: Any, seed: int = 0) -> Any:
     return body.eval()
 
 
+def _trained(network: Any, seed: int = 0) -> Any:
+    """Return a module none of whose numbers, statistics included, are those of a new one."""
+    import torch
+
+    body = _built(network, seed)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for name, tensor in body.state_dict().items():
+            if tensor.is_floating_point() and name != "atom_table":
+                tensor.add_(0.1 * torch.rand_like(tensor))
+    return body
+
+
 def _embed(network: Any, body: Any, batch: Any) -> Any:
     import torch
 
@@ -360,15 +379,7 @@ def _compare(network: Any, given: Any, changed: Sequence[Structure], what: str) 
 
 
 def _assert_close(network: Any, one: NDArray[np.float32], other: NDArray[np.float32], what: str) -> None:
-    import numpy as np
-
-    largest = max(float(np.abs(one).max(initial=0)), 1e-6)
-    assert bool((np.abs(one - other) <= _TOLERANCE * largest).all()), f"{_name(network)}: {what}"
-
-
-def at_sizes(network: Any, settings: Any) -> Any:
-    """Return the network at fixed sizes: whatever it is asked for, it builds those."""
-    return replace(network, settings=_Fixed, build=lambda _settings: network.build(settings), fast=None)
+    assert sample_graphs.are_close(one, other), f"{_name(network)}: {what}"
 
 
 NETWORK_CHECKS = (
@@ -385,6 +396,8 @@ NETWORK_CHECKS = (
     network_weights_copies_and_counts,
     network_treats_crystals_alone,
     network_has_finite_gradients,
+    network_predicts_the_same_without_torch,
+    network_can_be_widened,
     network_can_be_saved_and_loaded,
     network_depends_on_the_seed_alone,
 )

@@ -35,7 +35,7 @@ def test_an_odd_body_cannot_be_mixed(backbone: Path) -> None:
     (start,) = prepare(options(backbone=backbone))
     assert (start.mode, start.experts) == ("full", ())
     lines = describe(start, options(backbone=backbone), TASK, {})
-    assert lines[1] == "mode full: no registered backbone has a body like that of tiny, so nothing to mix"
+    assert lines[1] == "mode full: no registered backbone has the graphs and sizes of tiny, so nothing to mix"
 
 
 def test_random_weights() -> None:

@@ -285,7 +285,7 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
             f"mode {options.mode}: {', '.join(each.name for each in start.experts)} are read beside it, unchanged",
         ]
     if options.network_mode == "mixture":
-        none = f"no registered backbone has a body like that of {start.name}"
+        none = f"no registered backbone has the graphs and sizes of {start.name}"
         what = "blend: {}, so none is read beside it" if options.mode == BLEND else "full: {}, so nothing to mix"
         return [line, f"mode {what.format(none)}"]
     return [line]
