@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ MOUNTED = {
 }
 """Files outside of ``docs/`` and the pages that they become."""
 
-NUMBERS = re.compile(r"(?<=\d) (?=%|±)|(?<=\*) (?=±)|(?<=[±<]) (?=[\d.])|(?<=%) (?=±)")
+NUMBERS = re.compile(r"(?<=\d) (?=%)|(?<=[±=<]) (?=[\d.])|(?<=\bp) (?=[=<])")
 """Blanks between numbers, and between them and their units, at which no line may end."""
 
 DIGEST = re.compile(r"\b([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{16})\b(?= \|)")
@@ -103,12 +104,21 @@ def translate(text: str, file: str, known: Mapping[str, str]) -> str:
     return "".join([*parts, prose(text[last:])])
 
 
+def titled(text: str, page: str) -> str:
+    """Return the page of a study with the study's title, where its report has the finding as the title."""
+    study = ROOT / "studies" / f"{page.split('/')[1]}.toml" if re.fullmatch(r"paper/[\w-]+/index\.md", page) else None
+    if study is None:
+        return text
+    title = tomllib.loads(study.read_text(encoding="utf-8"))["title"]
+    return re.sub(r"\A# (.*)", lambda finding: f"# {title}\n\n**{finding[1]}**", text)
+
+
 def contents(page: str, known: Mapping[str, str]) -> str:
-    """Return the table of contents of the paper's comparison, by the short names of its studies; else nothing."""
+    """Return the table of contents of the paper's comparison, its studies; else nothing."""
     if page != "paper/index.md":
         return ""
     studies = sorted(each for each in known.values() if re.fullmatch(r"paper/[\w-]+/index\.md", each))
-    lines = [f"{each.split('/')[1]} <{each.removeprefix('paper/')}>" for each in studies]
+    lines = [each.removeprefix("paper/") for each in studies]
     return "\n".join(["", "```{toctree}", ":hidden:", "", "studies", *lines, "```", ""])
 
 
@@ -121,7 +131,7 @@ def write(folder: Path) -> None:
         text = backbone_pages.page(cards[file]) if file in cards else (ROOT / file).read_text(encoding="utf-8")
         there = folder / page
         there.parent.mkdir(parents=True, exist_ok=True)
-        text = translate(text, file, known) + contents(page, known)
+        text = titled(translate(text, file, known), page) + contents(page, known)
         there.write_text(text, encoding="utf-8")
     for path in (ROOT / "docs").rglob("*.png"):
         there = folder / path.relative_to(ROOT / "docs")

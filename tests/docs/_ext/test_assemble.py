@@ -40,10 +40,17 @@ def test_every_document_and_card_is_a_page(assemble: Any) -> None:
 
 def test_numbers_stay_with_their_units_and_digests_may_be_broken(assemble: Any) -> None:
     digest = "0123456789abcdef" * 4
-    text = f"| 0.1 ± 0.02 | **−5 %** | {digest} |\n\n```text\n0.1 ± 0.02\n```\n"
+    text = f"| 0.1 ± 0.02, p < 0.01 | **−5 %** | {digest} |\n\n```text\n0.1 ± 0.02\n```\n"
     broken = "<wbr>".join(["0123456789abcdef"] * 4)
-    expected = f"| 0.1\u00a0±\u00a00.02 | **−5\u00a0%** | {broken} |\n\n```text\n0.1 ± 0.02\n```\n"
+    expected = f"| 0.1 ±\u00a00.02, p\u00a0<\u00a00.01 | **−5\u00a0%** | {broken} |\n\n```text\n0.1 ± 0.02\n```\n"
     assert assemble.translate(text, "README.md", {"README.md": "index.md"}) == expected
+
+
+def test_a_study_has_its_title_and_then_its_finding(assemble: Any) -> None:
+    text = "# Transfer helps.\n\nBulk modulus: 5,771 crystals."
+    shown = assemble.titled(text, "paper/bulk-modulus/index.md")
+    assert shown == "# Bulk modulus\n\n**Transfer helps.**\n\nBulk modulus: 5,771 crystals."
+    assert assemble.titled(text, "paper/index.md") == text
 
 
 @pytest.mark.parametrize(
