@@ -238,7 +238,7 @@ def test_a_sound_network_passes(sound: Network) -> None:
         (network(lambda _settings: None), "build returns None, not a torch module"),
         (network(Double), "scale is torch.float64; a checkpoint holds torch.float32"),
         (network(Hidden), "after saving and loading, the vectors are others; keep all numbers in the state"),
-        (network(Reading), "cannot be outlined on torch's device 'meta'"),
+        (network(Reading), "cannot be built on torch's device 'meta'"),
         (network(Seeded), "initial weights do not depend on the seed"),
         (network(lambda _settings: 1 / 0), "raises ZeroDivisionError: division by zero"),
     ],

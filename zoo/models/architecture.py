@@ -75,7 +75,9 @@ class BodyArchitecture(BaseModel):
             others = {key: value for key, value in given.items() if key not in own}
             if "network" not in given and (wrong := [key for key in others if key not in made.settings.model_fields]):
                 names = ", ".join(each.name for each in plugins.plugins("network"))
-                raise ValueError(f"{wrong[0]} is no setting of {name}, which is meant without network = …: {names}")
+                raise ValueError(
+                    f"{wrong[0]} is not a setting of {name}, the default; network = … names another: {names}"
+                )
             settings = made.settings.model_validate(others)
         # One spelling of a name: the package tells networks of one name apart, except if one of them is zoo's own.
         name = name if plugin.ours and plugin.duplicate else plugin.name

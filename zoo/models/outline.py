@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.data.crystal import MAX_ATOMIC_NUMBER
 from zoo.data.elements import known_elements
 from zoo.errors import PluginError
+from zoo.registry.plugin_files import one_line_with_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,10 @@ def outline_of(network: Network, settings: Any) -> Outline:
         shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
         return Outline(shapes, int(body.vector_size), 0 if table is None else table.shape[1])
     except Exception as error:  # a plugin may raise anything
-        raise PluginError(f"network {network.name!r} cannot be outlined on torch's device 'meta': {error}") from error
+        raise PluginError(
+            f"network {network.name!r} cannot be built on torch's device 'meta', where tensors have no values: "
+            f"{one_line_with_place(error)}"
+        ) from error
 
 
 def elements_of(architecture: BodyArchitecture, atom_table: NDArray[np.generic] | None) -> frozenset[int]:

@@ -370,7 +370,7 @@ def breach(kind: Kind, name: str, made: Any, contract: type[Any] | None = None) 
             return f"is {_described(made)}, without a method featurize"
         for method in ("featurize_crystals", "featurize_compositions"):
             if _has(made, method) and not callable(getattr(made, method, None)):
-                return f"is {_described(made)}, whose {method} is no method"
+                return f"is {_described(made)}, whose {method} is not a method"
         missing = [attribute for attribute in ("labels", "citations") if not _has(made, attribute)]
         return f"lacks {' and '.join(missing)}" if missing else None
     if contract is not None and not isinstance(made, contract):

@@ -89,7 +89,7 @@ def task_reads_its_classes(task: Any) -> None:
             found = task.index(written)
             assert found == position, f"task {task.name!r}: {written!r} is read as class {found}, not {position}"
         assert task.problem(position) is None, f"task {task.name!r} rejects {position}, the position of {label!r}"
-        assert task.problem(position + 0.5), f"task {task.name!r} accepts {position + 0.5}, which is no class"
+        assert task.problem(position + 0.5), f"task {task.name!r} accepts {position + 0.5}, which is not a class"
 
 
 def _inside(low: float, high: float) -> float:

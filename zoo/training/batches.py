@@ -52,7 +52,7 @@ RAREST_VISIT = 4
 
 
 def visits(data: LabelledGraphs, edges: int) -> NDArray[np.int64]:
-    """Return in every how many epochs each row takes part, so that a visit costs about the given number of edges."""
+    """Return how often each row takes part, every k-th epoch, so that a visit costs about the given number of edges."""
     return np.clip(-(-data.graphs.edges[data.rows] // edges), 1, RAREST_VISIT)
 
 
@@ -73,7 +73,7 @@ class ShuffledOrder:
     rank, world_size : int
         This process, and how many there are.
     every : array of shape (n,), int64, optional
-        In every how many epochs each row takes part, at most `RAREST_VISIT`; by default in all. Every epoch has the
+        Row i takes part in every `every[i]`-th epoch, at most `RAREST_VISIT`; by default in all. Every epoch has the
         same number of batches.
     """
 

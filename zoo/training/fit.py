@@ -57,7 +57,7 @@ class FitSettings:
     keep : {"best", "last"}
         Which epoch's weights are kept: those of the smallest validation loss, or the last ones, validated once.
     precision : {"32-true", "bf16-mixed", "16-mixed"}
-        Number type of the forward and backward pass. On a CPU, where torch has no float16, half precision is bfloat16.
+        Precision of the forward and backward pass. On a CPU, where torch has no float16, half precision is bfloat16.
     optimizer : {"adamw", "muon"}
         With Muon, the matrices of the body take Muon's steps and all other parameters AdamW's.
     edges_per_visit : int or None

@@ -42,10 +42,10 @@ CLIP = 10.0
 """Largest magnitude of a standardised feature."""
 
 SEARCH_ROWS = 1500
-"""Most rows that a search uses; the fit uses all."""
+"""Maximum number of rows that a search uses; the fit uses all."""
 
 EXACT_ROWS = 6000
-"""Most rows of a support vector regression, whose memory grows with their square; with more, there are landmarks."""
+"""Maximum number of rows of a support vector regression, whose memory grows with their square; beyond, landmarks."""
 
 LANDMARKS = 3000
 """Number of rows whose kernels with all others are the features of a ridge regression."""

@@ -1,4 +1,4 @@
-"""Names of modes, number types and methods. It imports nothing: ``--help`` is fast, and predicting needs no torch."""
+"""Names of modes, precisions and methods. It imports nothing: ``--help`` is fast, and predicting needs no torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Mode = Literal["mixture", "full", "head", "layerwise"]
 """How a pretrained network is fine-tuned; see :mod:`zoo.training.transfer`."""
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-"""Number type of the forward and backward pass."""
+"""Precision of the forward and backward pass."""
 
 BLEND = "blend"
 """The mode in which a fine-tuned network and classical regressors are cross-fitted and blended."""

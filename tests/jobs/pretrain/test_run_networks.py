@@ -77,7 +77,7 @@ def test_a_network_of_a_plugin(schnet: Path, tmp_path: Path, real_structures: li
 
 @pytest.mark.usefixtures("schnet")
 def test_a_recipe_that_names_no_network_means_zoo_s_own_and_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"features is no setting of cgcnn, .*: cgcnn, gatedgcn, schnet"):
+    with pytest.raises(InputError, match=r"features is not a setting of cgcnn, .*: cgcnn, gatedgcn, schnet"):
         read_recipe(write(tmp_path / "recipe", TEXT.replace('network = "schnet"\n', "")))
 
 

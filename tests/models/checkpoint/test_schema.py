@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         (lambda c: c.update(name="a\x1b[2Jb"), "name: String should match pattern"),
         (lambda c: c.update(name="x" * 10_000), "name: String should have at most 200"),
         (lambda c: c["target"].update(unit="GPa\nError: pay here"), "target.unit"),
-        (lambda c: c.update(elements=["O", "../x"]), "elements: '../x' is no element"),
+        (lambda c: c.update(elements=["O", "../x"]), "elements: '../x' is not an element"),
         (lambda c: c.update(elements=["O"] * 10**4), "elements: List should have at most 118"),
         (lambda c: c.update(element_table="0" * 64), "the atom table is not the one that config.json names"),
         (lambda c: c.update(element_table="../" * 10), "element_table"),

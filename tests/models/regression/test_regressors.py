@@ -125,12 +125,12 @@ def _set(name: str, index: int, value: float) -> Callable[[dict[str, Any]], None
         (_set("model.roots", 0, 1), "two parents"),  # the root of one tree is a node of it
         (_set("model.left", 0, 2), "two parents"),
         (lambda tensors: tensors.update({"model.roots": np.repeat(tensors["model.roots"], 2)}), "two parents"),
-        (_set("model.thresholds", 0, np.nan), "no number"),
+        (_set("model.thresholds", 0, np.nan), "not finite"),
         (_set("scale", 0, 0.0), "positive"),
         (lambda tensors: tensors.pop("model.values"), "missing or left over"),
         (lambda tensors: tensors.update(more=np.zeros(1)), "missing or left over"),
         (lambda tensors: tensors.update(fill=np.zeros(3)), "do not fit"),
-        (lambda tensors: tensors.update(fill=np.zeros(COLUMNS, dtype=np.float32)), "number type"),
+        (lambda tensors: tensors.update(fill=np.zeros(COLUMNS, dtype=np.float32)), "data type"),
         (lambda tensors: tensors.update({"model.values": tensors["model.values"][:-1]}), "do not fit"),
     ],
 )

@@ -156,7 +156,7 @@ class Recipe(_Strict):
         ``hf://…``, or folders relative to the recipe; see :mod:`zoo.jobs.pretrain.start`. If empty, the network is
         trained from scratch.
     weights : {"float32", "float16"}
-        Number type of the weights in the file. The errors are those of the weights as they are stored.
+        Data type of the weights in the file. The errors are those of the weights as they are stored.
     """
 
     name: Name

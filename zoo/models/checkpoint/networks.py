@@ -157,7 +157,7 @@ def describe(
     blend : BlendConfig, optional
         Required for members with regressors.
     weights : {"float32", "float16"}
-        Number type in which the networks are stored; see :func:`round_to_half`.
+        Data type in which the networks are stored; see :func:`round_to_half`.
 
     Raises
     ------

@@ -44,7 +44,7 @@ Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
 """A single printable line."""
 
 Weights = Literal["float32", "float16"]
-"""Number type in which the tensors of networks are stored; networks compute in single precision."""
+"""Data type in which the tensors of networks are stored; networks compute in single precision."""
 
 Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -290,7 +290,7 @@ class Config(_Sparse):
     def _elements_exist(self) -> Self:
         for symbol in self.elements:
             if symbol not in SYMBOLS[1:]:
-                raise ValueError(f"elements: {symbol!r} is no element")
+                raise ValueError(f"elements: {symbol!r} is not an element")
         return self
 
     @property

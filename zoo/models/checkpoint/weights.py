@@ -120,7 +120,7 @@ def read_config(directory: Path) -> Config:
     if count > MAX_PARAMETERS:
         raise CheckpointError(f"{path}: asks for {count:,} parameters in all; zoo loads {MAX_PARAMETERS:,} at most")
     for body in (config.architecture, *config.architecture.expert_bodies):
-        if body.package not in (here := body.installed, distribution_of(here)):
+        if body.package and body.package not in (here := body.installed, distribution_of(here)):
             _warn_of_other_code(directory, body.network, body.package, here)
     return config
 

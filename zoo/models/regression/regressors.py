@@ -313,8 +313,8 @@ class Regressor:
         _require(set(tensors) == expected, f"arrays {sorted(set(tensors) ^ expected)[:3]} are missing or left over")
         for name, array in tensors.items():
             expects = _TYPES.get(name.removeprefix("model."), np.float64) if name.startswith("model.") else np.float64
-            _require(array.dtype == expects, f"{name} has the number type {array.dtype}")
-            _require(name == "clip" or bool(np.isfinite(array).all()), f"{name} holds what is no number")
+            _require(array.dtype == expects, f"{name} has the data type {array.dtype}")
+            _require(name == "clip" or bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
         model = MODELS[kind](**{name: tensors[f"model.{name}"] for name in parts})
         return cls(model, **{name: tensors[name] for name in own})
 
