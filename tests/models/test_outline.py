@@ -52,7 +52,7 @@ broken = Network("broken", Settings, build)
 """)
     plugins.add_file(tmp_path / "broken.py")
     with pytest.raises(
-        PluginError, match="network 'broken' cannot be built on torch's device 'meta', .*: RuntimeError: no 8"
+        PluginError, match=r"network 'broken' cannot be built on torch's device 'meta', .*: RuntimeError: no 8"
     ):
         outline(architecture(network="broken").body)
 
