@@ -34,6 +34,7 @@ def test_a_model_that_does_not_exist_is_named() -> None:
 
 def test_other_mistakes(backbone: Path) -> None:
     assert "--interval 90" in refused("serve", backbone, "--port", 0, "--interval", 90)
+    assert "does not predict 'hardness'" in refused("serve", backbone, "--port", 0, "--target", "hardness")
     assert "is given twice" in refused("serve", backbone, backbone, "--port", 0)
     assert "there is no such address" in refused("serve", backbone, "--host", "no.such.host.invalid")
 

@@ -26,6 +26,7 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
     page="how-to/serve",
     examples=[
         ("A page for a fine-tuned run, on this machine alone", "zoo serve runs/dielectric-multi-113k"),
+        ("Band gaps by a backbone that predicts several properties", "zoo serve multi-113k --target band_gap"),
         ("Two models side by side, on a free port, shown in the browser", "zoo serve multi-113k Eg-NM --port 0 --open"),
     ],
 )
@@ -51,12 +52,22 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
     metavar="P",
     help="Probability that the intervals contain the value; models without calibration have none.",
 )
+@click.option(
+    "--target", help="Property to predict, if the model has several.  [default: the first of a backbone, all of a run]"
+)
 @click.option("--open", "browse", is_flag=True, help="Open the page in the browser.")
 @device_option
 @common
 @click.pass_context
 def serve(
-    ctx: click.Context, models: tuple[str, ...], host: str, port: int, interval: float, browse: bool, device: Any
+    ctx: click.Context,
+    models: tuple[str, ...],
+    host: str,
+    port: int,
+    interval: float,
+    target: str | None,
+    browse: bool,
+    device: Any,
 ) -> None:
     """Show a web page on which people drop CIFs and POSCARs and see what models predict.
 
@@ -80,7 +91,7 @@ def serve(
         from zoo.commands.web.service import Service
         from zoo.jobs.predict.joint import load_each
 
-        service = Service(load_each(models, device=device), interval)
+        service = Service(load_each(models, target=target, device=device), interval)
         service.warm_up()
         local = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
         app = create_app(service, LOCAL | {_bracketed(host)} if local else None)
