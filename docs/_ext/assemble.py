@@ -37,7 +37,7 @@ MOUNTED = {
 }
 """Files outside of ``docs/`` and the pages that they become."""
 
-NUMBERS = re.compile(r"(?<=\d) (?=%)|(?<=[±=<]) (?=[\d.])|(?<=\bp) (?=[=<])")
+NUMBERS = re.compile(r"(?<=\d) (?=%|m?s\b|against \d)|(?<=\d against) (?=\d)|(?<=[±=<]) (?=[\d.])|(?<=\bp) (?=[=<])")
 """Blanks between numbers, and between them and their units, at which no line may end."""
 
 DIGEST = re.compile(r"\b([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{16})\b(?= \|)")
