@@ -13,6 +13,7 @@ import pytest
 from zoo.data.structures.files import (
     decode,
     find_file,
+    folders_within,
     format_of,
     identifiers,
     other_files,
@@ -77,6 +78,13 @@ def test_other_files_are_named_except_hidden_ones(tmp_path: Path) -> None:
     for name in ("a.cif", "readme.md", "atom_init.json", ".hidden"):
         (tmp_path / name).touch()
     assert other_files(tmp_path) == ["atom_init.json", "readme.md"]
+
+
+def test_folders_with_structure_files_are_named(tmp_path: Path) -> None:
+    for name in ("b/x.cif", "a/POSCAR", "notes/readme.md", "c/deeper/x.cif", ".hidden/x.cif", "x.cif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert folders_within(tmp_path) == ["a", "b"]
 
 
 def test_structure_files_are_sorted_and_nothing_else(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,22 @@ from zoo.errors import InputError
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 DATA = Path(__file__).parents[2] / "data"
+
+
+def test_crystals_in_folders_of_a_folder_are_told(tmp_path: Path) -> None:
+    """They are not read; without a word, they would be missing."""
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "salt.cif").write_text(SALT)
+    not_entered = "folders in it are not entered (a and b): give them as inputs, or an archive of all"
+    with pytest.raises(InputError, match=rf"no structure file in this folder .*; {re.escape(not_entered)}$"):
+        iter_records([tmp_path])
+    (tmp_path / "salt.cif").write_text(SALT)
+    stream = iter_records([tmp_path])
+    assert [record.id for record in stream] == ["salt"]
+    assert stream.notes == [f"{tmp_path}: {not_entered}"]
+    each = iter_records([tmp_path / "a", tmp_path / "b"])
+    assert ([record.id for record in each], each.notes) == (["a/salt.cif", "b/salt.cif"], [])
 
 
 def test_inputs_of_all_kinds(tmp_path: Path) -> None:

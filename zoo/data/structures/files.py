@@ -69,6 +69,13 @@ def other_files(folder: Path) -> list[str]:
     )
 
 
+def folders_within(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder that hold structure files."""
+    with os.scandir(folder) as entries:  # which tells folders from files without asking for each
+        names = sorted(each.name for each in entries if each.is_dir() and not each.name.startswith("."))
+    return [name for name in names if os.access(folder / name, os.R_OK) and structure_files(folder / name)]
+
+
 def is_structure_file(path: Path) -> bool:
     """Return whether `path` is a structure file by its name (``.json`` may also be a table)."""
     name = uncompressed(path.name)

@@ -7,8 +7,16 @@ from itertools import chain, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo._utils.wording import listed
 from zoo.data.structures.containers.archives import is_archive, open_archive
-from zoo.data.structures.files import format_of, identifiers, is_structure_file, other_files, structure_files
+from zoo.data.structures.files import (
+    folders_within,
+    format_of,
+    identifiers,
+    is_structure_file,
+    other_files,
+    structure_files,
+)
 from zoo.data.structures.parse import read_file
 from zoo.data.tables.formats.compressed import sole_table, uncompressed_name
 from zoo.data.tables.formats.json_tables import OneStructureError
@@ -30,11 +38,13 @@ _MAX_COUNTED_BYTES = 16_000_000
 class RecordStream:
     """The records and rejections of files and tables in order; see :func:`iter_records`."""
 
-    def __init__(self, parts: Sequence[_Files | RowReader], workers: int, min_parallel: int) -> None:
+    def __init__(
+        self, parts: Sequence[_Files | RowReader], workers: int, min_parallel: int, notes: Sequence[str] = ()
+    ) -> None:
         self._readers = [part for part in parts if isinstance(part, RowReader)]
         self.kept = tuple(dict.fromkeys(column for reader in self._readers for column in reader.kept))
         """Columns of the tables that the records carry along."""
-        self._workers, self._min_parallel = workers, min_parallel
+        self._workers, self._min_parallel, self._notes = workers, min_parallel, notes
         self._parts = iter(parts)
         self._parallel: ParallelReader | None = None
         self._current: Iterator[Record | Rejection] = iter(())
@@ -63,8 +73,8 @@ class RecordStream:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know about how the tables were taken, one line each; complete at the end."""
-        return [note for reader in self._readers for note in reader.notes]
+        """What the user should know about how the inputs were taken, one line each; complete at the end."""
+        return [*self._notes, *(note for reader in self._readers for note in reader.notes)]
 
     def close(self) -> None:
         """End the worker processes, if there are any."""
@@ -110,9 +120,11 @@ def iter_records(
     InputError
         Before anything is read, if a path does not exist or is neither of these, or no table has a column of `keep`.
     """
+    paths = list(map(Path, paths))
     parts = open_inputs(paths, structures, layout)
+    notes = [f"{path}: {_not_entered(path)}" for path in paths if path.is_dir() and folders_within(path)]
     _keep_columns([part for part in parts if isinstance(part, RowReader)], keep)
-    return RecordStream(parts, workers, min_parallel)
+    return RecordStream(parts, workers, min_parallel, notes)
 
 
 def open_inputs(
@@ -184,6 +196,13 @@ def count_records(paths: Iterable[Path]) -> int | None:
     return total
 
 
+def _not_entered(path: Path) -> str:
+    """Say that the crystals in the folders of a folder are not read."""
+    names = folders_within(path)
+    shown = listed([*names[:3], *([f"{len(names) - 3} more"] if names[3:] else [])])
+    return f"folders in it are not entered ({shown}): give them as inputs, or an archive of all"
+
+
 def _open_input(path: Path, structures: Path | None, layout: Layout) -> list[Path] | RowReader:
     """Return the structure files of a path, or the reader of its rows."""
     if not path.exists():
@@ -191,7 +210,8 @@ def _open_input(path: Path, structures: Path | None, layout: Layout) -> list[Pat
     if path.is_dir():
         files = structure_files(path)
         if not files:
-            raise InputError(f"{path}: no structure file in this folder (.cif, .vasp, POSCAR, .json …)")
+            inner = f"; {_not_entered(path)}" if folders_within(path) else ""
+            raise InputError(f"{path}: no structure file in this folder (.cif, .vasp, POSCAR, .json …){inner}")
         return files
     if is_table(path):
         try:
