@@ -1,9 +1,10 @@
 """Statistics and figures on arrays and tables: errors, comparisons, intervals, applicability, leaks.
 
-`metrics` computes prediction errors, `probabilities` calibrates those of classes, `comparisons` paired tests over
-seeds, `conformal` prediction intervals, `applicability` the distance from the training set, `leaks` the overlap of test
-and training rows, and `blending` the weights of a blend. `figures` draws the figures (public as :mod:`zoo.figures`);
-`periodic_table` holds the layout of the periodic table.
+`metrics` computes prediction errors, `comparisons` paired tests over seeds, `conformal` prediction intervals and
+`difficulty` their widths, `applicability` the distance from the training set, `leaks` the overlap of test and training
+rows, and `blending` the weights of a blend; `probabilities` calibrates probabilities of classes, and `known_crystals`
+recognises crystals by their structure. `figures` draws the figures (public as :mod:`zoo.figures`), `reports` makes
+pages of them, and `periodic_table` holds the layout of the periodic table.
 """
 
 from typing import TYPE_CHECKING

@@ -118,8 +118,10 @@ def test_a_member_that_fails_is_named_and_left_out() -> None:
     assert found.failed == {"odd": "ValueError: no luck"}
     assert said == ["odd is left out of the blend: ValueError: no luck"]
     assert found.weights == {"good": 1.0}
-    with pytest.raises(TrainingError, match="every member of the blend failed; odd: ValueError: no luck"):
-        _run(_member("odd", _fails), say=said.append)
+    with pytest.raises(TrainingError, match=r"^every member of the blend failed; odd: ValueError: no luck$"):
+        _run(_member("odd", _fails), _member("too", _fails))
+    with pytest.raises(TrainingError, match=r"^odd: ValueError: no luck$"):  # a baseline alone is no blend
+        _run(_member("odd", _fails))
 
 
 def test_members_without_the_vectors_that_they_read_are_named_together() -> None:

@@ -235,11 +235,12 @@ def cross_fit(
     members = [each for each in members if each.name not in left_out]
     fits, failed = fit_all(members, dataset, splits, inputs, store, device, processes, bar)
     failed = left_out | failed
+    if not fits:
+        (name, why), *others = failed.items()
+        raise TrainingError(f"{'every member of the blend failed; ' if others else ''}{name}: {why}")
     for why in dict.fromkeys(failed.values()):
         names = [name for name, reason in failed.items() if reason == why]
         say(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out of the blend: {why}")
-    if not fits:
-        raise TrainingError(f"every member of the blend failed; {next(iter(failed))}: {next(iter(failed.values()))}")
     transform = dataset.transform
     target = transformed(dataset.targets, transform)
     # Clipped only after the sum, as in a saved model.

@@ -1,8 +1,8 @@
 """Prediction with a backbone or a fine-tuned run.
 
 `model` predicts structures passed in Python, `joint` several targets at once, `files` files, folders and tables;
-`contributions` divides a prediction among the atoms.
-`features` computes the feature vectors for the regressors of a blend, `intervals` the ends of intervals;
+`columns` names the columns of their tables, and `ranking` sorts them. `features` computes the feature vectors for the
+regressors of a blend, `intervals` the ends of intervals; `contributions` divides a prediction among the atoms.
 `structure_graph` returns the graph of a crystal, `notebook` shows a model as HTML.
 """
 

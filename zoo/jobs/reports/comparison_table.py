@@ -190,8 +190,8 @@ def _probabilities(result: Result) -> str:
     likeliest = np.concatenate([outcome.predictions[rows].max(axis=1) for rows, outcome in pairs])
     right = float(np.mean([errors["accuracy"] for errors in result.errors[result.model]]))
     return (
-        f"Probabilities, {result.basis}: that of the predicted class is {percent(likeliest.mean())} on average, and "
-        f"{percent(right)} of the predictions are correct."
+        f"{result.basis.capitalize()}, the predicted class has a probability of {percent(likeliest.mean())} on "
+        f"average, and {percent(right)} of the predictions are correct."
     )
 
 
