@@ -1,8 +1,8 @@
 """Fine-tuning: from a table to a run folder.
 
 `run` is the entry point: it loads the `start`, and `target` fits and compares the models of one target, `joint` those
-of several at once. `options` declares the options, and `splitting` reads and splits the rows. `result` holds the outcome;
-`folder` and `pictures` write it to disk. ``--mode blend`` uses :mod:`zoo.jobs.crossfit` through `blend`, and
+of several at once. `options` declares the options, and `splitting` reads and splits the rows. `result` holds the
+outcome; `folder` and `pictures` write it to disk. ``--mode blend`` uses :mod:`zoo.jobs.crossfit` through `blend`, and
 `out_of_fold` reports the out-of-fold predictions. `reliability` calibrates the intervals and measures their coverage.
 """
 
