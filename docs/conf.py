@@ -23,6 +23,7 @@ nb_execution_timeout = 600
 nb_output_stderr = "remove"
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # with tables
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
