@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from python_multipart.exceptions import FormParserError
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -140,6 +141,8 @@ async def _form(request: Request) -> AsyncIterator[FormData]:
         form = await parts.parse()
     except MultiPartException as wrong:
         raise HTTPException(400, wrong.message) from None
+    except FormParserError:  # which earlier releases of starlette pass on
+        raise HTTPException(400, "the request is not valid multipart/form-data") from None
     try:
         if not parts.complete:
             raise HTTPException(400, _CUT)
