@@ -35,7 +35,7 @@ def test_what_a_logarithm_cannot_show_is_counted() -> None:
         np.append(ENERGIES, np.nan), np.append(GAPS, 1.0), source_name="ΔEf", target_name="Eg", log_target=True
     )
     assert len(picture.data) == 7
-    assert picture.caption.startswith("7 crystals; Pearson's r with log Eg = ")
+    assert picture.caption.startswith("7 crystals; Pearson's r with log10(Eg) = ")
     assert "4 pairs without two valid values are not shown." in picture.caption
     with pytest.raises(ValueError, match="2 of 2 pairs can be shown; at least three are needed"):
         figures.source_target([1, 2], [1, 2], source_name="x", target_name="y")

@@ -82,8 +82,8 @@ def source_target(
     axes.set_xlabel(axis_text(with_unit(source_name, source_unit)))
     axes.set_ylabel(axis_text(with_unit(target_name, target_unit)))
     headline(axes, f"Pearson's r = {r:.2f}, {len(x):,} crystals")
-    of = {(True, True): " of the logarithms", (True, False): f" with log {source_name}"}
-    of |= {(False, True): f" with log {target_name}", (False, False): ""}
+    source_log, target_log = (f" with log10({name.split()[-1]})" for name in (source_name, target_name))
+    of = {(True, True): " of the logarithms", (True, False): source_log, (False, True): target_log, (False, False): ""}
     hidden = f" {len(shown) - len(x):,} pairs without two valid values are not shown." if len(x) < len(shown) else ""
     return Picture(
         figure,
