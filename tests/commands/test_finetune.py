@@ -271,6 +271,19 @@ def test_ctrl_c_after_a_fit_says_what_is_kept_and_how_to_go_on(table: Path, back
     assert int(said[1]) == len([path for path in cells.glob("*.json") if path.name != "settings.json"]) > 0
 
 
+def test_a_full_disk_keeps_the_fits_and_says_how_to_go_on(table: Path, backbone: Path, tmp_path: Path) -> None:
+    """A file that may not grow fails as on a full disk."""
+    options = ("--task", "bulk-modulus", table, "--backbone", backbone, "--mode", "mean", "--out", tmp_path / "run")
+    command = ["sh", "-c", 'ulimit -f 40; exec "$@"', "sh", sys.executable, "-m", "zoo", "finetune", *map(str, options)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert re.search(r"stopped; 10 finished fits kept in \S+run.partial: the same command with --resume", found.stderr)
+    assert found.stderr.splitlines()[-1].endswith("model.safetensors: File too large")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.partial"]
+    zoo("finetune", *options, "--resume", "-q")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_verbose_says_what_is_read_from_where_and_how_long_it_takes(
     table: Path, backbone: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
