@@ -106,6 +106,10 @@ def test_fine_tuning(work: Path, with_plugin: Callable[..., str], mode: str, tmp
     file = work / "schnet.py"
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert size.package == f"schnet.py {digest[:12]}"
+    assert (
+        'zoo.registry.add_file("schnet.py")\nmodel = zoo.load("path/to/run")'
+        in (tmp_path / "run/README.md").read_text()
+    )
     versions = json.loads((tmp_path / "run" / "metrics.json").read_text())["versions"]
     assert versions["schnet.py"] == f"SHA-256 {digest}"
     networks = [each.network for each in size.expert_bodies]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import UnknownNameError, ZooError
 from zoo.hub import pull
 from zoo.hub.errors import endpoint
-from zoo.models.architecture import distribution_of
 from zoo.models.checkpoint import weights
 from zoo.registry import backbones, front_matter
 from zoo.registry.cards import LIBRARY, NAME, Card, Hub, Training
@@ -224,21 +223,10 @@ def _body(card: Card, config: Config, text: str) -> str:
     return "\n\n".join(parts)
 
 
-def plugin_files(config: Config) -> list[str]:
-    """Return the single files that define networks of a checkpoint; they are not stored with it."""
-    return [name for name in _offering(config) if name.endswith(".py")]
-
-
-def _offering(config: Config) -> list[str]:
-    """Return the packages and files that offer the networks of a checkpoint, besides zoo itself."""
-    bodies = (config.architecture, *config.architecture.expert_bodies)
-    return list(dict.fromkeys(distribution_of(each.package) for each in bodies if each.package))
-
-
 def _how_to_load(card: Card, config: Config) -> str:
     reference = f"hf://{card.repo_id}"
-    packages = [LIBRARY, *(name for name in _offering(config) if not name.endswith(".py"))]
-    defined = plugin_files(config)
+    defined = config.architecture.plugin_files
+    packages = [LIBRARY, *(name for name in config.architecture.sources if name not in defined)]
     needed = "".join(f"\n\nThe network is defined in `{name}`, which is not in this repository." for name in defined)
     option = "".join(f" --plugin {name}" for name in defined)
     added = "".join(f'zoo.registry.add_file("{name}")\n' for name in defined)

@@ -141,7 +141,7 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
         raise InputError(f"{license!r} is not an identifier of a licence; write cc-by-4.0, mit, apache-2.0, other, …")
     pulled = pull.pull(ref)
     checkpoint = weights.read(pulled.directory)
-    for file in hubcard.plugin_files(checkpoint.config):
+    for file in checkpoint.config.architecture.plugin_files:
         _log.warning("%s defines the network and is not sent; put it into a package, so that others can load it", file)
     required = [Item(name, (pulled.directory / name).read_bytes()) for name in REQUIRED_FILES]
     files = [File.model_validate({"name": each.name, "size": each.size, "sha256": each.sha256}) for each in required]

@@ -209,6 +209,17 @@ class Architecture(BodyArchitecture):
         """What each of the frozen experts is."""
         return self.experts if isinstance(self.experts, tuple) else (self.transferred,) * self.experts
 
+    @property
+    def sources(self) -> list[str]:
+        """The packages and single files that offer its networks, besides zoo itself."""
+        bodies = (self, *self.expert_bodies)
+        return list(dict.fromkeys(distribution_of(each.package) for each in bodies if each.package))
+
+    @property
+    def plugin_files(self) -> list[str]:
+        """The single files among its sources, which are not stored with a checkpoint."""
+        return [name for name in self.sources if name.endswith(".py")]
+
     def as_installed(self) -> Architecture:
         """Return the architecture with the packages that offer its networks here."""
         experts = self.experts

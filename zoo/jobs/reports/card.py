@@ -75,6 +75,7 @@ def describe_run(result: Result, folder: Path) -> Card:
     else:
         made = f"crystal structure. Started from {origin}."
     given = '["NaCl", "Ca(OH)2"]' if formulas else "structures"
+    added = "".join(f'zoo.registry.add_file("{file}")\n' for file in config.architecture.plugin_files)
     noted = "elements that are not in the training set" if formulas else "crystals that are far from the training set"
     body = [
         f"# {config.name}",
@@ -96,7 +97,8 @@ def describe_run(result: Result, folder: Path) -> Card:
         f"{f', {filtered} {set_aside}' if filtered else ''} (`rejected.csv`). "
         f"Elements: {', '.join(config.elements)}.",
         "## Use",
-        f'```python\nimport zoo\n\nmodel = zoo.load("path/to/{config.name}")\nmodel.predict({given}{interval})\n```',
+        f'```python\nimport zoo\n\n{added}model = zoo.load("path/to/{config.name}")\n'
+        f"model.predict({given}{interval})\n```",
         "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
         f"extrapolation; {_columns(result)} `note` names {noted}.",
     ]
