@@ -154,7 +154,7 @@ def _tables(means: pd.DataFrame, found: pd.DataFrame, tasks: Sequence[BenchmarkT
             continue
         names = list(dict.fromkeys([default, *part["method"]]))
         names = [name for name in names if name in set(part["method"])]
-        head = ["rows", "seeds" if not task.folds else "folds", *names, "best single", "ratio"]
+        head = ["rows", "seeds" if not task.folds else "folds", "ratio", "best single", *names]
         rows = []
         for size, each in part.groupby("size"):
             by = each.set_index("method")
@@ -162,7 +162,7 @@ def _tables(means: pd.DataFrame, found: pd.DataFrame, tasks: Sequence[BenchmarkT
             cells = [_number(by.loc[name], least) if name in by.index else "–" for name in names]
             best, ratio = known.loc[(task.name, size), ["best", "ratio"]] if (task.name, size) in known.index else "––"
             shown = ratio if isinstance(ratio, str) else f"{ratio:.3f}"
-            rows.append([f"{size:,}", str(int(each["seeds"].max())), *cells, best, shown])
+            rows.append([f"{size:,}", str(int(each["seeds"].max())), shown, best, *cells])
         note = ", tuned" if task.tuned else ""
         yield f"## {task.title} ({unit(task)}{note})"
         yield markdown_table(head, rows)

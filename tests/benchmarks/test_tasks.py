@@ -110,7 +110,7 @@ def test_the_default_is_compared_resumed_and_reported(
     assert f"| all | 3 | {ratio.max():.3f} (" in text
     assert f"| {np.exp(np.log(ratio).mean()):.3f} |" in text
     assert "| not tuned | 1 |" in text
-    assert "--tasks folds`" in text
+    assert "`--tasks NAME` computes a single task" in text
     assert str(tmp_path) not in text
     assert image.read_bytes().startswith(b"\x89PNG")
     shown = page.read_text(encoding="utf-8")
