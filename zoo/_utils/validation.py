@@ -22,9 +22,7 @@ Options = TypeVar("Options", bound=type[Any])
 TYPES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
-    "int_parsing": "a whole number",
     "float_type": "a number",
-    "float_parsing": "a number",
     "string_type": "text",
     "texts_type": "text, or a list of texts",
     "bool_type": "True or False",
@@ -35,6 +33,9 @@ TYPES = {
     "tasks_type": "the name of a task or a zoo.Task, or a list of them",
 }
 """pydantic's error types → readable descriptions of the expected type."""
+
+WRITTEN = {"int_parsing": "a whole number", "float_parsing": "a number"}
+"""The same for values that are written as text."""
 
 WORDS = {
     "Input should be": "must be",
@@ -90,8 +91,8 @@ def reason(problem: ErrorDetails) -> str:
     kind = problem["type"]
     if kind.startswith("missing"):
         return "is missing"
-    if kind in TYPES:
-        return f"must be {TYPES[kind]}"
+    if wanted := TYPES.get(kind) or WRITTEN.get(kind):
+        return f"must be {wanted}"
     if kind == "literal_error":
         choices = problem["ctx"]["expected"].replace(" or ", ", ").replace("'", "")
         return f"must be one of {choices}" if "," in choices else f"must be {choices}"
