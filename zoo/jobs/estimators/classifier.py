@@ -121,7 +121,7 @@ class CrystalClassifier(ClassifierMixin, CrystalEstimator):  # type: ignore[misc
         try:
             return Task(made(name, "").name, target=name, kind="classification", classes=tuple(map(str, labels)))
         except ValueError as error:
-            raise InputError(f"y: {error}") from None
+            raise InputError(f"y: {str(error).rpartition(': classes: ')[2]}") from None  # the task is not the user's
 
 
 def _distinct(labels: Sequence[Any]) -> list[Any]:

@@ -175,3 +175,16 @@ def test_a_table_without_rows_says_so(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=r"table\.json: there are no rows$"):
         open_table(path)
+
+
+def test_keys_that_appear_late_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    lines = [{**NESTED[0], "material_id": f"a{row}"} for row in range(102)]
+    lines[-1] |= {"remark": "measured twice"}
+    path.write_text("\n".join(map(json.dumps, lines)))
+    table = read_table(path, BULK)
+    assert len(table.records) == 102
+    told = "table.jsonl: keys that none of the first 100 lines has are not read, such as 'remark' in row 102"
+    assert table.notes == (told,)
+    path.write_text("\n".join(map(json.dumps, lines[:-1])))
+    assert read_table(path, BULK).notes == ()

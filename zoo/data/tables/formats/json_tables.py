@@ -182,9 +182,15 @@ def open_jsonl(path: Path) -> TableReader:
     columns = _column_names(itertools.islice(records(), _JSONL_SAMPLE))
     if not columns:
         raise InputError(f"{path}: none of the first lines is a JSON object")
+    known, notes = set(columns), list[str]()
 
     def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
         for number, record in enumerate(records(), 1):
+            if not notes and isinstance(record, dict) and (late := [name for name in record if name not in known]):
+                notes.append(
+                    f"{path.name}: keys that none of the first {_JSONL_SAMPLE} lines has are not read, such as "
+                    f"{late[0]!r} in row {number}"
+                )
             yield _json_row(number, record)
 
-    return TableReader(path, columns, rows)
+    return TableReader(path, columns, rows, notes=notes)
