@@ -45,7 +45,7 @@ def run(moduli: Callable[[int], Path], backbone: Path, tmp_path_factory: pytest.
 def words(path: Path) -> str:
     """What a reader reads."""
     page = path.read_text(encoding="utf-8")
-    text = re.sub(r"<style>.*?</style>|</?su[bp]>", "", page, flags=re.DOTALL)
+    text = re.sub(r"<style>.*?</style>|</?su[bp]>|<wbr>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
 
 

@@ -50,7 +50,7 @@ def page(study: Study) -> str:
 class Elements(HTMLParser):
     """Tags with their attributes, and whether they nest."""
 
-    VOID = frozenset({"meta", "link", "img", "br"})
+    VOID = frozenset({"meta", "link", "img", "br", "wbr"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Elements(HTMLParser):
 
 def words(page: str) -> str:
     """What a reader reads."""
-    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page.replace("<wbr>", ""), flags=re.DOTALL)
     return re.sub(r"\s+", " ", html.unescape(text))
 
 
