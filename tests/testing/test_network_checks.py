@@ -10,12 +10,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from support.schnet import schnet
 from torch import nn
-from zoo.plugins.networks.cgcnn import torch_free
 from zoo.plugins.networks.cgcnn.network import cgcnn
-from zoo.plugins.networks.cgcnn.widening import copy_side_by_side
 from zoo.plugins.networks.gatedgcn.network import gatedgcn
 
-from zoo.registry.networks import Network, Widening
+from zoo.registry.networks import Network
 from zoo.testing import check_network, checks_for
 
 if TYPE_CHECKING:
@@ -249,49 +247,6 @@ def test_the_rule_that_is_broken_is_named(broken: Network, rule: str) -> None:
     assert rule in str(caught.value)
     assert str(caught.value).count("\n") == 0
     assert "net" in str(caught.value)
-
-
-def faster(**changes: Any) -> Network:
-    assert cgcnn.fast is not None
-    return replace(cgcnn, fast=replace(cgcnn.fast, **changes))
-
-
-@pytest.mark.parametrize(
-    ("changes", "rule"),
-    [
-        (
-            {"embed": lambda bodies, graphs: torch_free.embed(bodies, graphs) * 1.01},
-            "gives other vectors than the modu",
-        ),
-        (
-            {"embed": lambda bodies, graphs: torch_free.embed(bodies[:1], graphs)},
-            r"shape \(5, 64\) for two bodies, not",
-        ),
-        (
-            {"shapes": lambda size: torch_free.shapes(size) | {"embedding.bias": (3,)}},
-            "another shape of embedding.bias",
-        ),
-        ({"vector_size": lambda _size: 5}, "fast.vector_size is 5, and that of the module 64"),
-    ],
-)
-@pytest.mark.parametrize("settings", [None, cgcnn.settings()])
-@pytest.mark.skipif(not torch_free.possible(), reason="zoo was installed without a C compiler")
-def test_prediction_without_torch_is_compared_with_the_module(
-    changes: dict[str, Any], rule: str, settings: BaseModel | None
-) -> None:
-    with pytest.raises(AssertionError, match=rule):
-        check_network(faster(**changes), settings=settings)
-
-
-def test_what_cannot_be_used_here_is_not_compared() -> None:
-    check_network(faster(possible=lambda: False, body=None))
-
-
-def test_wide_bodies_are_compared_with_single_ones() -> None:
-    assert cgcnn.widening is not None
-    swapped = Widening(cgcnn.widening.settings, lambda bodies, wide: copy_side_by_side(bodies, wide)[::-1])
-    with pytest.raises(AssertionError, match=r"widening\.copy does not keep the vectors of each body"):
-        check_network(replace(cgcnn, widening=swapped))
 
 
 def test_what_is_computed_is_checked_at_given_sizes() -> None:

@@ -228,11 +228,7 @@ def task(name: str) -> Task:
 
 def tasks() -> list[Task]:
     """Load all tasks, ours first; broken ones are left out (:func:`check` says why)."""
-    found = []
-    for plugin in plugins("task"):
-        with suppress(PluginError):
-            found.append(cast("Task", load_plugin(plugin)))
-    return found
+    return [cast("Task", load_plugin(plugin)) for plugin in plugins("task") if check(plugin) is None]
 
 
 def featurizer(name: str) -> Featurizer:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.registry.contracts import Baseline, Task
 from zoo.registry.networks import Network
-from zoo.testing._network_extras import at_sizes
 from zoo.testing.conformance import (
     BASELINE_CHECKS,
     FEATURIZER_CHECKS,
@@ -30,6 +29,7 @@ from zoo.testing.conformance import (
     label,
 )
 from zoo.testing.hub_server import HubServer
+from zoo.testing.network_extras import at_sizes
 from zoo.testing.sample_crystals import crystals
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from zoo._utils.validation import first_error, reason
 from zoo.registry.contracts import ZOO_API
 from zoo.registry.networks import Network
 from zoo.registry.plugin_files import one_line_with_place
-from zoo.testing import _sample_graphs as sample_graphs
-from zoo.testing._network_extras import fast_path_difference, widening_difference
+from zoo.testing import sample_graphs
+from zoo.testing.network_extras import fast_path_difference, parts_of, widening_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ def network_sizes_are_bounded(network: Any, given: Any = None) -> None:  # noqa:
     schema = network.settings.model_json_schema()
     kept = _settings(network).model_dump()
     for name, described in schema.get("properties", {}).items():
-        for inner in _described(described, schema):
+        for inner in parts_of(described, schema):
             kind = inner.get("type")
             ends = {end: inner.get(end, inner.get(f"exclusive{end.capitalize()}")) for end in ("minimum", "maximum")}
             if kind in ("integer", "number") and "enum" not in inner and "const" not in inner:
@@ -317,16 +317,6 @@ def _settings(network: Any) -> Any:
         name, missing = ".".join(map(str, place)), first["type"] == "missing"
         what = "has no default" if missing else f"has the default {first['input']!r:.60}, which {reason(first)}"
         raise AssertionError(f"{_name(network)}: settings.{name} {what}") from error
-
-
-def _described(described: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the parts of a JSON schema: choices, items and references resolved."""
-    if "$ref" in described:
-        described = schema["$defs"][described["$ref"].rpartition("/")[2]]
-    yield described
-    parts = [*described.get("anyOf", ()), *described.get("prefixItems", ()), *described.get("properties", {}).values()]
-    for part in [*parts, *([described["items"]] if isinstance(described.get("items"), dict) else [])]:
-        yield from _described(part, schema)
 
 
 def _built(network: Any, seed: int = 0) -> Any:

@@ -1,4 +1,4 @@
-"""What a network may offer besides its module: prediction without torch, and wide bodies; and networks of one size."""
+"""Helpers of the checks of networks: what a network may offer besides its module, its settings, and one size of it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from zoo.testing import _sample_graphs as sample_graphs
+from zoo.testing import sample_graphs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 
@@ -29,6 +31,16 @@ def at_sizes(network: Any, settings: Any) -> Any:
         )
     build = lambda _settings: network.build(settings)  # noqa: E731
     return replace(network, settings=_Fixed, build=build, fast=fast, widening=None)
+
+
+def parts_of(described: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a JSON schema: choices, items and references resolved."""
+    if "$ref" in described:
+        described = schema["$defs"][described["$ref"].rpartition("/")[2]]
+    yield described
+    parts = [*described.get("anyOf", ()), *described.get("prefixItems", ()), *described.get("properties", {}).values()]
+    for part in [*parts, *([described["items"]] if isinstance(described.get("items"), dict) else [])]:
+        yield from parts_of(part, schema)
 
 
 def fast_path_difference(network: Any, settings: Any, body: Any, given: Any) -> str | None:
