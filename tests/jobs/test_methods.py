@@ -35,13 +35,16 @@ def table(moduli: Callable[[int], Path]) -> Table:
 
 
 @pytest.mark.parametrize(
-    ("rows", "batch", "epochs"),
-    [(20, 8, 250), (160, 16, 150), (500, 32, 100), (5000, 32, 60)],  # 1500 steps, within 60 to 250 epochs
+    ("rows", "batch", "epochs", "decay"),
+    [(20, 8, 250, 0.1), (160, 16, 150, 0.1), (500, 32, 100, 0.1), (5000, 32, 60, 0.02)],  # 1500 steps, 60 to 250 epochs
 )
-def test_few_rows_get_small_batches_and_many_epochs(rows: int, batch: int, epochs: int) -> None:
+def test_few_rows_get_small_batches_many_epochs_and_more_decay(
+    rows: int, batch: int, epochs: int, decay: float
+) -> None:
     for settings in (SCRATCH, TRANSFER):
         found = sized(settings, rows)
         assert (found.batch_size, found.epochs) == (batch, epochs)
+        assert found.weight_decay == pytest.approx(decay)
         assert found.learning_rate == settings.learning_rate
 
 

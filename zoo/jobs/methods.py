@@ -54,12 +54,16 @@ LARGEST, SMALLEST = 1e50, 1e-50
 STEPS = 1500
 """Target number of optimiser steps of a fit: small training sets need more epochs."""
 
+DECAY_ROWS = 1000
+"""From this number of training rows on, weight decay is inversely proportional to their number."""
+
 
 def sized(settings: FitSettings, rows: int) -> FitSettings:
-    """Return settings with batch size and number of epochs adapted to the number of training rows."""
+    """Return settings with batch size, number of epochs and weight decay adapted to the number of training rows."""
     batch = min(settings.batch_size, max(8, 16 * round(rows / 160)))
     epochs = round(STEPS / max(1, rows // batch))
-    return replace(settings, batch_size=batch, epochs=min(max(epochs, 60), 250))
+    decay = settings.weight_decay * min(1.0, DECAY_ROWS / max(1, rows))
+    return replace(settings, batch_size=batch, epochs=min(max(epochs, 60), 250), weight_decay=decay)
 
 
 @dataclass(frozen=True, eq=False)
