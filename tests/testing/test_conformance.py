@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from zoo.plugins import baselines, tasks
 from zoo.plugins.featurizers import Magpie
 
 from zoo import testing
-from zoo.registry.contracts import Baseline, Requirement, Task
+from zoo.registry.contracts import Baseline, Task
 from zoo.testing import (
     check_baseline,
     check_featurizer,
@@ -57,6 +57,11 @@ class Deaf(Task):
         return self.classes.index(label) if label in self.classes else 0 if label == " A " else None
 
 
+@dataclass(frozen=True)
+class Remembering(Task):
+    sources: list[str] = field(default_factory=list)
+
+
 CLASSES = {"kind": "classification", "classes": ("a", "b")}
 
 
@@ -70,11 +75,11 @@ CLASSES = {"kind": "classification", "classes": ("a", "b")}
         (replace(GOOD, aliases=(" eps",)), "' eps' is not a usable column name"),
         (replace(GOOD, target=""), "not a usable column name"),
         (replace(GOOD, valid=(np.float32(0), 1.0)), "cannot be written as JSON"),
-        (replace(GOOD, requires=Requirement("gap", above=[0.0])), "give tuples, not lists"),
+        (Remembering("good", target="x", unit="", description="d"), "give tuples, not lists"),
         (replace(GOOD, unit=" GPa"), "blanks around the unit"),
         (replace(GOOD, description=""), "needs a description"),
         (Stubborn("good", target="x", unit="", valid=(0, 1), description="d"), "accepts -1, outside its range"),
-        (Stubborn("good", "x", description="d", **CLASSES), "accepts 0.5, which is no class"),
+        (Stubborn("good", "x", description="d", **CLASSES), "accepts 0.5, which is not a class"),
         (Deaf("good", "x", description="d", **CLASSES), "' B ' is read as class None, not 1"),
     ],
 )

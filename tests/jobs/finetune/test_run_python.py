@@ -101,7 +101,7 @@ def test_true_and_false_are_values_of_whether_a_crystal_is_a_metal(data: Path, t
     table.assign(is_metal=[True, False] * 20).to_parquet(tmp_path / "m.parquet")
     assert [record.target for record in read_table(tmp_path / "m.parquet", task).records] == [1.0, 0.0] * 20
     table.assign(K_VRH=[True, False] * 20).to_csv(tmp_path / "k.csv", index=False)
-    with pytest.raises(zoo.ZooError, match="40 of 40 rows cannot be used"):
+    with pytest.raises(zoo.ZooError, match="column 'K_VRH' holds labels, such as 'True' and 'False', and no numbers"):
         read_table(tmp_path / "k.csv", zoo.registry.plugins.task("bulk-modulus"))
 
 
