@@ -247,6 +247,17 @@ def test_nothing_is_pushed_that_should_not_be(here: Machine, run: Path, tmp_path
     assert here.server.requests == []
 
 
+def test_weights_that_nobody_could_pull_are_not_pushed(
+    here: Machine, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.hub.publish.limit_of", lambda name: 1000 if name == "model.safetensors" else 10**6)
+    with pytest.raises(
+        InputError, match="zoo pulls at most 1,000, so it does not push more; fit it with fewer --seeds"
+    ):
+        publish.pack(run, "ada/moduli")
+    assert here.server.requests == []
+
+
 def test_a_checkpoint_without_a_card(here: Machine, run: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()

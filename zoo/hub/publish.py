@@ -376,6 +376,9 @@ def _recipe(card: Card | None) -> Item | None:
 def _check(item: Item) -> None:
     limit = limit_of(item.name)
     if item.size > limit:
-        raise InputError(f"{item.name} has {item.size:,} bytes; zoo pulls at most {limit:,}, so it does not push more")
+        advice = "; fit it with fewer --seeds" if item.name.endswith(".safetensors") else ""
+        raise InputError(
+            f"{item.name} has {item.size:,} bytes; zoo pulls at most {limit:,}, so it does not push more{advice}"
+        )
     if not item.name.endswith((".safetensors", ".png", ".gz")) and TOKEN.search(item.data.decode(errors="replace")):
         raise InputError(f"{item.name} seems to contain a token of the Hub (hf_…); remove it. Nothing was sent")
