@@ -27,7 +27,7 @@ SPLIT = Split(0, np.arange(12), np.arange(12, 15), np.arange(15, 20))
 @pytest.fixture(scope="module")
 def data(moduli: Callable[[int], Path]) -> tuple[Table, Dataset]:
     table = read_table(moduli(20), plugins.task("bulk-modulus"))
-    return build_dataset(table, "log10", GraphSettings(), frozenset(range(1, 119)), "zoo", 0.1)
+    return build_dataset(table, plugins.task("bulk-modulus"), GraphSettings(), frozenset(range(1, 119)), "zoo", 0.1)
 
 
 def test_each_is_found_once_under_the_name_that_is_shown() -> None:

@@ -14,9 +14,10 @@ from zoo.data.splits import Split, make_split
 from zoo.data.tables.table import read_table
 from zoo.errors import InputError
 from zoo.jobs import methods, pretrained
-from zoo.jobs.methods import SCRATCH, TRANSFER, build_dataset, sized
+from zoo.jobs.methods import SCRATCH, TRANSFER, build_dataset, sized, valid_range
 from zoo.models.inference import expert_vectors
 from zoo.registry import plugins, task_choice
+from zoo.registry.contracts import Task
 from zoo.training.transfer import transfer
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from zoo.models.network import CrystalNetwork
 
 EVERYTHING = frozenset(range(1, 119))
+ANYTHING = Task("anything", "K_VRH", "GPa")
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +51,11 @@ def test_few_rows_get_small_batches_many_epochs_and_more_decay(
 
 
 def test_the_data_set_has_the_rows_of_the_table_in_their_order(table: Table) -> None:
-    found, dataset = build_dataset(table, "log10", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    found, dataset = build_dataset(table, plugins.task("bulk-modulus"), GraphSettings(), EVERYTHING, "zoo", 0.1)
     assert found.records == table.records
     assert dataset.targets.tolist() == [record.target for record in table.records]
     assert (dataset.transform, len(dataset.graphs)) == ("log10", len(table.records))
+    assert (dataset.classes, dataset.valid) == (0, (0.1, 600.0))
 
 
 @pytest.mark.parametrize(
@@ -63,22 +66,22 @@ def test_values_that_cannot_be_computed_with_are_refused(table: Table, factor: f
     with pytest.raises(
         InputError, match=rf"k\.csv: column K_VRH: {told}, and the largest value must be from 1e-50 to 1e\+50 in size;"
     ):
-        build_dataset(replace(table, records=records), "identity", GraphSettings(), EVERYTHING, "zoo", 0.1)
+        build_dataset(replace(table, records=records), ANYTHING, GraphSettings(), EVERYTHING, "zoo", 0.1)
 
 
 def test_a_crystal_of_unknown_elements_is_rejected_with_its_reason(table: Table) -> None:
     oxides = [record for record in table.records if "O" in record.crystal.elements]
     assert 0 < len(oxides) < len(table.records)
-    found, dataset = build_dataset(table, "log10", GraphSettings(), EVERYTHING - {8}, "tiny", 1.0)
+    found, dataset = build_dataset(table, plugins.task("bulk-modulus"), GraphSettings(), EVERYTHING - {8}, "tiny", 1.0)
     assert [each.id for each in found.rejected] == [record.id for record in oxides]
     assert {each.reason for each in found.rejected} == {"tiny has no features for O"}
     assert [record.target for record in found.records] == dataset.targets.tolist()
     with pytest.raises(InputError, match=f"{len(oxides)} of 30 rows cannot be used"):
-        build_dataset(table, "log10", GraphSettings(), EVERYTHING - {8}, "tiny", 0.0)
+        build_dataset(table, plugins.task("bulk-modulus"), GraphSettings(), EVERYTHING - {8}, "tiny", 0.0)
 
 
 def test_a_fit_depends_on_the_seed_alone_and_predicts_the_rows_of_its_split(table: Table, tmp_path: Path) -> None:
-    _, dataset = build_dataset(table, "log10", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    _, dataset = build_dataset(table, plugins.task("bulk-modulus"), GraphSettings(), EVERYTHING, "zoo", 0.1)
     split = make_split(table.records, seed=3, n_train=15)
     settings = replace(sized(SCRATCH, 15), epochs=1)
     told: list[int] = []
@@ -106,7 +109,7 @@ def test_a_fit_depends_on_the_seed_alone_and_predicts_the_rows_of_its_split(tabl
 
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_known_vectors_of_experts_change_nothing(keep: Literal["best", "last"], table: Table, tmp_path: Path) -> None:
-    _, dataset = build_dataset(table, "log10", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    _, dataset = build_dataset(table, plugins.task("bulk-modulus"), GraphSettings(), EVERYTHING, "zoo", 0.1)
     split = Split(0, np.arange(5, 25), np.arange(5), np.arange(25, 30))  # rows whose order is not that of the table
     start = partial(_mixture, pretrained.load("dEf-10k").network)
     vectors = expert_vectors(start(0)[0], dataset.graphs, np.arange(30))
@@ -126,7 +129,7 @@ def _mixture(source: CrystalNetwork, seed: int) -> tuple[CrystalNetwork, dict[st
 
 def test_the_transform_of_a_property_is_that_of_its_training_rows(table: Table) -> None:
     """Whatever the targets of test rows are, the choice and its reason stay."""
-    _, dataset = build_dataset(table, "identity", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    _, dataset = build_dataset(table, ANYTHING, GraphSettings(), EVERYTHING, "zoo", 0.1)
     decades = np.geomspace(1e-5, 10.0, 30)
     task = task_choice.made("sigma", "S/cm")
     splits = [make_split(table.records, seed=seed) for seed in range(2)]
@@ -144,7 +147,7 @@ def test_the_transform_of_a_property_is_that_of_its_training_rows(table: Table) 
 
 
 def test_no_row_is_left_out_for_a_transform_that_nobody_asked_for(table: Table) -> None:
-    _, dataset = build_dataset(table, "identity", GraphSettings(), EVERYTHING, "zoo", 0.1)
+    _, dataset = build_dataset(table, ANYTHING, GraphSettings(), EVERYTHING, "zoo", 0.1)
     split = make_split(table.records, seed=0)
     targets = np.geomspace(1e-5, 10.0, 30)
     targets[split.test[0]] = 0.0
@@ -158,3 +161,9 @@ def test_no_row_is_left_out_for_a_transform_that_nobody_asked_for(table: Table) 
     )
     every_row_is_tested = [replace(split, test=np.arange(30))]
     assert "too few to tell" in methods.with_proposed_transform(task, dataset, every_row_is_tested)[2]
+
+
+def test_the_valid_range_has_no_end_that_log10_does_not_take() -> None:
+    assert valid_range(plugins.task("bulk-modulus")) == (0.1, 600.0)
+    assert valid_range(Task("t", "t", "", transform="log10", valid=(0, float("inf")))) == (None, None)
+    assert valid_range(Task("t", "t", "", valid=(0, 5))) == (0.0, 5.0)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from zoo.models.regression.blends import WeightedRegressor
     from zoo.registry.contracts import Task, Transform
 
+    Valid = tuple[float | None, float | None]
+
 # Chosen on validation rows of bulk moduli and dielectric constants (docs/benchmarks/defaults.md).
 TRANSFER = FitSettings(batch_size=32, learning_rate=1e-3, weight_decay=1e-1, average=0.99)
 SCRATCH = FitSettings(batch_size=32, learning_rate=2e-3, weight_decay=1e-1, average=0.99)
@@ -83,6 +85,8 @@ class Dataset:
         Number of classes, whose positions are the targets; 0 if targets are numbers.
     transforms : tuple of T str
         Of several properties, the transform of each.
+    valid : (low, high)
+        Range to which the predictions of blends are clipped; see :func:`valid_range`.
     """
 
     graphs: PackedGraphs
@@ -90,6 +94,7 @@ class Dataset:
     transform: Transform
     classes: int = 0
     transforms: tuple[Transform, ...] = ()
+    valid: Valid = (None, None)
 
     def unpredicted(self) -> NDArray[np.float64]:
         """Return predictions of NaN for all rows, in the shape of the targets, or (n, classes)."""
@@ -107,15 +112,20 @@ class Dataset:
         ]
 
 
+def valid_range(task: Task) -> Valid:
+    """Return the valid range of a task's values; None for an infinite bound, or for a lower bound of zero in log10."""
+    low, high = (float(end) if np.isfinite(end) else None for end in task.valid)
+    return (None if low == 0 and task.transform == "log10" else low), high
+
+
 def build_dataset(
     table: Table,
-    transform: Transform,
+    task: Task,
     settings: GraphSettings,
     known: frozenset[int],
     network: str,
     max_rejected: float,
     rejected_out: Path | None = None,
-    classes: int = 0,
     *,
     formulas: bool = False,
 ) -> tuple[Table, Dataset]:
@@ -127,8 +137,7 @@ def build_dataset(
     ----------
     table : Table
         With targets.
-    transform : {"identity", "log10"}
-        The task's transform.
+    task : Task
     settings : GraphSettings
     known : set of int
         Atomic numbers that the network has features for.
@@ -138,8 +147,6 @@ def build_dataset(
         Maximum fraction of rejected rows.
     rejected_out : Path, optional
         File for the rejected rows, written if there are too many.
-    classes : int
-        Number of classes of the task.
     formulas : bool
         Whether a table may hold formulas in place of structures.
 
@@ -168,7 +175,7 @@ def build_dataset(
                 f"{table.source} has formulas and no structures, which networks need; zoo finetune fits regressors to "
                 "formulas"
             )
-        return table, Dataset(PackedGraphs.none(), _targets(table), transform, classes)
+        return table, _dataset(PackedGraphs.none(), table, task)
     records: list[Record] = []
     graphs: list[CrystalGraph] = []
     rejected = list(table.rejected)
@@ -184,9 +191,13 @@ def build_dataset(
             graphs.append(graph)
     check_rejected_fraction(table.source, len(records), rejected, max_rejected, rejected_out)
     table = replace(table, records=records, rejected=rejected)
-    dataset = Dataset(PackedGraphs.pack(graphs), _targets(table), transform, classes)
+    dataset = _dataset(PackedGraphs.pack(graphs), table, task)
     log_step(start, f"graphs of {len(graphs)} crystals: cutoff {settings.cutoff:g} Å, {settings.neighbors} neighbours")
     return table, dataset
+
+
+def _dataset(graphs: PackedGraphs, table: Table, task: Task) -> Dataset:
+    return Dataset(graphs, _targets(table), task.transform, len(task.classes), valid=valid_range(task))
 
 
 def _targets(table: Table) -> NDArray[np.float64]:

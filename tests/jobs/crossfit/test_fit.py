@@ -70,7 +70,8 @@ def _member(name: str, fit: Any, transform: Any = "identity") -> RegressorMember
 
 
 def _run(*members: RegressorMember, **options: Any) -> Any:
-    dataset = Dataset(None, options.pop("targets", Y), "identity")  # type: ignore[arg-type]
+    targets, valid = options.pop("targets", Y), options.pop("valid", (None, None))
+    dataset = Dataset(None, targets, "identity", valid=valid)  # type: ignore[arg-type]
     inputs = Inputs({"x": options.pop("features", X)}, np.empty((ROWS, 0)), (0,))
     idle = Member(None, TargetScaler("identity", 10.0, 1.0))  # type: ignore[arg-type]
     folds = options.pop("folds", FOLDS)

@@ -14,13 +14,10 @@ import pytest
 import zoo
 from zoo.errors import InputError, UnknownNameError
 from zoo.jobs.crossfit.fit import MAX_FOLDS
-from zoo.jobs.finetune.blend import valid_range
 from zoo.jobs.finetune.options import Options
 from zoo.jobs.finetune.run import finetune
 from zoo.jobs.predict.files import predict_files
 from zoo.models.checkpoint import weights
-from zoo.registry import plugins
-from zoo.registry.contracts import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,9 +210,3 @@ def test_bad_tables_end_in_one_line(options: Options, moduli: Callable[[int], Pa
         finetune(replace(options, seeds=21), tmp_path / "many", quiet=True)
     with pytest.raises((InputError, UnknownNameError), match="--mode blent: use one of blend"):
         replace(options, mode="blent")
-
-
-def test_the_valid_range_has_no_end_that_log10_does_not_take() -> None:
-    assert valid_range(plugins.task("bulk-modulus")) == (0.1, 600.0)
-    assert valid_range(Task("t", "t", "", transform="log10", valid=(0, float("inf")))) == (None, None)
-    assert valid_range(Task("t", "t", "", valid=(0, 5))) == (0.0, 5.0)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 def test_residuals_of_validation_rows_make_the_interval(moduli: Callable[[int], Path]) -> None:
     """Nine validation rows off by factors 10^0.1 … 10^0.9; test rows off by 10^0.45 or 10^0.95, half of each."""
     table = read_table(moduli(40), plugins.task("bulk-modulus"))
-    _, dataset = build_dataset(table, "log10", GraphSettings(), frozenset(range(1, 119)), "zoo", 0.1)
+    _, dataset = build_dataset(
+        table, plugins.task("bulk-modulus"), GraphSettings(), frozenset(range(1, 119)), "zoo", 0.1
+    )
     split = Split(0, np.arange(21), np.arange(21, 30), np.arange(30, 40))
     off = np.zeros(40)
     off[split.val] = np.arange(1, 10) / 10

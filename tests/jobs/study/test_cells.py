@@ -7,14 +7,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from support import tinystudy
 
 from zoo.errors import InputError
 from zoo.jobs.fit_store import FitStore
 from zoo.jobs.study import cells
+from zoo.jobs.study.options import StudyOptions
 from zoo.jobs.study.plan import Cell, Method
 from zoo.jobs.study.run import run_study
+from zoo.registry.contracts import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +67,19 @@ def test_a_cell_of_other_test_rows_is_computed_again(tmp_path: Path) -> None:
     store = FitStore(tmp_path, resume=True)
     store.put_json(CELL.key, finished([2.0, 3.0, 3.0]))
     assert cells.read(store, CELL, 4) is None
+
+
+def test_a_blend_predicts_within_the_valid_range_of_its_task(tmp_path: Path) -> None:
+    """As one that is fine-tuned does: half of the rows have the lowest value of the range."""
+    frame = pd.read_csv(tinystudy.write_table(tmp_path))
+    lowest = float(frame.K_VRH.median())
+    frame["K_VRH"] = frame.K_VRH.clip(lower=lowest)
+    task = Task("stiff", "K_VRH", "GPa", transform="log10", valid=(lowest, 600.0))
+    options = StudyOptions(
+        task, frame, sizes=(60,), backbones=("dEf-10k",), modes=("blend",), fast=True, seeds=1, scratch=False
+    )
+    done = run_study(options, tmp_path / "out", workers=1, report=False, quiet=True)
+    assert done.predictions["dEf-10k, blend, fast", 60][0].min() == lowest
 
 
 def test_a_blend_is_a_method_of_a_study(tmp_path: Path) -> None:

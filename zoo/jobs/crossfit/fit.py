@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from zoo.models.regression.blends import Inputs
 
     Array = NDArray[np.float64]
-    Valid = tuple[float | None, float | None]
 
 FOLDS, MAX_FOLDS = 5, 10
 """Number of folds for large and for small tables."""
@@ -183,7 +182,6 @@ def cross_fit(
     store: FitStore | None = None,
     device: Device = "cpu",
     processes: int | None = None,
-    valid: Valid = (None, None),
     broken: Mapping[str, str] | None = None,
     bar: Bar | None = None,
     say: Callable[[str], None] = _log.warning,
@@ -208,8 +206,6 @@ def cross_fit(
         On a GPU, networks are fitted sequentially; on CPUs, all fits run in single-threaded processes.
     processes : int, optional
         By default one per core.
-    valid : (low, high)
-        Range to which predictions are clipped.
     broken : mapping of str to str, optional
         Featurizers without vectors, with the reason; the members that read one are left out.
     bar : Bar, optional
@@ -264,7 +260,7 @@ def cross_fit(
         centers = tempered(centers, temperature)
     center, spread = _held(centers, folds, len(target)), _held(spreads, folds, len(target))
     center[unseen], spread[unseen] = centers[:, unseen].mean(axis=0), spreads[:, unseen].mean(axis=0)
-    predictions = clip(restored(center, transform), valid)
+    predictions = clip(restored(center, transform), dataset.valid)
     center = transformed(predictions, transform)
     parts = [{name: fits[name][fold] for name in used} for fold in range(len(folds))]
     made = [_member(each, used, split.seed, idle) for each in parts]
@@ -292,7 +288,7 @@ def cross_fit(
     if 0 < len(own) < len(errors):
         shares = _weights(own, held, target, rows, split.seed)
         alone = np.sum([weight * held[name] for name, weight in shares.items()], axis=0)
-        alone = transformed(clip(restored(alone, transform), valid), transform)
+        alone = transformed(clip(restored(alone, transform), dataset.valid), transform)
         if dataset.classes:
             alone = tempered(alone, fit_temperature(target[rows], alone[rows]))
         untransferred = float(row_errors(target[rows], alone[rows]).mean())

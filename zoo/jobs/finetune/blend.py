@@ -28,6 +28,7 @@ from zoo.jobs.crossfit.members import (
 )
 from zoo.jobs.crossfit.readout import readout_fit
 from zoo.jobs.finetune import splitting
+from zoo.jobs.methods import valid_range
 from zoo.models.checkpoint.networks import Member
 from zoo.models.checkpoint.schema import MAX_MEMBERS, BlendConfig, FeaturizerConfig
 from zoo.models.inference import expert_vectors
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Record
     from zoo.data.tables.table import Table
     from zoo.jobs.baselines import Features
-    from zoo.jobs.crossfit.fit import Valid
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.fit_store import FitStore
@@ -112,12 +112,6 @@ def cut(options: Options, records: Sequence[Record], split: Split, *, stratify: 
     """Cut the rows of a split that are not test rows into folds; see :func:`zoo.jobs.crossfit.fit.folds_of`."""
     rows = splitting.pool(options, split)
     return folds_of(records, rows, seed=split.seed, how=options.split, stratify=stratify)
-
-
-def valid_range(task: Task) -> Valid:
-    """Return the valid range of a task's values; None for an infinite bound, or for a lower bound of zero in log10."""
-    low, high = (float(end) if np.isfinite(end) else None for end in task.valid)
-    return (None if low == 0 and task.transform == "log10" else low), high
 
 
 def cross_fit_all(
@@ -208,7 +202,6 @@ def cross_fit_all(
                     store=store,
                     device=device,
                     processes=processes,
-                    valid=valid_range(task),
                     broken={name: str(error) for name, error in broken.items()},
                     bar=bar,
                     say=warn,

@@ -12,7 +12,7 @@ from zoo.analysis import conformal
 from zoo.analysis.difficulty import disagreement
 from zoo.analysis.metrics import row_errors
 from zoo.data.scaling import restored, transformed
-from zoo.jobs.finetune.blend import valid_range
+from zoo.jobs.methods import valid_range
 from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:

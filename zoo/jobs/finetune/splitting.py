@@ -186,13 +186,12 @@ def read_dataset(
     name = candidates[0].name if len(candidates) == 1 else "one of the backbones"
     table, dataset = methods.build_dataset(
         table,
-        task.transform,
+        task,
         candidates[0].graph,
         known,
         name,
         options.max_rejected,
         rejected_out,
-        len(task.classes),
         formulas=True,
     )
     return table, dataset, target

@@ -102,7 +102,7 @@ def open_store(out: Path, settings: Mapping[str, Any]) -> FitStore:
 
 
 def _settings(prepared: Prepared) -> dict[str, Any]:
-    options, table = prepared.options, prepared.table
+    options, table, dataset = prepared.options, prepared.table, prepared.dataset
     fit = {FROM_SCRATCH: methods.SCRATCH, "transfer": methods.TRANSFER}
     backbones = prepared.backbones | prepared.others
     sizes = [weights.read_config(pulled.directory).architecture for pulled in backbones.values()]
@@ -112,6 +112,7 @@ def _settings(prepared: Prepared) -> dict[str, Any]:
         "format": FORMAT,
         "task": prepared.task.name,
         "transform": prepared.task.transform,
+        "valid": None if dataset.valid == (None, None) else dataset.valid,
         **({"classes": list(prepared.task.classes)} if prepared.task.classes else {}),
         "data_sha256": table.sha256,
         "rows": len(table.records),

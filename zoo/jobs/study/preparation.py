@@ -148,13 +148,7 @@ def prepare(options: StudyOptions) -> Prepared:
         layout=options.layout,
     )
     table, dataset = methods.build_dataset(
-        table,
-        task.transform,
-        GraphSettings(),
-        known_elements(atom_table()),
-        "zoo",
-        options.max_rejected,
-        classes=len(task.classes),
+        table, task, GraphSettings(), known_elements(atom_table()), "zoo", options.max_rejected
     )
     for line in check_classes(task, table):
         _log.warning("%s", line)
