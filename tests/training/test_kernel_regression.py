@@ -11,7 +11,15 @@ from sklearn.svm import SVR
 from zoo.models.regression.classifiers import from_tensors
 from zoo.models.regression.regressors import Regressor
 from zoo.training import kernel_regression
-from zoo.training.kernel_regression import CLIP, COSTS, EPSILON, GAMMAS, fit_kernel_classifier, fit_kernel_machine
+from zoo.training.kernel_regression import (
+    CLIP,
+    COSTS,
+    EPSILON,
+    GAMMAS,
+    SHARE,
+    fit_kernel_classifier,
+    fit_kernel_machine,
+)
 
 
 def _data(n: int = 80, d: int = 7) -> tuple[np.ndarray, np.ndarray]:
@@ -43,6 +51,51 @@ def test_undefined_features_and_a_constant_target() -> None:
     np.testing.assert_allclose(fitted.predict(features), 3.0, atol=0.1)
     again = Regressor.from_tensors("kernel", fitted.tensors())
     np.testing.assert_array_equal(again.predict(features), fitted.predict(features))
+
+
+def _learned(fitted: Regressor, features: np.ndarray) -> np.ndarray:
+    """Return the weight of each feature in the distance."""
+    return (StandardScaler().fit(features).scale_ / fitted.scale) ** 2
+
+
+def test_weights_are_the_mean_squares_of_derivatives() -> None:
+    features, target = _data()
+    plain, _ = fit_kernel_machine(features, target, 0)
+    step = 1e-3 * np.diag(StandardScaler().fit(features).scale_)
+    slopes = [(plain.predict(features + each) - plain.predict(features - each)) for each in step]
+    squares = np.mean(np.square(slopes), axis=1)
+    found = _learned(fit_kernel_machine(features, target, 0, weighted=7)[0], features)
+    np.testing.assert_allclose(found, squares / squares.mean(), rtol=1e-2)
+
+
+def test_features_that_do_not_matter_hardly_count_and_the_error_is_smaller() -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(400, 20))
+    target = np.sin(2 * features[:, 0]) + features[:, 1]
+    errors = []
+    for weighted in (0, 20):
+        fitted, _ = fit_kernel_machine(features[:150], target[:150], 0, weighted=weighted)
+        errors.append(np.abs(fitted.predict(features[150:]) - target[150:]).mean())
+    assert errors[1] < 0.6 * errors[0]
+    assert _learned(fitted, features[:150])[:2].sum() > 0.8 * 20
+
+
+def test_features_without_weights_keep_their_share() -> None:
+    features, target = _data()
+    fitted, _ = fit_kernel_machine(features, target, 0, weighted=3)
+    found = _learned(fitted, features)
+    np.testing.assert_allclose(found[3:], 1.0, rtol=1e-6)
+    assert found[:3].sum() == pytest.approx(4 * SHARE)
+    again = Regressor.from_tensors("kernel", fitted.tensors())
+    far = 1e6 * features
+    np.testing.assert_array_equal(again.predict(far), fitted.predict(far))
+    np.testing.assert_allclose(fitted.predict(far), fitted.predict(10 * far), rtol=1e-9)  # clipped
+
+
+def test_a_constant_target_weighs_all_features_alike() -> None:
+    features, _ = _data()
+    fitted, _ = fit_kernel_machine(features, np.full(len(features), 3.0), 0, weighted=7)
+    np.testing.assert_allclose(_learned(fitted, features), 1.0)
 
 
 def test_a_seed_determines_it() -> None:

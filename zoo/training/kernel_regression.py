@@ -2,7 +2,10 @@
 
 scikit-learn's ``SVR`` and ``SVC`` solve for the support vectors. Left to themselves, they would compute every distance
 anew in each of the sixty fits of a search: with a thousand features that takes ten times as long as all the rest.
-Their matrix grows with the square of the rows. So a regression on more than `EXACT_ROWS` rows is a ridge regression on
+Features may be weighted by how strongly the property depends on them, as in a recursive feature machine with a
+diagonal metric and a single iteration (A. Radhakrishnan et al., Science 383, 1461 (2024)).
+
+The matrix of kernels grows with the square of the rows. So a regression on more than `EXACT_ROWS` rows is a ridge regression on
 the kernels with some of them, the landmarks (Nyström's approximation; C. Williams, M. Seeger, NeurIPS 13 (2001); A.
 Rudi et al., NeurIPS 28 (2015)): its memory does not grow, its time in proportion to the rows.
 """
@@ -42,7 +45,13 @@ CLIP = 10.0
 """Largest magnitude of a standardised feature."""
 
 SEARCH_ROWS = 1500
-"""Maximum number of rows that a search uses; the fit uses all."""
+"""Maximum number of rows that determine parameters and weights of features; the fit uses all."""
+
+SHARE = 0.3
+"""Sum of the weights of weighted features, relative to that of all others."""
+
+LEAST_WEIGHT = 1e-8
+"""Smallest weight of a feature, relative to their mean: a scale must be finite."""
 
 EXACT_ROWS = 6000
 """Maximum number of rows of a support vector regression, whose memory grows with their square; beyond, landmarks."""
@@ -66,7 +75,9 @@ BLOCK = 2000
 """Rows whose kernels with the landmarks are in memory together."""
 
 
-def fit_kernel_machine(features: Array, target: Array, seed: int) -> tuple[Regressor, dict[str, str]]:
+def fit_kernel_machine(
+    features: Array, target: Array, seed: int, *, weighted: int = 0
+) -> tuple[Regressor, dict[str, str]]:
     """Fit a kernel machine whose C and γ are chosen by cross-validation on the same rows.
 
     Parameters
@@ -76,6 +87,9 @@ def fit_kernel_machine(features: Array, target: Array, seed: int) -> tuple[Regre
     target : array of shape (n,)
     seed : int
         Of the inner folds.
+    weighted : int
+        Number of leading columns whose weights in the distance are learned; see :func:`_weights`. All other columns
+        have equal weights, and `1 / SHARE` times their sum.
 
     Returns
     -------
@@ -86,13 +100,20 @@ def fit_kernel_machine(features: Array, target: Array, seed: int) -> tuple[Regre
     prepared, make = _standardised(features)
     offset, factor = float(target.mean()), float(target.std()) or 1.0
     scaled = (target - offset) / factor
+    roots = np.ones(prepared.shape[1])
+    if weighted:
+        weights = _weights(prepared[:, :weighted], scaled, seed)
+        others = len(roots) - weighted
+        roots[:weighted] = np.sqrt(weights * (SHARE * others / weighted if others else 1.0))
+        prepared = (prepared * roots).astype(np.float32).astype(np.float64)
+    target_scale = np.array([offset, factor])
     if len(prepared) > EXACT_ROWS:
         model, chosen = _fit_to_landmarks(prepared, scaled, seed)
-        return make(model, np.array([offset, factor])), chosen
+        return make(model, target_scale, roots), chosen
     cost, gamma = _search(prepared, scaled, seed)
     kernel = _kernel(squared_distances(prepared, prepared), gamma)
     machine = _machine(_svr(cost).fit(kernel, scaled), prepared, gamma)
-    return make(machine, np.array([offset, factor])), {"C": f"{cost:g}", "gamma": f"{gamma:.3g}"}
+    return make(machine, target_scale, roots), {"C": f"{cost:g}", "gamma": f"{gamma:.3g}"}
 
 
 def fit_kernel_classifier(
@@ -144,8 +165,11 @@ def fit_kernel_classifier(
     return of_models(models, classes, part, columns), {"C": f"{cost:g}", "gamma": f"{gamma:.3g}"}
 
 
-def _standardised(features: Array) -> tuple[Array, Callable[[Model, Array], Regressor]]:
-    """Standardise features; also return a function that adds this preprocessing to a model."""
+def _standardised(features: Array) -> tuple[Array, Callable[..., Regressor]]:
+    """Standardise features; also return a function that adds this preprocessing to a model.
+
+    The function takes the model, the scaling of its target, and factors by which the model's features were multiplied.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column that is undefined in all rows
         fill = np.nan_to_num(np.nanmedian(features, axis=0))
@@ -156,8 +180,10 @@ def _standardised(features: Array) -> tuple[Array, Callable[[Model, Array], Regr
     prepared /= scale
     prepared = np.clip(prepared, -CLIP, CLIP, out=prepared).astype(np.float32).astype(np.float64)
 
-    def make(model: Model, target: Array) -> Regressor:
-        return Regressor(model, fill, mean, scale, np.array([CLIP]), target)
+    def make(model: Model, target: Array, roots: Array | None = None) -> Regressor:
+        if roots is None or (roots == 1).all():
+            return Regressor(model, fill, mean, scale, np.array([CLIP]), target)
+        return Regressor(model, fill, mean, scale / roots, CLIP * roots, target)
 
     return prepared, make
 
@@ -250,6 +276,25 @@ def _search(prepared: Array, target: Array, seed: int) -> tuple[float, float]:
                 error += float(np.abs(machine.predict(kernel[np.ix_(fold, rest)]) - target[fold]).sum())
             best = min(best, (error, cost, gamma))
     return best[1], best[2]
+
+
+def _weights(points: Array, target: Array, seed: int) -> Array:
+    """Return a weight for each column: the mean square of a kernel machine's derivative by it, relative to their mean.
+
+    The machine is one in which all columns weigh the same, and the mean is over the rows to which it was fitted.
+    """
+    rows = np.random.default_rng([seed, 5]).permutation(len(points))[:SEARCH_ROWS]
+    points, target = points[rows], target[rows]
+    cost, gamma = _search(points, target, seed)
+    kernel = _kernel(squared_distances(points, points), gamma)
+    fitted = _svr(cost).fit(kernel, target)
+    kernel[:, fitted.support_] *= np.ravel(fitted.dual_coef_)
+    kernel[:, np.setdiff1d(np.arange(len(rows)), fitted.support_)] = 0.0
+    # Up to a factor of -2γ, the derivative at x_i is Σ_j a_j k(x_i, x_j) (x_i - x_j).
+    derivatives = points * kernel.sum(axis=1)[:, None] - kernel @ points
+    squares = (derivatives**2).mean(axis=0)
+    mean = float(squares.mean())
+    return np.maximum(squares / mean, LEAST_WEIGHT) if mean > 0 else np.ones(len(squares))
 
 
 def _fit_to_landmarks(points: Array, target: Array, seed: int) -> tuple[KernelMachine, dict[str, str]]:

@@ -42,8 +42,11 @@ def test_kernel_machines_read_the_chosen_experts_and_all_of_unknown_ones() -> No
     found = {each.name: each for each in default_members(_dataset(), np.arange(60), experts)}
     both = found[f"svr on {STRUCTURE} + frozen vectors"]
     assert [experts[i] for i in both.experts] == list(FROZEN)
-    assert found["svr on frozen vectors"].experts == both.experts
-    assert {each.featurizers for each in found.values()} == {(STRUCTURE,), ()}
+    weighted = found[f"svr on weighted {STRUCTURE} + frozen vectors"]
+    assert weighted.experts == both.experts
+    assert weighted.weighted
+    assert not both.weighted
+    assert {each.featurizers for each in found.values()} == {(STRUCTURE,)}
     unknown = default_members(_dataset(), np.arange(60), ["theirs", "others"])
     assert max(len(each.experts) for each in unknown) == 2
     assert all(not each.experts for each in default_members(_dataset(), np.arange(60), []))
@@ -60,6 +63,24 @@ def test_log10_is_tried_where_all_targets_are_positive() -> None:
     mixed = Y.copy()
     mixed[50:] = -1  # test rows decide nothing
     assert scales(mixed, "identity", np.arange(50)) == {"identity", "log10"}
+
+
+def test_columns_of_featurizers_are_weighted_and_those_of_experts_are_not() -> None:
+    experts = np.random.default_rng(4).normal(size=(60, 3)).astype(np.float32)
+    members = default_members(_dataset(), np.arange(60), ["theirs"])
+    (member,) = [each for each in members if each.name == f"svr on weighted {STRUCTURE} + frozen vectors"]
+    split = Split(0, np.arange(50), np.arange(50, 55), np.arange(55, 60))
+    regressor = member.outcome(_dataset(), split, Inputs({STRUCTURE: X}, experts, [3])).regressor
+    assert regressor is not None
+    scales = np.concatenate([X, experts], axis=1)[:50].std(axis=0)
+    weights = (scales / regressor.regressor.scale) ** 2
+    np.testing.assert_allclose(weights[6:], 1.0, rtol=1e-5)
+    assert weights[:6].argmax() == 0  # the only one that the target depends on
+
+
+def test_classes_have_no_weighted_members() -> None:
+    dataset = Dataset(None, np.arange(60) % 2, "identity", classes=2)  # type: ignore[arg-type]
+    assert not any(each.weighted for each in default_members(dataset, np.arange(60), list(FROZEN)))
 
 
 def test_boosted_trees_are_those_of_scikit_learn() -> None:

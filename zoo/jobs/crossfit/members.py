@@ -43,13 +43,15 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Fitted = tuple[Regressor | Classifier, dict[str, str]]
-    Fit = Callable[[Array, Array, int], Fitted]
+    Fit = Callable[..., Fitted]
 
 STRUCTURE = "magpie-structure"
 
 FROZEN = ("multi-113k-gatedgcn", "multi-113k", "dEf-91k", "Eg-NM", "dEf-NM")
 """Experts whose frozen vectors are features of a kernel machine; if none of these is available, all experts."""
 
+WEIGHTED = "weighted "
+"""In the name of a member: it learns weights of the featurizer's columns."""
 
 BOOSTING = {"n_estimators": 300, "learning_rate": 0.05, "max_depth": 4, "subsample": 0.5, "max_features": 0.2}
 """Settings of gradient-boosted trees."""
@@ -122,6 +124,8 @@ class RegressorMember:
         Indices of the network's frozen experts whose vectors are additional features.
     digest : str
         Identifies a plugin's definition: finished fits of another one with the same name are not reused.
+    weighted : bool
+        Whether the fit learns weights of the featurizers' columns; it is then called with their number, `weighted`.
     """
 
     name: str
@@ -130,6 +134,7 @@ class RegressorMember:
     featurizers: tuple[str, ...] = ()
     experts: tuple[int, ...] = ()
     digest: str = ""
+    weighted: bool = False
 
     def outcome(self, dataset: Dataset, split: Split, inputs: Inputs) -> Outcome:
         """Fit it on the training rows of a split, and predict all of its rows."""
@@ -140,7 +145,8 @@ class RegressorMember:
             scaled = scaler.scale(scaled)
             scaler = replace(scaler, limit=float(np.abs(scaled).max()) + LIMIT_MARGIN)
         features = inputs.of(self.featurizers, self.experts)
-        fitted, chosen = self.fit(features[split.train], scaled, split.seed)
+        options = {"weighted": inputs.of(self.featurizers, ()).shape[1]} if self.weighted else {}
+        fitted, chosen = self.fit(features[split.train], scaled, split.seed, **options)
         regressor = WeightedRegressor(self.name, fitted, scaler, 0.0, self.featurizers, self.experts)
         rows = np.concatenate([split.train, split.val, split.test])
         predictions = dataset.unpredicted()
@@ -186,14 +192,18 @@ def default_members(
         boosting = partial(fit_boosted_classifier, classes=dataset.classes)
     frozen = " + frozen vectors" if chosen else ""
     kinds: list[tuple[str, Fit, tuple[str, ...], tuple[int, ...]]] = [
-        (f"{support} on {featurizer}", kernel, (featurizer,), ()),
+        (f"{support} on {featurizer}{frozen}", kernel, (featurizer,), chosen),
         (f"gradient boosting on {featurizer}", boosting, (featurizer,), ()),
     ]
-    if chosen:
+    if dataset.classes and chosen:
         kinds += [
-            (f"{support} on {featurizer}{frozen}", kernel, (featurizer,), chosen),
+            (f"{support} on {featurizer}", kernel, (featurizer,), ()),
             (f"{support} on frozen vectors", kernel, (), chosen),
         ]
+    elif not dataset.classes:
+        kinds.append((f"{support} on {WEIGHTED}{featurizer}", kernel, (featurizer,), ()))
+        if chosen:
+            kinds.append((f"{support} on {WEIGHTED}{featurizer}{frozen}", kernel, (featurizer,), chosen))
     if backbone in experts and len(chosen) > 1:
         kinds.append((f"{support} on frozen vectors of {backbone}", kernel, (), (experts.index(backbone),)))
     if readout and not dataset.classes:
@@ -209,7 +219,7 @@ def default_members(
     scales: list[tuple[Transform, str]] = [(dataset.transform, "")]
     scales += [("log10", ", log10")] if positive else []
     return [
-        RegressorMember(f"{name}{suffix}", fit, transform, featurizers, read_experts)
+        RegressorMember(f"{name}{suffix}", fit, transform, featurizers, read_experts, weighted=WEIGHTED in name)
         for name, fit, featurizers, read_experts in kinds
         for transform, suffix in scales
     ]

@@ -245,8 +245,8 @@ class Regressor:
         Replacement values for undefined features.
     mean, scale : arrays of shape (d,)
         Mean and scale used to standardise the features.
-    clip : array of shape (1,)
-        Largest magnitude of a standardised feature; may be infinite.
+    clip : array of shape (1,) or (d,)
+        Largest magnitude of a standardised feature, of all or of each; may be infinite.
     target : array of shape (2,)
         Offset and factor of the target; y = offset + factor × model.
     """
@@ -261,8 +261,8 @@ class Regressor:
     def __post_init__(self) -> None:
         shape = (self.model.columns,)
         _require(self.fill.shape == self.mean.shape == self.scale.shape == shape, "features do not fit the model")
-        _require(self.clip.shape == (1,) and self.target.shape == (2,), "clip or target has a wrong shape")
-        _require(bool(np.all(self.scale > 0)) and self.clip[0] > 0, "scales must be positive")
+        _require(self.clip.shape in {(1,), shape} and self.target.shape == (2,), "clip or target has a wrong shape")
+        _require(bool(np.all(self.scale > 0) and np.all(self.clip > 0)), "scales must be positive")
 
     @property
     def columns(self) -> int:
@@ -284,7 +284,7 @@ class Regressor:
         if missing.any():
             np.copyto(prepared, self.fill - self.mean, where=missing)
         prepared /= self.scale
-        np.clip(prepared, -self.clip[0], self.clip[0], out=prepared)
+        np.clip(prepared, -self.clip, self.clip, out=prepared)
         result: Array = self.target[0] + self.target[1] * self.model.predict(prepared)
         return result
 
