@@ -45,6 +45,8 @@ DIGEST = re.compile(r"\b([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{16})([0-9a-f]{16})
 
 FENCE = re.compile(r"^ *(`{3,}).*?^ *\1 *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
+PATH = re.compile(r"(?<=\[)docs/[\w/-]+\.md(?=\]\()")
+"""The text of a link to a page, where that is its path: on the site, the page's title takes its place."""
 
 
 def pages() -> dict[str, str]:
@@ -95,7 +97,7 @@ def translate(text: str, file: str, known: Mapping[str, str]) -> str:
         return f"{REPOSITORY}/{kind}/main/{linked}{mark}{anchor}"
 
     def prose(part: str) -> str:
-        return DIGEST.sub(r"\1<wbr>\2<wbr>\3<wbr>\4", NUMBERS.sub("\u00a0", LINK.sub(target, part)))
+        return DIGEST.sub(r"\1<wbr>\2<wbr>\3<wbr>\4", NUMBERS.sub("\u00a0", PATH.sub("", LINK.sub(target, part))))
 
     parts, last = [], 0
     for fence in FENCE.finditer(text):

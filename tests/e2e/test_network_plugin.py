@@ -156,6 +156,17 @@ def test_it_is_pushed_and_pulled(
         assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
 
 
+def test_a_space_cannot_have_a_network_of_a_single_file(
+    work: Path, with_plugin: Callable[..., str], here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    said = with_plugin("push", work / "net", "ada/net", "--space", code=2)
+    assert "the model needs schnet.py, which a Space does not have; put it into a package" in " ".join(said.split())
+    assert not here.server.repositories
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_file_than_that_of_the_training_is_told(
     work: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

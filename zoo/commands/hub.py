@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,13 +129,14 @@ def push(
         if space.exists():
             raise InputError(f"{space} exists already; choose another folder for the Space")
     parcel = publishing.pack(source, repo, license=license)
+    page = partial(space_files, parcel.repo, title=parcel.card.title, plugins=parcel.plugins)
+    files = page(UNKNOWN) if space is not None else {}  # or its error, before anything is sent
     if dry_run:
         show_parcel(parcel)
         show_text()
         show_text(parcel.readme)
-        if space is not None:
-            for name, text in space_files(parcel.repo, UNKNOWN, parcel.card.title).items():
-                show_text(f"--- {space / name} ---\n{text}")
+        for name, text in files.items():
+            show_text(f"--- {space}/{name} ---\n{text}")
         show_text(f"dry run: nothing was sent to {parcel.repo}")
         return
     pushed = publishing.push(parcel, private=private, create_pr=create_pr, revision=revision)
@@ -147,7 +149,7 @@ def push(
         show_text(f"pushed     {pushed.url}")
     show_text(f"pull it    zoo pull hf://{pushed.repo}@{pushed.commit}")
     if space is not None:
-        write_space(space_files(pushed.repo, pushed.commit, parcel.card.title), space)
+        write_space(page(pushed.commit), space)
         show_text(
             f"space      {space}: hf repos create {pushed.repo} --type space --space-sdk docker, "
             f"then hf upload {pushed.repo} {space} --type space"

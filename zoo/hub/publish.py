@@ -21,12 +21,15 @@ from zoo.hub.cache import IDS, MAX_TEXT, OPTIONAL, limit_of
 from zoo.hub.client import Client
 from zoo.hub.errors import TOKEN, endpoint
 from zoo.models.checkpoint import weights
-from zoo.registry import backbones
+from zoo.registry import backbones, plugins
 from zoo.registry.backbones import CRYSTALS_FILE
 from zoo.registry.cards import REQUIRED_FILES, Card, File
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from zoo.models.checkpoint.schema import Config
+    from zoo.registry.plugins import Plugin
 
 _log = logging.getLogger("zoo")
 
@@ -72,11 +75,14 @@ class Parcel:
         The card to send, as read by zoo.
     items : tuple of Item
         All files, including the card.
+    plugins : tuple of Plugin
+        Networks and featurizers that the model needs and that are not zoo's own, as they are found here.
     """
 
     repo: str
     card: Card
     items: tuple[Item, ...]
+    plugins: tuple[Plugin, ...] = ()
 
     @property
     def readme(self) -> str:
@@ -165,7 +171,14 @@ def pack(ref: str | Path, repo: str, *, card: Card | None = None, license: str |
         items.append(Item(hubcard.PICTURE, periodic_table.draw(checkpoint.config.elements)))
     for item in items:
         _check(item)
-    return Parcel(repo, Card.parse(text, f"the card of {repo}"), tuple(items))
+    return Parcel(repo, Card.parse(text, f"the card of {repo}"), tuple(items), _plugins(checkpoint.config))
+
+
+def _plugins(config: Config) -> tuple[Plugin, ...]:
+    needed = [each.offered_by for each in (config.architecture, *config.architecture.expert_bodies)]
+    if config.blend:
+        needed += [plugins.find("featurizer", each.name) for each in config.blend.featurizers]
+    return tuple(dict.fromkeys(each for each in needed if not each.ours))
 
 
 def push(parcel: Parcel, *, private: bool = False, create_pr: bool = False, revision: str | None = None) -> Pushed:

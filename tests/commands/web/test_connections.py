@@ -1,8 +1,9 @@
-"""Connections that ask for nothing are closed; the others are not."""
+"""Connections that ask for nothing, or for something that is not HTTP, are closed; the others are not."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 from contextlib import closing, suppress
@@ -66,3 +67,22 @@ def test_one_that_asks_for_nothing_is_closed(port: int, sent: bytes, answers: in
     with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as line:
         line.sendall(sent)
         assert answer(line).count(b"HTTP/1.1 200 OK") == answers
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: ten\r\n\r\n",
+    ],
+    ids=["TLS", "no version", "no length"],
+)
+def test_what_is_not_http_is_answered_in_json(port: int, sent: bytes) -> None:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as line:
+        line.sendall(sent)
+        head, _, body = answer(line).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/json" in head
+    assert f"content-length: {len(body)}".encode() in head
+    assert json.loads(body) == {"error": "this is not a valid HTTP request", "rejected": []}

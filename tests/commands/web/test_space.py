@@ -17,6 +17,7 @@ from zoo.cli import main
 
 from zoo import __version__
 from zoo.commands.web.space import space_files
+from zoo.registry.plugins import Plugin
 
 if TYPE_CHECKING:
     import pytest
@@ -49,6 +50,15 @@ def test_the_command_in_the_image_is_one_of_ours() -> None:
     assert context.params["models"] == (f"hf://ada/moduli@{COMMIT}",)
     assert (context.params["host"], context.params["port"]) == ("0.0.0.0", 7860)
     assert isinstance(context.command, click.Command)
+
+
+def test_packages_of_plugins_are_installed_in_the_image() -> None:
+    plugins = [
+        Plugin("network", "schnet", "zoo-plugin-schnet", "0.2.0", "schnet:schnet"),
+        Plugin("featurizer", "packing", "zoo-plugin-schnet", "0.2.0", "schnet:packing"),
+    ]
+    text = space_files("ada/moduli", COMMIT, "Moduli", plugins)["Dockerfile"]
+    assert f'--user "crystal-zoo[web]=={__version__}" "zoo-plugin-schnet==0.2.0"\n' in text
 
 
 def test_a_dry_run_shows_them_and_writes_nothing(

@@ -75,6 +75,12 @@ def test_links_lead_to_the_page_or_to_the_repository(assemble: Any, file: str, l
     assert shown == f"[a]({expected})\n\n{fence}\n"
 
 
+def test_a_page_that_is_named_by_its_path_has_its_title_on_the_site(assemble: Any) -> None:
+    text = "([docs/how-to/serve.md](docs/how-to/serve.md#limits-and-safety)), `docs/index.md`, [docs/index.md]\n"
+    shown = assemble.translate(text, "CHANGELOG.md", assemble.pages())
+    assert shown == "([](how-to/serve.md#limits-and-safety)), `docs/index.md`, [docs/index.md]\n"
+
+
 def test_a_link_that_leads_nowhere_is_an_error(assemble: Any) -> None:
     with pytest.raises(FileNotFoundError, match=r"docs/index.md: no-such-page.md"):
         assemble.translate("[a](no-such-page.md)", "docs/index.md", assemble.pages())

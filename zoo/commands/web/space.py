@@ -10,8 +10,10 @@ from zoo._utils import files
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from zoo.registry.plugins import Plugin
 
 PORT = 7860
 """Port at which a Space is reached."""
@@ -60,14 +62,14 @@ WORKDIR /home/user
 
 # torch for the CPU first: the default brings gigabytes of CUDA.
 RUN pip install --no-cache-dir --user torch=={torch} --index-url https://download.pytorch.org/whl/cpu \\
-    && pip install --no-cache-dir --user "crystal-zoo[web]=={version}"
+    && pip install --no-cache-dir --user {packages}
 
 EXPOSE {port}
 CMD ["zoo", "serve", "hf://{repo}@{commit}", "--host", "0.0.0.0", "--port", "{port}"]
 """
 
 
-def space_files(repo: str, commit: str, title: str) -> dict[str, str]:
+def space_files(repo: str, commit: str, title: str, plugins: Sequence[Plugin] = ()) -> dict[str, str]:
     """Return the files of a Space, by name.
 
     Parameters
@@ -78,9 +80,25 @@ def space_files(repo: str, commit: str, title: str) -> dict[str, str]:
         Of the model; `UNKNOWN` if there is none yet.
     title : str
         Title of the model's card.
+    plugins : sequence of Plugin
+        Those that the model needs; their packages are installed in the Space.
+
+    Raises
+    ------
+    InputError
+        If one of them is a single file.
     """
+    packages = {f"crystal-zoo[web]=={__version__}": None}
+    for each in plugins:
+        if each.origin is not None:
+            raise InputError(
+                f"--space: the model needs {each.distribution}, which a Space does not have; put it into a package "
+                "that pip can install, or leave --space out"
+            )
+        packages[f"{each.distribution}=={each.version}"] = None
     heading = " ".join(title.split())
-    values = {"repo": repo, "commit": commit, "port": PORT, "version": __version__, "torch": TORCH}
+    values = {"repo": repo, "commit": commit, "port": PORT, "torch": TORCH}
+    values["packages"] = " ".join(f'"{each}"' for each in packages)
     return {
         "README.md": _README.format(title=json.dumps(heading, ensure_ascii=False), heading=heading, **values),
         "Dockerfile": _DOCKERFILE.format(**values),
