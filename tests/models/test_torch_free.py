@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ from zoo.models.checkpoint import networks, weights
 from zoo.models.checkpoint.networks import stored_state
 from zoo.models.inference import TorchPredictor
 from zoo.models.kernels import arrays
-from zoo.models.torch_free import Predictor, possible
+from zoo.models.torch_free import Ensemble, Predictor, possible
 
 if TYPE_CHECKING:
     from zoo.models.network import CrystalNetwork
@@ -137,3 +138,26 @@ def test_a_registered_backbone_gives_its_published_numbers_both_ways(real_struct
         (other,) = networks.build(read).members
         expected = TorchPredictor(other.network, "cpu").predict_scaled(packed)
         assert runner.predict_scaled(packed) == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_networks_evaluated_together_give_what_each_gives_alone(graphs: list[CrystalGraph]) -> None:
+    """Their bodies share one pass over the graphs, and the vectors for the reference are those of the first."""
+    packed, shape = PackedGraphs.pack(graphs), SHAPES["experts"]
+    first = without_torch(network(shape))
+    changed = {name: 1.1 * array for name, array in first.tensors.items() if name.endswith("fc_full.weight")}
+    other = replace(first, tensors={**first.tensors, **changed})
+    vectors = first.expert_vectors(packed)
+    found = Ensemble([first, other, first]).evaluate(packed, [0, 1], shape.pooled("all"))
+    assert found.experts is not None
+    assert found.embedded is not None
+    assert found.experts.tolist() == vectors.tolist()
+    assert [each.tolist() for each in found.outputs] == [
+        each.predict_scaled(packed, vectors).tolist() for each in (first, other)
+    ]
+    assert found.outputs[0].tolist() != found.outputs[1].tolist()
+    assert found.embedded.tolist() == first.embed(packed, shape.pooled("all")).tolist()
+    only = Ensemble([first, other]).evaluate(packed, [], shape.pooled("last"))
+    assert only.outputs == []
+    assert only.embedded.tolist() == first.embed(packed, shape.pooled("last")).tolist()
+    alone = Ensemble([without_torch(network(SMALL))]).evaluate(packed, [0], None)
+    assert alone.experts is alone.embedded is None

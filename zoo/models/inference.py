@@ -12,9 +12,10 @@ import torch
 from zoo.data.graphs.batch import GraphBatch
 from zoo.models.network import vectors_of
 from zoo.models.outline import outline
+from zoo.models.torch_free import Evaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -139,3 +140,20 @@ class TorchPredictor:
         """Return the outputs in the network's scaled space, see :func:`predict_scaled`."""
         known = None if vectors is None else torch.from_numpy(vectors)
         return predict_scaled(self.network, graphs, np.arange(len(graphs)), vectors=known, device=self.device)
+
+
+@dataclass(frozen=True, eq=False)
+class TorchEnsemble:
+    """Networks of one architecture on a device; same interface as :class:`zoo.models.torch_free.Ensemble`."""
+
+    predictors: Sequence[TorchPredictor]
+
+    def embed(self, graphs: PackedGraphs, body: BodyArchitecture) -> NDArray[np.float64]:
+        """Return the vectors of crystals from the first network, shape (n, d)."""
+        return self.predictors[0].embed(graphs, body)
+
+    def evaluate(self, graphs: PackedGraphs, chosen: Sequence[int], body: BodyArchitecture | None) -> Evaluated:
+        """Evaluate some of the networks, one after another."""
+        experts = self.predictors[0].expert_vectors(graphs)
+        outputs = [self.predictors[place].predict_scaled(graphs, experts) for place in chosen]
+        return Evaluated(outputs, experts, self.embed(graphs, body) if body else None)

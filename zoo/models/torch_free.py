@@ -77,15 +77,24 @@ class Predictor:
     architecture: Architecture
     atom_table: NDArray[np.uint8] | None
     tensors: Tensors
-    _bodies: dict[Any, Any] = field(default_factory=dict, init=False)
+    _bodies: dict[tuple[BodyArchitecture, str], Body] = field(default_factory=dict, init=False)
 
-    def _body(self, size: BodyArchitecture, prefix: str) -> Any:
+    def body(self, size: BodyArchitecture | None = None) -> Body:
+        """Return the network's body, or another with the same tensors."""
+        size = size or self.architecture.body
+        return self._body(size, size.plugin.tensor_prefix)
+
+    def experts(self) -> list[Body]:
+        """Return the bodies of the frozen experts."""
+        return [self._body(size, f"experts.{place}.") for place, size in enumerate(self.architecture.expert_bodies)]
+
+    def _body(self, size: BodyArchitecture, prefix: str) -> Body:
         if (size, prefix) not in self._bodies:
             own = {
                 name.removeprefix(prefix): tensor for name, tensor in self.tensors.items() if name.startswith(prefix)
             }
             assert size.plugin.fast is not None
-            self._bodies[size, prefix] = size.plugin.fast.body(size.settings, self.atom_table, own)
+            self._bodies[size, prefix] = Body(size, size.plugin.fast.body(size.settings, self.atom_table, own))
         return self._bodies[size, prefix]
 
     @cached_property
@@ -93,48 +102,116 @@ class Predictor:
         reader = _Head(self.architecture, self.tensors, "reader.") if self.architecture.experts else None
         return _Head(self.architecture, self.tensors), reader
 
-    @_quiet
     def expert_vectors(self, graphs: PackedGraphs) -> Array | None:
         """Return the frozen experts' vectors of the graphs, shape (n, d); None if there are no experts."""
-        sizes = self.architecture.expert_bodies
-        if not sizes:
-            return None
-        bodies = [self._body(size, f"experts.{place}.") for place, size in enumerate(sizes)]
-        return _side_by_side(sizes, bodies, graphs)
+        return side_by_side(embed_all(self.experts(), graphs))
 
-    @_quiet
     def embed(self, graphs: PackedGraphs, body: BodyArchitecture | None = None) -> Array:
         """Return the vectors of crystals, shape (n, d); those of another `body` with the same tensors, if given."""
-        size = body or self.architecture.body
-        return _side_by_side([size], [self._body(size, size.plugin.tensor_prefix)], graphs)
+        return embed_all([self.body(body)], graphs)[0]
 
-    @_quiet
     def predict_scaled(self, graphs: PackedGraphs, vectors: Array | None = None) -> Array:
         """Return the outputs in the network's scaled space, (n,), or of classes (n, outputs).
 
         `vectors` are those of the experts, if they are already known.
         """
-        own, reader = self._heads
-        output = own(self.embed(graphs))
+        return self.read(self.embed(graphs), self.expert_vectors(graphs) if vectors is None else vectors)
+
+    @_quiet
+    def read(self, own: Array, experts: Array | None) -> Array:
+        """Return the outputs for crystals of which the vectors are known, those of the body and of the experts."""
+        head, reader = self._heads
         if reader is None:
-            return output
-        if vectors is None:
-            vectors = self.expert_vectors(graphs)
-        assert vectors is not None
-        return (output + reader(vectors)) * np.float32(0.5)
+            return head(own)
+        assert experts is not None
+        return (head(own) + reader(experts)) * np.float32(0.5)
 
 
-def _side_by_side(sizes: Sequence[BodyArchitecture], bodies: Sequence[Any], graphs: PackedGraphs) -> Array:
-    """Return the concatenated vectors; neighbouring bodies of one network are computed together."""
-    parts = []
-    start = 0
-    for end in range(1, len(sizes) + 1):
-        if end == len(sizes) or sizes[end].network != sizes[start].network:
-            fast = sizes[start].plugin.fast
-            assert fast is not None
-            parts.append(fast.embed(bodies[start:end], graphs))
-            start = end
-    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """What the networks of a checkpoint give for n crystals.
+
+    Parameters
+    ----------
+    outputs : list of array
+        Of each network that was asked for, in its scaled space.
+    experts : array of shape (n, D) or None
+        Vectors of the frozen experts.
+    embedded : array of shape (n, d) or None
+        Vectors of the first network, from the body that was asked for.
+    """
+
+    outputs: list[NDArray[Any]]
+    experts: Array | None
+    embedded: NDArray[Any] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Networks of one architecture with the same frozen experts.
+
+    Parameters
+    ----------
+    predictors : sequence of Predictor
+    """
+
+    predictors: Sequence[Predictor]
+
+    def embed(self, graphs: PackedGraphs, body: BodyArchitecture) -> Array:
+        """Return the vectors of crystals from the first network, shape (n, d)."""
+        return self.predictors[0].embed(graphs, body)
+
+    def evaluate(self, graphs: PackedGraphs, chosen: Sequence[int], body: BodyArchitecture | None) -> Evaluated:
+        """Evaluate some of the networks, all bodies together.
+
+        Parameters
+        ----------
+        graphs : PackedGraphs
+        chosen : sequence of int
+            Positions of the networks whose outputs are needed.
+        body : BodyArchitecture or None
+            Body of the first network whose vectors are needed too.
+        """
+        networks = [self.predictors[place] for place in chosen]
+        own, experts = [each.body() for each in networks], self.predictors[0].experts()
+        beside = [self.predictors[0].body(body)] if body else []
+        found = embed_all([*own, *experts, *beside], graphs)
+        of_experts = side_by_side(found[len(own) : len(own) + len(experts)])
+        outputs = [each.read(vectors, of_experts) for each, vectors in zip(networks, found, strict=False)]
+        return Evaluated(outputs, of_experts, found[-1] if beside else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A body with its weights, in the form of the network's fast path; see :class:`zoo.registry.networks.FastPath`."""
+
+    size: BodyArchitecture
+    arrays: Any
+
+
+@_quiet
+def embed_all(bodies: Sequence[Body], graphs: PackedGraphs) -> list[Array]:
+    """Return the vectors of crystals from each of several bodies, shape (n, d).
+
+    Bodies of one kind of network are computed together, and one that is given twice is computed once.
+    """
+    kinds: dict[str, dict[int, Body]] = {}
+    for each in bodies:
+        kinds.setdefault(each.size.network, {})[id(each)] = each
+    found: dict[int, Array] = {}
+    for kind in kinds.values():
+        same = list(kind.values())
+        fast = same[0].size.plugin.fast
+        assert fast is not None
+        vectors = fast.embed([each.arrays for each in same], graphs)
+        ends = np.cumsum([fast.vector_size(each.size.settings) for each in same])
+        found.update(zip(kind, np.split(vectors, ends[:-1], axis=1), strict=True))
+    return [found[id(each)] for each in bodies]
+
+
+def side_by_side(vectors: Sequence[Array]) -> Array | None:
+    """Return the vectors of several experts as one array, shape (n, D); None if there are no experts."""
+    return np.concatenate(vectors, axis=1) if vectors else None
 
 
 def _softplus(values: Array) -> Array:

@@ -73,7 +73,7 @@ def contributions(model: Model, crystal: Crystal) -> NDArray[np.float64]:
     if graph is None:
         raise InputError(f"{model.name} reads compositions, and its predictions have no contributions of atoms")
     whole, alone = _graphs(graph, np.ones((1, len(crystal)))), _graphs(graph, np.eye(len(crystal)))
-    centers, _ = model._values(PackedGraphs.join([whole, alone]), stacked([rows] * (len(crystal) + 1)))
+    centers, _, _ = model._values(PackedGraphs.join([whole, alone]), stacked([rows] * (len(crystal) + 1)))
     if model.classes:
         mean = centers.mean(axis=0)
         return np.asarray(mean[1:, mean[0].argmax()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -29,6 +29,7 @@ from zoo.models import torch_free
 from zoo.models.checkpoint import weights
 from zoo.models.outline import elements_of, expert_sizes, outline
 from zoo.models.regression import blends
+from zoo.models.torch_free import Ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,9 +43,8 @@ if TYPE_CHECKING:
     from zoo.jobs.predict.features import Rows
     from zoo.models.checkpoint.schema import Config
     from zoo.models.checkpoint.weights import CheckpointArrays
-    from zoo.models.inference import TorchPredictor
+    from zoo.models.inference import TorchEnsemble
     from zoo.models.network import CrystalNetwork
-    from zoo.models.torch_free import Predictor
 
     _Input: TypeAlias = tuple[CrystalGraph | None, Rows]
 
@@ -83,14 +83,14 @@ class Model:
         return weights.select_target(self.checkpoint)
 
     @cached_property
-    def _predictors(self) -> Sequence[Predictor | TorchPredictor]:
+    def _ensemble(self) -> Ensemble | TorchEnsemble:
         alone = self._alone
         size = alone.config.architecture
         if self.device == "cpu" and torch_free.possible(size):
-            return [torch_free.Predictor(size, alone.atom_table, member.tensors) for member in alone.members]
-        from zoo.models.inference import TorchPredictor
+            return Ensemble([torch_free.Predictor(size, alone.atom_table, each.tensors) for each in alone.members])
+        from zoo.models.inference import TorchEnsemble, TorchPredictor
 
-        return [TorchPredictor(network, self.device) for network in self.networks]
+        return TorchEnsemble([TorchPredictor(network, self.device) for network in self.networks])
 
     @cached_property
     def _featurizers(self) -> Featurizers | None:
@@ -259,7 +259,7 @@ class Model:
         graphs = list(usable_items(self._graphs(converted.crystals), converted).values())
         if not graphs:
             return np.empty((0, outline(body).vector_size))
-        return self._predictors[0].embed(PackedGraphs.pack(graphs), body).astype(np.float64)
+        return self._ensemble.embed(PackedGraphs.pack(graphs), body).astype(np.float64)
 
     def predict_each(
         self, crystals: Sequence[Crystal], *, interval: float | None = None, memory: CrystalMemory | None = None
@@ -307,17 +307,27 @@ class Model:
 
     def _values(
         self, graphs: PackedGraphs, features: Mapping[str, NDArray[np.float64]]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the predictions of the K members and the disagreement in each, in the transformed space, (K, n)."""
-        predictors, members = self._predictors, self._alone.members
-        experts = predictors[0].expert_vectors(graphs)
-        inputs = blends.Inputs(features, experts, expert_sizes(self.config.architecture))
-        found = [
-            blends.member_values(member, partial(predictor.predict_scaled, graphs, experts), inputs)
-            for predictor, member in zip(predictors, members, strict=True)
-        ]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Evaluate the K members for n crystals.
+
+        Returns
+        -------
+        values, disagreements : arrays of shape (K, n)
+            The predictions of the members and the disagreement in each, in the transformed space.
+        far : array of shape (n,)
+            Whether a crystal is far from those of the training set.
+        """
+        members, reference, size = self._alone.members, self.checkpoint.reference, self.config.architecture
+        chosen = [place for place, member in enumerate(members) if member.weight]
+        networks = self._ensemble.evaluate(graphs, chosen, size.transferred if reference else None)
+        outputs = dict(zip(chosen, networks.outputs, strict=True))
+        inputs = blends.Inputs(features, networks.experts, expert_sizes(size))
+        found = [blends.member_values(each, outputs.get(place), inputs) for place, each in enumerate(members)]
         values, disagreements = (np.stack(each) for each in zip(*found, strict=True))
-        return values, disagreements
+        far = np.zeros(values.shape[1], dtype=bool)
+        if reference and networks.embedded is not None:
+            far = reference.is_far(networks.embedded.astype(np.float64))
+        return values, disagreements, far
 
     def _predict(
         self,
@@ -331,23 +341,23 @@ class Model:
         members, blend = self._alone.members, self.config.blend
         graphs = [graph for graph, _ in inputs if graph is not None]
         packed = PackedGraphs.pack(graphs) if graphs else PackedGraphs.none()
-        centers, disagreements = self._values(packed, stacked([rows for _, rows in inputs]))
+        centers, disagreements, far = self._values(packed, stacked([rows for _, rows in inputs]))
         transform = members[0].scaler.transform
         values = restored(centers, transform)
         means = blends.bagged(centers, transform, blend.valid) if blend else values.mean(axis=0)
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(inputs), np.nan)
-        far = np.zeros(len(inputs), dtype=bool)
-        reference = self.checkpoint.reference
-        if reference:
-            far = reference.is_far(
-                self._predictors[0].embed(packed, self.config.architecture.transferred).astype(np.float64)
-            )
         columns: dict[str, list[Any]] = {
             "prediction": means.tolist(),
             "unit": [self.unit] * len(inputs),
             "spread": spread.tolist(),
             "note": [
-                note(crystal, self.config.elements, reference, far=bool(outside), finite=bool(np.isfinite(value).all()))
+                note(
+                    crystal,
+                    self.config.elements,
+                    self.checkpoint.reference,
+                    far=bool(outside),
+                    finite=bool(np.isfinite(value).all()),
+                )
                 for crystal, outside, value in zip(crystals, far, means, strict=True)
             ],
         }

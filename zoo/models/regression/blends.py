@@ -18,7 +18,7 @@ from zoo.analysis.probabilities import softmax, tempered
 from zoo.data.scaling import restored, transformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -101,14 +101,14 @@ class _Member(Protocol):
     def regressors(self) -> tuple[WeightedRegressor, ...]: ...
 
 
-def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: Inputs) -> tuple[Array, Array]:
+def member_values(member: _Member, network: NDArray[Any] | None, inputs: Inputs) -> tuple[Array, Array]:
     """Return the predictions of one member of a checkpoint, and the disagreement of the models that it sums.
 
     Parameters
     ----------
     member : Member or MemberArrays
-    network : callable
-        Returns the scaled outputs of the member's network; called only if the network has a nonzero weight.
+    network : array or None
+        Scaled outputs of the member's network; None if its weight is 0.
     inputs : Inputs
 
     Returns
@@ -119,8 +119,8 @@ def member_values(member: _Member, network: Callable[[], NDArray[Any]], inputs: 
     """
     transform = member.scaler.transform
     parts, shares = [], []
-    if member.weight:
-        output = member.scaler.unscale(network())
+    if network is not None:
+        output = member.scaler.unscale(network)
         parts.append(softmax(output) if output.ndim == 2 else transformed(output, transform))
         shares.append(member.weight)
     for each in member.regressors:
