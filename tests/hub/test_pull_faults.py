@@ -71,7 +71,7 @@ def test_a_hub_that_refuses_reminds_of_the_bundle(here: Machine, fault: str) -> 
     here.publish()
     here.install(bundled=True)
     here.server.fault = fault
-    with pytest.raises(HubError, match="or take the bundled weights, which are the same, with --source bundled"):
+    with pytest.raises(HubError, match="or take the bundled weights, which are the same, with source bundled"):
         pull.pull("hardness-net", source="hub")
     assert pull.pull("hardness-net").origin == "bundled"
 

@@ -1,15 +1,21 @@
-"""Options validated by pydantic, whose errors are InputErrors that name the option."""
+"""Options validated by pydantic, and arguments of the Python API; errors are InputErrors that name what is wrong."""
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from functools import wraps
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 from pydantic import BeforeValidator, Strict, ValidationError
 
+from zoo._utils.wording import python_words, spoken
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Options = TypeVar("Options", bound=type[Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 TYPES = {
     "int_type": "a whole number",
@@ -67,13 +74,108 @@ def validated(options: Options) -> Options:
 
     @wraps(checked)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        try:
-            checked(self, *args, **kwargs)
-        except ValidationError as error:
-            raise InputError(describe(error, [field.name for field in fields(made)])) from None
+        with python_words():
+            try:
+                checked(self, *args, **kwargs)
+            except ValidationError as error:
+                raise InputError(describe(error, [field.name for field in fields(made)])) from None
 
     made.__init__ = __init__
     return options
+
+
+PLAIN: dict[str, tuple[Any, str]] = {
+    "str": (str, "text"),
+    "Path": ((str, PathLike), "a path"),
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "Callable": (Callable, "a function"),
+    "Device": (str, "text"),
+    "OnError": (str, "text"),
+    "OriginChoice": (str, "text"),
+    "None": (NoneType, "None"),
+}
+"""Annotations of arguments that are checked → their types, and these in words."""
+
+OWN = ("Model", "Options", "Ranking", "StudyOptions")
+"""Classes of zoo that are checked by their names, because most modules import them for type checkers alone."""
+
+
+def public(name: str) -> Callable[[Function], Function]:
+    """Make a function of the Python API check its arguments against its annotations, and speak of parameters.
+
+    A wrong type, or a wrong number of arguments, is an InputError in one line. Annotations that name anything besides
+    `PLAIN`, `OWN` and sequences of these are not checked. Functions that take a line get it in the words of Python.
+
+    Parameters
+    ----------
+    name : str
+        What users call the function, such as ``"zoo.load"``.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        taken = ", ".join(each for each in signature.parameters if each not in ("self", "cls"))
+
+        @wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            with python_words():
+                try:
+                    given = signature.bind(*args, **kwargs)
+                except TypeError as error:
+                    raise InputError(f"{name}({taken}): {error}") from None
+                for argument, value in given.arguments.items():
+                    annotation = str(signature.parameters[argument].annotation)
+                    if not _fits(value, annotation):
+                        raise InputError(f"{name}: {argument}={_shown(value)}: must be {_in_words(annotation)}")
+                    if annotation.startswith("Callable[[str]") and value is not None:
+                        given.arguments[argument] = _speaking(value)
+                return function(*given.args, **given.kwargs)
+
+        return cast("Function", called)
+
+    return decorate
+
+
+def _speaking(say: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda line: say(spoken(line))
+
+
+def _parts(annotation: str) -> list[tuple[str, str]]:
+    """Split a union of types; of each, return its name and what stands in brackets."""
+    parts = (part.partition("[") for part in re.split(r" \| (?![^\[]*\])", annotation))
+    return [(kind, inner.removesuffix("]")) for kind, _, inner in parts]
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Return whether a value has an annotated type; also if that is not one which is checked."""
+    return any(_is(value, kind, inner) for kind, inner in _parts(annotation))
+
+
+def _is(value: Any, kind: str, inner: str) -> bool:
+    if kind in ("Sequence", "Iterable"):
+        several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        checked = several and isinstance(value, Collection) and inner != "str"
+        return all(_fits(each, inner) for each in value) if checked else several
+    if kind in OWN:
+        return any(base.__name__ == kind for base in type(value).__mro__)
+    return kind not in PLAIN or isinstance(value, PLAIN[kind][0])
+
+
+def _in_words(annotation: str) -> str:
+    words: list[str] = []
+    for kind, inner in _parts(annotation):
+        if kind in ("Sequence", "Iterable"):
+            words.append("several of them" if words else f"a sequence of {_in_words(inner)}")
+        else:
+            words.append(f"a zoo.{kind}" if kind in OWN else PLAIN.get(kind, ("", kind))[1])
+    return " or ".join(words)
+
+
+def _shown(value: object) -> str:
+    """Return a value as it is written in Python, or the name of its type if that is long."""
+    text = repr(value)
+    return text if len(text) <= 60 and text.isprintable() else type(value).__name__
 
 
 def first_error(error: ValidationError) -> tuple[tuple[int | str, ...], ErrorDetails]:
@@ -123,8 +225,6 @@ def describe(error: ValidationError, names: Sequence[str] = ()) -> str:
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{option}: there is no such option"
     if kind in TYPES:
-        text = repr(value)
-        shown = text if len(text) <= 60 and text.isprintable() else type(value).__name__
-        return f"{name}={shown}: {reason(problem)}"
+        return f"{name}={_shown(value)}: {reason(problem)}"
     shown = "" if isinstance(value, dict | list | tuple) else f" {value}"
     return f"{option}{shown}: {reason(problem)}"

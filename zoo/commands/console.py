@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from zoo._utils.wording import shell_words
 from zoo.commands.text_table import lay_out
 from zoo.errors import DOCUMENTATION, ZooError
 
@@ -64,7 +65,8 @@ class ErrorGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line; as a program of its own, unless ``standalone_mode`` is false."""
         self._process_goes_on = not extra.get("standalone_mode", True)
-        return super().main(*args, **extra)
+        with shell_words():
+            return super().main(*args, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options; ``--plugin`` already runs code here."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from zoo._utils.progress import log_step
+from zoo._utils.validation import public
 from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError
 from zoo.hub.cache import Expected, Pulled, card_beside, discard, fetch, sha256
 from zoo.hub.client import Client
@@ -38,6 +39,7 @@ _REF = re.compile(
 )
 
 
+@public("zoo.pull")
 def pull(ref: str | Path, *, source: OriginChoice = "auto", force: bool = False) -> Pulled:
     """Make a backbone available on this machine and return its location.
 

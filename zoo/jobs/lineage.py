@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zoo._utils.validation import public
 from zoo.analysis import known_crystals
 from zoo.data.structures.conversion import as_crystals
 from zoo.errors import InputError
@@ -139,6 +140,7 @@ def seen(found: Iterable[TrainedOn], records: Sequence[Record]) -> frozenset[str
     return known if known or compared else None
 
 
+@public("zoo.recognize")
 def recognize(model: Model, structures: object) -> list[str]:
     """Say which crystals are in the training set of a model or of a network that it started from.
 

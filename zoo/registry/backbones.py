@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils import bounded
+from zoo._utils.validation import public
 from zoo.errors import CardError, PluginError, UnknownNameError, ZooError
 from zoo.registry.plugins import OURS, canonical, load_plugin, plugins
 
@@ -94,6 +95,7 @@ def named(distributions: Container[str | None] | None = None) -> dict[str, Card]
     }
 
 
+@public("zoo.backbone")
 def get(name: str) -> Card:
     """Return the card of a backbone.
 

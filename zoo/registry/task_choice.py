@@ -136,7 +136,7 @@ def several(
     names = given["target"] or [name_of(each) for each in given["task"]]
     wanted = _listed(log) if not isinstance(log, bool) else []
     if unknown := [name for name in wanted if name not in names]:
-        raise InputError(f"--log names {unknown[0]!r}, which is not a target; there is {', '.join(names) or 'none'}")
+        raise InputError(f"--log-of names {unknown[0]!r}, which is not a target; there is {', '.join(names) or 'none'}")
     return [
         {
             **{name: values[place] if values else None for name, values in given.items()},

@@ -46,7 +46,7 @@ def test_a_folder_and_a_file(tmp_path: Path) -> None:
     assert both.index.tolist() == ["NaCl", "KCl"]
     with pytest.raises(InputError, match="a DataFrame is not a path"):
         read(both)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="a NoneType is not a path"):
+    with pytest.raises(InputError, match=r"path=\[None\]: must be text or a path or several of them"):
         read([None])  # type: ignore[list-item]
     assert read(str(tmp_path / "NaCl.cif")).formula.to_dict() == {"NaCl": "Cl1 Na1"}
     ids = write_csv(tmp_path / "ids.csv", [{"id": name, "y": 1} for name in CIFS])

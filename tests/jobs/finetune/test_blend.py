@@ -79,7 +79,7 @@ def test_fast_fits_no_network(options: Options, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("other", [{"mode": "full"}, {"mode": "svr"}, {"backbone": None}, {"backbone": "all"}])
 def test_fast_belongs_to_a_blend_on_one_backbone(options: Options, other: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="--fast leaves the fine-tuned network out of a blend on one backbone"):
+    with pytest.raises(InputError, match="fast=True leaves the fine-tuned network out of a blend on one backbone"):
         replace(options, fast=True, **other)
 
 
@@ -208,5 +208,5 @@ def test_bad_tables_end_in_one_line(options: Options, moduli: Callable[[int], Pa
         finetune(replace(options, data=tmp_path / "equal.csv"), tmp_path / "equal", quiet=True)
     with pytest.raises(InputError, match=r"21 seeds: .* a checkpoint holds 100; give at most 10"):
         finetune(replace(options, seeds=21), tmp_path / "many", quiet=True)
-    with pytest.raises((InputError, UnknownNameError), match="--mode blent: use one of blend"):
+    with pytest.raises((InputError, UnknownNameError), match="mode blent: use one of blend"):
         replace(options, mode="blent")

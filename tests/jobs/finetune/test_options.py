@@ -42,13 +42,13 @@ def test_wrong_types_are_named(wrong: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"seeds": 0}, "--seeds 0"),
-        ({"seeds": 101}, "--seeds 101: must be at most 100"),
-        ({"batch_size": 1}, "--batch-size 1: must be at least 2"),
-        ({"learning_rate": -1e-3}, "--learning-rate -0.001"),
-        ({"patience": 0}, "--patience 0"),
-        ({"mode": "Head"}, "--mode Head: use one of blend, mixture, full, head, layerwise, or a baseline"),
-        ({"precision": "8"}, "--precision 8: must be one of 32-true"),
+        ({"seeds": 0}, "seeds 0"),
+        ({"seeds": 101}, "seeds 101: must be at most 100"),
+        ({"batch_size": 1}, "batch_size 1: must be at least 2"),
+        ({"learning_rate": -1e-3}, "learning_rate -0.001"),
+        ({"patience": 0}, "patience 0"),
+        ({"mode": "Head"}, "mode Head: use one of blend, mixture, full, head, layerwise, or a baseline"),
+        ({"precision": "8"}, "precision 8: must be one of 32-true"),
     ],
 )
 def test_options_that_cannot_be(wrong: dict[str, Any], message: str) -> None:

@@ -58,7 +58,7 @@ def test_intervals_are_calibrated_on_validation_rows_and_measured_on_test_rows(
     )
     assert "test rows of the first seed are farther" in card
     zoo.load(out).predict([], interval=0.95)  # the two seeds have 24 rows together
-    with pytest.raises(InputError, match=r"--interval 0\.97 needs more calibration rows than the 24 there are"):
+    with pytest.raises(InputError, match=r"interval 0\.97 needs more calibration rows than the 24 there are"):
         zoo.load(out).predict([], interval=0.97)
 
 
@@ -130,7 +130,7 @@ def test_a_run_that_was_cut_off_goes_on(
         with pytest.raises(Cut):
             finetune(options, out, quiet=True)
     assert not out.exists()
-    with pytest.raises(InputError, match="unfinished run; give --resume"):
+    with pytest.raises(InputError, match="unfinished run; give resume=True"):
         finetune(options, out, quiet=True)
     other = Options(**{**vars(options), "epochs": 3})
     with pytest.raises(InputError, match=r"started with other settings \(epochs, fit\)"):
@@ -200,7 +200,7 @@ def test_the_recommended_backbone_is_named_with_its_reason(data: Path, tmp_path:
     name = plugins.task("bulk-modulus").recommended_backbone
     assert any(
         line.startswith(f"backbone {name} from")
-        and line.endswith(": recommended by the task; --backbone all compares all of them on validation rows")
+        and line.endswith(": recommended by the task; backbone all compares all of them on validation rows")
         for line in said
     )
     card = (tmp_path / "run" / "README.md").read_text(encoding="utf-8")

@@ -105,7 +105,7 @@ def test_mistakes_are_told_before_anything_is_read(data: Path, backbone: Path, t
     with pytest.raises(UnknownNameError, match="orakel"):
         finetune(request(data, backbone, beside=("orakel",)), tmp_path / "run")
     wrong = Options("bulk-modulus", data, backbone=str(backbone), mode="full", beside=("magpie",))
-    with pytest.raises(InputError, match="--mode full has none"):
+    with pytest.raises(InputError, match="mode full has none"):
         finetune(wrong, tmp_path / "run")
     with pytest.raises(InputError, match="beside"):
         request(data, backbone, beside=("magpie",) * 9)

@@ -114,9 +114,9 @@ def test_rows_of_both_kinds_are_not_mixed(options: Options, frame: pd.DataFrame,
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"mode": "full"}, "--mode full: the table has formulas and no structures, which networks need"),
-        ({"backbone": "dEf-10k"}, "--backbone dEf-10k: the table has formulas"),
-        ({"compare_scratch": True}, "--compare scratch: the table has formulas"),
+        ({"mode": "full"}, "mode full: the table has formulas and no structures, which networks need"),
+        ({"backbone": "dEf-10k"}, "backbone dEf-10k: the table has formulas"),
+        ({"compare_scratch": True}, "compare_scratch=True: the table has formulas"),
         ({"beside": ("embedding",)}, "the featurizer embedding reads structures, and the table has formulas alone"),
     ],
 )

@@ -79,7 +79,7 @@ def test_test_rows_of_a_second_frame(data: Path, backbone: Path, tmp_path: Path)
     result = zoo.finetune(request, tmp_path / "run", quiet=True)
     assert [result.records[row].id for row in result.splits[0].test] == list(frame.material_id[24:])
     assert "table `DataFrame`" in (tmp_path / "run" / "README.md").read_text()
-    with pytest.raises(zoo.ZooError, match="--test-data DataFrame: this is the table of the training rows"):
+    with pytest.raises(zoo.ZooError, match="test_data DataFrame: this is the table of the training rows"):
         zoo.finetune(replace(request, test_data=request.data), tmp_path / "no", quiet=True)
 
 
@@ -126,14 +126,12 @@ def test_a_column_without_a_task(data: Path, backbone: Path, tmp_path: Path) -> 
     known = zoo.Options(data=data, target="K_VRH", unit="GPa", **base)
     said.clear()
     zoo.finetune(known, tmp_path / "known", quiet=True, say=said.append)
-    assert "K_VRH is a column of the task bulk-modulus: --task bulk-modulus knows its unit and range" in said
+    assert "K_VRH is a column of the task bulk-modulus: task bulk-modulus knows its unit and range" in said
 
 
 def test_values_without_a_logarithm_are_rejected_if_log_was_asked_for(data: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(data).assign(d33=[0.0, -2.0, *np.linspace(1, 9, 28)])
-    with pytest.raises(
-        zoo.ZooError, match=r"DataFrame: 2 of 30 rows cannot be used, more than the 0 of --max-rejected"
-    ):
+    with pytest.raises(zoo.ZooError, match=r"DataFrame: 2 of 30 rows cannot be used, more than the 0 of max_rejected"):
         zoo.finetune(
             zoo.Options(data=frame, target="d33", unit="pC/N", log=True, max_rejected=0.0), tmp_path / "run", quiet=True
         )

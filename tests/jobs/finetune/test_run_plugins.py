@@ -78,7 +78,7 @@ def test_what_is_trained_outlives_a_baseline_that_fails(
     plugin(tmp_path / "mine.py", 7.0)  # no quantile
     request = Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1, baselines=("constant",))
     with pytest.raises(
-        PluginError, match=r"quantile.*; finished fits are kept: continue with --resume, without this baseline"
+        PluginError, match=r"quantile.*; finished fits are kept: continue with resume=True, without this baseline"
     ):
         finetune(request, tmp_path / "run", quiet=True)
     without = Options("bulk-modulus", data, mode="mixture", backbone=str(backbone), epochs=1)

@@ -104,8 +104,8 @@ def test_the_table_over_folds_ends_with_mean_and_deviation(folds: tuple[Result, 
 def test_a_column_that_is_not_used_is_mentioned_in_a_line(folds: tuple[Result, Path, list[str]]) -> None:
     result, _, said = folds
     (line,) = (line for line in said if "not used" in line)
-    assert line == "k.csv has a column 'set', which is not used; --split-column set takes the test rows from it"
-    assert line in result.warned
+    assert line == "k.csv has a column 'set', which is not used; split_column set takes the test rows from it"
+    assert line.replace("split_column", "--split-column") in result.warned
 
 
 def test_folds_are_drawn_and_hold_every_row_once(tmp_path: Path) -> None:
@@ -194,10 +194,10 @@ def test_second_tables_that_do_not_fit_are_refused_in_a_line(tmp_path: Path) -> 
 
 def test_columns_that_cannot_be_used_are_refused_in_a_line(tmp_path: Path) -> None:
     table = write(frame().assign(fold=1, word=["train", "tets"] * 20), tmp_path / "k.csv")
-    assert "--split-column folds: there is no such column" in refused(table, split_column="folds")
+    assert "split_column folds: there is no such column" in refused(table, split_column="folds")
     assert "all rows are of one fold, 1" in refused(table, split_column="fold")
     assert "row 2, column word = 'tets' and 19 more rows" in refused(table, split_column="word")
-    assert "--folds 50: 40 usable rows are too few" in refused(table, folds=50)
+    assert "folds 50: 40 usable rows are too few" in refused(table, folds=50)
     assert "every row is a test row of a fold" in refused(table, folds=3, backbone="all")
 
 
@@ -213,11 +213,11 @@ def test_a_row_without_a_part_is_rejected_with_its_reason(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"folds": 5, "split_column": "fold"}, "--split-column and --folds: each says which rows are test rows"),
-        ({"folds": 5, "test_data": "t.csv"}, "--test-data and --folds: each says"),
-        ({"folds": 5, "test": 0.2}, "--test 0.2: --folds 5 says which rows are test rows"),
-        ({"folds": 5, "seeds": 3}, "--seeds 3 with --folds 5: a fold is tested once"),
-        ({"folds": 1}, "--folds 1: must be at least 2"),
+        ({"folds": 5, "split_column": "fold"}, "split_column and folds: each says which rows are test rows"),
+        ({"folds": 5, "test_data": "t.csv"}, "test_data and folds: each says"),
+        ({"folds": 5, "test": 0.2}, "test 0.2: folds 5 says which rows are test rows"),
+        ({"folds": 5, "seeds": 3}, "seeds 3 with folds 5: a fold is tested once"),
+        ({"folds": 1}, "folds 1: must be at least 2"),
         ({"folds": 2.0}, "folds=2.0: must be a whole number"),
     ],
 )
@@ -263,5 +263,5 @@ def test_a_network_without_test_rows_is_judged_on_its_validation_rows(backbone: 
 
 def test_methods_are_not_compared_without_test_rows(tmp_path: Path) -> None:
     for more in ({"baselines": ("svr",)}, {"compare_scratch": True}):
-        with pytest.raises(InputError, match="--test 0: without test rows there is nothing to compare"):
+        with pytest.raises(InputError, match="test 0: without test rows there is nothing to compare"):
             Options("bulk-modulus", tmp_path / "k.csv", test=0, **more)

@@ -65,7 +65,7 @@ def test_a_comparison_that_was_cut_off_goes_on(data: Path, tmp_path: Path, monke
     fitted = cut_after(2, monkeypatch)
     with pytest.raises(Cut):
         finetune(request, out, quiet=True)
-    with pytest.raises(InputError, match="unfinished run; give --resume"):
+    with pytest.raises(InputError, match="unfinished run; give resume=True"):
         finetune(request, out, quiet=True)
     fitted.append(())  # no longer two
     result = finetune(request, out, resume=True, quiet=True)
@@ -104,7 +104,7 @@ def test_no_row_that_a_seed_tests_on_helps_to_choose(data: Path, tmp_path: Path)
     assert set(found.val) == set(splits[0].val) - tested < set(splits[0].val)
     assert set(found.train) == set(splits[0].train) - tested < set(splits[0].train)
     assert choice_split(splits[:1]).as_ids(records) == splits[0].as_ids(records)
-    with pytest.raises(InputError, match=r"--backbone all: only [0-9] validation rows are test rows of no seed"):
+    with pytest.raises(InputError, match=r"backbone all: only [0-9] validation rows are test rows of no seed"):
         finetune(
             Options("bulk-modulus", data, mode="mixture", backbone="all", epochs=1, seeds=8, test=0.3, val=0.4),
             tmp_path / "run",

@@ -60,7 +60,7 @@ def test_only_regular_files_and_earlier_predictions_are_overwritten(model: Model
     silicon = tmp_path / "Si.cif"
     samples.crystals()["Si"].to(filename=str(silicon))
     for out in (Path("/dev/null"), Path("/dev/full")):
-        with pytest.raises(InputError, match=f"{out} is not a regular file; give another --out"):
+        with pytest.raises(InputError, match=f"{out} is not a regular file; give another out"):
             predict_files(model, [silicon], out)
     with pytest.raises(InputError, match="exists and holds no predictions"):
         predict_files(model, [silicon], silicon)
@@ -106,7 +106,7 @@ def test_columns_of_the_input_are_copied(model: Model, tmp_path: Path) -> None:
     assert done.renamed == {"formula": "input_formula", "prediction": "input_prediction"}
     assert list(pd.read_csv(predict_files(model, [table], tmp_path / "p.csv", keep=["batch"]).out))[-1] == "batch"
     assert list(pd.read_csv(predict_files(model, [table], tmp_path / "p.csv", keep=[]).out))[-1] == "atoms"
-    with pytest.raises(InputError, match=r"--keep bath: no table has such a column \(columns: name, cif, batch"):
+    with pytest.raises(InputError, match=r"keep bath: no table has such a column \(columns: name, cif, batch"):
         predict_files(model, [table], tmp_path / "p.csv", keep=["bath"])
 
 

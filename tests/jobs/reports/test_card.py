@@ -64,5 +64,5 @@ def test_a_baseline_does_not_start_from_the_backbone_that_measures_distances(
     assert lineage.training_ids(pull.pull(tmp_path / "run")) == known | {
         result.records[row].id for row in result.crossfits[0].rows
     }
-    with pytest.raises(InputError, match="--backbone all compares backbones, and --mode mean reads none; leave out"):
+    with pytest.raises(InputError, match="backbone all compares backbones, and mode mean reads none; leave out"):
         Options("bulk-modulus", request.data, backbone="all", mode="mean")

@@ -97,5 +97,5 @@ def test_a_blend_is_a_method_of_a_study(tmp_path: Path) -> None:
     assert list(fast.results.method) == ["dEf-10k, blend, fast", "mean"]
     members = fast.parameters["dEf-10k, blend, fast", 20, 0]
     assert not any("fine-tuned" in name for name in members)
-    with pytest.raises(InputError, match="--fast leaves the network out of blend, which is not among --modes full"):
+    with pytest.raises(InputError, match="fast=True leaves the network out of blend, which is not among modes full"):
         replace(options, fast=True, modes=("full",))

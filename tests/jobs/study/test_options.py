@@ -85,10 +85,10 @@ def test_options_in_python_take_what_a_notebook_gives() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"data": "k.csv", "seed_count": 3}, "--seed-count: there is no such option"),
-        ({}, "--data is missing"),
+        ({"data": "k.csv", "seed_count": 3}, "seed_count: there is no such option"),
+        ({}, "data is missing"),
         ({"data": "k.csv", "sizes": 50}, "sizes=50: must be a tuple"),
-        ({"data": "k.csv", "max_rejected": "many"}, "--max-rejected many: must be a number"),
+        ({"data": "k.csv", "max_rejected": "many"}, "max_rejected many: must be a number"),
         ({"data": "k.csv", "baselines": (), "scratch": False, "backbones": ()}, "there is nothing to compare"),
     ],
 )

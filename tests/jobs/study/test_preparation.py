@@ -51,7 +51,7 @@ def test_rows_that_conditions_and_pretraining_leave(
     assert not any(line == UNKNOWN_IDS for line in caplog.messages)
     monkeypatch.setattr(backbones, "CRYSTALS_FILE", "none")  # a backbone that has a list of identifiers alone
     assert len(prepare(options(tmp_path / "mine.csv", sizes=None, unseen=True)).records) == len(ids)
-    assert f"--unseen: {UNKNOWN_IDS}" in caplog.messages
+    assert f"unseen=True: {UNKNOWN_IDS}" in caplog.messages
     hard = prepare(options(table, sizes=None, where=(Condition(column="K_VRH", above=100.0),)))
     assert {record.id for record in hard.records} == {r.id for r in whole.records if (r.target or 0) > 100}
     few = prepare(options(table, sizes=None, rows=40))

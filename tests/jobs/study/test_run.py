@@ -138,14 +138,14 @@ def test_a_study_can_be_extended_and_not_mixed(study: tuple[Study, Path], table:
     )
     assert any("18 cells, 6 to do" in line for line in said)
     assert set(more.results["size"]) == {20, 40, 60}
-    with pytest.raises(InputError, match=rf"{out} was made with other settings \(epochs, test\); give another --out"):
+    with pytest.raises(InputError, match=rf"{out} was made with other settings \(epochs, test\); give another out"):
         run_study(options(table, epochs=3, test=0.2), out, report=False, quiet=True)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda note: {**note, "format": 3, "mixtures": None}, r"other settings \(format\); give another --out"),
+        (lambda note: {**note, "format": 3, "mixtures": None}, r"other settings \(format\); give another out"),
         (lambda note: {key: each for key, each in note.items() if key != "weights"}, r"damaged \('weights'\)"),
     ],
 )
@@ -365,5 +365,5 @@ def test_a_study_of_a_frame_and_of_a_table_in_memory(table: Path, tmp_path: Path
     assert "zoo.study(zoo.StudyOptions(Task(name='stiffness'" in report
     assert ", DataFrame, sizes=(20,), backbones=(), " in report
     conditions = (Condition.parse("K_VRH > 3"),)
-    with pytest.raises(InputError, match="--where K_VRH>3: a table in memory has no other columns"):
+    with pytest.raises(InputError, match="where K_VRH>3: a table in memory has no other columns"):
         prepare(replace(options(table), data=memory, where=conditions))

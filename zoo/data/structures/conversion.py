@@ -173,7 +173,7 @@ def _report(reasons: Mapping[int, str], names: Mapping[int, str], on_error: OnEr
         raise InputError(f"structure {shown[0][0]}: {shown[0][1]}{also}")
     said = [f"structure {name}: {reason}" for name, reason in shown] + more
     total = counted(len(names), "structure")
-    warnings.warn(f"{len(bad)} of {total} skipped: {'; '.join(said)}", stacklevel=4)
+    warnings.warn(f"{len(bad)} of {total} skipped: {'; '.join(said)}", stacklevel=5)
 
 
 def _own_id(item: object) -> str:

@@ -7,7 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo._utils.wording import counted
+from zoo._utils.validation import public
+from zoo._utils.wording import counted, spoken
 from zoo.data.structures.parse import kind_of
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.inputs import iter_records
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
+@public("zoo.read")
 def read(
     path: str | Path | Sequence[str | Path],
     *,
@@ -100,7 +102,7 @@ def read(
         cells = {name if name != "structure" else own: cell for name, cell in item.cells.items()}
         rows.append({**read_from, **cells, "structure": item.crystal})
     for note in stream.notes:
-        warnings.warn(note, stacklevel=2)
+        warnings.warn(spoken(note), stacklevel=3)  # above the function and its decorator
     if rejected:
         _report(rejected, len(ids), on_error)
     if not rows:
@@ -124,7 +126,7 @@ def _report(rejected: list[Rejection], usable: int, on_error: OnError) -> None:
         raise InputError(f"{rejected[0]}{more}; on_error='skip' leaves such crystals out")
     reasons = [str(each) for each in rejected[:_SHOWN]]
     reasons += [f"{len(rejected) - _SHOWN} more"] if rejected[_SHOWN:] else []
-    warnings.warn(f"{len(rejected)} of {total} skipped: {'; '.join(reasons)}", stacklevel=3)
+    warnings.warn(f"{len(rejected)} of {total} skipped: {'; '.join(reasons)}", stacklevel=4)
 
 
 def _typed(column: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import counted, listed
+from zoo._utils.wording import counted, listed, python_words
 from zoo.data.structures.conversion import convert
 from zoo.data.structures.parse import kind_of
 from zoo.data.tables.records import Record, shorten
@@ -28,30 +27,23 @@ NAME = "crystals"
 """What stands for the table's name in messages and cards."""
 
 _SHOWN = 5
-_OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)(?![\w-])")
 
 
 @contextmanager
 def value_errors() -> Iterator[None]:
-    """Raise an :class:`InvalidDataError` for every :class:`InputError` inside the block, in the words of Python.
-
-    Options of the command line that it names become parameters: ``--on-error`` is ``on_error``.
-    """
-    try:
-        yield
-    except InvalidDataError:
-        raise
-    except UnknownNameError as error:
-        if error.kind != "task":
+    """Raise an :class:`InvalidDataError` for every :class:`InputError` inside the block, in the words of Python."""
+    with python_words(seed="random_state"):
+        try:
+            yield
+        except InvalidDataError:
             raise
-        advice = "task=None takes any property; a zoo.Task describes one"
-        raise UnknownNameError(error.kind, error.name, error.known, advice) from None
-    except InputError as error:
-        raise InvalidDataError(_OPTION.sub(lambda found: _parameter(found[1]), str(error))) from error
-
-
-def _parameter(option: str) -> str:
-    return "random_state" if option == "seed" else option.replace("-", "_")
+        except UnknownNameError as error:
+            if error.kind != "task":
+                raise
+            advice = "task=None takes any property; a zoo.Task describes one"
+            raise UnknownNameError(error.kind, error.name, error.known, advice) from None
+        except InputError as error:
+            raise InvalidDataError(str(error)) from error
 
 
 def converted(structures: object, on_error: OnError) -> Converted:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from zoo._utils.validation import public
 from zoo._utils.wording import as_html, counted, format_headline, probability_columns
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import Comparison, compare
@@ -276,6 +277,7 @@ class Result:
         return as_html(title, None, *comparison_rows(self), [verdict(self), intervals(self)])
 
     @staticmethod
+    @public("Result.load")
     def load(folder: str | Path) -> SavedResult | JointResult:
         """Read the result of a run from its folder: a :class:`SavedResult`, or a `JointResult` of several targets.
 
@@ -291,6 +293,4 @@ class Result:
         Traceback (most recent call last):
         zoo.errors.InputError: examples is not the folder of a run: metrics.json is missing
         """
-        if read_folders(Path(folder)) is None:
-            return SavedResult.read(Path(folder))
-        return JointResult.load(Path(folder))
+        return SavedResult.read(folder) if read_folders(Path(folder)) is None else JointResult.load(folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils import resuming
+from zoo._utils.validation import public
 from zoo._utils.wording import counted
 from zoo.errors import InputError
 from zoo.jobs.finetune.joint.run import finetune_jointly
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("zoo")
 
 
+@public("zoo.finetune")
 def finetune(
     options: Options,
     out: Path | str,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo._utils.files import whole
+from zoo._utils.validation import public
 from zoo.data.graphs.memory import CrystalMemory
 from zoo.data.tables.inputs import iter_records
 from zoo.data.tables.records import Record, Rejection
@@ -78,12 +79,13 @@ class Predicted:
     renamed: dict[str, str] = field(default_factory=dict)
 
 
+@public("zoo.predict_files")
 def predict_files(
     model: Model | Iterable[Model],
     inputs: Path | str | Sequence[Path | str],
     out: Path | str,
     *,
-    structures: Path | None = None,
+    structures: Path | str | None = None,
     rows: RecordStream | None = None,
     keep: Sequence[str] | None = None,
     interval: float | None = None,
@@ -135,7 +137,8 @@ def predict_files(
         each.check_interval(interval)
     rejected_out = out.with_name(f"{out.stem}.rejected.csv")
     _check_out(out, rejected_out)
-    stream = iter_records(paths, structures=structures, keep=keep) if rows is None else rows
+    folder = None if structures is None else Path(structures)
+    stream = iter_records(paths, structures=folder, keep=keep) if rows is None else rows
     layout = Layout.of(models, interval, stream.kept)
     results = _predict(models, stream, interval, known=known)
     first = list(islice(results, 1))  # before any folder is created, so that a missing input leaves nothing behind

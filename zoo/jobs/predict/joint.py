@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo._utils import bounded
+from zoo._utils.validation import public
 from zoo._utils.wording import as_html, listed, with_unit
 from zoo.data.graphs.memory import CrystalMemory
 from zoo.data.structures.conversion import convert, usable_items
@@ -75,6 +76,7 @@ class JointModel:
             *(f"{column}_{name}" for name, model in self.models.items() for column in model.columns(interval)[1:]),
         )
 
+    @public("JointModel.predict")
     def predict(
         self,
         structures: object,
@@ -125,6 +127,7 @@ class JointModel:
             rows.append(errors[0] if errors else row)
         return rows
 
+    @public("JointModel.embed")
     def embed(self, structures: object, pooling: str = "all") -> NDArray[Any]:
         """Return the vectors of the first target's network; see :meth:`zoo.Model.embed`."""
         return next(iter(self)).embed(structures, pooling)
@@ -141,6 +144,7 @@ class JointModel:
         return as_html(f"Model {self.name}", facts)
 
 
+@public("zoo.load")
 def load(
     ref: str | Path, *, target: str | None = None, device: Device = "auto", source: OriginChoice = "auto"
 ) -> Model:

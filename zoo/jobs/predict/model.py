@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo._utils.devices import Device, choose_device
 from zoo._utils.progress import log_step
+from zoo._utils.validation import public
 from zoo._utils.wording import counted
 from zoo.data.composition import Composition
 from zoo.data.crystal import SYMBOLS, Crystal
@@ -155,6 +156,7 @@ class Model:
         """Return the columns of a table of predictions, with an interval if one is asked for."""
         return names(self.classes, interval=interval is not None)
 
+    @public("Model.predict")
     def predict(
         self,
         structures: object,
@@ -233,6 +235,7 @@ class Model:
         if level is not None:
             intervals.check(self.name, self.checkpoint.members, level)
 
+    @public("Model.embed")
     def embed(self, structures: object, pooling: str = "all") -> NDArray[np.float64]:
         """Return the pooled embeddings of crystals, shape (n, d); from the first member if there are several.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo._utils.validation import public
 from zoo.data.graphs.neighbors import GraphSettings, build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.structures.conversion import as_crystal
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.jobs.predict.model import Model
 
 
+@public("zoo.graph")
 def graph(structure: object, model: Model | None = None) -> Any:
     """Return the input graph of a crystal as a DGLGraph.
 

@@ -6,8 +6,10 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import nan
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo._utils.validation import public
 from zoo._utils.wording import as_html, counted, format_headline, percent
 from zoo.analysis.comparisons import Comparison
 from zoo.errors import InputError
@@ -15,7 +17,6 @@ from zoo.jobs.predict.joint import read_folders
 from zoo.jobs.reports.comparison_table import PART, comparison_rows
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import BinaryIO
 
     import pandas as pd
@@ -38,8 +39,10 @@ class SavedResult:
     metrics: dict[str, Any]
 
     @classmethod
-    def read(cls, folder: Path) -> SavedResult:
+    @public("SavedResult.read")
+    def read(cls, folder: str | Path) -> SavedResult:
         """Read the folder of a run; raises `InputError` if it is none."""
+        folder = Path(folder)
         path = folder / "metrics.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -142,7 +145,8 @@ class JointResult:
     rejected: list[Rejection] = field(default_factory=list)
 
     @classmethod
-    def load(cls, folder: Path) -> JointResult:
+    @public("JointResult.load")
+    def load(cls, folder: str | Path) -> JointResult:
         """Read the folder of a run of several targets.
 
         Raises
@@ -150,6 +154,7 @@ class JointResult:
         InputError
             If it is none.
         """
+        folder = Path(folder)
         below = read_folders(folder)
         if below is None:
             raise InputError(f"{folder} is not the folder of a run of several targets")

@@ -19,6 +19,7 @@ import pandas as pd
 
 from zoo._utils import engines, files, resuming
 from zoo._utils.progress import progress
+from zoo._utils.validation import public
 from zoo._utils.wording import error_title
 from zoo.analysis import leaks
 from zoo.analysis.reports import Section
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("zoo")
 
 
+@public("zoo.study")
 def run_study(
     options: StudyOptions,
     out: Path | str,

@@ -108,7 +108,7 @@ def test_an_interrupted_run_goes_on(options: Options, run: tuple[JointResult, Pa
             finetune(again, out, quiet=True)
         assert len(begun) == 2
     assert not out.exists()
-    with pytest.raises(InputError, match="unfinished run; give --resume"):
+    with pytest.raises(InputError, match="unfinished run; give resume=True"):
         finetune(again, out, quiet=True)
     with pytest.raises(InputError, match="other settings"):
         finetune(replace(again, target=("G_VRH", "K_VRH")), out, quiet=True, resume=True)
