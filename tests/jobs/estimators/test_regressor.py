@@ -49,6 +49,17 @@ def test_estimator_job_and_command_give_equal_numbers(
         )
 
 
+def test_a_quiet_fit_says_nothing(
+    moduli_frame: pd.DataFrame, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not even that the backbone has seen some of the crystals, with another property."""
+    model = zoo.CrystalRegressor("bulk-modulus", mode="head", backbone="dEf-10k", epochs=1, verbose=0)
+    model.fit(moduli_frame.structure[:30], moduli_frame.K_VRH[:30])
+    assert model.metrics_["rows_in_pretraining"]
+    assert caplog.messages == []
+    assert capfd.readouterr() == ("", "")
+
+
 def test_several_seeds_repeat_the_cross_fit(moduli_frame: pd.DataFrame, backbone: Path) -> None:
     model = quick(backbone, seeds=2).fit(moduli_frame.structure[:30], moduli_frame.K_VRH[:30])
     folds = [each["folds"] for each in model.metrics_["blend"]["per_seed"]]

@@ -9,7 +9,7 @@ import torch
 
 from zoo.errors import UnknownNameError
 from zoo.jobs.finetune.options import Options
-from zoo.jobs.finetune.start import Start, describe, prepare, row_warnings
+from zoo.jobs.finetune.start import Start, describe, prepare, row_notes, row_warnings
 from zoo.registry import plugins
 from zoo.training.settings import FROM_SCRATCH
 
@@ -67,13 +67,19 @@ def test_leaks_are_told_with_their_numbers() -> None:
         "5 of 12 test rows are crystals that dEf-10k was trained on, on this very property: "
         "their error says nothing about new crystals"
     ]
-    (line,) = row_warnings(start, TASK, {}, [2], ["10 test rows"])
+    assert row_notes(start, TASK, {"dEf-10k": [0, 5]}, [0, 5], ["10 test rows", "12 test rows"]) == []
+
+
+def test_crystals_seen_with_another_property_are_no_warning() -> None:
+    (start,) = prepare(options(backbone="dEf-10k", mode="full"))
+    (line,) = row_notes(start, TASK, {}, [2], ["10 test rows"])
     assert line.startswith("2 of 10 test rows are crystals that dEf-10k saw in training, with another property (")
-    assert row_warnings(start, TASK, {}, [0], ["10 test rows"]) == []
+    assert row_warnings(start, TASK, {}, [2], ["10 test rows"]) == []
+    assert row_notes(start, TASK, {}, [0], ["10 test rows"]) == []
 
 
 def test_the_target_is_not_called_another_property() -> None:
     (start,) = prepare(options(backbone="dEf-10k", mode="mixture"))
-    (line,) = row_warnings(start, plugins.task("formation-energy"), {}, [2], ["10 test rows"])
+    (line,) = row_notes(start, plugins.task("formation-energy"), {}, [2], ["10 test rows"])
     assert line.startswith("2 of 10 test rows are crystals that at least one of dEf-10k, ")
     assert line.endswith("saw in training, with another property (band_gap, is_metal): no leak of the target")

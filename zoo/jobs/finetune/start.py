@@ -294,7 +294,7 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
 def row_warnings(
     start: Start, task: Task, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: Sequence[str]
 ) -> list[str]:
-    """Return warnings about rows seen in pretraining that the errors are measured on.
+    """Return warnings about rows seen in pretraining that the errors are measured on; see also :func:`row_notes`.
 
     Parameters
     ----------
@@ -306,11 +306,6 @@ def row_warnings(
     judged : sequence of str
         Number and kind of these rows for each seed, for example "50 test rows".
     """
-
-    def most(counts: Sequence[int]) -> str:
-        worst = int(np.argmax(counts))
-        return f"{counts[worst]} of {judged[worst]}"
-
     lines = []
     unlisted = lineage.without_list(start.pretrained)
     if unlisted:
@@ -320,22 +315,35 @@ def row_warnings(
         )
     if leaks:
         lines += [
-            f"{most(counts)} are crystals that {name} was trained on, on this very property: "
+            f"{_most(counts, judged)} are crystals that {name} was trained on, on this very property: "
             "their error says nothing about new crystals"
             for name, counts in leaks.items()
         ]
-    elif seen and max(seen):
-        names = [each.name for each in start.pretrained if each.name not in unlisted]
-        learned = dict.fromkeys(target for each in start.pretrained for target in each.targets)
-        others = ", ".join(target for target in learned if target not in task.columns)
-        who = names[0] if len(names) == 1 else f"at least one of {', '.join(names)}"
-        lines.append(
-            f"{most(seen)} are crystals that {who} saw in training, with another property ({others}): "
-            "no leak of the target"
-        )
     elif seen is None and len(unlisted) < len(start.pretrained):
         lines.append(UNKNOWN_IDS)
     return lines
+
+
+def row_notes(
+    start: Start, task: Task, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: Sequence[str]
+) -> list[str]:
+    """Return what is known of rows seen in pretraining and does not limit the errors; see :func:`row_warnings`."""
+    if leaks or not seen or not max(seen):
+        return []
+    unlisted = lineage.without_list(start.pretrained)
+    names = [each.name for each in start.pretrained if each.name not in unlisted]
+    learned = dict.fromkeys(target for each in start.pretrained for target in each.targets)
+    others = ", ".join(target for target in learned if target not in task.columns)
+    who = names[0] if len(names) == 1 else f"at least one of {', '.join(names)}"
+    return [
+        f"{_most(seen, judged)} are crystals that {who} saw in training, with another property ({others}): "
+        "no leak of the target"
+    ]
+
+
+def _most(counts: Sequence[int], judged: Sequence[str]) -> str:
+    worst = int(np.argmax(counts))
+    return f"{counts[worst]} of {judged[worst]}"
 
 
 def provenance(start: Start, options: Options, task: Task, table: Table) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from zoo.jobs.finetune.start import (
     compare_backbones,
     describe,
     provenance,
+    row_notes,
     row_warnings,
 )
 from zoo.jobs.fit_store import FitStore
@@ -129,8 +130,10 @@ def fit_rows(
     leaks = lineage.count_leaks(start.pretrained, task, table.records, judged)
     warned = rows.warned + splitting.warnings(options, table, splits)
     kind = "test rows" if len(splits[0].test) else "rows"
-    warned += row_warnings(start, task, leaks, seen, [f"{len(split.test)} {kind}" for split in judged])
-    for line in describe(start, options, task, tried):
+    counts = [f"{len(split.test)} {kind}" for split in judged]
+    warned += row_warnings(start, task, leaks, seen, counts)
+    noted = row_notes(start, task, leaks, seen, counts)
+    for line in describe(start, options, task, tried) + noted:
         tell(line)
     for line in warned:
         warn(line)
@@ -199,7 +202,7 @@ def fit_rows(
         assessed,
         seen,
         leaks,
-        warned,
+        warned + noted,
         tried,
         crossfits,
     )
