@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pickle
 import signal
 import sys
 import time
@@ -50,6 +52,25 @@ def test_deaths_and_errors_cost_their_own_job_alone(engine: Engine, tmp_path: Pa
     assert sorted(index for index, result in found.items() if result.failure) == [5, 6]
     assert any("a worker process died while running " in line and "job 3" in line for line in said)
     assert "job 5: its worker process died again; given up" in said
+
+
+@pytest.mark.parametrize("reported", [False, True], ids=["raised", "reported"])
+def test_errors_of_the_system_are_told_apart(reported: bool) -> None:
+    (done,) = compute([Job("a", partial(_fill_the_disk, reported=reported))], workers=1)
+    assert done.failure.endswith("No space left on device: 'x'")
+    again = pickle.loads(pickle.dumps(done)).system_error
+    assert (again.errno, again.filename) == (errno.ENOSPC, "x")
+    (other,) = compute([Job("a", partial(int, "x"))], workers=1)
+    assert other.system_error is None
+
+
+def _fill_the_disk(*, reported: bool) -> None:
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device", "x")
+    except OSError as error:
+        if reported:
+            raise InputError(f"cannot write: {error}") from error
+        raise
 
 
 def test_one_worker_is_this_process() -> None:

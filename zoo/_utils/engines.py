@@ -67,11 +67,14 @@ class JobResult:
         Return value.
     failure : str
         Why there is no value, in one line; empty if the job succeeded.
+    system_error : OSError or None
+        The error of the operating system behind the failure, such as that of a full disk, which is not the job's fault.
     """
 
     index: int
     value: Any = None
     failure: str = ""
+    system_error: OSError | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,16 @@ def _call(index: int, call: Callable[[], Any], prepare: Prepare = None) -> JobRe
         if type(error) is KeyboardInterrupt:  # Ctrl-C, and no plugin's own kind of it
             raise
         reason = " ".join(str(error).split())
-        return JobResult(index, failure=reason if isinstance(error, ZooError) else f"{type(error).__name__}: {reason}")
+        reason = reason if isinstance(error, ZooError) else f"{type(error).__name__}: {reason}"
+        return JobResult(index, failure=reason, system_error=_system_error(error))
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """Return the error of the operating system that an exception is, or reports; those of networks do not count."""
+    found = error.__cause__ if isinstance(error, InputError) else error
+    if not isinstance(found, OSError) or not found.errno or isinstance(found, ConnectionError | TimeoutError):
+        return None
+    return OSError(found.errno, found.strerror, found.filename)  # of Python's own classes, which can be pickled
 
 
 def _begin(prepare: Prepare) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import errno
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from zoo.data.splits import Split
 from zoo.jobs.crossfit.fold_fits import fit_all
@@ -31,10 +33,11 @@ class _Slope:
 
     fails_at: float = np.nan
     wrong_at: float = np.nan
+    error: Exception = field(default_factory=lambda: ValueError("no luck"))
 
     def __call__(self, features: Any, target: Any, _seed: int) -> tuple[Regressor, dict[str, str]]:
         if target[0] == self.fails_at:
-            raise ValueError("no luck")
+            raise self.error
         slope = (
             np.nan if target[0] == self.wrong_at else float(features[:, 0] @ target / (features[:, 0] @ features[:, 0]))
         )
@@ -96,3 +99,21 @@ def test_a_finished_fit_is_that_of_its_member_whatever_the_order(tmp_path: Path)
     assert (list(fits), list(failed)) == (["a"], ["b"])
     fits, failed = _run(broken, store=store, digest="of another plugin")
     assert (list(fits), list(failed)) == ([], ["a"])
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.ENOENT])
+def test_a_full_disk_ends_the_run_and_is_no_fault_of_a_member(code: int, tmp_path: Path) -> None:
+    store = FitStore(tmp_path / "cells", resume=False)
+    broken = _Slope(fails_at=_scaled(SPLITS[2]), error=OSError(code, "what the system says", "a file"))
+    with pytest.raises(OSError, match="what the system says: 'a file'") as caught:
+        _run(_Slope(), broken, store=store)
+    assert caught.value.errno == code
+    assert FitStore.count(store.folder) == FOLDS + 2
+    fits, failed = _run(_Slope(), _Slope(), store=store)
+    assert (list(fits), failed) == (["a", "b"], {})
+
+
+def test_errors_that_are_not_of_this_system_are_those_of_a_member() -> None:
+    for error in (OSError("no such column"), ConnectionRefusedError(errno.ECONNREFUSED, "refused")):
+        _, failed = _run(_Slope(fails_at=_scaled(SPLITS[2]), error=error))
+        assert list(failed) == ["a"]

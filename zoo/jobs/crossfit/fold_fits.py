@@ -51,6 +51,11 @@ def fit_all(
         The K fits of each member.
     failed : dict of str to str
         Members of which a fit failed, with the reason.
+
+    Raises
+    ------
+    OSError
+        If the operating system stopped a fit, for example because the disk is full; finished fits are in the store.
     """
     found: dict[tuple[int, int], Outcome] = {}
     missing: list[tuple[int, int]] = []
@@ -101,6 +106,8 @@ def fit_all(
     here = choose_device(device) != "cpu" or multiprocessing.parent_process() is not None
     number = 1 if here else min(processes or workers.cores(), max(1, len(jobs)))
     for done in engines.compute(jobs, workers=number, prepare=plugins.adding_files()):
+        if done.system_error:
+            raise done.system_error
         keep(*missing[done.index], done.value, done.failure)
     fits = {
         member.name: [found[m, k] for k in range(len(splits))]
