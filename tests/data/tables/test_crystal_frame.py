@@ -73,6 +73,17 @@ def test_crystals_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         read(tmp_path / "gone.csv")
 
 
+def test_texts_of_digits_that_are_no_numbers_stay_texts(tmp_path: Path) -> None:
+    cells = {"lab": ["001", "002", "010", "100"], "code": ["1", "2", "9007199254740993", "4"]}
+    cells |= {"gap": ["1.50", "0.5", "", "-0.25"], "n": ["1", "2", "0", "4"]}
+    rows = [{**row, **{name: each[k] for name, each in cells.items()}} for k, row in enumerate(ROWS)]
+    frame = read(write_csv(tmp_path / "k.csv", rows))
+    assert frame.lab.tolist() == cells["lab"]
+    assert frame.code.tolist() == cells["code"]
+    assert frame.gap.dropna().tolist() == [1.5, 0.5, -0.25]
+    assert frame.n.tolist() == [1, 2, 0, 4]
+
+
 def test_the_frame_is_a_table_again(tmp_path: Path) -> None:
     """What is read goes back in: to prediction with its identifiers, and to a table for fine-tuning."""
     import json

@@ -62,7 +62,7 @@ def test_the_network_from_scratch_has_the_sizes_of_the_backbone_and_nothing_of_i
 
 def test_leaks_are_told_with_their_numbers() -> None:
     (start,) = prepare(options(backbone="dEf-10k", mode="full"))
-    lines = row_warnings(start, TASK, {"dEf-10k": [0, 5]}, [0, 5], ["10 test rows", "12 test rows"])
+    lines = row_warnings(start, {"dEf-10k": [0, 5]}, [0, 5], ["10 test rows", "12 test rows"])
     assert lines == [
         "5 of 12 test rows are crystals that dEf-10k was trained on, on this very property: "
         "their error says nothing about new crystals"
@@ -74,7 +74,7 @@ def test_crystals_seen_with_another_property_are_no_warning() -> None:
     (start,) = prepare(options(backbone="dEf-10k", mode="full"))
     (line,) = row_notes(start, TASK, {}, [2], ["10 test rows"])
     assert line.startswith("2 of 10 test rows are crystals that dEf-10k saw in training, with another property (")
-    assert row_warnings(start, TASK, {}, [2], ["10 test rows"]) == []
+    assert row_warnings(start, {}, [2], ["10 test rows"]) == []
     assert row_notes(start, TASK, {}, [0], ["10 test rows"]) == []
 
 

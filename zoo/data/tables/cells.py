@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from zoo.data.tables.formats.layout import DecimalSign
 
 NOT_A_NUMBER = "not a number"
-"""Reason why a cell holds no target."""
+A_FORMULA = "a formula without its value; open the table in a spreadsheet program, and save it again"
+"""Reasons why a cell holds no target."""
 
 _YES_OR_NO = {"true": 1.0, "false": 0.0}
 """Spellings of a binary property, which is 1 or 0."""
@@ -62,6 +63,8 @@ def number(value: object, *, yes_or_no: bool = False, decimal: DecimalSign | Non
         return _YES_OR_NO[str(value).strip().lower()]
     if isinstance(value, bool) or not isinstance(value, str | Real | Decimal) or "_" in str(value):
         raise InputError(NOT_A_NUMBER)
+    if isinstance(value, str) and value.lstrip().startswith("="):
+        raise InputError(A_FORMULA)
     if isinstance(value, str) and decimal:
         value = _with_point(value.strip(), decimal)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from zoo.data.structures.conversion import OnError
 
 _SHOWN = 3
+
+_LABEL = re.compile(r"\s*[+-]?(0\d|\d{16,}\s*$)")
+"""A text of digits that is no number: it begins with a zero, or has more digits than a number holds."""
 
 
 @public("zoo.read")
@@ -130,10 +134,10 @@ def _report(rejected: list[Rejection], usable: int, on_error: OnError) -> None:
 
 
 def _typed(column: Any) -> Any:
-    """Return a column as numbers if all its cells are numbers or empty."""
+    """Return a column as numbers if all its cells are empty, or numbers of which no digit would be lost."""
     import pandas as pd
 
-    if column.map(lambda cell: isinstance(cell, bool)).any():
+    if column.map(lambda cell: isinstance(cell, bool) or (isinstance(cell, str) and _LABEL.match(cell))).any():
         return column
     try:
         return pd.to_numeric(column.replace({"": None}))

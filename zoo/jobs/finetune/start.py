@@ -292,14 +292,13 @@ def describe(start: Start, options: Options, task: Task, tried: dict[str, float]
 
 
 def row_warnings(
-    start: Start, task: Task, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: Sequence[str]
+    start: Start, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: Sequence[str]
 ) -> list[str]:
     """Return warnings about rows seen in pretraining that the errors are measured on; see also :func:`row_notes`.
 
     Parameters
     ----------
     start : Start
-    task : Task
     leaks, seen
         Results of :func:`zoo.jobs.lineage.count_leaks` and :func:`zoo.jobs.lineage.count_seen`; the messages give the
         largest number of a seed.

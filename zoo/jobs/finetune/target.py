@@ -131,7 +131,7 @@ def fit_rows(
     warned = rows.warned + splitting.warnings(options, table, splits)
     kind = "test rows" if len(splits[0].test) else "rows"
     counts = [f"{len(split.test)} {kind}" for split in judged]
-    warned += row_warnings(start, task, leaks, seen, counts)
+    warned += row_warnings(start, leaks, seen, counts)
     noted = row_notes(start, task, leaks, seen, counts)
     for line in describe(start, options, task, tried) + noted:
         tell(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +75,47 @@ def test_cells_that_hold_no_number(tmp_path: Path) -> None:
     sheet["B5"] = "x" * 32_767
     workbook.save(tmp_path / "k.xlsx")
     assert reasons(tmp_path / "k.xlsx") == [
-        "row 1 (NaCl), column K_VRH: no value",  # a formula that no program has computed
+        "row 1 (NaCl), column K_VRH = '=1+1': a formula without its value; open the table in a spreadsheet program, "
+        "and save it again",
         "row 2 (KCl), column K_VRH = '#DIV/0!': not a number",
         "row 3 (MgO), column K_VRH = '2024-01-02 00:00:00': not a number",
         "row 4 (LiF): a cell of 32,767 characters, at which Excel cuts off text",
     ]
+
+
+def test_formulas_have_the_values_that_are_stored(tmp_path: Path) -> None:
+    """A program that computes formulas stores their values beside them; one cell is none that anybody has computed."""
+    path = book(tmp_path / "k.xlsx", a=FRAME.assign(note="", more=1.0))
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    value = FRAME.K_VRH[0]
+    cell = next(each for each in re.findall(rb"<c r=\"C2\".*?</c>", parts[sheet]))
+    formula = cell.replace(b"<v>", b"<f>20+1</f><v>")
+    blank = re.sub(rb"(<c r=\"E3\"[^>]*>)<v>.*?</v>", rb"\1<f>1+1</f><v></v>", parts[sheet].replace(cell, formula))
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in (parts | {sheet: blank}).items():
+            file.writestr(name, data)
+    records = read_table(path, BULK).records
+    assert [record.target for record in records] == FRAME.K_VRH.tolist()
+    assert records[0].target == value
+    kept = [record.cells["more"] for record in iter_records([path], keep=["more"])]  # type: ignore[union-attr]
+    assert kept[1] == "=1+1"
+
+
+@pytest.mark.parametrize("titles", [["Bulk moduli, measured in 2024"], ["Bulk moduli", "in GPa"]])
+def test_titles_above_the_names_are_refused(tmp_path: Path, titles: list[str]) -> None:
+    import openpyxl
+
+    workbook = openpyxl.Workbook()
+    sheet: Any = workbook.active
+    for row in (*([title] for title in titles), [], FRAME.columns.tolist(), *FRAME.values.tolist()):
+        sheet.append(row)
+    workbook.save(tmp_path / "k.xlsx")
+    assert message(tmp_path / "k.xlsx") == (
+        f"the first row that is not empty holds {titles[0]!r} alone, so it is a title; delete what stands above the "
+        "names of the columns"
+    )
 
 
 def test_files_that_are_no_workbooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

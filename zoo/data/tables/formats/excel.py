@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
-from contextlib import contextmanager
+import zlib
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.tables.formats.compressed import ALWAYS_BYTES, MAX_BYTES, MAX_RATIO
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 MAX_CELL = 32_767
 """Most characters that Excel keeps in a cell; it cuts longer ones."""
 
+_TITLE_ROWS = 10
+"""Number of rows that are compared with the first one, which may be a title."""
+
 
 def open_excel(path: Path, sheet: str | None = None) -> TableReader:
     """Open a sheet of a workbook; its first row that is not empty holds the names of the columns.
@@ -29,17 +35,21 @@ def open_excel(path: Path, sheet: str | None = None) -> TableReader:
     sheet : str, optional
         Name of the sheet; by default the only one that is not empty.
 
+    A formula whose value is not stored, because no spreadsheet program has computed it, is read as its text.
+
     Raises
     ------
     InputError
-        If the file is no workbook, unpacks to too many bytes, lacks the sheet, or has several and none was named.
+        If the file is no workbook, unpacks to too many bytes, lacks the sheet, or has several and none was named, or if
+        a title stands above the names.
     DependencyError
         If openpyxl is not installed.
     """
-    _check_size(path)
+    formulas = _check_parts(path)
     with _workbook(path) as book:
         name = _choose(path, book, sheet)
-        header = next(_filled(book[name]), ())
+    header, *below = islice(_rows(path, name, formulas=formulas), 1 + _TITLE_ROWS)
+    _check_title(path, header, below)
     names = ["" if cell is None else str(cell).strip() for cell in header]
     while names and not names[-1]:
         names.pop()
@@ -48,35 +58,47 @@ def open_excel(path: Path, sheet: str | None = None) -> TableReader:
     notes: list[str] = []
 
     def rows(_columns: Sequence[str], _select: Select | None) -> Iterator[Row]:
-        with _workbook(path) as book:
-            body = _filled(book[name])
-            next(body, None)
-            for number, cells in enumerate(body, 1):
-                cut = any(isinstance(cell, str) and len(cell) >= MAX_CELL for cell in cells)
-                unread = [cell for cell in cells[len(names) :] if cell is not None and cell != ""]
-                if unread and not notes:
-                    notes.append(
-                        f"{path.name}: cells to the right of the last column with a name are not read, such as "
-                        f"{shorten(unread[0])!r} in row {number}"
-                    )
-                problem = f"a cell of {MAX_CELL:,} characters, at which Excel cuts off text" if cut else ""
-                yield Row(number, dict(zip(names, (*cells, *[None] * len(names)), strict=False)), problem)
+        for number, cells in enumerate(islice(_rows(path, name, formulas=formulas), 1, None), 1):
+            cut = any(isinstance(cell, str) and len(cell) >= MAX_CELL for cell in cells)
+            unread = [cell for cell in cells[len(names) :] if _holds(cell)]
+            if unread and not notes:
+                notes.append(
+                    f"{path.name}: cells to the right of the last column with a name are not read, such as "
+                    f"{shorten(unread[0])!r} in row {number}"
+                )
+            problem = f"a cell of {MAX_CELL:,} characters, at which Excel cuts off text" if cut else ""
+            yield Row(number, dict(zip(names, (*cells, *[None] * len(names)), strict=False)), problem)
 
     return TableReader(path, tuple(names), rows, notes=notes)
 
 
-def _check_size(path: Path) -> None:
+def _check_parts(path: Path) -> bool:
+    """Refuse a file that is no archive, or unpacks to too many bytes; return whether a sheet has formulas."""
     try:
         with zipfile.ZipFile(path) as file:
-            size = sum(info.file_size for info in file.infolist())
-    except (zipfile.BadZipFile, OSError):
+            if sum(each.file_size for each in file.infolist()) > min(
+                MAX_BYTES, max(ALWAYS_BYTES, MAX_RATIO * path.stat().st_size)
+            ):
+                raise InputError(f"{path}: unpacks to far more than a workbook of this size")
+            sheets = [name for name in file.namelist() if name.startswith("xl/worksheets/")]
+            return any(re.search(rb"<f[ >]", file.read(name)) for name in sheets)
+    except (zipfile.BadZipFile, zlib.error, OSError):
         raise InputError(f"{path}: not an Excel workbook, or a damaged one") from None
-    if size > min(MAX_BYTES, max(ALWAYS_BYTES, MAX_RATIO * path.stat().st_size)):
-        raise InputError(f"{path}: unpacks to far more than a workbook of this size")
+
+
+def _check_title(path: Path, header: tuple[object, ...], below: Sequence[tuple[object, ...]]) -> None:
+    """Refuse a first row with a single cell above rows with several: its cell is a title, and no name of a column."""
+    filled = [cell for cell in header if _holds(cell)]
+    if len(filled) == 1 and any(sum(map(_holds, cells)) > 1 for cells in below):
+        raise InputError(
+            f"{path}: the first row that is not empty holds {shorten(filled[0])!r} alone, so it is a title; delete "
+            "what stands above the names of the columns"
+        )
 
 
 @contextmanager
-def _workbook(path: Path) -> Iterator[Any]:
+def _workbook(path: Path, *, values: bool = True) -> Iterator[Any]:
+    """Open a workbook, with the values of its formulas or with their texts."""
     try:
         import openpyxl
     except ImportError:
@@ -84,7 +106,7 @@ def _workbook(path: Path) -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and extensions that hold no cells
         try:
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            book = openpyxl.load_workbook(path, read_only=True, data_only=values)
         except Exception as error:  # openpyxl raises all kinds of exceptions for a damaged file
             raise InputError(f"{path}: not an Excel workbook, or a damaged one ({error.__class__.__name__})") from None
         try:
@@ -105,7 +127,7 @@ def _choose(path: Path, book: Any, sheet: str | None) -> str:
         if sheet in names:
             return sheet
         raise InputError(f"{path}: there is no sheet {sheet!r} (sheets: {shown})")
-    filled = [str(each.title) for each in book.worksheets if next(_filled(each), None) is not None]
+    filled = [str(each.title) for each in book.worksheets if any(map(_holds, chain.from_iterable(_cells(each))))]
     if not filled:
         raise InputError(f"{path}: the workbook is empty")
     if len(filled) > 1:
@@ -113,9 +135,24 @@ def _choose(path: Path, book: Any, sheet: str | None) -> str:
     return filled[0]
 
 
-def _filled(sheet: Any) -> Iterator[tuple[object, ...]]:
+def _rows(path: Path, name: str, *, formulas: bool) -> Iterator[tuple[object, ...]]:
     """Yield the cells of the rows that are not empty."""
+    with ExitStack() as stack:
+        rows = _cells(stack.enter_context(_workbook(path))[name])
+        if formulas:
+            written = _cells(stack.enter_context(_workbook(path, values=False))[name])
+            rows = (
+                tuple(text if value is None else value for value, text in zip(*both, strict=True))
+                for both in zip(rows, written, strict=True)
+            )
+        yield from (cells for cells in rows if any(map(_holds, cells)))
+
+
+def _cells(sheet: Any) -> Iterator[tuple[object, ...]]:
     sheet.reset_dimensions()  # what some programs state is wrong
-    for cells in sheet.iter_rows(values_only=True):
-        if any(cell is not None and cell != "" for cell in cells):
-            yield cells
+    rows: Iterator[tuple[object, ...]] = sheet.iter_rows(values_only=True)
+    return rows
+
+
+def _holds(cell: object) -> bool:
+    return cell is not None and cell != ""
