@@ -2,12 +2,13 @@
 
 scikit-learn's ``SVR`` and ``SVC`` solve for the support vectors. Left to themselves, they would compute every distance
 anew in each of the sixty fits of a search: with a thousand features that takes ten times as long as all the rest.
+
 Features may be weighted by how strongly the property depends on them, as in a recursive feature machine with a
 diagonal metric and a single iteration (A. Radhakrishnan et al., Science 383, 1461 (2024)).
 
-The matrix of kernels grows with the square of the rows. So a regression on more than `EXACT_ROWS` rows is a ridge regression on
-the kernels with some of them, the landmarks (Nyström's approximation; C. Williams, M. Seeger, NeurIPS 13 (2001); A.
-Rudi et al., NeurIPS 28 (2015)): its memory does not grow, its time in proportion to the rows.
+The matrix of kernels grows with the square of the rows. So a regression on more than `EXACT_ROWS` rows is a ridge
+regression on the kernels with some of them, the landmarks (Nyström's approximation; C. Williams, M. Seeger, NeurIPS 13
+(2001); A. Rudi et al., NeurIPS 28 (2015)): its memory does not grow, its time in proportion to the rows.
 """
 
 from __future__ import annotations
