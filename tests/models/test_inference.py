@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from support.reference import unlike_the_initial
 
 from zoo.data.crystal import Crystal
@@ -42,10 +41,3 @@ def test_batches_and_order_change_nothing(graphs: PackedGraphs, monkeypatch: pyt
     assert inference.embed(network, graphs, rows, SMALL.pooled("last")).shape == (len(graphs), 8)
     assert inference.predict_scaled(network, graphs, rows[:0]).shape == (0,)
     assert inference.expert_vectors(unlike_the_initial(default_architecture(width=8)), graphs, rows) is None
-
-
-def test_threads_are_so_many_inside_the_block_and_as_before_after_it() -> None:
-    before = torch.get_num_threads()
-    with inference.threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before

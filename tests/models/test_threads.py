@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from zoo.models.threads import for_each_piece, threads_for, unlimited_threads
+from zoo.models.threads import for_each_piece, threads, threads_for, unlimited_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,13 @@ def test_threads_are_as_many_as_the_edges_repay_and_then_as_before() -> None:
             assert torch.get_num_threads() == expected
             assert unlimited_threads() == 2
         assert torch.get_num_threads() == 2
+
+
+def test_threads_are_so_many_inside_the_block_and_as_before_after_it() -> None:
+    before = torch.get_num_threads()
+    with threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.usefixtures("two_threads")

@@ -8,7 +8,7 @@ import yaml
 import zoo.cards
 
 from zoo.errors import CardError
-from zoo.registry.cards import Card, CardArchitecture, CardGraph, CardResult, CardRows, File, Hub, Training
+from zoo.registry.cards import Card, CardArchitecture, CardResult, CardRows, File, GraphConfig, Hub, Training
 
 SHIPPED = sorted(Path(zoo.cards.__path__[0]).glob("*.md"))
 
@@ -58,7 +58,7 @@ def test_fields_and_properties() -> None:
     assert card.elements == ["O", "Si", "No"]
     assert card.architecture is not None
     assert card.architecture.width == 64
-    assert card.graph == CardGraph(cutoff=8.0, neighbors=12, ties="environment")
+    assert card.graph == GraphConfig(cutoff=8.0, neighbors=12, ties="environment")
     assert card.test_mae == 12.25, "the mean absolute error in the card's unit, not the first number"
     assert card.published
     assert card.size == 301_200
@@ -100,7 +100,7 @@ def test_a_card_made_in_memory_renders_and_reads_back() -> None:
         architecture=CardArchitecture(
             atom_features=92, width=64, convolutions=3, head=128, head_layers=1, gaussians=41
         ),
-        graph=CardGraph(cutoff=8.0, neighbors=12, ties="order"),
+        graph=GraphConfig(cutoff=8.0, neighbors=12, ties="order"),
         elements=["H"],
         training=Training(source="a table", license="mine", rows=CardRows(train=1, val=1, test=1), recipe={"lr": 0.01}),
         results=[CardResult(metric="mae", value=0.5, unit="", rows="1 row", n=1)],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from zoo.models.outline import outline
 from zoo.models.torch_free import Evaluated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -26,17 +25,6 @@ if TYPE_CHECKING:
 
 BATCH = 256
 """Crystals per batch."""
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Limit torch to `count` threads inside the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def predict_scaled(

@@ -18,6 +18,17 @@ _unlimited: ContextVar[int | None] = ContextVar("unlimited", default=None)
 
 
 @contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Limit torch to `count` threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def threads_for(edges: float) -> Iterator[None]:
     """Limit torch to one thread per `EDGES_PER_PIECE` edges of a batch inside the block, and to the previous number.
 
@@ -25,13 +36,12 @@ def threads_for(edges: float) -> Iterator[None]:
     Compiled kernels that share nothing between pieces may use :func:`unlimited_threads`.
     """
     before = torch.get_num_threads()
-    torch.set_num_threads(min(before, max(1, int(edges / arrays.EDGES_PER_PIECE))))
     token = _unlimited.set(before)
     try:
-        yield
+        with threads(min(before, max(1, int(edges / arrays.EDGES_PER_PIECE)))):
+            yield
     finally:
         _unlimited.reset(token)
-        torch.set_num_threads(before)
 
 
 def unlimited_threads() -> int:

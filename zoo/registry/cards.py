@@ -89,11 +89,14 @@ class CardArchitecture(BaseModel):
     experts: Count = 0
 
 
-class CardGraph(_Strict):
-    """How a crystal becomes a graph: cutoff in Å, neighbours per atom, and the order of equal distances."""
+class GraphConfig(_Strict):
+    """How a crystal becomes a graph: cutoff in Å, neighbours per atom, and the order of equal distances.
 
-    cutoff: Annotated[float, Field(gt=0, le=50)]
-    neighbors: Annotated[int, Field(ge=1, le=256)]
+    Of cards and checkpoints; see :class:`zoo.data.graphs.neighbors.GraphSettings`.
+    """
+
+    cutoff: Annotated[float, Field(gt=0, le=20)]
+    neighbors: Annotated[int, Field(ge=1, le=64)]
     ties: Literal["environment", "order"]
 
 
@@ -185,7 +188,7 @@ class Backbone(_Strict):
         What the backbone predicts, its unit, and the transform applied in training.
     other_targets : list of str
         Other properties that it predicts, if it was trained on several at once.
-    architecture, graph : CardArchitecture, CardGraph
+    architecture, graph : CardArchitecture, GraphConfig
         Sizes of the network and graph settings; None until they are decided.
     elements : list of str
         Elements that occur in the training set.
@@ -211,7 +214,7 @@ class Backbone(_Strict):
     transform: Transform = "identity"
     other_targets: list[Line] = []
     architecture: CardArchitecture | None = None
-    graph: CardGraph | None = None
+    graph: GraphConfig | None = None
     elements: list[Symbol] = []
     training: Training
     results: list[CardResult] = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
@@ -110,12 +109,10 @@ class _Convolutions(torch.autograd.Function):
 
 def edges_of(batch: GraphBatch, settings: Settings) -> Any:
     """Return a batch's edges in the kernels' format, in pieces of whole crystals."""
-    degrees, sizes = batch.degrees.numpy(), batch.sizes.numpy()
-    ends = np.cumsum(sizes)
-    pieces = arrays.pieces_of(np.diff(np.cumsum(degrees)[ends - 1], prepend=0))
-    last = np.append(pieces[1:] != pieces[:-1], True)
+    degrees = batch.degrees.numpy()
+    ends = arrays.ends_of(degrees, batch.sizes.numpy())
     distances, neighbors, counts = (each.numpy() for each in (batch.distances, batch.neighbors, batch.counts))
-    return arrays.edges_of(settings.spacing, settings.gaussians, distances, degrees, neighbors, counts, ends[last])
+    return arrays.edges_of(settings.spacing, settings.gaussians, distances, degrees, neighbors, counts, ends)
 
 
 def layer_arrays(layer: Layer) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 from zoo.plugins.networks.cgcnn import accelerated, accelerated_batchnorm
+from zoo.plugins.networks.common import at_least_single, gaussians_of
 
 from zoo.data.graphs.dgl_import import dgl
 from zoo.models.architecture import EPSILON
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
     from zoo.plugins.networks.cgcnn.settings import Settings
 
     from zoo.data.graphs.batch import GraphBatch
-
-SMALLEST_EXPONENT = -50.0
-"""Gaussians below e^-50 are zero: their products with weights would be subnormal, which is slow."""
-
-
-def at_least_single(values: Tensor) -> Tensor:
-    """Convert half-precision values to single precision, as needed by sums and DGL's kernels."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def mean_max_min(batch: GraphBatch, values: Tensor) -> Tensor:
@@ -171,5 +164,5 @@ class Body(nn.Module):
 
     def expand(self, distances: Tensor) -> Tensor:
         """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""
-        exponents: Tensor = -((distances.unsqueeze(1) - self.centers) / self.settings.spacing).square()
-        return torch.exp(exponents.clamp(min=SMALLEST_EXPONENT)) * (exponents > SMALLEST_EXPONENT)
+        found: Tensor = gaussians_of(distances, self.centers, self.settings.spacing)
+        return found

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils import compiled, workers
+from zoo._utils import compiled
 from zoo.models.architecture import EPSILON
-from zoo.models.kernels.arrays import edges_of, pieces_of
+from zoo.models.kernels.arrays import by_pieces, edges_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,11 +85,8 @@ class ArrayBody:
 
 def embed(bodies: Sequence[ArrayBody], graphs: PackedGraphs) -> Array:
     """Return the vectors of several bodies side by side; those with the same Gaussians share their expansion."""
-    pieces = pieces_of(graphs.edges)
-    rows = np.split(np.arange(len(pieces)), np.flatnonzero(np.diff(pieces)) + 1)
 
-    def run(piece: int) -> Array:
-        chosen = graphs.select(rows[piece])
+    def run(chosen: PackedGraphs) -> Array:
         shift = np.repeat(chosen.offsets[:-1], chosen.edges)
         counts = chosen.counts.astype(np.float32)[:, None]
         ends = np.array([len(chosen.numbers)])
@@ -109,7 +106,7 @@ def embed(bodies: Sequence[ArrayBody], graphs: PackedGraphs) -> Array:
         parts = [body.embed(chosen, expanded[body.settings.gaussians, body.settings.gaussian_end]) for body in bodies]
         return np.concatenate(parts, axis=1)
 
-    return np.concatenate(workers.in_threads(run, len(rows), workers.threads()))
+    return by_pieces(run, graphs)
 
 
 def _layer(tensors: Tensors, prefix: str) -> tuple[Any, ...]:

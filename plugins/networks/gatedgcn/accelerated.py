@@ -13,13 +13,11 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from zoo._utils import compiled
-from zoo._utils.workers import in_threads
 from zoo.data.graphs.message_passing import IndexedGraph
 from zoo.models.kernels import arrays
+from zoo.models.threads import for_each_piece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from zoo.data.graphs.batch import GraphBatch
@@ -48,12 +46,10 @@ class CompiledGraph(IndexedGraph):
     def __init__(self, batch: GraphBatch, weights: Tensor) -> None:
         assert compiled.updating is not None
         super().__init__(batch)
-        degrees, ends = batch.degrees.numpy(), np.cumsum(batch.sizes.numpy())
-        starts = np.concatenate([[0], np.cumsum(degrees)])
-        pieces = arrays.pieces_of(np.diff(starts[ends], prepend=0))
-        last = np.append(pieces[1:] != pieces[:-1], True)
+        degrees = batch.degrees.numpy()
+        starts, ends = np.concatenate([[0], np.cumsum(degrees)]), arrays.ends_of(degrees, batch.sizes.numpy())
         self.kernel: Any = compiled.updating.Graph(
-            starts, batch.neighbors.numpy(), weights[:, 0].contiguous().numpy(), ends[last]
+            starts, batch.neighbors.numpy(), weights[:, 0].contiguous().numpy(), ends
         )
 
     def update(self, centers: Tensor, neighbors: Tensor, of_edges: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +67,7 @@ class _Update(torch.autograd.Function):
         out, totals = torch.empty_like(edges, memory_format=torch.contiguous_format), torch.empty_like(given[1])
         results = [out.numpy(), totals.numpy()]
         inputs = [each.numpy() for each in (*given, edges.detach().contiguous())]
-        _for_each_piece(kernel, lambda piece: kernel.update(piece, *results, *inputs))
+        for_each_piece(lambda piece: kernel.update(piece, *results, *inputs), kernel.pieces)
         ctx.kernel = kernel
         ctx.save_for_backward(*given)
         ctx.set_materialize_grads(False)
@@ -87,10 +83,6 @@ class _Update(torch.autograd.Function):
         results = [each.numpy() for each in found]
         inputs = [each.numpy() for each in (centers, neighbors, of_edges)]
         given = [None if each is None else each.numpy() for each in (to_out, to_totals)]
-        _for_each_piece(ctx.kernel, lambda piece: ctx.kernel.gradient(piece, *results, *inputs, *given))
+        for_each_piece(lambda piece: ctx.kernel.gradient(piece, *results, *inputs, *given), ctx.kernel.pieces)
         to_of_edges, to_centers, to_neighbors = found
         return None, to_centers, to_neighbors, to_of_edges, to_out
-
-
-def _for_each_piece(kernel: Any, run: Callable[[int], None]) -> None:
-    in_threads(run, kernel.pieces, torch.get_num_threads())

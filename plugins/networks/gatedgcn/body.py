@@ -30,8 +30,9 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 from torch.nn import functional
+from zoo.plugins.networks.common import at_least_single, gaussians_of
 from zoo.plugins.networks.gatedgcn import accelerated
-from zoo.plugins.networks.gatedgcn.torch_free import ELEMENTS, EPSILON, SMALLEST_EXPONENT
+from zoo.plugins.networks.gatedgcn.torch_free import ELEMENTS, EPSILON
 
 from zoo.data.graphs.dgl_import import dgl
 
@@ -40,11 +41,6 @@ if TYPE_CHECKING:
     from zoo.plugins.networks.gatedgcn.settings import Settings
 
     from zoo.data.graphs.batch import GraphBatch
-
-
-def _single(values: Tensor) -> Tensor:
-    """Convert half-precision values to single precision, as needed by sums and DGL's kernels."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 class Layer(nn.Module):
@@ -72,8 +68,8 @@ class Layer(nn.Module):
         atoms, edges : tensor
         """
         atoms_in = self.norm_atoms(atoms)
-        centers, of_edges = _single(self.center(atoms_in)), _single(self.edge(edges))
-        neighbors = _single(functional.linear(atoms_in, torch.cat([self.neighbor.weight, self.value.weight])))
+        centers, of_edges = at_least_single(self.center(atoms_in)), at_least_single(self.edge(edges))
+        neighbors = at_least_single(functional.linear(atoms_in, torch.cat([self.neighbor.weight, self.value.weight])))
         if isinstance(graph, accelerated.CompiledGraph):
             edges, totals = graph.update(centers, neighbors, of_edges, edges)
         else:
@@ -82,7 +78,7 @@ class Layer(nn.Module):
         sums, gates = grouped[:, :-1], grouped[:, -1:]
         messages = self.norm_messages((sums / (gates + EPSILON)).flatten(1))
         hidden = functional.silu(self.hidden(torch.cat([atoms_in, messages], dim=1)))
-        return atoms + _single(self.out(hidden)), edges
+        return atoms + at_least_single(self.out(hidden)), edges
 
     def _update(
         self, graph: Any, centers: Tensor, neighbors: Tensor, of_edges: Tensor, edges: Tensor
@@ -139,7 +135,8 @@ class Body(nn.Module):
         batch : GraphBatch
         """
         outputs = [self.embedding(batch.numbers)]
-        edges = functional.silu(_single(self.expansion(self._expand(batch.distances))))
+        gaussians = gaussians_of(batch.distances, self.centers, self.settings.spacing)
+        edges = functional.silu(at_least_single(self.expansion(gaussians)))
         neighbors = torch.zeros_like(batch.copies).index_add_(0, batch.centers, batch.counts)
         weights = batch.counts / neighbors[batch.centers]
         compiled = accelerated.possible(edges, batch)
@@ -162,9 +159,3 @@ class Body(nn.Module):
             return edges[:0]
         means = edges.new_zeros(len(batch.numbers), edges.shape[1])
         return means.index_add_(0, batch.centers, edges * weights)
-
-    def _expand(self, distances: Tensor) -> Tensor:
-        """Expand distances of shape (R,) in Å into Gaussians, shape (R, gaussians)."""
-        exponents = -((distances.unsqueeze(1) - self.centers) / self.settings.spacing).square()
-        expanded: Tensor = torch.exp(exponents.clamp(min=SMALLEST_EXPONENT)) * (exponents > SMALLEST_EXPONENT)
-        return expanded

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils import compiled, workers
-from zoo.models.kernels.arrays import pieces_of
+from zoo._utils import compiled
+from zoo.models.kernels.arrays import SMALLEST_EXPONENT, by_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,9 +30,6 @@ EPSILON = 1e-3
 
 ELEMENTS = 119
 """Rows of the embedding, by atomic number; the first is not used."""
-
-SMALLEST_EXPONENT = -50.0
-"""Gaussians below e^-50 are zero: their products with weights would be subnormal, which is slow."""
 
 NORM_EPSILON = 1e-5
 """Of layer normalisation."""
@@ -149,11 +146,4 @@ def _silu(values: Array) -> Array:
 
 def embed(bodies: Sequence[Any], graphs: PackedGraphs) -> Array:
     """Return the vectors of several bodies side by side."""
-    pieces = pieces_of(graphs.edges)
-    rows = np.split(np.arange(len(pieces)), np.flatnonzero(np.diff(pieces)) + 1)
-
-    def run(piece: int) -> Array:
-        chosen = graphs.select(rows[piece])
-        return np.concatenate([body.embed(chosen) for body in bodies], axis=1)
-
-    return np.concatenate(workers.in_threads(run, len(rows), workers.threads()))
+    return by_pieces(lambda chosen: np.concatenate([body.embed(chosen) for body in bodies], axis=1), graphs)

@@ -31,7 +31,7 @@ from zoo.jobs.predict.model import load
 from zoo.jobs.reports.comparison_table import study_rows, study_verdicts
 from zoo.jobs.study.preparation import prepare
 from zoo.jobs.study.run import run_study
-from zoo.models.inference import threads
+from zoo.models.threads import threads
 from zoo.registry import plugins
 from zoo.training.settings import FROM_SCRATCH
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.models.kernels.arrays import EDGES_PER_PIECE, MIN_EDGES_PER_THREAD, pieces_of
+from zoo.models.kernels.arrays import EDGES_PER_PIECE, MIN_EDGES_PER_THREAD, ends_of, pieces_of
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,9 @@ def test_pieces_are_halves_of_a_batch_or_about_as_large_as_they_may_be() -> None
         assert len(sizes) == pieces
         assert (np.diff(found) >= 0).all()
         assert abs(sizes[:-1] - min(EDGES_PER_PIECE, edges[:count].sum() / 2)).max() <= 60
+
+
+def test_pieces_end_with_the_last_atom_of_a_crystal() -> None:
+    """Crystals of 2, 1 and 3 atoms with 400, 300 and 300 edges: the first is a piece, the others are the second."""
+    degrees, sizes = np.array([250, 150, 300, 100, 100, 100]), np.array([2, 1, 3])
+    assert ends_of(degrees, sizes).tolist() == [2, 6]

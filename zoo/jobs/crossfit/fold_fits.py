@@ -12,7 +12,7 @@ import numpy as np
 from zoo._utils import engines, workers
 from zoo._utils.devices import choose_device
 from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
-from zoo.models.inference import threads
+from zoo.models.threads import threads
 from zoo.registry import plugins
 
 if TYPE_CHECKING:

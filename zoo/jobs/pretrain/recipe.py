@@ -15,9 +15,9 @@ from zoo.errors import InputError, ZooError
 from zoo.hub.pull import pull
 from zoo.models.architecture import Architecture
 from zoo.models.checkpoint import weights
-from zoo.models.checkpoint.schema import GraphConfig, Weights
+from zoo.models.checkpoint.schema import Weights
 from zoo.registry import backbones, plugins
-from zoo.registry.cards import Line, Name
+from zoo.registry.cards import GraphConfig, Line, Name
 from zoo.training.fit import FitSettings
 from zoo.training.losses import Balance
 from zoo.training.settings import Precision

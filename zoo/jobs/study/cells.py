@@ -27,9 +27,10 @@ from zoo.jobs.fit_store import FitStore
 from zoo.jobs.predict.model import load
 from zoo.jobs.study.plan import plan
 from zoo.models.checkpoint import networks, weights
-from zoo.models.inference import expert_vectors, threads
+from zoo.models.inference import expert_vectors
 from zoo.models.outline import expert_sizes
 from zoo.models.regression.blends import Inputs
+from zoo.models.threads import threads
 from zoo.registry import plugins
 from zoo.training import transfer
 from zoo.training.settings import BLEND, FROM_SCRATCH

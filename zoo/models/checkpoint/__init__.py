@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from zoo.models.checkpoint.networks import target as target
     from zoo.models.checkpoint.networks import write_network as write_network
     from zoo.models.checkpoint.schema import Config as Config
-    from zoo.models.checkpoint.schema import GraphConfig as GraphConfig
     from zoo.models.checkpoint.schema import TargetConfig as TargetConfig
     from zoo.models.checkpoint.weights import CheckpointArrays as CheckpointArrays
     from zoo.models.checkpoint.weights import MemberArrays as MemberArrays

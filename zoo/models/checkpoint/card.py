@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from zoo.models.checkpoint.weights import CONFIG_FILE, WEIGHTS_FILE
-from zoo.registry.cards import NAME, Card, CardArchitecture, CardGraph, Hub, Training, describe_file
+from zoo.registry.cards import NAME, Card, CardArchitecture, Hub, Training, describe_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def described_by(config: Config, folder: Path | None = None) -> dict[str, Any]:
         "transform": config.members[0].scaling.transform,
         "other_targets": [each.name for each in config.other_targets],
         "architecture": CardArchitecture(**_sizes(config.architecture)),
-        "graph": CardGraph(**config.graph.model_dump()),
+        "graph": config.graph,
         "elements": config.elements,
         "files": [describe_file(folder / name) for name in (WEIGHTS_FILE, CONFIG_FILE)] if folder else [],
     }

@@ -31,7 +31,6 @@ from zoo.models.checkpoint.schema import (
     BlendConfig,
     Config,
     DifficultyConfig,
-    GraphConfig,
     MemberConfig,
     ReferenceConfig,
     RegressorConfig,
@@ -44,6 +43,7 @@ from zoo.models.checkpoint.tensors import REFERENCE, SHARED, module_name, stored
 from zoo.models.checkpoint.weights import CONFIG_FILE, WEIGHTS_FILE
 from zoo.models.network import CrystalNetwork
 from zoo.models.outline import ATOM_TABLE
+from zoo.registry.cards import GraphConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -21,6 +21,7 @@ from zoo.data.graphs.neighbors import GraphSettings
 from zoo.models.architecture import MAX_EXPERTS, Architecture
 from zoo.models.outline import expert_sizes
 from zoo.models.regression.classifiers import Link
+from zoo.registry.cards import GraphConfig
 from zoo.registry.class_labels import MAX_CLASSES
 from zoo.registry.contracts import TaskKind, Transform
 
@@ -73,14 +74,6 @@ class _Sparse(_Strict):
 
 
 _SPARSE: dict[str, Any] = {"sparse": True}
-
-
-class GraphConfig(_Strict):
-    """See :class:`zoo.data.graphs.neighbors.GraphSettings`."""
-
-    cutoff: float = Field(gt=0, le=20)
-    neighbors: int = Field(ge=1, le=64)
-    ties: Literal["environment", "order"]
 
 
 class TargetConfig(_Sparse):

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils import compiled
+from zoo._utils import compiled, workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+    from zoo.data.graphs.packing import PackedGraphs
 
     Array = NDArray[np.float32]
 
@@ -18,6 +22,9 @@ EDGES_PER_PIECE = 4096
 
 MIN_EDGES_PER_THREAD = 256
 """Smallest number of edges worth a separate thread for all convolutions."""
+
+SMALLEST_EXPONENT = -50.0
+"""Gaussians below e^-50 are zero: their products with weights would be subnormal, which is slow."""
 
 
 def pieces_of(edges: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -38,6 +45,31 @@ def pieces_of(edges: NDArray[np.int64]) -> NDArray[np.int64]:
     ends = np.cumsum(edges)
     size = min(EDGES_PER_PIECE, max(MIN_EDGES_PER_THREAD, -(-int(edges.sum()) // 2)))
     return (ends - (edges + 1) // 2) // size  # by the middle edge of a crystal
+
+
+def ends_of(degrees: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the index of the atom at which each piece of a batch ends.
+
+    Parameters
+    ----------
+    degrees : array of shape (M,)
+        Edges of each atom.
+    sizes : array of shape (B,)
+        Atoms of each crystal.
+    """
+    ends = np.cumsum(sizes)
+    pieces = pieces_of(np.diff(np.cumsum(degrees)[ends - 1], prepend=0))
+    found: NDArray[np.int64] = ends[np.append(pieces[1:] != pieces[:-1], True)]
+    return found
+
+
+def by_pieces(run: Callable[[PackedGraphs], Array], graphs: PackedGraphs) -> Array:
+    """Compute the vectors of graphs, shape (n, d), in pieces of whole crystals, which threads share."""
+    pieces = pieces_of(graphs.edges)
+    rows = np.split(np.arange(len(pieces)), np.flatnonzero(np.diff(pieces)) + 1)
+    return np.concatenate(
+        workers.in_threads(lambda piece: run(graphs.select(rows[piece])), len(rows), workers.threads())
+    )
 
 
 def edges_of(
