@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.smallblend import blend
 
+from zoo.data.crystal import Crystal
 from zoo.data.structures.conversion import as_crystal
 from zoo.errors import InputError
 from zoo.jobs.predict import load
@@ -49,6 +50,16 @@ def test_neither_the_cell_nor_symmetric_copies_matter(model: Model) -> None:
     }
     for site, value in zip(perovskite, titanium_first, strict=True):
         assert found[site.specie.symbol] == pytest.approx(value, abs=1e-3)
+
+
+def test_they_belong_to_the_atoms_in_their_order(model: Model) -> None:
+    """No two atoms of a distorted cell are equal."""
+    whole = as_crystal(sample_crystals.crystals()["SrTiO3"] * (2, 1, 1))
+    moved = whole.frac + np.random.default_rng(0).normal(0, 0.01, whole.frac.shape)
+    found = contributions(model, Crystal(whole.numbers, whole.lattice, moved))
+    assert len(np.unique(found.round(5))) == len(whole)
+    backwards = contributions(model, Crystal(whole.numbers[::-1].copy(), whole.lattice, moved[::-1].copy()))
+    assert backwards == pytest.approx(found[::-1], abs=1e-4)
 
 
 def test_of_equal_atoms_it_is_the_prediction(model: Model) -> None:

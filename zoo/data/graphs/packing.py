@@ -139,6 +139,15 @@ class PackedGraphs:
         )
 
 
+def environments(graph: CrystalGraph) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first atom of each distinct environment, shape (k,), and the environment of each atom, shape (n,)."""
+    crystal = np.zeros(len(graph), dtype=np.int64)
+    length_of_edge, _ = _merge_distances(graph.distances, crystal)
+    color = _refine_colors(graph.numbers, crystal, graph.neighbors.astype(np.int64), length_of_edge)
+    _, first, environment = np.unique(color, return_index=True, return_inverse=True)
+    return first, environment
+
+
 def _ranges(offsets: NDArray[np.int64], indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the positions in the selected ranges between `offsets`, and the offsets of the joined ranges."""
     sizes = np.diff(offsets)[indices]

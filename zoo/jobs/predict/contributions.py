@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils.wording import counted
-from zoo.data.graphs.packing import PackedGraphs
+from zoo.data.graphs.packing import PackedGraphs, environments
 from zoo.data.scaling import restored
 from zoo.errors import InputError
 from zoo.jobs.predict.features import stacked
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zoo.jobs.predict.model import Model
 
 MAX_ATOMS = 100
-"""Largest number of atoms in the cell: the cost grows with its square."""
+"""Largest number of atoms in the cell: the cost grows with the product of its atoms and its distinct atoms."""
 
 
 def contributions(model: Model, crystal: Crystal) -> NDArray[np.float64]:
@@ -72,15 +72,18 @@ def contributions(model: Model, crystal: Crystal) -> NDArray[np.float64]:
     graph, rows = found
     if graph is None:
         raise InputError(f"{model.name} reads compositions, and its predictions have no contributions of atoms")
-    whole, alone = _graphs(graph, np.ones((1, len(crystal)))), _graphs(graph, np.eye(len(crystal)))
-    centers, _, _ = model._values(PackedGraphs.join([whole, alone]), stacked([rows] * (len(crystal) + 1)))
+    first, environment = environments(graph)
+    weights = np.vstack([np.ones(len(crystal)), np.eye(len(crystal))[first]])  # of the crystal, and of an atom alone
+    centers, _, _ = model._values(_graphs(graph, weights), stacked([rows] * len(weights)))
+    transform, blend = model.checkpoint.members[0].scaler.transform, model.config.blend
     if model.classes:
         mean = centers.mean(axis=0)
-        return np.asarray(mean[1:, mean[0].argmax()])
-    transform, blend = model.checkpoint.members[0].scaler.transform, model.config.blend
-    if blend:
-        return blends.bagged(centers, transform, blend.valid)[1:]
-    return np.asarray(restored(centers, transform).mean(axis=0)[1:])
+        values = mean[:, mean[0].argmax()]
+    elif blend:
+        values = blends.bagged(centers, transform, blend.valid)
+    else:
+        values = restored(centers, transform).mean(axis=0)
+    return np.asarray(values[1:][environment])
 
 
 def _graphs(graph: CrystalGraph, weights: NDArray[np.float64]) -> PackedGraphs:
