@@ -165,7 +165,7 @@ def test_a_column_without_a_task(table: Path, backbone: Path, tmp_path: Path) ->
     assert "--log takes log10" in result.stderr.replace("\n", " ")
     assert refused("finetune", table, "--task", "K_VRH").endswith(
         "--target COLUMN --unit UNIT takes any column without a task; a task of your own comes from --plugin FILE.py "
-        "(docs/reference/plugins.md)"
+        "(https://crystal-zoo.github.io/crystal-zoo/reference/plugins.html)"
     )
     assert refused("finetune", table).startswith("Error: --task is missing: which property does the table hold?")
     assert refused("finetune", table, "--task", "bulk-modulus", "--no-log").startswith("Error: --no-log with --task")

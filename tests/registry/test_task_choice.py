@@ -26,7 +26,8 @@ def test_a_name_and_its_task_are_the_same_choice() -> None:
         task_choice.chosen("bulk-moduls")
     assert str(error.value) == (
         "no task is called 'bulk-moduls'; did you mean bulk-modulus or shear-modulus? --target COLUMN --unit UNIT "
-        "takes any column without a task; a task of your own comes from --plugin FILE.py (docs/reference/plugins.md)"
+        "takes any column without a task; a task of your own comes from --plugin FILE.py "
+        "(https://crystal-zoo.github.io/crystal-zoo/reference/plugins.html)"
     )
 
 

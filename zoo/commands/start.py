@@ -26,7 +26,7 @@ Where to begin:
   zoo quickstart                            a folder with an example table and a notebook
   zoo predict multi-113k NaCl.cif           formation energies, band gaps and more of your CIFs and POSCARs
   zoo finetune --task dielectric data.csv   a model from your own table of crystals and values
-  zoo serve multi-113k                      the same on a page in your browser
+  zoo serve multi-113k                      predictions on a page in your browser, for CIFs dropped there
   zoo list                                  all backbones
   zoo doctor                                is everything installed, and does it work?
 

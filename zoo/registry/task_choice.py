@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from zoo.errors import InputError, PluginError, UnknownNameError
+from zoo.errors import DOCUMENTATION, InputError, PluginError, UnknownNameError
 from zoo.registry import backbones, plugins
 from zoo.registry.contracts import Task
 
@@ -29,7 +29,7 @@ LOG = "Whether a property without a task is learned in log10.  [default: decided
 """Help texts of the options that describe a property without a task."""
 
 _WITHOUT = "--target COLUMN --unit UNIT takes any column without a task"
-_WAYS = f"{_WITHOUT}; a task of your own comes from --plugin FILE.py (docs/reference/plugins.md)"
+_WAYS = f"{_WITHOUT}; a task of your own comes from --plugin FILE.py ({DOCUMENTATION}/reference/plugins.html)"
 
 
 def _task_choice(value: object) -> object:

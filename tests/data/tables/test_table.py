@@ -98,7 +98,8 @@ def test_labels_in_place_of_numbers_say_what_to_do(tmp_path: Path) -> None:
         read_table(frame, BULK)
     assert str(error.value) == (
         "DataFrame: column 'K_VRH' holds labels, such as 'hard' and 'soft', and no numbers; to learn classes, give a "
-        "task of kind 'classification' (docs/reference/plugins.md), or use zoo.CrystalClassifier"
+        "task of kind 'classification' (https://crystal-zoo.github.io/crystal-zoo/reference/plugins.html), or use "
+        "zoo.CrystalClassifier"
     )
     with pytest.raises(InputError, match=r"4 of 4 rows cannot be used .4 × not a number"):
         read_table(FRAME.assign(K_VRH=["24 GPa", "17.4 GPa", "160 GPa", "67 GPa"]), BULK)

@@ -21,7 +21,7 @@ from zoo.data.tables.readers import open_table
 from zoo.data.tables.records import Record, Rejection
 from zoo.data.tables.rejections import check_rejected_fraction
 from zoo.data.tables.rows import RowReader
-from zoo.errors import InputError
+from zoo.errors import DOCUMENTATION, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -265,7 +265,8 @@ def _check_numbers(table: Table, task: Task | None) -> None:
     shown = listed([repr(label) for label in labels[:3]])
     raise InputError(
         f"{table.source}: column {table.target_column!r} holds labels, such as {shown}, and no numbers; to learn "
-        "classes, give a task of kind 'classification' (docs/reference/plugins.md), or use zoo.CrystalClassifier"
+        f"classes, give a task of kind 'classification' ({DOCUMENTATION}/reference/plugins.html), or use "
+        "zoo.CrystalClassifier"
     )
 
 

@@ -13,7 +13,7 @@ from zoo._utils.devices import choose_device
 from zoo._utils.progress import progress
 from zoo.data.graphs.memory import memory
 from zoo.data.scaling import UNSCALED, TargetScaler
-from zoo.errors import InputError, PluginError
+from zoo.errors import DOCUMENTATION, InputError, PluginError
 from zoo.jobs import baselines, pretrained
 from zoo.jobs.baselines import COMPOSITION
 from zoo.jobs.crossfit.fit import CrossFit, cross_fit, folds_of
@@ -185,7 +185,10 @@ def cross_fit_all(
 
     say(f"{sum(map(len, folds[0]))} rows in {len(folds[0])} folds: each row is predicted by fits that have not seen it")
     if options.fast and not start.formulas:
-        say("fast: no network is fine-tuned, which makes errors about 2 % larger (docs/benchmarks/defaults.md)")
+        say(
+            "fast: no network is fine-tuned, which makes errors about 2 % larger "
+            f"({DOCUMENTATION}/benchmarks/defaults.html)"
+        )
     crossfits = []
     count = sum(len(plan) * len(each) for plan, each in zip(plans, folds, strict=True))
     with progress("cross-fitting", count, "fits", quiet=quiet) as bar:
