@@ -33,6 +33,10 @@ def seed_errors() -> pd.DataFrame:
 def check_saved(picture: Picture, folder: Path) -> pd.DataFrame:
     """Save, look that each file is what it says, and return the numbers."""
     saved = picture.save(folder, "figure")
+    for legend in picture.figure.legends:
+        for axes in picture.figure.axes:  # with their labels
+            assert not legend.get_window_extent().overlaps(axes.get_tightbbox())
+    assert not any(axes.get_legend() for axes in picture.figure.axes)
     assert {path.name for path in folder.iterdir()} == {"figure.png", "figure.svg", "figure.csv"}
     image = imread(saved.path("png"))
     assert len(np.unique(image.reshape(-1, image.shape[-1]), axis=0)) > 30
