@@ -7,6 +7,7 @@ import email
 import importlib.machinery
 import importlib.resources
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -168,11 +169,18 @@ def test_the_conda_recipe_needs_the_same() -> None:
     recipe = yaml.safe_load((ROOT / "packaging" / "recipe.yaml").read_text(encoding="utf-8"))
     assert recipe["context"]["version"] == __version__
     names = {"torch": "pytorch", "matplotlib": "matplotlib-base", "huggingface-hub": "huggingface_hub"}
-    expected = {"python": SpecifierSet()}
+    expected = {"python": (SpecifierSet(), "")}
     for requirement in map(Requirement, PROJECT["dependencies"]):
-        expected[names.get(requirement.name, requirement.name)] = requirement.specifier
-    lines = [line.partition(" ") for line in recipe["requirements"]["run"]]
-    assert {name: SpecifierSet(versions) for name, _, versions in lines} == expected
+        marker = str(requirement.marker or "").replace("python_version ", "")
+        expected[names.get(requirement.name, requirement.name)] = requirement.specifier, marker
+    found = {}
+    for line in recipe["requirements"]["run"]:
+        condition, needed = (line["if"], line["then"]) if isinstance(line, dict) else ("", line)
+        name, _, versions = needed.partition(" ")
+        found[name] = SpecifierSet(versions), re.sub(r'match\(python, "<(.*)"\)', r'< "\1"', condition)
+    assert found == expected
+    oldest = recipe["build"]["skip"].removeprefix('match(python, "<').removesuffix('")')
+    assert PROJECT["requires-python"] == f">={oldest}"
 
 
 def test_the_citation_is_of_this_version() -> None:
