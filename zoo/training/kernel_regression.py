@@ -14,17 +14,17 @@ regression on the kernels with some of them, the landmarks (Nyström's approxima
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo.analysis.probabilities import SMALLEST, smoothed, softmax
 from zoo.models.regression.classifiers import of_models
-from zoo.models.regression.regressors import KernelMachine, Regressor, squared_distances
+from zoo.models.regression.regressors import KernelMachine, Regressor, squared_distances, standardised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -98,23 +98,25 @@ def fit_kernel_machine(
     chosen : dict of str to str
         The parameters.
     """
-    prepared, make = _standardised(features)
+    preparation = _Preparation.fit(features)
+    prepared = preparation.of(features)
     offset, factor = float(target.mean()), float(target.std()) or 1.0
     scaled = (target - offset) / factor
-    roots = np.ones(prepared.shape[1])
     if weighted:
+        roots = np.ones(prepared.shape[1])
         weights = _weights(prepared[:, :weighted], scaled, seed)
         others = len(roots) - weighted
         roots[:weighted] = np.sqrt(weights * (SHARE * others / weighted if others else 1.0))
-        prepared = (prepared * roots).astype(np.float32).astype(np.float64)
+        preparation = preparation.weighted(roots)
+        prepared = preparation.of(features)
     target_scale = np.array([offset, factor])
     if len(prepared) > EXACT_ROWS:
         model, chosen = _fit_to_landmarks(prepared, scaled, seed)
-        return make(model, target_scale, roots), chosen
+        return preparation.regressor(model, target_scale), chosen
     cost, gamma = _search(prepared, scaled, seed)
     kernel = _kernel(squared_distances(prepared, prepared), gamma)
     machine = _machine(_svr(cost).fit(kernel, scaled), prepared, gamma)
-    return make(machine, target_scale, roots), {"C": f"{cost:g}", "gamma": f"{gamma:.3g}"}
+    return preparation.regressor(machine, target_scale), {"C": f"{cost:g}", "gamma": f"{gamma:.3g}"}
 
 
 def fit_kernel_classifier(
@@ -143,12 +145,13 @@ def fit_kernel_classifier(
     chosen : dict of str to str
         The parameters.
     """
-    prepared, make = _standardised(features)
+    preparation = _Preparation.fit(features)
+    prepared = preparation.of(features)
     present, labels = np.unique(target.astype(np.int64), return_inverse=True)
     columns = prepared.shape[1]
 
     def part(model: Model) -> Regressor:
-        return make(model, np.array([0.0, 1.0]))
+        return preparation.regressor(model, np.array([0.0, 1.0]))
 
     if len(present) == 1:
         return of_models({int(present[0]): 0.0}, classes, part, columns), {}
@@ -166,27 +169,42 @@ def fit_kernel_classifier(
     return of_models(models, classes, part, columns), {"C": f"{cost:g}", "gamma": f"{gamma:.3g}"}
 
 
-def _standardised(features: Array) -> tuple[Array, Callable[..., Regressor]]:
-    """Standardise features; also return a function that adds this preprocessing to a model.
+@dataclass(frozen=True, eq=False)
+class _Preparation:
+    """What is done to features before a machine reads them, as in :class:`zoo.models.regression.regressors.Regressor`.
 
-    The function takes the model, the scaling of its target, and factors by which the model's features were multiplied.
+    A fitted machine's vectors have the bits that its regressor makes of the same rows, so that it can be stored by rows
+    (:mod:`zoo.models.regression.training_rows`).
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a column that is undefined in all rows
-        fill = np.nan_to_num(np.nanmedian(features, axis=0))
-    prepared = np.where(np.isnan(features), fill, features)
-    mean, scale = prepared.mean(axis=0), prepared.std(axis=0)
-    scale[scale < 1e-12] = 1.0
-    prepared -= mean
-    prepared /= scale
-    prepared = np.clip(prepared, -CLIP, CLIP, out=prepared).astype(np.float32).astype(np.float64)
 
-    def make(model: Model, target: Array, roots: Array | None = None) -> Regressor:
-        if roots is None or (roots == 1).all():
-            return Regressor(model, fill, mean, scale, np.array([CLIP]), target)
-        return Regressor(model, fill, mean, scale / roots, CLIP * roots, target)
+    fill: Array
+    mean: Array
+    scale: Array
+    clip: Array
 
-    return prepared, make
+    @classmethod
+    def fit(cls, features: Array) -> _Preparation:
+        """Return the standardisation of features."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column that is undefined in all rows
+            fill = np.nan_to_num(np.nanmedian(features, axis=0))
+        filled = np.where(np.isnan(features), fill, features)
+        mean, scale = filled.mean(axis=0), filled.std(axis=0)
+        scale[scale < 1e-12] = 1.0
+        return cls(fill, mean, scale, np.array([CLIP]))
+
+    def weighted(self, roots: Array) -> _Preparation:
+        """Return a preparation after which the columns are multiplied by the roots of their weights."""
+        return replace(self, scale=self.scale / roots, clip=self.clip * roots)
+
+    def of(self, features: Array) -> Array:
+        """Return prepared features, rounded to single precision as a machine's vectors are."""
+        prepared = standardised(features, self.fill, self.mean, self.scale, self.clip)
+        return prepared.astype(np.float32).astype(np.float64)
+
+    def regressor(self, model: Model, target: Array) -> Regressor:
+        """Return a model with this preparation, and the offset and factor of its target."""
+        return Regressor(model, self.fill, self.mean, self.scale, self.clip, target)
 
 
 def _machine(fitted: Any, prepared: Array, gamma: float) -> KernelMachine:

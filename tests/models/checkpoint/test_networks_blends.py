@@ -47,6 +47,27 @@ def test_every_part_survives(folder: Path) -> None:
             np.testing.assert_array_equal(first.predict(x), second.predict(x))
 
 
+def test_machines_that_refer_to_rows_predict_the_same_from_a_smaller_file(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "by row"
+    other.mkdir()
+    networks.save(blend(difficulty=SCALED, by_row=True), other)
+    tensors = load_file(other / "model.safetensors")
+    assert "members.0.regressors.0.model.vectors" not in tensors
+    assert {name for name in tensors if name.startswith("rows.")} == {"rows.experts.1", "rows.featurizers.0"}
+    assert len(tensors["rows.experts.1"]) == json.loads((other / "config.json").read_text())["blend"]["rows"] <= 60
+    features = np.random.default_rng(0).normal(size=(9, 200))
+    again = tmp_path / "again"
+    again.mkdir()
+    networks.save(networks.load(other), again)  # what was loaded is saved in the same form
+    assert {name: array.tolist() for name, array in load_file(again / "model.safetensors").items()} == {
+        name: array.tolist() for name, array in tensors.items()
+    }
+    for one, two in zip(networks.load(folder).members, weights.read(again).members, strict=True):
+        for first, second in zip(one.regressors, two.regressors, strict=True):
+            x = features[:, : first.regressor.columns]
+            assert first.predict(x).tolist() == second.predict(x).tolist()
+
+
 def test_experts_are_stored_once_and_networks_without_weight_not_at_all(tmp_path: Path) -> None:
     networks.save(blend((0.0, 0.6, 0.4)), tmp_path)
     names = set(load_file(tmp_path / "model.safetensors"))
@@ -154,6 +175,70 @@ def test_hostile_arrays_are_refused(change: Callable[[dict[str, Any]], Any], mes
     change(tensors)
     save_file(tensors, path)
     assert message in refused(folder)
+
+
+def _unbounded(tensors: dict[str, Any]) -> None:
+    """No clip keeps the vectors from overflowing."""
+    tensors["members.0.regressors.0.clip"][:] = np.inf
+    tensors["members.0.regressors.0.mean"][:] = 1e300
+
+
+@pytest.fixture
+def by_row(tmp_path: Path) -> Path:
+    networks.save(blend(by_row=True), tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_put("0.model.rows", np.array([0, 60], dtype=np.int32)), "refers to a row"),
+        (_put("0.model.rows", np.array([-1, 0], dtype=np.int32)), "refers to a row"),
+        (_put("0.model.rows", np.array([0, 1], dtype=np.int32)), "do not fit"),
+        (_put("0.model.rows", np.array([0.0, 1.0])), "expected I32"),
+        (_put("0.model.vectors", np.zeros((1, 3), dtype=np.float32)), "unexpected tensor"),
+        (_unbounded, "vectors of a kernel machine are not finite"),
+        (lambda tensors: tensors.pop("rows.experts.1"), "rows.experts.1 is missing"),
+        (lambda tensors: tensors.update({"rows.experts.1": tensors["rows.experts.1"][1:]}), "rows.experts.1 is F32"),
+        (lambda tensors: tensors["rows.featurizers.0"].fill(np.inf), "not finite"),
+        (lambda tensors: tensors.update({"rows.experts.0": tensors["rows.experts.1"]}), "unexpected tensor"),
+    ],
+)
+def test_hostile_rows_are_refused(change: Callable[[dict[str, Any]], Any], message: str, by_row: Path) -> None:
+    path = by_row / "model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+    assert message in refused(by_row)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda config: config["blend"].update(rows=0), "the blend has none"),
+        (lambda config: config["blend"].update(rows=10**9), "rows"),
+        (lambda config: config["blend"].update(rows=10**6), "expected F32 (1000000, 8)"),
+        (lambda config: config["members"][0]["regressors"][1].update(by_row=True), "only kernel machines"),
+    ],
+)
+def test_a_hostile_number_of_rows_is_refused(
+    change: Callable[[dict[str, Any]], Any], message: str, by_row: Path
+) -> None:
+    path = by_row / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+    assert message in refused(by_row)
+
+
+def test_a_row_that_is_named_often_counts_as_often(by_row: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes must not become gigabytes of vectors."""
+    path = by_row / "model.safetensors"
+    tensors = load_file(path)
+    _put("0.model.rows", np.zeros(100_000, dtype=np.int32))(tensors)
+    save_file(tensors, path)
+    monkeypatch.setattr("zoo.models.checkpoint.tensors.MAX_REGRESSOR_BYTES", 50_000_000)
+    assert "zoo loads 50,000,000 at most" in refused(by_row)
 
 
 @pytest.mark.parametrize(

@@ -66,12 +66,15 @@ class CrossFits:
         One per seed.
     features : dict of featurizer to array or PluginError
         Feature vectors of all rows.
+    inputs : Inputs
+        What the regressors read of all rows.
     compositions : bool
         Whether the rows have formulas and no structures.
     """
 
     fits: list[CrossFit]
     features: dict[str, Features]
+    inputs: Inputs
     compositions: bool = False
 
     def config(self, task: Task) -> BlendConfig:
@@ -210,7 +213,7 @@ def cross_fit_all(
                     say=warn,
                 )
             )
-    return CrossFits(crossfits, features, start.formulas)
+    return CrossFits(crossfits, features, inputs, start.formulas)
 
 
 def frozen_vectors(

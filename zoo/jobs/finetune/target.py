@@ -189,6 +189,7 @@ def fit_rows(
         | ({"learned_with": list(rows.learned_with)} if rows.learned_with else {}),
         reference=assessed.reference,
         blend=crossed.config(task) if crossed else None,
+        features=crossed.inputs if crossed else None,
     )
     result = Result(
         options,

@@ -13,9 +13,10 @@ and the vectors of training crystals (:mod:`zoo.analysis.applicability`), as the
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -39,10 +40,11 @@ from zoo.models.checkpoint.schema import (
     Weights,
     problem,
 )
-from zoo.models.checkpoint.tensors import REFERENCE, SHARED, module_name, stored_name
+from zoo.models.checkpoint.tensors import REFERENCE, ROWS, SHARED, module_name, stored_name
 from zoo.models.checkpoint.weights import CONFIG_FILE, WEIGHTS_FILE
 from zoo.models.network import CrystalNetwork
 from zoo.models.outline import ATOM_TABLE
+from zoo.models.regression.training_rows import by_row, refer_to_rows
 from zoo.registry.cards import GraphConfig
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from zoo.data.scaling import TargetScaler
     from zoo.models.architecture import Architecture
     from zoo.models.checkpoint.weights import CheckpointArrays
-    from zoo.models.regression.blends import WeightedRegressor
+    from zoo.models.regression.blends import Inputs, WeightedRegressor
     from zoo.registry.contracts import Task
 
 
@@ -99,11 +101,15 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A configuration, its networks, and the vectors of training crystals from the first network."""
+    """A configuration, its networks, the vectors of training crystals from the first network, and training rows.
+
+    The training rows are features to which the kernel machines of a blend refer.
+    """
 
     config: Config
     members: list[Member]
     reference: Reference | None = None
+    rows: Inputs | None = None
 
 
 def target(name: str, task: Task | None, *, as_number: bool = False) -> TargetConfig:
@@ -134,6 +140,7 @@ def describe(
     provenance: dict[str, Any] | None = None,
     reference: Reference | None = None,
     blend: BlendConfig | None = None,
+    features: Inputs | None = None,
     weights: Weights = "float32",
 ) -> Checkpoint:
     """Combine networks of the same architecture with a configuration that describes their outputs.
@@ -156,6 +163,9 @@ def describe(
         Reference vectors computed with the first member.
     blend : BlendConfig, optional
         Required for members with regressors.
+    features : Inputs, optional
+        What the regressors read of all rows of the table, so that those of the rows to which kernel machines refer are
+        stored once; otherwise each machine stores its vectors.
     weights : {"float32", "float16"}
         Data type in which the networks are stored; see :func:`round_to_half`.
 
@@ -164,11 +174,16 @@ def describe(
     CheckpointError
         If a value is out of bounds; the message names it.
     """
+    rows = None
+    if blend and features:
+        referring, kept = refer_to_rows([each.regressors for each in members], features)
+        members = [replace(each, regressors=own) for each, own in zip(members, referring, strict=True)]
+        blend, rows = blend.model_copy(update={"rows": len(kept)}), features.select(kept)
     try:
         config = _describe(members, name, targets, graph, elements, provenance, reference, blend, weights)
     except ValidationError as error:
         raise CheckpointError(f"{name}: {problem(error)}") from error
-    return Checkpoint(config, list(members), reference)
+    return Checkpoint(config, list(members), reference, rows)
 
 
 def _describe(
@@ -209,6 +224,7 @@ def _describe(
                         experts=list(each.experts),
                         weight=each.weight,
                         scaling=ScalingConfig(**asdict(each.scaler)),
+                        by_row=by_row(each.regressor),
                     )
                     for each in member.regressors
                 ),
@@ -234,7 +250,8 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
     for index, member in enumerate(checkpoint.members):
         for position, each in enumerate(member.regressors):
             prefix = weights.regressor_prefix(index, position)
-            tensors |= {prefix + name: torch.from_numpy(array) for name, array in each.regressor.tensors().items()}
+            arrays = each.regressor.tensors(by_row=by_row(each.regressor))
+            tensors |= {prefix + name: torch.from_numpy(array) for name, array in arrays.items()}
         if index not in checkpoint.config.stored_networks:
             continue
         for name, tensor in stored_state(member.network).items():
@@ -244,6 +261,11 @@ def save(checkpoint: Checkpoint, directory: Path) -> None:
                 tensors[name] = stored
             elif name != ATOM_TABLE:
                 tensors[f"members.{index}.{name}"] = stored
+    if rows := checkpoint.rows:
+        featurizers, experts = checkpoint.config.row_features
+        arrays = {name: rows.of((each.name,), ()) for name, each in featurizers.items()}
+        arrays |= {f"experts.{each}": rows.of((), (each,)).astype(np.float32) for each in experts}
+        tensors |= {ROWS + name: torch.from_numpy(array) for name, array in arrays.items()}
     if checkpoint.reference:
         tensors[REFERENCE] = torch.from_numpy(checkpoint.reference.vectors)
     _write_tensors(tensors, directory / WEIGHTS_FILE)
@@ -267,7 +289,7 @@ def build(arrays: CheckpointArrays) -> Checkpoint:
             network = members[0].network
         known = {each.name: getattr(member, each.name) for each in fields(member) if each.name != "tensors"}
         members.append(Member(network.eval(), **known))
-    return Checkpoint(arrays.config, members, arrays.reference)
+    return Checkpoint(arrays.config, members, arrays.reference, arrays.rows)
 
 
 def stored_state(network: CrystalNetwork) -> dict[str, Tensor]:

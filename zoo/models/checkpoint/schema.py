@@ -38,6 +38,9 @@ MAX_RESIDUALS, FOLD_RESIDUALS = 499, 249
 """Maximum number of residuals per member, sufficient for levels up to 0.998, and of those that zoo writes per fold of a
 cross-fit: with the settings of its regressors, a configuration of a hundred members stays below a megabyte."""
 
+MAX_ROWS = 1_000_000
+"""Maximum number of training rows whose features are stored."""
+
 MAX_EXPONENT = 100
 """Maximum mean (absolute) and standard deviation of targets in log10."""
 
@@ -128,6 +131,8 @@ class RegressorConfig(_Sparse):
     """See :class:`zoo.models.regression.blends.WeightedRegressor`; its arrays are stored with the tensors.
 
     A classifier has a part for each class, of the kinds in `parts`; see :mod:`zoo.models.regression.classifiers`.
+    With `by_row`, its kernel machines refer to the blend's table of training rows, see
+    :mod:`zoo.models.regression.training_rows`; otherwise they have vectors of their own, as in older checkpoints.
     """
 
     name: Text
@@ -140,6 +145,7 @@ class RegressorConfig(_Sparse):
     experts: list[int] = Field(default_factory=list, max_length=MAX_EXPERTS)
     weight: float = Field(gt=0, le=1)
     scaling: ScalingConfig
+    by_row: bool = Field(default=False, json_schema_extra=_SPARSE)
 
     @model_validator(mode="after")
     def _reads_something(self) -> Self:
@@ -147,6 +153,8 @@ class RegressorConfig(_Sparse):
             raise ValueError("a regressor reads vectors of a featurizer or of experts")
         if (self.kind == "classifier") != bool(self.parts):
             raise ValueError("a classifier has a part for each class, and no other regressor has parts")
+        if self.by_row and "kernel" not in (self.kind, *self.parts):
+            raise ValueError("only kernel machines refer to rows")
         return self
 
 
@@ -154,12 +162,14 @@ class BlendConfig(_Sparse):
     """Settings shared by all members of a blend; see :mod:`zoo.models.regression.blends`.
 
     With `compositions`, its regressors read compositions alone. The network, of weight 0, is then a formality.
+    `rows` is the number of training rows whose features are stored, for the kernel machines that refer to them.
     """
 
     featurizers: list[FeaturizerConfig] = Field(default_factory=list, max_length=MAX_FEATURIZERS)
     low: float | None = Field(default=None, allow_inf_nan=False)
     high: float | None = Field(default=None, allow_inf_nan=False)
     compositions: bool = Field(default=False, json_schema_extra=_SPARSE)
+    rows: int = Field(default=0, ge=0, le=MAX_ROWS, json_schema_extra=_SPARSE)
 
     @model_validator(mode="after")
     def _range_and_names_are_sound(self) -> Self:
@@ -256,6 +266,8 @@ class Config(_Sparse):
             if abs(total - 1) > 1e-6:
                 raise ValueError(f"the weights of a member add up to {total:g}, not to 1")
             for each in member.regressors:
+                if each.by_row and not (self.blend and self.blend.rows):
+                    raise ValueError("a regressor refers to rows, and the blend has none")
                 if missing := [name for name in each.featurizers if name not in known]:
                     raise ValueError(f"the blend does not describe the featurizer {missing[0]!r}")
                 experts = len(self.architecture.expert_bodies)
@@ -301,6 +313,15 @@ class Config(_Sparse):
         columns = {each.name: each.columns for each in self.blend.featurizers} if self.blend else {}
         sizes = expert_sizes(self.architecture)
         return sum(columns[name] for name in regressor.featurizers) + sum(sizes[each] for each in regressor.experts)
+
+    @property
+    def row_features(self) -> tuple[dict[str, FeaturizerConfig], list[int]]:
+        """The featurizers and the experts whose vectors of training rows are stored, featurizers by array."""
+        readers = [each for member in self.members for each in member.regressors if each.by_row]
+        read = {name for each in readers for name in each.featurizers}
+        described = enumerate(self.blend.featurizers if self.blend else ())
+        featurizers = {f"featurizers.{place}": each for place, each in described if each.name in read}
+        return featurizers, sorted({expert for each in readers for expert in each.experts})
 
     @property
     def graph_settings(self) -> GraphSettings:

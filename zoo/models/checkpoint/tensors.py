@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from safetensors import safe_open
 
@@ -29,8 +29,25 @@ SHARED = "experts."
 MAX_REGRESSOR_BYTES = 2_000_000_000
 """Maximum total size of the arrays of all regressors in a checkpoint."""
 
+ROWS = "rows."
+"""Prefix of the features of training rows; see :mod:`zoo.models.regression.training_rows`."""
+
 REFERENCE = "reference"
 """The vectors of training crystals; see :mod:`zoo.analysis.applicability`."""
+
+
+class StoredRegressor(NamedTuple):
+    """A regressor whose arrays are stored.
+
+    Parameters
+    ----------
+    kind : str
+    columns : int
+        Number of its features if it refers to training rows, otherwise 0.
+    """
+
+    kind: str
+    columns: int = 0
 
 
 def tensor_shapes(architecture: Architecture) -> dict[str, Shape]:
@@ -125,8 +142,9 @@ def read_tensors(
     architecture: Architecture,
     members: Sequence[int],
     references: int = 0,
-    regressors: Mapping[str, str] | None = None,
+    regressors: Mapping[str, StoredRegressor] | None = None,
     floats: str = "F32",
+    rows: Mapping[str, tuple[str, Shape]] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """Read a weights file that lists exactly the tensors of a checkpoint.
 
@@ -140,11 +158,13 @@ def read_tensors(
         Indices of the members whose networks are stored.
     references : int
         Number of reference vectors; see :mod:`zoo.analysis.applicability`.
-    regressors : mapping of prefix to kind, optional
+    regressors : mapping of prefix to StoredRegressor, optional
         Regressors whose arrays are stored; see :mod:`zoo.models.regression.regressors`. Their sizes are limited only
         by a total of `MAX_REGRESSOR_BYTES`.
     floats : {"F32", "F16"}
         Type of the networks' parameters and statistics.
+    rows : mapping of name to type and shape, optional
+        Features of training rows.
 
     Raises
     ------
@@ -163,7 +183,7 @@ def read_tensors(
             entry = weights.get_slice(name)
             listed[name] = (str(entry.get_dtype()), tuple(entry.get_shape()))
         shapes = {name: shape for name, (_, shape) in listed.items()}
-        free = _regressor_arrays(path, shapes, regressors or {})
+        free = _regressor_arrays(path, shapes, regressors or {}, rows or {})
         _check_list(path, listed, architecture, members, references, free, floats)
         return {name: weights.get_tensor(name) for name in listed}
 
@@ -204,17 +224,22 @@ def _check_list(
 
 
 def _regressor_arrays(
-    path: Path, shapes: dict[str, Shape], regressors: Mapping[str, str]
+    path: Path,
+    shapes: dict[str, Shape],
+    regressors: Mapping[str, StoredRegressor],
+    rows: Mapping[str, tuple[str, Shape]],
 ) -> dict[str, tuple[str, Shape]]:
     """Return the expected types and shapes of the regressors' arrays, given the shapes listed in the file."""
-    expected = {}
-    total = 0
-    for prefix, kind in regressors.items():
-        for name, (dtype, dimensions) in array_types(kind).items():
+    expected = dict(rows)
+    total = sum(math.prod(shape) * int(dtype[1:]) // 8 for dtype, shape in rows.values())
+    for prefix, each in regressors.items():
+        for name, (dtype, dimensions) in array_types(each.kind, by_row=bool(each.columns)).items():
             shape = shapes.get(prefix + name, ())
             kept = shape if len(shape) == dimensions else (0,) * dimensions
             expected[prefix + name] = (dtype, kept)
             total += math.prod(kept) * int(dtype[1:]) // 8
+            if name == "model.rows":  # each row becomes a vector in single precision
+                total += math.prod(kept) * each.columns * 4
     if total > MAX_REGRESSOR_BYTES:
         raise CheckpointError(f"{path}: the regressors take {total:,} bytes; zoo loads {MAX_REGRESSOR_BYTES:,} at most")
     return expected

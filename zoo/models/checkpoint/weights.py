@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -19,10 +19,12 @@ from zoo.data.scaling import TargetScaler
 from zoo.errors import CheckpointError, InputError, PluginError
 from zoo.models.architecture import distribution_of, of_target
 from zoo.models.checkpoint.schema import Config, problem
-from zoo.models.checkpoint.tensors import REFERENCE, SHARED, count_parameters, read_tensors
-from zoo.models.outline import ATOM_TABLE
-from zoo.models.regression.blends import WeightedRegressor
+from zoo.models.checkpoint.tensors import REFERENCE, ROWS, SHARED, StoredRegressor, count_parameters, read_tensors
+from zoo.models.outline import ATOM_TABLE, expert_sizes
+from zoo.models.regression.blends import Inputs, WeightedRegressor
 from zoo.models.regression.classifiers import from_tensors, kinds_of
+from zoo.models.regression.regressors import KernelMachine
+from zoo.models.regression.training_rows import from_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,12 +75,15 @@ class CheckpointArrays:
     members : list of MemberArrays
     reference : Reference or None
         Reference vectors computed with the first member.
+    rows : Inputs or None
+        Features of the training rows to which kernel machines refer.
     """
 
     config: Config
     atom_table: NDArray[np.uint8] | None
     members: list[MemberArrays]
     reference: Reference | None = None
+    rows: Inputs | None = None
 
 
 def read_config(directory: Path) -> Config:
@@ -148,7 +153,9 @@ def read(directory: Path) -> CheckpointArrays:
     rows = config.reference.rows if config.reference else 0
     try:
         floats = "F16" if config.weights == "float16" else "F32"
-        tensors = read_tensors(path, config.architecture, config.stored_networks, rows, _kinds(config), floats)
+        tensors = read_tensors(
+            path, config.architecture, config.stored_networks, rows, _stored(config), floats, _row_arrays(config)
+        )
     except FileNotFoundError as error:
         raise CheckpointError(f"{directory} holds no {WEIGHTS_FILE}; it is not a checkpoint of zoo's") from error
     except (SafetensorError, OSError) as error:
@@ -156,7 +163,9 @@ def read(directory: Path) -> CheckpointArrays:
         raise CheckpointError(f"{path} is damaged: {why}") from error
     for name, tensor in tensors.items():
         # The arrays of a regressor are checked when it is built, because its clip may be infinite.
-        if ".regressors." not in name and not np.isfinite(tensor).all():
+        # NaN marks an undefined feature.
+        finite = ~np.isinf(tensor) if name.startswith(ROWS) else np.isfinite(tensor)
+        if ".regressors." not in name and not finite.all():
             raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
         if name.endswith("running_var") and (tensor < 0).any():
             raise CheckpointError(f"{path}: tensor {name} holds a negative variance")
@@ -168,11 +177,12 @@ def read(directory: Path) -> CheckpointArrays:
     if (None if table is None else table_digest(table)) != config.element_table:
         raise CheckpointError(f"{path}: the atom table is not the one that {CONFIG_FILE} names (SHA-256 differs)")
     shared = {name: tensors.pop(name) for name in list(tensors) if name.startswith(SHARED)}
+    features = _row_inputs(config, tensors)
     members: list[MemberArrays] = []
     for index, member in enumerate(config.members):
         prefix = f"members.{index}."
         own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        regressors = _regressors(path, config, index, own)
+        regressors = _regressors(path, config, index, own, features)
         own = own if index in config.stored_networks else members[0].tensors
         scaler, *others = (TargetScaler(**each.model_dump()) for each in (member.scaling, *member.other_scalings))
         members.append(
@@ -190,17 +200,39 @@ def read(directory: Path) -> CheckpointArrays:
         )
     kept = config.reference
     reference = Reference(tensors[REFERENCE], tuple(kept.distances)) if kept else None
-    return CheckpointArrays(config, table, members, reference)
+    return CheckpointArrays(config, table, members, reference, _row_inputs(config, tensors))
 
 
-def _kinds(config: Config) -> dict[str, str]:
-    """Return the kind of each regressor by the prefix of its arrays."""
+def _stored(config: Config) -> dict[str, StoredRegressor]:
+    """Return each regressor by the prefix of its arrays."""
     return {
-        regressor_prefix(index, position) + inner: kind
+        regressor_prefix(index, position) + inner: StoredRegressor(
+            kind, config.columns(regressor) if regressor.by_row and kind == KernelMachine.kind else 0
+        )
         for index, member in enumerate(config.members)
         for position, regressor in enumerate(member.regressors)
         for inner, kind in kinds_of(regressor.kind, regressor.parts).items()
     }
+
+
+def _row_arrays(config: Config) -> dict[str, tuple[str, tuple[int, int]]]:
+    """Return the types and shapes of the features of training rows."""
+    featurizers, experts = config.row_features
+    rows, sizes = config.blend.rows if config.blend else 0, expert_sizes(config.architecture)
+    return {ROWS + name: ("F64", (rows, each.columns)) for name, each in featurizers.items()} | {
+        f"{ROWS}experts.{each}": ("F32", (rows, sizes[each])) for each in experts
+    }
+
+
+def _row_inputs(config: Config, tensors: dict[str, NDArray[Any]]) -> Inputs | None:
+    """Return the features of training rows; None if there are none."""
+    featurizers, experts = config.row_features
+    if not featurizers and not experts:
+        return None
+    stored = {each: tensors[f"{ROWS}experts.{each}"] for each in experts}
+    sizes = [stored[each].shape[1] if each in stored else 0 for each in range(max(experts, default=-1) + 1)]
+    vectors = np.concatenate(list(stored.values()), axis=1) if stored else None
+    return Inputs({each.name: tensors[ROWS + name] for name, each in featurizers.items()}, vectors, sizes)
 
 
 def regressor_prefix(member: int, position: int) -> str:
@@ -209,7 +241,7 @@ def regressor_prefix(member: int, position: int) -> str:
 
 
 def _regressors(
-    path: Path, config: Config, member: int, own: dict[str, NDArray[np.float32]]
+    path: Path, config: Config, member: int, own: dict[str, NDArray[np.float32]], rows: Inputs | None
 ) -> tuple[WeightedRegressor, ...]:
     """Build the regressors of a member and remove their arrays from its tensors."""
     found = []
@@ -217,7 +249,11 @@ def _regressors(
         prefix = f"regressors.{position}."
         arrays = {name.removeprefix(prefix): own.pop(name) for name in list(own) if name.startswith(prefix)}
         try:
-            regressor = from_tensors(arrays, each.kind, each.parts, each.link)
+            if each.by_row and rows:
+                features = rows.of(tuple(each.featurizers), tuple(each.experts))
+                regressor = from_rows(arrays, each.kind, each.parts, each.link, features)
+            else:
+                regressor = from_tensors(arrays, each.kind, each.parts, each.link)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {regressor_prefix(member, position)}* {error}") from error
         if regressor.columns != config.columns(each):

@@ -89,6 +89,12 @@ class Inputs:
             self._made[key] = np.concatenate(parts, axis=1)
         return self._made[key]
 
+    def select(self, rows: NDArray[np.int64]) -> Inputs:
+        """Return the features of some of the crystals."""
+        vectors = {name: each[rows] for name, each in self._vectors.items()}
+        experts = None if self._experts is None else self._experts[rows]
+        return Inputs(vectors, experts, np.diff(self._ends).tolist())
+
 
 class _Member(Protocol):
     @property

@@ -70,12 +70,12 @@ class Classifier:
         """Return what :func:`from_tensors` needs besides the arrays."""
         return {"kind": "classifier", "parts": [part.model.kind for part in self.parts], "link": self.link}
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
+    def tensors(self, *, by_row: bool = False) -> dict[str, NDArray[Any]]:
         """Return copies of all arrays by name, each with the position of its class as a prefix."""
         return {  # the parts may share arrays, which a file of tensors may not
             f"{position}.{name}": array.copy()
             for position, part in enumerate(self.parts)
-            for name, array in part.tensors().items()
+            for name, array in part.tensors(by_row=by_row).items()
         }
 
 

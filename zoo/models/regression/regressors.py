@@ -33,10 +33,13 @@ _BLOCK = 2**22
 """Elements in a block of kernel values or tree positions (32 MB)."""
 
 _TYPES: dict[str, type] = {
-    **dict.fromkeys(("roots", "features", "left", "right", "width", "starts"), np.int32),
+    **dict.fromkeys(("roots", "features", "left", "right", "width", "starts", "rows"), np.int32),
     **dict.fromkeys(("vectors", "thresholds", "values", "hidden"), np.float32),
 }
 """Data types of a model's arrays; large arrays are in single precision, those not listed in double precision."""
+
+_PREPARATION = ("fill", "mean", "scale", "clip", "target")
+"""Arrays of a regressor besides those of its model."""
 
 _MATRICES = ("vectors", "hidden")
 """Arrays of two dimensions; all others have one."""
@@ -100,6 +103,9 @@ class KernelMachine:
         Support vectors.
     coefficients : array of shape (m,)
     intercept, gamma : arrays of shape (1,)
+    rows : array of shape (m,), int32, or None
+        Rows of a checkpoint's table of training rows from whose features the vectors are prepared, if there is one; see
+        :mod:`zoo.models.regression.training_rows`.
     """
 
     kind: ClassVar[str] = "kernel"
@@ -108,6 +114,7 @@ class KernelMachine:
     coefficients: Array
     intercept: Array
     gamma: Array
+    rows: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         fits = self.vectors.ndim == 2 and self.coefficients.shape == self.vectors.shape[:1]
@@ -279,12 +286,7 @@ class Regressor:
         """
         if features.ndim != 2 or features.shape[1] != self.columns:
             raise InputError(f"features of shape {features.shape}: the regressor was fitted on {self.columns} columns")
-        prepared = features - self.mean
-        missing = np.isnan(features)
-        if missing.any():
-            np.copyto(prepared, self.fill - self.mean, where=missing)
-        prepared /= self.scale
-        np.clip(prepared, -self.clip, self.clip, out=prepared)
+        prepared = standardised(features, self.fill, self.mean, self.scale, self.clip)
         result: Array = self.target[0] + self.target[1] * self.model.predict(prepared)
         return result
 
@@ -292,10 +294,18 @@ class Regressor:
         """Return what :meth:`from_tensors` needs besides the arrays."""
         return {"kind": self.model.kind}
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return all arrays by name, in the form expected by :meth:`from_tensors`."""
-        own = {name: getattr(self, name) for name in ("fill", "mean", "scale", "clip", "target")}
-        return own | {f"model.{each.name}": getattr(self.model, each.name) for each in fields(self.model)}
+    @property
+    def parts(self) -> tuple[Regressor, ...]:
+        """Itself; a classifier has several."""
+        return (self,)
+
+    def tensors(self, *, by_row: bool = False) -> dict[str, NDArray[Any]]:
+        """Return all arrays by name, in the form expected by :meth:`from_tensors`.
+
+        With `by_row`, a kernel machine has the positions of its vectors in the table of training rows in their place.
+        """
+        own = {name: getattr(self, name) for name in _PREPARATION}
+        return own | {f"model.{name}": getattr(self.model, name) for name in _arrays(type(self.model), by_row=by_row)}
 
     @classmethod
     def from_tensors(cls, kind: str, tensors: Mapping[str, NDArray[Any]]) -> Regressor:
@@ -307,25 +317,42 @@ class Regressor:
             If an array is missing, unexpected, not finite or of the wrong data type, or if the shapes are inconsistent.
         """
         _require(kind in MODELS, f"there is no kind {kind[:20]!r}; known kinds: {', '.join(MODELS)}")
-        parts = [each.name for each in fields(MODELS[kind])]
-        own = [each.name for each in fields(cls) if each.name != "model"]
-        expected = {*own, *(f"model.{name}" for name in parts)}
+        parts = _arrays(MODELS[kind])
+        expected = {*_PREPARATION, *(f"model.{name}" for name in parts)}
         _require(set(tensors) == expected, f"arrays {sorted(set(tensors) ^ expected)[:3]} are missing or left over")
         for name, array in tensors.items():
             expects = _TYPES.get(name.removeprefix("model."), np.float64) if name.startswith("model.") else np.float64
             _require(array.dtype == expects, f"{name} has the data type {array.dtype}")
             _require(name == "clip" or bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
         model = MODELS[kind](**{name: tensors[f"model.{name}"] for name in parts})
-        return cls(model, **{name: tensors[name] for name in own})
+        return cls(model, **{name: tensors[name] for name in _PREPARATION})
 
 
-def array_types(kind: str) -> dict[str, tuple[str, int]]:
-    """Return a mapping of array name to safetensors type and number of dimensions for a kind of regressor."""
-    own = [each.name for each in fields(Regressor) if each.name != "model"]
-    parts = [each.name for each in fields(MODELS[kind])]
+def standardised(features: Array, fill: Array, mean: Array, scale: Array, clip: Array) -> Array:
+    """Return features as a model reads them, shape (n, d): NaN replaced, standardised and clipped."""
+    result: Array = features - mean
+    missing = np.isnan(features)
+    if missing.any():
+        np.copyto(result, fill - mean, where=missing)
+    result /= scale
+    return np.clip(result, -clip, clip, out=result)
+
+
+def _arrays(model: type[Model], *, by_row: bool = False) -> list[str]:
+    """Return the names of a model's arrays."""
+    names = [each.name for each in fields(model) if each.name != "rows"]
+    return ["rows" if by_row and name == "vectors" else name for name in names]
+
+
+def array_types(kind: str, *, by_row: bool = False) -> dict[str, tuple[str, int]]:
+    """Return a mapping of array name to safetensors type and number of dimensions for a kind of regressor.
+
+    `by_row` is that of :meth:`Regressor.tensors`.
+    """
+    parts = _arrays(MODELS[kind], by_row=by_row)
     codes: dict[type, str] = {np.int32: "I32", np.float32: "F32"}
     return {
-        **dict.fromkeys(own, ("F64", 1)),
+        **dict.fromkeys(_PREPARATION, ("F64", 1)),
         **{
             f"model.{name}": (codes[_TYPES[name]] if name in _TYPES else "F64", 2 if name in _MATRICES else 1)
             for name in parts
