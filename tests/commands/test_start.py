@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("as_in_a_new_process")
 def test_a_table_and_a_notebook_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said = zoo("quickstart").stdout
-    assert "zoo finetune --task dielectric dielectric.csv --n-train 100 --fast" in said
+    assert "zoo finetune --task dielectric dielectric.csv --n-train 100 --fast --out first\n" in said
     folder = tmp_path / "zoo-quickstart"
     assert sorted(path.name for path in folder.iterdir()) == ["dielectric.csv", "quickstart.ipynb"]
     assert len(read_table(folder / "dielectric.csv", plugins.task("dielectric")).records) == 1056

@@ -42,7 +42,7 @@ _PROSE: dict[str, Any] = {"cell_type": "markdown"}
         ("Into the folder zoo-quickstart", "zoo quickstart"),
         (
             "Then fine-tune on a hundred rows of the table",
-            f"zoo finetune --task dielectric {TABLE} --n-train 100 --fast",
+            f"zoo finetune --task dielectric {TABLE} --n-train 100 --fast --out first",
         ),
     ],
 )
@@ -66,10 +66,12 @@ def quickstart(ctx: click.Context, folder: Path) -> None:
     write_text(folder / NOTEBOOK, as_notebook((examples / "quickstart.md").read_text(encoding="utf-8")))
     if not is_quiet(ctx):
         show_text(
-            f"{folder} has an example table and a notebook. Next, one of:\n\n"
+            f"{folder} has an example table and a notebook. Next:\n\n"
             f"  cd {folder}\n"
-            f"  zoo finetune --task dielectric {TABLE} --n-train 100 --fast\n"
-            f"  jupyter lab {NOTEBOOK}"
+            f"  zoo finetune --task dielectric {TABLE} --n-train 100 --fast --out first\n"
+            "  zoo report first   # how good the model is, on one page\n"
+            "  zoo serve first    # a page on which you drop CIFs\n\n"
+            f"or the same in Python: jupyter lab {NOTEBOOK}"
         )
 
 
