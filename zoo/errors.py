@@ -17,7 +17,8 @@
     └── DependencyError       a package that is missing or broken in this environment
 
 The command line prints ``str(error)`` and exits with ``error.exit_code``; it never shows a traceback for
-any of these. On a terminal, the address of the page that explains the matter follows.
+any of these. On a terminal, the address of the page that explains the matter follows. Called from Python, functions
+speak of their parameters: ``n_train``, where the command line says ``--n-train``.
 """
 
 from __future__ import annotations

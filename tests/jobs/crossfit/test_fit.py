@@ -11,7 +11,7 @@ import pytest
 from zoo.data.scaling import TargetScaler
 from zoo.data.splits import Split
 from zoo.errors import InputError, TrainingError
-from zoo.jobs.crossfit.fit import MAX_FOLDS, MIN_NETWORK_ROWS, MIN_ROWS, cross_fit, folds_of
+from zoo.jobs.crossfit.fit import MAX_FOLDS, MIN_NETWORK_ROWS, MIN_ROWS, cross_fit, fold_splits, folds_of
 from zoo.jobs.crossfit.members import NetworkMember, RegressorMember
 from zoo.jobs.methods import Dataset
 from zoo.models.checkpoint.networks import Member
@@ -79,6 +79,13 @@ def _run(*members: RegressorMember, **options: Any) -> Any:
 
 
 GOOD, POOR = _member("good", _LeastSquares(2)), _member("poor", _LeastSquares(1))
+
+
+def test_rows_of_a_fold_are_validation_rows_and_those_of_no_fold_test_rows() -> None:
+    split = Split(0, np.array([4, 0, 1]), np.array([2, 3]), np.array([5, 6]))
+    one, other = fold_splits(split, [np.array([3, 0]), np.array([1, 2, 4])])
+    assert (one.train.tolist(), one.val.tolist(), one.test.tolist()) == ([1, 2, 4], [3, 0], [5, 6])
+    assert (other.train.tolist(), other.val.tolist(), other.test.tolist()) == ([0, 3], [1, 2, 4], [5, 6])
 
 
 def test_every_row_is_predicted_by_the_fit_that_has_not_seen_it() -> None:

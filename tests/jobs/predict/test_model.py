@@ -15,7 +15,7 @@ import pytest
 import zoo
 from zoo.data.graphs.memory import CrystalMemory
 from zoo.errors import InputError, UnknownNameError
-from zoo.jobs.predict import model as prediction
+from zoo.jobs.predict import columns
 from zoo.jobs.predict.columns import COLUMNS, WITH_INTERVAL
 from zoo.jobs.predict.files import predict_files
 from zoo.models.architecture import default_architecture
@@ -114,7 +114,7 @@ def test_chunks_are_put_together(
     model: Model, real_structures: list[Structure], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = model.predict(real_structures)
-    monkeypatch.setattr(prediction, "CHUNK", 3)
+    monkeypatch.setattr(columns, "CHUNK", 3)
     pd.testing.assert_frame_equal(model.predict(real_structures), whole, rtol=1e-5)
 
 

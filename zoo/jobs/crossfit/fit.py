@@ -171,6 +171,13 @@ def folds_of(
             count -= 1
 
 
+def fold_splits(split: Split, folds: Sequence[NDArray[np.int64]]) -> list[Split]:
+    """Return a split for each fold, whose rows are its validation rows; rows outside of all folds are test rows."""
+    rows = np.sort(np.concatenate(folds))
+    unseen = np.setdiff1d(np.concatenate([split.train, split.val, split.test]), rows)
+    return [replace(split, train=np.setdiff1d(rows, fold), val=fold, test=unseen) for fold in folds]
+
+
 def cross_fit(
     members: Sequence[NetworkMember | RegressorMember],
     dataset: Dataset,
@@ -223,8 +230,8 @@ def cross_fit(
     rows = np.sort(np.concatenate(folds))
     if not dataset.classes:
         TargetScaler.fit(dataset.targets[rows], dataset.transform)  # raises an error if all targets are equal
-    unseen = np.setdiff1d(np.concatenate([split.train, split.val, split.test]), rows)
-    splits = [replace(split, train=np.setdiff1d(rows, fold), val=fold, test=unseen) for fold in folds]
+    splits = fold_splits(split, folds)
+    unseen = splits[0].test
     left_out = _left_out(members, len(rows), broken or {})
     if bar and left_out:
         bar.skip(len(folds) * len(left_out), f"{next(iter(left_out))}: left out")

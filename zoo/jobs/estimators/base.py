@@ -8,6 +8,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from numbers import Integral
 from pathlib import Path
@@ -197,8 +198,8 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         import pandas as pd
 
         from zoo.data.graphs.memory import memory
+        from zoo.jobs.predict.columns import in_chunks
         from zoo.jobs.predict.files import READ_COLUMNS
-        from zoo.jobs.predict.model import CHUNK
 
         check_is_fitted(self)
         model, found = self.model_, {}
@@ -206,16 +207,14 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             model.check_interval(interval)
             given = rows.converted(X, self.on_error)
             failed: dict[int, str] = {}
-            for start in range(0, len(given.crystals), CHUNK):
-                chunk = given.crystals[start : start + CHUNK]
-                predicted = model.predict_each(chunk, interval=interval, memory=memory)
-                for place, (crystal, row) in enumerate(zip(chunk, predicted, strict=True), start):
-                    position = given.positions[place]
-                    if isinstance(row, InputError):
-                        failed[position] = str(row)
-                    else:
-                        content = {"formula": crystal.formula, "atoms": len(crystal)}
-                        found[position] = {"id": given.ids[place], **row, **content}
+            predicted = in_chunks(given.crystals, partial(model.predict_each, interval=interval, memory=memory))
+            for place, (crystal, row) in enumerate(zip(given.crystals, predicted, strict=True)):
+                position = given.positions[place]
+                if isinstance(row, InputError):
+                    failed[position] = str(row)
+                else:
+                    content = {"formula": crystal.formula, "atoms": len(crystal)}
+                    found[position] = {"id": given.ids[place], **row, **content}
             rows.refuse_or_skip(failed, len(given.crystals) + len(given.skipped), self.on_error)
         for position, reason in (given.skipped | failed).items():
             name = position if given.index is None else given.index[position]

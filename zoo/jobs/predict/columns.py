@@ -1,4 +1,4 @@
-"""Columns of a table of predictions."""
+"""Tables of predictions: their columns, and their rows in chunks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ import numpy as np
 from zoo._utils.wording import probability_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from zoo.analysis.applicability import Reference
     from zoo.data.crystal import Crystal
+    from zoo.data.structures.conversion import Converted
+    from zoo.errors import InputError
+
+CHUNK = 1000
+"""Number of crystals that are predicted together."""
 
 COLUMNS = ("id", "prediction", "unit", "spread", "note")
 """Columns of a table of predictions."""
@@ -96,3 +102,18 @@ def class_columns(members: NDArray[np.float64], classes: Sequence[str]) -> dict[
         **{name: mean[:, position].tolist() for position, name in enumerate(probability_columns(classes))},
         "spread": spread.tolist(),
     }
+
+
+def in_chunks(
+    crystals: Sequence[Crystal], predict: Callable[[Sequence[Crystal]], list[dict[str, Any] | InputError]]
+) -> list[dict[str, Any] | InputError]:
+    """Predict each crystal, `CHUNK` at a time, so that only the predictions of all are in memory."""
+    return [row for start in range(0, len(crystals), CHUNK) for row in predict(crystals[start : start + CHUNK])]
+
+
+def frame_of(found: Mapping[int, dict[str, Any]], converted: Converted, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the predictions of converted crystals, by their places, as a table; see :meth:`zoo.Model.predict`."""
+    import pandas as pd
+
+    table = [{"id": converted.ids[place], **row} for place, row in found.items()]
+    return pd.DataFrame(table, converted.labels(found), list(columns))

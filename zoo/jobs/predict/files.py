@@ -19,8 +19,8 @@ from zoo.data.tables.records import Record, Rejection
 from zoo.data.tables.rejections import is_rejected_list, rejected_rows
 from zoo.errors import InputError
 from zoo.jobs.lineage import Recognizer
-from zoo.jobs.predict.columns import merit
-from zoo.jobs.predict.model import CHUNK, Model
+from zoo.jobs.predict.columns import CHUNK, merit
+from zoo.jobs.predict.model import Model
 from zoo.jobs.predict.ranking import Best, Ranking, line, ranked_rows
 
 if TYPE_CHECKING:

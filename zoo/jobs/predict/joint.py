@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,7 @@ from zoo.data.graphs.memory import CrystalMemory
 from zoo.data.structures.conversion import convert, usable_items
 from zoo.errors import CheckpointError, InputError
 from zoo.jobs.predict import model as single
+from zoo.jobs.predict.columns import frame_of, in_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,19 +104,13 @@ class JointModel:
         InputError
             As :meth:`zoo.Model.predict` does.
         """
-        import pandas as pd
-
         converted = convert(structures, ids=ids, on_error=on_error)
         for model in self:
             model.check_interval(interval)
-        rows: list[dict[str, Any] | InputError] = []
-        for start in range(0, len(converted.crystals), single.CHUNK):
-            rows += self._chunk(converted.crystals[start : start + single.CHUNK], interval)
-        found = usable_items(rows, converted, on_error=on_error)
-        table = [{"id": converted.ids[place], **row} for place, row in found.items()]
-        return pd.DataFrame(table, converted.labels(found), list(self.columns(interval)))
+        rows = in_chunks(converted.crystals, partial(self._chunk, interval=interval))
+        return frame_of(usable_items(rows, converted, on_error=on_error), converted, self.columns(interval))
 
-    def _chunk(self, crystals: Sequence[Crystal], interval: float | None) -> list[dict[str, Any] | InputError]:
+    def _chunk(self, crystals: Sequence[Crystal], *, interval: float | None) -> list[dict[str, Any] | InputError]:
         memory = CrystalMemory()
         predicted = [model.predict_each(crystals, interval=interval, memory=memory) for model in self]
         rows: list[dict[str, Any] | InputError] = []

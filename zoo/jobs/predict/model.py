@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -23,7 +23,7 @@ from zoo.data.structures.conversion import convert, usable_items
 from zoo.errors import InputError
 from zoo.hub import pull
 from zoo.jobs.predict import intervals
-from zoo.jobs.predict.columns import class_columns, names, note
+from zoo.jobs.predict.columns import class_columns, frame_of, in_chunks, names, note
 from zoo.jobs.predict.features import Featurizers, stacked
 from zoo.jobs.predict.notebook import model_html
 from zoo.models import torch_free
@@ -48,9 +48,6 @@ if TYPE_CHECKING:
     from zoo.models.network import CrystalNetwork
 
     _Input: TypeAlias = tuple[CrystalGraph | None, Rows]
-
-CHUNK = 1000
-"""Number of crystals that are predicted together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,19 +205,10 @@ class Model:
         >>> table.unit[0]
         'eV/atom'
         """
-        import pandas as pd
-
         converted = convert(structures, ids=ids, on_error=on_error)
         self.check_interval(interval)
-        found = usable_items(self._inputs(converted.crystals), converted, on_error=on_error)
-        crystals, inputs = [converted.crystals[place] for place in found], list(found.values())
-        columns: dict[str, list[Any]] = {name: [] for name in self.columns(interval)}
-        for start in range(0, len(crystals), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            for name, values in self._predict(crystals[chunk], inputs[chunk], interval).items():
-                columns[name] += values
-        columns["id"] = [converted.ids[place] for place in found]
-        return pd.DataFrame(columns, converted.labels(found), list(self.columns(interval)))
+        rows = in_chunks(converted.crystals, partial(self.predict_each, interval=interval))
+        return frame_of(usable_items(rows, converted, on_error=on_error), converted, self.columns(interval))
 
     def check_interval(self, level: float | None) -> None:
         """Check that the checkpoint supports intervals at a given level.

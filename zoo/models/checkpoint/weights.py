@@ -288,15 +288,12 @@ def select_target(checkpoint: CheckpointArrays, target: str | None = None) -> Ch
         raise InputError(f"{config.name} does not predict {target!r}; it has {has}")
     index = found[0]
     members = [
-        MemberArrays(
-            of_target(member.tensors, index),
-            (member.scaler, *member.others)[index],
-            member.seed,
+        replace(
+            member,
+            tensors=of_target(member.tensors, index),
+            scaler=(member.scaler, *member.others)[index],
+            others=(),
             calibration=() if index else member.calibration,
-            weight=member.weight,
-            regressors=member.regressors,
-            difficulty=member.difficulty,
-            temperature=member.temperature,
         )
         for member in checkpoint.members
     ]

@@ -13,6 +13,7 @@ from zoo._utils.progress import progress
 from zoo.data.graphs.memory import recalled_graphs
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.errors import InputError, TrainingError
+from zoo.jobs.crossfit.fit import fold_splits
 from zoo.jobs.crossfit.fold_fits import fit_all
 from zoo.jobs.crossfit.members import network_member, rows_of_fit
 from zoo.jobs.finetune.blend import SharedFits, frozen_vectors
@@ -96,10 +97,7 @@ def _cross_fits(
         for split, folds in zip(splits, rows.folds, strict=True):
             settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
             member = network_member(start.name, start.key, start.initial, settings, vectors, device)
-            pool = np.sort(np.concatenate(folds))
-            unseen = np.setdiff1d(np.concatenate([split.train, split.val, split.test]), pool)
-            parts = [replace(split, train=np.setdiff1d(pool, fold), val=fold, test=unseen) for fold in folds]
-            fits, failed = fit_all([member], dataset, parts, inputs, store, device, None, bar)
+            fits, failed = fit_all([member], dataset, fold_splits(split, folds), inputs, store, device, None, bar)
             for name, why in failed.items():
                 raise TrainingError(f"{name}, shared by all targets: {why}")
             found.append(fits[member.name])
