@@ -30,6 +30,7 @@ from zoo.models import torch_free
 from zoo.models.checkpoint import weights
 from zoo.models.outline import elements_of, expert_sizes, outline
 from zoo.models.regression import blends
+from zoo.models.regression.kernel_groups import KernelGroup
 from zoo.models.torch_free import Ensemble
 
 if TYPE_CHECKING:
@@ -89,6 +90,10 @@ class Model:
         from zoo.models.inference import TorchEnsemble, TorchPredictor
 
         return TorchEnsemble([TorchPredictor(network, self.device) for network in self.networks])
+
+    @cached_property
+    def _kernels(self) -> list[KernelGroup]:
+        return [KernelGroup(member.regressors, self.config.width) for member in self._alone.members]
 
     @cached_property
     def _featurizers(self) -> Featurizers | None:
@@ -313,7 +318,10 @@ class Model:
         networks = self._ensemble.evaluate(graphs, chosen, size.transferred if reference else None)
         outputs = dict(zip(chosen, networks.outputs, strict=True))
         inputs = blends.Inputs(features, networks.experts, expert_sizes(size))
-        found = [blends.member_values(each, outputs.get(place), inputs) for place, each in enumerate(members)]
+        found = [
+            blends.member_values(member, outputs.get(place), inputs, kernels)
+            for place, (member, kernels) in enumerate(zip(members, self._kernels, strict=True))
+        ]
         values, disagreements = (np.stack(each) for each in zip(*found, strict=True))
         far = np.zeros(values.shape[1], dtype=bool)
         if reference and networks.embedded is not None:

@@ -310,9 +310,13 @@ class Config(_Sparse):
 
     def columns(self, regressor: RegressorConfig) -> int:
         """Return the number of input features of a regressor."""
-        columns = {each.name: each.columns for each in self.blend.featurizers} if self.blend else {}
-        sizes = expert_sizes(self.architecture)
-        return sum(columns[name] for name in regressor.featurizers) + sum(sizes[each] for each in regressor.experts)
+        return sum(map(self.width, regressor.featurizers)) + sum(map(self.width, regressor.experts))
+
+    def width(self, source: str | int) -> int:
+        """Return the length of the vectors of a featurizer, given by name, or of an expert, given by position."""
+        if isinstance(source, int):
+            return expert_sizes(self.architecture)[source]
+        return next(each.columns for each in self.blend.featurizers if each.name == source) if self.blend else 0
 
     @property
     def row_features(self) -> tuple[dict[str, FeaturizerConfig], list[int]]:

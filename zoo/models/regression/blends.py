@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from zoo.data.scaling import TargetScaler
     from zoo.models.regression.classifiers import Classifier
+    from zoo.models.regression.kernel_groups import KernelGroup
     from zoo.models.regression.regressors import Regressor
     from zoo.registry.contracts import Transform
 
@@ -107,7 +108,9 @@ class _Member(Protocol):
     def regressors(self) -> tuple[WeightedRegressor, ...]: ...
 
 
-def member_values(member: _Member, network: NDArray[Any] | None, inputs: Inputs) -> tuple[Array, Array]:
+def member_values(
+    member: _Member, network: NDArray[Any] | None, inputs: Inputs, kernels: KernelGroup | None = None
+) -> tuple[Array, Array]:
     """Return the predictions of one member of a checkpoint, and the disagreement of the models that it sums.
 
     Parameters
@@ -116,6 +119,8 @@ def member_values(member: _Member, network: NDArray[Any] | None, inputs: Inputs)
     network : array or None
         Scaled outputs of the member's network; None if its weight is 0.
     inputs : Inputs
+    kernels : KernelGroup, optional
+        Evaluates the member's kernel machines together.
 
     Returns
     -------
@@ -129,9 +134,15 @@ def member_values(member: _Member, network: NDArray[Any] | None, inputs: Inputs)
         output = member.scaler.unscale(network)
         parts.append(softmax(output) if output.ndim == 2 else transformed(output, transform))
         shares.append(member.weight)
-    for each in member.regressors:
-        predicted = each.predict(inputs.of(each.featurizers, each.experts))
-        parts.append(transformed(predicted, transform))
+    known = kernels.predict(inputs) if kernels else {}
+    for place, each in enumerate(member.regressors):
+        numbers = [
+            known[place, position]
+            if (place, position) in known
+            else part.predict(inputs.of(each.featurizers, each.experts))
+            for position, part in enumerate(each.regressor.parts)
+        ]
+        parts.append(transformed(each.scaler.unscale(each.regressor.combined(numbers)), transform))
         shares.append(each.weight)
     values, weights = np.stack(parts), np.array(shares)
     if values.ndim == 3:

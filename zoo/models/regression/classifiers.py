@@ -57,7 +57,11 @@ class Classifier:
 
     def predict(self, features: Array) -> Array:
         """Return the probabilities of K classes, shape (n, K), from features of shape (n, d)."""
-        numbers = np.stack([part.predict(features) for part in self.parts], axis=1)
+        return self.combined([part.predict(features) for part in self.parts])
+
+    def combined(self, parts: Sequence[Array]) -> Array:
+        """Return the probabilities, given the numbers of all parts."""
+        numbers = np.stack(parts, axis=1)
         if self.link == "softmax":
             return softmax(numbers)
         sigmoid = self.link == "sigmoid"

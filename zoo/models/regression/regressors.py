@@ -19,7 +19,7 @@ from zoo.errors import CheckpointError, InputError
 from zoo.models.regression.readouts import Readout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -298,6 +298,10 @@ class Regressor:
     def parts(self) -> tuple[Regressor, ...]:
         """Itself; a classifier has several."""
         return (self,)
+
+    def combined(self, numbers: Sequence[Array]) -> Array:
+        """Return the predictions, given those of all parts."""
+        return numbers[0]
 
     def tensors(self, *, by_row: bool = False) -> dict[str, NDArray[Any]]:
         """Return all arrays by name, in the form expected by :meth:`from_tensors`.
