@@ -214,7 +214,7 @@ def test_two_targets_at_once(table: Path, backbone: Path, tmp_path: Path) -> Non
         ),
         (
             ("--target", "K_VRH", "--target", "G_VRH", "--log-of", "K"),
-            "--log names 'K', which is not a target; there is K_VRH, G_VRH",
+            "--log-of names 'K', which is not a target; there is K_VRH, G_VRH",
         ),
         (("--target", "K_VRH", "--log", "--log-of", "K_VRH"), "--log-of says which targets are learned in log10"),
         (

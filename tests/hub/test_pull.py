@@ -88,7 +88,7 @@ def test_a_bundle_needs_no_hub_published_or_not(machine: Machine) -> None:
     strict = machine.run(source="hub", HF_HOME=str(machine.home / "empty"))
     assert strict.returncode == 2
     assert strict.stderr.startswith(f"HubError: {machine.server.url} cannot be reached")
-    assert "--source bundled" in strict.stderr
+    assert "with source bundled" in strict.stderr
     assert strict.stderr.count("\n") == 1, "one line, no traceback"
 
 
