@@ -83,11 +83,13 @@ class Crystal:
             raise InputError(f"a cell vector of {longest:.3g} Å; at most {MAX_LENGTH:.0e} Å is allowed")
         if farthest > MAX_LENGTH:
             raise InputError(f"a fractional coordinate of {farthest:.3g}; at most {MAX_LENGTH:.0e} is allowed")
-        if abs(np.linalg.det(lattice)) < 1e-3:
+        volume = float(abs(np.linalg.det(lattice)))
+        if volume < 1e-3:
             raise InputError("the cell has no volume")
         object.__setattr__(self, "numbers", np.ascontiguousarray(raw, dtype=np.uint8))
         object.__setattr__(self, "lattice", lattice)
         object.__setattr__(self, "frac", frac)
+        object.__setattr__(self, "volume", volume)  # known by now
 
     def __len__(self) -> int:
         return len(self.numbers)
