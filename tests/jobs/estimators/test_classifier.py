@@ -94,7 +94,7 @@ def test_mistakes_are_told(backbone: Path) -> None:
         (quick(backbone), y[:-1], "X has 52 crystals and y has 51 values"),
         (quick(backbone), ["Metal", *y[1:]], "^y: 'Metal' and 'metal' are read as the same class"),
         (quick(backbone), ["metal ", *y[1:]], "^y: 'metal ' is not a label: .* no blank at either end"),
-        (quick(backbone, fast=True), y, "^fast leaves the fine-tuned network out of a blend"),
+        (quick(backbone, fast=True), y, "^fast=True leaves the fine-tuned network out of a blend"),
         (quick(backbone, task="metallicity"), ["metal"] * len(y), "all of the class 'metal'"),
         (quick(backbone, task="metallicity"), ["Metal", *np.where(METAL, "metal", "non-metal")[1:]], "in several ways"),
         (quick(backbone, task=order_of(60)), ["class 1", "class 2"] * 26, "52 usable rows for 60 classes"),
