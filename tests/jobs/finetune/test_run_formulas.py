@@ -52,7 +52,8 @@ def test_a_blend_reads_compositions_and_says_so(fitted: tuple[Result, Path, list
     assert any(line.startswith("formulas and no structures: no backbone is used") for line in lines)
     assert result.model == "formulas (blend)"
     metrics = json.loads((out / "metrics.json").read_text())
-    assert set(metrics["blend"]["weights"]) == {"svr on magpie", "gradient boosting on magpie"}
+    names = {"svr on magpie", "svr on weighted magpie", "gradient boosting on magpie"}
+    assert set(metrics["blend"]["weights"]) == names
     assert metrics["provenance"]["backbone"] is None
     assert "far_from_training" not in metrics["intervals"]
     assert not (out / "crystals.safetensors.gz").exists()
