@@ -90,12 +90,12 @@ def test_a_featurizer_that_fails_costs_only_the_members_that_read_it(
     with caplog.at_level(logging.WARNING, logger="zoo"):
         finetune(request(data, backbone, beside=("oracle",)), tmp_path / "run", quiet=True)
     (told,) = [line for line in caplog.messages if "left out of the blend" in line]
-    assert told.startswith("svr on magpie-structure + oracle and gradient boosting on magpie-structure + oracle are ")
+    assert told.startswith("svr on weighted magpie-structure + oracle and gradient boosting on magpie-structure + oracle are ")
     assert "featurizer 'oracle' failed: RuntimeError: no idea" in told
     assert "oracle" not in (tmp_path / "run" / "config.json").read_text()
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     lost = metrics["blend"]["per_seed"][0]["left_out"]
-    assert list(lost) == ["svr on magpie-structure + oracle", "gradient boosting on magpie-structure + oracle"]
+    assert list(lost) == ["svr on weighted magpie-structure + oracle", "gradient boosting on magpie-structure + oracle"]
     reason = "- gradient boosting on magpie-structure + oracle was left out: featurizer 'oracle' failed: RuntimeError"
     assert reason in (tmp_path / "run" / "README.md").read_text()
     assert "magpie-structure + oracle was left out" in write_run_report(tmp_path / "run").read_text()

@@ -92,7 +92,7 @@ def test_a_blend_is_a_method_of_a_study(tmp_path: Path) -> None:
     assert 0.0 <= row.coverage <= 1.0
     weights = done.parameters["dEf-10k, blend", 20, 0]
     assert sum(map(float, weights.values())) == pytest.approx(1, abs=0.01)
-    assert "svr on magpie-structure" in weights
+    assert "svr on weighted magpie-structure" in weights
     fast = run_study(replace(options, fast=True), tmp_path / "out", workers=1, report=False, quiet=True)
     assert list(fast.results.method) == ["dEf-10k, blend, fast", "mean"]
     members = fast.parameters["dEf-10k, blend, fast", 20, 0]

@@ -212,7 +212,7 @@ def default_members(
     if len(read) > 1:
         named = " + ".join(read)
         kinds += [
-            (f"{support} on {named}{frozen}", kernel, read, chosen),
+            (f"{support} on {'' if dataset.classes else WEIGHTED}{named}{frozen}", kernel, read, chosen),
             (f"gradient boosting on {named}", boosting, read, ()),
         ]
     positive = not dataset.classes and dataset.transform == "identity" and bool((dataset.targets[rows] > 0).all())
