@@ -90,7 +90,8 @@ def test_a_featurizer_that_fails_costs_only_the_members_that_read_it(
     with caplog.at_level(logging.WARNING, logger="zoo"):
         finetune(request(data, backbone, beside=("oracle",)), tmp_path / "run", quiet=True)
     (told,) = [line for line in caplog.messages if "left out of the blend" in line]
-    assert told.startswith("svr on weighted magpie-structure + oracle and gradient boosting on magpie-structure + oracle are ")
+    names = "svr on weighted magpie-structure + oracle and gradient boosting on magpie-structure + oracle"
+    assert told.startswith(f"{names} are ")
     assert "featurizer 'oracle' failed: RuntimeError: no idea" in told
     assert "oracle" not in (tmp_path / "run" / "config.json").read_text()
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
