@@ -38,7 +38,7 @@ OTHERS = [ROOT / "CHANGELOG.md", ROOT / "examples" / "README.md", *sorted(ROOT.g
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<body>.*?)^(?P=indent)```[ ]*$", re.MULTILINE | re.DOTALL
 )
-COMMENT = re.compile(r"<!-- *(?P<text>.*?) *-->\s*\Z", re.DOTALL)
+COMMENT = re.compile(r"<!-- *(?P<text>(?:(?!-->).)*?) *-->\s*\Z", re.DOTALL)
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(zoo.__path__, "zoo.") if not module.name.endswith("__main__")

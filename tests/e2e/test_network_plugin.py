@@ -142,7 +142,7 @@ def test_it_is_pushed_and_pulled(
     work: Path, with_plugin: Callable[..., str], here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "model.safetensors" in with_plugin("push", work / "net", "ada/net", "--dry-run")
-    assert "defined in schnet.py: give --plugin" in zoo("push", work / "net", "ada/net", "--dry-run", code=2)
+    assert "defined in schnet.py: name it with --plugin" in zoo("push", work / "net", "ada/net", "--dry-run", code=2)
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with_plugin("push", work / "net", "ada/net")
     name = f"hf://ada/net@{here.server.repositories['ada/net'].commit}"
@@ -153,7 +153,7 @@ def test_it_is_pushed_and_pulled(
     recipe = write(tmp_path, (work / "tiny.toml").read_text().replace("seed = 3", f'seed = 4\nstart = "{name}"'))
     for given in (("predict", name, work / "k.csv", "--out", tmp_path / "p.csv"), ("pretrain", recipe)):
         said = zoo(*given, code=2)
-        assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
+        assert "the network 'schnet' is defined in schnet.py: name it with --plugin FILE.py" in " ".join(said.split())
 
 
 def test_a_space_cannot_have_a_network_of_a_single_file(
@@ -202,7 +202,7 @@ def test_an_error_in_its_code_is_told_in_one_line(work: Path, tmp_path: Path) ->
 def test_without_the_plugin_the_file_is_named(work: Path, tmp_path: Path) -> None:
     shutil.copytree(work / "net", tmp_path / "net")
     said = zoo("predict", tmp_path / "net", work / "k.csv", "--out", tmp_path / "p.csv", code=2)
-    assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
+    assert "the network 'schnet' is defined in schnet.py: name it with --plugin FILE.py" in " ".join(said.split())
 
 
 def test_a_recipe_that_starts_from_it_names_the_file(work: Path, tmp_path: Path) -> None:
@@ -210,4 +210,4 @@ def test_a_recipe_that_starts_from_it_names_the_file(work: Path, tmp_path: Path)
         tmp_path, (work / "tiny.toml").read_text().replace("seed = 3", f'seed = 4\nstart = ["{work / "net"}"]')
     )
     said = zoo("pretrain", recipe, "--data", EXAMPLE, "--out", tmp_path / "on", code=2)
-    assert "the network 'schnet' is defined in schnet.py: give --plugin with that file" in " ".join(said.split())
+    assert "the network 'schnet' is defined in schnet.py: name it with --plugin FILE.py" in " ".join(said.split())

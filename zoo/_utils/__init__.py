@@ -1,6 +1,7 @@
 """Utilities used by all other packages; not public.
 
-`files` writes files atomically, `toml` and `bounded` read untrusted ones, `validation` checks options;
+`files` writes files atomically, `bounded` reads untrusted ones, `validation` checks options and files in TOML, and
+`python_api` the arguments of calls from Python;
 `workers` has the threads and processes of one job, `engines` many jobs on one machine or a cluster, `resuming`
 resumable work and its lock. `progress` and `wording` serve the terminal, `devices` chooses where a network runs,
 `compiled` and `lazy` handle optional and deferred imports.
@@ -18,8 +19,8 @@ __all__ = [
     "files",
     "lazy",
     "progress",
+    "python_api",
     "resuming",
-    "toml",
     "validation",
     "wording",
     "workers",

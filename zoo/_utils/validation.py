@@ -1,21 +1,17 @@
-"""Options validated by pydantic, and arguments of the Python API; errors are InputErrors that name what is wrong."""
+"""Options and files in TOML, validated by pydantic; errors are InputErrors that name the option or key."""
 
 from __future__ import annotations
 
-import inspect
-import re
-from collections.abc import Callable, Collection, Iterable
+import tomllib
 from dataclasses import fields
 from functools import wraps
 from numbers import Integral, Real
-from os import PathLike
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Strict, ValidationError
+from pydantic import BaseModel, BeforeValidator, Strict, ValidationError
 
-from zoo._utils.wording import python_words, spoken
+from zoo._utils.python_api import python_words, shown
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 Options = TypeVar("Options", bound=type[Any])
-Function = TypeVar("Function", bound=Callable[..., Any])
+Model = TypeVar("Model", bound=BaseModel)
 
 TYPES = {
     "int_type": "a whole number",
@@ -43,6 +39,13 @@ TYPES = {
 
 WRITTEN = {"int_parsing": "a whole number", "float_parsing": "a number"}
 """The same for values that are written as text."""
+
+TOML_TYPES = {
+    "extra_forbidden": "there is no such key",
+    "tuple_type": "must be a list",
+    "bool_type": "must be true or false",
+}
+"""The same for the keys of a TOML file."""
 
 WORDS = {
     "Input should be": "must be",
@@ -82,100 +85,6 @@ def validated(options: Options) -> Options:
 
     made.__init__ = __init__
     return options
-
-
-PLAIN: dict[str, tuple[Any, str]] = {
-    "str": (str, "text"),
-    "Path": ((str, PathLike), "a path"),
-    "int": (Integral, "a whole number"),
-    "float": (Real, "a number"),
-    "Callable": (Callable, "a function"),
-    "Device": (str, "text"),
-    "OnError": (str, "text"),
-    "OriginChoice": (str, "text"),
-    "None": (NoneType, "None"),
-}
-"""Annotations of arguments that are checked → their types, and these in words."""
-
-OWN = ("Model", "Options", "Ranking", "StudyOptions")
-"""Classes of zoo that are checked by their names, because most modules import them for type checkers alone."""
-
-
-def public(name: str) -> Callable[[Function], Function]:
-    """Make a function of the Python API check its arguments against its annotations, and speak of parameters.
-
-    A wrong type, or a wrong number of arguments, is an InputError in one line. Annotations that name anything besides
-    `PLAIN`, `OWN` and sequences of these are not checked. Functions that take a line get it in the words of Python.
-
-    Parameters
-    ----------
-    name : str
-        What users call the function, such as ``"zoo.load"``.
-    """
-
-    def decorate(function: Function) -> Function:
-        signature = inspect.signature(function)
-        taken = ", ".join(each for each in signature.parameters if each not in ("self", "cls"))
-
-        @wraps(function)
-        def called(*args: Any, **kwargs: Any) -> Any:
-            with python_words():
-                try:
-                    given = signature.bind(*args, **kwargs)
-                except TypeError as error:
-                    raise InputError(f"{name}({taken}): {error}") from None
-                for argument, value in given.arguments.items():
-                    annotation = str(signature.parameters[argument].annotation)
-                    if not _fits(value, annotation):
-                        raise InputError(f"{name}: {argument}={_shown(value)}: must be {_in_words(annotation)}")
-                    if annotation.startswith("Callable[[str]") and value is not None:
-                        given.arguments[argument] = _speaking(value)
-                return function(*given.args, **given.kwargs)
-
-        return cast("Function", called)
-
-    return decorate
-
-
-def _speaking(say: Callable[[str], None]) -> Callable[[str], None]:
-    return lambda line: say(spoken(line))
-
-
-def _parts(annotation: str) -> list[tuple[str, str]]:
-    """Split a union of types; of each, return its name and what stands in brackets."""
-    parts = (part.partition("[") for part in re.split(r" \| (?![^\[]*\])", annotation))
-    return [(kind, inner.removesuffix("]")) for kind, _, inner in parts]
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    """Return whether a value has an annotated type; also if that is not one which is checked."""
-    return any(_is(value, kind, inner) for kind, inner in _parts(annotation))
-
-
-def _is(value: Any, kind: str, inner: str) -> bool:
-    if kind in ("Sequence", "Iterable"):
-        several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
-        checked = several and isinstance(value, Collection) and inner != "str"
-        return all(_fits(each, inner) for each in value) if checked else several
-    if kind in OWN:
-        return any(base.__name__ == kind for base in type(value).__mro__)
-    return kind not in PLAIN or isinstance(value, PLAIN[kind][0])
-
-
-def _in_words(annotation: str) -> str:
-    words: list[str] = []
-    for kind, inner in _parts(annotation):
-        if kind in ("Sequence", "Iterable"):
-            words.append("several of them" if words else f"a sequence of {_in_words(inner)}")
-        else:
-            words.append(f"a zoo.{kind}" if kind in OWN else PLAIN.get(kind, ("", kind))[1])
-    return " or ".join(words)
-
-
-def _shown(value: object) -> str:
-    """Return a value as it is written in Python, or the name of its type if that is long."""
-    text = repr(value)
-    return text if len(text) <= 60 and text.isprintable() else type(value).__name__
 
 
 def first_error(error: ValidationError) -> tuple[tuple[int | str, ...], ErrorDetails]:
@@ -225,6 +134,35 @@ def describe(error: ValidationError, names: Sequence[str] = ()) -> str:
     if kind in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{option}: there is no such option"
     if kind in TYPES:
-        return f"{name}={_shown(value)}: {reason(problem)}"
-    shown = "" if isinstance(value, dict | list | tuple) else f" {value}"
-    return f"{option}{shown}: {reason(problem)}"
+        return f"{name}={shown(value)}: {reason(problem)}"
+    text = "" if isinstance(value, dict | list | tuple) else f" {value}"
+    return f"{option}{text}: {reason(problem)}"
+
+
+def read_toml(path: Path, kind: type[Model]) -> tuple[Model, bytes]:
+    """Read a file in TOML, and check it against a model.
+
+    Returns
+    -------
+    BaseModel
+        Of the given kind.
+    bytes
+        Content of the file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not TOML, or has an unknown, missing or invalid key; names it.
+    """
+    try:
+        raw = path.read_bytes()
+        return kind.model_validate(tomllib.loads(raw.decode())), raw
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from error
+    except ValidationError as error:
+        place, first = first_error(error)
+        key = ".".join(map(str, place))
+        what = TOML_TYPES.get(first["type"]) or reason(first)
+        raise InputError(f"{path}: {key}: {what}" if key else f"{path}: {what}") from error

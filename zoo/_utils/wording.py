@@ -1,19 +1,13 @@
-"""Formatting of numbers and names in tables, figures, sentences and notebooks; messages in the words of the reader."""
+"""Formatting of numbers and names in tables, figures, sentences and notebooks."""
 
 from __future__ import annotations
 
 import html
-import logging
 import math
-import re
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from zoo.errors import ZooError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 _TITLES = {
@@ -24,82 +18,6 @@ _TITLES = {
     "roc_auc": "ROC-AUC",
 }
 """Titles of errors without a unit."""
-
-
-_OPTION = re.compile(r"(?<![\w-])--(compare scratch|plugin FILE\.py|[a-z]+(?:-[a-z]+)*)(?![\w-])( (?=[A-Z]{3}))?")
-"""An option of the command line; a value in capitals follows with "=" in Python."""
-
-_PARAMETERS = {
-    "baseline": "baselines",
-    "compare": "compare_scratch",
-    "compare scratch": "compare_scratch=True",
-    "log-of": "log",
-    "no-log": "log=False",
-    "plugin": "zoo.registry.add_file",
-    "plugin FILE.py": "zoo.registry.add_file('FILE.py')",
-    **{flag: f"{flag}=True" for flag in ("fast", "force", "known", "log", "resume", "strict", "unseen")},
-}
-"""Option → what it is called in Python, where that is not its name with underscores."""
-
-_READER: ContextVar[Mapping[str, str] | None] = ContextVar("reader")
-"""Own names of parameters of the outermost call in Python; None if it is a command."""
-
-
-@contextmanager
-def shell_words() -> Iterator[None]:
-    """Leave messages as they are written: in the words of the command line, which speak of options."""
-    token = _READER.set(None)
-    try:
-        yield
-    finally:
-        _READER.reset(token)
-
-
-@contextmanager
-def python_words(**own: str) -> Iterator[None]:
-    """Put the errors of a function of the Python API into the words of Python: ``--n-train`` is ``n_train``.
-
-    Where such functions call each other, the outermost speaks to the reader; if that is a command, nothing is changed.
-
-    Parameters
-    ----------
-    own : str
-        Option → its parameter, where this API has a name of its own.
-    """
-    if _READER.get(own) is not own:
-        yield
-        return
-    token = _READER.set(own)
-    try:
-        yield
-    except ZooError as error:
-        error.args = (spoken(str(error)), *error.args[1:])
-        raise
-    finally:
-        _READER.reset(token)
-
-
-def spoken(text: str) -> str:
-    """Put a message that speaks of options into the words of the reader.
-
-    Examples
-    --------
-    >>> spoken("--n-train 9: too few; continue with --resume, or give --data TABLE")
-    'n_train 9: too few; continue with resume=True, or give data=TABLE'
-    """
-    own = _READER.get({})
-    if own is None:
-        return text
-    known = {**_PARAMETERS, **own}
-    return _OPTION.sub(lambda it: known.get(it[1], it[1].replace("-", "_")) + ("=" if it[2] else ""), text)
-
-
-def _in_words_of_the_reader(record: logging.LogRecord) -> bool:
-    record.msg, record.args = spoken(record.getMessage()), ()
-    return True
-
-
-logging.getLogger("zoo").addFilter(_in_words_of_the_reader)
 
 
 def format_p(p: float) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from zoo._utils.wording import shell_words
+from zoo._utils.python_api import shell_words
 from zoo.commands.text_table import lay_out
 from zoo.errors import DOCUMENTATION, ZooError
 

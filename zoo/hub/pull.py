@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from zoo._utils.progress import log_step
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError
 from zoo.hub.cache import Expected, Pulled, card_beside, discard, fetch, sha256
 from zoo.hub.client import Client

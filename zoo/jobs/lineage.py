@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo.analysis import known_crystals
 from zoo.data.structures.conversion import as_crystals
 from zoo.errors import InputError

@@ -171,7 +171,7 @@ def _why_missing(name: str, package: object, error: Exception) -> str:
         return str(error)
     distribution = distribution_of(package[:200])
     if distribution.endswith(".py"):
-        return f"the network {name!r} is defined in {distribution}: give --plugin with that file"
+        return f"the network {name!r} is defined in {distribution}: name it with --plugin FILE.py"
     return f"the network {name!r} is not installed: it is in the package {package[:200]}; pip install {distribution}"
 
 

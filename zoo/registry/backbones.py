@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils import bounded
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo.errors import CardError, PluginError, UnknownNameError, ZooError
 from zoo.registry.plugins import OURS, canonical, load_plugin, plugins
 

@@ -121,5 +121,5 @@ def test_the_network_can_be_left_out_and_featurizers_added(moduli_frame: pd.Data
     assert np.abs(model.predict(structures) - y).mean() < np.abs(y.mean() - y).mean()
     with pytest.raises(zoo.ZooError, match="'soap'"):  # one name, and not four letters
         clone(model).set_params(beside="soap").fit(structures, y)
-    with pytest.raises(ValueError, match=r"^fast leaves the fine-tuned network out of"):
+    with pytest.raises(ValueError, match=r"^fast=True leaves the fine-tuned network out of"):
         clone(model).set_params(mode="ridge").fit(structures, y)

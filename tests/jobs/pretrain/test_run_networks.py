@@ -62,7 +62,9 @@ def test_a_network_of_a_plugin(schnet: Path, tmp_path: Path, real_structures: li
         model.embed(real_structures[:4], pooling="last")
 
     plugins.remove_files()
-    with pytest.raises(CheckpointError, match=re.escape("defined in schnet.py: give --plugin with that file")):
+    with pytest.raises(
+        CheckpointError, match=re.escape("defined in schnet.py: name it with zoo.registry.add_file('FILE.py')")
+    ):
         zoo.load(out)
     config["architecture"]["package"] = "zoo-plugin-schnet 1.0"
     (out / "config.json").write_text(json.dumps(config))

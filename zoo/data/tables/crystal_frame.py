@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo._utils.validation import public
-from zoo._utils.wording import counted, spoken
+from zoo._utils.python_api import public, spoken
+from zoo._utils.wording import counted
 from zoo.data.structures.parse import kind_of
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.inputs import iter_records

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import counted, listed, python_words
+from zoo._utils.python_api import python_words
+from zoo._utils.wording import counted, listed
 from zoo.data.structures.conversion import convert
 from zoo.data.structures.parse import kind_of
 from zoo.data.tables.records import Record, shorten

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo._utils.wording import as_html, counted, format_headline, probability_columns
 from zoo.analysis import metrics
 from zoo.analysis.comparisons import Comparison, compare

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils import resuming
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo._utils.wording import counted
 from zoo.errors import InputError
 from zoo.jobs.finetune.joint.run import finetune_jointly

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo._utils.files import whole
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo.data.graphs.memory import CrystalMemory
 from zoo.data.tables.inputs import iter_records
 from zoo.data.tables.records import Record, Rejection

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo._utils import bounded
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo._utils.wording import as_html, listed, with_unit
 from zoo.data.graphs.memory import CrystalMemory
 from zoo.data.structures.conversion import convert, usable_items

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo._utils.devices import Device, choose_device
 from zoo._utils.progress import log_step
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo._utils.wording import counted
 from zoo.data.composition import Composition
 from zoo.data.crystal import SYMBOLS, Crystal

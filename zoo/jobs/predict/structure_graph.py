@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo.data.graphs.neighbors import GraphSettings, build_graph
 from zoo.data.graphs.packing import PackedGraphs
 from zoo.data.structures.conversion import as_crystal

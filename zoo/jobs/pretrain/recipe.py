@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from zoo._utils import toml
+from zoo._utils.validation import read_toml
 from zoo.data.tables.conditions import Condition
 from zoo.errors import InputError, ZooError
 from zoo.hub.pull import pull
@@ -206,7 +206,7 @@ def read_recipe(path: Path) -> Recipe:
         If its network is not installed, and a backbone that it starts from says which package has it.
     """
     try:
-        recipe, raw = toml.read(path, Recipe)
+        recipe, raw = read_toml(path, Recipe)
     except InputError:
         _look_for_package(path)
         raise

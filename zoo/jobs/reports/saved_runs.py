@@ -9,7 +9,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo._utils.wording import as_html, counted, format_headline, percent
 from zoo.analysis.comparisons import Comparison
 from zoo.errors import InputError

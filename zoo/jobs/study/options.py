@@ -15,8 +15,8 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from zoo._utils import engines, toml
-from zoo._utils.validation import validated
+from zoo._utils import engines
+from zoo._utils.validation import read_toml, validated
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.data.splits import SPLIT, How
 from zoo.data.tables.conditions import Condition
@@ -216,7 +216,7 @@ def read_study(path: Path, given: Mapping[str, Any], data_dir: Path | None = Non
     DependencyError
         If the selected engine is not installed.
     """
-    values = toml.read(path, _Keys)[0].root
+    values = read_toml(path, _Keys)[0].root
     try:
         request = StudyRequest.of({**values, **given})
     except InputError as error:

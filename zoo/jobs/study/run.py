@@ -19,7 +19,7 @@ import pandas as pd
 
 from zoo._utils import engines, files, resuming
 from zoo._utils.progress import progress
-from zoo._utils.validation import public
+from zoo._utils.python_api import public
 from zoo._utils.wording import error_title
 from zoo.analysis import leaks
 from zoo.analysis.reports import Section

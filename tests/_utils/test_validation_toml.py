@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from zoo._utils import toml
+from zoo._utils.validation import read_toml
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Recipe(BaseModel):
 def test_a_file_is_read_with_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text("[fit]\nepochs = 3\n")
-    assert toml.read(path, Recipe) == (Recipe(fit=Fit(epochs=3)), b"[fit]\nepochs = 3\n")
+    assert read_toml(path, Recipe) == (Recipe(fit=Fit(epochs=3)), b"[fit]\nepochs = 3\n")
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_what_is_wrong_is_named_with_its_key(tmp_path: Path, content: bytes, sai
     path = tmp_path / "recipe.toml"
     path.write_bytes(content)
     with pytest.raises(InputError) as raised:
-        toml.read(path, Recipe)
+        read_toml(path, Recipe)
     assert str(raised.value).startswith(str(path))
     assert said in str(raised.value)
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"recipe\.toml cannot be read: No such file"):
-        toml.read(tmp_path / "recipe.toml", Recipe)
+        read_toml(tmp_path / "recipe.toml", Recipe)
