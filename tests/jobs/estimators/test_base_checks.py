@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytest.importorskip("sklearn", "1.8", reason="the lists below are of the checks of scikit-learn 1.8 and later")
-
 NO_CRYSTALS = "it fits to an array of numbers, which is refused: these are no crystals"
 NO_MATRIX = "it wants a message on sparse matrices or on the number of columns, which crystals do not have"
 
