@@ -137,11 +137,14 @@ def _regressor(**changes: Any) -> Callable[[dict[str, Any]], None]:
 def test_a_hostile_configuration_is_refused(
     change: Callable[[dict[str, Any]], Any], message: str, folder: Path
 ) -> None:
-    path = folder / "config.json"
+    _rewrite(folder / "config.json", change)
+    assert message in refused(folder)
+
+
+def _rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     config = json.loads(path.read_text())
     change(config)
     path.write_text(json.dumps(config))
-    assert message in refused(folder)
 
 
 def _put(name: str, array: NDArray[Any]) -> Callable[[dict[str, Any]], None]:
@@ -224,10 +227,7 @@ def test_hostile_rows_are_refused(change: Callable[[dict[str, Any]], Any], messa
 def test_a_hostile_number_of_rows_is_refused(
     change: Callable[[dict[str, Any]], Any], message: str, by_row: Path
 ) -> None:
-    path = by_row / "config.json"
-    config = json.loads(path.read_text())
-    change(config)
-    path.write_text(json.dumps(config))
+    _rewrite(by_row / "config.json", change)
     assert message in refused(by_row)
 
 
