@@ -95,3 +95,10 @@ def test_numbers(text: str, value: float | None) -> None:
 )
 def test_quotes(text: str, value: str) -> None:
     assert unquoted(text) == value
+
+
+def test_words_after_the_name_of_a_block() -> None:
+    (block,) = read_blocks("data_rock salt (halite)\n_cell_length_a 5.64\n")
+    assert (block.name, block.get("_cell_length_a")) == ("rock", "5.64")
+    (block,) = read_blocks("data_ NaCl\n_cell_length_a 5.64\n")
+    assert block.get("_cell_length_a") == "5.64"

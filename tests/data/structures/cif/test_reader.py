@@ -108,3 +108,63 @@ def test_a_density_that_the_atoms_do_not_have_is_refused() -> None:
     stated = CORUNDUM.replace("_cell_volume 254.8", "_exptl_crystal_density_diffrn 9.9")
     with pytest.raises(InputError, match=r"the file says 9\.9 g/cm³; its atoms give 3\.9\d g/cm³"):
         parse_cif(stated)
+
+
+def test_two_origins_that_put_heavy_atoms_elsewhere_are_refused() -> None:
+    iron = CORUNDUM.replace("R -3 c", "P 4/n{}").replace(" 4.759", " 8").replace(" 12.991", " 7").replace(" 120", " 90")
+    iron = iron.replace("_cell_volume 254.8", "").replace("Z 6", "Z 8").replace("Al2 O3", "Fe")
+    iron = iron.replace("O 0.3064 0 0.25\nAl 0 0 0.3522", "Fe 0.25 0.4872 0.8333")
+    nearest = []
+    for origin in (":1", ":2"):
+        crystal = parse_cif(iron.format(origin))
+        apart = crystal.frac[1:] - crystal.frac[0]
+        apart -= np.round(apart)
+        nearest.append(np.linalg.norm(apart @ crystal.lattice, axis=1).min())
+    assert abs(nearest[0] - nearest[1]) > 0.1
+    with pytest.raises(InputError, match="does not say which setting"):
+        parse_cif(iron.format(""))
+
+
+NO_FORMULA = CORUNDUM.replace("_chemical_formula_sum 'Al2 O3'\n", "").replace("_cell_formula_units_Z 6\n", "")
+NOTHING = NO_FORMULA.replace("_symmetry_space_group_name_H-M 'R -3 c'\n", "")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "_space_group_name_H-M_ref 'R -3 c'",
+        "_symmetry_space_group_name_HM 'R -3 c'",
+        "_symmetry_space_group_name_H-M ?",
+        "_symmetry_cell_setting trigonal",
+        "_space_group_magn.number_BNS 167.103",
+    ],
+)
+def test_symmetry_that_cannot_be_read_is_not_taken_for_p1(statement: str) -> None:
+    with pytest.raises(InputError, match="but no space group or symmetry operations that zoo can read"):
+        parse_cif(NOTHING.replace("data_Al2O3", f"data_Al2O3\n{statement}"))
+
+
+def test_all_atoms_without_a_word_on_symmetry_are_a_crystal() -> None:
+    assert len(parse_cif(NOTHING)) == 2
+    stated = "_symmetry_cell_setting triclinic\n_chemical_formula_sum 'Al O'\n_cell_formula_units_Z 1"
+    assert len(parse_cif(NOTHING.replace("data_Al2O3", f"data_Al2O3\n{stated}"))) == 2
+
+
+@pytest.mark.parametrize("other", ["_space_group_name_H-M_alt 'P 1'", "_space_group_name_Hall '-P 2ybc'"])
+def test_two_space_groups_are_refused(other: str) -> None:
+    with pytest.raises(InputError, match="names two space groups"):
+        parse_cif(CORUNDUM.replace("data_Al2O3", f"data_Al2O3\n{other}"))
+
+
+def _with_multiplicities(text: str, oxygen: int, aluminium: int) -> str:
+    text = text.replace("_atom_site_type_symbol\n", "_atom_site_type_symbol\n_atom_site_symmetry_multiplicity\n")
+    return text.replace("O 0.3064", f"O {oxygen} 0.3064").replace("Al 0", f"Al {aluminium} 0")
+
+
+def test_multiplicities_are_those_of_the_sites_or_the_orders_of_their_symmetry() -> None:
+    assert len(parse_cif(_with_multiplicities(NO_FORMULA, 18, 12))) == 30
+    assert len(parse_cif(_with_multiplicities(NO_FORMULA, 2, 3))) == 30  # as SHELX writes them
+    with pytest.raises(InputError, match="site 1 has the multiplicity 18; the symmetry repeats it 36 times"):
+        parse_cif(_with_multiplicities(NO_FORMULA.replace("0.3064 0 0.25", "0.3064 0 0.19"), 18, 12))
+    with pytest.raises(InputError, match="site 1 has the multiplicity 18"):
+        parse_cif(_with_multiplicities(NOTHING, 18, 12))

@@ -99,3 +99,10 @@ def test_sites_that_hold_no_one_element_are_refused(text: str, reason: str) -> N
     with pytest.raises(InputError) as error:
         sites(text)
     assert str(error.value).startswith(reason)
+
+
+def test_what_a_second_loop_says_of_the_sites_is_not_overlooked() -> None:
+    text = with_sites(f"label {XYZ}", "Na1 0 0 0", "Cl1 .5 .5 .5")
+    shares = "loop_\n_atom_site_label\n_atom_site_occupancy\nNa1 0.5\nCl1 1\n"
+    with pytest.raises(InputError, match="_atom_site_occupancy is not in the loop of the coordinates"):
+        sites(f"{text}\n{shares}")

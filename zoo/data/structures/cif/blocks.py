@@ -108,13 +108,16 @@ def read_blocks(text: str) -> list[Block]:
 
 
 def _without_line(message: str, text: str) -> str | None:
-    """Drop the line that breaks the grammar if zoo does not need its value (an author's name, for example)."""
+    """Drop what breaks the grammar if zoo does not need it: an author's name, words after the name of a block."""
     match = re.match(r"string:(\d+)\S*: (?:parse error|unterminated ['\"]string)", message)
     lines = text.split("\n")
     if match is None or not 1 <= int(match[1]) <= len(lines):
         return None
     line = lines[int(match[1]) - 1].strip()
     words = line.split(maxsplit=1)
+    if re.match(r"data_\S*\s+[^\s_#]", line, re.IGNORECASE):
+        lines[int(match[1]) - 1] = words[0]
+        return "\n".join(lines)
     if len(words) < 2 or not re.match(r"_[a-z]", line.lower()) or _key(words[0]).startswith(_READ):
         return None
     lines[int(match[1]) - 1] = ""

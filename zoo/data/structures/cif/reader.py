@@ -15,7 +15,7 @@ from zoo.data.crystal import MAX_ATOMS, Crystal
 from zoo.data.elements import properties
 from zoo.data.structures.cif.blocks import ABSENT, Block, number, read_blocks, unquoted
 from zoo.data.structures.cif.orbits import expand
-from zoo.data.structures.cif.sites import read_sites
+from zoo.data.structures.cif.sites import multiplicities, read_sites
 from zoo.data.structures.cif.symmetry import (
     Operations,
     StatedGroup,
@@ -103,7 +103,7 @@ def _crystal(block: Block, letters: int = 0) -> Crystal:
     readings = list(_readings(block, lattice @ lattice.T))
     for operations, certain in readings:
         try:
-            crystal = _expanded(numbers, frac, units, operations, lattice)
+            crystal = _expanded(numbers, frac, units, operations, lattice, multiplicities(block))
             check_plausible(crystal)
             statements.check(crystal)
         except InputError as error:
@@ -112,10 +112,7 @@ def _crystal(block: Block, letters: int = 0) -> Crystal:
         if certain or statements.determine_content:
             fitting.append(crystal)
         else:
-            first = first or InputError(
-                f"the listed symmetry operations are not those of the space group ({_group(block)}), "
-                "and there is no formula with Z to decide which is right"
-            )
+            first = first or InputError(_undecided(block))
     if not fitting:
         assert first is not None
         raise first
@@ -136,7 +133,7 @@ def _differ(crystals: Sequence[Crystal]) -> bool:
         distances = np.linalg.norm(apart @ crystal.lattice, axis=2)
         weights = crystal.numbers.astype(float)[:, None] * crystal.numbers
         spectra.append(np.sort(np.round(distances + 1e3 * weights, 2), axis=None))
-    return any(not np.allclose(spectra[0], each, atol=0.02) for each in spectra[1:])
+    return any(not np.allclose(spectra[0], each, rtol=0, atol=0.02) for each in spectra[1:])
 
 
 def _check_kind(block: Block) -> None:
@@ -204,8 +201,26 @@ def _stated_group(block: Block) -> StatedGroup:
     return StatedGroup(tuple(names), " ".join(block.get(*_HALL).split()), tuple(whole), block.get(*_CODES))
 
 
-def _group(block: Block) -> str:
-    return str(_stated_group(block)) or "not named"
+def _undecided(block: Block) -> str:
+    group = _stated_group(block)
+    if not group and not any(block.column(name) for name in _OPERATIONS):
+        return (
+            f"the CIF gives {_unread_symmetry(block)}, but no space group or symmetry operations that zoo can read, "
+            "and no formula with Z to show that it lists all atoms"
+        )
+    return (
+        f"the listed symmetry operations are not those of the space group ({str(group) or 'not named'}), "
+        "and there is no formula with Z to decide which is right"
+    )
+
+
+def _unread_symmetry(block: Block) -> str:
+    """Return a statement of symmetry that zoo cannot read: an unknown name, or no value; empty if there is none."""
+    for name, value in block.items.items():
+        known = unquoted(value) not in ABSENT and unquoted(value).lower() != "triclinic"
+        if name.startswith(("_symmetry_", "_space_group_")) and (known or name in _NAMES):
+            return f"{name} {value}"
+    return next((name for loop in block.loops for name in loop if name.startswith(("_symmetry_", "_space_group_"))), "")
 
 
 def _readings(block: Block, metric: NDArray[np.float64]) -> Iterator[tuple[Operations, bool]]:
@@ -213,6 +228,9 @@ def _readings(block: Block, metric: NDArray[np.float64]) -> Iterator[tuple[Opera
     group = _stated_group(block)
     lists = [tuple(map(unquoted, column)) for name in _OPERATIONS if (column := block.column(name))]
     lists = [texts for texts in lists if any(text not in ABSENT for text in texts)]
+    if not lists and not group:
+        yield identity(), not _unread_symmetry(block)
+        return
     if not lists:
         yield from _named_readings(group, metric)
         return
@@ -254,9 +272,6 @@ def _is_p1(group: StatedGroup) -> bool:
 
 
 def _named_readings(group: StatedGroup, metric: NDArray[np.float64]) -> Iterator[tuple[Operations, bool]]:
-    if not group:
-        yield identity(), True
-        return
     found = settings(group, metric)
     if not found:
         raise InputError(f"the CIF lists no symmetry operations, and its space group {group.names[0]!r} is not known")
@@ -270,14 +285,27 @@ def _expanded(
     units: NDArray[np.float64],
     operations: Operations,
     lattice: NDArray[np.float64],
+    stated: Sequence[float | None],
 ) -> Crystal:
     lengths = np.linalg.norm(lattice, axis=1)
     tolerances = np.clip(3 * np.linalg.norm(units * lengths, axis=1), 0.02, 0.3)
     atoms, owners = expand(frac, tolerances, operations, lattice)
     if len(atoms) > MAX_ATOMS:
         raise InputError(f"{len(atoms)} atoms; at most {MAX_ATOMS} are allowed")
+    _check_multiplicities(np.bincount(owners, minlength=len(frac)), stated, len(operations))
     order = np.argsort(_ranks()[numbers[owners]], kind="stable")
     return Crystal(numbers[owners][order].astype(np.uint8), lattice, atoms[order])
+
+
+def _check_multiplicities(found: NDArray[np.int64], stated: Sequence[float | None], order: int) -> None:
+    """Compare the stated multiplicities of the sites, or the orders of their site symmetries, as SHELX writes them."""
+    wrong = [i for i, number in enumerate(stated) if number not in (None, found[i])]
+    if wrong and any(number not in (None, order / found[i]) for i, number in enumerate(stated)):
+        site = wrong[0]
+        raise InputError(
+            f"the file says that site {site + 1} has the multiplicity {stated[site]:g}; the symmetry repeats it "
+            f"{found[site]} times in the cell"
+        )
 
 
 @lru_cache(maxsize=1)

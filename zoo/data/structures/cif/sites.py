@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from zoo.data.structures.statements import Statements
 
+_MULTIPLICITIES = ("_atom_site_symmetry_multiplicity", "_atom_site_site_symmetry_multiplicity")
+_IN_ONE_LOOP = ("_atom_site_type_symbol", "_atom_site_occupancy", "_atom_site_disorder_group")
 _PLAIN = frozenset("0123456789.-")
 _DIGITS = re.compile(r"^[^.]*\.?|\D.*$")  # everything but the digits after the decimal point
 _FULL = 0.005  # tolerance on full occupancy, for the rounding of refined values
@@ -60,8 +62,9 @@ def read_sites(
     names = FRACTIONS if fractional else CARTESIAN
     if any(name not in sites for name in names):
         raise InputError("broken CIF: the sites need three coordinates each")
-    count = len(sites[names[0]])
-    kept = [row for row in range(count) if not _is_dummy(sites, row)]
+    for apart in (name for loop in block.loops if loop is not sites for name in _IN_ONE_LOOP if name in loop):
+        raise InputError(f"broken CIF: {apart} is not in the loop of the coordinates")
+    kept = _kept(sites)
     if not kept:
         raise InputError("the structure has no atoms")
     if len(kept) > MAX_ATOMS:
@@ -76,6 +79,18 @@ def read_sites(
     for third in (1 / 3, 2 / 3):
         values[np.abs(values / third - 1) <= _THIRD] = third
     return np.array([ATOMIC_NUMBERS[symbol] for symbol in symbols]), values, units
+
+
+def multiplicities(block: Block) -> list[float | None]:
+    """Return the stated multiplicity of each site that holds an atom; None where there is none."""
+    sites = block.sites
+    column = next((sites[name] for name in _MULTIPLICITIES if name in sites), None)
+    return [number(unquoted(column[row])) for row in _kept(sites)] if column else []
+
+
+def _kept(sites: dict[str, list[str]]) -> list[int]:
+    count = len(next(sites[name] for name in (*FRACTIONS, *CARTESIAN) if name in sites))
+    return [row for row in range(count) if not _is_dummy(sites, row)]
 
 
 def _is_dummy(sites: dict[str, list[str]], row: int) -> bool:
@@ -121,7 +136,8 @@ def _check_disorder(sites: dict[str, list[str]], kept: Sequence[int]) -> None:
     for row in kept:
         if re.fullmatch(r"-?[1-9]\d*", group := unquoted(groups[row])):
             seen.setdefault(unquoted(assemblies[row]), set()).add(group)
-    for group in (group for members in seen.values() for group in members if len(members) > 1 or group.startswith("-")):
+    several = (members for members in seen.values() if len(members) > 1 or min(members).startswith("-"))
+    for group in (min(members) for members in several):
         raise InputError(f"disordered sites (disorder group {group}); zoo needs ordered structures")
 
 

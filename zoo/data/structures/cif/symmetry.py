@@ -213,16 +213,18 @@ def settings(group: StatedGroup, metric: NDArray[np.float64]) -> list[Operations
     Raises
     ------
     InputError
-        If the symbol and the number contradict each other, or the group does not fit the cell.
+        If symbols and numbers contradict each other, or the group does not fit the cell.
     """
-    if group.hall and (operations := _hall_operations(group.hall)) is not None:
-        return [_fitting([operations], metric, group)[0]]
+    hall = _hall_operations(group.hall) if group.hall else None
     named = [found for name in group.names if (found := _named(name))]
-    chosen = next((found for found in named if found), None)
-    if chosen is None:
-        chosen = [each for number in group.numbers for each in _numbered(number)]
-    elif group.numbers and all(each.number not in group.numbers for each in chosen):
+    types = [{each.number for each in found} for found in named] + [{number} for number in group.numbers]
+    if hall is not None and type_number(hall):
+        types.append({type_number(hall)})
+    if types and not set.intersection(*types):
         raise InputError(f"the CIF names two space groups: {group}")
+    if hall is not None:
+        return _fitting([hall], metric, group)
+    chosen = named[0] if named else [each for number in group.numbers for each in _numbered(number)]
     if not chosen:
         return []
     if group.code:
