@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from zoo.data.tables.cells import identifier, is_missing, number, part
+from zoo.data.tables.cells import decimal_sign, identifier, is_missing, number, part
 from zoo.errors import InputError
 
 
@@ -37,3 +37,22 @@ def test_other_cells() -> None:
     assert (identifier(" mp-149 ", 1), identifier(17, 1), identifier("\ud800", 1)) == ("mp-149", "17", "\\ud800")
     assert [identifier(name, 1) for name in ("Na", "NaN", "None", "n/a")] == ["Na", "NaN", "None", "n/a"]
     assert (part("1.0"), part(2), part("test")) == ("1", "2", "test")
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [("1.24(3)", 1.24), ("-17(2)", -17.0), ("1.24±0.03", 1.24), ("1.24 +/- 0.03", 1.24), ("\u22121.5", -1.5)],
+)
+def test_numbers_as_they_are_printed(cell: str, value: float) -> None:
+    assert number(cell) == value
+
+
+@pytest.mark.parametrize("cell", ["1.2(0.3)", "1.2 (3)", "(3)", "±0.3", "<5", ">3", "1\u20135", "1.2(3)e5", "1 234"])
+def test_what_is_printed_and_is_no_single_number(cell: str) -> None:
+    with pytest.raises(InputError, match=r"^not a number"):
+        number(cell)
+
+
+def test_uncertainties_and_decimal_commas() -> None:
+    assert decimal_sign(["1,24(3)", "0,5 ± 0,1"]) == ","
+    assert number("1,24(3)", decimal=",") == 1.24

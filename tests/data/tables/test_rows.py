@@ -262,3 +262,15 @@ def test_a_property_that_is_a_logarithm_is_taken_as_it_is(tmp_path: Path) -> Non
     assert_rock_salt(read_table(path, Task("log10_K", "log10_K", "log10(GPa)"), target="log10_K").records)
     for task in (BULK, Task("log10_K", "log10_K", "GPa", transform="log10", valid=(0, 9e9))):
         assert message(path, task, target="log10_K").startswith("column 'log10_K' holds logarithms")
+
+
+def test_formulas_that_are_not_those_of_the_structures_are_noted() -> None:
+    names = list(MODULI)  # which are formulas
+    frame = pd.DataFrame({"id": names, "formula": names, "cif": list(CIFS.values()), "K_VRH": list(MODULI.values())})
+    assert read_table(frame, BULK).notes == ()
+    shifted = frame.assign(formula=[*names[1:], names[0]])
+    table = read_table(shifted, BULK)
+    assert len(table.records) == len(frame)
+    (note,) = table.notes
+    first = "first in row 1 (NaCl): the formula in the file has K, but no site holds it"
+    assert note == f"column formula and the structure disagree in 4 rows, {first}"

@@ -103,3 +103,18 @@ def test_labels_in_place_of_numbers_say_what_to_do(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=r"4 of 4 rows cannot be used .4 × not a number"):
         read_table(FRAME.assign(K_VRH=["24 GPa", "17.4 GPa", "160 GPa", "67 GPa"]), BULK)
+
+
+@pytest.mark.parametrize(("filler", "others"), [(-999, None), (99999, None), (-9999, -1.0)])
+def test_placeholders_of_missing_values_are_no_values(filler: float, others: float | None) -> None:
+    task = Task("k", "K_VRH", "")
+    values = FRAME["K_VRH"] if others is None else FRAME["K_VRH"] * others
+    frame = FRAME.assign(K_VRH=[filler, *values[1:]])
+    with pytest.raises(InputError, match=f"holds {filler:g} in 1 row, unlike all other values"):
+        read_table(frame, task)
+
+
+@pytest.mark.parametrize(("values", "last"), [([950.0, 980.0, 1020.0], 999.0), ([-900.0, 3.0, 4.0], -999.0)])
+def test_values_of_nines_among_values_of_their_size(values: list[float], last: float) -> None:
+    frame = FRAME.assign(K_VRH=[*values, last])
+    assert read_table(frame, Task("k", "K_VRH", "")).records[-1].target == last

@@ -23,6 +23,8 @@ A_FORMULA = "a formula without its value; open the table in a spreadsheet progra
 _YES_OR_NO = {"true": 1.0, "false": 0.0}
 """Spellings of a binary property, which is 1 or 0."""
 
+_MINUS = {0x2212: "-", 0x2013: "-"}
+_UNCERTAINTY = re.compile(r"(?<=[\d.])(?:\(\d+\)|\s*(?:±|\+/-|\+-)\s*[\d.,]*\d)$")
 _POWER = r"(?:[eE][+-]?\d+)?"
 _NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*" + _POWER)
 _GROUPED = {sign: re.compile(rf"[+-]?\d{{1,3}}(?:[{sign}]\d{{3}})+") for sign in ".,"}
@@ -65,8 +67,10 @@ def number(value: object, *, yes_or_no: bool = False, decimal: DecimalSign | Non
         raise InputError(NOT_A_NUMBER)
     if isinstance(value, str) and value.lstrip().startswith("="):
         raise InputError(A_FORMULA)
-    if isinstance(value, str) and decimal:
-        value = _with_point(value.strip(), decimal)
+    if isinstance(value, str):
+        value = _plain(value)
+        if decimal:
+            value = _with_point(value, decimal)
     try:
         return float(value)
     except (ValueError, OverflowError):
@@ -90,7 +94,7 @@ def decimal_sign(cells: Iterable[object]) -> DecimalSign | None:
     >>> decimal_sign(["1,5", "1,234", "7"]), decimal_sign(["1,234.5", "17.2"]), decimal_sign(["17.2"])
     (',', '.', None)
     """
-    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+    texts = [_plain(cell) for cell in cells if isinstance(cell, str)]
     numbers = [text for text in texts if _NUMBER.fullmatch(text) and (_reads(text, ".") or _reads(text, ","))]
     commas = [text for text in numbers if "," in text]
     if not commas:
@@ -105,6 +109,11 @@ def decimal_sign(cells: Iterable[object]) -> DecimalSign | None:
     if decimal and (other := grouped or pointed):
         raise InputError(f"{decimal!r} has a decimal comma and {other!r} a decimal point")
     raise InputError(f"{commas[0]!r} may be {commas[0].replace(',', '.')} or {commas[0].replace(',', '')}")
+
+
+def _plain(text: str) -> str:
+    """Return a number without its uncertainty, as in ``1.24(3)`` and ``1.24 ± 0.03``, and with an ASCII minus sign."""
+    return _UNCERTAINTY.sub("", text.strip().translate(_MINUS))
 
 
 def _reads(text: str, decimal: DecimalSign) -> bool:

@@ -27,6 +27,8 @@ import math
 from typing import TYPE_CHECKING
 
 from zoo._utils.wording import counted
+from zoo.data.structures.species import parse_formula
+from zoo.data.structures.statements import Statements
 from zoo.data.tables.cells import identifier, is_empty, is_missing, number, part
 from zoo.data.tables.columns.ids import find_ids
 from zoo.data.tables.columns.names import find, required_column, target_column
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from zoo.data.crystal import Crystal
     from zoo.data.tables.formats.layout import DecimalSign
     from zoo.data.tables.formats.reader import Row, Select, TableReader
     from zoo.registry.contracts import Task
@@ -92,6 +95,7 @@ class RowReader:
         self.id_column = found.name
         self._notes = [found.note] if found.note else []
         self._unnamed = 0
+        self._disagreeing, self._disagreement = 0, ""
         self.crystal_columns, self.crystal, self.description = crystal_source(
             source, structures, self.id_column, told.structure, cells
         )
@@ -119,7 +123,11 @@ class RowReader:
     def notes(self) -> list[str]:
         """What the user should know about how the table was taken, one line each; complete once all rows are read."""
         unnamed = f"{counted(self._unnamed, 'row')} without an id in column {self.id_column}: called by the row number"
-        return [*self._notes, *self.source.notes, *([unnamed] if self._unnamed else [])]
+        notes = [*self._notes, *self.source.notes, *([unnamed] if self._unnamed else [])]
+        if self._disagreeing:
+            rows = counted(self._disagreeing, "row")
+            notes.append(f"column {self.formula} and the structure disagree in {rows}, first in {self._disagreement}")
+        return notes
 
     @property
     def own_columns(self) -> tuple[str, ...]:
@@ -199,6 +207,7 @@ class RowReader:
                 purpose = part(row.cells.get(column))
             column = self.crystal_columns[0]
             crystal = self.crystal(row.cells, name)
+            self._compare(row, name, crystal)
             cells = {each: row.cells.get(each) for each in self.kept}
             return Record(name, crystal, target, row.number, str(self.source.path), purpose, cells)
         except InputError as error:
@@ -210,3 +219,13 @@ class RowReader:
                     f"--structure {self.formula}"
                 )
             return Rejection(str(self.source.path), row.number, name, column, value, reason, filtered)
+
+    def _compare(self, row: Row, name: str, crystal: Crystal) -> None:
+        """Note a formula that is not that of the structure: a column may have been sorted without the others."""
+        formula = row.cells.get(self.formula) if self.formula else None
+        if isinstance(formula, str) and (amounts := parse_formula(formula)):
+            try:
+                Statements(amounts, formula).check(crystal)
+            except InputError as error:
+                self._disagreeing += 1
+                self._disagreement = self._disagreement or f"row {row.number} ({name}): {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from dataclasses import dataclass, replace
 from math import isfinite, log10
@@ -13,7 +14,7 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from zoo._utils.progress import log_step
-from zoo._utils.wording import listed
+from zoo._utils.wording import counted, listed
 from zoo.data.tables.cells import NOT_A_NUMBER
 from zoo.data.tables.formats.frames import FRAME
 from zoo.data.tables.formats.layout import Layout
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from zoo.registry.contracts import Task
 
+_FAR = 10  # times the largest other value
 _MIN_ROWS_FOR_SCALE = 10  # fewer values may all be small by chance
 
 
@@ -199,6 +201,7 @@ def read_table(
         raise InputError(f"{found.source}: there are no rows" + (" with the requested ids" if only is not None else ""))
     if task is not None:
         _check_scale(found.source, found.target_column, task, records)
+        _check_placeholders(found.source, found.target_column, records)
     _check_numbers(found, task)
     check_rejected_fraction(found.source, len(records), rejected, max_rejected, rejected_out)
     origin = f", crystals from {found.structure_source}" if found.structure_source else ""
@@ -268,6 +271,21 @@ def _check_numbers(table: Table, task: Task | None) -> None:
         f"classes, give a task of kind 'classification' ({DOCUMENTATION}/reference/plugins.html), or use "
         "zoo.CrystalClassifier"
     )
+
+
+def _check_placeholders(path: Path, column: str, records: Sequence[Record]) -> None:
+    """Refuse numbers such as -999 that stand for a missing value: the only negative ones, or far from all others."""
+    values = [record.target for record in records if record.target is not None]
+    fillers = [value for value in values if re.fullmatch(r"-?9{3,8}", f"{value:.15g}")]
+    others = [value for value in values if value not in fillers]
+    if not fillers or not others:
+        return
+    largest, nearest = max(map(abs, others)), min(map(abs, fillers))
+    if nearest > _FAR * largest or (max(fillers) < 0 <= min(others) and nearest > largest):
+        raise InputError(
+            f"{path}: column {column!r} holds {fillers[0]:g} in {counted(fillers.count(fillers[0]), 'row')}, unlike "
+            "all other values; if it stands for a missing value, leave these cells empty"
+        )
 
 
 def _check_scale(path: Path, column: str, task: Task, records: Sequence[Record]) -> None:

@@ -112,3 +112,29 @@ def test_a_structure_is_preferred_to_a_formula() -> None:
         )
     ]
     assert not any(record.crystal.has_structure for record in read(frame, layout=Layout(structure="formula")).records)
+
+
+@pytest.mark.parametrize("held", ["texts", "files", "ids", "comment"])
+def test_a_first_row_that_is_a_crystal_is_not_lost(tmp_path: Path, held: str) -> None:
+    (tmp_path / "cifs").mkdir()
+    for name, cif in CIFS.items():
+        (tmp_path / "cifs" / f"{name}.cif").write_text(cif)
+    column = {"texts": list(CIFS.values()), "ids": NAMES}.get(held, [f"cifs/{name}.cif" for name in NAMES])
+    frame = pd.DataFrame({"x": column, "y": list(MODULI.values())})
+    head = "# file, K\n" if held == "comment" else ""
+    (tmp_path / "k.csv").write_text(head + frame.to_csv(index=False, header=False))
+    told = {"structures": tmp_path / "cifs", "layout": Layout(id=NAMES[0])} if held == "ids" else {}
+    with pytest.raises(InputError, match=r"the first row holds a crystal .* in place of the names of the columns"):
+        list(iter_records([tmp_path / "k.csv"], **told))
+
+
+def test_a_row_of_units_below_the_names(tmp_path: Path) -> None:
+    for name, cif in CIFS.items():
+        (tmp_path / f"{name}.cif").write_text(cif)
+    frame = pd.DataFrame(
+        {"structure": ["file", *(f"{name}.cif" for name in NAMES)], "K_VRH": ["GPa", *MODULI.values()]}
+    )
+    frame.to_csv(tmp_path / "k.csv", index=False)
+    table = read_table(tmp_path / "k.csv", BULK, max_rejected=0.5)
+    assert [record.target for record in table.records] == list(MODULI.values())
+    assert [str(rejection.row) for rejection in table.rejected] == ["1"]

@@ -131,3 +131,13 @@ def test_labels_before_whole_numbers(tmp_path: Path) -> None:
     lines = [f'{i},{name},2,225,{value},"{CIFS[name]}"' for i, (name, value) in enumerate(MODULI.items())]
     path.write_text("\n".join(["material_id,nsites,space_group,K_VRH,structure", *lines]))
     assert_rock_salt(read_table(path, BULK).records)
+
+
+def test_cells_that_excel_has_cut_off_are_refused(tmp_path: Path) -> None:
+    """Excel cuts a long CIF, and the atoms behind the cut are lost in the CSV that it writes."""
+    rows = [{**row, "structure": row["structure"] + "# note\n" * 6_000} for row in ROWS]
+    rows[1]["structure"] = rows[1]["structure"][:32_767]
+    write_csv(tmp_path / "k.csv", rows)
+    table = read_table(tmp_path / "k.csv", BULK, max_rejected=0.5)
+    assert [each.reason for each in table.rejected] == ["a cell of 32,767 characters, at which Excel cuts off text"]
+    assert len(table.records) == len(rows) - 1

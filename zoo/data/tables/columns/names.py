@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 ID_COLUMNS = ("id", "material_id", "cif_id", "mp_id", "mpid", "task_id", "jid", "identifier", "name")
 """Names of the identifier's column, in order of preference."""
 
+_ENERGIES = ("eV", "meV", "keV", "kJ/mol", "kcal/mol", "J/mol", "Ha", "Hartree", "Ry")
+_PRESSURES = ("Pa", "kPa", "MPa", "GPa", "TPa", "bar", "kbar", "Mbar")
+_SHARES = ("", "/atom", "/f.u.", "/fu", "/cell")
+_UNITS = frozenset([*_PRESSURES, *(unit + share for unit in _ENERGIES for share in _SHARES)])
+"""Units that are told from each other; one in a name, in brackets or at its end, must be that of the task."""
+
+_IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
+_AT_THE_END = re.compile(r"[_ ]((?:meV|kbar|MPa|TPa|kJ/mol|kcal/mol)(?:/atom)?)$")
 _LOGARITHM = re.compile(r"(?:^|[^a-z])(?:log|log10|log_10|lg|ln)(?:[^a-z]|$)")
 
 
@@ -39,6 +47,7 @@ def target_column(source: TableReader, task: Task, target: str | None) -> str:
                 f"{source.path}: column {found!r} holds logarithms, judging by its name; the task {task.name} takes "
                 f"the value itself{f' in {task.unit}' if task.unit else ''}: convert the values back (10 ** x)"
             )
+        _check_unit(source, found, task)
         return found
     if target:
         raise InputError(f"{source.path}: there is no column {target!r} (columns: {listed(source.columns)})")
@@ -46,6 +55,17 @@ def target_column(source: TableReader, task: Task, target: str | None) -> str:
         f"{source.path}: no column for the task {task.name}: add {' or '.join(task.columns)}, "
         f"or name the column with --target (in a recipe: column) (columns: {listed(source.columns)})"
     )
+
+
+def _check_unit(source: TableReader, column: str, task: Task) -> None:
+    """Refuse a column that is in another unit than the task by its name, such as ``K (kbar)``."""
+    match = _IN_BRACKETS.search(column) or _AT_THE_END.search(column)
+    unit = match[1].strip().replace(" per ", "/").replace(" / ", "/") if match else ""
+    if unit in _UNITS and task.unit in _UNITS and unit != task.unit:
+        raise InputError(
+            f"{source.path}: column {column!r} is in {unit}, judging by its name, and {task.name} in {task.unit}: "
+            "convert the values, and rename the column"
+        )
 
 
 def required_column(source: TableReader, task: Task) -> str:

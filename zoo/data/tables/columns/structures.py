@@ -13,6 +13,7 @@ from zoo.data.structures.files import format_of
 from zoo.data.tables.cells import is_missing
 from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
 from zoo.data.tables.formats.reader import INDEX
+from zoo.data.tables.records import shorten
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ FORMULA_COLUMNS = ("formula", "composition", "reduced_formula", "pretty_formula"
 FORMULAS = "formulas alone,"
 """Beginning of the description of the crystals of a table without structures."""
 
+_NAMES = frozenset({*ID_COLUMNS, *_STRUCTURE_COLUMNS, *FORMULA_COLUMNS, *parsing.ARRAYS, "file"})
 _LONGEST_PATH = 255
 
 
@@ -75,7 +77,7 @@ def crystal_source(
             raise InputError(
                 f"{source.path}: --structure {asked}: there is no such column (columns: {listed(columns)})"
             )
-        return _of_column(name, source, structures, cells)
+        return _with_header(source, *_of_column(name, source, structures, cells))
     choices = _by_name(source, structures, id_column, cells)
     if not choices and cells is not None:
         held = [name for name, values in cells.cells(*filter(None, columns)).items() if _holds(values)]
@@ -93,7 +95,23 @@ def crystal_source(
         )
     (chosen, read, description), *others = choices
     also = f" (also present: {'; '.join(words for _, _, words in others)})" if others else ""
-    return chosen, read, description + also
+    return _with_header(source, chosen, read, description + also)
+
+
+def _with_header(
+    source: TableReader, columns: tuple[str, ...], read: CrystalReader, description: str
+) -> tuple[tuple[str, ...], CrystalReader, str]:
+    """Return what is to be read; refuse a table whose first row, taken for the names, holds a crystal itself."""
+    if not source.headerless and all(name.lower() not in _NAMES for name in columns):
+        try:
+            read({name: name for name in columns}, columns[0])
+        except InputError:
+            return columns, read, description
+        raise InputError(
+            f"{source.path}: the first row holds a crystal ({shorten(columns[0])!r}) in place of the names of the "
+            "columns; write these above it (lines that begin with # are comments)"
+        )
+    return columns, read, description
 
 
 def _formula_column(source: TableReader, cells: Sample) -> str:
@@ -163,11 +181,19 @@ def _of_column(
     """Return the crystals of a column: those in its cells, or in the files that these name."""
     if cells is not None and is_formula(cells.first(name)) and _are_formulas(cells.cells(name)[name]):
         return _of_formulas(name)
-    if cells is not None and _kind(cells.first(name)) == "files":
+    if cells is not None and _names_files(cells, name):
         folder = structures or source.path.parent
         where = f"files of {structures}" if structures else "files"
         return (name,), _from_files(folder, name), f"{where} named in column {name}"
     return (name,), lambda row, _: parsing.parse(row.get(name)), f"column {name}"
+
+
+def _names_files(cells: Sample, name: str) -> bool:
+    """Return whether the cells of a column name structure files; the first one may be a word below the header."""
+    first = cells.first(name)
+    if _kind(first) or not isinstance(first, str):
+        return _kind(first) == "files"
+    return any(_kind(value) == "files" for value in cells.cells(name)[name])
 
 
 def _of_formulas(name: str) -> tuple[tuple[str, ...], CrystalReader, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoo.data.structures.files import MAX_CHARACTERS
 from zoo.data.structures.parse import is_number
 from zoo.data.tables.columns.names import ID_COLUMNS
+from zoo.data.tables.formats.excel import CUT, MAX_CELL
 from zoo.data.tables.formats.reader import Row, Select, TableReader, check_columns
 from zoo.data.tables.formats.text import lines
 from zoo.errors import InputError
@@ -85,7 +86,7 @@ def open_delimited(path: Path, *, tabs: bool) -> TableReader:
                 problem = f"{len(cells)} fields where {len(names)} are expected"
                 yield Row(number, dict(zip(names, cells, strict=False)), problem)
             else:
-                yield Row(number, dict(zip(names, cells, strict=True)))
+                yield Row(number, dict(zip(names, cells, strict=True)), CUT if MAX_CELL in map(len, cells) else "")
 
     return TableReader(path, tuple(names), rows, headerless)
 

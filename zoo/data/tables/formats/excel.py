@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_CELL = 32_767
 """Most characters that Excel keeps in a cell; it cuts longer ones."""
 
+CUT = f"a cell of {MAX_CELL:,} characters, at which Excel cuts off text"
+"""Reason why a row with such a cell cannot be used, also in a CSV that Excel wrote."""
+
 _TITLE_ROWS = 10
 """Number of rows that are compared with the first one, which may be a title."""
 
@@ -66,8 +69,7 @@ def open_excel(path: Path, sheet: str | None = None) -> TableReader:
                     f"{path.name}: cells to the right of the last column with a name are not read, such as "
                     f"{shorten(unread[0])!r} in row {number}"
                 )
-            problem = f"a cell of {MAX_CELL:,} characters, at which Excel cuts off text" if cut else ""
-            yield Row(number, dict(zip(names, (*cells, *[None] * len(names)), strict=False)), problem)
+            yield Row(number, dict(zip(names, (*cells, *[None] * len(names)), strict=False)), CUT if cut else "")
 
     return TableReader(path, tuple(names), rows, notes=notes)
 
