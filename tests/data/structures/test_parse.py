@@ -15,7 +15,7 @@ from pymatgen.io.vasp import Poscar
 
 from zoo.data.crystal import MAX_ATOMS
 from zoo.data.structures.files import structure_files
-from zoo.data.structures.parse import from_arrays, parse, read_file
+from zoo.data.structures.parse import from_arrays, parse, parse_named, read_file
 from zoo.errors import InputError
 
 DATA = Path(__file__).parents[2] / "data"
@@ -244,3 +244,23 @@ def test_bad_paths(tmp_path: Path) -> None:
 def test_names_in_latin1_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "a.cif").write_bytes(CIF.replace("data_NaCl", "# Müller\ndata_NaCl").encode("latin-1"))
     assert read_file(tmp_path / "a.cif").formula == "Cl1 Na1"
+
+
+XSF = "CRYSTAL\nPRIMVEC\n0 2.82 2.82\n2.82 0 2.82\n2.82 2.82 0\nPRIMCOORD\n2 1\nNa 0 0 0\nCl 2.82 2.82 2.82\n"
+CSSR = "4 4 4\n90 90 90 SPGR = 1 P 1 OPT = 1\n2 0\n0 CsCl\n1 Cs 0 0 0\n2 Cl .5 .5 .5\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.xsf", XSF.replace("CRYSTAL", "SLAB"), "not a crystal: the file describes a SLAB"),
+        ("a.xsf", XSF.replace("2 1", "3 1"), "broken xsf file: 3 atoms are declared, and there are 2"),
+        ("a.cssr", CSSR.replace("SPGR = 1 P 1", "SPGR =221 P m -3 m"), "a .cssr file in space group 221"),
+        ("a.cssr", CSSR.replace("2 0\n", "2 1\n"), "a .cssr file with orthogonal coordinates"),
+    ],
+)
+def test_formats_that_pymatgen_reads_in_part(name: str, text: str, reason: str) -> None:
+    good = {"a.xsf": XSF, "a.cssr": CSSR}[name]
+    assert len(parse_named(good, name)) == 2
+    with pytest.raises(InputError, match=reason):
+        parse_named(text, name)

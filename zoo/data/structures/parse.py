@@ -291,7 +291,25 @@ def _from_other(text: str, suffix: str) -> Crystal:
         # pymatgen's parsers raise all kinds of exceptions; one bad file must not end a run.
         words = " ".join(str(error).split()) or error.__class__.__name__
         raise InputError(f"broken {suffix} file: {words[:77]}") from None
+    _check_other(text, suffix, len(structure))
     return _from_pymatgen(structure)
+
+
+def _check_other(text: str, suffix: str, count: int) -> None:
+    """Refuse what pymatgen reads in part: an XSF of a slab, missing atoms, a CSSR whose atoms need symmetry."""
+    if suffix == "xsf":
+        if kind := re.search(r"^\s*(MOLECULE|POLYMER|SLAB)\b", text, re.MULTILINE | re.IGNORECASE):
+            raise InputError(f"not a crystal: the file describes a {kind[1].upper()}")
+        declared = re.search(r"^\s*PRIMCOORD[^\n]*\n\s*(\d+)", text, re.MULTILINE | re.IGNORECASE)
+    else:
+        group = re.search(r"SPGR\s*=?\s*(\d+)", text, re.IGNORECASE)
+        if group and int(group[1]) != 1:
+            raise InputError(f"a .cssr file in space group {group[1]}; zoo reads those that list all atoms, in P 1")
+        declared = re.match(r"[^\n]*\n[^\n]*\n\s*(\d+)(?:[ \t]+(\d))?", text)
+        if declared and declared[2] not in (None, "0"):
+            raise InputError("a .cssr file with orthogonal coordinates; zoo reads fractional ones")
+    if declared and int(declared[1]) != count:
+        raise InputError(f"broken {suffix} file: {declared[1]} atoms are declared, and there are {count}")
 
 
 def _from_pymatgen(structure: object) -> Crystal:

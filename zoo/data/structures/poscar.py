@@ -163,17 +163,19 @@ def _positions(lines: Sequence[str], row: int, total: int) -> tuple[NDArray[np.f
         after = lines[row + total]
         if _numbers(after, 3) is not None:
             raise InputError(f"broken POSCAR: there are more positions than the {total} atoms in the counts")
-        if (
-            _numbers("".join(lines[row + total + 1 : row + total + 2]), 1) is not None
-            and after.strip()[:7].lower() not in ("", "lattice")
-            and _has_cell(lines[row + total + 2 :])
-        ):
+        if _begins_with_a_structure(lines[row + total : row + total + 10]):
             raise InputError("the POSCAR holds several structures; give each its own file or row")
     return np.array(values), named if all(named) else []
 
 
-def _has_cell(lines: Sequence[str]) -> bool:
-    return len(lines) >= 3 and all(_numbers(line, 3) is not None for line in lines[:3])
+def _begins_with_a_structure(lines: Sequence[str]) -> bool:
+    """Return whether a title, a scale and three vectors follow, which are neither velocities nor a charge density."""
+    title, *rest = [_COMMENT.sub("", line).split() for line in lines if line.strip()][:5] or [[]]
+    return (
+        [len(words) for words in rest] == [1, 3, 3, 3]
+        and all(_numbers(" ".join(words), len(words)) is not None for words in rest)
+        and title[0].lower() != "lattice"
+    )
 
 
 def _numbers_of_atoms(symbols: Sequence[str], counts: Sequence[int], named: Sequence[str]) -> NDArray[np.uint8]:

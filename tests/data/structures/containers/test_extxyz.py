@@ -100,6 +100,7 @@ MUTATIONS = {
     "Lattice is 'a 0.0 0.0": ('"5.64 0.0', '"a 0.0'),
     "the frame gives its lattice twice": ("pbc=", 'lattice="1 0 0 0 1 0 0 0 1" pbc='),
     "an Atoms that is not periodic (pbc = T T F)": ("T T T", "T T F"),
+    "its lengths may be in bohr; those of extended XYZ are in Å": ("pbc=", "units=bohr pbc="),
     "its positions may be fractional (Fractional); those of extended XYZ are Cartesian": ("pbc=", "Fractional=T pbc="),
     "pbc is 'T T', not three times T or F": ("T T T", "T T"),
     "the frame's second line cannot be read from 'pbc=\"T T T' on": ('T T T"', "T T T"),

@@ -42,6 +42,8 @@ _PAIR = re.compile(
 )
 _TRUE, _FALSE = ("T", "True", "TRUE", "true"), ("F", "False", "FALSE", "false")
 _SCALED = ("fractional", "frac", "scaled", "direct", "crystal", "reduced")  # said by some programs of their positions
+_UNITS = ("unit", "units", "pos_unit", "pos_units", "length_unit", "length_units", "lattice_unit", "lattice_units")
+_OTHER_UNITS = ("bohr", "au", "a.u.", "atomic", "nm", "pm")
 _OCCUPANCIES = ("occupancy", "occupancies")
 
 
@@ -163,6 +165,8 @@ def parse_frame(frame: Frame) -> Crystal:
         raise InputError("not a crystal: the frame has no Lattice")
     if scaled := [name for name, value in pairs.items() if name.lower() in _SCALED and value not in ("False", "0")]:
         raise InputError(f"its positions may be fractional ({scaled[0]}); those of extended XYZ are Cartesian")
+    if other := [value for name, value in pairs.items() if name.lower() in _UNITS and value.lower() in _OTHER_UNITS]:
+        raise InputError(f"its lengths may be in {other[0]}; those of extended XYZ are in Å")
     lattice = np.array(_numbers(pairs["lattice"], "Lattice"))
     if lattice.size != 9:
         raise InputError(f"Lattice has {lattice.size} numbers, not 9")
