@@ -118,3 +118,20 @@ def test_placeholders_of_missing_values_are_no_values(filler: float, others: flo
 def test_values_of_nines_among_values_of_their_size(values: list[float], last: float) -> None:
     frame = FRAME.assign(K_VRH=[*values, last])
     assert read_table(frame, Task("k", "K_VRH", "")).records[-1].target == last
+
+
+def test_a_crystal_with_two_values_is_noted() -> None:
+    again = FRAME.assign(material_id=[f"{name}-again" for name in FRAME.material_id], K_VRH=FRAME.K_VRH * 1.05)
+    assert read_table(pd.concat([FRAME, again]), BULK).notes == ()
+    again.loc[0, "K_VRH"] = 240.0
+    (note,) = read_table(pd.concat([FRAME, again]), BULK).notes
+    assert note == "1 crystal is in several rows with different values, such as NaCl (24) and NaCl-again (240)"
+
+
+def test_classes_of_a_crystal_that_contradict_each_other_are_noted() -> None:
+    task = Task("metal", "kind", kind="classification", classes=("metal", "insulator"))
+    frame = pd.concat([FRAME, FRAME.assign(material_id=["a", "b", "c", "d"])]).assign(
+        kind=["insulator"] * 7 + ["metal"]
+    )
+    (note,) = read_table(frame, task).notes
+    assert note == "1 crystal is in several rows with different values, such as d (metal) and LiF (insulator)"

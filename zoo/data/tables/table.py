@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zoo.registry.contracts import Task
 
 _FAR = 10  # times the largest other value
+_APART = 10  # parts of a value, of which equal crystals may differ by one
 _MIN_ROWS_FOR_SCALE = 10  # fewer values may all be small by chance
 
 
@@ -196,7 +197,7 @@ def read_table(
             rejected.append(result)
     found = replace(found, records=records, rejected=rejected)
     if not isinstance(source, Table):
-        found = replace(found, notes=tuple(reader.notes))
+        found = replace(found, notes=(*reader.notes, *_contradictions(records, task)))
     if not records and not rejected:
         raise InputError(f"{found.source}: there are no rows" + (" with the requested ids" if only is not None else ""))
     if task is not None:
@@ -286,6 +287,21 @@ def _check_placeholders(path: Path, column: str, records: Sequence[Record]) -> N
             f"{path}: column {column!r} holds {fillers[0]:g} in {counted(fillers.count(fillers[0]), 'row')}, unlike "
             "all other values; if it stands for a missing value, leave these cells empty"
         )
+
+
+def _contradictions(records: Sequence[Record], task: Task | None) -> list[str]:
+    """Note rows with the same crystal and values that differ by more than a tenth."""
+    rows: dict[str, list[tuple[float, str]]] = {}
+    for record in records:
+        if record.target is not None and record.crystal.has_structure:
+            rows.setdefault(record.crystal.digest, []).append((record.target, record.id))
+    spans = [(min(each), max(each)) for each in rows.values()]
+    apart = [(low, high) for low, high in spans if high[0] - low[0] > max(abs(low[0]), abs(high[0])) / _APART]
+    if task is None or not apart:
+        return []
+    values = [f"{id_} ({task.classes[int(value)] if task.classes else f'{value:g}'})" for value, id_ in apart[0]]
+    several = "1 crystal is" if len(apart) == 1 else f"{len(apart)} crystals are"
+    return [f"{several} in several rows with different values, such as {listed(values)}"]
 
 
 def _check_scale(path: Path, column: str, task: Task, records: Sequence[Record]) -> None:
