@@ -25,7 +25,9 @@ def test_type_symbols(text: str, element: str) -> None:
     assert element_of_type(text) == element
 
 
-@pytest.mark.parametrize("text", ["CO3", "NH4", "OH", "HF", "CN", "NO3", "PO4", "H2O", "Xx", "T1", "", "Na,K", "SO4"])
+@pytest.mark.parametrize(
+    "text", ["CO3", "NH4", "OH", "HF", "CN", "NO3", "PO4", "H2O", "Xx", "T", "T1", "", "Na,K", "SO4", "RE"]
+)
 def test_type_symbols_that_are_no_element(text: str) -> None:
     with pytest.raises(InputError):
         element_of_type(text)
@@ -33,6 +35,8 @@ def test_type_symbols_that_are_no_element(text: str) -> None:
 
 def test_a_formula_settles_capitals() -> None:
     assert element_of_type("CO", ("Co", "O")) == "Co"
+    assert element_of_type("RE", ("O", "Re")) == "Re"
+    assert element_of_type("T", ("H", "O")) == "H"
     with pytest.raises(InputError, match="group of atoms"):
         element_of_type("CO", ("C", "O"))
 
@@ -41,7 +45,8 @@ def test_a_formula_settles_capitals() -> None:
     ("label", "formula", "element"),
     [
         ("Na1", None, "Na"), ("O1A", None, "O"), ("C12", None, "C"), ("OH1", None, "O"), ("Wat2", None, "O"),
-        ("O-H3", ("Al", "H", "O"), "O"), ("HOh1", ("H", "O"), "H"), ("NB1", ("C", "N"), "N"), ("CA", ("C", "O"), "C"),
+        ("O-H3", ("Al", "H", "O"), "O"), ("O-h1", ("Al", "H", "O"), "O"),
+        ("HOh1", ("H", "O"), "H"), ("NB1", ("C", "N"), "N"), ("CA", ("C", "O"), "C"),
         ("CA", ("Ca", "O"), "Ca"), ("Ho1", ("H", "O"), "H"), ("D1", None, "H"), ("SiT1", ("Al", "O", "Si"), "Si"),
     ],
 )  # fmt: skip

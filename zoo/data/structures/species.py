@@ -20,8 +20,8 @@ ATOMIC_NUMBERS: dict[str, int] = {symbol: number for number, symbol in enumerate
 ATOMIC_NUMBERS |= {"D": 1, "T": 1}
 """Atomic numbers by symbol; deuterium and tritium are hydrogen."""
 
-# Pairs of capitals that mean a group of atoms at least as often as an element.
-_GROUPS = frozenset({"CO", "NO", "HF", "CN", "CF", "NH", "PO", "HO", "OH", "CS", "NP", "OS", "BH", "BK"})
+# Capitals that mean a group of atoms or a site (rare earth, tetrahedron) at least as often as an element.
+_GROUPS = frozenset({"CO", "NO", "HF", "CN", "CF", "NH", "PO", "HO", "OH", "CS", "NP", "OS", "BH", "BK", "RE", "T"})
 _OXYGEN = frozenset({"OH", "OW", "WAT", "AQ", "HOH"})  # labels of hydroxide and water
 _LAST_NATURAL = 98  # heavier elements must be written exactly
 _CHARGED = re.compile(r"([A-Za-z]{1,2})(?:\d*\.?\d*[+-]|[+-]\d*\.?\d*|0)?")
@@ -52,10 +52,10 @@ def element_of_type(text: str, formula: Collection[str] | None = None, label: st
         match = numbered
     if match is not None:
         letters = match[1]
-        if letters in ATOMIC_NUMBERS:
+        if letters in ATOMIC_NUMBERS and letters != "T":
             return _plain(letters)
         title = letters.title()
-        stated = formula is not None and title in formula
+        stated = formula is not None and _plain(title) in formula
         if title in ATOMIC_NUMBERS and (stated or letters.upper() not in _GROUPS):
             return _plain(title)
     group = re.match(r"[A-Z][A-Za-z]*\d*", text)
@@ -87,7 +87,7 @@ def element_of_label(text: str, formula: Collection[str] | None = None, letters:
     beginning = re.match(r"[A-Za-z]*", text)
     word = beginning.group() if beginning else ""
     rest = text[len(word) :]
-    if re.match(r"O-H(?![a-z])|Wat", text):  # mineralogists' labels of hydroxide and water
+    if re.match(r"O-[Hh](?![a-z])|Wat", text):  # mineralogists' labels of hydroxide and water
         word, rest = "OH", ""
     if not word or re.match(r"[,/&|;+-]+[A-Za-z]", rest):
         raise InputError(f"the label {text!r} does not identify an element, and there is no type symbol")
