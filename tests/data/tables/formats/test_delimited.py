@@ -60,6 +60,28 @@ def test_id_prop(tmp_path: Path, given: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_id_prop_with_decimal_commas(tmp_path: Path, sign: str) -> None:
+    for name, cif in CIFS.items():
+        (tmp_path / f"{name}.cif").write_text(cif)
+    path = tmp_path / "id_prop.csv"
+    path.write_text("".join(f"{name},{value:.2f}\n".replace(".", ",") for name, value in MODULI.items()))
+    assert message(path) == "numbers with decimal commas look like two columns; put semicolons between the cells"
+    path.write_text("".join(f"{name}{sign}{value:.2f}\n".replace(".", ",") for name, value in MODULI.items()))
+    assert [record.target for record in read_table(path, BULK).records] == list(MODULI.values())
+
+
+@pytest.mark.parametrize("first", ["<5", "\u221224.0", "24.0(3)", "24.0±0.3"])
+def test_the_first_number_of_id_prop_is_no_name_of_a_column(tmp_path: Path, first: str) -> None:
+    for name, cif in CIFS.items():
+        (tmp_path / f"{name}.cif").write_text(cif)
+    values = [first, *list(MODULI.values())[1:]]
+    path = tmp_path / "id_prop.csv"
+    path.write_text("".join(f"{name},{value}\n" for name, value in zip(CIFS, values, strict=True)))
+    table = read_table(path, BULK, max_rejected=0.5)
+    assert len(table.records) + len(table.rejected) == 4
+
+
 def test_id_prop_with_a_header_is_an_ordinary_table(tmp_path: Path) -> None:
     assert_rock_salt(read_table(write_csv(tmp_path / "id_prop.csv", ROWS), BULK).records)
 

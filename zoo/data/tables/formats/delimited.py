@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SAMPLED = 200
+_AS_PRINTED = re.compile(r"[<>~≤≥]?[-+\u2212]?[\d.,]*\d[\d.,]*(?:\(\d+\)|±.*)?")  # bounds, uncertainties
 
 
 def open_delimited(path: Path, *, tabs: bool) -> TableReader:
@@ -34,8 +35,9 @@ def open_delimited(path: Path, *, tabs: bool) -> TableReader:
     def body() -> Iterator[str]:
         return itertools.dropwhile(lambda line: line.startswith("#") or not line.strip(), lines(path))
 
-    # Semicolons or tabs separate cells where the comma is the decimal sign.
-    delimiter = "\t" if tabs else max(",;\t", key=next(body(), "").count)
+    # Semicolons or tabs separate cells where the comma is the decimal sign, also if there are as many commas.
+    first = next(body(), "")
+    delimiter = "\t" if tabs else max(";\t,", key=first.count) if re.search(r"[;\t]", first) else ","
 
     def records() -> Iterator[list[str] | str]:
         csv.field_size_limit(max(csv.field_size_limit(), MAX_CHARACTERS))
@@ -60,6 +62,11 @@ def open_delimited(path: Path, *, tabs: bool) -> TableReader:
         raise InputError(f"{path}: the header cannot be read: {head[0]}")
     headerless = path.name == "id_prop.csv" and (len(head[0]) == 1 or _begins_with_a_number(head[0][1]))
     if headerless:
+        body_rows = [row[:3] for row in itertools.islice(records(), _SAMPLED) if isinstance(row, list)]
+        if _may_be_cut(body_rows, ["id", "target"], labels=False):
+            raise InputError(
+                f"{path}: numbers with decimal commas look like two columns; put semicolons between the cells"
+            )
         names = ["id", "target", *(f"column {i}" for i in range(3, len(head[0]) + 1))][: len(head[0])]
     else:
         names = [name.strip() for name in head[0]]
@@ -127,4 +134,4 @@ def _holds_words(name: str) -> bool:
 def _begins_with_a_number(cell: str) -> bool:
     """Return whether a cell begins with a number: ``mp-22862, 24.1 GPa`` is a row of data, not a header."""
     words = cell.split()
-    return bool(words) and is_number(words[0])
+    return bool(words) and (is_number(words[0]) or bool(_AS_PRINTED.fullmatch(words[0])))
