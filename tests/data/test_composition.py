@@ -97,3 +97,10 @@ def test_what_looks_like_one() -> None:
     assert not is_composition("NaCl")
     assert all(map(is_formula, ["NaCl", "Ca(OH)2", "Li0.5CoO2", "Mg3[Si2O5](OH)4"]))
     assert not any(map(is_formula, ["mp-149", "glass 1", "Xx2", "", "12", None, "1" * 5000 + "x"]))
+
+
+@pytest.mark.parametrize("formula", ["CuSO4.5H2O", "Na2SO4.10H2O", "CuSO₄.5H₂O"])
+def test_a_point_before_water_may_be_that_of_a_hydrate(formula: str) -> None:
+    with pytest.raises(InputError, match=r"may be a hydrate or a decimal; for a hydrate, write ·\d+H2O$"):
+        Composition.parse(formula)
+    assert Composition.parse(formula.replace(".", "·")).elements[0] == "H"

@@ -83,6 +83,9 @@ class Composition(Crystal):
 
         if not is_formula(formula):
             raise InputError(f"{str(formula)[:60]!r} is not a chemical formula")
+        if dotted := re.search(r"\d\.\d+\s*H2O\s*$", str(formula).translate(_SUBSCRIPTS)):
+            water = dotted.group().partition(".")[2].strip()
+            raise InputError(f"{str(formula)[:60]!r} may be a hydrate or a decimal; for a hydrate, write ·{water}")
         found: dict[str, float] = {}
         try:
             for part in re.split(r"[·*]", str(formula).strip().translate(_SUBSCRIPTS)):
