@@ -95,3 +95,10 @@ def test_what_cannot_be_meant_is_one_line(parts: list[str], seeds: int, message:
         given_splits(records(parts), "s", seeds=range(seeds))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_flags_of_test_rows_are_not_two_folds() -> None:
+    rows = records(["1", "0", "0", "0"] * 5)
+    with pytest.raises(InputError, match="its 0 and 1 seem to mark test or training rows"):
+        given_splits(rows, "is_test", seeds=[0])
+    assert [split.fold for split in given_splits(rows, "fold", seeds=[0])] == ["0", "1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,11 @@ def _fold_splits(
     if len(names) == 1:
         raise InputError(
             f"--split-column {column}: all rows are of one fold, {names[0]}; at least two folds are needed"
+        )
+    if set(names) == {"0", "1"} and re.search(r"test|train|hold|val", column.lower()):
+        raise InputError(
+            f"--split-column {column}: its 0 and 1 seem to mark test or training rows, and whole numbers are folds; "
+            "write train and test"
         )
     if len(names) > MAX_FOLDS:
         raise InputError(
