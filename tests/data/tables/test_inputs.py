@@ -120,3 +120,11 @@ def test_counts(tmp_path: Path) -> None:
     paths = [EXAMPLES / "dielectric.csv", tmp_path / "data.parquet", DATA / "nacl.cif", DATA]
     assert count_records(paths) == 1056 + 4 + 1 + 2
     assert count_records([tmp_path / "none.csv"]) is None
+
+
+def test_links_to_missing_files_are_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "salt.cif").write_text(SALT)
+    (tmp_path / "lost.cif").symlink_to(tmp_path / "moved" / "lost.cif")
+    lost, salt = iter_records([tmp_path])
+    assert isinstance(salt, Record)
+    assert str(lost) == f"{tmp_path / 'lost.cif'}: there is no such file"

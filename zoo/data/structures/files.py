@@ -56,8 +56,10 @@ def uncompressed(name: str) -> str:
 
 
 def structure_files(folder: Path) -> list[Path]:
-    """Return the structure files in a folder, sorted by name; sub-folders are not entered."""
-    return sorted(path for path in folder.iterdir() if is_structure_file(path) and path.is_file())
+    """Return the structure files in a folder and links to missing ones, sorted by name; no sub-folders."""
+    return sorted(
+        path for path in folder.iterdir() if is_structure_file(path) and (path.is_file() or not path.exists())
+    )
 
 
 def other_files(folder: Path) -> list[str]:

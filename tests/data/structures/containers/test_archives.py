@@ -79,6 +79,12 @@ def test_a_member_that_leads_out_is_refused(tmp_path: Path, ending: str, name: s
         open_archive(path)
 
 
+def test_names_outside_any_folder_do_not_depend_on_where_one_stands(tmp_path: Path) -> None:
+    files = {"a.cif": CIFS["NaCl"].encode(), "sub/a.cif": CIFS["KCl"].encode()}
+    archive = open_archive(pack(tmp_path / "x.tar", files))
+    assert list(archive.members.values()) == ["x.tar/a.cif", "sub/a.cif"]
+
+
 def test_links_are_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret.cif"
     secret.write_text(CIFS["NaCl"])

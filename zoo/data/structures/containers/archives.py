@@ -115,7 +115,7 @@ def _listed(path: Path, _changed: int, _size: int) -> Archive:
     if not names:
         held = f"; it holds {', '.join(others[:3])}{' …' if others[3:] else ''}" if others else ""
         raise InputError(f"{path}: no structure file in this archive (.cif, .vasp, POSCAR, .json …){held}")
-    ids = identifiers([Path(name.replace("\\", "/")) for name in names])
+    ids = identifiers([Path("/", path.name, name.replace("\\", "/")) for name in names])
     return Archive(path, dict(zip(names, ids, strict=True)), problems, others)
 
 
