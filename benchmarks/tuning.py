@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=20)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    plugins.add_file(Path(__file__).with_name("tasks_plugin.py"))
     task = plugins.task(arguments.task)
     records = read_table(arguments.data, task, max_rejected=0.5).records
     graphs = PackedGraphs.pack([build_graph(record.crystal) for record in records])
