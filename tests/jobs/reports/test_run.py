@@ -100,15 +100,6 @@ def test_a_run_that_was_not_cross_fitted_has_its_test_rows_by_element(run: tuple
     assert verdict.split(":")[0] in text
 
 
-def test_a_run_of_an_earlier_version_says_what_is_missing(run: tuple[Result, Path], tmp_path: Path) -> None:
-    copy = tmp_path / "old"
-    shutil.copytree(run[1], copy)
-    pd.read_csv(copy / "predictions.csv").drop(columns="formula").to_csv(copy / "predictions.csv", index=False)
-    text = words(write_run_report(copy))
-    assert "Not drawn: errors by element: this run was made by an earlier version, which kept no formulas." in text
-    assert "Rows that the model predicts worst" in text
-
-
 def test_classes_have_a_share_of_correct_predictions(tmp_path: Path, run: tuple[Result, Path]) -> None:
     """The files of a run of classes, made from those of another."""
     _, folder = run

@@ -18,19 +18,13 @@ from zoo.analysis.metrics import row_errors
 from zoo.analysis.reports import Page, Section, Table
 from zoo.errors import InputError, ZooError
 from zoo.jobs.finetune.out_of_fold import MIN_OF_ELEMENT, SMALLEST, WORST
-from zoo.jobs.reports.comparison_table import comparison_rows
+from zoo.jobs.reports.comparison_table import PART, comparison_rows
 from zoo.jobs.reports.saved_runs import SavedResult, read_rows
 from zoo.registry import plugins
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-
-_BASES = {"test": "on test rows", "out_of_fold": "out of fold", "validation": "on validation rows"}
-"""Names of errors in ``metrics.json`` → what they are measured on."""
-
-_PARTS = {"on test rows": "test", "on validation rows": "validation"}
-"""What errors are measured on → column ``split`` of ``predictions.csv``."""
 
 
 def write_run_report(folder: Path, out: Path | None = None) -> Path:
@@ -39,7 +33,7 @@ def write_run_report(folder: Path, out: Path | None = None) -> Path:
     Parameters
     ----------
     folder : Path
-        Folder of a finished run; those of earlier versions are read too.
+        Folder of a finished run.
     out : Path, optional
         The HTML file; by default ``report.html`` in the folder.
 
@@ -56,10 +50,9 @@ def write_run_report(folder: Path, out: Path | None = None) -> Path:
     run = _Run(SavedResult.read(folder))
     path = folder / "report.html" if out is None else out
     with TemporaryDirectory() as drawings:
-        pictures, missing = run.pictures(Path(drawings))
         sections = [
             run.findings(),
-            Section("Figures", pictures=pictures, points=[f"Not drawn: {each}." for each in missing]),
+            Section("Figures", pictures=run.pictures(Path(drawings))),
             Section("Tables", tables=run.tables()),
             run.data(),
             run.origin(),
@@ -87,8 +80,7 @@ class _Run:
         except ZooError:  # a task that is not installed, or the run has none
             label = ""
         self.quantity = label or saved.target
-        found = (part for part in self.metrics["methods"][saved.model] if part != "per_seed")
-        self.basis = _BASES.get(next(found, ""), "")
+        self.basis = saved.basis
         try:
             self.rows = self._judged()
             self.unseen, self.unseen_basis = self._unseen()
@@ -96,23 +88,24 @@ class _Run:
             raise InputError(f"{saved.folder}: its predictions cannot be read: {error}") from None
 
     def _judged(self) -> pd.DataFrame:
-        """Return the rows on which the errors are measured, with ``id``, ``target`` and ``prediction``."""
-        classes = "classes" in self.metrics
+        """Return the rows on which the errors are measured."""
         if self.basis == "out of fold":
-            return read_rows(self.saved.folder / "out_of_fold.csv", classes=classes)
-        found = read_rows(self.saved.folder / "predictions.csv", classes=classes)
-        return found[found["split"] == _PARTS.get(self.basis, "test")]
+            return self._read("out_of_fold.csv")
+        found = self._read("predictions.csv")
+        return found[found["split"] == PART[self.basis]]
 
     def _unseen(self) -> tuple[pd.DataFrame, str]:
         """Return the rows predicted by fits that have not seen them, and what they are called.
 
         Out of fold these are all rows of the table; of a run that was not cross-fitted, those on which its errors are
-        measured. They have a column ``formula``, except in runs of earlier versions.
+        measured.
         """
-        path = self.saved.folder / "out_of_fold.csv"
-        if path.exists():
-            return read_rows(path, classes=bool(self.classes)), "out of fold"
+        if (self.saved.folder / "out_of_fold.csv").exists():
+            return self._read("out_of_fold.csv"), "out of fold"
         return self.rows, self.basis
+
+    def _read(self, name: str) -> pd.DataFrame:
+        return read_rows(self.saved.folder / name, classes=bool(self.classes))
 
     @property
     def repeats(self) -> str:
@@ -165,39 +158,32 @@ class _Run:
             return f"{named} are {size} on average; there are no test rows to measure their coverage"
         return f"{percent(measured)} of the test rows lie inside their {named} ({size})"
 
-    def pictures(self, folder: Path) -> tuple[list[Saved], list[str]]:
-        """Draw the predictions and the errors by element; return them, and what could not be drawn with reasons."""
-        saved, drawn, missing = [], [], []
-        if not self.classes and len(self.rows):
-            rows = self.rows
-            picture = figures.parity(
-                rows["target"].to_numpy(dtype=np.float64),
-                rows["prediction"].to_numpy(dtype=np.float64),
+    def pictures(self, folder: Path) -> list[Saved]:
+        """Draw the predictions and the errors by element; return them with the pictures of the run."""
+        saved = []
+        if not self.classes:
+            parity = figures.parity(
+                self.rows["target"].to_numpy(dtype=np.float64),
+                self.rows["prediction"].to_numpy(dtype=np.float64),
                 quantity=self.quantity,
                 unit=self.saved.unit,
                 log=self.log,
                 method=self.saved.model,
                 basis=self.basis,
             )
-            saved.append(picture.save(folder, "parity"))
-        if not len(self.unseen):
-            missing.append("errors by element: no row was held out")
-        elif "formula" not in self.unseen:
-            missing.append("errors by element: this run was made by an earlier version, which kept no formulas")
-        else:
-            picture = figures.element_errors(
-                [_elements(formula) for formula in self.unseen["formula"]],
-                self._errors(self.unseen),
-                error_label=f"mean {self._error_label}",
-                basis=self.unseen_basis,
-            )
-            drawn.append(picture.save(folder, "elements"))
+            saved.append(parity.save(folder, "parity"))
+        elements = figures.element_errors(
+            [_elements(formula) for formula in self.unseen["formula"]],
+            self._errors(self.unseen),
+            error_label=f"mean {self._error_label}",
+            basis=self.unseen_basis,
+        )
         saved += [
             Saved(self.saved.folder, name, title, alt, caption)
             for name, title, alt, caption in _DRAWN
             if (self.saved.folder / f"{name}.png").exists()
         ]
-        return [*saved, *drawn], missing
+        return [*saved, elements.save(folder, "elements")]
 
     @property
     def _error_label(self) -> str:
@@ -216,9 +202,7 @@ class _Run:
         """Return the tables of errors, worst rows, elements, members and intervals."""
         header, rows = comparison_rows(self.saved)
         note = f"Mean ± sample standard deviation, {self.repeats}." if not self.repeats.startswith("1 ") else ""
-        found = [Table(f"Errors {self.basis}", header, rows, note), self._worst()]
-        if "formula" in self.unseen:
-            found.append(self._by_element(self.unseen))
+        found = [Table(f"Errors {self.basis}", header, rows, note), self._worst(), self._by_element()]
         if weights := self.metrics.get("blend", {}).get("weights"):
             shown = [[name, f"{100 * weight:.0f} %"] for name, weight in weights.items() if weight >= SMALLEST]
             note = "Weights come from out-of-fold predictions, and never saw a test row."
@@ -230,24 +214,19 @@ class _Run:
         return found
 
     def _worst(self) -> Table:
-        title = "Rows that the model predicts worst"
-        table = self.unseen
         header = ["id", "formula", with_unit("target", self.saved.unit), "prediction", self._error_label]
-        if "formula" not in table:
-            header.remove("formula")
-        errors = self._errors(table)
+        errors = self._errors(self.unseen)
         rows = []
         for place in np.argsort(-errors, kind="stable")[:WORST]:
-            row = table.iloc[place]
+            row = self.unseen.iloc[place]
             numbers = [str(row[name]) if self.classes else f"{row[name]:.5g}" for name in ("target", "prediction")]
-            named = [str(row["id"]), *([_reduced(str(row["formula"]))] if "formula" in header else [])]
-            rows.append([*named, *numbers, f"{errors[place]:.3g}"])
+            rows.append([str(row["id"]), _reduced(str(row["formula"])), *numbers, f"{errors[place]:.3g}"])
         note = f"{_sentence(self.unseen_basis)} An error far larger than the others is often a mistake in the table."
-        return Table(title, header, rows, note)
+        return Table("Rows that the model predicts worst", header, rows, note)
 
-    def _by_element(self, table: pd.DataFrame) -> Table:
+    def _by_element(self) -> Table:
         found: dict[str, list[float]] = defaultdict(list)
-        for formula, error in zip(table["formula"], self._errors(table), strict=True):
+        for formula, error in zip(self.unseen["formula"], self._errors(self.unseen), strict=True):
             for element in _elements(formula):
                 found[element].append(float(error))
         means = {name: float(np.mean(each)) for name, each in found.items() if len(each) >= MIN_OF_ELEMENT}
