@@ -13,7 +13,7 @@ from zoo.errors import UnknownNameError, ZooError
 from zoo.hub import pull
 from zoo.hub.errors import endpoint
 from zoo.models.checkpoint import weights
-from zoo.registry import backbones, front_matter
+from zoo.registry import backbones
 from zoo.registry.cards import LIBRARY, NAME, Card, Hub, Training
 
 if TYPE_CHECKING:
@@ -79,17 +79,10 @@ def describe(
 
 
 def render(card: Card) -> str:
-    """Return a card as Markdown, with front matter written by the Hub's classes."""
-    from huggingface_hub import ModelCard, ModelCardData
+    """Return a card as Markdown that the Hub can read."""
+    from huggingface_hub import ModelCard
 
-    front: dict[str, Any] = card.hub.model_dump(exclude_none=True)
-    front.pop("model-index", None)
-    front = {key: value for key, value in front.items() if value != []}
-    front["zoo"] = card.model_dump(mode="json", exclude={"hub", "body", "source"}, exclude_none=True)
-    if card.results:  # the model-index, in the Hub's terms
-        front |= {"model_name": card.name, "eval_results": card.eval_results()}
-    data: Any = ModelCardData(**front)
-    text = front_matter.write(data.to_dict(), card.body)
+    text = card.render()
     ModelCard(text)  # reads it as the Hub will, and raises an error if it cannot
     return text
 

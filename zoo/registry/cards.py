@@ -313,13 +313,13 @@ class Card(Backbone):
 
         The Hub's ``model-index`` is written from :attr:`results`, so that the two cannot disagree.
         """
-        front = self.hub.model_dump(exclude_none=True, exclude_defaults=False)
+        front = self.hub.model_dump(exclude_none=True)
         if self.results:
             from huggingface_hub.repocard_data import eval_results_to_model_index
 
             front["model-index"] = eval_results_to_model_index(self.name, self.eval_results())
         front = {key: value for key, value in front.items() if value != []}
-        front["zoo"] = self.model_dump(include=set(Backbone.model_fields))
+        front["zoo"] = self.model_dump(include=set(Backbone.model_fields), exclude_none=True)
         return front_matter.write(front, self.body)
 
     def eval_results(self) -> list[EvalResult]:
