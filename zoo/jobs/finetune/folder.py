@@ -7,8 +7,6 @@ import platform
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zoo._utils.wording import error_title, format_headline, headline_value, probability_columns
 from zoo.analysis.known_crystals import KnownCrystals
 from zoo.data.tables.rejections import write_rejected
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
@@ -96,6 +95,7 @@ def prediction_columns(result: Result) -> list[str]:
 def metrics(result: Result) -> dict[str, Any]:
     """Return errors, comparisons and all information needed to reproduce them, as JSON-serialisable data."""
     task = result.task
+    by_rmse = {method: asdict(each) for method, each in result.headline_comparisons.items()}
     return {
         "task": task.name,
         "target": result.table.target_column,
@@ -137,17 +137,13 @@ def metrics(result: Result) -> dict[str, Any]:
         },
         "against_scratch": {method: asdict(each) for method, each in result.comparisons.items()},
         "against_scratch_log10": {method: asdict(each) for method, each in result.log_comparisons.items()},
-        **({f"against_scratch_{result.headline}": _rmse_comparisons(result)} if result.task.metric == "rmse" else {}),
+        **({f"against_scratch_{result.headline}": by_rmse} if result.task.metric == "rmse" else {}),
         **({"blend": _blend(result)} if result.crossfits else {}),
         "verdict": comparison_table.verdict(result),
         "intervals": result.reliability.to_dict(),
         "provenance": result.checkpoint.config.provenance,
         "versions": {"python": platform.python_version(), **installed(PACKAGES), **versions(_plugins_used(result))},
     }
-
-
-def _rmse_comparisons(result: Result) -> dict[str, Any]:
-    return {method: asdict(each) for method, each in result.headline_comparisons.items()}
 
 
 def _blend(result: Result) -> dict[str, Any]:
@@ -228,11 +224,9 @@ def _history(result: Result) -> Iterable[list[Any]]:
 
 
 def _draw_parity(result: Result, path: Path) -> None:
-    pairs = list(zip(result.judged, result.outcomes[result.model], strict=True))
     unit, headline = result.task.unit, result.headline
     pictures.parity(
-        np.concatenate([result.dataset.targets[rows] for rows, _ in pairs]),
-        np.concatenate([outcome.predictions[rows] for rows, outcome in pairs]),
+        *result.measured,
         {method: [row[headline] for row in rows] for method, rows in result.errors.items()},
         path,
         quantity=result.quantity,

@@ -71,12 +71,9 @@ def parity(
 
 def classes(result: Result, matrix: Path, reliability: Path) -> None:
     """Draw the confusion matrix of a run's judged rows, and how often predicted probabilities come true."""
-    pairs = list(zip(result.judged, result.outcomes[result.model], strict=True))
-    target = np.concatenate([result.dataset.targets[rows] for rows, _ in pairs])
-    probabilities = np.concatenate([outcome.predictions[rows] for rows, outcome in pairs])
     title = f"{result.model}\n{result.judged_rows}"
     for draw, path in ((confusion_matrix, matrix), (reliability_diagram, reliability)):
-        save_figure(draw(target, probabilities, result.task.classes, title=title).figure, path)
+        save_figure(draw(*result.measured, result.task.classes, title=title).figure, path)
 
 
 def coverage(

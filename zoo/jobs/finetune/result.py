@@ -152,6 +152,13 @@ class Result:
         """Rows on which the errors are measured, one array per seed; see :func:`zoo.jobs.finetune.splitting.judged`."""
         return [splitting.judged(self.options, split) for split in self.splits]
 
+    @cached_property
+    def measured(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Targets, and predictions of the run's model, of the rows `judged`, those of all seeds one after another."""
+        outcomes = self.outcomes[self.model]
+        predictions = [outcome.predictions[rows] for rows, outcome in zip(self.judged, outcomes, strict=True)]
+        return self.dataset.targets[np.concatenate(self.judged)], np.concatenate(predictions)
+
     @property
     def basis(self) -> Literal["on test rows", "out of fold", "on validation rows"]:
         """What the errors are measured on, in words that complete "errors …"."""
@@ -258,10 +265,8 @@ class Result:
 
         if self.task.classes:
             raise InputError(f"{self.task.name} has classes, and a parity plot shows numbers; see the run's pictures")
-        pairs = list(zip(self.judged, self.outcomes[self.model], strict=True))
         return parity(
-            np.concatenate([self.dataset.targets[rows] for rows, _ in pairs]),
-            np.concatenate([outcome.predictions[rows] for rows, outcome in pairs]),
+            *self.measured,
             quantity=self.quantity,
             unit=self.unit,
             log=self.task.transform == "log10",

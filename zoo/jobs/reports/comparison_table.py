@@ -90,11 +90,7 @@ def fold_rows(result: Result) -> tuple[list[str], list[list[str]]]:
 
 def confusion(result: Result) -> list[list[int]]:
     """Return the numbers of judged rows of each class (rows) by predicted class (columns), over all seeds."""
-    pairs = zip(result.judged, result.outcomes[result.model], strict=True)
-    parts = [
-        probabilities.confusion(result.dataset.targets[rows], outcome.predictions[rows]) for rows, outcome in pairs
-    ]
-    counts: list[list[int]] = np.sum(parts, axis=0).tolist()
+    counts: list[list[int]] = probabilities.confusion(*result.measured).tolist()
     return counts
 
 
@@ -186,8 +182,7 @@ def intervals(result: Result) -> str:
 
 def _probabilities(result: Result) -> str:
     """Return a sentence that compares the probabilities of the predicted classes with how often they are right."""
-    pairs = list(zip(result.judged, result.outcomes[result.model], strict=True))
-    likeliest = np.concatenate([outcome.predictions[rows].max(axis=1) for rows, outcome in pairs])
+    likeliest = result.measured[1].max(axis=1)
     right = float(np.mean([errors["accuracy"] for errors in result.errors[result.model]]))
     return (
         f"{result.basis.capitalize()}, the predicted class has a probability of {percent(likeliest.mean())} on "
