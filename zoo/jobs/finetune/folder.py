@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo.data.splits import Split
+    from zoo.data.tables.records import Record
     from zoo.jobs.finetune.result import Result
     from zoo.registry.plugins import Plugin
 
@@ -44,21 +45,21 @@ def write_run(result: Result, folder: Path) -> None:
         An existing folder; the caller renames it once it is complete.
     """
     networks.save(result.checkpoint, folder)
-    _json(folder / "metrics.json", metrics(result))
-    _json(folder / "splits.json", {_key(split): split.as_ids(result.records) for split in result.used})
+    write_json(folder / "metrics.json", metrics(result))
+    write_splits(folder, result.used, result.records)
     if not result.start.formulas:
         KnownCrystals.build((each.id, each.crystal) for each in result.records).write(folder / CRYSTALS_FILE)
     write_rejected(result.table.rejected, folder / "rejected.csv")
     named = history.columns(classes=bool(result.task.classes))
-    _csv(folder / "history.csv", ["method", result.repeat, *named], _history(result))
+    write_csv(folder / "history.csv", ["method", result.repeat, *named], _history(result))
     columns = prediction_columns(result)
-    _csv(folder / "predictions.csv", columns, predictions(result, [result.model]))
+    write_csv(folder / "predictions.csv", columns, predictions(result, [result.model]))
     others = [method for method in result.outcomes if method != result.model]
     if others:
         rows = ([method, *row] for method in others for row in predictions(result, [method]))
-        _csv(folder / "comparison.csv", ["method", *columns], rows)
+        write_csv(folder / "comparison.csv", ["method", *columns], rows)
     if result.crossfits:
-        _csv(folder / "out_of_fold.csv", out_of_fold.columns(result), out_of_fold.table(result))
+        write_csv(folder / "out_of_fold.csv", out_of_fold.columns(result), out_of_fold.table(result))
     _draw(result, folder)
     (folder / "README.md").write_text(describe_run(result, folder).render(), encoding="utf-8")
 
@@ -239,15 +240,19 @@ def _draw_parity(result: Result, path: Path) -> None:
     )
 
 
-def _key(split: Split) -> str:
-    return split.label if split.fold else str(split.seed)
+def write_splits(folder: Path, splits: Sequence[Split], records: Sequence[Record]) -> None:
+    """Write ``splits.json``: the ids of the rows in each part, by seed or fold."""
+    ids = {split.label if split.fold else str(split.seed): split.as_ids(records) for split in splits}
+    write_json(folder / "splits.json", ids)
 
 
-def _json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file into a folder that is not complete yet."""
     path.write_text(networks.to_json(value), encoding="utf-8")
 
 
-def _csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table into a folder that is not complete yet."""
     with path.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(header)

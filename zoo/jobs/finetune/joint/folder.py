@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from zoo._utils.wording import counted, listed, markdown_table
 from zoo.data.tables.rejections import write_rejected
+from zoo.jobs.finetune.folder import write_csv, write_json, write_splits
 from zoo.jobs.predict.joint import TARGETS_FILE
 from zoo.jobs.reports.saved_runs import JointResult
-from zoo.models.checkpoint.networks import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from zoo.jobs.finetune.joint.rows import JointRows
@@ -35,11 +35,10 @@ def write_folder(rows: JointRows, folders: Mapping[str, str], folder: Path) -> N
     folder : Path
         The folder of the run, with those of the targets.
     """
-    (folder / TARGETS_FILE).write_text(to_json({"format": 1, "targets": dict(folders)}), encoding="utf-8")
+    write_json(folder / TARGETS_FILE, {"format": 1, "targets": dict(folders)})
     result = JointResult.load(folder)
-    (folder / "metrics.json").write_text(to_json(result.metrics), encoding="utf-8")
-    splits = {split.label if split.fold else str(split.seed): split.as_ids(rows.records) for split in rows.used}
-    (folder / "splits.json").write_text(to_json(splits), encoding="utf-8")
+    write_json(folder / "metrics.json", result.metrics)
+    write_splits(folder, rows.used, rows.records)
     write_rejected(rows.rejected, folder / "rejected.csv")
     order = [record.id for record in rows.records]
     for name, of_row in _OF_ROW.items():
@@ -72,18 +71,8 @@ def _join(name: str, of_row: Sequence[str], folders: Mapping[str, str], folder: 
         run = runs.index(row[repeat]) if repeat else 0
         return run, parts.get(row.get("split", ""), 0), place[row["id"]]
 
-    _csv(
-        folder / name,
-        header,
-        ([row.get(column, "") for column in header] for row in sorted(joined.values(), key=position)),
-    )
-
-
-def _csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+    lines = ([row.get(column, "") for column in header] for row in sorted(joined.values(), key=position))
+    write_csv(folder / name, header, lines)
 
 
 def _described(result: JointResult, rows: JointRows, folders: Mapping[str, str], name: str) -> str:
