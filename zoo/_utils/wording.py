@@ -176,6 +176,17 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def sentence(text: str) -> str:
+    """Begin a text with a capital letter, and end it with a full stop; an empty one stays empty.
+
+    Examples
+    --------
+    >>> sentence("two rows are copies"), sentence("")
+    ('Two rows are copies.', '')
+    """
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     r"""Format a table in Markdown.
 

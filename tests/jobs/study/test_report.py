@@ -16,7 +16,7 @@ import pytest
 from support.browser import CHROMIUM, browser
 from support.knownstudy import FACTORS, make_study
 
-from zoo.analysis.reports import Section, Table
+from zoo.analysis.leaks import Leaks, SeedLeaks
 from zoo.data.tables.conditions import Condition
 from zoo.hub import pull
 from zoo.jobs.reports.comparison_table import study_rows, study_verdicts
@@ -187,13 +187,14 @@ def test_a_cell_that_failed_is_named_and_escaped(page: str) -> None:
     assert "<out of memory>" not in page
 
 
-def test_other_parts_can_be_added(study: Study, tmp_path: Path) -> None:
-    leaks = Section("Leaks", ["Two rows are one crystal."], [Table("Duplicates", ["rows", "a|b"], [["1 & 2", "x|y"]])])
-    text = write_report(study, tmp_path, more=[leaks]).read_text(encoding="utf-8")
-    assert "<h2>Leaks</h2>" in text
-    assert "1 &amp; 2" in text
-    assert text.index("<h2>Leaks</h2>") < text.index("<h2>Methods</h2>")
-    assert "| 1 & 2 | x\\|y |" in (tmp_path / "report.md").read_text(encoding="utf-8")
+def test_leaks_stand_before_the_methods(study: Study, tmp_path: Path) -> None:
+    pairs = [["1 & 2", "3"]]
+    leaks = Leaks("random", 200, pairs, pairs, 0, [SeedLeaks(0, 20, 1, 1, 2, 4)], [])
+    text = write_report(replace(study, leaks=leaks), tmp_path).read_text(encoding="utf-8")
+    assert "2 of 200 rows are copies of one another, 2 are near copies." in words(text)
+    assert "Of the test rows, 5.0 % have a copy among the training rows, 5.0 % a near copy" in words(text)
+    assert text.index("<h2>Leak checks</h2>") < text.index("<h2>Methods</h2>")
+    assert "## Leak checks" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo._utils.wording import markdown_table, probability_columns, with_unit
+from zoo._utils.wording import markdown_table, probability_columns, sentence, with_unit
 from zoo.analysis import conformal
 from zoo.analysis.difficulty import disagreement
 from zoo.analysis.metrics import row_errors
@@ -160,7 +160,7 @@ def describe(result: Result) -> str:
                 markdown_table(["member", "weight", error], members),
                 "\n".join(dict.fromkeys(failed)),
                 "Weights come from out-of-fold predictions, and never saw a test row.",
-                _sentence(transfer(result.crossfits)),
+                sentence(transfer(result.crossfits)),
                 "## Rows that the model predicts worst",
                 markdown_table(header, shown),
                 "Out of fold: by fits that have not seen the row; `out_of_fold.csv` has all rows. An error far larger "
@@ -171,10 +171,6 @@ def describe(result: Result) -> str:
             ],
         )
     )
-
-
-def _sentence(line: str) -> str:
-    return f"{line[:1].upper()}{line[1:]}." if line else ""
 
 
 def _disagreements(result: Result) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo._utils import files
-from zoo._utils.wording import counted, error_label, listed, percent, probability_columns, with_unit
+from zoo._utils.wording import error_label, listed, percent, probability_columns, sentence, with_unit
 from zoo.analysis import figures
 from zoo.analysis.figures import Saved
 from zoo.analysis.metrics import row_errors
@@ -80,7 +80,7 @@ class _Run:
         except ZooError:  # a task that is not installed, or the run has none
             label = ""
         self.quantity = label or saved.target
-        self.basis = saved.basis
+        self.basis, self.repeats = saved.basis, saved.repeats
         try:
             self.rows = self._judged()
             self.unseen, self.unseen_basis = self._unseen()
@@ -108,12 +108,6 @@ class _Run:
         return read_rows(self.saved.folder / name, classes=bool(self.classes))
 
     @property
-    def repeats(self) -> str:
-        """Number of seeds or folds, such as "3 seeds"."""
-        folds = self.metrics.get("folds")
-        return counted(len(folds), "fold") if folds else counted(len(self.metrics.get("seeds", [0])), "seed")
-
-    @property
     def answer(self) -> str:
         """How good the predictions are, in a sentence."""
         named = self.quantity if self.quantity == self.saved.target else f"the {_lower(self.quantity)}"
@@ -138,10 +132,10 @@ class _Run:
         """Return the comparison, the intervals, what the pretrained networks contribute, and warnings."""
         blend = self.metrics.get("blend", {})
         verdict = str(self.metrics.get("verdict", ""))
-        points = [_sentence(each) for each in (self._intervals(), blend.get("transfer", ""), blend.get("model", ""))]
-        points += [_sentence(str(each)) for each in self.metrics.get("warnings", ())]
+        points = [sentence(each) for each in (self._intervals(), blend.get("transfer", ""), blend.get("model", ""))]
+        points += [sentence(str(each)) for each in self.metrics.get("warnings", ())]
         lost = (each.get("left_out", {}) for each in blend.get("per_seed", ()))
-        points += dict.fromkeys(_sentence(f"{name} was left out: {why}") for each in lost for name, why in each.items())
+        points += dict.fromkeys(sentence(f"{name} was left out: {why}") for each in lost for name, why in each.items())
         return Section("In short", [verdict] if verdict else [], points=list(filter(None, points)))
 
     def _intervals(self) -> str:
@@ -209,7 +203,7 @@ class _Run:
             found.append(Table("Members of the blend", ["member", "weight"], shown, note))
         if coverage := self.metrics.get("intervals", {}).get("coverage"):
             shown = [[percent(each["level"], 0), _percent(each["measured"])] for each in coverage]
-            rule = _sentence(str(self.metrics["intervals"].get("rule", "")))
+            rule = sentence(str(self.metrics["intervals"].get("rule", "")))
             found.append(Table("Coverage of the intervals", ["level asked for", "test rows inside"], shown, rule))
         return found
 
@@ -221,7 +215,7 @@ class _Run:
             row = self.unseen.iloc[place]
             numbers = [str(row[name]) if self.classes else f"{row[name]:.5g}" for name in ("target", "prediction")]
             rows.append([str(row["id"]), _reduced(str(row["formula"])), *numbers, f"{errors[place]:.3g}"])
-        note = f"{_sentence(self.unseen_basis)} An error far larger than the others is often a mistake in the table."
+        note = f"{sentence(self.unseen_basis)} An error far larger than the others is often a mistake in the table."
         return Table("Rows that the model predicts worst", header, rows, note)
 
     def _by_element(self) -> Table:
@@ -301,10 +295,6 @@ def _reduced(formula: str) -> str:
 def _lower(label: str) -> str:
     """Write a label inside a sentence: "Bulk modulus K_VRH" → "bulk modulus K_VRH"."""
     return label[0].lower() + label[1:] if label[1:2].islower() else label
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def _percent(value: float | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo._utils.python_api import public
-from zoo._utils.wording import as_html, counted, format_headline, percent
+from zoo._utils.wording import as_html, counted, format_headline, percent, sentence
 from zoo.analysis.comparisons import Comparison
 from zoo.errors import InputError
 from zoo.jobs.predict.joint import read_folders
@@ -78,6 +78,11 @@ class SavedResult:
     def basis(self) -> str:
         """What the errors are measured on; see :attr:`Result.basis`."""
         return next(basis for basis, part in PART.items() if part in self.metrics["methods"][self.model])
+
+    @property
+    def repeats(self) -> str:
+        """Number of seeds or folds; see :attr:`Result.repeats`."""
+        return counted(len(self.metrics["seeds"]), "fold" if "folds" in self.metrics else "seed")
 
     @cached_property
     def errors(self) -> dict[str, list[dict[str, float]]]:
@@ -202,8 +207,7 @@ class JointResult:
     def title(self) -> str:
         """What the errors are measured on, for example "Errors on test rows, 5 seeds"."""
         first = next(iter(self.results.values()))
-        repeats = counted(len(first.metrics["seeds"]), "fold" if "folds" in first.metrics else "seed")
-        return f"Errors {first.basis}, {repeats}"
+        return f"Errors {first.basis}, {first.repeats}"
 
     def lines(self) -> list[str]:
         """Return the verdict on each target, and the coverage of its intervals."""
@@ -211,8 +215,7 @@ class JointResult:
         for target, result in self.results.items():
             blend = result.metrics.get("blend", {})
             said = [blend.get("model", ""), blend.get("transfer", ""), _coverage(result)]
-            said = [f"{each[0].upper()}{each[1:]}." for each in said if each]
-            if told := [*filter(None, [str(result.metrics.get("verdict", ""))]), *said]:
+            if told := [*filter(None, [str(result.metrics.get("verdict", "")), *map(sentence, said)])]:
                 found.append(f"{target}: {' '.join(told)}")
         return found
 

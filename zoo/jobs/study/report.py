@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo._utils import files
-from zoo._utils.wording import counted, error_title, format_p, interval, listed, percent, with_unit
+from zoo._utils.wording import counted, error_title, format_p, interval, listed, percent, sentence, with_unit
 from zoo.analysis.comparisons import MIN_SEEDS
 from zoo.analysis.conformal import INTERVAL_LEVEL
 from zoo.analysis.reports import Page, Section, Table
@@ -21,8 +21,6 @@ from zoo.registry.contracts import Task
 from zoo.registry.plugin_versions import installed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from zoo.jobs.study.options import StudyOptions
     from zoo.jobs.study.result import Study
 
@@ -30,7 +28,7 @@ VERSIONS = ("crystal-zoo", "torch", "dgl", "numpy", "scipy", "statsmodels", "sci
 """Packages whose versions may affect the results."""
 
 
-def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) -> Path:
+def write_report(study: Study, folder: Path) -> Path:
     """Write ``report.html``, ``report.md`` and ``figures/``.
 
     Parameters
@@ -38,8 +36,6 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
     study : Study
     folder : Path
         Folder of the study.
-    more : sequence of Section
-        Additional sections, placed before the methods.
 
     Returns
     -------
@@ -51,7 +47,7 @@ def write_report(study: Study, folder: Path, *, more: Sequence[Section] = ()) ->
         _answers(study),
         Section("Figures", pictures=pictures, points=[f"Not drawn: {each}." for each in missing]),
         _tables(study),
-        *more,
+        *_leaks(study),
         _methods(study),
         _data(study),
         _reproduce(study),
@@ -230,6 +226,11 @@ def _power_law_table(study: Study) -> Table:
         "Least squares of log error on log rows, over all seeds; at an exponent of −0.5 four times as many rows halve "
         "the error." + (" Two sizes cannot show whether a power law holds." if few else ""),
     )
+
+
+def _leaks(study: Study) -> list[Section]:
+    lines = study.leaks.lines(unseen=study.options.unseen) if study.leaks else []
+    return [Section("Leak checks", points=[sentence(line) for line in lines])] if lines else []
 
 
 def _methods(study: Study) -> Section:

@@ -22,7 +22,6 @@ from zoo._utils.progress import progress
 from zoo._utils.python_api import public
 from zoo._utils.wording import error_title
 from zoo.analysis import leaks
-from zoo.analysis.reports import Section
 from zoo.data.tables.table import source_name
 from zoo.jobs.crossfit.fit import folds_of
 from zoo.jobs.study import cells as study_cells
@@ -139,7 +138,7 @@ def _run(
     with files.whole(out / "results.parquet") as beside:
         study.results.to_parquet(beside, index=False)
     if report:
-        write_report(study, out, more=[Section("Leak checks", points=_sentences(found, options))])
+        write_report(study, out)
     return study
 
 
@@ -267,10 +266,6 @@ def _collect(
         leaks=found,
         others=prepared.others,
     )
-
-
-def _sentences(found: leaks.Leaks, options: StudyOptions) -> list[str]:
-    return [f"{line[0].upper()}{line[1:]}." for line in found.lines(unseen=options.unseen)]
 
 
 def _ids(study: Study) -> dict[str, dict[str, list[str]]]:
