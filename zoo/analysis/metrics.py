@@ -82,12 +82,12 @@ def class_errors(target: ArrayLike, probabilities: ArrayLike) -> dict[str, float
 
 def _area(member: NDArray[np.bool_], score: NDArray[np.float64]) -> float:
     """Return the area under the ROC curve: the Mann-Whitney statistic, in which a tie counts one half."""
+    from scipy.stats import rankdata
+
     inside, outside = int(member.sum()), int((~member).sum())
     if not (inside and outside):
         return float("nan")
-    _, where, ties = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(ties) - (ties - 1) / 2)[where]
-    return float((ranks[member].sum() - inside * (inside + 1) / 2) / (inside * outside))
+    return float((rankdata(score)[member].sum() - inside * (inside + 1) / 2) / (inside * outside))
 
 
 def row_errors(target: ArrayLike, prediction: ArrayLike, *, log10: bool = False) -> NDArray[np.float64]:

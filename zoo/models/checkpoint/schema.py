@@ -64,7 +64,7 @@ class _Strict(BaseModel):
 
 
 class _Sparse(_Strict):
-    """Omits sparse fields with default values on serialisation, so that files of older versions are unchanged."""
+    """Omits sparse fields with default values on serialisation: most checkpoints do without them."""
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class RegressorConfig(_Sparse):
 
     A classifier has a part for each class, of the kinds in `parts`; see :mod:`zoo.models.regression.classifiers`.
     With `by_row`, its kernel machines refer to the blend's table of training rows, see
-    :mod:`zoo.models.regression.training_rows`; otherwise they have vectors of their own, as in older checkpoints.
+    :mod:`zoo.models.regression.training_rows`; otherwise they have vectors of their own.
     """
 
     name: Text

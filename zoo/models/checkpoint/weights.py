@@ -200,7 +200,7 @@ def read(directory: Path) -> CheckpointArrays:
         )
     kept = config.reference
     reference = Reference(tensors[REFERENCE], tuple(kept.distances)) if kept else None
-    return CheckpointArrays(config, table, members, reference, _row_inputs(config, tensors))
+    return CheckpointArrays(config, table, members, reference, features)
 
 
 def _stored(config: Config) -> dict[str, StoredRegressor]:

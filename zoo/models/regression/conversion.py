@@ -89,14 +89,10 @@ def classifier_from_sklearn(fitted: Any, columns: int, classes: int) -> Classifi
         return of_models(models, classes, make, columns, "identity")
     logits: list[Model]
     if name == "GradientBoostingClassifier":
-        rate = float(model.learning_rate)
-        logits = [_trees([each.tree_ for each in stage], 0.0, rate, columns) for stage in model.estimators_.T]
-        zero = np.zeros((1, columns))
-        offsets = np.ravel(model.decision_function(zero)) - [float(each.predict(zero)[0]) for each in logits]
-        logits = [
-            _trees([each.tree_ for each in stage], float(offset), rate, columns)
-            for stage, offset in zip(model.estimators_.T, offsets, strict=True)
-        ]
+        rate, zero = float(model.learning_rate), np.zeros((1, columns))
+        sums = [_trees([each.tree_ for each in stage], 0.0, rate, columns) for stage in model.estimators_.T]
+        offsets = np.ravel(model.decision_function(zero)) - [float(each.predict(zero)[0]) for each in sums]
+        logits = [replace(each, base=np.array([offset])) for each, offset in zip(sums, offsets, strict=True)]
     elif name == "CalibratedClassifierCV":
         logits = _calibrated(model)
     elif hasattr(model, "coef_") and hasattr(model, "predict_proba") and np.shape(model.coef_)[1] == columns:
