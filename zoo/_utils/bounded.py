@@ -114,7 +114,7 @@ def parse_json(data: bytes | str, limit: int = MAX_BYTES, *, lenient: bool = Fal
     return value
 
 
-def parse_yaml(text: str, limit: int = MAX_BYTES, *, first_line: int = 1) -> Any:
+def parse_yaml(text: str, *, first_line: int = 1) -> Any:
     """Parse YAML of one document without aliases and without tags of its own.
 
     Dates, and numbers to the base 60 (``1:30``), stay text, as in YAML 1.2.
@@ -122,8 +122,7 @@ def parse_yaml(text: str, limit: int = MAX_BYTES, *, first_line: int = 1) -> Any
     Parameters
     ----------
     text : str
-    limit : int
-        Its largest length.
+        A document of at most `MAX_BYTES` characters.
     first_line : int
         Number of its first line in its file, for messages.
 
@@ -134,7 +133,7 @@ def parse_yaml(text: str, limit: int = MAX_BYTES, *, first_line: int = 1) -> Any
     """
     import yaml
 
-    _check_length(text, limit)
+    _check_length(text, MAX_BYTES)
     loader = _yaml_loader()
     try:
         depth, values = 0, 0

@@ -126,7 +126,7 @@ def error_label(quantity: str, unit: str = "", *, log: bool = False) -> str:
     return with_unit(f"absolute error of {symbol}", unit)
 
 
-def interval(low: float, high: float, digits: int = 1) -> str:
+def interval(low: float, high: float) -> str:
     """Format an interval of fractions in per cent.
 
     Examples
@@ -134,7 +134,7 @@ def interval(low: float, high: float, digits: int = 1) -> str:
     >>> interval(0.0912, 0.18), interval(-0.03, 0.02)
     ('9.1–18.0 %', '−3.0 to 2.0 %')
     """
-    ends = [f"{100 * end:.{digits}f}".replace("-", "−") for end in (low, high)]
+    ends = [f"{100 * end:.1f}".replace("-", "−") for end in (low, high)]
     return f"{' to '.join(ends) if low < 0 else '–'.join(ends)} %"
 
 
@@ -201,16 +201,15 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def short(name: str, longest: int = 30) -> str:
-    """Shorten a name in the middle, so that a folder's path leaves room for the picture.
+def short(name: str) -> str:
+    """Shorten a name in the middle to 30 characters, so that a folder's path leaves room for the picture.
 
     Examples
     --------
     >>> short("runs/2026-11-24/bulk-modulus/from-scratch-500")
     'runs/2026-11-2…om-scratch-500'
     """
-    half = (longest - 1) // 2
-    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+    return name if len(name) <= 30 else f"{name[:14]}…{name[-14:]}"
 
 
 def as_html(

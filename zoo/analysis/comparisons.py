@@ -196,9 +196,7 @@ def relative_gain(method: NDArray[np.float64], reference: NDArray[np.float64], a
     return gain
 
 
-def gain_interval(
-    method: ArrayLike, reference: ArrayLike, *, level: float = CONFIDENCE, seed: int = 0
-) -> tuple[float, float]:
+def gain_interval(method: ArrayLike, reference: ArrayLike) -> tuple[float, float]:
     """Return the bootstrap interval of the relative gain over paired seeds.
 
     Bias-corrected and accelerated (Efron, J. Am. Stat. Assoc. 82, 171 (1987); ``scipy.stats.bootstrap``); percentiles
@@ -207,9 +205,6 @@ def gain_interval(
     Parameters
     ----------
     method, reference : array-like of shape (seeds,)
-    level : float
-    seed : int
-        Seed of the resampling.
     """
     import warnings
 
@@ -224,10 +219,10 @@ def gain_interval(
                 relative_gain,
                 paired=True,
                 vectorized=True,
-                confidence_level=level,
+                confidence_level=CONFIDENCE,
                 n_resamples=RESAMPLES,
                 method=kind,
-                rng=np.random.default_rng(seed),
+                rng=np.random.default_rng(0),
             ).confidence_interval
         if np.isfinite([interval.low, interval.high]).all():
             break

@@ -157,13 +157,11 @@ def headline(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="left", fontsize=10)
 
 
-def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:
+def legend_below(figure: Figure, axes: Axes) -> None:
     """Place the legend below the axes, clear of the data; omit it for a single entry."""
     handles, names = axes.get_legend_handles_labels()
     if len(names) > 1:
-        figure.legend(
-            handles, names, loc="outside lower center", ncols=columns, fontsize=9, handlelength=3.2, frameon=False
-        )
+        figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9, handlelength=3.2, frameon=False)
 
 
 def _two_lines(label: Text) -> None:

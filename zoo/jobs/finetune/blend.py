@@ -75,7 +75,7 @@ class CrossFits:
     fits: list[CrossFit]
     features: dict[str, Features]
     inputs: Inputs
-    compositions: bool = False
+    compositions: bool
 
     def config(self, task: Task) -> BlendConfig:
         """Return the checkpoint's blend configuration: the featurizers of the regressors and the clipping range."""
@@ -124,14 +124,13 @@ def cross_fit_all(
     table: Table,
     dataset: Dataset,
     splits: Sequence[Split],
-    store: FitStore | None,
+    store: FitStore,
     *,
     device: Device,
-    quiet: bool = True,
+    quiet: bool,
     say: Callable[[str], None],
     warn: Callable[[str], None],
-    processes: int | None = None,
-    shared: Sequence[SharedFits] = (),
+    shared: Sequence[SharedFits],
 ) -> CrossFits:
     """Cross-fit the members selected by the options on every split.
 
@@ -143,17 +142,15 @@ def cross_fit_all(
     table : Table
     dataset : Dataset
     splits : sequence of Split
-    store : FitStore or None
+    store : FitStore
         Holds the finished fits.
     device : {"auto", "cpu", "cuda"}
     quiet : bool
         Show no progress.
     say, warn : callable
         Called with progress messages and with warnings, one line each.
-    processes : int, optional
-        Number of worker processes; by default one per core.
     shared : sequence of SharedFits
-        Folds of each split, and the fits of the network, if it is shared with other targets.
+        Folds of each split, and the fits of the network, if it is shared with other targets; otherwise empty.
 
     Raises
     ------
@@ -207,7 +204,6 @@ def cross_fit_all(
                     idle,
                     store=store,
                     device=device,
-                    processes=processes,
                     broken={name: str(error) for name, error in broken.items()},
                     bar=bar,
                     say=warn,

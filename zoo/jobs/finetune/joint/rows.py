@@ -64,7 +64,7 @@ class JointRows:
     of_target: list[Rows]
     positions: list[Positions]
     rejected: list[Rejection]
-    network: str | None = None
+    network: str | None
 
     @property
     def names(self) -> list[str]:

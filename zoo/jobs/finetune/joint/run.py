@@ -32,10 +32,10 @@ OWN = ("cells", "settings", TARGETS_FILE, *FILES)
 def finetune_jointly(
     options: Options,
     out: Path,
-    device: Device = "auto",
+    device: Device,
     *,
-    resume: bool = False,
-    quiet: bool = False,
+    resume: bool,
+    quiet: bool,
     tell: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> JointResult:
