@@ -17,7 +17,7 @@ import os
 import re
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -86,14 +86,8 @@ class Plugin:
         return f"{self.kind} {self.name!r} of package {self.distribution} {self.version}".rstrip()
 
 
-@dataclass
-class _Files:
-    """Plugins of files given with ``--plugin``, by path; the only state of this module."""
-
-    found: dict[Path, dict[Plugin, object]] = field(default_factory=dict)
-
-
-_files = _Files()
+_files: dict[Path, dict[Plugin, object]] = {}
+"""Plugins of files given with ``--plugin``, by path; the only state of this module."""
 
 
 def plugins(kind: Kind | None = None) -> list[Plugin]:
@@ -283,7 +277,7 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
         If the file is missing, cannot be imported, has no plugin, or has two of the same name.
     """
     file = Path(path).expanduser().resolve()
-    taken = {other.name for other in _files.found if other != file}
+    taken = {other.name for other in _files if other != file}
     distribution = str(file) if file.name in taken else file.name
     found: dict[Plugin, object] = {}
     contents, digest = read_plugin_file(file, shown=str(path))
@@ -295,23 +289,23 @@ def add_file(path: str | os.PathLike[str]) -> list[Plugin]:
         found[plugin] = value
     if not found:
         raise PluginError(f"{path}: no Task, Baseline, Network or featurizer at the top level of this file")
-    _files.found[file] = found
+    _files[file] = found
     return list(found)
 
 
 def remove_files() -> None:
     """Remove the plugins of all added files."""
-    _files.found.clear()
+    _files.clear()
 
 
 def adding_files() -> Callable[[], None] | None:
     """Return a picklable function that adds the same files in another process; None if there are none."""
-    return partial(_add, tuple(_files.found)) if _files.found else None
+    return partial(_add, tuple(_files)) if _files else None
 
 
 def _add(files: Sequence[Path]) -> None:
     for file in files:
-        if file not in _files.found:
+        if file not in _files:
             add_file(file)
 
 
@@ -325,7 +319,7 @@ def _third_parties_wanted() -> bool:
 def _listed(kind: Kind | None, *, third_parties: bool) -> list[Plugin]:
     found = [
         plugin
-        for plugin in (*_installed(), *(plugin for file in _files.found.values() for plugin in file))
+        for plugin in (*_installed(), *(plugin for file in _files.values() for plugin in file))
         if kind in (None, plugin.kind) and (third_parties or plugin.ours or plugin.origin is not None)
     ]
     same: dict[tuple[Kind, str], list[Plugin]] = {}
@@ -380,7 +374,7 @@ def _described(distribution: Distribution | None) -> tuple[str, str]:
 def _object_behind(plugin: Plugin) -> Any:
     if plugin.origin is None:
         return EntryPoint(plugin.name, plugin.value, f"zoo.{plugin.kind}s").load()
-    for file in _files.found.values():
+    for file in _files.values():
         if replace(plugin, duplicate=False) in file:
             return file[replace(plugin, duplicate=False)]
     raise LookupError("the file was not given to this process")
