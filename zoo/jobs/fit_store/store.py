@@ -120,24 +120,14 @@ class FitStore:
         if values is None:
             return None
         try:
-            scaler, seed, architecture = values.pop("scaler"), values.pop("seed"), values.pop("architecture")
-            member, kept = None, values.pop("regressor", None)
-            regressor = self._regressor(name, kept) if kept else None
-            if scaler:
-                network = networks.load_network(
-                    self.folder / f"{name}.safetensors", Architecture.model_validate(architecture)
-                )
-                member = networks.Member(
-                    network,
-                    TargetScaler(**scaler),
-                    seed,
-                    tuple(TargetScaler(**each) for each in values.pop("others", ())),
-                    temperature=values.pop("temperature", 1.0),
-                )
-            values.pop("temperature", None)
-            values.pop("others", None)
-            predictions = np.array(values.pop("predictions"), dtype=np.float64)  # None becomes NaN
-            return Outcome(predictions=predictions, member=member, regressor=regressor, **values)
+            fitted = {key: values.pop(key) for key in ("architecture", "scaler", "others", "seed", "temperature")}
+            regressor = values.pop("regressor")
+            values["predictions"] = np.array(values["predictions"], dtype=np.float64)  # None becomes NaN
+            return Outcome(
+                **values,
+                member=self._member(name, **fitted) if fitted["scaler"] else None,
+                regressor=self._regressor(name, regressor) if regressor else None,
+            )
         except (CheckpointError, SafetensorError, OSError, KeyError, TypeError, ValueError):
             _log.warning("%s is damaged and is computed again", self.folder / name)
             return None
@@ -171,6 +161,13 @@ class FitStore:
             else None,
         }
         self.put_json(name, values)
+
+    def _member(
+        self, name: str, architecture: Any, scaler: Any, others: Any, seed: int, temperature: float
+    ) -> networks.Member:
+        network = networks.load_network(self.folder / f"{name}.safetensors", Architecture.model_validate(architecture))
+        further = tuple(TargetScaler(**each) for each in others)
+        return networks.Member(network, TargetScaler(**scaler), seed, further, temperature=temperature)
 
     def _regressor(self, name: str, kept: dict[str, Any]) -> WeightedRegressor:
         return WeightedRegressor(
