@@ -16,7 +16,7 @@ from zoo.jobs.methods import valid_range
 from zoo.models.regression.blends import clip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -209,12 +209,18 @@ def _by_element(result: Result) -> list[list[str]]:
     """Return the elements with the largest errors, with number of rows and error."""
     rows, centers, _ = _predicted(result)
     size = row_errors(transformed(result.dataset.targets[rows], result.task.transform), centers)
+    elements = [result.records[row].crystal.elements for row in rows]
+    return [[name, str(count), f"{mean:.4g}"] for name, count, mean in worst_elements(elements, size)]
+
+
+def worst_elements(elements: Iterable[Iterable[str]], errors: NDArray[np.float64]) -> list[tuple[str, int, float]]:
+    """Return the elements with the largest mean errors, each with the number of its rows and the mean.
+
+    At most `WORST` are returned, of those in at least `MIN_OF_ELEMENT` rows.
+    """
     found: dict[str, list[float]] = defaultdict(list)
-    for row, error in zip(rows, size, strict=True):
-        for element in result.records[row].crystal.elements:
-            found[element].append(float(error))
-    ordered = sorted(
-        (element for element, each in found.items() if len(each) >= MIN_OF_ELEMENT),
-        key=lambda element: -float(np.mean(found[element])),
-    )
-    return [[element, str(len(found[element])), f"{np.mean(found[element]):.4g}"] for element in ordered[:WORST]]
+    for symbols, error in zip(elements, errors, strict=True):
+        for symbol in symbols:
+            found[symbol].append(float(error))
+    means = [(name, len(each), float(np.mean(each))) for name, each in found.items() if len(each) >= MIN_OF_ELEMENT]
+    return sorted(means, key=lambda each: -each[2])[:WORST]

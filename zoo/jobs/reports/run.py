@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from zoo.analysis.figures import Saved
 from zoo.analysis.metrics import row_errors
 from zoo.analysis.reports import Page, Section, Table
 from zoo.errors import InputError, ZooError
-from zoo.jobs.finetune.out_of_fold import MIN_OF_ELEMENT, SMALLEST, WORST
+from zoo.jobs.finetune.out_of_fold import MIN_OF_ELEMENT, SMALLEST, WORST, worst_elements
 from zoo.jobs.reports.comparison_table import PART, comparison_rows
 from zoo.jobs.reports.saved_runs import SavedResult, read_rows
 from zoo.registry import plugins
@@ -74,9 +73,8 @@ class _Run:
         self.saved, self.metrics = saved, saved.metrics
         self.classes = list(self.metrics.get("classes", ()))
         self.log = saved.headline.endswith("_log10")
-        self.task: str = self.metrics.get("task", "")
         try:
-            label = plugins.task(self.task).label if self.task else ""
+            label = plugins.task(self.metrics["task"]).label
         except ZooError:  # a task that is not installed, or the run has none
             label = ""
         self.quantity = label or saved.target
@@ -123,31 +121,29 @@ class _Run:
     @property
     def facts(self) -> str:
         """The data and the model, in a line."""
-        rows = self.metrics.get("rows", {})
-        source = self.metrics.get("provenance", {}).get("data", {}).get("file", "")
-        parts = [f"{rows['used']:,} crystals" if "used" in rows else "", f"{rows.get('train', 0):,} training rows"]
-        return f"{self.saved.model}{f', {source}' if source else ''}: {', '.join(filter(None, [*parts, self.repeats]))}"
+        rows, source = self.metrics["rows"], self.metrics["provenance"]["data"]["file"]
+        counts = f"{rows['used']:,} crystals, {rows['train']:,} training rows"
+        return f"{self.saved.model}, {source}: {counts}, {self.repeats}"
 
     def findings(self) -> Section:
         """Return the comparison, the intervals, what the pretrained networks contribute, and warnings."""
         blend = self.metrics.get("blend", {})
-        verdict = str(self.metrics.get("verdict", ""))
-        points = [sentence(each) for each in (self._intervals(), blend.get("transfer", ""), blend.get("model", ""))]
-        points += [sentence(str(each)) for each in self.metrics.get("warnings", ())]
-        lost = (each.get("left_out", {}) for each in blend.get("per_seed", ()))
-        points += dict.fromkeys(sentence(f"{name} was left out: {why}") for each in lost for name, why in each.items())
-        return Section("In short", [verdict] if verdict else [], points=list(filter(None, points)))
+        verdict = self.metrics["verdict"]
+        points = [self._intervals(), blend.get("transfer", ""), blend.get("model", ""), *self.metrics["warnings"]]
+        lost = (each["left_out"] for each in blend.get("per_seed", ()))
+        points += dict.fromkeys(f"{name} was left out: {why}" for each in lost for name, why in each.items())
+        return Section("In short", [verdict] if verdict else [], points=list(map(sentence, filter(None, points))))
 
     def _intervals(self) -> str:
-        found = self.metrics.get("intervals", {})
-        width = found.get("half_width", {})
+        found = self.metrics["intervals"]
+        width = found.get("half_width", {})  # classes have none
         sizes = [each for each in width.get("per_seed", ()) if each is not None]
         if not sizes:
             return ""
         level, mean = width["level"], float(np.mean(sizes))
         size = f"a factor of {10**mean:.3g}" if self.log else f"± {mean:.3g} {self.saved.unit}".rstrip()
         named = f"{percent(level, 0)} intervals"
-        measured = next((each.get("measured") for each in found.get("coverage", ()) if each["level"] == level), None)
+        measured = next(each["measured"] for each in found["coverage"] if each["level"] == level)
         if measured is None:
             return f"{named} are {size} on average; there are no test rows to measure their coverage"
         return f"{percent(measured)} of the test rows lie inside their {named} ({size})"
@@ -201,9 +197,9 @@ class _Run:
             shown = [[name, f"{100 * weight:.0f} %"] for name, weight in weights.items() if weight >= SMALLEST]
             note = "Weights come from out-of-fold predictions, and never saw a test row."
             found.append(Table("Members of the blend", ["member", "weight"], shown, note))
-        if coverage := self.metrics.get("intervals", {}).get("coverage"):
+        if coverage := self.metrics["intervals"].get("coverage"):
             shown = [[percent(each["level"], 0), _percent(each["measured"])] for each in coverage]
-            rule = sentence(str(self.metrics["intervals"].get("rule", "")))
+            rule = sentence(self.metrics["intervals"]["rule"])
             found.append(Table("Coverage of the intervals", ["level asked for", "test rows inside"], shown, rule))
         return found
 
@@ -219,40 +215,34 @@ class _Run:
         return Table("Rows that the model predicts worst", header, rows, note)
 
     def _by_element(self) -> Table:
-        found: dict[str, list[float]] = defaultdict(list)
-        for formula, error in zip(self.unseen["formula"], self._errors(self.unseen), strict=True):
-            for element in _elements(formula):
-                found[element].append(float(error))
-        means = {name: float(np.mean(each)) for name, each in found.items() if len(each) >= MIN_OF_ELEMENT}
-        worst = sorted(means, key=lambda name: -means[name])[:WORST]
-        rows = [[name, str(len(found[name])), f"{means[name]:.3g}"] for name in worst]
+        worst = worst_elements(map(_elements, self.unseen["formula"]), self._errors(self.unseen))
+        rows = [[name, str(count), f"{mean:.3g}"] for name, count, mean in worst]
         note = f"The {len(rows)} elements with the largest errors among those in at least {MIN_OF_ELEMENT} rows."
         return Table("Errors by element", ["element", "rows", f"mean {self._error_label}"], rows, note)
 
     def data(self) -> Section:
         """Return where the rows came from, and how they were split."""
-        rows, data = self.metrics.get("rows", {}), self.metrics.get("provenance", {}).get("data", {})
-        used, rejected = rows.get("used", 0), rows.get("rejected", 0)
+        rows, data = self.metrics["rows"], self.metrics["provenance"]["data"]
         target = with_unit(self.saved.target, self.saved.unit)
         kinds = {"train": "training", "validation": "validation", "test": "test"}
-        parts = [f"{rows[name]:,} {kind}" for name, kind in kinds.items() if rows.get(name)]
-        points = [f"{data.get('file', 'The table')}: {used:,} rows used, {rejected:,} rejected. Target: {target}."]
-        points += (
-            [f"Rows of the first split: {listed(parts)}. Split: {self.metrics.get('split', '')}."] if parts else []
-        )
-        points += [f"SHA-256 {data['sha256']}"] if "sha256" in data else []
+        parts = [f"{rows[name]:,} {kind}" for name, kind in kinds.items() if rows[name]]
+        points = [
+            f"{data['file']}: {rows['used']:,} rows used, {rows['rejected']:,} rejected. Target: {target}.",
+            f"Rows of the first split: {listed(parts)}. Split: {self.metrics['split']}.",
+            f"SHA-256 {data['sha256']}",
+        ]
         return Section("Data", points=points)
 
     def origin(self) -> Section:
         """Return the networks that the run started from, and the versions of what computed it."""
-        provenance = self.metrics.get("provenance", {})
-        backbone = provenance.get("backbone") or {}
-        rows = [["backbone", str(backbone["name"]), str(backbone["sha256"])]] if backbone else []
-        rows += [["frozen expert", name, digest] for name, digest in (provenance.get("experts") or {}).items()]
+        provenance = self.metrics["provenance"]
+        backbone = provenance["backbone"]
+        rows = [["backbone", backbone["name"], backbone["sha256"]]] if backbone else []
+        rows += [["frozen expert", name, digest] for name, digest in provenance["experts"].items()]
         tables = [Table("Pretrained networks", ["use", "name", "SHA-256 of the weights"], rows)] if rows else []
-        versions = [f"{name} {version}" for name, version in self.metrics.get("versions", {}).items()]
-        points = [f"Mode: {provenance['mode']}."] if provenance.get("mode") else []
-        points += [f"Versions: {', '.join(versions)}."] if versions else []
+        versions = [f"{name} {version}" for name, version in self.metrics["versions"].items()]
+        points = [f"Mode: {provenance['mode']}."] if provenance["mode"] else []
+        points += [f"Versions: {', '.join(versions)}."]
         points += ["metrics.json has all numbers, splits.json the identifiers of all rows, README.md the model card."]
         return Section("Provenance", points=points, tables=tables)
 

@@ -67,12 +67,12 @@ class SavedResult:
     @property
     def unit(self) -> str:
         """Unit of the target."""
-        return str(self.metrics.get("unit", ""))
+        return str(self.metrics["unit"])
 
     @property
     def headline(self) -> str:
         """Name of the task's error metric; see :attr:`Result.headline`."""
-        return str(self.metrics.get("headline") or next(iter(self.summary()[self.model])))
+        return str(self.metrics["headline"])
 
     @property
     def basis(self) -> str:
@@ -129,7 +129,7 @@ class SavedResult:
     def _repr_html_(self) -> str:
         """Return the table of errors and the verdict, for notebooks."""
         title = f"{self.target} by {self.model}: {counted(len(self.errors[self.model]), 'repetition')}, {self.folder}"
-        return as_html(title, None, *comparison_rows(self), [str(self.metrics.get("verdict", ""))])
+        return as_html(title, None, *comparison_rows(self), [self.metrics["verdict"]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +215,8 @@ class JointResult:
         for target, result in self.results.items():
             blend = result.metrics.get("blend", {})
             said = [blend.get("model", ""), blend.get("transfer", ""), _coverage(result)]
-            if told := [*filter(None, [str(result.metrics.get("verdict", "")), *map(sentence, said)])]:
+            told = [*filter(None, [result.metrics["verdict"], *map(sentence, said)])]
+            if told:
                 found.append(f"{target}: {' '.join(told)}")
         return found
 
@@ -232,7 +233,7 @@ class JointResult:
 
 
 def _coverage(result: SavedResult) -> str:
-    for each in result.metrics.get("intervals", {}).get("coverage", []):
+    for each in result.metrics["intervals"]["coverage"]:
         if each["level"] == 0.9 and each["measured"] is not None:
             return f"{percent(each['measured'])} of the test rows lie inside their 90 % intervals"
     return ""
