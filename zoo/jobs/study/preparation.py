@@ -267,12 +267,11 @@ def _read_seen(
 
 def _sizes(options: StudyOptions, records: list[Record], *, stratify: bool) -> tuple[int, ...]:
     """Return the requested training-set sizes, or the default sizes for which the table is large enough."""
-    tightest: Split | None = None
-    for seed in range(options.seed, options.seed + options.seeds):
-        split = make_split(records, seed=seed, how=options.split, test=options.test, stratify=stratify)
-        if tightest is None or len(split.train) < len(tightest.train):
-            tightest = split
-    assert tightest is not None
+    splits = (
+        make_split(records, seed=seed, how=options.split, test=options.test, stratify=stratify)
+        for seed in range(options.seed, options.seed + options.seeds)
+    )
+    tightest = min(splits, key=lambda split: len(split.train))
     most = len(tightest.train)
     if options.sizes is None:
         return tuple(size for size in DEFAULT_SIZES if size <= most) or (most,)

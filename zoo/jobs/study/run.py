@@ -7,7 +7,6 @@ sizes, methods and seeds can be added later.
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import fields
 from functools import partial
@@ -134,7 +133,7 @@ def _run(
         raise
     study = _collect(prepared, out, store, reasons, settings, found)
     files.write_text(out / "splits.json", networks.to_json(_ids(study)))
-    files.write_text(out / "options.json", networks.to_json(json.loads(json.dumps(_options(study), default=_plain))))
+    files.write_text(out / "options.json", networks.to_json(_options(study), default=_plain))
     with files.whole(out / "results.parquet") as beside:
         study.results.to_parquet(beside, index=False)
     if report:

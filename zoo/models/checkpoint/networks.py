@@ -48,7 +48,7 @@ from zoo.models.regression.training_rows import by_row, refer_to_rows
 from zoo.registry.cards import GraphConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -357,6 +357,9 @@ def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
     files.write_bytes(path, to_bytes(contiguous, metadata={"format": "pt"}))
 
 
-def to_json(value: object) -> str:
-    """Format a value as JSON for the files of a run: indented, with unescaped Unicode; NaN raises an error."""
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def to_json(value: object, default: Callable[[Any], Any] | None = None) -> str:
+    """Format a value as JSON for the files of a run: indented, with unescaped Unicode; NaN raises an error.
+
+    `default` returns JSON values for what has none.
+    """
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=default) + "\n"
