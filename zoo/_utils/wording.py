@@ -165,14 +165,16 @@ def probability_columns(classes: Sequence[str]) -> list[str]:
     return [f"probability_{label}" for label in classes]
 
 
-def listed(words: Sequence[str]) -> str:
-    """Join words to a list.
+def listed(words: Sequence[str], most: int | None = None) -> str:
+    """Join words to a list; of more than `most`, the first ones and the number of the others.
 
     Examples
     --------
-    >>> listed(["50"]), listed(["50", "100", "500"])
-    ('50', '50, 100 and 500')
+    >>> listed(["50"]), listed(["50", "100", "500"]), listed(["50", "100", "500", "1000"], most=2)
+    ('50', '50, 100 and 500', '50, 100 and 2 more')
     """
+    if most is not None and len(words) > most:
+        words = [*words[:most], f"{len(words) - most} more"]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 

@@ -234,9 +234,8 @@ def refuse_or_skip(problems: Mapping[int, str], total: int, on_error: OnError) -
         return
     (first, reason), *others = sorted(problems.items())
     if on_error == "raise":
-        more = [str(position) for position, _ in others[:_SHOWN]]
-        more += [f"{len(others) - _SHOWN} more"] if len(others) > _SHOWN else []
-        also = f"; likewise {'rows' if len(others) > 1 else 'row'} {listed(more)}" if others else ""
+        same = listed([str(position) for position, _ in others], most=_SHOWN) if others else ""
+        also = f"; likewise {'rows' if len(others) > 1 else 'row'} {same}" if same else ""
         raise InputError(f"row {first}: {reason}{also}")
     shown = [f"row {position}: {why}" for position, why in sorted(problems.items())[:_SHOWN]]
     shown += [f"{len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []

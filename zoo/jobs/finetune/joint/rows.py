@@ -135,8 +135,8 @@ def read_rows(
     for note in dict.fromkeys(note for rows in found for note in rows.table.notes):
         warn(note)
     if alone := [each for each in joint.rejected if each.reason == NO_VALUE]:
-        shown = [str(each.row) for each in alone[:5]] + ([f"{len(alone) - 5} more"] if len(alone) > 5 else [])
-        warn(f"{source}: {counted(len(alone), 'row')} without a value of any target: {listed(shown)}")
+        shown = listed([str(each.row) for each in alone], most=5)
+        warn(f"{source}: {counted(len(alone), 'row')} without a value of any target: {shown}")
     learned = [with_transform(one, rows, tell) for one, rows in zip(every, joint.of_target, strict=True)]
     return replace(joint, of_target=learned)
 
