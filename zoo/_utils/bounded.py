@@ -1,7 +1,7 @@
 """JSON and YAML from outside: bounded in size, nesting and numbers, and free of duplicate keys.
 
-A file of a stranger must cost neither memory nor minutes, and must not say two things at once. What these readers
-return consists of dicts, lists, strings, booleans, None and finite numbers alone.
+A stranger's file must exhaust neither memory nor patience, and must be unambiguous. These readers return nothing but
+dicts, lists, strings, booleans, None and finite numbers.
 """
 
 from __future__ import annotations

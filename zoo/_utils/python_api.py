@@ -1,4 +1,4 @@
-"""Calls of the Python API: what their arguments are checked for, and the words in which they are answered.
+"""Calls of the Python API: checks of their arguments, and messages that speak of parameters.
 
 Errors and messages are written in the words of the command line; a call from Python gets them in those of Python.
 """

@@ -40,10 +40,10 @@ MAJORITY = "majority"
 """Baseline of a classification that ignores the crystals."""
 
 COMPOSITION = {"magpie-structure": "magpie"}
-"""Featurizer of structures → the one that reads what is left of these if only a formula is known."""
+"""Featurizer of structures → the one that takes its place if only formulas are known."""
 
 MIN_OF_CLASS = 5
-"""Number of rows of a class below which not every baseline can be fitted, and not even each fold has one."""
+"""Minimum number of rows of a class: with fewer, some baselines cannot be fitted, and some folds have no row of it."""
 
 CHUNK = 50
 """Number of crystals per call of a featurizer."""

@@ -99,7 +99,7 @@ def _network(directory: Path, digest: str) -> CrystalNetwork:  # noqa: ARG001 - 
 
 
 def new_network(seed: int, outputs: int = 1, targets: int = 1) -> CrystalNetwork:
-    """Return zoo's default network with random weights, for training from scratch; of numbers, or of classes."""
+    """Return zoo's default network with random weights, for training from scratch."""
     size = default_architecture(outputs=outputs, targets=targets)
     return transfer.scratch(size.model_copy(update={"settings": size.transferred.settings}), None, seed)
 

@@ -120,7 +120,7 @@ class Task:
         Whether the property is a number or one of several classes. Targets of a classification are positions in
         `classes`.
     classes : tuple of str
-        Labels of the classes, at least two, as they are written in tables. Of two classes the first is the negative
+        Labels of the classes, at least two, as they are written in tables. With two classes, the first is the negative
         one, which a table may also write as 0 or false, and the second the positive one, 1 or true.
 
     Examples
@@ -356,7 +356,7 @@ def breach(kind: Kind, name: str, made: Any, contract: type[Any] | None = None) 
     name : str
         The registered name.
     made : object
-        The object behind the entry point; of a featurizer, the instance.
+        The object behind the entry point; for a featurizer, the instance.
     contract : type, optional
         The class that it must be an instance of, if its kind has one.
     """

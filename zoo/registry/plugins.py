@@ -53,7 +53,7 @@ class Plugin:
     name : str
         The name that users type.
     distribution, version : str
-        The installed package that offers it; of a single file, its name and the first digits of its SHA-256.
+        The installed package that offers it; for a single file, its name and the first digits of its SHA-256.
     value : str
         Where the object is: ``"package.module:object"``.
     origin : str or None

@@ -104,7 +104,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     ----------
     figure : matplotlib Figure
     path : Path
-        Of one of the two files; the other stands beside it.
+        Path of one of the two files; the other is written next to it.
     """
     import matplotlib as mpl
 

@@ -51,7 +51,7 @@ class CrystalEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def _targets(self, y: Any, name: str) -> Targets:
-        """Return the targets of all rows, and the task that they are of; `name` is that of the targets."""
+        """Return the targets of all rows, and the options that describe their task; `name` is the property's name."""
 
     def fit(self, X: Any, y: Any, groups: Sequence[Any] | None = None) -> Self:  # noqa: N803
         """Fit the model to crystals and their targets; all rows train.

@@ -180,7 +180,7 @@ def _is_label(value: object) -> bool:
 
 
 def _number(value: object) -> float | InputError:
-    """Return a target as a number, or why it is none."""
+    """Return a target as a number, or why it is not one."""
     try:
         return rows.number(value)
     except InputError as error:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoo.data.tables.records import Rejection
 
 NAME = "crystals"
-"""What stands for the table's name in messages and cards."""
+"""Name of the table in messages and cards."""
 
 _SHOWN = 5
 
@@ -195,7 +195,7 @@ def number(value: object) -> float:
     Raises
     ------
     InputError
-        If it is none, with the reason.
+        If it is not one, with the reason.
     """
     if is_missing(value):
         raise InputError("no value")

@@ -248,7 +248,7 @@ class Options:
             raise InputError("a table in memory holds one target; give several in a DataFrame")
 
     def each(self) -> tuple[Options, ...]:
-        """Return the options of a run for each target; of a single one, these."""
+        """Return the options of a run for each target; with a single target, these."""
         own = task_choice.several(self.task, self.target, self.unit, self.log)
         if len(own) == 1:
             return (self,)
@@ -256,7 +256,7 @@ class Options:
 
     @property
     def layout(self) -> Layout:
-        """What is told of the layout of tables."""
+        """What the user says about the layout of tables."""
         return Layout(self.id, self.structure, self.sheet, self.decimal)
 
     @property
@@ -285,7 +285,7 @@ class Options:
     def chosen_backbone(self) -> str | None:
         """Return the name of the backbone, with "auto" resolved; None for random weights.
 
-        Of several targets it is the one that all of their tasks recommend, else the default.
+        With several targets, it is the one that all of their tasks recommend, else the default.
         """
         if self.backbone != "auto":
             return self.backbone

@@ -75,7 +75,7 @@ def transfer(crossfits: Sequence[CrossFit]) -> str:
 def _predicted(result: Result) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the rows with out-of-fold predictions, these predictions and their interval half-widths.
 
-    Predictions and half-widths are in the transformed space; of classes, predictions are probabilities. With several
+    Predictions and half-widths are in the transformed space; for classes, predictions are probabilities. With several
     seeds, each is averaged over the seeds in which the row was predicted.
     """
     n = len(result.records)

@@ -45,7 +45,7 @@ def parity(
     errors : mapping of str to sequence of float
         Test error of each seed, by method.
     path : Path
-        Of the PNG; the SVG stands beside it.
+        Path of the PNG; the SVG is written next to it.
     quantity, unit : str
     log : bool
         Use logarithmic axes.
@@ -94,7 +94,7 @@ def coverage(
         Number of calibration rows and test rows of a seed. They determine the band that contains 95 % of these
         fractions if all rows are exchangeable; see :func:`zoo.analysis.conformal.coverage_band`.
     path : Path
-        Of the PNG; the SVG stands beside it.
+        Path of the PNG; the SVG is written next to it.
     repeat : {"seed", "fold"}
         Name of a repetition; each has one fraction per level.
     """

@@ -39,7 +39,7 @@ def finetune(
     quiet: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Result | JointResult:
-    """Fine-tune a model and write its run folder; of several targets, one for each.
+    """Fine-tune a model and write its run folder; with several targets, one for each.
 
     Parameters
     ----------

@@ -326,7 +326,7 @@ def row_warnings(
 def row_notes(
     start: Start, task: Task, leaks: dict[str, list[int]], seen: Sequence[int] | None, judged: Sequence[str]
 ) -> list[str]:
-    """Return what is known of rows seen in pretraining and does not limit the errors; see :func:`row_warnings`."""
+    """Return notes on rows seen in pretraining that do not limit the errors; see :func:`row_warnings`."""
     if leaks or not seen or not max(seen):
         return []
     unlisted = lineage.without_list(start.pretrained)

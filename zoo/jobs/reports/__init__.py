@@ -1,4 +1,4 @@
-"""What is said about results: tables and verdicts, the page and the model card of a run.
+"""Results for readers: tables and verdicts, the page and the model card of a run.
 
 `comparison_table` has the tables and verdicts of all results, `saved_runs` reads results from the folders of runs,
 `run` makes the page of a run, and `card` its model card.

@@ -67,7 +67,7 @@ def write_run_report(folder: Path, out: Path | None = None) -> Path:
 
 
 class _Run:
-    """What a run's folder tells, in words, tables and pictures."""
+    """The content of a run's folder in words, tables and pictures."""
 
     def __init__(self, saved: SavedResult) -> None:
         self.saved, self.metrics = saved, saved.metrics

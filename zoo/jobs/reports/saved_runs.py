@@ -1,4 +1,4 @@
-"""Results of runs as their folders tell them, and the tables in these folders."""
+"""Results of runs, read from their folders, and the tables in these folders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SavedResult:
-    """The result of a fine-tuning as its folder tells it; ``zoo.load(folder)`` is the model.
+    """The result of a fine-tuning, read from its folder; ``zoo.load(folder)`` is the model.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class SavedResult:
     @classmethod
     @public("SavedResult.read")
     def read(cls, folder: str | Path) -> SavedResult:
-        """Read the folder of a run; raises `InputError` if it is none."""
+        """Read the folder of a run; raises `InputError` if it is not one."""
         folder = Path(folder)
         path = folder / "metrics.json"
         try:
@@ -157,7 +157,7 @@ class JointResult:
         Raises
         ------
         InputError
-            If it is none.
+            If it is not one.
         """
         folder = Path(folder)
         below = read_folders(folder)
@@ -167,7 +167,7 @@ class JointResult:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """What ``metrics.json`` of each target holds, by target."""
+        """The content of each target's ``metrics.json``, by target."""
         return {"targets": {target: each.metrics for target, each in self.results.items()}}
 
     def summary(self) -> dict[str, dict[str, dict[str, dict[str, float]]]]:

@@ -250,7 +250,7 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
     Parameters
     ----------
     target, predicted : array of shape (n,)
-        Values for the test rows, in the task's unit; of classes, their positions, and probabilities of shape (n, K).
+        Values for the test rows, in the task's unit; for classes, their positions, and probabilities of shape (n, K).
     transform : {"identity", "log10"}
         The task's transform.
 
@@ -258,7 +258,7 @@ def errors(target: NDArray[np.float64], predicted: NDArray[np.float64], transfor
     -------
     dict
         mae, rmse, r2 and, with log10, mae_log10 as in :func:`zoo.analysis.metrics.errors`; mae_over_mad, NaN if all
-        targets are equal; and test_rows, the number of test rows. Of classes, those of
+        targets are equal; and test_rows, the number of test rows. For classes, those of
         :func:`zoo.analysis.metrics.class_errors`, and test_rows.
     """
     found = metrics.errors(target, predicted, log10=transform == "log10")

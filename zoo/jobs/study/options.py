@@ -122,7 +122,7 @@ class StudyOptions:
 
     @property
     def layout(self) -> Layout:
-        """What is told of the layout of tables."""
+        """What the user says about the layout of tables."""
         return Layout(self.id, self.structure, self.sheet, self.decimal)
 
     @property

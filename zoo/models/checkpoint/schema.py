@@ -80,7 +80,7 @@ _SPARSE: dict[str, Any] = {"sparse": True}
 
 
 class TargetConfig(_Sparse):
-    """Name, task and unit of a predicted quantity; of a classification, the labels of its classes in order."""
+    """Name, task and unit of a predicted quantity; for a classification, the labels of its classes in order."""
 
     name: Text
     task: Text | None = None

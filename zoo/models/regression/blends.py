@@ -125,7 +125,7 @@ def member_values(
     Returns
     -------
     values, disagreements : arrays of shape (n,)
-        In the transformed space; see :func:`zoo.analysis.difficulty.disagreement`. Of K classes, the values are
+        In the transformed space; see :func:`zoo.analysis.difficulty.disagreement`. For K classes, the values are
         probabilities of shape (n, K), calibrated by the member's temperature, and there is no disagreement.
     """
     transform = member.scaler.transform
@@ -154,7 +154,7 @@ def member_values(
 def bagged(members: Array, transform: Transform, valid: tuple[float | None, float | None]) -> Array:
     """Average the transformed predictions of all members; return them clipped, in the target's unit.
 
-    `members` has the shape (members, n), or, of K classes, (members, n, K).
+    `members` has the shape (members, n), or (members, n, K) for K classes.
     """
     return clip(restored(members.mean(axis=0), transform), valid)
 

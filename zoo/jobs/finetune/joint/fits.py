@@ -1,4 +1,4 @@
-"""The network that several targets share: one body, a head for each, and a loss over the values that there are."""
+"""The network that several targets share: one body, a head for each, and a loss over the values that are present."""
 
 from __future__ import annotations
 

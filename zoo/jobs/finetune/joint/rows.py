@@ -38,7 +38,7 @@ NO_VALUE = "no value of any target"
 
 @dataclass(frozen=True, eq=False)
 class JointRows:
-    """All rows with a value of one target or more, and how they are shared out.
+    """All rows with a value of one target or more, and how they are split.
 
     Parameters
     ----------
