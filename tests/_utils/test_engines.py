@@ -82,7 +82,7 @@ def test_engines_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="--engine slurm: use one of local, ray, dask"):
         check("slurm")
     with pytest.raises(InputError, match="--workers 0: at least one"):
-        list(compute([Job("pid", os.getpid)], "local", 0))
+        check("local", 0)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(DependencyError, match=r'--engine dask needs Dask: pip install "crystal-zoo\[dask\]"'):
         check("dask")

@@ -11,6 +11,7 @@ import json
 import math
 import re
 import zlib
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -203,18 +204,9 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON (an ``object_pairs_hook``); raises `MalformedError` if a key is given twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise MalformedError(f"the key {_repeated(pairs)[:60]!r} is given twice")
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise MalformedError(f"the key {str(twice)[:60]!r} is given twice")
     return found
-
-
-def _repeated(pairs: list[tuple[Any, Any]]) -> str:
-    """Return the first key that stands there for the second time."""
-    seen: set[Any] = set()
-    for key, _ in pairs:
-        if key in seen:
-            return str(key)
-        seen.add(key)
-    return ""
 
 
 @cache
@@ -259,10 +251,7 @@ def _yaml_loader() -> Any:
         for key, _ in pairs:
             if not isinstance(key, str | int | float | bool | None):
                 raise MalformedError("a key must be a single value")
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise MalformedError(f"the key {_repeated(pairs)[:60]!r} is given twice")
-        return found
+        return unique_keys(pairs)
 
     def sequence(loader: Any, node: Any) -> list[Any]:
         if not isinstance(node, yaml.SequenceNode):

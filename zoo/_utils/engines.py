@@ -120,6 +120,7 @@ def compute(
     ----------
     jobs : sequence of Job
     engine : {"local", "ray", "dask"}
+        One that :func:`check` has accepted.
     workers : int, optional
         Number of jobs at a time; by default one per core of this machine or of the cluster. With one, on ``local``,
         jobs run in this process.
@@ -131,10 +132,9 @@ def compute(
 
     Raises
     ------
-    InputError, DependencyError
-        If the engine is unknown, not installed, or its cluster cannot be reached.
+    InputError
+        If the engine's cluster cannot be reached.
     """
-    check(engine, workers)
     if not jobs:
         return
     with _ENGINES[engine](workers, prepare) as run:
