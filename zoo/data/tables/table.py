@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from zoo._utils.progress import log_step
 from zoo._utils.wording import counted, listed
 from zoo.data.tables.cells import NOT_A_NUMBER
+from zoo.data.tables.columns.names import check_unit
 from zoo.data.tables.formats.frames import FRAME
 from zoo.data.tables.formats.layout import Layout
 from zoo.data.tables.readers import open_table
@@ -182,6 +183,8 @@ def read_table(
     if isinstance(source, Table):
         if target is not None and target.casefold() != source.target_column.casefold():
             raise InputError(f"{source.source}: --target {target}: the table in memory holds {source.target_column!r}")
+        if task is not None:
+            check_unit(source.source, source.target_column, task)
         found, results = source, _checked(source, task, only, split_column)
     else:
         opened = open_table(source, layout)

@@ -5,7 +5,7 @@ import pytest
 from support.rocksalt import BULK, FRAME
 
 from zoo.data.tables.columns.names import ID_COLUMNS, find, listed
-from zoo.data.tables.table import read_table
+from zoo.data.tables.table import Table, read_table
 from zoo.errors import InputError
 from zoo.registry.contracts import Task
 
@@ -25,6 +25,9 @@ def test_of_many_columns_the_first_are_listed() -> None:
 def test_a_column_in_another_unit_is_refused(name: str) -> None:
     with pytest.raises(InputError, match=r"judging by its name, and .* in GPa: convert the values"):
         read_table(_called(name), BULK, target=name)
+    in_memory = Table.of(read_table(FRAME, BULK).records, name)
+    with pytest.raises(InputError, match=r"judging by its name, and .* in GPa: convert the values"):
+        read_table(in_memory, BULK)
 
 
 @pytest.mark.parametrize("name", ["K_VRH (GPa)", "K [ GPa ]", "K (Hill)", "K_bar", "K (300 K)", "K_VRH"])

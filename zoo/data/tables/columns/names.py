@@ -10,6 +10,7 @@ from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from zoo.data.tables.formats.reader import TableReader
     from zoo.registry.contracts import Task
@@ -47,7 +48,7 @@ def target_column(source: TableReader, task: Task, target: str | None) -> str:
                 f"{source.path}: column {found!r} holds logarithms, judging by its name; the task {task.name} takes "
                 f"the value itself{f' in {task.unit}' if task.unit else ''}: convert the values back (10 ** x)"
             )
-        _check_unit(source, found, task)
+        check_unit(source.path, found, task)
         return found
     if target:
         raise InputError(f"{source.path}: there is no column {target!r} (columns: {listed(source.columns)})")
@@ -57,13 +58,19 @@ def target_column(source: TableReader, task: Task, target: str | None) -> str:
     )
 
 
-def _check_unit(source: TableReader, column: str, task: Task) -> None:
-    """Refuse a column that is in another unit than the task by its name, such as ``K (kbar)``."""
+def check_unit(path: Path, column: str, task: Task) -> None:
+    """Refuse a column that is in another unit than the task by its name, such as ``K (kbar)``.
+
+    Raises
+    ------
+    InputError
+        With both units.
+    """
     match = _IN_BRACKETS.search(column) or _AT_THE_END.search(column)
     unit = match[1].strip().replace(" per ", "/").replace(" / ", "/") if match else ""
     if unit in _UNITS and task.unit in _UNITS and unit != task.unit:
         raise InputError(
-            f"{source.path}: column {column!r} is in {unit}, judging by its name, and {task.name} in {task.unit}: "
+            f"{path}: column {column!r} is in {unit}, judging by its name, and {task.name} in {task.unit}: "
             "convert the values, and rename the column"
         )
 
