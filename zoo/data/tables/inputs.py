@@ -222,8 +222,8 @@ def _open_input(path: Path, structures: Path | None, layout: Layout) -> list[Pat
         try:
             read_file(path)
         except InputError as error:
-            hint = "; write trajectories of ASE as .extxyz" if path.suffix == ".traj" else ""
+            other = "trajectories of ASE as .extxyz" if path.suffix == ".traj" else "other formats as .cif or .extxyz"
             raise InputError(
-                f"{path}: neither a table nor a structure file, judging by its name ({error}){hint}"
+                f"{path}: neither a table nor a structure file, judging by its name ({error}); write {other}"
             ) from None
     return [path]
