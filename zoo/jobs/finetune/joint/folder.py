@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo._utils.wording import counted, listed, markdown_table
 from zoo.data.tables.rejections import write_rejected
-from zoo.jobs.finetune.folder import write_csv, write_json, write_splits
+from zoo.jobs.finetune.folder import write_json, write_splits
 from zoo.jobs.predict.joint import TARGETS_FILE
 from zoo.jobs.reports.saved_runs import JointResult
 
@@ -51,28 +50,22 @@ def write_folder(rows: JointRows, folders: Mapping[str, str], folder: Path) -> N
 
 def _join(name: str, of_row: Sequence[str], folders: Mapping[str, str], folder: Path, order: Sequence[str]) -> None:
     """Write the tables of all targets as one, with a row for each row of the table and the targets' columns beside."""
-    joined: dict[tuple[str, ...], dict[str, str]] = {}
-    header: list[str] = []
+    import pandas as pd
+
+    parts = []
     for target, below in folders.items():
-        with (folder / below / name).open(newline="", encoding="utf-8") as handle:
-            reader = csv.DictReader(handle)
-            columns = list(reader.fieldnames or ())
-            shared = [column for column in columns if column in of_row]
-            header = [*(header or shared), *(f"{column}_{target}" for column in columns if column not in shared)]
-            for line in reader:
-                row = joined.setdefault(tuple(line[column] for column in shared), {})
-                row |= {column if column in shared else f"{column}_{target}": line[column] for column in columns}
-    place = {identifier: number for number, identifier in enumerate(order)}
-    repeat = next((column for column in ("seed", "fold") if column in header), "")
-    runs = list(dict.fromkeys(row[repeat] for row in joined.values())) if repeat else []
-    parts = {"train": 0, "validation": 1, "test": 2}
-
-    def position(row: Mapping[str, str]) -> Any:
-        run = runs.index(row[repeat]) if repeat else 0
-        return run, parts.get(row.get("split", ""), 0), place[row["id"]]
-
-    lines = ([row.get(column, "") for column in header] for row in sorted(joined.values(), key=position))
-    write_csv(folder / name, header, lines)
+        part = pd.read_csv(folder / below / name, dtype=str, keep_default_na=False)
+        shared = [column for column in part.columns if column in of_row]
+        parts.append(part.set_index(shared).add_suffix(f"_{target}"))
+    table = pd.concat(parts, axis=1, sort=False).fillna("").reset_index()
+    keys = pd.DataFrame(index=table.index)
+    for repeat in table.columns.intersection(["seed", "fold"]):
+        keys[repeat] = pd.factorize(table[repeat])[0]
+    if "split" in table:
+        keys["split"] = table["split"].map({"validation": 1, "test": 2}).fillna(0)
+    keys["id"] = table["id"].map({identifier: place for place, identifier in enumerate(order)})
+    rows = keys.sort_values(list(keys.columns), kind="stable").index
+    table.loc[rows].to_csv(folder / name, index=False, lineterminator="\n")
 
 
 def _described(result: JointResult, rows: JointRows, folders: Mapping[str, str], name: str) -> str:
