@@ -247,21 +247,7 @@ def _members(
     vectors: Tensor | None,
     device: Device,
 ) -> list[NetworkMember | RegressorMember]:
-    """Return the members selected by the options.
-
-    Parameters
-    ----------
-    options : Options
-    start : Start
-    dataset : Dataset
-    folds : sequence of array
-        Folds of all rows that are not test rows.
-    fits : sequence of Outcome
-        Fits of the network, if they are done.
-    vectors : tensor or None
-        Feature vectors of all rows from the frozen experts.
-    device : {"auto", "cpu", "cuda"}
-    """
+    """Return the members selected by the options; `fits` are those of the network, if they are done."""
     if options.network_mode is None:
         replaced = COMPOSITION if start.formulas else {}
         return [baseline_member(options.mode, dataset.transform, dataset.classes, replaced)]
