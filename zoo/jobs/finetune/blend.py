@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from zoo.data.crystal import Crystal
     from zoo.data.splits import Split
     from zoo.data.tables.records import Record
-    from zoo.data.tables.table import Table
     from zoo.jobs.baselines import Features
     from zoo.jobs.finetune.options import Options
+    from zoo.jobs.finetune.splitting import Rows
     from zoo.jobs.finetune.start import Start
     from zoo.jobs.fit_store import FitStore
     from zoo.jobs.methods import Dataset, Outcome
@@ -120,17 +120,13 @@ def cut(options: Options, records: Sequence[Record], split: Split, *, stratify: 
 def cross_fit_all(
     options: Options,
     start: Start,
-    task: Task,
-    table: Table,
-    dataset: Dataset,
-    splits: Sequence[Split],
+    rows: Rows,
     store: FitStore,
     *,
     device: Device,
     quiet: bool,
     say: Callable[[str], None],
     warn: Callable[[str], None],
-    shared: Sequence[SharedFits],
 ) -> CrossFits:
     """Cross-fit the members selected by the options on every split.
 
@@ -138,10 +134,8 @@ def cross_fit_all(
     ----------
     options : Options
     start : Start
-    task : Task
-    table : Table
-    dataset : Dataset
-    splits : sequence of Split
+    rows : Rows
+        With several targets, they have the folds of each split, and the fits of the shared network.
     store : FitStore
         Holds the finished fits.
     device : {"auto", "cpu", "cuda"}
@@ -149,8 +143,6 @@ def cross_fit_all(
         Show no progress.
     say, warn : callable
         Called with progress messages and with warnings, one line each.
-    shared : sequence of SharedFits
-        Folds of each split, and the fits of the network, if it is shared with other targets; otherwise empty.
 
     Raises
     ------
@@ -159,8 +151,9 @@ def cross_fit_all(
     TrainingError
         If all members failed.
     """
-    folds = [each.folds for each in shared] or [
-        cut(options, table.records, split, stratify=bool(task.classes)) for split in splits
+    dataset, splits, records = rows.dataset, rows.splits, rows.table.records
+    folds = [each.folds for each in rows.shared] or [
+        cut(options, records, split, stratify=bool(rows.task.classes)) for split in splits
     ]
     if (total := sum(map(len, folds))) > MAX_MEMBERS:
         raise InputError(
@@ -169,10 +162,10 @@ def cross_fit_all(
             f"{MAX_MEMBERS // len(folds[0])}"
         )
     initial = start.initial(splits[0].seed)[0]
-    crystals = [record.crystal for record in table.records]
+    crystals = [record.crystal for record in records]
     vectors = frozen_vectors(start, initial, dataset, crystals, choose_device(device))
     initial.cpu()
-    fits = [each.fits for each in shared] or [[] for _ in folds]
+    fits = [each.fits for each in rows.shared] or [[] for _ in folds]
     plans = [_members(options, start, dataset, *each, vectors, device) for each in zip(folds, fits, strict=True)]
     names = {name for each in plans[0] for name in _featurizers(each)}
     with progress("featurizing", len(names) * len(crystals), "crystals", quiet=quiet) as bar:

@@ -142,20 +142,7 @@ def fit_rows(
     crossed: CrossFits | None = None
     outcomes: dict[str, list[methods.Outcome]] = {}
     if options.cross_fitted:
-        crossed = cross_fit_all(
-            options,
-            start,
-            task,
-            table,
-            dataset,
-            splits,
-            store,
-            device=device,
-            quiet=quiet,
-            say=tell,
-            warn=warn,
-            shared=rows.shared,
-        )
+        crossed = cross_fit_all(options, start, rows, store, device=device, quiet=quiet, say=tell, warn=warn)
         model = f"{start.name} ({options.shown_mode})" if options.network_mode else options.mode
         outcomes[model] = [each.outcome for each in crossed.fits]
         for line in filter(None, (carriers(crossed.fits), transfer(crossed.fits))):
