@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from zoo._utils.devices import Device
-    from zoo.data.splits import Split
     from zoo.jobs.finetune.joint.rows import JointRows
     from zoo.jobs.finetune.options import Options
     from zoo.jobs.finetune.start import Start
@@ -50,12 +49,12 @@ def shared_fits(
         For each target, one per split. Without a network, as of a baseline, these are the folds alone.
     """
     order = sorted(range(len(rows.positions)), key=lambda target: -len(rows.positions[target]))
-    splits, folds = rows.splits, rows.folds or [[]] * len(rows.splits)
-    fits: list[list[Outcome]] = [[] for _ in splits]
+    folds = rows.folds or [[]] * len(rows.splits)
+    fits: list[list[Outcome]] = [[] for _ in rows.splits]
     if rows.network is not None:
         dataset, joint = _dataset(start, rows, order), replace(start, targets=len(order))
         fit = _cross_fits if options.cross_fitted else _single_fits
-        fits = fit(options, joint, rows, dataset, splits, store, device, quiet=quiet)
+        fits = fit(options, joint, rows, dataset, store, device, quiet=quiet)
     return [
         [_of_target(rows, target, order.index(target), parts, found) for parts, found in zip(folds, fits, strict=True)]
         for target in range(len(order))
@@ -81,20 +80,19 @@ def _cross_fits(
     start: Start,
     rows: JointRows,
     dataset: Dataset,
-    splits: Sequence[Split],
     store: FitStore,
     device: Device,
     *,
     quiet: bool,
 ) -> list[list[Outcome]]:
-    initial = start.initial(splits[0].seed)[0]
+    initial = start.initial(rows.splits[0].seed)[0]
     vectors = frozen_vectors(
         start, initial, dataset, [record.crystal for record in rows.records], choose_device(device)
     )
     inputs = Inputs({}, None, expert_sizes(initial.architecture))
     found = []
     with progress("cross-fitting the shared network", sum(map(len, rows.folds)), "fits", quiet=quiet) as bar:
-        for split, folds in zip(splits, rows.folds, strict=True):
+        for split, folds in zip(rows.splits, rows.folds, strict=True):
             settings = options.fit_settings(rows_of_fit(folds), from_scratch=False)
             member = network_member(start.name, start.key, start.initial, settings, vectors, device)
             fits, failed = fit_all([member], dataset, fold_splits(split, folds), inputs, store, device, None, bar)
@@ -109,17 +107,16 @@ def _single_fits(
     start: Start,
     rows: JointRows,
     dataset: Dataset,
-    splits: Sequence[Split],
     store: FitStore,
     device: Device,
     *,
     quiet: bool,
 ) -> list[list[Outcome]]:
-    settings = options.fit_settings(len(splits[0].train), from_scratch=start.from_scratch)
+    settings = options.fit_settings(len(rows.splits[0].train), from_scratch=start.from_scratch)
     fit = partial(fit_start, start, dataset=dataset, settings=settings, store=store, device=device)
     first = max(rows.of_target, key=lambda each: len(each.table.records))
-    with progress("training the shared network", len(splits) * settings.epochs, "epochs", quiet=quiet) as bar:
-        return [[fit(split=split, unit=first.task.unit, bar=bar)] for split in splits]
+    with progress("training the shared network", len(rows.splits) * settings.epochs, "epochs", quiet=quiet) as bar:
+        return [[fit(split=split, unit=first.task.unit, bar=bar)] for split in rows.splits]
 
 
 def _of_target(
