@@ -183,7 +183,7 @@ def test_two_starts_of_one_name_are_both_remembered(tmp_path: Path) -> None:
 def test_a_start_that_changed_is_not_gone_on_from(first: tuple[list[Report], Path], tmp_path: Path) -> None:
     start = Path(shutil.copytree(first[1], tmp_path / "start"))
     recipe = read_recipe(write(tmp_path, starting("start", epochs="1")))  # a folder beside the recipe
-    sources = load(recipe, recipe.network)
+    sources = load(recipe)
     assert [source.name for source in sources] == ["start"]
     (tmp_path / "out.partial").mkdir()
     resuming.check_settings(tmp_path / "out.partial" / "begun.json", {"start": provenance(sources)["start"]})

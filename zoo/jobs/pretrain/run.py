@@ -103,7 +103,7 @@ def pretrain(
     if devices > 1 and distributed.launched() is None:
         # Check the inputs and build the graphs once, before the processes are started.
         _check(recipe, out, device, devices, begin=not resume)
-        starts = load(recipe, recipe.network)
+        starts = load(recipe)
         _read(recipe, data or [_fetched(recipe, quiet=quiet)], starts, quiet=quiet)
         distributed.run_on_devices(devices)
         return []
@@ -161,8 +161,7 @@ def _pretrain(
     tasks, used = recipe.tasks, choose_device(device)
     if many := [task.name for task in tasks if len(task.classes) > 2]:
         raise InputError(f"{recipe.name}: the task {many[0]} has more than two classes; a backbone learns numbers")
-    architecture = recipe.network
-    starts = load(recipe, architecture)
+    starts = load(recipe)
     origin = start_provenance(starts)  # read now, as the folders may change during a long training
     command = training_command(recipe, data, devices, nodes)
     data = data or [_fetched(recipe, quiet=quiet or not main)]
@@ -172,10 +171,7 @@ def _pretrain(
         TargetScaler.fit(column[np.isfinite(column)], task.transform)
         for task, column in zip(tasks, rows.targets[train].T, strict=True)
     ]
-    if starts:
-        network = initial_network(recipe, starts, architecture)
-    else:
-        network = transfer.scratch(architecture, None, recipe.seed)
+    network = initial_network(recipe, starts) if starts else transfer.scratch(recipe.network, None, recipe.seed)
     settings = recipe.fit.settings(used)
     if main:
         partial.mkdir(parents=True, exist_ok=True)

@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 
     from zoo.jobs.pretrain.recipe import Recipe
     from zoo.jobs.pretrained import Pretrained
-    from zoo.models.architecture import Architecture
     from zoo.models.network import CrystalNetwork
 
 _log = logging.getLogger("zoo")
 
 
-def load(recipe: Recipe, architecture: Architecture) -> list[Pretrained]:
+def load(recipe: Recipe) -> list[Pretrained]:
     """Load the initial backbones of a recipe; an empty list for training from scratch.
 
     From a fine-tuned mixture, only the trained body and head are used, not the frozen experts.
@@ -41,7 +40,7 @@ def load(recipe: Recipe, architecture: Architecture) -> list[Pretrained]:
     found = [pretrained.load(recipes.place(recipe.path, name)) for name in recipe.start]
     settings = GraphSettings(**recipe.graph.model_dump())
     if found:
-        _check_shapes(recipe, architecture, found)
+        _check_shapes(recipe, found)
     for backbone in found:
         if backbone.graph != settings:
             raise InputError(f"{recipe.path}: graph: not as in {backbone.name}, from which it starts")
@@ -51,9 +50,9 @@ def load(recipe: Recipe, architecture: Architecture) -> list[Pretrained]:
     return found
 
 
-def _check_shapes(recipe: Recipe, architecture: Architecture, found: Sequence[Pretrained]) -> None:
+def _check_shapes(recipe: Recipe, found: Sequence[Pretrained]) -> None:
     """Check that the backbones, side by side if there are several, have the body and heads of the recipe."""
-    sizes = [backbone.network.architecture for backbone in found]
+    architecture, sizes = recipe.network, [backbone.network.architecture for backbone in found]
     for backbone, size in zip(found, sizes, strict=True):
         for key in ("network", "head", "head_layers", "outputs"):
             _check_same(recipe, key, getattr(architecture, key), getattr(size, key), backbone.name)
@@ -87,21 +86,21 @@ def provenance(found: Sequence[Pretrained]) -> dict[str, Any]:
     }
 
 
-def initial_network(recipe: Recipe, found: Sequence[Pretrained], architecture: Architecture) -> CrystalNetwork:
+def initial_network(recipe: Recipe, found: Sequence[Pretrained]) -> CrystalNetwork:
     """Return the initial network of a recipe: the backbones side by side, with their heads for the recipe's tasks.
 
     A head initially predicts on the target scale of its own training rows; training adapts it to the new scale. With
     another pooling than in the backbone, the heads have other inputs and start from random weights.
     """
     heads: dict[int, tuple[int, CrystalNetwork]] = {}
-    other_vectors = len(found) == 1 and found[0].network.architecture.settings != architecture.settings
+    other_vectors = len(found) == 1 and found[0].network.architecture.settings != recipe.network.settings
     for place, backbone in enumerate(() if other_vectors else found):
         checkpoint = networks.load(backbone.pulled.directory)
         for index, each in enumerate(checkpoint.config.targets):
             for target, task in enumerate(recipe.tasks):
                 if each.task == task.name and target not in heads:
                     heads[target] = (place, checkpoint.members[0].network.single(index))
-    return transfer.side_by_side([backbone.network for backbone in found], architecture, recipe.seed, heads)
+    return transfer.side_by_side([backbone.network for backbone in found], recipe.network, recipe.seed, heads)
 
 
 def check_rows(recipe: Recipe, found: Sequence[Pretrained], held_out: Collection[str]) -> None:
