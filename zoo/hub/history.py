@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from zoo._utils import bounded, files
-from zoo._utils.files import write_text
+from zoo._utils import bounded
+from zoo._utils.files import cache_folder, write_text
 from zoo.hub.errors import endpoint
 from zoo.hub.locations import COMMIT
 
@@ -67,7 +67,7 @@ def note(repo: str, revision: str, commit: str, files: Mapping[str, str]) -> Non
 def _path(repo: str) -> Path:
     # Separate per Hub: a mirror's repository of the same name is a different one.
     hub = hashlib.sha256(endpoint().encode()).hexdigest()[:8]
-    return files.cache_folder("seen") / f"{repo.replace('/', '--')}-{hub}.json"
+    return cache_folder("seen") / f"{repo.replace('/', '--')}-{hub}.json"
 
 
 def _read(repo: str) -> dict[str, Snapshot]:
