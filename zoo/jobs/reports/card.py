@@ -27,13 +27,6 @@ def describe_run(result: Result, folder: Path) -> Card:
     per_seed = result.summary()[result.model]
     by_fold = markdown_table(*comparison_table.fold_rows(result)) if result.repeat == "fold" else ""
     counts = CardRows(**result.row_counts)
-    origin = (
-        f"the backbone {pulled.name} ({pulled.origin}"
-        + (f", revision {pulled.revision}" if pulled.revision else "")
-        + f", weights SHA-256 {config.provenance['backbone']['sha256']}), mode {config.provenance['mode']}"
-        if pulled
-        else "random weights"
-    )
     experts = config.provenance["experts"]
     beside = (
         "Beside the network, unchanged, are copies of "
@@ -42,12 +35,7 @@ def describe_run(result: Result, folder: Path) -> Card:
         if experts
         else ""
     )
-    test = result.table.test
-    test_file = f", and test rows of `{test.source.name}`, SHA-256 {test.sha256}" if test else ""
-    rejected = sum(not each.filtered for each in result.table.rejected)
-    filtered = len(result.table.rejected) - rejected
     together = config.provenance.get("learned_with", [])
-    set_aside = "without a value" if together else "not wanted by the task"
     network = (
         f"The fine-tuned network learned it together with {listed(together)}: one body, and a head for each. The other "
         "models, the split and the errors are those of this property alone."
@@ -58,28 +46,10 @@ def describe_run(result: Result, folder: Path) -> Card:
     first = result.crossfits[0] if result.crossfits else None
     pool = f"{len(first.rows)} rows in {len(first.folds)} folds" if first else ""
     parts = pool or f"{counts.train} training, {counts.val} validation"
-    level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
-    interval = f", interval={level:g}" if level else ""  # the highest level that the calibration rows allow
     over = "Mean ± standard deviation over" if len(result.splits) > 1 else "Errors of"
-    formulas = start.formulas
-    if formulas:
-        made = "formula. The table has no structures, so no backbone was used; polymorphs get the same prediction."
-    elif options.network_mode is None:
-        unread = start.backbone
-        made = f"crystal structure by the baseline `{options.mode}`."
-        if unread:
-            made += (
-                f" The network of {unread.name} (weights SHA-256 {unread.digest}) only tells how far a crystal is from "
-                "the training set."
-            )
-    else:
-        made = f"crystal structure. Started from {origin}."
-    given = '["NaCl", "Ca(OH)2"]' if formulas else "structures"
-    added = "".join(f'zoo.registry.add_file("{file}")\n' for file in config.architecture.plugin_files)
-    noted = "elements that are not in the training set" if formulas else "crystals that are far from the training set"
     body = [
         f"# {config.name}",
-        f"Predicts {_property(task)} ({_classes(task) or task.unit or 'no unit'}) from a {made}",
+        f"Predicts {_property(task)} ({_classes(task) or task.unit or 'no unit'}) from a {_origin(result)}",
         beside,
         network,
         f"## Results {result.basis}",
@@ -92,15 +62,9 @@ def describe_run(result: Result, folder: Path) -> Card:
         out_of_fold.describe(result) if result.crossfits else "",
         *_reliability(result, chose),
         "## Data",
-        f"`{result.table.source.name}`, SHA-256 {result.table.sha256}{test_file}, "
-        f"column `{result.table.target_column}`: {len(result.records)} rows used, {rejected} rejected"
-        f"{f', {filtered} {set_aside}' if filtered else ''} (`rejected.csv`). "
-        f"Elements: {', '.join(config.elements)}.",
+        _data(result),
         "## Use",
-        f'```python\nimport zoo\n\n{added}model = zoo.load("path/to/{config.name}")\n'
-        f"model.predict({given}{interval})\n```",
-        "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
-        f"extrapolation; {_columns(result)} `note` names {noted}.",
+        *_use(result),
     ]
     if task.citation:
         body += ["## Citation", task.citation]
@@ -145,6 +109,59 @@ def _property(task: Task) -> str:
 
 def _classes(task: Task) -> str:
     return f"one of {listed([f'`{label}`' for label in task.classes])}" if task.classes else ""
+
+
+def _origin(result: Result) -> str:
+    """Return what the model reads, and what it started from, as the end of a sentence."""
+    start, provenance = result.start, result.checkpoint.config.provenance
+    if start.formulas:
+        return "formula. The table has no structures, so no backbone was used; polymorphs get the same prediction."
+    if result.options.network_mode is None:
+        said = f"crystal structure by the baseline `{result.options.mode}`."
+        if start.backbone:
+            said += (
+                f" The network of {start.backbone.name} (weights SHA-256 {start.backbone.digest}) only tells how far a "
+                "crystal is from the training set."
+            )
+        return said
+    if (pulled := result.backbone) is None:
+        return "crystal structure. Started from random weights."
+    revision = f", revision {pulled.revision}" if pulled.revision else ""
+    return (
+        f"crystal structure. Started from the backbone {pulled.name} ({pulled.origin}{revision}, weights SHA-256 "
+        f"{provenance['backbone']['sha256']}), mode {provenance['mode']}."
+    )
+
+
+def _data(result: Result) -> str:
+    """Return the text on the table and its rows."""
+    table, config = result.table, result.checkpoint.config
+    test = f", and test rows of `{table.test.source.name}`, SHA-256 {table.test.sha256}" if table.test else ""
+    rejected = sum(not each.filtered for each in table.rejected)
+    filtered = len(table.rejected) - rejected
+    why = "without a value" if "learned_with" in config.provenance else "not wanted by the task"
+    return (
+        f"`{table.source.name}`, SHA-256 {table.sha256}{test}, column `{table.target_column}`: "
+        f"{len(table.records)} rows used, {rejected} rejected{f', {filtered} {why}' if filtered else ''} "
+        "(`rejected.csv`). "
+        f"Elements: {', '.join(config.elements)}."
+    )
+
+
+def _use(result: Result) -> list[str]:
+    """Return the code that predicts, and a warning."""
+    config, formulas = result.checkpoint.config, result.start.formulas
+    level = next((each for each in (0.9, 0.8, 0.5) if result.reliability.measured(each) is not None), None)
+    interval = f", interval={level:g}" if level else ""  # the highest level that the calibration rows allow
+    given = '["NaCl", "Ca(OH)2"]' if formulas else "structures"
+    added = "".join(f'zoo.registry.add_file("{file}")\n' for file in config.architecture.plugin_files)
+    noted = "elements that are not in the training set" if formulas else "crystals that are far from the training set"
+    return [
+        f'```python\nimport zoo\n\n{added}model = zoo.load("path/to/{config.name}")\n'
+        f"model.predict({given}{interval})\n```",
+        "A prediction for a crystal with other elements, or of another kind than those in the table, is an "
+        f"extrapolation; {_columns(result)} `note` names {noted}.",
+    ]
 
 
 def _title(result: Result) -> str:
