@@ -162,26 +162,25 @@ def vectors(prepared: Prepared, used: Sequence[Method], rows: int | None = None,
     dict of (backbone or None, baseline) to array of shape (n, d)
         The backbone's embedding, or the vectors from the baseline's featurizer; a PluginError if the latter failed.
     """
-    fitted = {(method.backbone, method.baseline) for method in used if method.baseline}
-    own = {name: plugins.baseline(name) for backbone, name in fitted if backbone is None and name}
+    fitted = {(method.backbone, name) for method in used if (name := method.baseline)}
     blended = {(method.backbone, BLEND) for method in used if method.mode == BLEND and not method.baseline}
     frozen = sorted({backbone for backbone, _ in fitted if backbone is not None})
-    if not (fitted or blended):
+    read: dict[tuple[str | None, str], str] = {
+        (None, name): plugins.baseline(name).featurizer for backbone, name in fitted if backbone is None
+    }
+    read |= dict.fromkeys(blended, STRUCTURE)
+    names = set(read.values())
+    if not (names or frozen):
         return {}
     crystals = [record.crystal for record in prepared.records[:rows]]
-    names = {baseline.featurizer for baseline in own.values()} | ({STRUCTURE} if blended else set())
-    kinds = len(names) + len(frozen)
-    with progress("featurizing", kinds * len(crystals), "crystals", quiet=quiet) as bar:
+    with progress("featurizing", (len(names) + len(frozen)) * len(crystals), "crystals", quiet=quiet) as bar:
         features = baselines.featurize(names, crystals, bar)
         embedded = {}
-        for name in frozen:
-            embedded[name] = np.asarray(load(prepared.folders[name]).embed(crystals), dtype=np.float64)
-            bar.advance(len(crystals), name)
-    return {
-        (backbone, name): features[own[name].featurizer] if backbone is None else embedded[backbone]
-        for backbone, name in fitted
-        if name
-    } | (dict.fromkeys(blended, features[STRUCTURE]) if blended else {})
+        for backbone in frozen:
+            embedded[backbone] = np.asarray(load(prepared.folders[backbone]).embed(crystals), dtype=np.float64)
+            bar.advance(len(crystals), backbone)
+    found = {key: features[name] for key, name in read.items()}
+    return found | {(backbone, name): embedded[backbone] for backbone, name in fitted if backbone is not None}
 
 
 def compute(
