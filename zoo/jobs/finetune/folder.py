@@ -227,7 +227,7 @@ def _history(result: Result) -> Iterable[list[Any]]:
 def _draw_parity(result: Result, path: Path) -> None:
     unit, headline = result.task.unit, result.headline
     pictures.parity(
-        *result.measured,
+        *result.judged_values,
         {method: [row[headline] for row in rows] for method, rows in result.errors.items()},
         path,
         quantity=result.quantity,

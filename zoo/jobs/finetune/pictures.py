@@ -73,7 +73,7 @@ def classes(result: Result, matrix: Path, reliability: Path) -> None:
     """Draw the confusion matrix of a run's judged rows, and how often predicted probabilities come true."""
     title = f"{result.model}\n{result.judged_rows}"
     for draw, path in ((confusion_matrix, matrix), (reliability_diagram, reliability)):
-        save_figure(draw(*result.measured, result.task.classes, title=title).figure, path)
+        save_figure(draw(*result.judged_values, result.task.classes, title=title).figure, path)
 
 
 def coverage(

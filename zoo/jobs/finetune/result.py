@@ -153,7 +153,7 @@ class Result:
         return [splitting.judged(self.options, split) for split in self.splits]
 
     @cached_property
-    def measured(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def judged_values(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Targets, and predictions of the run's model, of the rows `judged`, those of all seeds one after another."""
         outcomes = self.outcomes[self.model]
         predictions = [outcome.predictions[rows] for rows, outcome in zip(self.judged, outcomes, strict=True)]
@@ -266,7 +266,7 @@ class Result:
         if self.task.classes:
             raise InputError(f"{self.task.name} has classes, and a parity plot shows numbers; see the run's pictures")
         return parity(
-            *self.measured,
+            *self.judged_values,
             quantity=self.quantity,
             unit=self.unit,
             log=self.task.transform == "log10",

@@ -90,7 +90,7 @@ def fold_rows(result: Result) -> tuple[list[str], list[list[str]]]:
 
 def confusion(result: Result) -> list[list[int]]:
     """Return the numbers of judged rows of each class (rows) by predicted class (columns), over all seeds."""
-    counts: list[list[int]] = probabilities.confusion(*result.measured).tolist()
+    counts: list[list[int]] = probabilities.confusion(*result.judged_values).tolist()
     return counts
 
 
@@ -182,7 +182,7 @@ def intervals(result: Result) -> str:
 
 def _probabilities(result: Result) -> str:
     """Return a sentence that compares the probabilities of the predicted classes with how often they are right."""
-    likeliest = result.measured[1].max(axis=1)
+    likeliest = result.judged_values[1].max(axis=1)
     right = float(np.mean([errors["accuracy"] for errors in result.errors[result.model]]))
     return (
         f"{result.basis.capitalize()}, the predicted class has a probability of {percent(likeliest.mean())} on "
