@@ -103,6 +103,14 @@ def test_offline_mode(machine: Machine) -> None:
     assert machine.run(HF_HUB_OFFLINE="1", FORBID="1").returncode == 0
 
 
+def test_an_environment_variable_that_makes_no_sense(machine: Machine) -> None:
+    machine.publish()
+    machine.install()
+    done = machine.run(HF_HUB_ETAG_TIMEOUT="x")
+    assert done.returncode == 2
+    assert done.stderr.startswith("HubError: the environment variables of the Hub cannot be used (")
+
+
 def test_a_cache_that_has_rotted_is_pulled_again(here: Machine, caplog: pytest.LogCaptureFixture) -> None:
     here.publish()
     card = here.install() and backbones.get("hardness-net")

@@ -19,7 +19,7 @@ from zoo._utils.python_api import public
 from zoo.errors import HubError, InputError, IntegrityError, NotPublishedError, UnknownNameError
 from zoo.hub.cache import Expected, Pulled, card_beside, discard, fetch, sha256
 from zoo.hub.client import Client
-from zoo.hub.locations import WeightsLocation, snapshot
+from zoo.hub.locations import WeightsLocation, settings, snapshot
 from zoo.hub.unpinned import from_reference
 from zoo.registry import backbones
 from zoo.registry.cards import REQUIRED_FILES, Card, File
@@ -185,8 +185,6 @@ def _bundle(card: Card) -> Pulled:
 
 def _from_hub(card: Card, *, force: bool) -> Pulled:
     """Use the pinned files in the Hub's cache, and fetch missing ones from the Hub."""
-    from huggingface_hub import constants
-
     commit = str(card.revision)
     folder = snapshot(card.repo_id, commit)
     digests: dict[str, str] = {}
@@ -203,7 +201,7 @@ def _from_hub(card: Card, *, force: bool) -> Pulled:
             wanted.append(file)
     if not wanted:
         return Pulled(card.name, folder, "cache", card, commit, digests=digests)
-    if constants.HF_HUB_OFFLINE:
+    if settings().HF_HUB_OFFLINE:
         raise HubError(f"HF_HUB_OFFLINE is set and {card.repo_id} is not in the cache; unset it to go online")
     with Client() as hub:
         for file in wanted:
