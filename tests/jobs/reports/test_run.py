@@ -128,6 +128,10 @@ def test_what_is_no_run_is_refused(tmp_path: Path, run: tuple[Result, Path]) -> 
         write_run_report(tmp_path)
     copy = tmp_path / "broken"
     copy.mkdir()
+    metrics = json.loads((run[1] / "metrics.json").read_text())
+    (copy / "metrics.json").write_text(json.dumps({key: metrics[key] for key in metrics if key != "verdict"}))
+    with pytest.raises(InputError, match=r"metrics\.json does not describe a run"):
+        write_run_report(copy)
     shutil.copy(run[1] / "metrics.json", copy)
     with pytest.raises(InputError, match="its predictions cannot be read"):
         write_run_report(copy)

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
     from zoo.data.tables.records import Rejection
 
+KEYS = {
+    *("task", "target", "unit", "model", "headline", "rows", "warnings", "seeds", "split", "methods", "verdict"),
+    *("intervals", "provenance", "versions"),
+}
+"""Keys that every ``metrics.json`` has."""
+
 
 @dataclass(frozen=True, eq=False)
 class SavedResult:
@@ -46,7 +52,7 @@ class SavedResult:
         path = folder / "metrics.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            if not (isinstance(found, dict) and {"model", "methods", "target"} <= found.keys()):
+            if not (isinstance(found, dict) and found.keys() >= KEYS):
                 raise InputError(f"{path} does not describe a run")
         except FileNotFoundError:
             raise InputError(f"{folder} is not the folder of a run: metrics.json is missing") from None
