@@ -93,6 +93,8 @@ def read(
     for each in path if isinstance(path, list | tuple) else [path]:
         if not isinstance(each, str | PathLike):
             raise InputError(f"{kind_of(each)} is not a path")
+        if "\n" in str(each):
+            raise InputError("path is a text of several lines; give the text of a structure to zoo.graph or to a model")
         paths.append(Path(each))
     folder = Path(structures) if structures is not None else None
     stream = iter_records(paths, structures=folder, layout=Layout(id, structure, sheet), keep=None)
