@@ -219,6 +219,8 @@ def test_what_is_nothing(tmp_path: Path) -> None:
         pull.pull("someone/something")
     with pytest.raises(UnknownNameError, match="did you mean"):
         pull.pull("dEf-11k")
+    with pytest.raises(UnknownNameError, match="no backbone"):
+        pull.pull("x" * 300)
     with pytest.raises(InputError, match="'mirror' is unknown"):
         pull.pull("dEf-10k", source="mirror")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="cannot be bundled"):

@@ -164,9 +164,9 @@ def build_dataset(
     """
     if alone := [str(record.row) for record in table.records if not record.crystal.has_structure]:
         if len(alone) < len(table.records):
-            shown = [*alone[:5], *([f"{len(alone) - 5} more"] if len(alone) > 5 else [])]
+            shown = listed(alone, most=5)
             raise InputError(
-                f"{table.source}: {counted(len(alone), 'row')} with a formula and no structure ({listed(shown)}), and "
+                f"{table.source}: {counted(len(alone), 'row')} with a formula and no structure ({shown}), and "
                 f"{len(table.records) - len(alone)} with one; the two are not mixed: leave these rows out, or give "
                 "the formulas of all rows"
             )

@@ -48,6 +48,8 @@ def test_a_folder_and_a_file(tmp_path: Path) -> None:
         read(both)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="give the text of a structure to"):
         read(CIFS["NaCl"])
+    with pytest.raises(InputError, match="there is no such file or folder"):
+        read("x" * 300)
     with pytest.raises(InputError, match=r"path=\[None\]: must be text or a path or several of them"):
         read([None])  # type: ignore[list-item]
     assert read(str(tmp_path / "NaCl.cif")).formula.to_dict() == {"NaCl": "Cl1 Na1"}

@@ -27,11 +27,12 @@ _REDUCTIONS = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin"}
 @lru_cache
 def in_dgl(device: str) -> bool:
     """Return whether the installed DGL supports a type of device."""
-    if device == "cpu":
-        return not isinstance(dgl(), Substitute)
+    module = dgl()
+    if isinstance(module, Substitute) or device == "cpu":
+        return not isinstance(module, Substitute)
     try:
-        dgl().graph(([0], [0])).to(device)
-    except Exception:  # DGLError, KeyError or AssertionError: it depends on the builds of DGL and torch
+        module.graph(([0], [0])).to(device)
+    except (module.DGLError, KeyError, AssertionError, RuntimeError):  # it depends on the builds of DGL and torch
         return False
     return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from itertools import chain, starmap
 from pathlib import Path
@@ -198,14 +199,13 @@ def count_records(paths: Iterable[Path]) -> int | None:
 
 def _not_entered(path: Path) -> str:
     """Say that the crystals in the folders of a folder are not read."""
-    names = folders_within(path)
-    shown = listed([*names[:3], *([f"{len(names) - 3} more"] if names[3:] else [])])
+    shown = listed(folders_within(path), most=3)
     return f"folders in it are not entered ({shown}): give them as inputs, or an archive of all"
 
 
 def _open_input(path: Path, structures: Path | None, layout: Layout) -> list[Path] | RowReader:
     """Return the structure files of a path, or the reader of its rows."""
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - never raises, as of a name that is too long
         raise InputError(f"{path}: there is no such file or folder")
     if path.is_dir():
         files = structure_files(path)

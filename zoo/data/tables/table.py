@@ -205,7 +205,7 @@ def read_table(
         raise InputError(f"{found.source}: there are no rows" + (" with the requested ids" if only is not None else ""))
     if task is not None:
         _check_scale(found.source, found.target_column, task, records)
-        _check_placeholders(found.source, found.target_column, records)
+        _check_sentinels(found.source, found.target_column, records)
     _check_numbers(found, task)
     check_rejected_fraction(found.source, len(records), rejected, max_rejected, rejected_out)
     origin = f", crystals from {found.structure_source}" if found.structure_source else ""
@@ -277,7 +277,7 @@ def _check_numbers(table: Table, task: Task | None) -> None:
     )
 
 
-def _check_placeholders(path: Path, column: str, records: Sequence[Record]) -> None:
+def _check_sentinels(path: Path, column: str, records: Sequence[Record]) -> None:
     """Refuse numbers such as -999 that stand for a missing value: the only negative ones, or far from all others."""
     values = [record.target for record in records if record.target is not None]
     fillers = [value for value in values if re.fullmatch(r"-?9{3,8}", f"{value:.15g}")]
@@ -294,13 +294,15 @@ def _check_placeholders(path: Path, column: str, records: Sequence[Record]) -> N
 
 def _contradictions(records: Sequence[Record], task: Task | None) -> list[str]:
     """Note rows with the same crystal and values that differ by more than a tenth."""
+    if task is None:
+        return []
     rows: dict[str, list[tuple[float, str]]] = {}
     for record in records:
         if record.target is not None and record.crystal.has_structure:
             rows.setdefault(record.crystal.digest, []).append((record.target, record.id))
     spans = [(min(each), max(each)) for each in rows.values()]
     apart = [(low, high) for low, high in spans if high[0] - low[0] > max(abs(low[0]), abs(high[0])) / _APART]
-    if task is None or not apart:
+    if not apart:
         return []
     values = [f"{id_} ({task.classes[int(value)] if task.classes else f'{value:g}'})" for value, id_ in apart[0]]
     several = "1 crystal is" if len(apart) == 1 else f"{len(apart)} crystals are"

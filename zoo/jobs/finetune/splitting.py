@@ -138,7 +138,7 @@ def _check_fit(table: Table, test: Table, task: Task) -> None:
     if same := [record.id for record in test.records if record.id in known]:
         raise InputError(
             f"{test.source}: {counted(len(same), 'row')} of {len(test.records)} are training rows too, by their ids "
-            f"({_some(same)}); remove them from one of the two tables"
+            f"({listed(same, most=_SHOWN)}); remove them from one of the two tables"
         )
     if task.classes:
         return
@@ -278,10 +278,10 @@ def warnings(options: Options, table: Table, splits: Sequence[Split]) -> list[st
     if found := copies[worst]:
         where = "" if len(splits) == 1 else f" of {splits[worst].label}"
         advice = "" if is_given(options) else "; --split composition keeps them together"
+        pairs = listed([f"{ours} = {theirs}" for ours, theirs in found], most=_SHOWN)
         lines.append(
             f"{len(found)} of {len(splits[worst].test)} test rows{where} have exactly the crystal of a training or "
-            f"validation row ({_some([f'{ours} = {theirs}' for ours, theirs in found])}), so their errors say little "
-            f"about new crystals{advice}"
+            f"validation row ({pairs}), so their errors say little about new crystals{advice}"
         )
     return lines
 
@@ -370,8 +370,3 @@ def provenance(options: Options, table: Table, splits: Sequence[Split]) -> dict[
             "rows": len(splits[0].test),
         }
     return found
-
-
-def _some(names: Sequence[str]) -> str:
-    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return listed([*names[:_SHOWN], *more])
